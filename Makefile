@@ -1,0 +1,37 @@
+# The two commands of a fresh machine are `make serve` and `make test`; both begin with `make setup`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test unit check bench clean
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready  ## .venv with everything in it, the command included
+
+.venv/.ready: pyproject.toml requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+serve: setup  ## HTTP and WebSocket on loopback, tables in memory
+	@exec $(BIN)/sessionplugin serve .
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+unit: setup  ## the tests that need neither AWS nor sockets
+	$(BIN)/python -m pytest tests/unit
+
+check: setup  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup  ## figures, each measured beside its rival in one run
+	$(BIN)/python -m bench
+
+clean:  ## what `make setup` made
+	rm -rf .venv

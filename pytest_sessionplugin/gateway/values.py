@@ -1,0 +1,182 @@
+"""The values that cross the gateway: what is deployed, what comes in, what goes out. No behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+Headers = tuple[tuple[str, str], ...]
+"""Header pairs in the order and the spelling in which they were sent."""
+
+REST_FUNCTION = "api_handler"
+"""The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
+
+
+# --- what is deployed
+
+
+@dataclass(frozen=True)
+class Route:
+    """One REST resource."""
+
+    path: str  # the template: /sessions/{session_id}
+    methods: frozenset[str]
+    preflight: Mapping[str, str] | None = None  # headers of the mock OPTIONS method, if CORS is on
+
+
+@dataclass(frozen=True)
+class Api:
+    """The REST API and the WebSocket API of one app, as `chalice deploy` makes them."""
+
+    routes: tuple[Route, ...] = ()
+    # route key ($connect, $default, $disconnect) -> function; a key that is missing is not deployed
+    websocket: Mapping[str, str] = field(default_factory=dict)
+    binary_types: frozenset[str] = frozenset()
+    rest_api_id: str = "r3stapi000"
+    websocket_api_id: str = "w3bs0cket0"
+    stage: str = "api"
+    region: str = "us-east-1"
+    account_id: str = "123456789012"
+
+    def host(self, api_id: str) -> str:
+        return f"{api_id}.execute-api.{self.region}.amazonaws.com"
+
+
+# --- in
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request. `path` and `query` are raw: percent-encoded, without stage and question mark."""
+
+    id: str
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    source_ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """A client asks to upgrade. The handshake is pending until Accept or Refuse."""
+
+    connection_id: str
+    path: str = "/"
+    query: str = ""
+    headers: Headers = ()
+    source_ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A whole message of the client, reassembled; bytes if it was binary."""
+
+    connection_id: str
+    data: str | bytes
+    largest: int = 0  # bytes of the largest single frame in it, for the 32 KB rule
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The peer closed the socket, or the line is dead (1006)."""
+
+    connection_id: str
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The function raised: what Lambda reports of it."""
+
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """The function ran into its own time-out."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The function that Invoke asked for has finished."""
+
+    invocation_id: str
+    result: Any = None
+    error: Raised | TimedOut | None = None
+
+
+@dataclass(frozen=True)
+class Manage:
+    """A call of the @connections API. `path` is raw and has the stage in it."""
+
+    method: str  # POST, GET or DELETE
+    host: str
+    path: str
+    body: bytes = b""
+    signed: bool = True
+
+
+Input = Union[Request, Handshake, Frame, Closed, Returned]
+
+
+# --- out
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Invoke:
+    """Run this function with this event, then say Returned."""
+
+    invocation_id: str
+    function: str
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Respond:
+    request_id: str
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Accept:
+    connection_id: str
+    subprotocol: str | None = None
+
+
+@dataclass(frozen=True)
+class Refuse:
+    connection_id: str
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Send:
+    connection_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Close:
+    connection_id: str
+    code: int
+    reason: str = ""
+
+
+Effect = Union[Invoke, Respond, Accept, Refuse, Send, Close]
+
+Functions = Callable[[Invoke], Any]
+"""Runs one Lambda and gives what it returned; whatever it raises is a function error."""
