@@ -1,0 +1,1 @@
+"""Live sessions: the rules, the use cases and the parts behind them. Never imports chalice."""

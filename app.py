@@ -1,0 +1,265 @@
+"""Routes, WebSocket handlers and the schedule. Builds the real dependencies; no rule lives here."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
+
+from chalicelib import connections, frames, http, sessions, sweeper
+from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired, Unauthenticated
+from chalicelib.health import Readiness
+from chalicelib.model import Endpoint, Once, Principal, Write
+
+if TYPE_CHECKING:
+    from chalicelib.auth import Keys
+    from chalicelib.delivery import Delivery
+    from chalicelib.local import MemoryStore
+    from chalicelib.settings import Settings
+    from chalicelib.storage import Store
+
+app = Chalice(app_name="sessions")
+app.experimental_feature_flags.update(["WEBSOCKETS"])
+app.api.cors = CORSConfig(
+    allow_origin="*",  # no cookie is ever read
+    allow_headers=list(http.ALLOWED_HEADERS),
+    expose_headers=list(http.EXPOSED_HEADERS),
+    max_age=600,
+)
+log = app.log
+
+
+# --- the real dependencies, made when the first request needs them
+
+
+@dataclass(frozen=True)
+class Service:
+    settings: Settings
+    keys: Keys
+    store: Store | MemoryStore
+    delivery: Delivery
+    readiness: Readiness
+
+
+@functools.lru_cache(maxsize=1)
+def service() -> Service:
+    from chalicelib.auth import keys_of
+    from chalicelib.delivery import Delivery, ManagementApi
+    from chalicelib.local import MemoryStore, local_key
+    from chalicelib.settings import from_environment
+
+    root = Path(__file__).parent
+    settings = from_environment(os.environ, lambda: local_key(root / ".chalice" / "local.key"))
+    log.setLevel(settings.log_level)
+    store: Store | MemoryStore = MemoryStore()
+    probe = store.answers
+    if settings.tables is not None:
+        from chalicelib import dynamo
+        from chalicelib.storage import Store
+
+        store = Store(dynamo.connect(settings.region), settings.tables)
+        probe = Store(dynamo.connect(settings.region, patience=0.3), settings.tables).answers
+    return Service(
+        settings,
+        keys_of(settings.tokens),
+        store,
+        Delivery(store, ManagementApi(), clock=now, random=random.random),
+        Readiness(probe, time.monotonic),
+    )
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def authenticate(token: str) -> Principal:
+    from chalicelib import auth
+
+    return auth.authenticate(token, service().settings.tokens, service().keys, now())
+
+
+# --- HTTP
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and who is calling."""
+
+    request: http.Request
+    now: datetime
+    caller: Principal | None
+
+    @property
+    def principal(self) -> Principal:
+        if self.caller is None:
+            raise Unauthenticated("This route needs a principal.")
+        return self.caller
+
+    def write(self) -> Write:
+        return Write(self.principal.subject, self.now, self.request.id, http.versions(self.request))
+
+
+def answers(*, public: bool = False) -> Callable[[Callable[..., http.Reply]], Callable[..., Response]]:
+    """Turns values, refusals and bugs into the response: Chalice would make a 500 of them, without a word."""
+
+    def decorate(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
+        @functools.wraps(handler)
+        def answered(**captured: str) -> Response:
+            current = app.current_request
+            assert current is not None  # noqa: S101  Chalice sets it before it calls a view
+            raw = current.raw_body
+            request = http.request(
+                current.to_original_event(),
+                raw.encode() if isinstance(raw, str) else raw,
+                str(uuid.uuid4()),
+            )
+            try:
+                token = None if public else http.bearer(request.headers.get("authorization", ""))
+                caller = None if token is None else authenticate(token)
+                reply = handler(Call(request, now(), caller), **captured)
+            except SessionsError as exc:
+                reply = http.problem(exc, request.id)
+            except Exception as exc:  # the last resort: nothing else answers for a bug
+                log.exception("a request failed")
+                reply = http.problem(exc, request.id)
+            headers: dict[str, str | list[str]] = {
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                **reply.headers,
+            }
+            return Response(reply.body, headers, reply.status)
+
+        return answered
+
+    return decorate
+
+
+route = functools.partial(app.route, content_types=["*/*"], cors=app.api.cors)
+
+
+@route("/sessions", methods=["POST"])
+@answers()
+def create_session(call: Call) -> http.Reply:
+    draft, key = http.draft(call.request), http.idempotency_key(call.request)
+    once = None if key is None else Once(key, sessions.fingerprint(draft))
+    written = sessions.create_session(
+        draft,
+        call.principal,
+        store=service().store,
+        now=call.now,
+        random=os.urandom,
+        request_id=call.request.id,
+        once=once,
+    )
+    return http.created(call.request, written.session, call.now, replayed=not written.changed)
+
+
+@route("/sessions", methods=["GET"])
+@answers()
+def list_sessions(call: Call) -> http.Reply:
+    owner = call.principal
+    status, limit, after = http.page_request(call.request, owner.subject)
+    page = sessions.list_sessions(owner, store=service().store, now=call.now, status=status, limit=limit, after=after)
+    return http.listed(page, owner.subject, call.now)
+
+
+@route("/sessions/{session_id}", methods=["GET"])
+@answers()
+def find_session(call: Call, session_id: str) -> http.Reply:
+    session = sessions.find_session(session_id, store=service().store)
+    return http.found(call.request, session, call.now)
+
+
+@route("/sessions/{session_id}", methods=["PATCH"])
+@answers()
+def change_session(call: Call, session_id: str) -> http.Reply:
+    patch = http.patch(call.request)
+    session = sessions.change_session(
+        session_id, patch, call.write(), store=service().store, deliver=service().delivery
+    )
+    return http.one(session, call.now)
+
+
+@route("/sessions/{session_id}", methods=["DELETE"])
+@answers()
+def end_session(call: Call, session_id: str) -> http.Reply:
+    sessions.end_session(session_id, call.write(), store=service().store, deliver=service().delivery)
+    return http.Reply(204)
+
+
+@route("/health", methods=["GET"])
+@answers(public=True)
+def health(call: Call) -> http.Reply:
+    return http.json_reply(200, {"status": "ok"})
+
+
+@route("/health/ready", methods=["GET"])
+@answers(public=True)
+def ready(call: Call) -> http.Reply:
+    service().readiness.check()
+    return http.json_reply(200, {"status": "ready"})
+
+
+# --- WebSocket: an exception that left a handler would be a 502, or a frame of API Gateway's own
+
+
+@app.on_ws_connect()
+def connect(event: WebsocketEvent) -> Mapping[str, Any]:
+    settings = service().settings
+    try:
+        handshake = frames.handshake(event.to_dict(), settings.allowed_origins, settings.region)
+        principal = authenticate(handshake.token)
+        connections.connect(handshake, principal, store=service().store, now=now())
+    except SessionsError as exc:
+        return {"statusCode": http.handshake_status(exc)}
+    except Exception as exc:
+        log.exception("a handshake failed")
+        return {"statusCode": http.handshake_status(exc)}
+    offered = handshake.subprotocol
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": offered} if offered else {}}
+
+
+@app.on_ws_message()
+def message(event: WebsocketEvent) -> Mapping[str, Any]:
+    began, reply_to = now(), None
+    delivery, connection_id = service().delivery, event.connection_id
+    context = event.to_dict()["requestContext"]
+    endpoint = Endpoint(context["apiId"], context["stage"], service().settings.region)
+    try:
+        envelope = frames.envelope(event.body)
+        reply_to = envelope.reply_to
+        action = frames.action(envelope)
+        answer = connections.receive(action, connection_id, store=service().store, deliver=delivery, now=began)
+    except (ConnectionNotFound, TokenExpired) as exc:
+        delivery.close(endpoint, connection_id, frames.closing(exc), began)
+        return {}
+    except SessionsError as exc:
+        answer = frames.refusal(exc)
+    except Exception:
+        log.exception("a frame failed")
+        answer = frames.refusal(SessionsError("Something went wrong here, and was logged."))
+    delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
+    return {}
+
+
+@app.on_ws_disconnect()
+def disconnect(event: WebsocketEvent) -> None:
+    connections.disconnect(event.connection_id, store=service().store)
+
+
+# --- the schedule
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def sweep(event: CloudWatchEvent) -> None:
+    swept = sweeper.sweep(store=service().store, deliver=service().delivery, clock=now)
+    log.info("swept: %d expired, %d settled", swept.expired, swept.settled)

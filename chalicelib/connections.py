@@ -1,0 +1,135 @@
+"""What can be done in a session: connect, hello, publish, ping, disconnect. Knows neither sockets nor DynamoDB."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from typing import Protocol
+
+from chalicelib import frames
+from chalicelib.errors import (
+    ConnectionNotFound,
+    SessionEnded,
+    SessionNotFound,
+    SessionsError,
+    TokenExpired,
+    Unavailable,
+)
+from chalicelib.model import (
+    SESSION_ID,
+    Connection,
+    Principal,
+    Session,
+    Status,
+    whole_milliseconds,
+)
+from chalicelib.sessions import Deliver
+
+
+class ConnectionStore(Protocol):
+    """Connections at rest. Every method raises Unavailable when the tables do not answer in time."""
+
+    def connect(self, connection: Connection) -> None:
+        """Store both copies of a new connection."""
+
+    def disconnect(self, *connections: Connection) -> None:
+        """Remove both copies of each; no error if they are not there."""
+
+    def find_connection(self, connection_id: str) -> Connection | None:
+        """The connection, read strongly."""
+
+    def find_session(self, session_id: str) -> Session | None:
+        """The session as it is stored, read strongly."""
+
+    def take_seq(self, session_id: str, now: datetime) -> int:
+        """The next number in the order of an active session. Raises SessionNotFound, SessionEnded, SessionPaused."""
+
+
+def connect(handshake: frames.Handshake, principal: Principal, *, store: ConnectionStore, now: datetime) -> Connection:
+    """Admit a connection: write it, then look at the session, so that of a connect and an end that cross
+    each other at least one sees the other.
+
+    Raises SessionNotFound, SessionEnded, Unavailable; then nothing of the connection is left.
+    """
+    connection = Connection(
+        connection_id=handshake.connection_id,
+        session_id=handshake.session_id,
+        subject=principal.subject,
+        connected_at=whole_milliseconds(now),
+        token_expires_at=whole_milliseconds(principal.expires_at),
+        endpoint=handshake.endpoint,
+    )
+    if not SESSION_ID.fullmatch(connection.session_id):
+        raise SessionNotFound(connection.session_id)
+    store.connect(connection)
+    try:
+        session = store.find_session(connection.session_id)
+        if session is None:
+            raise SessionNotFound(connection.session_id)
+        if session.at(now).status is Status.ENDED:
+            raise SessionEnded(connection.session_id)
+    except SessionsError:
+        with contextlib.suppress(Unavailable):  # the refusal stands; the row is purged in time
+            store.disconnect(connection)
+        raise
+    return connection
+
+
+def receive(
+    action: frames.Action,
+    connection_id: str,
+    *,
+    store: ConnectionStore,
+    deliver: Deliver,
+    now: datetime,
+) -> frames.Frame:
+    """Do what a frame asks for; gives the answer to its sender.
+
+    Raises ConnectionNotFound and TokenExpired, after which the socket is to be closed, and the refusals of
+    the action, after which it stays usable.
+    """
+    connection = store.find_connection(connection_id)
+    if connection is None:
+        raise ConnectionNotFound(connection_id)
+    if connection.token_expires_at <= now:
+        raise TokenExpired(connection_id)
+    if isinstance(action, frames.Hello):
+        return hello(connection, action.resume_seq, store=store, now=now)
+    if isinstance(action, frames.Publish):
+        return publish(connection, action, store=store, deliver=deliver, now=now)
+    return frames.pong()
+
+
+def hello(connection: Connection, resume_seq: int | None, *, store: ConnectionStore, now: datetime) -> frames.Frame:
+    """The session as it is, read after the connection was opened: no later change can be missed."""
+    session = store.find_session(connection.session_id)
+    if session is None:
+        raise SessionNotFound(connection.session_id)
+    return frames.welcome(connection, session.at(now), resume_seq)
+
+
+def publish(
+    connection: Connection,
+    action: frames.Publish,
+    *,
+    store: ConnectionStore,
+    deliver: Deliver,
+    now: datetime,
+) -> frames.Frame:
+    """Send data to every other connection of the session; the answer comes when that delivery is over."""
+    frames.text(frames.message(frames.LARGEST_SEQ, connection.subject, action.data, now))  # TooLarge, before a seq
+    seq = store.take_seq(connection.session_id, now)
+    deliver.broadcast(
+        connection.session_id,
+        frames.message(seq, connection.subject, action.data, now),
+        began=now,
+        but=connection.connection_id,
+    )
+    return frames.ack(seq)
+
+
+def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
+    """Forget a connection whose socket is closed."""
+    connection = store.find_connection(connection_id)
+    if connection is not None:
+        store.disconnect(connection)

@@ -1,0 +1,206 @@
+"""Frames to connections through API Gateway's management API. The only place that knows it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from chalicelib import frames
+from chalicelib.errors import TokenExpired, Unavailable
+from chalicelib.model import Connection, Endpoint, Outcome, Report
+
+if TYPE_CHECKING:
+    from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+WORKERS: Final = 16  # more threads than this buy nothing on the CPU share of a Lambda
+DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
+ATTEMPTS: Final = 3  # for a recipient that is throttled
+BACK_OFF: Final = 0.1  # seconds, doubled from attempt to attempt, times a random part
+
+
+class Answer(Enum):
+    """What the management API said to one call."""
+
+    DONE = "done"
+    GONE = "gone"  # 410
+    THROTTLED = "throttled"  # 429
+    FAILED = "failed"  # anything else, or nothing in time
+
+
+class Management(Protocol):
+    """The management API of any WebSocket API. Never raises for what became of a connection."""
+
+    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer: ...
+
+    def close(self, endpoint: Endpoint, connection_id: str) -> Answer: ...
+
+
+class Roster(Protocol):
+    """Who is in a session."""
+
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        """The session's connections, read strongly, a page at a time. Raises Unavailable."""
+
+    def disconnect(self, *connections: Connection) -> None:
+        """Remove both copies of each. Raises Unavailable."""
+
+
+class Delivery:
+    """Sends frames, many at a time, and says what became of each. May be used by several threads at once."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        management: Management,
+        *,
+        clock: Callable[[], datetime],
+        random: Callable[[], float],
+        pause: Callable[[float], None] = time.sleep,
+        workers: int = WORKERS,
+    ) -> None:
+        self._roster = roster
+        self._management = management
+        self._clock = clock
+        self._random = random
+        self._pause = pause
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="delivery")
+
+    def send(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
+        """Send a frame to one connection."""
+        text = frames.text(frame)
+        return self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
+
+    def close(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
+        """Send one connection a last frame and close it, whatever became of the frame."""
+        self.send(endpoint, connection_id, frame, began)
+        return self._patiently(lambda: self._management.close(endpoint, connection_id), began)
+
+    def broadcast(
+        self,
+        session_id: str,
+        frame: frames.Frame,
+        *,
+        began: datetime,
+        but: str | None = None,
+        close: bool = False,
+    ) -> Report:
+        """Send a frame to every connection of a session `but` one, and close them after it if told so.
+
+        A recipient whose token has expired is closed in place of being sent to; one that is gone leaves the
+        roster, unless it is so young that its handshake may still be under way. What has not been begun
+        20 s after the request began is reported as unsent. Raises Unavailable if the roster cannot be read.
+        """
+        text = frames.text(frame)
+
+        def outcome(connection: Connection) -> Outcome:
+            return self._deliver(connection, text, began, close)
+
+        counts: Counter[Outcome] = Counter()
+        for page in self._roster.roster(session_id):
+            recipients = [connection for connection in page if connection.connection_id != but]
+            outcomes = list(self._workers.map(outcome, recipients))
+            counts.update(outcomes)
+            gone = [c for c, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
+            self._forget(gone)
+        return Report(dict(counts))
+
+    def _deliver(self, connection: Connection, text: str, began: datetime, close: bool) -> Outcome:
+        if self._clock() - began >= DEADLINE:
+            return Outcome.UNSENT
+        endpoint, connection_id = connection.endpoint, connection.connection_id
+        if connection.token_expires_at <= self._clock() and not close:
+            answer = self.close(endpoint, connection_id, frames.closing(TokenExpired(connection_id)), began)
+            return self._outcome(answer, connection, Outcome.EXPIRED)
+        answer = self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
+        if close and answer is not Answer.GONE:
+            answer = self._patiently(lambda: self._management.close(endpoint, connection_id), began)
+        return self._outcome(answer, connection, Outcome.SENT)
+
+    def _outcome(self, answer: Answer, connection: Connection, done: Outcome) -> Outcome:
+        if answer is Answer.GONE:
+            return Outcome.PENDING if connection.pending_at(self._clock()) else Outcome.GONE
+        return {
+            Answer.DONE: done,
+            Answer.THROTTLED: Outcome.THROTTLED,
+            Answer.FAILED: Outcome.FAILED,
+        }[answer]
+
+    def _patiently(self, call: Callable[[], Answer], began: datetime) -> Answer:
+        answer = call()
+        for attempt in range(1, ATTEMPTS):
+            if answer is not Answer.THROTTLED or self._clock() - began >= DEADLINE:
+                break
+            self._pause(BACK_OFF * 2**attempt * self._random())
+            answer = call()
+        return answer
+
+    def _forget(self, gone: Sequence[Connection]) -> None:
+        if gone:
+            with suppress(
+                Unavailable
+            ):  # they are gone all the same; the next delivery or their expiry removes the rows
+                self._roster.disconnect(*gone)
+
+
+class ManagementApi:
+    """The real one: one client an endpoint, made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._clients: dict[Endpoint, ApiGatewayManagementApiClient] = {}
+        self._lock = threading.Lock()
+
+    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
+        client = self._client(endpoint)
+        data = text.encode("utf-8")
+        return _answer(lambda: client.post_to_connection(ConnectionId=connection_id, Data=data))
+
+    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
+        client = self._client(endpoint)
+        return _answer(lambda: client.delete_connection(ConnectionId=connection_id))
+
+    def _client(self, endpoint: Endpoint) -> ApiGatewayManagementApiClient:
+        with self._lock:
+            if endpoint not in self._clients:
+                self._clients[endpoint] = _management_client(endpoint)
+            return self._clients[endpoint]
+
+
+def _management_client(endpoint: Endpoint) -> ApiGatewayManagementApiClient:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+    suffix = "amazonaws.com.cn" if endpoint.region.startswith("cn-") else "amazonaws.com"
+    host = f"{endpoint.api_id}.execute-api.{endpoint.region}.{suffix}"
+    client: Any = get_session().create_client(
+        "apigatewaymanagementapi",
+        region_name=endpoint.region,
+        endpoint_url=f"https://{host}/{endpoint.stage}",
+        config=Config(
+            connect_timeout=1,
+            read_timeout=2,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=WORKERS,
+        ),
+    )
+    return cast("ApiGatewayManagementApiClient", client)
+
+
+def _answer(call: Callable[[], object]) -> Answer:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        call()
+    except ClientError as exc:
+        status = exc.response["ResponseMetadata"]["HTTPStatusCode"]
+        return {410: Answer.GONE, 429: Answer.THROTTLED}.get(status, Answer.FAILED)
+    except BotoCoreError:
+        return Answer.FAILED
+    return Answer.DONE

@@ -1,0 +1,157 @@
+"""Everything that can be refused, as one tree. Evidence is in attributes; HTTP numbers live at the edge."""
+
+from __future__ import annotations
+
+
+class SessionsError(Exception):
+    """A request was understood and refused. `code` is what clients act on, the message is for people."""
+
+    code = "internal_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidRequest(SessionsError):
+    """The caller sent something that is not what the protocol says. `field` names the part, if one does."""
+
+    code = "invalid_request"
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class TooLarge(SessionsError):
+    """More bytes than are taken: `size` of at most `limit`."""
+
+    code = "too_large"
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(f"{what} has {size} bytes; at most {limit} are taken.")
+        self.size = size
+        self.limit = limit
+
+
+class UnsupportedMediaType(SessionsError):
+    code = "unsupported_media_type"
+
+    def __init__(self, content_type: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(f"Send the body as {' or '.join(accepted)}.")
+        self.content_type = content_type
+        self.accepted = accepted
+
+
+class Unauthenticated(SessionsError):
+    """No credential, or one that does not hold. The detail never contains the credential."""
+
+    code = "unauthenticated"
+
+
+class NotOwner(SessionsError):
+    code = "not_owner"
+
+    def __init__(self, session_id: str, subject: str) -> None:
+        super().__init__("Only the owner of the session may do this.")
+        self.session_id = session_id
+        self.subject = subject
+
+
+class OriginRefused(SessionsError):
+    """A browser opened a socket from a page that is not on the allow-list."""
+
+    code = "origin_refused"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__("Pages of this origin may not connect; the service's ALLOWED_ORIGINS lists those that may.")
+        self.origin = origin
+
+
+class SessionNotFound(SessionsError):
+    code = "session_not_found"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("There is no session with this id.")
+        self.session_id = session_id
+
+
+class SessionEnded(SessionsError):
+    code = "session_ended"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("The session has ended, and an ended session never changes.")
+        self.session_id = session_id
+
+
+class SessionPaused(SessionsError):
+    code = "session_paused"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("The session is paused; nothing is published until its owner resumes it.")
+        self.session_id = session_id
+
+
+class VersionMismatch(SessionsError):
+    code = "version_mismatch"
+
+    def __init__(self, session_id: str, version: int) -> None:
+        super().__init__(f"The session is at version {version}; read it again before you change it.")
+        self.session_id = session_id
+        self.version = version
+
+
+class IdempotencyMismatch(SessionsError):
+    code = "idempotency_mismatch"
+
+    def __init__(self, key: str) -> None:
+        super().__init__("This Idempotency-Key was used with another body; use a new one for a new request.")
+        self.key = key
+
+
+class ConnectionNotFound(SessionsError):
+    """A frame arrived on a socket that has no row: it was swept, or never admitted."""
+
+    code = "connection_not_found"
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__("This connection is not in a session; connect again.")
+        self.connection_id = connection_id
+
+
+class TokenExpired(SessionsError):
+    """The token that opened the socket is past its expiry."""
+
+    code = "token_expired"
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__("The token that opened this connection has expired; connect again with a new one.")
+        self.connection_id = connection_id
+
+
+class Unavailable(SessionsError):
+    """A part that the service needs did not answer in time. `retry_after` is in seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, what: str, retry_after: int = 1) -> None:
+        super().__init__(f"{what} did not answer in time; try again.")
+        self.what = what
+        self.retry_after = retry_after
+
+
+class IllegalTransition(SessionsError):
+    """A bug: something tried to take a session where its state machine has no way."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__(f"A session cannot go from {before} to {after}.")
+        self.before = before
+        self.after = after
+
+
+class SettingsError(Exception):
+    """The environment lacks something or holds something weak. `problems` has a sentence for each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems

@@ -1,0 +1,234 @@
+"""The WebSocket protocol: handshakes and texts to values, values and errors to frames. Sends nothing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from chalicelib import jsontext
+from chalicelib.errors import (
+    InvalidRequest,
+    OriginRefused,
+    SessionsError,
+    TooLarge,
+    Unauthenticated,
+)
+from chalicelib.http import bearer
+from chalicelib.model import (
+    CONNECTION_LIMIT,
+    FRAME_BYTES,
+    IDLE_LIMIT,
+    MESSAGE_BYTES,
+    Connection,
+    Endpoint,
+    Session,
+    document,
+    rfc3339,
+)
+
+Frame = Mapping[str, Any]
+
+PROTOCOL: Final = "sessions.v1"
+BEARER: Final = "bearer."
+REPLY_TO_LENGTH: Final = 128
+LARGEST_SEQ: Final = 10**15  # stands in for a number not yet taken when a frame is measured
+RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gateway cuts the connection
+RECONNECT_SPREAD: Final = 300  # seconds over which the reconnects of one moment are spread
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What a client asks for when it connects."""
+
+    connection_id: str
+    session_id: str
+    token: str
+    subprotocol: str | None  # what the answer names, if the client offered it
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True)
+class Hello:
+    resume_seq: int | None = None
+
+
+@dataclass(frozen=True)
+class Publish:
+    data: Any
+
+
+@dataclass(frozen=True)
+class Ping:
+    pass
+
+
+Action: TypeAlias = "Hello | Publish | Ping"
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A frame of a client before its action is understood; `reply_to` is the id that the answer repeats."""
+
+    reply_to: str | int | None
+    fields: Mapping[str, Any]
+
+
+# --- in
+
+
+def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region: str) -> Handshake:
+    """A $connect event as a handshake.
+
+    Raises OriginRefused, InvalidRequest without exactly one sessionId, Unauthenticated without a credential
+    or with a token in the query, where it would end up in logs.
+    """
+    headers: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        headers.setdefault(name.lower(), []).extend(values)
+    query: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
+    for origin in headers.get("origin", []):
+        if origin not in allowed_origins:
+            raise OriginRefused(origin)
+    session_ids = query.get("sessionId", [])
+    if len(session_ids) != 1 or not session_ids[0]:
+        raise InvalidRequest("Name one session: ?sessionId=<id>.", "sessionId")
+    if any(_looks_like_jwt(value) for values in query.values() for value in values):
+        raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")
+    offered = [word.strip() for line in headers.get("sec-websocket-protocol", []) for word in line.split(",")]
+    context = event["requestContext"]
+    return Handshake(
+        connection_id=context["connectionId"],
+        session_id=session_ids[0],
+        token=_credential(headers.get("authorization", []), offered),
+        subprotocol=PROTOCOL if PROTOCOL in offered else None,
+        endpoint=Endpoint(context["apiId"], context["stage"], region),
+    )
+
+
+def envelope(text: str) -> Envelope:
+    """A client's text as an envelope. Raises InvalidRequest."""
+    fields = jsontext.parse(text)
+    if not isinstance(fields, dict):
+        raise InvalidRequest("A frame is a JSON object.")
+    reply_to = fields.pop("id", None)
+    if isinstance(reply_to, bool) or not isinstance(reply_to, (str, int, type(None))):
+        raise InvalidRequest("id is text or a whole number.", "id")
+    if len(str(reply_to)) > REPLY_TO_LENGTH:
+        raise InvalidRequest(f"id is longer than {REPLY_TO_LENGTH} characters.", "id")
+    return Envelope(reply_to, fields)
+
+
+def action(sent: Envelope) -> Action:
+    """What an envelope asks for. Raises InvalidRequest."""
+    fields = dict(sent.fields)
+    name = fields.pop("action", None)
+    result: Action
+    if name == "hello":
+        result = Hello(_resume(fields.pop("resume", None)))
+    elif name == "publish":
+        if "data" not in fields:
+            raise InvalidRequest("publish needs data.", "data")
+        result = Publish(fields.pop("data"))
+    elif name == "ping":
+        result = Ping()
+    else:
+        raise InvalidRequest("action is none of hello, publish, ping.", "action")
+    if fields:
+        unknown = ", ".join(sorted(fields))
+        raise InvalidRequest(f"{name} has no field {unknown[:200]}.")
+    return result
+
+
+# --- out
+
+
+def text(frame: Frame) -> str:
+    """The frame as it is sent. Raises TooLarge where API Gateway would not carry it."""
+    sent = jsontext.compact(frame)
+    size = len(sent.encode("utf-8"))
+    if size > MESSAGE_BYTES:
+        raise TooLarge("The frame, as the others would get it,", size, MESSAGE_BYTES)
+    return sent
+
+
+def welcome(connection: Connection, session: Session, resume_seq: int | None) -> Frame:
+    """The answer to hello. Nothing was missed if the client has seen every event; otherwise the snapshot tells."""
+    spread = timedelta(seconds=zlib.crc32(connection.connection_id.encode()) % RECONNECT_SPREAD)
+    return {
+        "type": "welcome",
+        "connectionId": connection.connection_id,
+        "role": "owner" if connection.subject == session.owner_id else "participant",
+        "session": document(session),
+        "seq": session.seq,
+        "events": [],
+        "recovered": resume_seq == session.seq,
+        "tokenExpiresAt": rfc3339(connection.token_expires_at),
+        "reconnectAt": rfc3339(connection.connected_at + RECONNECT_AFTER - spread),
+        "limits": {
+            "messageBytes": MESSAGE_BYTES,
+            "frameBytes": FRAME_BYTES,
+            "idleSeconds": int(IDLE_LIMIT.total_seconds()),
+            "connectionSeconds": int(CONNECTION_LIMIT.total_seconds()),
+        },
+    }
+
+
+def message(seq: int, sender: str, data: Any, at: datetime) -> Frame:
+    return {"type": "message", "seq": seq, "from": sender, "data": data, "at": rfc3339(at)}
+
+
+def ack(seq: int) -> Frame:
+    return {"type": "ack", "seq": seq}
+
+
+def pong() -> Frame:
+    return {"type": "pong"}
+
+
+def session_updated(session: Session) -> Frame:
+    return {"type": "session.updated", "seq": session.seq, "session": document(session)}
+
+
+def session_ended(session: Session) -> Frame:
+    return {"type": "session.ended", "seq": session.seq, "reason": session.end_reason}
+
+
+def closing(error: SessionsError) -> Frame:
+    """Told before the service closes a socket, since API Gateway closes with 1000 whatever the reason."""
+    return {"type": "closing", "code": error.code, "reason": error.detail, "reconnect": "now"}
+
+
+def refusal(error: SessionsError) -> Frame:
+    return {"type": "error", "code": error.code, "detail": error.detail}
+
+
+def replying(frame: Frame, reply_to: str | int | None) -> Frame:
+    return frame if reply_to is None else {**frame, "replyTo": reply_to}
+
+
+def _credential(authorization: list[str], offered: list[str]) -> str:
+    if authorization:
+        return bearer(authorization[0])
+    for word in offered:
+        if word.startswith(BEARER) and len(word) > len(BEARER):
+            return word[len(BEARER) :]
+    raise Unauthenticated(
+        f"Send the token as `Authorization: Bearer <token>` or `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>`."
+    )
+
+
+def _looks_like_jwt(value: str) -> bool:
+    """Whether it begins as the header of a JWT does, `{"` in base64, and has the dots of one."""
+    return value.startswith("eyJ") and value.count(".") >= 2
+
+
+def _resume(value: Any) -> int | None:
+    if value is None:
+        return None
+    seq = value.get("seq") if isinstance(value, dict) and set(value) == {"seq"} else None
+    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= LARGEST_SEQ:
+        raise InvalidRequest('resume is {"seq": <the last seq that you saw>}.', "resume")
+    return seq

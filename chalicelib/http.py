@@ -1,0 +1,329 @@
+"""The HTTP API: events to values, values and errors to responses. The only place with HTTP numbers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+
+from chalicelib import errors, jsontext
+from chalicelib.errors import InvalidRequest, SessionsError, TooLarge, Unauthenticated
+from chalicelib.model import (
+    KEEP,
+    SESSION_ID,
+    Draft,
+    Page,
+    Patch,
+    Position,
+    Session,
+    Status,
+    document,
+    from_rfc3339,
+    rfc3339,
+)
+
+BODY_BYTES: Final = 65_536
+TITLE_LENGTH: Final = 200
+EXPIRES_IN: Final = range(60, 86_401)  # seconds
+LIMITS: Final = range(1, 101)
+DEFAULT_LIMIT: Final = 50
+JSON: Final = ("application/json",)
+MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+
+STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
+    errors.InvalidRequest: (400, "Invalid request"),
+    errors.Unauthenticated: (401, "Not authenticated"),
+    errors.NotOwner: (403, "Not the owner"),
+    errors.OriginRefused: (403, "Origin refused"),
+    errors.SessionNotFound: (404, "No such session"),
+    errors.SessionEnded: (409, "Session ended"),
+    errors.SessionPaused: (409, "Session paused"),
+    errors.VersionMismatch: (412, "Version mismatch"),
+    errors.TooLarge: (413, "Too large"),
+    errors.UnsupportedMediaType: (415, "Unsupported media type"),
+    errors.IdempotencyMismatch: (422, "Idempotency-Key used before"),
+    errors.Unavailable: (503, "Unavailable"),
+}
+BUG: Final = (500, "Internal error")
+
+ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key")
+EXPOSED_HEADERS: Final = (
+    "ETag",
+    "Location",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "x-amzn-Remapped-WWW-Authenticate",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request. Header names are lower case; `path` is what the client called, stage included."""
+
+    id: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- in
+
+
+def request(event: Mapping[str, Any], body: bytes, fallback_id: str) -> Request:
+    """A REST proxy event as a request. `chalice local` sends no request id: then it is `fallback_id`."""
+    context = event["requestContext"]
+    return Request(
+        id=context.get("requestId") or fallback_id,
+        path=context.get("path") or event.get("path") or "/",
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        query=event.get("multiValueQueryStringParameters") or {},
+        body=body,
+    )
+
+
+def bearer(authorization: str) -> str:
+    """The token of an Authorization header (RFC 6750). Raises Unauthenticated."""
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Send `Authorization: Bearer <token>`.")
+    return token.strip()
+
+
+def draft(request: Request) -> Draft:
+    """The body of a create. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    body = fields(request, JSON) if request.body else {}
+    expires_in = body.pop("expiresIn", EXPIRES_IN[-1])
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in not in EXPIRES_IN:
+        raise InvalidRequest(
+            f"expiresIn is a whole number of seconds, {EXPIRES_IN[0]} to {EXPIRES_IN[-1]}.",
+            "expiresIn",
+        )
+    result = Draft(
+        title=_title(body.pop("title", None)),
+        metadata=_metadata(body.pop("metadata", None)),
+        expires_in=timedelta(seconds=expires_in),
+        durable=_flag(body.pop("durable", False), "durable"),
+        presence=_flag(body.pop("presence", False), "presence"),
+    )
+    _refuse_unknown(body)
+    return result
+
+
+def patch(request: Request) -> Patch:
+    """The body of a merge patch (RFC 7396). Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    body = fields(request, MERGE_PATCH)
+    status = body.pop("status", KEEP)
+    if status is not KEEP:
+        status = _status(status)
+    title = body.pop("title", KEEP)
+    metadata = body.pop("metadata", KEEP)
+    _refuse_unknown(body)
+    return Patch(
+        status,
+        title if title is KEEP else _title(title),
+        metadata if metadata is KEEP else _metadata(metadata),
+    )
+
+
+def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
+    """A body that is a JSON object. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    sent = request.headers.get("content-type", JSON[0])
+    media_type, _, parameters = sent.partition(";")
+    charset = parameters.lower().replace(" ", "").replace('"', "")
+    if media_type.strip().lower() not in accepted or charset not in {"", "charset=utf-8"}:
+        raise errors.UnsupportedMediaType(sent, accepted)
+    if len(request.body) > BODY_BYTES:
+        raise TooLarge("The body", len(request.body), BODY_BYTES)
+    body = jsontext.parse(request.body)
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body is a JSON object.")
+    return body
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Raises InvalidRequest for a key that is not 1 to 255 visible ASCII characters."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not KEY.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key is 1 to 255 visible ASCII characters.")
+    return key
+
+
+def versions(request: Request) -> frozenset[int] | None:
+    """The versions that If-Match lets be changed; None for any. A tag that is not ours matches none."""
+    sent = request.headers.get("if-match")
+    if sent is None or sent.strip() == "*":
+        return None
+    tags = ENTITY_TAG.findall(sent)
+    return frozenset(int(tag) for tag in tags[:20] if re.fullmatch(r"[0-9]{1,15}", tag))
+
+
+def is_current(request: Request, etag: str) -> bool:
+    """Whether If-None-Match says that the client has this representation."""
+    sent = request.headers.get("if-none-match", "")
+    return sent.strip() == "*" or etag.strip('"') in ENTITY_TAG.findall(sent)
+
+
+def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
+    """Status, limit and cursor of a list. Raises InvalidRequest."""
+    status = _single(request, "status")
+    limit = _single(request, "limit")
+    cursor = _single(request, "cursor")
+    if limit is not None and (not re.fullmatch(r"[0-9]{1,3}", limit) or int(limit) not in LIMITS):
+        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.", "limit")
+    return (
+        None if status is None else _status(status),
+        DEFAULT_LIMIT if limit is None else int(limit),
+        None if cursor is None else _position(cursor, owner_id),
+    )
+
+
+# --- out
+
+
+def etag(session: Session, now: datetime) -> str:
+    """Changes with every change, and once more when the session expires before anything writes that."""
+    return f'"{session.version}"' if session.at(now) is session else f'"{session.version}-ended"'
+
+
+def one(session: Session, now: datetime, status: int = 200, **headers: str) -> Reply:
+    """One session as it is at `now`."""
+    return json_reply(status, document(session.at(now)), {"ETag": etag(session, now), **headers})
+
+
+def created(request: Request, session: Session, now: datetime, replayed: bool) -> Reply:
+    location = f"{request.path.rstrip('/')}/{quote(session.session_id)}"
+    reply = one(session, now, 201, Location=location)
+    return Reply(reply.status, reply.body, {**reply.headers, "Idempotency-Replayed": "true"}) if replayed else reply
+
+
+def found(request: Request, session: Session, now: datetime) -> Reply:
+    tag = etag(session, now)
+    return Reply(304, "", {"ETag": tag}) if is_current(request, tag) else one(session, now)
+
+
+def listed(page: Page, owner_id: str, now: datetime) -> Reply:
+    cursor = None if page.after is None else _cursor(page.after, owner_id)
+    return json_reply(
+        200,
+        {
+            "sessions": [document(session.at(now)) for session in page.sessions],
+            "nextCursor": cursor,
+        },
+    )
+
+
+def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, jsontext.compact(body), {"Content-Type": "application/json", **(headers or {})})
+
+
+def problem(error: Exception, request_id: str) -> Reply:
+    """RFC 9457 problem details. What is not a refusal is a bug, and says nothing of itself."""
+    status, title = _meaning(error)
+    code, detail = "internal_error", "Something went wrong here, and was logged."
+    if isinstance(error, SessionsError) and (status, title) != BUG:
+        code, detail = error.code, error.detail
+    body = {
+        "type": f"urn:sessions:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "requestId": request_id,
+    }
+    headers = {"Content-Type": "application/problem+json"}
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    return Reply(status, jsontext.compact(body), headers)
+
+
+def handshake_status(error: Exception) -> int:
+    """The status that refuses a handshake; API Gateway passes nothing else on."""
+    return 410 if isinstance(error, errors.SessionEnded) else _meaning(error)[0]
+
+
+def _meaning(error: Exception) -> tuple[int, str]:
+    return next((meaning for kind, meaning in STATUSES.items() if isinstance(error, kind)), BUG)
+
+
+# --- fields
+
+
+def _title(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > TITLE_LENGTH):
+        raise InvalidRequest(f"title is text of at most {TITLE_LENGTH} characters, or null.", "title")
+    return value
+
+
+def _metadata(value: Any) -> Mapping[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise InvalidRequest("metadata is an object, or null.", "metadata")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name} is true or false.", name)
+    return value
+
+
+def _status(value: Any) -> Status:
+    try:
+        return Status(value)
+    except ValueError as exc:
+        raise InvalidRequest("status is one of active, paused, ended.", "status") from exc
+
+
+def _refuse_unknown(rest: Mapping[str, Any]) -> None:
+    if rest:
+        raise InvalidRequest(f"There is no field {', '.join(sorted(rest))[:200]} here.", min(rest))
+
+
+def _single(request: Request, name: str) -> str | None:
+    values = request.query.get(name, [])
+    if len(values) > 1:
+        raise InvalidRequest(f"{name} is given once.", name)
+    return values[0] if values else None
+
+
+# --- cursors: a position in the caller's own list. The owner is never in one, so it can reach nothing else;
+#     the check tells one that was cut, edited or lent from one that is ours.
+
+
+def _cursor(position: Position, owner_id: str) -> str:
+    text = f"{rfc3339(position.created_at)} {position.session_id}"
+    return base64.urlsafe_b64encode(f"{text} {_check(text, owner_id)}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str, owner_id: str) -> Position:
+    try:
+        if len(cursor) > 200 or not re.fullmatch(r"[A-Za-z0-9_-]+", cursor):
+            raise ValueError("not base64url")
+        text, _, check = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition(" ")
+        created_at, _, session_id = text.partition(" ")
+        if check != _check(text, owner_id) or not SESSION_ID.fullmatch(session_id):
+            raise ValueError("not a cursor of this list")
+        return Position(from_rfc3339(created_at), session_id)
+    except (ValueError, binascii.Error) as exc:
+        raise InvalidRequest("cursor is none that this list gave you.", "cursor") from exc
+
+
+def _check(text: str, owner_id: str) -> str:
+    return hashlib.sha256(f"{owner_id}\n{text}".encode()).hexdigest()[:16]

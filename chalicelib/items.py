@@ -1,0 +1,139 @@
+"""Values as DynamoDB items and back: the names and types of attributes. Calls nothing."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from chalicelib import jsontext
+from chalicelib.model import (
+    CONNECTION_PURGE,
+    IDEMPOTENCY_PURGE,
+    KEEP,
+    PENDING,
+    SESSION_PURGE,
+    Change,
+    Connection,
+    Endpoint,
+    Once,
+    Session,
+    Status,
+    from_rfc3339,
+    rfc3339,
+)
+
+Item = Mapping[str, Any]  # attribute name -> {"S": …}, as DynamoDB writes it
+
+SHARDS: Final = 16  # of the index `due`, so that no minute's sessions meet in one partition
+
+
+def change_fields(change: Change) -> dict[str, Any]:
+    """The attributes that a change gives a value."""
+    given: dict[str, Any] = {}
+    if change.status is not KEEP:
+        given["status"] = {"S": change.status.value}
+    if change.title is not KEEP:
+        given["title"] = nullable(change.title)
+    if change.metadata is not KEEP:
+        given["metadata"] = {"S": jsontext.compact(change.metadata)}
+    return given
+
+
+def nullable(text: str | None) -> Item:
+    return {"NULL": True} if text is None else {"S": text}
+
+
+def once_item(session: Session, once: Once) -> Item:
+    """The record that a create happened, under its owner and the caller's key."""
+    return {
+        "place": {"S": f"idempotency#{session.owner_id}"},
+        "connectionId": {"S": once.key},
+        "sessionId": {"S": session.session_id},
+        "fingerprint": {"S": once.fingerprint},
+        "purgeAt": purge_at(session.created_at + IDEMPOTENCY_PURGE),
+    }
+
+
+def due_at(ended_at: datetime) -> Item:
+    """When an ended session is looked at again: no handshake that it could not see is pending any more."""
+    return {"S": rfc3339(ended_at + PENDING)}
+
+
+def purge_at(at: datetime) -> Item:
+    return {"N": str(int(at.timestamp()))}
+
+
+def session_item(session: Session) -> dict[str, Any]:
+    return {
+        "sessionId": {"S": session.session_id},
+        "ownerId": {"S": session.owner_id},
+        "status": {"S": session.status.value},
+        "title": nullable(session.title),
+        "metadata": {"S": jsontext.compact(session.metadata)},
+        "durable": {"BOOL": session.durable},
+        "presence": {"BOOL": session.presence},
+        "version": {"N": str(session.version)},
+        "seq": {"N": str(session.seq)},
+        "createdAt": {"S": rfc3339(session.created_at)},
+        "updatedAt": {"S": rfc3339(session.updated_at)},
+        "expiresAt": {"S": rfc3339(session.expires_at)},
+        "writtenBy": {"S": session.written_by},
+        "dueShard": {"S": str(zlib.crc32(session.session_id.encode()) % SHARDS)},
+        "dueAt": {"S": rfc3339(session.expires_at)},
+        "purgeAt": purge_at(session.expires_at + SESSION_PURGE),
+    }
+
+
+def to_session(item: Item) -> Session:
+    return Session(
+        session_id=item["sessionId"]["S"],
+        owner_id=item["ownerId"]["S"],
+        status=Status(item["status"]["S"]),
+        title=item["title"].get("S"),
+        metadata=json.loads(item["metadata"]["S"]) if "metadata" in item else None,
+        durable=item["durable"]["BOOL"],
+        presence=item["presence"]["BOOL"],
+        version=int(item["version"]["N"]),
+        seq=int(item["seq"]["N"]) if "seq" in item else 0,
+        created_at=from_rfc3339(item["createdAt"]["S"]),
+        updated_at=from_rfc3339(item["updatedAt"]["S"]),
+        expires_at=from_rfc3339(item["expiresAt"]["S"]),
+        ended_at=from_rfc3339(item["endedAt"]["S"]) if "endedAt" in item else None,
+        written_by=item["writtenBy"]["S"] if "writtenBy" in item else "",
+    )
+
+
+def connection_key(place: str, connection_id: str) -> dict[str, Any]:
+    return {"place": {"S": place}, "connectionId": {"S": connection_id}}
+
+
+def connection_items(connection: Connection) -> tuple[Item, Item]:
+    common = {
+        "connectionId": {"S": connection.connection_id},
+        "sessionId": {"S": connection.session_id},
+        "subject": {"S": connection.subject},
+        "connectedAt": {"S": rfc3339(connection.connected_at)},
+        "tokenExpiresAt": {"S": rfc3339(connection.token_expires_at)},
+        "apiId": {"S": connection.endpoint.api_id},
+        "stage": {"S": connection.endpoint.stage},
+        "region": {"S": connection.endpoint.region},
+        "purgeAt": purge_at(connection.connected_at + CONNECTION_PURGE),
+    }
+    return (
+        {**common, "place": {"S": f"connection#{connection.connection_id}"}},
+        {**common, "place": {"S": f"session#{connection.session_id}"}},
+    )
+
+
+def to_connection(item: Item) -> Connection:
+    return Connection(
+        connection_id=item["connectionId"]["S"],
+        session_id=item["sessionId"]["S"],
+        subject=item["subject"]["S"],
+        connected_at=from_rfc3339(item["connectedAt"]["S"]),
+        token_expires_at=from_rfc3339(item["tokenExpiresAt"]["S"]),
+        endpoint=Endpoint(item["apiId"]["S"], item["stage"]["S"], item["region"]["S"]),
+    )

@@ -1,0 +1,91 @@
+"""JSON text in and out: strict in what it takes, compact in what it gives. Knows nothing of sessions."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+from chalicelib.errors import InvalidRequest
+
+MAX_DEPTH: Final = 64  # of anything; what is stored may be bounded more tightly
+MAX_DIGITS: Final = 38  # what a DynamoDB number holds
+MAX_MAGNITUDE: Final = 1e126
+MIN_MAGNITUDE: Final = 1e-130
+
+
+def parse(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises InvalidRequest for what is not JSON in UTF-8, and for JSON that means different things to
+    different readers: a key twice, NaN and infinities, numbers that DynamoDB cannot hold, surrogates
+    without their half, nesting deeper than 64.
+    """
+    try:
+        value = json.loads(
+            text.decode("utf-8") if isinstance(text, bytes) else text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+        compact(value).encode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest("The text is not UTF-8.") from exc
+    except UnicodeEncodeError as exc:
+        raise InvalidRequest("A string has half of a surrogate pair in it.") from exc
+    except RecursionError as exc:
+        raise InvalidRequest(f"The value is nested deeper than {MAX_DEPTH} levels.") from exc
+    except ValueError as exc:
+        raise InvalidRequest("The text is not JSON.") from exc
+    if depth(value) > MAX_DEPTH:
+        raise InvalidRequest(f"The value is nested deeper than {MAX_DEPTH} levels.")
+    return value
+
+
+def compact(value: Any) -> str:
+    """JSON text without white space and without ASCII escapes."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def size(value: Any) -> int:
+    """Bytes of the compact text in UTF-8."""
+    return len(compact(value).encode("utf-8"))
+
+
+def depth(value: Any) -> int:
+    """How many objects and arrays lie within each other; 0 for a scalar."""
+    deepest = 0
+    pending = [(value, 0)]
+    while pending:
+        part, above = pending.pop()
+        if isinstance(part, (dict, list)):
+            deepest = max(deepest, above + 1)
+            pending.extend((p, above + 1) for p in (part.values() if isinstance(part, dict) else part))
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise InvalidRequest("An object has the same key twice.")
+    return result
+
+
+def _constant(name: str) -> Any:
+    raise InvalidRequest(f"{name} is not a JSON number.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number) or abs(number) >= MAX_MAGNITUDE or 0 < abs(number) < MIN_MAGNITUDE:
+        raise InvalidRequest("A number is too large or too small to be stored.")
+    if len(text.lower().partition("e")[0].replace(".", "").strip("-0")) > MAX_DIGITS:
+        raise InvalidRequest(f"A number has more than {MAX_DIGITS} digits.")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text.strip("-").rstrip("0")) > MAX_DIGITS or len(text) > MAX_DIGITS * 3:
+        raise InvalidRequest(f"A number has more than {MAX_DIGITS} digits.")
+    return int(text)

@@ -1,0 +1,207 @@
+"""What can be done with a session: create, find, list, change, end. Knows neither HTTP nor DynamoDB."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from chalicelib import frames, jsontext
+from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable, VersionMismatch
+from chalicelib.model import (
+    KEEP,
+    SESSION_ID,
+    SESSION_ID_BYTES,
+    Change,
+    Draft,
+    Keep,
+    Once,
+    Page,
+    Patch,
+    Position,
+    Principal,
+    Report,
+    Session,
+    Status,
+    Write,
+    Written,
+    judge,
+    merged,
+    whole_milliseconds,
+)
+
+METADATA_BYTES: Final = 4_096
+METADATA_DEPTH: Final = 16
+MERGE_ATTEMPTS: Final = 5
+FILTERED_PAGE: Final = 100  # how many sessions one request looks through for those of one status
+
+
+class SessionStore(Protocol):
+    """Sessions at rest. Every method raises Unavailable when the tables do not answer in time."""
+
+    def create_session(self, session: Session, once: Once | None) -> Written:
+        """Store a new session, or find the one that `once` made before. Raises IdempotencyMismatch."""
+
+    def find_session(self, session_id: str) -> Session | None:
+        """The session as it is stored, read strongly."""
+
+    def list_sessions(self, owner_id: str, after: Position | None, limit: int) -> Page:
+        """The owner's sessions, newest first, without their metadata."""
+
+    def change_session(self, session_id: str, change: Change, write: Write) -> Written:
+        """Change it in one request, if `judge` would let it; unchanged if it alters nothing.
+
+        Raises SessionNotFound, NotOwner, SessionEnded, VersionMismatch.
+        """
+
+    def end_session(self, session_id: str, write: Write) -> Written:
+        """End it in one request; unchanged if it has ended. Raises SessionNotFound, NotOwner, VersionMismatch."""
+
+    def expire_session(self, session_id: str, now: datetime) -> Written | None:
+        """End it if it is past its expiry; unchanged if it has ended, None if neither is so."""
+
+
+class Deliver(Protocol):
+    def broadcast(
+        self,
+        session_id: str,
+        frame: frames.Frame,
+        *,
+        began: datetime,
+        but: str | None = None,
+        close: bool = False,
+    ) -> Report:
+        """Send the frame to every connection of the session `but` one, and close them after it if told so.
+
+        Never raises for a recipient; `began` is when the request began, from which the deadline counts.
+        """
+
+
+def create_session(
+    draft: Draft,
+    owner: Principal,
+    *,
+    store: SessionStore,
+    now: datetime,
+    random: Callable[[int], bytes],
+    request_id: str,
+    once: Once | None = None,
+) -> Written:
+    """A new session of `owner`; with `once`, the session that the same request made before."""
+    _check_metadata(draft.metadata or {})
+    created_at = whole_milliseconds(now)
+    session = Session(
+        session_id=base64.b32encode(random(SESSION_ID_BYTES)).decode().lower()[:26],
+        owner_id=owner.subject,
+        status=Status.ACTIVE,
+        title=draft.title,
+        metadata=draft.metadata or {},
+        durable=draft.durable,
+        presence=draft.presence,
+        version=1,
+        seq=0,
+        created_at=created_at,
+        updated_at=created_at,
+        expires_at=created_at + draft.expires_in,
+        written_by=request_id,
+    )
+    return store.create_session(session, once)
+
+
+def find_session(session_id: str, *, store: SessionStore) -> Session:
+    """The session as it is stored; what the clock makes of it is `Session.at`. Raises SessionNotFound."""
+    session = store.find_session(session_id) if SESSION_ID.fullmatch(session_id) else None
+    if session is None:
+        raise SessionNotFound(session_id)
+    return session
+
+
+def list_sessions(
+    owner: Principal,
+    *,
+    store: SessionStore,
+    now: datetime,
+    status: Status | None,
+    limit: int,
+    after: Position | None,
+) -> Page:
+    """A page of the owner's own, newest first. With a status it may be short, or empty, before the end."""
+    if status is None:
+        return store.list_sessions(owner.subject, after, limit)
+    page = store.list_sessions(owner.subject, after, FILTERED_PAGE)
+    wanted = tuple(session for session in page.sessions if session.at(now).status is status)
+    if len(wanted) <= limit:
+        return replace(page, sessions=wanted)
+    last = wanted[limit - 1]
+    return Page(wanted[:limit], Position(last.created_at, last.session_id))
+
+
+def change_session(session_id: str, patch: Patch, write: Write, *, store: SessionStore, deliver: Deliver) -> Session:
+    """Apply a merge patch and tell everyone in the session, if it changed anything."""
+    written = _apply(session_id, patch, write, store)
+    if written.changed:
+        _announce(written.session, write.now, deliver)
+    return written.session
+
+
+def end_session(session_id: str, write: Write, *, store: SessionStore, deliver: Deliver) -> Session:
+    """End a session and close what is connected to it; again, if it has ended, to whatever is left."""
+    _known(session_id)
+    session = store.end_session(session_id, write).session
+    if session.status is not Status.ENDED:  # past its expiry, and not swept yet
+        expired = store.expire_session(session_id, write.now)
+        session = session if expired is None else expired.session
+    _announce(session, write.now, deliver)
+    return session
+
+
+def fingerprint(draft: Draft) -> str:
+    """The same for drafts that mean the same."""
+    meaning = {**vars(draft), "expires_in": draft.expires_in.total_seconds()}
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> Written:
+    _known(session_id)
+    if patch == Patch():
+        return Written(judge(store.find_session(session_id), session_id, write), changed=False)
+    if patch == Patch(status=Status.ENDED):
+        return store.end_session(session_id, write)
+    if not isinstance(patch.metadata, Mapping):
+        replaced: Mapping[str, Any] | Keep = {} if patch.metadata is None else KEEP
+        return store.change_session(session_id, Change(patch.status, patch.title, replaced), write)
+    for _ in range(MERGE_ATTEMPTS):
+        before = judge(store.find_session(session_id), session_id, write)
+        metadata = merged(before.metadata, patch.metadata)
+        _check_metadata(metadata)
+        change = Change(patch.status, patch.title, metadata)
+        if not change.alters(before):
+            return Written(before, changed=False)
+        try:
+            return store.change_session(session_id, change, replace(write, versions=frozenset({before.version})))
+        except VersionMismatch:
+            continue  # somebody wrote in between: merge into what they wrote
+    raise Unavailable("The session, which others are changing,")
+
+
+def _announce(session: Session, now: datetime, deliver: Deliver) -> None:
+    ended = session.status is Status.ENDED
+    frame = frames.session_ended(session) if ended else frames.session_updated(session)
+    deliver.broadcast(session.session_id, frame, began=now, close=ended)
+
+
+def _known(session_id: str) -> None:
+    if not SESSION_ID.fullmatch(session_id):
+        raise SessionNotFound(session_id)
+
+
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    if jsontext.depth(metadata) > METADATA_DEPTH:
+        raise InvalidRequest(f"metadata is nested deeper than {METADATA_DEPTH} levels.", "metadata")
+    size = jsontext.size(metadata)
+    if size > METADATA_BYTES:
+        raise InvalidRequest(f"metadata has {size} bytes; at most {METADATA_BYTES} are kept.", "metadata")

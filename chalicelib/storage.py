@@ -1,0 +1,349 @@
+"""The tables: each method of the store is the requests that it makes. Items themselves are in items.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib import dynamo, items
+from chalicelib.errors import (
+    IdempotencyMismatch,
+    SessionEnded,
+    SessionNotFound,
+    SessionPaused,
+    Unavailable,
+)
+from chalicelib.model import (
+    Change,
+    Connection,
+    Once,
+    Page,
+    Position,
+    Session,
+    Status,
+    Write,
+    Written,
+    from_rfc3339,
+    judge,
+    rfc3339,
+)
+from chalicelib.settings import Tables
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH: Final = 25  # the most writes that one BatchWriteItem takes
+
+
+class Store:
+    """Sessions and connections in DynamoDB. May be used by several threads at once."""
+
+    def __init__(self, client: DynamoDBClient, tables: Tables) -> None:
+        self._client = client
+        self._tables = tables
+
+    def answers(self) -> None:
+        """Reach all tables in one request. Raises Unavailable."""
+        nothing = {"S": "-"}
+        keys = {
+            self._tables.sessions: {"sessionId": nothing},
+            self._tables.connections: {"place": nothing, "connectionId": nothing},
+            self._tables.events: {"sessionId": nothing, "seq": {"N": "0"}},
+        }
+        with dynamo.asking():
+            self._client.batch_get_item(RequestItems={t: {"Keys": [key]} for t, key in keys.items()})
+
+    # --- sessions
+
+    def create_session(self, session: Session, once: Once | None) -> Written:
+        put = {
+            "TableName": self._tables.sessions,
+            "Item": items.session_item(session),
+            "ConditionExpression": "attribute_not_exists(#sessionId)",
+            "ExpressionAttributeNames": dynamo.names("sessionId"),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if once is not None:
+            return self._create_once(session, once, put)
+        try:
+            with dynamo.asking():
+                self._client.put_item(**put)  # type: ignore[arg-type]
+        except ClientError as exc:
+            old = dynamo.refused_by_condition(exc)
+            if old is None or old.get("writtenBy") != {"S": session.written_by}:
+                raise
+        return Written(session, changed=True)
+
+    def find_session(self, session_id: str) -> Session | None:
+        with dynamo.asking():
+            answer = self._client.get_item(
+                TableName=self._tables.sessions,
+                Key={"sessionId": {"S": session_id}},
+                ConsistentRead=True,
+            )
+        return items.to_session(answer["Item"]) if "Item" in answer else None
+
+    def list_sessions(self, owner_id: str, after: Position | None, limit: int) -> Page:
+        query: dict[str, Any] = {
+            "TableName": self._tables.sessions,
+            "IndexName": "by-owner",
+            "KeyConditionExpression": "#ownerId = :owner",
+            "ExpressionAttributeNames": dynamo.names("ownerId"),
+            "ExpressionAttributeValues": {":owner": {"S": owner_id}},
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if after is not None:
+            query["ExclusiveStartKey"] = {
+                "ownerId": {"S": owner_id},
+                "createdAt": {"S": rfc3339(after.created_at)},
+                "sessionId": {"S": after.session_id},
+            }
+        with dynamo.asking():
+            answer = self._client.query(**query)
+        last = answer.get("LastEvaluatedKey")
+        return Page(
+            tuple(items.to_session(item) for item in answer["Items"]),
+            Position(from_rfc3339(last["createdAt"]["S"]), last["sessionId"]["S"]) if last else None,
+        )
+
+    def change_session(self, session_id: str, change: Change, write: Write) -> Written:
+        given = items.change_fields(change)
+        written = self._write(session_id, write, given, ends=change.status is Status.ENDED, unless_same=True)
+        if isinstance(written, Written):
+            return written
+        return Written(judge(written, session_id, write), changed=False)
+
+    def end_session(self, session_id: str, write: Write) -> Written:
+        written = self._write(session_id, write, {"status": {"S": "ended"}}, ends=True, unless_same=False)
+        if isinstance(written, Written):
+            return written
+        try:
+            return Written(judge(written, session_id, write), changed=False)
+        except SessionEnded:
+            assert written is not None  # noqa: S101  judge says "not found" before it says "ended"
+            return Written(written, changed=False)
+
+    def expire_session(self, session_id: str, now: datetime) -> Written | None:
+        values = {
+            ":ended": {"S": "ended"},
+            ":now": {"S": rfc3339(now)},
+            ":due": items.due_at(now),
+            ":one": {"N": "1"},
+        }
+        try:
+            with dynamo.asking():
+                answer = self._client.update_item(
+                    TableName=self._tables.sessions,
+                    Key={"sessionId": {"S": session_id}},
+                    UpdateExpression="SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
+                    "#version = #version + :one ADD #seq :one",
+                    ConditionExpression="#status <> :ended AND #expiresAt <= :now",
+                    ExpressionAttributeNames=dynamo.names(
+                        "status", "endedAt", "expiresAt", "updatedAt", "dueAt", "version", "seq"
+                    ),
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as exc:
+            old = dynamo.refused_by_condition(exc)
+            if not old:
+                return None
+            session = items.to_session(old)
+            return Written(session, changed=False) if session.status is Status.ENDED else None
+        return Written(items.to_session(answer["Attributes"]), changed=True)
+
+    # --- what is due
+
+    def due_sessions(self, now: datetime) -> Iterator[str]:
+        for shard in range(items.SHARDS):
+            pages = dynamo.pages(
+                self._client,
+                TableName=self._tables.sessions,
+                IndexName="due",
+                KeyConditionExpression="#dueShard = :shard AND #dueAt <= :now",
+                ExpressionAttributeNames=dynamo.names("dueShard", "dueAt"),
+                ExpressionAttributeValues={
+                    ":shard": {"S": str(shard)},
+                    ":now": {"S": rfc3339(now)},
+                },
+            )
+            for page in pages:
+                yield from (item["sessionId"]["S"] for item in page)
+
+    def settle_session(self, session_id: str, now: datetime) -> None:
+        try:
+            with dynamo.asking():
+                self._client.update_item(
+                    TableName=self._tables.sessions,
+                    Key={"sessionId": {"S": session_id}},
+                    UpdateExpression="REMOVE #dueShard, #dueAt",
+                    ConditionExpression="#status = :ended AND #dueAt <= :now",
+                    ExpressionAttributeNames=dynamo.names("status", "dueShard", "dueAt"),
+                    ExpressionAttributeValues={
+                        ":ended": {"S": "ended"},
+                        ":now": {"S": rfc3339(now)},
+                    },
+                )
+        except ClientError as exc:
+            if dynamo.refused_by_condition(exc) is None:
+                raise
+
+    # --- connections
+
+    def connect(self, connection: Connection) -> None:
+        self._write_batches([{"PutRequest": {"Item": item}} for item in items.connection_items(connection)])
+
+    def disconnect(self, *connections: Connection) -> None:
+        self._write_batches(
+            [
+                {"DeleteRequest": {"Key": {"place": item["place"], "connectionId": item["connectionId"]}}}
+                for connection in connections
+                for item in items.connection_items(connection)
+            ]
+        )
+
+    def find_connection(self, connection_id: str) -> Connection | None:
+        key = {"place": {"S": f"connection#{connection_id}"}, "connectionId": {"S": connection_id}}
+        with dynamo.asking():
+            answer = self._client.get_item(TableName=self._tables.connections, Key=key, ConsistentRead=True)
+        return items.to_connection(answer["Item"]) if "Item" in answer else None
+
+    def take_seq(self, session_id: str, now: datetime) -> int:
+        try:
+            with dynamo.asking():
+                answer = self._client.update_item(
+                    TableName=self._tables.sessions,
+                    Key={"sessionId": {"S": session_id}},
+                    UpdateExpression="ADD #seq :one",
+                    ConditionExpression="#status = :active AND #expiresAt > :now",
+                    ExpressionAttributeNames=dynamo.names("seq", "status", "expiresAt"),
+                    ExpressionAttributeValues={
+                        ":one": {"N": "1"},
+                        ":active": {"S": "active"},
+                        ":now": {"S": rfc3339(now)},
+                    },
+                    ReturnValues="UPDATED_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as exc:
+            old = dynamo.refused_by_condition(exc)
+            if old is None:
+                raise
+            if not old:
+                raise SessionNotFound(session_id) from exc
+            if items.to_session(old).at(now).status is Status.ENDED:
+                raise SessionEnded(session_id) from exc
+            raise SessionPaused(session_id) from exc
+        return int(answer["Attributes"]["seq"]["N"])
+
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        wanted = (
+            "sessionId", "connectionId", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region",
+        )  # fmt: skip
+        pages = dynamo.pages(
+            self._client,
+            TableName=self._tables.connections,
+            KeyConditionExpression="#place = :place",
+            ProjectionExpression=", ".join(f"#{name}" for name in wanted),
+            ExpressionAttributeNames=dynamo.names("place", *wanted),
+            ExpressionAttributeValues={":place": {"S": f"session#{session_id}"}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield [items.to_connection(item) for item in page]
+
+    # --- how requests are made
+
+    def _create_once(self, session: Session, once: Once, put: dict[str, Any]) -> Written:
+        put_record = {
+            "TableName": self._tables.connections,
+            "Item": items.once_item(session, once),
+            "ConditionExpression": "attribute_not_exists(#place)",
+            "ExpressionAttributeNames": dynamo.names("place"),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            with dynamo.asking():
+                self._client.transact_write_items(
+                    TransactItems=[{"Put": put_record}, {"Put": put}],  # type: ignore[typeddict-item]
+                    ClientRequestToken=session.session_id,
+                )
+        except ClientError as exc:
+            before = dynamo.refused_by_transaction(exc)
+            if not before:
+                raise
+            if before["fingerprint"]["S"] != once.fingerprint:
+                raise IdempotencyMismatch(once.key) from exc
+            if before["sessionId"]["S"] == session.session_id:
+                return Written(session, changed=True)  # only the answer was lost
+            found = self.find_session(before["sessionId"]["S"])
+            if found is None:
+                raise SessionNotFound(before["sessionId"]["S"]) from exc
+            return Written(found, changed=False)
+        return Written(session, changed=True)
+
+    def _write(
+        self, session_id: str, write: Write, given: dict[str, Any], *, ends: bool, unless_same: bool
+    ) -> Written | Session | None:
+        """One conditional UpdateItem: what was written, or the old session that did not let it.
+
+        The id of the request is written too: when the condition fails on an item that carries it, the write
+        had happened and only its answer was lost.
+        """
+        now = {"S": rfc3339(write.now)}
+        sets = {**given, "updatedAt": now, "writtenBy": {"S": write.request_id}}
+        if ends:
+            sets |= {"endedAt": now, "dueAt": items.due_at(write.now)}
+        values = {f":{name}": value for name, value in sets.items()}
+        conditions = [
+            "#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", "#writtenBy <> :writtenBy",
+        ]  # fmt: skip
+        values |= {":me": {"S": write.subject}, ":final": {"S": "ended"}, ":one": {"N": "1"}}
+        if write.versions is not None:
+            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions))}
+            values |= allowed or {":v0": {"N": "-1"}}
+            conditions.append(f"#version IN ({', '.join(allowed or [':v0'])})")
+        if unless_same:
+            conditions.append("(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")")
+        updates = ", ".join(f"#{name} = :{name}" for name in sets)
+        try:
+            with dynamo.asking():
+                answer = self._client.update_item(
+                    TableName=self._tables.sessions,
+                    Key={"sessionId": {"S": session_id}},
+                    UpdateExpression=f"SET {updates}, #version = #version + :one ADD #seq :one",
+                    ConditionExpression=" AND ".join(conditions),
+                    ExpressionAttributeNames=dynamo.names(*sets, *("ownerId", "status", "expiresAt", "version", "seq")),
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as exc:
+            old = dynamo.refused_by_condition(exc)
+            if old is None:
+                raise
+            if not old:
+                return None
+            session = items.to_session(old)
+            return Written(session, changed=True) if session.written_by == write.request_id else session
+        return Written(items.to_session(answer["Attributes"]), changed=True)
+
+    def _write_batches(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        rest = iter(requests)
+        while batch := list(islice(rest, BATCH)):
+            for _ in range(2):
+                with dynamo.asking():
+                    answer = self._client.batch_write_item(
+                        RequestItems={self._tables.connections: batch}  # type: ignore[dict-item]
+                    )
+                batch = list(answer.get("UnprocessedItems", {}).get(self._tables.connections, []))
+                if not batch:
+                    break
+            else:
+                raise Unavailable("The table of connections")
