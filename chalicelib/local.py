@@ -105,8 +105,8 @@ class MemoryStore:
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
         with self._lock:
-            due = [session_id for session_id, at in self._due.items() if at <= now]
-        yield from due
+            due = sorted((at, session_id) for session_id, at in self._due.items() if at <= now)
+        yield from (session_id for _, session_id in due)
 
     def settle_session(self, session_id: str, now: datetime) -> None:
         with self._lock:

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from chalicelib import errors
+from chalicelib.delivery import Answer, Delivery
+from chalicelib.local import MemoryStore
+from chalicelib.model import Connection, Outcome, Report
+from tests.unit.fakes import ENDPOINT, NOON, Clock, Management, connection
+
+FRAME = {"type": "message", "data": "é"}
+OLD = NOON - timedelta(minutes=1)
+
+
+class Room:
+    """A session with some connections in it, and the delivery to it."""
+
+    def __init__(
+        self, *members: Connection, management: Management | None = None, roster: MemoryStore | None = None
+    ) -> None:
+        self.store = roster or MemoryStore()
+        for member in members:
+            self.store.connect(member)
+        self.management = management or Management()
+        self.clock = Clock()
+        self.pauses: list[float] = []
+        self.delivery = Delivery(
+            self.store, self.management, clock=self.clock, random=lambda: 1.0, pause=self.pauses.append, workers=4
+        )
+
+    def broadcast(self, but: str | None = None, close: bool = False) -> Report:
+        return self.delivery.broadcast("s", FRAME, began=NOON, but=but, close=close)
+
+
+def members(count: int, **changes: object) -> list[Connection]:
+    return [connection("s", f"{i:03d}=", **changes) for i in range(count)]  # type: ignore[arg-type]
+
+
+def test_everyone_but_the_sender_gets_the_frame_once() -> None:
+    room = Room(*members(40))
+    assert room.broadcast(but="007=").counts == {Outcome.SENT: 39}
+    assert sorted(room.management.posts) == [
+        (f"{i:03d}=", '{"type":"message","data":"é"}') for i in range(40) if i != 7
+    ]
+
+
+def test_posts_are_under_way_at_the_same_time() -> None:
+    meeting = threading.Barrier(4, timeout=5)
+
+    def meet(connection_id: str) -> Answer:
+        meeting.wait()
+        return Answer.DONE
+
+    assert Room(*members(8), management=Management(meet)).broadcast().counts == {Outcome.SENT: 8}
+
+
+def test_a_dead_socket_leaves_the_roster_and_touches_nobody_else() -> None:
+    room = Room(
+        *members(10, connected_at=OLD), management=Management(lambda c: Answer.GONE if int(c[:3]) % 2 else Answer.DONE)
+    )
+    assert room.broadcast().counts == {Outcome.SENT: 5, Outcome.GONE: 5}
+    assert [c.connection_id for page in room.store.roster("s") for c in page] == [
+        "000=",
+        "002=",
+        "004=",
+        "006=",
+        "008=",
+    ]
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(0, Outcome.PENDING), (34.9, Outcome.PENDING), (35, Outcome.GONE)])
+def test_gone_means_pending_while_the_handshake_may_be(age: float, outcome: Outcome) -> None:
+    room = Room(
+        connection("s", connected_at=NOON - timedelta(seconds=age)), management=Management(lambda c: Answer.GONE)
+    )
+    for close in (False, True):
+        room.store.connect(connection("s", connected_at=NOON - timedelta(seconds=age)))
+        assert room.broadcast(close=close).counts == {outcome: 1}
+        assert (room.store.find_connection("one=") is not None) == (outcome is Outcome.PENDING)
+
+
+def test_a_throttled_recipient_is_tried_again_with_growing_pauses() -> None:
+    answers = iter([Answer.THROTTLED, Answer.THROTTLED, Answer.DONE])
+    room = Room(connection("s"), management=Management(lambda c: next(answers)))
+    assert room.broadcast().counts == {Outcome.SENT: 1}
+    assert room.pauses == [0.2, 0.4]
+
+
+def test_a_recipient_that_stays_throttled_is_reported_and_stays() -> None:
+    room = Room(connection("s", connected_at=OLD), management=Management(lambda c: Answer.THROTTLED))
+    assert room.broadcast().counts == {Outcome.THROTTLED: 1}
+    assert len(room.management.posts) == 3
+    assert room.store.find_connection("one=") is not None
+
+
+def test_a_failure_is_reported_and_not_tried_again() -> None:
+    room = Room(connection("s"), management=Management(lambda c: Answer.FAILED))
+    assert room.broadcast().counts == {Outcome.FAILED: 1}
+    assert len(room.management.posts) == 1
+
+
+def test_an_expired_token_is_told_and_closed_in_place_of_being_sent_to() -> None:
+    room = Room(connection("s", "old=", token_expires_at=NOON), connection("s", "new="))
+    assert room.broadcast().counts == {Outcome.EXPIRED: 1, Outcome.SENT: 1}
+    sent = dict(room.management.posts)
+    assert json.loads(sent["old="])["type"] == "closing"
+    assert json.loads(sent["new="])["type"] == "message"
+    assert room.management.closes == ["old="]
+
+
+def test_an_end_is_sent_and_then_closed() -> None:
+    room = Room(connection("s", "a="), connection("s", "b=", token_expires_at=NOON))
+    assert room.broadcast(close=True).counts == {Outcome.SENT: 2}
+    assert {json.loads(text)["type"] for _, text in room.management.posts} == {"message"}
+    assert sorted(room.management.closes) == ["a=", "b="]
+
+
+def test_a_socket_is_closed_even_if_its_last_frame_could_not_be_sent() -> None:
+    room = Room(connection("s"), management=Management(lambda c: Answer.FAILED))
+    room.broadcast(close=True)
+    assert room.management.closes == ["one="]
+
+
+def test_what_the_deadline_leaves_is_reported_as_unsent() -> None:
+    room = Room(*members(6))
+    room.clock.advance(seconds=20)
+    assert room.broadcast().counts == {Outcome.UNSENT: 6}
+    assert room.management.posts == []
+
+
+class Pages(MemoryStore):
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        for page in super().roster(session_id):
+            yield from ([one] for one in page)
+
+
+def test_every_page_of_the_roster_is_delivered_to() -> None:
+    assert Room(*members(5), roster=Pages()).broadcast().recipients == 5
+
+
+class Forgetful(MemoryStore):
+    def disconnect(self, *connections: Connection) -> None:
+        raise errors.Unavailable("The database")
+
+
+def test_rows_that_cannot_be_removed_now_do_not_fail_the_delivery() -> None:
+    room = Room(connection("s", connected_at=OLD), management=Management(lambda c: Answer.GONE), roster=Forgetful())
+    assert room.broadcast().counts == {Outcome.GONE: 1}
+
+
+def test_one_frame_to_one_connection() -> None:
+    room = Room()
+    assert room.delivery.send(ENDPOINT, "x=", FRAME, NOON) is Answer.DONE
+    assert room.delivery.close(ENDPOINT, "y=", FRAME, NOON) is Answer.DONE
+    assert ([to for to, _ in room.management.posts], room.management.closes) == (["x=", "y="], ["y="])

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.errors import Unavailable
+from chalicelib.health import Readiness
+
+
+def test_an_answer_is_kept_for_five_seconds_good_or_bad() -> None:
+    seconds, asked, down = [0.0], [0], [False]
+
+    def probe() -> None:
+        asked[0] += 1
+        if down[0]:
+            raise Unavailable("The database")
+
+    readiness = Readiness(probe, lambda: seconds[0])
+    readiness.check()
+    down[0], seconds[0] = True, 4.9
+    readiness.check()
+    seconds[0] = 5.0
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            readiness.check()
+    down[0], seconds[0] = False, 10.0
+    readiness.check()
+    assert asked[0] == 3

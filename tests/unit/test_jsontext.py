@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib import jsontext
+from chalicelib.errors import InvalidRequest
+
+VALUES: list[Any] = [1, [], {"a": 1}, [[{"a": []}]]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":1,"a":2}',
+        b'[{"a":1,"\\u0061":2}]',
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b"1e400",
+        b"1e126",
+        b"1e-131",
+        b"1" * 39,
+        b"0." + b"1" * 39,
+        b"9" * 5000,
+        b'"\\ud800"',
+        b'{"\\udc00":1}',
+        b"\xff",
+        b'\xef\xbb\xbf{"bom":1}',
+        b"{'a':1}",
+        b"",
+        b" ",
+        b"{",
+        b"[1,]",
+        b"1 2",
+        b"[" * 65 + b"]" * 65,
+        b"[" * 100_000,
+        b'{"a":' * 900 + b"1" + b"}" * 900,
+    ],
+    ids=lambda text: repr(text[:12]),
+)
+def test_what_readers_could_disagree_on_is_refused(text: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        jsontext.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "null", '"é\u2028😀"', "0", "-0.5", "1e125", "1" * 38, "1" + "0" * 60, '{"a":{"b":[1,2.5,true]}}'],
+)
+def test_what_it_takes_it_gives_back(text: str) -> None:
+    value = jsontext.parse(text)
+    assert jsontext.parse(jsontext.compact(value)) == value
+
+
+def test_compact_text_has_neither_white_space_nor_ascii_escapes() -> None:
+    assert jsontext.compact({"a": ["é", 1]}) == '{"a":["é",1]}'
+    assert jsontext.size("é") == 4
+
+
+def test_depth_counts_objects_and_arrays_within_each_other() -> None:
+    assert [jsontext.depth(value) for value in VALUES] == [0, 1, 1, 4]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import SettingsError
+from chalicelib.settings import Settings, Tables, from_environment, is_local
+
+COMPLETE = {
+    "SESSIONS_TABLE": "s",
+    "CONNECTIONS_TABLE": "c",
+    "EVENTS_TABLE": "e",
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "sessions",
+    "JWT_ALGORITHMS": "HS256",
+    "JWT_SECRET": "k" * 32,
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def no_key() -> str:
+    raise AssertionError("the local key was asked for")
+
+
+def settings(**changes: Any) -> Settings:
+    environment = {name: value for name, value in {**COMPLETE, **changes}.items() if value is not None}
+    return from_environment(environment, no_key)
+
+
+def problem(**changes: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings(**changes)
+    return " ".join(caught.value.problems)
+
+
+def test_a_complete_environment_is_taken_as_it_is() -> None:
+    found = settings(ALLOWED_ORIGINS="https://a.example, https://b.example")
+    assert found.tables == Tables("s", "c", "e")
+    assert found.allowed_origins == {"https://a.example", "https://b.example"}
+    assert (found.region, found.tokens.algorithms) == ("eu-west-1", ("HS256",))
+
+
+@pytest.mark.parametrize("name", [name for name in COMPLETE if name != "JWT_SECRET"])
+def test_what_is_missing_is_named(name: str) -> None:
+    assert f"{name} is not set." in problem(**{name: None})
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    said = problem(JWT_ISSUER=None, SESSIONS_TABLE=None, LOG_LEVEL="LOUD")
+    assert all(word in said for word in ("JWT_ISSUER", "SESSIONS_TABLE", "LOG_LEVEL"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"JWT_SECRET": None}, "exactly one"),
+        ({"JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "exactly one"),
+        ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
+        ({"JWT_ALGORITHMS": "HS512", "JWT_SECRET": "k" * 63}, "at least 64 bytes"),
+        ({"JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "k" * 40}, "no secret"),
+        ({"JWT_SECRET": "ssm:/sessions/a-secret-of-the-right-length"}, "cannot fetch"),
+        ({"JWT_ALGORITHMS": "HS256,RS256"}, "one family"),
+        ({"JWT_ALGORITHMS": "none"}, "one family"),
+        ({"JWT_ALGORITHMS": "RS256"}, "do not fit"),
+        ({"JWT_SECRET": None, "JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "do not fit"),
+        (
+            {"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_PUBLIC_KEY": "-----BEGIN PRIVATE KEY-----"},
+            "private key",
+        ),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://keys.example/jwks"}, "https"),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "f", "JWT_SECRET": "local-" + "k" * 40}, "somebody's checkout"),
+    ],
+)
+def test_what_is_weak_is_refused_with_the_reason(changes: dict[str, str | None], sentence: str) -> None:
+    assert sentence in problem(**changes)
+
+
+def test_the_secret_is_not_in_what_the_settings_look_like() -> None:
+    assert "k" * 32 not in repr(settings())
+
+
+def test_chalice_local_without_aws_keeps_its_store_in_memory_and_uses_the_key_of_the_checkout() -> None:
+    environment = {
+        "AWS_CHALICE_CLI_MODE": "true",
+        "JWT_ISSUER": "i",
+        "JWT_AUDIENCE": "a",
+        "JWT_ALGORITHMS": "HS256",
+    }
+    found = from_environment(environment, lambda: "local-" + "k" * 40)
+    assert found.tables is None
+    assert found.tokens.secret == "local-" + "k" * 40
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AWS_LAMBDA_FUNCTION_NAME": "f"},
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8002"},
+        {"SESSIONS_LOCAL": "aws"},
+        {"AWS_CHALICE_CLI_MODE": ""},
+    ],
+)
+def test_the_store_is_in_memory_only_where_nothing_says_otherwise(given: dict[str, str]) -> None:
+    local = {"AWS_CHALICE_CLI_MODE": "true"}
+    assert is_local(local)
+    assert not is_local({**local, **given})

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib import sweeper
+from chalicelib.local import MemoryStore
+from chalicelib.model import Draft, Outcome, Report, Status
+from tests.unit.fakes import Clock, Deliveries, new_session, write
+
+MINUTE = Draft(expires_in=timedelta(seconds=60))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def sweep(store: MemoryStore, deliver: Deliveries, clock: Clock) -> tuple[int, int]:
+    swept = sweeper.sweep(store=store, deliver=deliver, clock=clock)
+    return swept.expired, swept.settled
+
+
+def test_what_has_expired_ends_and_is_told_and_closed(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    session = new_session(store, MINUTE)
+    clock.advance(seconds=59)
+    assert sweep(store, deliver, clock) == (0, 0)
+    clock.advance(seconds=1)
+    assert sweep(store, deliver, clock) == (1, 0)
+    ended = store.find_session(session.session_id)
+    assert ended is not None
+    assert (ended.status, ended.ended_at) == (Status.ENDED, session.expires_at)
+    assert deliver.frames == [{"type": "session.ended", "seq": 1, "reason": "expired"}]
+    assert deliver.closed == [session.session_id]
+
+
+def test_an_end_is_looked_at_again_when_no_handshake_can_be_pending(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    session = new_session(store)
+    store.end_session(session.session_id, write())
+    clock.advance(seconds=34.9)
+    assert sweep(store, deliver, clock) == (0, 0)
+    assert deliver.frames == []
+    clock.advance(seconds=0.1)
+    assert sweep(store, deliver, clock) == (0, 1)
+    assert deliver.closed == [session.session_id]
+
+
+def test_it_stays_due_until_nobody_is_left(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries(report=Report({Outcome.SENT: 1}))
+    session = new_session(store)
+    store.end_session(session.session_id, write())
+    clock.advance(minutes=1)
+    assert sweep(store, deliver, clock) == (0, 0)
+    deliver.report = Report({})
+    assert sweep(store, deliver, clock) == (0, 1)
+    assert sweep(store, deliver, clock) == (0, 0)
+    assert deliver.closed == [session.session_id] * 2
+
+
+def test_a_session_that_just_expired_stays_due_although_nobody_was_there(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    assert sweep(store, deliver, clock) == (1, 0)
+    clock.advance(seconds=35)
+    assert sweep(store, deliver, clock) == (0, 1)
+
+
+def test_an_index_that_lags_ends_nothing(store: MemoryStore) -> None:
+    class Lagging(MemoryStore):
+        def due_sessions(self, now):  # type: ignore[no-untyped-def]
+            yield from self._sessions
+
+    lagging, deliver = Lagging(), Deliveries()
+    session = new_session(lagging)
+    assert sweep(lagging, deliver, Clock()) == (0, 0)
+    assert lagging.find_session(session.session_id) == session
+    assert deliver.frames == []
+
+
+def test_a_sweep_that_takes_long_leaves_the_rest_to_the_next(store: MemoryStore) -> None:
+    clock = Clock()
+
+    class Slow(Deliveries):
+        def broadcast(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            clock.advance(seconds=15)
+            return super().broadcast(*args, **kwargs)
+
+    for _ in range(5):
+        new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    swept = [sweep(store, Slow(), clock) for _ in range(5)]
+    assert all(expired + settled <= 2 for expired, settled in swept)
+    assert [sum(column) for column in zip(*swept, strict=True)] == [5, 5]
