@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
@@ -63,14 +63,14 @@ class Delivery:
         clock: Callable[[], datetime],
         random: Callable[[], float],
         pause: Callable[[float], None] = time.sleep,
-        workers: int = WORKERS,
+        executor: Executor | None = None,
     ) -> None:
         self._roster = roster
         self._management = management
         self._clock = clock
         self._random = random
         self._pause = pause
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="delivery")
+        self._executor = executor or ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
 
     def send(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
         """Send a frame to one connection."""
@@ -105,7 +105,7 @@ class Delivery:
         counts: Counter[Outcome] = Counter()
         for page in self._roster.roster(session_id):
             recipients = [connection for connection in page if connection.connection_id != but]
-            outcomes = list(self._workers.map(outcome, recipients))
+            outcomes = list(self._executor.map(outcome, recipients))
             counts.update(outcomes)
             gone = [c for c, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)

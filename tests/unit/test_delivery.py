@@ -30,7 +30,7 @@ class Room:
         self.clock = Clock()
         self.pauses: list[float] = []
         self.delivery = Delivery(
-            self.store, self.management, clock=self.clock, random=lambda: 1.0, pause=self.pauses.append, workers=4
+            self.store, self.management, clock=self.clock, random=lambda: 1.0, pause=self.pauses.append
         )
 
     def broadcast(self, but: str | None = None, close: bool = False) -> Report:

@@ -1,0 +1,175 @@
+"""Every order in which calls of several actors can meet, walked without threads.
+
+An actor is ordinary code that is given what it calls. It is run with the results that it has had so far; the
+first call beyond them ends the run and is its next step. Code that depends on nothing but those results goes
+the same way each time, so a state of the walk is the world and each actor's results, and two ways to one
+state need to be followed only once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+DONE = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """What an actor does next: `part.method(*args, **kwargs)` of the world."""
+
+    part: str
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Raised:
+    error: Exception
+
+
+class Paused(BaseException):
+    """Leaves an actor's code at a call that it has no result of yet. Not an Exception: nobody catches it."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+
+class World(Protocol):
+    """What actors share. Its parts are attributes; a deep copy of it is another world."""
+
+    def state(self) -> str:
+        """The same for worlds that are alike."""
+
+    def check(self) -> None:
+        """Raises AssertionError if something is wrong, at any moment."""
+
+
+class Replay:
+    """The world as an actor sees it: results that it has had, then the call that comes next."""
+
+    def __init__(self, results: tuple[Any, ...]) -> None:
+        self._results = iter(results)
+
+    def __getattr__(self, part: str) -> Any:
+        return _Part(self, part)
+
+    def call(self, call: Call) -> Any:
+        for result in self._results:
+            if isinstance(result, Raised):
+                raise result.error
+            return iter(result) if isinstance(result, list) else result
+        raise Paused(call)
+
+
+class _Part:
+    def __init__(self, replay: Replay, part: str) -> None:
+        self._replay = replay
+        self._part = part
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self._replay.call(Call(self._part, method, args, kwargs))
+
+    def __call__(self) -> Any:
+        return self._replay.call(Call(self._part, "__call__", (), {}))
+
+
+@dataclass(frozen=True)
+class Actor:
+    """`run` is the code; `may_begin` says whether it may take its first step in this world."""
+
+    name: str
+    run: Callable[[Any], None]
+    may_begin: Callable[[Any, dict[str, bool]], bool] = lambda world, busy: True
+    results: tuple[Any, ...] = ()
+    told: str = ""  # the results as text, kept because making it is what costs
+
+    def next_call(self) -> Call | None:
+        try:
+            self.run(Replay(self.results))
+        except Paused as paused:
+            return paused.call
+        return DONE
+
+    def having(self, result: Any) -> Actor:
+        return replace(self, results=(*self.results, result), told=f"{self.told};{result!r}")
+
+
+@dataclass(frozen=True)
+class Node:
+    world: Any
+    actors: tuple[Actor, ...]
+    calls: tuple[Call | None, ...]
+    path: tuple[str, ...]
+
+    def key(self) -> tuple[str, ...]:
+        return (self.world.state(), *(actor.told for actor in self.actors))
+
+    def steps(self) -> Iterator[Node]:
+        busy = {
+            actor.name: bool(actor.results) and call is not DONE
+            for actor, call in zip(self.actors, self.calls, strict=True)
+        }
+        for index, (actor, call) in enumerate(zip(self.actors, self.calls, strict=True)):
+            if call is DONE or (not actor.results and not actor.may_begin(self.world, busy)):
+                continue
+            yield self._step(index, actor, call)
+
+    def _step(self, index: int, actor: Actor, call: Call | None) -> Node:
+        world = copy.deepcopy(self.world)
+        label = ""
+        while call is not DONE:
+            label = f"{actor.name}: {call.part}.{call.method}"
+            actor = actor.having(_result(world, call))
+            is_clock, call = call.part == "clock", actor.next_call()
+            if not is_clock:  # reading the clock is no step of its own: it happens with what follows
+                break
+        actors = (*self.actors[:index], actor, *self.actors[index + 1 :])
+        calls = (*self.calls[:index], call, *self.calls[index + 1 :])
+        return Node(world, actors, calls, (*self.path, label))
+
+
+def _result(world: Any, call: Call) -> Any:
+    try:
+        result = getattr(getattr(world, call.part), call.method)(*call.args, **call.kwargs)
+        return list(result) if isinstance(result, Iterator) else result
+    except Exception as error:  # noqa: BLE001  whatever the world raises is what the actor gets
+        return Raised(error)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How many states there were, and how many ways through them (counted, though followed together)."""
+
+    states: int
+    ends: int
+
+
+def walk(world: World, actors: list[Actor], at_the_end: Callable[[Any], None]) -> Walk:
+    """Follow every order of the actors' calls; `at_the_end` checks a world in which all are done.
+
+    Raises AssertionError naming the calls that led there.
+    """
+    first = Node(world, tuple(actors), tuple(actor.next_call() for actor in actors), ())
+    seen = {first.key()}
+    pending = [first]
+    ends = 0
+    while pending:
+        node = pending.pop()
+        following = list(node.steps())
+        try:
+            node.world.check()
+            if not following:
+                ends += 1
+                at_the_end(copy.deepcopy(node.world))
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nafter\n  " + "\n  ".join(node.path)) from error
+        for step in following:
+            key = step.key()
+            if key not in seen:
+                seen.add(key)
+                pending.append(step)
+    return Walk(len(seen), ends)
