@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from botocore.session import get_session
 
 from chalicelib import items
@@ -47,7 +47,7 @@ def asking() -> Iterator[None]:
     """What DynamoDB says with "later", or does not say in time, is Unavailable; the rest passes."""
     try:
         yield
-    except HTTPClientError as exc:
+    except (ConnectionError, HTTPClientError) as exc:
         raise Unavailable("The database") from exc
     except ClientError as exc:
         if exc.response["Error"]["Code"] in RETRIED:

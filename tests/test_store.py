@@ -310,7 +310,7 @@ class TestLostAnswers:
 
     @pytest.fixture
     def lose(self, aws_faults: Any) -> Any:
-        return lambda operation: aws_faults.lose_answer(f"dynamodb:{operation}")
+        return lambda operation: aws_faults.answer_lost(f"dynamodb:{operation}", times=1)
 
     def test_of_a_create(self, dynamodb_store: Store, lose: Any) -> None:
         lose("PutItem")
@@ -341,7 +341,7 @@ class TestLostAnswers:
         assert [dynamodb_store.take_seq(session.session_id, NOON) for _ in range(2)] == [2, 3]
 
 
-@pytest.mark.parametrize("fault", ["throttle", "unreachable"])
+@pytest.mark.parametrize("fault", ["throttled", "unreachable"])
 def test_tables_that_do_not_answer_are_unavailable(dynamodb_store: Store, aws_faults: Any, fault: str) -> None:
     session = new_session(dynamodb_store)
     calls = {
