@@ -1,4 +1,4 @@
-"""The HTTP API behind the gateway: what it promises beyond the lifecycle, and what it refuses without losing anything."""
+"""The HTTP API behind the gateway: what it promises beyond the lifecycle, and what it refuses."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class TestList:
     @pytest.mark.parametrize(
         "params",
         [
-            *({"limit": limit} for limit in ("0", "-1", "x", "101", "", "1.5", "١")),
+            *({"limit": limit} for limit in ("0", "-1", "x", "101", "", "1.5", "\u0661")),
             *({"cursor": cursor} for cursor in ("x", "", "AAAA", "é", "a" * 1000)),
             {"status": "done"},
         ],

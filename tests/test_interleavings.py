@@ -245,7 +245,7 @@ def test_the_walk_finds_that_gone_must_mean_pending_on_a_young_row(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "PENDING", timedelta(0))
-    with pytest.raises(AssertionError, match="open without its row|left open"):
+    with pytest.raises(AssertionError, match=r"open without its row|left open"):
         explore(world, CONNECT, END)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -25,7 +25,7 @@ from chalicelib.model import (
 from chalicelib.storage import Store
 from tests.unit.fakes import ALICE, NOON, connection, new_session, write
 
-AnyStore = Union[Store, MemoryStore]
+AnyStore: TypeAlias = "Store | MemoryStore"
 HOUR = timedelta(hours=1)
 
 
@@ -272,12 +272,12 @@ def test_the_store_answers(store: AnyStore) -> None:
 
 
 @pytest.fixture
-def dynamodb_store(dynamodb_tables: Any) -> Iterator[Store]:
+def dynamodb_store(dynamodb_tables: Any) -> Store:
     from chalicelib import dynamo
     from chalicelib.settings import Tables
 
     names = Tables(*(dynamodb_tables[logical].name for logical in ("Sessions", "Connections", "Events")))
-    yield Store(dynamo.connect("us-east-1"), names)
+    return Store(dynamo.connect("us-east-1"), names)
 
 
 def test_what_is_purged_when(dynamodb_store: Store, dynamodb_tables: Any) -> None:
@@ -344,7 +344,7 @@ class TestLostAnswers:
 @pytest.mark.parametrize("fault", ["throttled", "unreachable"])
 def test_tables_that_do_not_answer_are_unavailable(dynamodb_store: Store, aws_faults: Any, fault: str) -> None:
     session = new_session(dynamodb_store)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "GetItem": lambda: dynamodb_store.find_session(session.session_id),
         "PutItem": lambda: new_session(dynamodb_store),
         "UpdateItem": lambda: dynamodb_store.take_seq(session.session_id, NOON),

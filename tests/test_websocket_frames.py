@@ -90,8 +90,8 @@ def test_what_api_gateway_does_not_carry_closes_the_socket(
     join: Callable[..., WebSocket], send: Callable[[WebSocket], None], code: int
 ) -> None:
     bob = join()
+    send(bob)
     with pytest.raises(ConnectionClosed) as closed:
-        send(bob)
         bob.receive_text()
     assert closed.value.code == code
 

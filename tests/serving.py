@@ -1,0 +1,99 @@
+"""Servers as a user starts them: in a process of their own, on free ports, stopped by their id."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that is ready: where it listens, a token that it accepts, and its process."""
+
+    http: str
+    websocket: str
+    token: str
+    process: subprocess.Popen[str]
+
+    def resident_bytes(self) -> int:
+        """Memory of the process, as Linux counts it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found.group(1)) * 1024
+
+    def ask_to_stop(self, by: signal.Signals = signal.SIGINT) -> int:
+        """Sends the signal that Ctrl-C sends; the exit status, or TimeoutExpired after 2 s."""
+        self.process.send_signal(by)
+        return self.process.wait(timeout=2)
+
+
+@contextlib.contextmanager
+def sessionplugin_serve(project: Path = ROOT) -> Iterator[Served]:
+    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json"]
+    with process([*command, "--http-port", "0", "--websocket-port", "0"]) as started:
+        assert started.stdout is not None
+        said = json.loads(started.stdout.readline() or "{}")
+        assert said, "the server ended before it was ready"
+        yield Served(said["http"], said["websocket"], said["token"], started)
+
+
+@contextlib.contextmanager
+def chalice_local(environment: Mapping[str, str] | None = None, project: Path = ROOT) -> Iterator[str]:
+    """`chalice local` of a project; gives its URL."""
+    port = free_port()
+    chalice = Path(sys.executable).with_name("chalice")
+    command = [str(chalice), "--project-dir", str(project), "local", "--port", str(port), "--no-autoreload"]
+    with process(command, environment) as started:
+        assert started.stdout is not None
+        for line in started.stdout:
+            if line.startswith("Serving on"):
+                break
+        else:
+            raise AssertionError("chalice local ended before it was ready")
+        drain = threading.Thread(target=lambda: [None for _ in started.stdout or ()], daemon=True)
+        drain.start()
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def process(command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A process whose standard output is read here, killed at the end of the block if it still runs."""
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+    errors: list[str] = []
+    reader = threading.Thread(target=lambda: errors.extend(started.stderr or ()), daemon=True)
+    reader.start()
+    try:
+        yield started
+    except AssertionError as error:
+        started.kill()
+        reader.join(5)
+        raise AssertionError(f"{error}\n{''.join(errors[-40:])}") from error
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait(10)
+        reader.join(5)
+        for stream in (started.stdout, started.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
