@@ -19,6 +19,7 @@ from chalicelib.model import (
     SESSION_ID,
     Connection,
     Principal,
+    Recipient,
     Session,
     Status,
     whole_milliseconds,
@@ -32,7 +33,7 @@ class ConnectionStore(Protocol):
     def connect(self, connection: Connection) -> None:
         """Store both copies of a new connection."""
 
-    def disconnect(self, *connections: Connection) -> None:
+    def disconnect(self, *recipients: Recipient) -> None:
         """Remove both copies of each; no error if they are not there."""
 
     def find_connection(self, connection_id: str) -> Connection | None:

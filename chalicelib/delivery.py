@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from chalicelib import frames
 from chalicelib.errors import TokenExpired, Unavailable
-from chalicelib.model import Connection, Endpoint, Outcome, Report
+from chalicelib.model import Endpoint, Outcome, Recipient, Report
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -45,10 +45,10 @@ class Management(Protocol):
 class Roster(Protocol):
     """Who is in a session."""
 
-    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         """The session's connections, read strongly, a page at a time. Raises Unavailable."""
 
-    def disconnect(self, *connections: Connection) -> None:
+    def disconnect(self, *recipients: Recipient) -> None:
         """Remove both copies of each. Raises Unavailable."""
 
 
@@ -99,33 +99,33 @@ class Delivery:
         """
         text = frames.text(frame)
 
-        def outcome(connection: Connection) -> Outcome:
-            return self._deliver(connection, text, began, close)
+        def outcome(recipient: Recipient) -> Outcome:
+            return self._deliver(recipient, text, began, close)
 
         counts: Counter[Outcome] = Counter()
         for page in self._roster.roster(session_id):
-            recipients = [connection for connection in page if connection.connection_id != but]
+            recipients = [recipient for recipient in page if recipient.connection_id != but]
             outcomes = list(self._executor.map(outcome, recipients))
             counts.update(outcomes)
-            gone = [c for c, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
+            gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)
         return Report(dict(counts))
 
-    def _deliver(self, connection: Connection, text: str, began: datetime, close: bool) -> Outcome:
+    def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool) -> Outcome:
         if self._clock() - began >= DEADLINE:
             return Outcome.UNSENT
-        endpoint, connection_id = connection.endpoint, connection.connection_id
-        if connection.token_expires_at <= self._clock() and not close:
+        endpoint, connection_id = recipient.endpoint, recipient.connection_id
+        if recipient.token_expires_at <= self._clock() and not close:
             answer = self.close(endpoint, connection_id, frames.closing(TokenExpired(connection_id)), began)
-            return self._outcome(answer, connection, Outcome.EXPIRED)
+            return self._outcome(answer, recipient, Outcome.EXPIRED)
         answer = self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
         if close and answer is not Answer.GONE:
             answer = self._patiently(lambda: self._management.close(endpoint, connection_id), began)
-        return self._outcome(answer, connection, Outcome.SENT)
+        return self._outcome(answer, recipient, Outcome.SENT)
 
-    def _outcome(self, answer: Answer, connection: Connection, done: Outcome) -> Outcome:
+    def _outcome(self, answer: Answer, recipient: Recipient, done: Outcome) -> Outcome:
         if answer is Answer.GONE:
-            return Outcome.PENDING if connection.pending_at(self._clock()) else Outcome.GONE
+            return Outcome.PENDING if recipient.pending_at(self._clock()) else Outcome.GONE
         return {
             Answer.DONE: done,
             Answer.THROTTLED: Outcome.THROTTLED,
@@ -141,7 +141,7 @@ class Delivery:
             answer = call()
         return answer
 
-    def _forget(self, gone: Sequence[Connection]) -> None:
+    def _forget(self, gone: Sequence[Recipient]) -> None:
         if gone:
             with suppress(
                 Unavailable

@@ -19,6 +19,7 @@ from chalicelib.model import (
     Connection,
     Endpoint,
     Once,
+    Recipient,
     Session,
     Status,
     from_rfc3339,
@@ -106,15 +107,11 @@ def to_session(item: Item) -> Session:
     )
 
 
-def connection_key(place: str, connection_id: str) -> dict[str, Any]:
-    return {"place": {"S": place}, "connectionId": {"S": connection_id}}
-
-
-def connection_items(connection: Connection) -> tuple[Item, Item]:
+def connection_items(connection: Connection) -> list[Item]:
+    """Both copies: one says whose a connection is, the other who is in a session."""
     common = {
-        "connectionId": {"S": connection.connection_id},
-        "sessionId": {"S": connection.session_id},
         "subject": {"S": connection.subject},
+        "sessionId": {"S": connection.session_id},
         "connectedAt": {"S": rfc3339(connection.connected_at)},
         "tokenExpiresAt": {"S": rfc3339(connection.token_expires_at)},
         "apiId": {"S": connection.endpoint.api_id},
@@ -122,17 +119,37 @@ def connection_items(connection: Connection) -> tuple[Item, Item]:
         "region": {"S": connection.endpoint.region},
         "purgeAt": purge_at(connection.connected_at + CONNECTION_PURGE),
     }
-    return (
-        {**common, "place": {"S": f"connection#{connection.connection_id}"}},
-        {**common, "place": {"S": f"session#{connection.session_id}"}},
-    )
+    return [{**key, **common} for key in connection_keys(connection)]
+
+
+def connection_keys(recipient: Recipient) -> list[Item]:
+    connection_id = {"S": recipient.connection_id}
+    return [
+        {"place": {"S": connection_place(recipient.connection_id)}, "connectionId": connection_id},
+        {"place": {"S": session_place(recipient.session_id)}, "connectionId": connection_id},
+    ]
+
+
+def connection_place(connection_id: str) -> str:
+    return f"connection#{connection_id}"
+
+
+def session_place(session_id: str) -> str:
+    return f"session#{session_id}"
 
 
 def to_connection(item: Item) -> Connection:
-    return Connection(
+    recipient = to_recipient(item, item["sessionId"]["S"])
+    return Connection(**vars(recipient), subject=item["subject"]["S"])
+
+
+RECIPIENT: Final = ("connectionId", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region")
+
+
+def to_recipient(item: Item, session_id: str) -> Recipient:
+    return Recipient(
         connection_id=item["connectionId"]["S"],
-        session_id=item["sessionId"]["S"],
-        subject=item["subject"]["S"],
+        session_id=session_id,
         connected_at=from_rfc3339(item["connectedAt"]["S"]),
         token_expires_at=from_rfc3339(item["tokenExpiresAt"]["S"]),
         endpoint=Endpoint(item["apiId"]["S"], item["stage"]["S"], item["region"]["S"]),

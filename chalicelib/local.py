@@ -24,6 +24,7 @@ from chalicelib.model import (
     Once,
     Page,
     Position,
+    Recipient,
     Session,
     Status,
     Write,
@@ -121,10 +122,10 @@ class MemoryStore:
         with self._lock:
             self._connections[connection.connection_id] = connection
 
-    def disconnect(self, *connections: Connection) -> None:
+    def disconnect(self, *recipients: Recipient) -> None:
         with self._lock:
-            for connection in connections:
-                self._connections.pop(connection.connection_id, None)
+            for recipient in recipients:
+                self._connections.pop(recipient.connection_id, None)
 
     def find_connection(self, connection_id: str) -> Connection | None:
         return self._connections.get(connection_id)
@@ -141,7 +142,7 @@ class MemoryStore:
             self._sessions[session_id] = replace(session, seq=session.seq + 1)
             return session.seq + 1
 
-    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         with self._lock:
             page = [c for c in self._connections.values() if c.session_id == session_id]
         yield page

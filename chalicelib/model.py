@@ -152,12 +152,11 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Connection:
-    """One open WebSocket of one principal in one session."""
+class Recipient:
+    """What a delivery needs to know of a connection."""
 
     connection_id: str
     session_id: str
-    subject: str
     connected_at: datetime
     token_expires_at: datetime
     endpoint: Endpoint
@@ -165,6 +164,13 @@ class Connection:
     def pending_at(self, now: datetime) -> bool:
         """Whether its handshake may still be under way, so that "gone" does not mean gone."""
         return now - self.connected_at < PENDING
+
+
+@dataclass(frozen=True)
+class Connection(Recipient):
+    """One open WebSocket of one principal in one session."""
+
+    subject: str
 
 
 @dataclass(frozen=True)

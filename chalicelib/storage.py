@@ -23,6 +23,7 @@ from chalicelib.model import (
     Once,
     Page,
     Position,
+    Recipient,
     Session,
     Status,
     Write,
@@ -200,17 +201,12 @@ class Store:
     def connect(self, connection: Connection) -> None:
         self._write_batches([{"PutRequest": {"Item": item}} for item in items.connection_items(connection)])
 
-    def disconnect(self, *connections: Connection) -> None:
-        self._write_batches(
-            [
-                {"DeleteRequest": {"Key": {"place": item["place"], "connectionId": item["connectionId"]}}}
-                for connection in connections
-                for item in items.connection_items(connection)
-            ]
-        )
+    def disconnect(self, *recipients: Recipient) -> None:
+        keys = [key for recipient in recipients for key in items.connection_keys(recipient)]
+        self._write_batches([{"DeleteRequest": {"Key": key}} for key in keys])
 
     def find_connection(self, connection_id: str) -> Connection | None:
-        key = {"place": {"S": f"connection#{connection_id}"}, "connectionId": {"S": connection_id}}
+        key = {"place": {"S": items.connection_place(connection_id)}, "connectionId": {"S": connection_id}}
         with dynamo.asking():
             answer = self._client.get_item(TableName=self._tables.connections, Key=key, ConsistentRead=True)
         return items.to_connection(answer["Item"]) if "Item" in answer else None
@@ -243,21 +239,18 @@ class Store:
             raise SessionPaused(session_id) from exc
         return int(answer["Attributes"]["seq"]["N"])
 
-    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
-        wanted = (
-            "sessionId", "connectionId", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region",
-        )  # fmt: skip
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         pages = dynamo.pages(
             self._client,
             TableName=self._tables.connections,
             KeyConditionExpression="#place = :place",
-            ProjectionExpression=", ".join(f"#{name}" for name in wanted),
-            ExpressionAttributeNames=dynamo.names("place", *wanted),
-            ExpressionAttributeValues={":place": {"S": f"session#{session_id}"}},
+            ProjectionExpression=", ".join(f"#{name}" for name in items.RECIPIENT),
+            ExpressionAttributeNames=dynamo.names("place", *items.RECIPIENT),
+            ExpressionAttributeValues={":place": {"S": items.session_place(session_id)}},
             ConsistentRead=True,
         )
         for page in pages:
-            yield [items.to_connection(item) for item in page]
+            yield [items.to_recipient(item, session_id) for item in page]
 
     # --- how requests are made
 

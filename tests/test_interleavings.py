@@ -15,7 +15,7 @@ from chalicelib import connections, frames, model, sessions, sweeper
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.local import MemoryStore
-from chalicelib.model import Connection, Draft, Endpoint, Principal, Status, Write
+from chalicelib.model import Draft, Endpoint, Principal, Recipient, Status, Write
 from tests.interleavings import Actor, Walk, walk
 from tests.unit.fakes import ENDPOINT, NOON, connection, new_session
 
@@ -36,7 +36,7 @@ class Store(MemoryStore):
             setattr(twin, name, copy.copy(getattr(self, name)))
         return twin
 
-    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         for page in super().roster(session_id):
             self.seen.update(one.connection_id for one in page)
             yield page

@@ -28,7 +28,7 @@ def crowd(dynamodb_tables: Any) -> Callable[[str, int], None]:
         now = datetime.now(timezone.utc)
         for i in range(count):
             endpoint = Endpoint("w3bs0cket0", "api", "us-east-1")
-            store.connect(Connection(f"{i:04d}=", session_id, "guest", now, now + timedelta(hours=1), endpoint))
+            store.connect(Connection(f"{i:04d}=", session_id, now, now + timedelta(hours=1), endpoint, "guest"))
 
     return join
 

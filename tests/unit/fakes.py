@@ -100,4 +100,4 @@ def connection(
     connected_at: datetime = NOON,
     token_expires_at: datetime = NOON + timedelta(hours=1),
 ) -> Connection:
-    return Connection(connection_id, session_id, subject, connected_at, token_expires_at, ENDPOINT)
+    return Connection(connection_id, session_id, connected_at, token_expires_at, ENDPOINT, subject)

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import errors
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.local import MemoryStore
-from chalicelib.model import Connection, Outcome, Report
+from chalicelib.model import Connection, Outcome, Recipient, Report
 from tests.unit.fakes import ENDPOINT, NOON, Clock, Management, connection
 
 FRAME = {"type": "message", "data": "é"}
@@ -134,7 +134,7 @@ def test_what_the_deadline_leaves_is_reported_as_unsent() -> None:
 
 
 class Pages(MemoryStore):
-    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         for page in super().roster(session_id):
             yield from ([one] for one in page)
 
@@ -144,7 +144,7 @@ def test_every_page_of_the_roster_is_delivered_to() -> None:
 
 
 class Forgetful(MemoryStore):
-    def disconnect(self, *connections: Connection) -> None:
+    def disconnect(self, *recipients: Recipient) -> None:
         raise errors.Unavailable("The database")
 
 
