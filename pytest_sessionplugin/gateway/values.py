@@ -1,10 +1,13 @@
-"""The values that cross the gateway: what is deployed, what comes in, what goes out. No behaviour."""
+"""The values that cross the gateway: what is deployed, what comes in, what goes out.
+
+No behaviour.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 """Header pairs in the order and the spelling in which they were sent."""
@@ -48,7 +51,11 @@ class Api:
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. `path` and `query` are raw: percent-encoded, without stage and question mark."""
+    """An HTTP request.
+
+    `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in
+    front of the path, as in the URL of a deployed API, or be left out.
+    """
 
     id: str
     method: str
@@ -121,7 +128,17 @@ class Manage:
     signed: bool = True
 
 
-Input = Union[Request, Handshake, Frame, Closed, Returned]
+@dataclass(frozen=True)
+class Backlog:
+    """Whether more waits to be sent to a client than its line may hold: while `full`, posts answer
+    429.
+    """
+
+    connection_id: str
+    full: bool
+
+
+Input = Request | Handshake | Frame | Closed | Returned | Backlog
 
 
 # --- out
@@ -176,7 +193,37 @@ class Close:
     reason: str = ""
 
 
-Effect = Union[Invoke, Respond, Accept, Refuse, Send, Close]
+Effect = Invoke | Respond | Accept | Refuse | Send | Close
+
+# --- what the shells are given
+
+
+class FunctionTimedOut(Exception):
+    """Raised out of Functions: the function ran into its own time-out, and the gateway gets
+    TimedOut.
+    """
+
 
 Functions = Callable[[Invoke], Any]
 """Runs one Lambda and gives what it returned; whatever it raises is a function error."""
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+
+Ids = Callable[[], str]
+"""A new id at each call, in the form of API Gateway: 15 URL-safe base64 characters and '='."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One thing that crossed the gateway, in the order in which the core saw it."""
+
+    at: float
+    what: Input | Effect | Manage
+    reply: Reply | None = None  # what a Manage was answered
+    error: BaseException | None = None  # what a function raised, with its traceback; on Returned
+
+
+Observe = Callable[[Observed], None]
+"""Called with the core locked, so that the order is the true one: it may store, and nothing else.
+"""

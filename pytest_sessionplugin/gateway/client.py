@@ -1,0 +1,168 @@
+"""What a test holds: the gateway as clients and callers of Lambda see it. It decides nothing.
+
+with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: … with Gateway.on_sockets(api,
+functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: … Gateway(transport,
+trace=[]) # a shell that was made by hand, or a transport of one's own
+
+`gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into
+botocore.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from .driver import NotQuiet, new_id
+from .http_client import HttpClient, Params, target, with_defaults
+from .inprocess import InProcess
+from .responses import HeaderMap, Response
+from .transport import Refused, Transport, Urls
+from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
+from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
+
+__all__ = [
+    "ConnectionClosed",
+    "Exchanged",
+    "Gateway",
+    "HandshakeRefused",
+    "HeaderMap",
+    "HttpClient",
+    "NotQuiet",
+    "NothingReceived",
+    "Response",
+    "Urls",
+    "WebSocket",
+]
+
+
+class Gateway:
+    """The same surface whatever the transport. Safe in several threads."""
+
+    def __init__(self, transport: Transport, *, trace: list[Observed] | None = None) -> None:
+        self._transport = transport
+        self._websockets: list[WebSocket] = []
+        self.trace = [] if trace is None else trace
+        """What crossed the gateway, in order."""
+
+    @classmethod
+    def in_process(cls, api: Api, functions: Functions, *, clock: Clock = time.time, ids: Ids = new_id) -> Gateway:
+        trace: list[Observed] = []
+        shell = InProcess(api, functions, clock=clock, ids=ids, observe=trace.append)
+        return cls(shell, trace=trace)
+
+    @classmethod
+    def on_sockets(
+        cls,
+        api: Api,
+        functions: Functions,
+        *,
+        host: str = "127.0.0.1",
+        http_port: int = 0,
+        websocket_port: int = 0,
+        clock: Clock = time.time,
+        ids: Ids = new_id,
+    ) -> Gateway:
+        """Starts a server of its own, which close() stops. Needs the extra `sockets`."""
+        from .server import Server
+        from .sockets import SocketTransport
+
+        trace: list[Observed] = []
+        server = Server(
+            api,
+            functions,
+            host=host,
+            http_port=http_port,
+            websocket_port=websocket_port,
+            clock=clock,
+            ids=ids,
+            observe=trace.append,
+        )
+        return cls(SocketTransport(server.start()), trace=trace)
+
+    @property
+    def urls(self) -> Urls | None:
+        """Where other clients reach it; None in process."""
+        return self._transport.urls
+
+    @property
+    def websockets(self) -> tuple[WebSocket, ...]:
+        """Those that were opened here and not left, and whose close nobody has received."""
+        return tuple(self._websockets)
+
+    # --- for tests
+
+    def http(self, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> HttpClient:
+        return HttpClient(self._transport, token=token, headers=headers)
+
+    def websocket(
+        self,
+        path: str = "/",
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> WebSocket:
+        """Opens a WebSocket. Raises HandshakeRefused."""
+        offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
+        where = target(path, params)
+        try:
+            line = self._transport.connect(where, with_defaults(headers or {}, token, offer))
+        except Refused as refused:
+            response = Response.of(refused.reply, f"the handshake of {where}")
+            raise HandshakeRefused(response) from refused
+        if line.subprotocol is not None and line.subprotocol not in subprotocols:
+            line.drop()  # as every client must: RFC 6455, 4.1
+            raise ConnectionClosed(1006, f"subprotocol {line.subprotocol!r} was not offered")
+        websocket = WebSocket(self._transport, line, self._left)
+        self._websockets.append(websocket)
+        return websocket
+
+    def invoke(self, function_name: str, event: Mapping[str, Any] | None = None) -> Any:
+        """Runs a function of the app, as `lambda:Invoke` does; raises what it raises."""
+        return self._transport.invoke(function_name, event or {})
+
+    def settle(self) -> None:
+        """Returns when no handler runs and every frame is in its client's hands.
+
+        Raises NotQuiet.
+        """
+        self._transport.settle()
+
+    def close(self) -> None:
+        """Leaves the sockets that are still open, as a browser does whose page is left."""
+        for websocket in self.websockets:
+            websocket.close(1001)
+        self._transport.close()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- for hooks
+
+    def manage(self, call: Manage) -> Reply:
+        """A call of the @connections API: any host, any path; it is the gateway that judges them."""
+        return self._transport.manage(call)
+
+    def due(self) -> float | None:
+        """When tick() next has something to do, by the clock; None if nothing is pending."""
+        return self._transport.due()
+
+    def tick(self) -> None:
+        """Does what has fallen due: time-outs of handlers, idle connections, old connections."""
+        self._transport.tick()
+
+    def _left(self, websocket: WebSocket) -> None:
+        if websocket in self._websockets:
+            self._websockets.remove(websocket)

@@ -1,0 +1,48 @@
+"""One WebSocket as API Gateway knows it, and the states it passes through.
+
+It decides nothing and holds no socket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class State(Enum):
+    PENDING = auto()  # $connect runs: the client waits for its 101, and nobody can reach it
+    OPEN = auto()  # frames flow both ways
+    CLOSED = auto()  # gone, whoever closed it; only its $disconnect may still run
+
+
+_NEXT = {
+    State.PENDING: {State.OPEN, State.CLOSED},
+    State.OPEN: {State.CLOSED},
+    State.CLOSED: set[State](),
+}
+
+
+class IllegalTransition(Exception):
+    """A bug of the gateway: a connection was sent from one state to another that cannot follow it."""
+
+    def __init__(self, connection_id: str, old: State, new: State) -> None:
+        super().__init__(f"connection {connection_id} cannot go from {old.name} to {new.name}")
+        self.connection_id, self.old, self.new = connection_id, old, new
+
+
+@dataclass(slots=True)
+class Connection:
+    """Times are seconds since the epoch."""
+
+    id: str
+    source_ip: str
+    user_agent: str | None  # None if the client sent none
+    connected_at: float
+    last_active: float  # data in either direction; a Ping is not data
+    backlogged: bool = False
+    state: State = State.PENDING
+
+    def become(self, state: State) -> None:
+        if state not in _NEXT[self.state]:
+            raise IllegalTransition(self.id, self.state, state)
+        self.state = state

@@ -1,0 +1,329 @@
+"""What API Gateway decides: inputs and the time go in, effects come out.
+
+It calls nothing: no sockets, threads, clock, randomness or functions. It is not thread-safe: its
+shell holds one lock around each call, and drains the effects before it lets go of it. It never
+raises for what a peer or a function did; what it raises says that the shell called it wrongly.
+
+Sources: the pages on WebSocket APIs and "Quotas for configuring and running a WebSocket API" in
+the developer guide, and captures of real traffic where these say nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from . import handshake as handshakes
+from . import management, rest, shapes
+from .connection import Connection, State
+from .results import Answer, Fault, ProxyResult, read_result
+from .values import (
+    REST_FUNCTION,
+    Accept,
+    Api,
+    Backlog,
+    Close,
+    Closed,
+    Effect,
+    Frame,
+    Handshake,
+    Ids,
+    Input,
+    Invoke,
+    Manage,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+    Send,
+)
+
+INTEGRATION_TIMEOUT = 29.0  # seconds
+IDLE_TIMEOUT = 600.0  # seconds without data in either direction
+LIFETIME = 7200.0  # seconds, however busy
+MAX_MESSAGE = 131_072  # bytes
+MAX_FRAME = 32_768  # bytes
+
+GOING_AWAY = 1001
+UNSUPPORTED_DATA = 1003
+NO_STATUS = 1005
+TOO_BIG = 1009
+
+_NO_STATUS_REASON = "Client-side close frame status not set"
+
+
+Settle = Callable[[Answer, float], None]
+"""Tells the caller of an invocation what became of it, and when."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An invocation that has not returned.
+
+    `settle` is None once its caller has been told, or if nobody asks.
+    """
+
+    started_at: float
+    settle: Settle | None
+
+
+class GatewayCore:
+    """One REST API and one WebSocket API. Times are seconds since the epoch and never decrease.
+
+    `ids` gives the ids of requests and messages; those of connections and HTTP requests come with
+    the inputs.
+    """
+
+    def __init__(self, api: Api, ids: Ids) -> None:
+        self._api = api
+        self._ids = ids
+        self._router = rest.Router(api)
+        self._effects: list[Effect] = []
+        # Everything of one kind has the same time-out, so the order in which it began (or was last
+        # active) is the order in which it falls due.
+        self._connections: OrderedDict[str, Connection] = OrderedDict()  # PENDING and OPEN
+        self._idle: OrderedDict[str, Connection] = OrderedDict()  # OPEN
+        self._running: dict[str, Running] = {}
+        self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a caller who waits
+
+    # --- what the shell calls
+
+    def receive(self, event: Input, now: float) -> None:
+        """Raises LookupError for the return of an invocation that is not running."""
+        match event:
+            case Frame():
+                self._frame(event, now)
+            case Returned():
+                self._returned(event, now)
+            case Request():
+                self._request(event, now)
+            case Handshake():
+                self._handshake(event, now)
+            case Closed():
+                self._closed(event, now)
+            case Backlog():
+                if connection := self._connections.get(event.connection_id):
+                    connection.backlogged = event.full
+
+    def manage(self, call: Manage, now: float) -> Reply:
+        """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
+        target = management.read_call(call, self._api)
+        if isinstance(target, Reply):
+            return target
+        connection = self._connections.get(target.connection_id)
+        if connection is None or connection.state is not State.OPEN:
+            return management.GONE
+        if target.method == "GET":
+            return management.described(connection)
+        if target.method == "DELETE":
+            self._end(connection, 1000, "Connection Closed Normally", now)
+            return management.DELETED
+        if connection.backlogged:
+            return management.SLOW_READER
+        self._send(connection, call.body.decode(errors="replace"), now)
+        return management.POSTED
+
+    def tick(self, now: float) -> None:
+        """Does what has fallen due: integration time-outs, idle connections, connections two hours
+        old.
+        """
+        while (late := _first(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
+            self._awaited.popitem(last=False)
+            self._settle(late, Fault.LATE, now)
+        while (idle := _first(self._idle)) and idle.last_active + IDLE_TIMEOUT <= now:
+            self._end(idle, GOING_AWAY, "Going away", now)
+        while (oldest := _first(self._connections)) and oldest.connected_at + LIFETIME <= now:
+            self._end(oldest, GOING_AWAY, "Going away", now)
+
+    def due(self) -> float | None:
+        """When tick() next has something to do."""
+        moments = []
+        if late := _first(self._awaited):
+            moments.append(late.started_at + INTEGRATION_TIMEOUT)
+        if idle := _first(self._idle):
+            moments.append(idle.last_active + IDLE_TIMEOUT)
+        if oldest := _first(self._connections):
+            moments.append(oldest.connected_at + LIFETIME)
+        return min(moments, default=None)
+
+    def effects(self) -> list[Effect]:
+        """What is to be done since the last call, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    # --- HTTP
+
+    def _request(self, request: Request, now: float) -> None:
+        match = rest.admit(self._router, request)
+        if isinstance(match, Reply):
+            self._respond(request, match)
+            return
+        event = shapes.rest_event(
+            self._api,
+            request,
+            resource=match.route.path,
+            path=match.path,
+            parameters=dict(match.parameters),
+            extended_id=self._ids(),
+            now=now,
+        )
+
+        def settle(answer: Answer, now: float) -> None:
+            self._respond(request, rest.reply_to(request, answer, self._api))
+
+        self._invoke(REST_FUNCTION, self._ids(), event, now, settle)
+
+    def _respond(self, request: Request, reply: Reply) -> None:
+        headers = (*reply.headers, ("x-amzn-RequestId", request.id))
+        self._effects.append(Respond(request.id, Reply(reply.status, headers, reply.body)))
+
+    # --- WebSocket
+
+    def _handshake(self, handshake: Handshake, now: float) -> None:
+        if handshake.connection_id in self._connections:
+            raise ValueError(f"connection {handshake.connection_id} exists already")
+        if refusal := handshakes.refuse_early(handshake, self._api):
+            self._effects.append(Refuse(handshake.connection_id, refusal))
+            return
+        user_agent = shapes.header(handshake.headers, "user-agent")
+        connection = Connection(handshake.connection_id, handshake.source_ip, user_agent, now, now)
+        self._connections[connection.id] = connection
+        function = self._api.websocket.get("$connect")
+        if function is None:
+            self._open(connection, None, now)
+            return
+
+        def settle(answer: Answer, now: float) -> None:
+            self._connected(connection, answer, now)
+
+        request_id = self._ids()
+        event = shapes.connect_event(self._api, connection, handshake, request_id, now)
+        self._invoke(function, request_id, event, now, settle)
+
+    def _connected(self, connection: Connection, answer: Answer, now: float) -> None:
+        if connection.state is not State.PENDING:
+            return  # the client left while $connect ran
+        if isinstance(answer, ProxyResult) and answer.status < 300:
+            # Of all that the function returned, only this header reaches the client.
+            self._open(connection, answer.header("sec-websocket-protocol"), now)
+        else:
+            self._forget(connection)
+            self._effects.append(Refuse(connection.id, handshakes.refusal(answer)))
+
+    def _open(self, connection: Connection, subprotocol: str | None, now: float) -> None:
+        connection.become(State.OPEN)
+        self._touch(connection, now)
+        self._effects.append(Accept(connection.id, subprotocol))
+
+    def _frame(self, frame: Frame, now: float) -> None:
+        connection = self._connections.get(frame.connection_id)
+        if connection is None or connection.state is not State.OPEN:
+            return  # it crossed our close on the wire
+        self._touch(connection, now)
+        if isinstance(frame.data, bytes):
+            self._end(connection, UNSUPPORTED_DATA, "", now)
+            return
+        size = len(frame.data.encode(errors="replace"))
+        if size > MAX_MESSAGE or (frame.largest or size) > MAX_FRAME:
+            self._end(connection, TOO_BIG, "", now)
+            return
+        request_id = self._ids()
+        function = self._api.websocket.get("$default")
+        if function is None:
+            self._complain(connection, "Forbidden", request_id, now)
+            return
+
+        def settle(answer: Answer, now: float) -> None:
+            # What the function returned is never sent: Chalice deploys no route response.
+            if answer is Fault.BROKEN:
+                self._complain(connection, "Internal server error", request_id, now)
+            elif answer is Fault.LATE:
+                self._complain(connection, "Endpoint request timed out", request_id, now)
+
+        event = shapes.message_event(self._api, connection, frame.data, request_id, self._ids(), now)
+        self._invoke(function, request_id, event, now, settle)
+
+    def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
+        """The frame in which API Gateway reports an error; its spaces are as in captures of real
+        ones.
+        """
+        if connection.state is State.OPEN:
+            text = '{"message": "%s", "connectionId":"%s", "requestId":"%s"}'
+            self._send(connection, text % (message, connection.id, request_id), now)
+
+    def _closed(self, closed: Closed, now: float) -> None:
+        connection = self._connections.get(closed.connection_id)
+        if connection is None:
+            return  # both sides closed at once
+        was_open = connection.state is State.OPEN
+        self._forget(connection)
+        if was_open:
+            reason = _NO_STATUS_REASON if closed.code == NO_STATUS else closed.reason
+            self._disconnected(connection, closed.code, reason, now)
+
+    def _end(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        """Closes a connection from our side."""
+        self._forget(connection)
+        self._effects.append(Close(connection.id, code, reason))
+        self._disconnected(connection, code, reason, now)
+
+    def _disconnected(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        function = self._api.websocket.get("$disconnect")
+        if function is None:
+            return
+        request_id = self._ids()
+        event = shapes.disconnect_event(self._api, connection, code, reason, request_id, now)
+        self._invoke(function, request_id, event, now, None)
+
+    def _send(self, connection: Connection, text: str, now: float) -> None:
+        self._touch(connection, now)
+        self._effects.append(Send(connection.id, text))
+
+    def _touch(self, connection: Connection, now: float) -> None:
+        connection.last_active = now
+        self._idle[connection.id] = connection
+        self._idle.move_to_end(connection.id)
+
+    def _forget(self, connection: Connection) -> None:
+        connection.become(State.CLOSED)
+        del self._connections[connection.id]
+        self._idle.pop(connection.id, None)
+
+    # --- functions
+
+    def _invoke(
+        self,
+        function: str,
+        invocation_id: str,
+        event: shapes.Event,
+        now: float,
+        settle: Settle | None,
+    ) -> None:
+        running = Running(now, settle)
+        self._running[invocation_id] = running
+        if settle is not None:
+            self._awaited[invocation_id] = running
+        self._effects.append(Invoke(invocation_id, function, event))
+
+    def _returned(self, returned: Returned, now: float) -> None:
+        running = self._running.pop(returned.invocation_id, None)
+        if running is None:
+            raise LookupError(f"invocation {returned.invocation_id} is not running")
+        self._awaited.pop(returned.invocation_id, None)
+        answer = Fault.BROKEN if returned.error else read_result(returned.result)
+        self._settle(running, answer, now)
+
+    def _settle(self, running: Running, answer: Answer, now: float) -> None:
+        settle, running.settle = running.settle, None
+        if settle is not None:
+            settle(answer, now)
+
+
+_Entry = TypeVar("_Entry")
+
+
+def _first(entries: OrderedDict[str, _Entry]) -> _Entry | None:
+    return next(iter(entries.values()), None)

@@ -1,0 +1,180 @@
+"""One lock around the core, for the shells.
+
+It performs no effect, and calls no function while it holds the lock.
+
+A shell gives it `hand_over`, which is called for each effect under the lock and may only append to
+a queue: so what goes to one client keeps the order in which the core decided it, whichever thread
+caused it. `perform` is called after the lock is released, to see to what was queued.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .core import GatewayCore
+from .values import (
+    Api,
+    Clock,
+    Effect,
+    Functions,
+    FunctionTimedOut,
+    Ids,
+    Input,
+    Invoke,
+    Manage,
+    Observe,
+    Observed,
+    Raised,
+    Reply,
+    Returned,
+    TimedOut,
+)
+
+SETTLE_SECONDS = 30.0
+"""How long settle() waits: longer than any integration may take."""
+
+
+class NotQuiet(Exception):
+    """Handlers were still running when settle() or stop() gave up; `running` names their
+    functions.
+    """
+
+    def __init__(self, running: tuple[str, ...], seconds: float) -> None:
+        names = ", ".join(running) or "nothing, but frames are not written yet"
+        super().__init__(f"the gateway is not quiet after {seconds:g} s; still running: {names}")
+        self.running, self.seconds = running, seconds
+
+
+def new_id() -> str:
+    """An id in the form of API Gateway: 15 URL-safe base64 characters and '='."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
+
+
+class Driver:
+    """Thread-safe.
+
+    `changed` is notified when a function has returned; shells may use it for more.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        functions: Functions,
+        hand_over: Callable[[Effect], None],
+        perform: Callable[[], None] = lambda: None,
+        *,
+        clock: Clock,
+        ids: Ids,
+        observe: Observe | None,
+    ) -> None:
+        self.changed = threading.Condition(threading.Lock())
+        self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
+        self._core = GatewayCore(api, ids)
+        self._functions = functions
+        self._hand_over = hand_over
+        self._perform = perform
+        self._clock = clock
+        self._observe = observe
+
+    def receive(self, event: Input, error: BaseException | None = None) -> None:
+        """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
+        with self.changed:
+            now = self._note(event, error=error)
+            self._core.receive(event, now)
+            self._drain(now)
+            if isinstance(event, Returned):
+                del self.running[event.invocation_id]
+                self.changed.notify_all()
+        self._perform()
+
+    def manage(self, call: Manage) -> Reply:
+        with self.changed:
+            now = self._clock()
+            reply = self._core.manage(call, now)
+            if self._observe is not None:
+                self._observe(Observed(now, call, reply))
+            self._drain(now)
+        self._perform()
+        return reply
+
+    def tick(self) -> None:
+        with self.changed:
+            now = self._clock()
+            self._core.tick(now)
+            self._drain(now)
+        self._perform()
+
+    def due(self) -> float | None:
+        with self.changed:
+            return self._core.due()
+
+    def run(self, invoke: Invoke) -> None:
+        """Runs a function in this thread and feeds what became of it. Hold no lock."""
+        error: BaseException | None = None
+        try:
+            returned = Returned(invoke.invocation_id, result=self._call(invoke))
+        except FunctionTimedOut as raised:
+            error, returned = raised, Returned(invoke.invocation_id, error=TimedOut())
+        except BaseException as raised:  # noqa: BLE001 - what a function raises is its result
+            report = Raised(type(raised).__name__, str(raised))
+            error, returned = raised, Returned(invoke.invocation_id, error=report)
+        self.receive(returned, error)
+        if error is not None and not isinstance(error, (Exception, SystemExit)):
+            raise error  # an interrupt, or a test that ends itself from within a handler
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Runs a function in this thread for a caller of Lambda, past the core; raises what it
+        raises.
+        """
+        invoke = Invoke(new_id(), function, json.loads(json.dumps(event)))
+        error: BaseException | None = None
+        result: Any = None
+        with self.changed:
+            self.running[invoke.invocation_id] = function
+            self._note(invoke)
+        try:
+            result = self._call(invoke)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            with self.changed:
+                report = Raised(type(error).__name__, str(error)) if error is not None else None
+                self._note(Returned(invoke.invocation_id, result, report), error=error)
+                del self.running[invoke.invocation_id]
+                self.changed.notify_all()
+        return result
+
+    def _call(self, invoke: Invoke) -> Any:
+        """What a caller of Lambda gets is the result as JSON: what cannot be written so is an
+        error.
+        """
+        return json.loads(json.dumps(self._functions(invoke)))
+
+    def quiet(self, idle: Callable[[], bool], seconds: float) -> None:
+        """Waits until no function runs and `idle()`, which is called under the lock.
+
+        Raises NotQuiet after so many seconds.
+        """
+        with self.changed:
+            if not self.changed.wait_for(lambda: not self.running and idle(), seconds):
+                raise NotQuiet(tuple(self.running.values()), seconds)
+
+    def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
+        now = self._clock()
+        if self._observe is not None:
+            self._observe(Observed(now, what, error=error))
+        return now
+
+    def _drain(self, now: float) -> None:
+        for effect in self._core.effects():
+            if self._observe is not None:
+                self._observe(Observed(now, effect))
+            if isinstance(effect, Invoke):
+                self.running[effect.invocation_id] = effect.function
+            self._hand_over(effect)

@@ -1,0 +1,107 @@
+"""HTTP as a test speaks it to the gateway: builds the request, and gives the answer.
+
+It opens no socket itself.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from .responses import Response
+from .transport import Transport
+from .values import Headers
+
+USER_AGENT = "pytest-sessionplugin"
+
+Params = Mapping[str, str | int | Sequence[str | int]]
+
+
+class HttpClient:
+    """A client with headers of its own; `token` is sent as `Authorization:
+
+    Bearer`. Safe in several threads.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._token = token
+        self._headers = dict(headers or {})
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: str | bytes | None = None,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Response:
+        """Waits for the answer, whatever its status.
+
+        `path` begins with "/" and may have the stage in front.
+
+        `json` is sent as a JSON body, `content` as it is; only one of them can be given.
+        """
+        if json is not None and content is not None:
+            raise TypeError("request() takes json or content, not both")
+        body = content.encode() if isinstance(content, str) else content or b""
+        wanted = {**self._headers, **(headers or {})}
+        if json is not None:
+            body = json_module.dumps(json).encode()
+            wanted = {"Content-Type": "application/json", **wanted}
+        method, where = method.upper(), target(path, params)
+        all_headers = with_defaults(wanted, token or self._token, {"Accept": "*/*"})
+        reply = self._transport.request(method, where, all_headers, body)
+        return Response.of(reply, f"{method} {where}")
+
+    def get(self, path: str, **options: Any) -> Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Response:
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Response:
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Response:
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Response:
+        return self.request("DELETE", path, **options)
+
+    def options(self, path: str, **options: Any) -> Response:
+        return self.request("OPTIONS", path, **options)
+
+    def head(self, path: str, **options: Any) -> Response:
+        return self.request("HEAD", path, **options)
+
+
+def target(path: str, params: Params | None) -> str:
+    """Path and query as they stand on the wire; what is percent-encoded already stays as it is."""
+    if not path.startswith("/"):
+        raise ValueError(f"a path begins with '/', {path!r} does not")
+    wire = quote(path, safe="/?%:@!$&'()*+,;=~-._")
+    if not params:
+        return wire
+    return f"{wire}{'&' if '?' in wire else '?'}{urlencode(params, doseq=True)}"
+
+
+def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str]) -> Headers:
+    """The headers, after those that a client sends unless it is told otherwise."""
+    usual = {"User-Agent": USER_AGENT, **defaults}
+    if token is not None:
+        usual["Authorization"] = f"Bearer {token}"
+    given = {name.lower() for name in headers}
+    kept = [(name, value) for name, value in usual.items() if name.lower() not in given]
+    return (*kept, *headers.items())

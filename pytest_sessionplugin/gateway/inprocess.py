@@ -1,0 +1,248 @@
+"""The gateway in process: functions run in the thread that calls it.
+
+No sockets, no threads, no sleeping.
+
+shell = InProcess(api, functions, clock=time.time, ids=new_id, observe=None)
+shell.manage(Manage("POST", host, "/api/@connections/…", b"…")) # what a hook of botocore calls
+Gateway(shell) # what a test holds
+
+What a function sets off (the $disconnect after a DELETE it made) runs when it has returned, and
+before the outermost call of the test does. Several threads may use it at once: each runs what its
+own calls set off. No time limit is enforced, as nothing sleeps; tick() does what has fallen due by
+the clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from .core import NO_STATUS
+from .driver import SETTLE_SECONDS, Driver, new_id
+from .transport import Ended, Line, Refused, Urls
+from .values import (
+    Accept,
+    Api,
+    Clock,
+    Close,
+    Closed,
+    Effect,
+    Frame,
+    Functions,
+    Handshake,
+    Headers,
+    Ids,
+    Invoke,
+    Manage,
+    Observe,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Send,
+)
+
+NO_CLOSE_FRAME = 1006
+
+_Result = TypeVar("_Result")
+
+
+class InProcess:
+    """The shell, and the transport of a client in the same process."""
+
+    def __init__(
+        self,
+        api: Api,
+        functions: Functions,
+        *,
+        clock: Clock = time.time,
+        ids: Ids = new_id,
+        observe: Observe | None = None,
+    ) -> None:
+        self._api, self._functions, self._ids = api, functions, ids
+        self._driver = Driver(api, functions, self._hand_over, clock=clock, ids=ids, observe=observe)
+        self._replies: dict[str, Reply] = {}
+        self._lines: dict[str, InProcessLine] = {}
+        self._calls = _Calls()
+        self._strays: deque[Invoke] = deque()  # set off by threads that run no call of ours
+        self._active = 0  # outermost calls under way, in all threads
+
+    @property
+    def urls(self) -> Urls | None:
+        return None
+
+    # --- what clients call
+
+    def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
+        path, _, query = target.partition("?")
+        host = ("Host", self._api.host(self._api.rest_api_id))
+        request = Request(str(uuid.uuid4()), method, path, query, (host, *headers), body)
+        self._drive(lambda: self._driver.receive(request))
+        return self._replies.pop(request.id)
+
+    def connect(self, target: str, headers: Headers) -> Line:
+        path, _, query = target.partition("?")
+        connection_id = self._ids()
+        upgrade = (
+            ("Host", self._api.host(self._api.websocket_api_id)),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", base64.b64encode(connection_id.encode()).decode()),
+        )
+        line = self._lines[connection_id] = InProcessLine(self, connection_id)
+        handshake = Handshake(connection_id, path, query, (*upgrade, *headers))
+        self._drive(lambda: self._driver.receive(handshake))
+        if line.refusal is not None:
+            raise Refused(line.refusal)
+        return line
+
+    def send(self, frame: Frame) -> None:
+        self._drive(lambda: self._driver.receive(frame))
+
+    def leave(self, closed: Closed) -> None:
+        def action() -> None:
+            self._driver.receive(closed)
+            if line := self._lines.pop(closed.connection_id, None):
+                line.arrived(Ended(closed.code, closed.reason))
+
+        self._drive(action)
+
+    def settle(self, line: Line | None = None) -> None:
+        """From within a handler it returns at once: it could only wait for itself."""
+        if self._calls.stack:
+            return
+        self._drive(lambda: None)
+        self._driver.quiet(lambda: True, SETTLE_SECONDS)
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        return self._drive(lambda: self._driver.invoke(function, event))
+
+    def close(self) -> None:
+        """Nothing is held that would have to be let go."""
+
+    # --- what hooks call
+
+    def manage(self, call: Manage) -> Reply:
+        """From a handler, from a thread that a handler started, or from the test itself."""
+        reply = self._driver.manage(call)
+        if not self._calls.stack:
+            with self._driver.changed:
+                nobody_else = self._strays and not self._active
+            if nobody_else:
+                self._drive(lambda: None)
+        return reply
+
+    def due(self) -> float | None:
+        return self._driver.due()
+
+    def tick(self) -> None:
+        self._drive(self._driver.tick)
+
+    # --- running what is set off
+
+    def _drive(self, action: Callable[[], _Result]) -> _Result:
+        """Does something, then runs in this thread what it sets off, and what that sets off."""
+        todo: deque[Invoke] = deque()
+        outermost = not self._calls.stack
+        if outermost:
+            with self._driver.changed:
+                self._active += 1
+        self._calls.stack.append(todo)
+        try:
+            return action()
+        finally:
+            self._run(todo, outermost)
+
+    def _run(self, todo: deque[Invoke], outermost: bool) -> None:
+        try:
+            while invoke := self._next(todo, outermost):
+                self._driver.run(invoke)
+        except BaseException:  # a handler ended the test; what is left is for the next call
+            with self._driver.changed:
+                self._strays.extend(todo)
+                self._active -= outermost
+            raise
+        finally:
+            self._calls.stack.pop()
+
+    def _next(self, todo: deque[Invoke], outermost: bool) -> Invoke | None:
+        """None ends the call: seen under the lock, so that no stray is left behind."""
+        if todo:
+            return todo.popleft()
+        with self._driver.changed:
+            if outermost and self._strays:
+                return self._strays.popleft()
+            self._active -= outermost
+            return None
+
+    def _hand_over(self, effect: Effect) -> None:
+        """Called under the lock, in the thread whose call caused the effect."""
+        match effect:
+            case Invoke():
+                stack = self._calls.stack
+                (stack[-1] if stack else self._strays).append(effect)
+            case Respond():
+                self._replies[effect.request_id] = effect.reply
+            case Accept():
+                self._lines[effect.connection_id].subprotocol = effect.subprotocol
+            case Refuse():
+                self._lines.pop(effect.connection_id).refusal = effect.reply
+            case Send():
+                self._lines[effect.connection_id].arrived(effect.text)
+            case Close():
+                line = self._lines.pop(effect.connection_id)
+                line.arrived(Ended(effect.code, effect.reason))
+
+
+class _Calls(threading.local):
+    """The calls under way in this thread, the outermost first: what each has set off and not yet
+    run.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[deque[Invoke]] = []
+
+
+class InProcessLine:
+    """The client's end of a WebSocket, as `Line` describes it."""
+
+    def __init__(self, shell: InProcess, connection_id: str) -> None:
+        self.connection_id = connection_id
+        self.subprotocol: str | None = None
+        self.refusal: Reply | None = None
+        self._shell = shell
+        self._messages: deque[str] = deque()
+        self._ended: Ended | None = None
+
+    def arrived(self, what: str | Ended) -> None:
+        if isinstance(what, Ended):
+            self._ended = what
+        else:
+            self._messages.append(what)
+
+    def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
+        if self._ended is None:
+            size = len(data.encode(errors="replace") if isinstance(data, str) else data)
+            largest = min(size, frame_bytes or size)
+            self._shell.send(Frame(self.connection_id, data, largest))
+            return None
+        return self._ended
+
+    def take(self) -> str | Ended | None:
+        ended = self._ended  # looked at first: what arrived, arrived before the end
+        try:
+            return self._messages.popleft()
+        except IndexError:
+            return ended
+
+    def close(self, code: int | None, reason: str) -> None:
+        if self._ended is None:
+            self._shell.leave(Closed(self.connection_id, code or NO_STATUS, reason))
+
+    def drop(self) -> None:
+        if self._ended is None:
+            self._shell.leave(Closed(self.connection_id, NO_CLOSE_FRAME))

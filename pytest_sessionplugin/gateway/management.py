@@ -1,0 +1,78 @@
+"""The @connections API: which call names which connection, and the answers to it.
+
+It knows no connection itself.
+
+Sources: the service model of `apigatewaymanagementapi`, "Use @connections commands in your backend
+service" in the developer guide, and captures of real answers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from urllib.parse import unquote
+
+from .connection import Connection
+from .replies import MISSING_TOKEN, failure
+from .values import Api, Manage, Reply
+
+MAX_PAYLOAD = 131_072  # bytes
+
+_METHODS = frozenset({"POST", "GET", "DELETE"})
+
+
+@dataclass(frozen=True)
+class Target:
+    """A call that is well-formed and allowed: POST, GET or DELETE of one connection."""
+
+    method: str
+    connection_id: str
+
+
+def read_call(call: Manage, api: Api) -> Target | Reply:
+    """The target of a call, or the answer to a call that cannot have one."""
+    if call.host.split(":")[0].lower() != api.host(api.websocket_api_id):
+        return failure(403, "Forbidden", "ForbiddenException")
+    if not call.signed:
+        return MISSING_TOKEN
+    stage, _, route = call.path.lstrip("/").partition("/")
+    if unquote(stage) != api.stage:
+        return failure(403, "Forbidden", "ForbiddenException")
+    kind, _, connection_id = route.partition("/")
+    if unquote(kind) != "@connections" or not connection_id or "/" in connection_id:
+        return _no_route(call.method, route)
+    if call.method not in _METHODS:
+        return _no_route(call.method, route)
+    if call.method == "POST" and len(call.body) > MAX_PAYLOAD:
+        return failure(413, "Request Too Long", "PayloadTooLargeException")
+    return Target(call.method, unquote(connection_id))
+
+
+POSTED = Reply(200)
+DELETED = Reply(204)
+# The body of a real one is empty: SDKs tell a GoneException by the header alone.
+GONE = Reply(410, (("x-amzn-ErrorType", "GoneException"),))
+SLOW_READER = failure(429, "Too Many Requests", "LimitExceededException")
+
+
+def described(connection: Connection) -> Reply:
+    identity = {"sourceIp": connection.source_ip}
+    if connection.user_agent is not None:
+        identity["userAgent"] = connection.user_agent
+    body = {
+        "connectedAt": _iso(connection.connected_at),
+        "identity": identity,
+        "lastActiveAt": _iso(connection.last_active),
+    }
+    return Reply(200, (("Content-Type", "application/json"),), json.dumps(body).encode())
+
+
+def _no_route(method: str, route: str) -> Reply:
+    message = f"No method found matching route {route} for http method {method}."
+    return failure(404, message, "NotFoundException")
+
+
+def _iso(at: float) -> str:
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

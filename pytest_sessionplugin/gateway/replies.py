@@ -1,0 +1,21 @@
+"""The HTTP answers that API Gateway makes itself, without any function: "Gateway response types"
+in the developer guide.
+"""
+
+from __future__ import annotations
+
+import json
+
+from .values import Reply
+
+
+def failure(status: int, message: str, error_type: str | None = None) -> Reply:
+    """SDKs tell errors apart by the header `x-amzn-ErrorType`; the body is {"message": …}."""
+    headers = [("Content-Type", "application/json")]
+    if error_type is not None:
+        headers.append(("x-amzn-ErrorType", error_type))
+    return Reply(status, tuple(headers), json.dumps({"message": message}).encode())
+
+
+MISSING_TOKEN = failure(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+HEADERS_TOO_LARGE = failure(431, "Request Header Fields Too Large")

@@ -1,0 +1,188 @@
+"""REST requests: which route they reach, and the HTTP answer to what the function returned.
+
+It runs nothing.
+
+Sources: "Gateway response types" and "Set up Lambda proxy integrations" in the developer guide,
+and Chalice's tests against AWS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from . import shapes
+from .replies import HEADERS_TOO_LARGE, MISSING_TOKEN, failure
+from .results import Answer, Fault, ProxyResult
+from .values import Api, Headers, Reply, Request, Route
+
+MAX_BODY = 10 * 1024 * 1024  # bytes
+MAX_HEADERS = 10_240  # bytes, all values together
+
+# What a function may not set: API Gateway renames it. "Amazon API Gateway important notes".
+_REMAPPED = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """The route of a request.
+
+    `path` has no stage, `parameters` are still percent-encoded, as on AWS.
+    """
+
+    route: Route
+    path: str
+    parameters: Mapping[str, str]
+
+
+class Router:
+    """Finds the route of a path.
+
+    Concrete segments win over variables, whatever the order of the routes.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._stage = api.stage
+        self._routes: dict[int, list[tuple[list[str], Route]]] = defaultdict(list)
+        for route in api.routes:
+            segments = _segments(route.path)
+            self._routes[len(segments)].append((segments, route))
+        for routes in self._routes.values():
+            routes.sort(key=lambda entry: [_variable(segment) is not None for segment in entry[0]])
+        self._stage_is_a_route = any(_segments(route.path)[0] == self._stage for route in api.routes)
+
+    def find(self, path: str) -> Match | None:
+        """`path` is raw, with or without the stage in front; a route that begins like the stage
+        wins.
+        """
+        first, _, rest = path.lstrip("/").partition("/")
+        if unquote(first) != self._stage:
+            return self._find(path)
+        if self._stage_is_a_route and (match := self._find(path)):
+            return match
+        return self._find(f"/{rest}") or self._find(path)
+
+    def _find(self, path: str) -> Match | None:
+        segments = _segments(path)
+        for template, route in self._routes.get(len(segments), ()):
+            parameters = _fill(template, segments)
+            if parameters is not None:
+                return Match(route, path, parameters)
+        return None
+
+
+def admit(router: Router, request: Request) -> Match | Reply:
+    """The route that serves this request, or the answer if none does.
+
+    An unknown path and a verb that its route does not have are the same 403: API Gateway knows no
+    404 and no 405.
+    """
+    if sum(len(value) for _, value in request.headers) > MAX_HEADERS:
+        return HEADERS_TOO_LARGE
+    match = router.find(request.path)
+    if match is None:
+        return MISSING_TOKEN
+    if request.method not in match.route.methods:
+        if request.method == "OPTIONS" and match.route.preflight is not None:
+            return preflight(match.route)
+        return MISSING_TOKEN
+    if len(request.body) > MAX_BODY:
+        message = f"HTTP content length exceeded {MAX_BODY} bytes."
+        return failure(413, message, "RequestTooLargeException")
+    return match
+
+
+def preflight(route: Route) -> Reply:
+    """What the mock OPTIONS method answers, which Chalice deploys beside the methods of a route
+    with CORS.
+    """
+    allowed = ",".join([*sorted(route.methods), "OPTIONS"])
+    headers = {"Access-Control-Allow-Methods": allowed, **(route.preflight or {})}
+    return Reply(200, (("Content-Type", "application/json"), *headers.items()))
+
+
+def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
+    """The HTTP answer to what became of the function."""
+    if answer is Fault.LATE:
+        return failure(504, "Endpoint request timed out")
+    if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
+        without_body = request.method == "HEAD" or answer.status in (204, 304)
+        return Reply(answer.status, _headers(answer), b"" if without_body else body)
+    return failure(502, "Internal server error", "InternalServerErrorException")
+
+
+def _headers(result: ProxyResult) -> Headers:
+    headers = [
+        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in result.headers
+    ]
+    if result.header("content-type") is None:
+        headers.append(("Content-Type", "application/json"))
+    return tuple(headers)
+
+
+def _body(request: Request, result: ProxyResult, api: Api) -> bytes | None:
+    """The body to send; None if it was to be decoded and is no base64.
+
+    Only the first entry of the client's Accept decides whether base64 is decoded, whatever the
+    answer's own type.
+    """
+    if result.is_base64 and _accepts_binary(request, api):
+        try:
+            return base64.b64decode(result.body, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+    return result.body.encode(errors="replace")
+
+
+def _accepts_binary(request: Request, api: Api) -> bool:
+    accept = shapes.header(request.headers, "accept") or ""
+    return bool(accept) and shapes.is_binary(accept.split(",")[0], api)
+
+
+def _segments(path: str) -> list[str]:
+    """Split before percent-decoding, so that %2F stays within its segment; one trailing slash does
+    not count.
+    """
+    trimmed = path[:-1] if path.endswith("/") else path
+    return trimmed.removeprefix("/").split("/")
+
+
+def _variable(segment: str) -> str | None:
+    return segment[1:-1] if segment.startswith("{") and segment.endswith("}") else None
+
+
+def _fill(template: list[str], segments: list[str]) -> dict[str, str] | None:
+    """The variables of a template that these segments fit, or None if they do not."""
+    parameters: dict[str, str] = {}
+    for expected, segment in zip(template, segments, strict=True):
+        variable = _variable(expected)
+        if variable is None:
+            if unquote(segment) != expected:
+                return None
+        elif not segment:
+            return None
+        else:
+            parameters[variable] = segment
+    return parameters

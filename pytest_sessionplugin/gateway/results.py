@@ -1,0 +1,98 @@
+"""What a Lambda function may return to API Gateway, read as strictly as API Gateway reads it.
+
+It raises for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from .values import Headers
+
+# "Output format of a Lambda function for proxy integration" in the developer guide; any other key
+# at the top makes the output malformed (captures of real traffic).
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # the name of a header: RFC 9110, 5.6.2
+_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
+
+
+@dataclass(frozen=True)
+class ProxyResult:
+    status: int
+    headers: Headers = ()
+    body: str = ""
+    is_base64: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, whatever the spelling of its name."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        return values[-1] if values else None
+
+
+class Fault(Enum):
+    BROKEN = auto()  # it raised, was killed, or returned what is no proxy result
+    LATE = auto()  # it had not answered when the integration time-out struck
+
+
+Answer = ProxyResult | Fault
+"""What became of an invocation, as far as its caller can tell."""
+
+
+def read_result(result: Any) -> Answer:
+    """`result` is what json.loads makes of the function's output."""
+    if not isinstance(result, dict) or not _KEYS.issuperset(result):
+        return Fault.BROKEN
+    status = _status(result.get("statusCode"))
+    headers = _headers(result.get("headers"), result.get("multiValueHeaders"))
+    body = result.get("body")
+    is_base64 = result.get("isBase64Encoded") or False
+    if status is None or headers is None or not isinstance(body, (str, type(None))):
+        return Fault.BROKEN
+    if not isinstance(is_base64, bool):
+        return Fault.BROKEN
+    return ProxyResult(status, headers, body or "", is_base64)
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599:
+        return value
+    return None
+
+
+def _headers(single: Any, multiple: Any) -> Headers | None:
+    """Both maps merged: of a pair that is in both, only the one of `multiValueHeaders` is left."""
+    single, multiple = single or {}, multiple or {}
+    if not isinstance(single, Mapping) or not isinstance(multiple, Mapping):
+        return None
+    pairs: list[tuple[str, str]] = []
+    for name, values in multiple.items():
+        if not isinstance(values, list):
+            return None
+        pairs += [(name, value) for value in values]
+    pairs += [(name, value) for name, value in single.items() if (name, value) not in pairs]
+    texts = [(name, _text(value)) for name, value in pairs]
+    if any(value is None or not _is_sendable(name, value) for name, value in texts):
+        return None
+    return tuple((name, value) for name, value in texts if value is not None)
+
+
+def _text(value: Any) -> str | None:
+    """Numbers and booleans are written as JSON writes them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    return None
+
+
+def _is_sendable(name: str, value: str) -> bool:
+    """Whether this header can stand on the wire: no control characters, and a name that is a
+    token.
+    """
+    control = any(ord(character) < 32 and character != "\t" for character in value)
+    return _TOKEN.fullmatch(name) is not None and not control

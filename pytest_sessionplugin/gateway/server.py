@@ -1,0 +1,219 @@
+"""The gateway on real sockets:
+
+HTTP on one port, WebSocket on another, handlers in parallel threads. No pytest.
+
+server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0, clock=time.time,
+ids=new_id, observe=None, grace=5.0) with server: … # or start() and stop() server.http_url,
+server.websocket_url # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
+server.manage(Manage("POST", host, "/api/@connections/…", b"…")) # what a hook of botocore calls
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import functools
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Mapping
+from types import TracebackType
+from typing import Any
+
+from .driver import SETTLE_SECONDS, NotQuiet, new_id
+from .http_line import HttpLine
+from .switchboard import Switchboard
+from .values import Api, Clock, Functions, Ids, Manage, Observe, Reply
+
+TICK = 1.0  # seconds between two looks at what has fallen due
+FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
+BACKLOG = 1024  # connections that the kernel may hold until they are accepted
+
+
+class PortInUse(OSError):
+    """Something else listens where the server was told to."""
+
+    def __init__(self, host: str, port: int, purpose: str) -> None:
+        super().__init__(
+            errno.EADDRINUSE,
+            f"port {port} on {host} is in use, so {purpose} cannot be served there: stop what "
+            f"listens on it, or choose another port (0 takes a free one)",
+        )
+        self.host, self.port = host, port
+
+
+class Server:
+    """Starts once.
+
+    Its methods may be called from any thread, but start() and stop() from one only.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        functions: Functions,
+        *,
+        host: str = "127.0.0.1",
+        http_port: int = 0,
+        websocket_port: int = 0,
+        clock: Clock = time.time,
+        ids: Ids = new_id,
+        observe: Observe | None = None,
+        grace: float = 5.0,
+    ) -> None:
+        """`grace`: seconds that stop() gives the handlers that are running."""
+        self._host, self._ports = host, (http_port, websocket_port)
+        self._grace = grace
+        self._board = Switchboard(api, functions, clock=clock, ids=ids, observe=observe)
+        self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
+        self._listening: list[socket.socket] = []
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._addresses: list[str] = []
+        self._stopped = False
+
+    # --- life
+
+    def start(self) -> Server:
+        """Returns when both ports take connections. Raises PortInUse."""
+        with contextlib.ExitStack() as closing:
+            for port, purpose in zip(self._ports, ("HTTP", "WebSocket"), strict=True):
+                self._listening.append(_listen(self._host, port, purpose))
+                closing.callback(self._listening[-1].close)
+            closing.pop_all()
+        self._addresses = [_netloc(listening) for listening in self._listening]
+        self._board.loop = asyncio.new_event_loop()
+        self._thread.start()
+        self._on_loop(self._open())
+        return self
+
+    def stop(self) -> None:
+        """Closes every WebSocket with 1001, and ends when the handlers have, $disconnect included.
+
+        Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace`
+        seconds.
+        """
+        if self._stopped or not self._thread.is_alive():
+            return
+        self._stopped = True
+        stuck: NotQuiet | None = None
+        self._on_loop(self._leave())
+        try:
+            self._board.settle(self._grace)
+        except NotQuiet as error:
+            stuck = error
+        self._on_loop(self._board.part(FAREWELL))
+        self._board.loop.call_soon_threadsafe(self._board.loop.stop)
+        self._thread.join()
+        self._board.workers.stop(0.0 if stuck else self._grace)
+        if stuck is not None:
+            raise stuck
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # --- for clients
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self._addresses[0]}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://{self._addresses[1]}"
+
+    def connection_id(self, client: tuple[str, int]) -> str | None:
+        """The connection whose client has this address."""
+        return self._board.peers.get(client)
+
+    def settle(self) -> None:
+        """Returns when no handler runs and every frame is written to its socket.
+
+        Raises NotQuiet.
+        """
+        self._board.settle(SETTLE_SECONDS)
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""
+        return self._board.driver.invoke(function, event)
+
+    # --- for hooks
+
+    def manage(self, call: Manage) -> Reply:
+        return self._board.driver.manage(call)
+
+    def due(self) -> float | None:
+        return self._board.driver.due()
+
+    def tick(self) -> None:
+        self._board.driver.tick()
+
+    # --- on the loop's thread
+
+    def _on_loop(self, action: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(action, self._board.loop).result()
+
+    async def _open(self) -> None:
+        for listening in self._listening:
+            self._listen_to(listening)
+        self._tick()
+
+    def _listen_to(self, listening: socket.socket) -> None:
+        self._board.loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Takes the connections that wait. asyncio's own server loses some when it is closed meanwhile."""
+        while True:
+            try:
+                connected, _ = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no more files can be open: those that wait must wait on
+                self._board.loop.remove_reader(listening)
+                if not self._stopped:
+                    self._board.loop.call_later(TICK, self._listen_to, listening)
+                return
+            connected.setblocking(False)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            upgrades = listening is self._listening[1]
+            line = functools.partial(HttpLine, self._board, upgrades=upgrades)
+            arriving = self._board.loop.create_task(self._board.loop.connect_accepted_socket(line, connected))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    def _tick(self) -> None:
+        self._board.driver.tick()
+        self._board.loop.call_later(TICK, self._tick)
+
+    async def _leave(self) -> None:
+        for listening in self._listening:
+            self._board.loop.remove_reader(listening)
+            listening.close()
+        await asyncio.gather(*self._arriving, return_exceptions=True)
+        for line in list(self._board.lines):
+            line.leave()
+
+
+def _listen(host: str, port: int, purpose: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port, purpose) from error
+        raise
+    listening.setblocking(False)
+    return listening
+
+
+def _netloc(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

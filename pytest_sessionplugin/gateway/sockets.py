@@ -1,0 +1,305 @@
+"""The test's client on real sockets, against a Server in the same process.
+
+It has no thread of its own.
+
+A socket is read by whoever looks at it. That nothing is on its way is found out exactly, without
+waiting for a time-out: what was sent has been read once a ping is answered, then the server says
+when it is quiet, and what it had written by then is here once another ping is answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import h11
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.protocol import CLIENT, OPEN, Protocol
+
+from . import upgrade
+from .driver import SETTLE_SECONDS, NotQuiet
+from .server import Server
+from .shapes import header
+from .transport import Ended, Line, Refused, Urls
+from .values import Headers, Manage, Reply
+from .websocket_line import NO_CLOSE_FRAME, SILENT
+
+IO_SECONDS = 60.0
+"""How long one call may wait for the server: longer than any integration may take."""
+
+CHUNK = 65_536
+
+
+class SocketTransport:
+    """Owns the server: close() stops it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pool: deque[http.client.HTTPConnection] = deque()
+        self._lines: set[SocketLine] = set()
+
+    @property
+    def urls(self) -> Urls | None:
+        return Urls(self._server.http_url, self._server.websocket_url)
+
+    def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
+        try:
+            connection = self._pool.pop()
+        except IndexError:
+            netloc = urlsplit(self._server.http_url).netloc
+            connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
+        try:
+            reply = _exchange(connection, method, target, headers, body)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:  # the answer did not end the connection
+            self._pool.append(connection)
+        return reply
+
+    def connect(self, target: str, headers: Headers) -> Line:
+        line = SocketLine.open(self._server, target, headers)
+        self._lines.add(line)
+        line.on_end = self._lines.discard
+        return line
+
+    def settle(self, line: Line | None = None) -> None:
+        _round_trip([each for each in tuple(self._lines) if each.unread])
+        self._server.settle()
+        _round_trip([line] if isinstance(line, SocketLine) else tuple(self._lines))
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        return self._server.invoke(function, event)
+
+    def manage(self, call: Manage) -> Reply:
+        return self._server.manage(call)
+
+    def due(self) -> float | None:
+        return self._server.due()
+
+    def tick(self) -> None:
+        self._server.tick()
+
+    def close(self) -> None:
+        while self._pool:
+            self._pool.pop().close()
+        self._server.stop()
+
+
+class SocketLine:
+    """The client's end of a WebSocket, as `Line` describes it. Thread-safe."""
+
+    def __init__(self, sock: socket.socket, connection_id: str | None, subprotocol: str | None):
+        self.connection_id, self.subprotocol = connection_id, subprotocol
+        self.on_end: Callable[[SocketLine], None] = lambda line: None
+        self.unread = False  # something was sent that the server may not have read yet
+        self._socket = sock
+        self._protocol = Protocol(CLIENT, state=OPEN, max_size=None, logger=SILENT)
+        self._lock = threading.RLock()
+        self._messages: deque[str] = deque()
+        self._partial: list[bytes] = []
+        self._ended: Ended | None = None
+        self._pings = itertools.count()
+        self._ponged = -1  # the last ping that was answered
+
+    @classmethod
+    def open(cls, server: Server, target: str, headers: Headers) -> SocketLine:
+        """Raises Refused, or OSError if there was no answer."""
+        address = urlsplit(server.websocket_url)
+        sock = socket.create_connection((address.hostname, address.port or 80), IO_SECONDS)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wanted = (("Host", address.netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
+            subprotocol, early = _shake_hands(sock, target, wanted)
+            line = cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
+            line._feed(early)
+        except BaseException:
+            sock.close()
+            raise
+        return line
+
+    def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
+        with self._lock:
+            self._read_what_is_here()
+            if self._ended is not None:
+                return self._ended
+            payload = data.encode(errors="replace") if isinstance(data, str) else data
+            size = frame_bytes or max(len(payload), 1)
+            pieces = [payload[i : i + size] for i in range(0, len(payload), size)] or [b""]
+            start = self._protocol.send_text if isinstance(data, str) else self._protocol.send_binary
+            start(pieces[0], fin=len(pieces) == 1)
+            for number, piece in enumerate(pieces[1:], 2):
+                self._protocol.send_continuation(piece, fin=number == len(pieces))
+            self.unread = True
+            self._write()
+            return None
+
+    def take(self) -> str | Ended | None:
+        with self._lock:
+            if not self._messages:
+                self._read_what_is_here()
+            return self._messages.popleft() if self._messages else self._ended
+
+    def close(self, code: int | None, reason: str) -> None:
+        with self._lock:
+            self._read_what_is_here()
+            if self._ended is None:
+                self._protocol.send_close(code, reason)
+                self._write()
+                self._read_to_the_end()
+
+    def drop(self) -> None:
+        with self._lock:
+            if self._ended is None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+                self._read_to_the_end()
+
+    # --- for settle()
+
+    def ping(self) -> int:
+        """Sends a ping; what was sent before it has been read when its pong is here."""
+        with self._lock:
+            number = next(self._pings)
+            if self._ended is None:
+                self.unread = False
+                self._protocol.send_ping(str(number).encode())
+                self._write()
+            return number
+
+    def await_pong(self, number: int, deadline: float) -> None:
+        """What the server wrote before it read the ping is here when this returns.
+
+        Raises NotQuiet.
+        """
+        with self._lock:
+            while self._ended is None and self._ponged < number:
+                if not self._read(deadline - time.monotonic()):
+                    raise NotQuiet(("the answer to a ping",), SETTLE_SECONDS)
+
+    # --- reading and writing, under the lock
+
+    def _read_what_is_here(self) -> None:
+        while self._ended is None and self._read(0.0):
+            pass
+
+    def _read_to_the_end(self) -> None:
+        """Reads until the server has answered that we leave: by then the core knows it."""
+        deadline = time.monotonic() + IO_SECONDS
+        while self._ended is None and self._read(deadline - time.monotonic()):
+            pass
+        self._end(Ended(NO_CLOSE_FRAME))
+
+    def _read(self, seconds: float) -> bool:
+        """Whether something came within so many seconds; the end of the line is something."""
+        try:
+            self._socket.settimeout(max(seconds, 0.0))
+            data = self._socket.recv(CHUNK)
+        except (BlockingIOError, TimeoutError):
+            return False
+        except OSError:
+            data = b""
+        if data:
+            self._feed(data)
+        else:
+            self._end(Ended(NO_CLOSE_FRAME))
+        return True
+
+    def _feed(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, WireFrame):
+                self._frame(event)
+        self._write()
+        if (said := self._protocol.close_rcvd) is not None:
+            self._end(Ended(said.code, said.reason))
+        elif self._protocol.parser_exc is not None:
+            self._end(Ended(NO_CLOSE_FRAME))
+
+    def _frame(self, frame: WireFrame) -> None:
+        if frame.opcode is Opcode.PONG:
+            self._ponged = int(frame.data)
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self._partial.append(bytes(frame.data))
+            if frame.fin:
+                self._messages.append(b"".join(self._partial).decode(errors="replace"))
+                self._partial.clear()
+
+    def _write(self) -> None:
+        data = b"".join(self._protocol.data_to_send())
+        if data and self._ended is None:
+            try:
+                self._socket.settimeout(IO_SECONDS)
+                self._socket.sendall(data)
+            except OSError:
+                self._read_what_is_here()  # perhaps the server said why
+                self._end(Ended(NO_CLOSE_FRAME))
+
+    def _end(self, ended: Ended) -> None:
+        if self._ended is None:
+            self._ended = ended
+            self._socket.close()
+            self.on_end(self)
+
+
+def _round_trip(lines: Collection[SocketLine]) -> None:
+    """What was sent on these lines has been read, and what was written to them is here."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    for line, number in [(line, line.ping()) for line in lines]:
+        line.await_pong(number, deadline)
+
+
+def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[str | None, bytes]:
+    """The subprotocol that was chosen, and what came right behind the answer. Raises Refused."""
+    http1 = h11.Connection(h11.CLIENT)
+    request = h11.Request(method="GET", target=target, headers=list(headers))
+    sock.sendall((http1.send(request) or b"") + (http1.send(h11.EndOfMessage()) or b""))
+    reply: Reply | None = None
+    while True:
+        match event := http1.next_event():
+            case h11.InformationalResponse(status_code=101):
+                chosen = header(_texts(event), "sec-websocket-protocol")
+                return chosen, bytes(http1.trailing_data[0])
+            case h11.Response():
+                reply = Reply(event.status_code, _texts(event))
+            case h11.Data() if reply is not None:
+                reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
+            case h11.EndOfMessage() if reply is not None:
+                raise Refused(reply)
+            case h11.NEED_DATA:
+                http1.receive_data(sock.recv(CHUNK))
+            case _:
+                raise ConnectionError("the gateway hung up during the handshake")
+
+
+def _texts(response: h11.Response | h11.InformationalResponse) -> Headers:
+    pairs = response.headers.raw_items()
+    return tuple((name.decode(), value.decode("latin-1")) for name, value in pairs)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Headers,
+    body: bytes,
+) -> Reply:
+    """One request on a connection that is kept alive, with no header but these and those it needs."""
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    if body or method in ("POST", "PUT", "PATCH"):
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body or None)
+    with connection.getresponse() as response:
+        return Reply(response.status, tuple(response.getheaders()), response.read())

@@ -1,0 +1,169 @@
+"""Which socket an effect goes to, on the thread of an event loop.
+
+It parses nothing and listens to nothing.
+
+`hand_over` is called in any thread and only queues; one queue for all lines, so that what the core
+decided first is written first. Everything else that touches a line runs on the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from .driver import Driver
+from .values import (
+    Accept,
+    Api,
+    Clock,
+    Close,
+    Effect,
+    Functions,
+    Ids,
+    Input,
+    Invoke,
+    Observe,
+    Refuse,
+    Respond,
+    Send,
+)
+from .workers import MAX_THREADS, Workers
+
+if TYPE_CHECKING:
+    from .http_line import HttpLine
+    from .websocket_line import WebSocketLine
+
+CROWDED = 2 * MAX_THREADS
+"""Invocations, running and queued, from which on no more frames are read."""
+
+
+class Line(Protocol):
+    """A connected socket."""
+
+    def leave(self) -> None:
+        """The server stops: takes nothing in any more, and closes as soon as what it owes is sent."""
+
+    def hang_up(self) -> None:
+        """Closes once what is written has left."""
+
+    def abort(self) -> None: ...
+
+
+class Switchboard:
+    def __init__(self, api: Api, functions: Functions, *, clock: Clock, ids: Ids, observe: Observe | None) -> None:
+        self.new_id = ids
+        self.driver = Driver(api, functions, self._hand_over, self._perform, clock=clock, ids=ids, observe=observe)
+        self.workers: Workers[Invoke] = Workers(self.driver.run)
+        self.loop: asyncio.AbstractEventLoop  # from run() on
+        self.lines: set[Line] = set()
+        self.requests: dict[str, HttpLine] = {}  # HTTP requests that wait for their answer
+        self.handshakes: dict[str, HttpLine] = {}  # connection id -> a handshake that waits
+        self.connections: dict[str, WebSocketLine] = {}
+        self.peers: dict[object, str] = {}  # address of the client -> connection id
+        self._thread = 0
+        self._invokes: deque[Invoke] = deque()
+        self._outbox: deque[Effect] = deque()
+        self._woken = False
+        self._unwritten = False  # under the driver's lock
+        self._held: set[WebSocketLine] = set()
+        self._deserted: asyncio.Event | None = None  # set when the last line is lost
+
+    def receive(self, event: Input) -> None:
+        self.driver.receive(event)
+
+    def settle(self, seconds: float) -> None:
+        """Waits until no handler runs and every frame is written. Raises NotQuiet."""
+        self.driver.quiet(lambda: not self._unwritten, seconds)
+
+    def run(self) -> None:
+        """Runs the loop in this thread until it is stopped."""
+        self._thread = threading.get_ident()
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    async def part(self, seconds: float) -> None:
+        """Closes every line, and cuts those that are still there after so many seconds."""
+        self._deserted = asyncio.Event()
+        for line in list(self.lines):
+            line.hang_up()
+        self.loop.call_later(seconds, self._abort)
+        if self.lines:
+            await self._deserted.wait()
+
+    def _abort(self) -> None:
+        for line in list(self.lines):
+            line.abort()
+
+    def forget(self, line: Line) -> None:
+        """The line is lost."""
+        self.lines.discard(line)
+        if not self.lines and self._deserted is not None:
+            self._deserted.set()
+
+    def hold(self, line: WebSocketLine) -> bool:
+        """Whether this line is to stop reading until resume(): the handlers cannot keep up."""
+        crowded = len(self.driver.running) > CROWDED
+        if crowded:
+            self._held.add(line)
+        return crowded
+
+    def _hand_over(self, effect: Effect) -> None:
+        if isinstance(effect, Invoke):
+            self._invokes.append(effect)
+        else:
+            self._outbox.append(effect)
+            self._unwritten = True
+
+    def _perform(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread may have taken the last one
+            while self._invokes:
+                self.workers.submit(self._invokes.popleft())
+        relieved = self._held and len(self.driver.running) <= CROWDED // 2
+        if (self._outbox or relieved) and not self._woken:
+            self._woken = True
+            self.on_loop(self._flush)
+
+    def on_loop(self, callback: Callable[[], None]) -> None:
+        if threading.get_ident() == self._thread:
+            self.loop.call_soon(callback)
+        else:
+            with contextlib.suppress(RuntimeError):  # a handler outlived the server
+                self.loop.call_soon_threadsafe(callback)
+
+    def _flush(self) -> None:
+        self._woken = False  # first: whoever appends from here on wakes us again
+        while self._outbox:
+            self._write(self._outbox.popleft())
+        with self.driver.changed:
+            self._unwritten = bool(self._outbox)
+            self.driver.changed.notify_all()
+        if self._held and len(self.driver.running) <= CROWDED // 2:
+            held, self._held = self._held, set()
+            for line in held:
+                line.resume()
+
+    def _write(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                if line := self.connections.get(effect.connection_id):
+                    line.send(effect.text)
+            case Respond():
+                if asked := self.requests.pop(effect.request_id, None):
+                    asked.respond(effect.reply)
+            case Accept():
+                if pending := self.handshakes.pop(effect.connection_id, None):
+                    pending.accept(effect.subprotocol)
+            case Refuse():
+                if pending := self.handshakes.pop(effect.connection_id, None):
+                    pending.refuse(effect.reply)
+            case Close():
+                if line := self.connections.pop(effect.connection_id, None):
+                    line.close(effect.code, effect.reason)
+            case Invoke():
+                raise TypeError("an Invoke is never queued for a socket")

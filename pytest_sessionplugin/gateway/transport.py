@@ -1,0 +1,89 @@
+"""What the test's client needs of a gateway, in process or on sockets.
+
+Only the interface and its exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .values import Headers, Manage, Reply
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Where other clients reach the gateway: http://… and ws://…, without a trailing slash."""
+
+    http: str
+    websocket: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a WebSocket ended: 1005 if no code was sent, 1006 if no close frame was."""
+
+    code: int
+    reason: str = ""
+
+
+class Refused(Exception):
+    """The gateway answered a handshake with this reply instead of 101."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"the handshake was refused with status {reply.status}")
+        self.reply = reply
+
+
+class Line(Protocol):
+    """The client's end of one WebSocket."""
+
+    @property
+    def connection_id(self) -> str | None: ...
+
+    @property
+    def subprotocol(self) -> str | None: ...
+
+    def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
+        """Sends a message, cut into frames of so many bytes; gives the end instead if there is
+        one.
+        """
+
+    def take(self) -> str | Ended | None:
+        """The next message that is here; the end once all were taken; None if neither is here."""
+
+    def close(self, code: int | None, reason: str) -> None:
+        """The closing handshake; nothing if the socket has ended already."""
+
+    def drop(self) -> None:
+        """Leaves without a close frame."""
+
+
+class Transport(Protocol):
+    """A gateway that a test can reach. Every method may be called from any thread."""
+
+    @property
+    def urls(self) -> Urls | None: ...
+
+    def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
+
+    def connect(self, target: str, headers: Headers) -> Line:
+        """Raises Refused."""
+
+    def settle(self, line: Line | None = None) -> None:
+        """Returns when no handler runs and every message is at hand: of this line, or of all.
+
+        Raises NotQuiet.
+        """
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Runs a function as `lambda:Invoke` does; raises what it raises."""
+
+    def manage(self, call: Manage) -> Reply: ...
+
+    def due(self) -> float | None: ...
+
+    def tick(self) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,71 @@
+"""The opening handshake of RFC 6455, section 4, both sides of it, as headers.
+
+No sockets, no policy.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from .replies import failure
+from .shapes import header
+from .values import Headers, Reply
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_VERSION = "13"
+
+
+def reject(method: str, headers: Headers) -> Reply | None:
+    """The answer to a request that is no opening handshake, or a wrong one."""
+    connection = (header(headers, "connection") or "").lower()
+    upgrade = (header(headers, "upgrade") or "").strip().lower()
+    if method != "GET" or "upgrade" not in map(str.strip, connection.split(",")):
+        return _UPGRADE_REQUIRED
+    if upgrade != "websocket":
+        return _UPGRADE_REQUIRED
+    if (header(headers, "sec-websocket-version") or "").strip() != _VERSION:
+        return _WRONG_VERSION
+    try:
+        key = base64.b64decode(header(headers, "sec-websocket-key") or "", validate=True)
+    except binascii.Error:
+        return _BAD_REQUEST
+    return None if len(key) == 16 else _BAD_REQUEST
+
+
+def answer(headers: Headers, subprotocol: str | None) -> Headers:
+    """The headers of the 101 that answers a request with these headers."""
+    key = header(headers, "sec-websocket-key") or ""
+    accepted = (
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept(key)),
+    )
+    if subprotocol is None:
+        return accepted
+    return (*accepted, ("Sec-WebSocket-Protocol", subprotocol))
+
+
+def offer(nonce: bytes) -> Headers:
+    """The headers that make a GET an opening handshake; `nonce` is 16 random bytes."""
+    return (
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", _VERSION),
+        ("Sec-WebSocket-Key", base64.b64encode(nonce).decode()),
+    )
+
+
+def accept(key: str) -> str:
+    digest = hashlib.sha1(f"{key.strip()}{_GUID}".encode(), usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
+
+
+def _with(reply: Reply, *headers: tuple[str, str]) -> Reply:
+    return Reply(reply.status, (*reply.headers, *headers), reply.body)
+
+
+_UPGRADE_REQUIRED = _with(failure(426, "Upgrade Required"), ("Upgrade", "websocket"))
+_WRONG_VERSION = _with(failure(426, "Upgrade Required"), ("Sec-WebSocket-Version", _VERSION))
+_BAD_REQUEST = failure(400, "Bad Request")

@@ -1,0 +1,182 @@
+"""HTTP on the wire: what a well-behaved client may do, and what no client can break."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sessionplugin.gateway.client import Gateway
+from tests.unit.gateway.app import API, App
+
+from .wire import Wire
+
+GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def gateway(app: App) -> Iterator[Gateway]:
+    with Gateway.on_sockets(API, app) as app.gateway:
+        yield app.gateway
+
+
+@pytest.fixture
+def wire(gateway: Gateway) -> Iterator[Wire]:
+    """A connection to the HTTP port; the gateway must still serve when the test is over."""
+    assert gateway.urls is not None
+    with Wire(gateway.urls.http) as wire:
+        yield wire
+    assert gateway.http().get("/status/200").status_code == 200
+
+
+class TestWellBehaved:
+    def test_a_connection_serves_many_requests(self, wire: Wire) -> None:
+        for _ in range(3):
+            wire.send(GET)
+            assert wire.answer() == (200, b"a body")
+
+    def test_pipelined_requests_are_answered_in_order(self, wire: Wire) -> None:
+        wire.send(GET + GET.replace("200", "201") + GET.replace("200", "418"))
+        assert [wire.answer()[0] for _ in range(3)] == [200, 201, 418]
+
+    def test_connection_close_is_honoured(self, wire: Wire) -> None:
+        wire.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
+        status, headers = wire.head()
+        assert (status, headers["connection"]) == (200, "close")
+        assert wire.rest() == b"a body"
+
+    def test_http_1_0_gets_one_answer(self, wire: Wire) -> None:
+        wire.send("GET /status/200 HTTP/1.0\r\n\r\n")
+        assert wire.answer() == (200, b"a body")
+        assert wire.rest() == b""
+
+    def test_a_client_that_hangs_up_behind_its_request_still_gets_the_answer(self, wire: Wire) -> None:
+        wire.send(GET)
+        wire.hang_up()
+        assert wire.answer() == (200, b"a body")
+        assert wire.rest() == b""
+
+    def test_a_chunked_body_arrives_whole(self, wire: Wire) -> None:
+        wire.send(
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
+        status, body = wire.answer()
+        event = json.loads(body)
+        assert (status, event["body"]) == (200, "abcde")
+        assert "Transfer-Encoding" not in event["headers"]
+
+    def test_a_body_byte_by_byte_arrives_whole(self, wire: Wire) -> None:
+        for byte in "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc":
+            wire.send(byte)
+        assert json.loads(wire.answer()[1])["body"] == "abc"
+
+    def test_expect_100_continue_is_answered(self, wire: Wire) -> None:
+        wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert wire.head()[0] == 100
+        wire.send("abc")
+        assert json.loads(wire.answer()[1])["body"] == "abc"
+
+    def test_the_absolute_form_of_a_target_is_understood(self, wire: Wire) -> None:
+        wire.send("GET http://x/echo?a=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        event = json.loads(wire.answer()[1])
+        assert (event["path"], event["queryStringParameters"]) == ("/echo", {"a": "1"})
+
+    def test_an_offer_to_upgrade_on_the_http_port_is_ignored(self, wire: Wire) -> None:
+        wire.ask_to_upgrade("/status/200")
+        assert wire.answer() == (200, b"a body")
+
+    def test_the_spelling_of_headers_is_kept_both_ways(self, wire: Wire) -> None:
+        wire.send("GET /echo HTTP/1.1\r\nHost: x\r\nx-WeIrD: 1\r\n\r\n")
+        _, body = wire.answer()
+        assert json.loads(body)["headers"]["x-WeIrD"] == "1"
+        wire.send("HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"X-Echo: 1\r\n" in wire.rest()
+
+
+class TestMalformed:
+    @pytest.mark.parametrize(
+        "request_bytes",
+        [
+            b"\r\n\r\n\x00\x01",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n",  # no Host
+            b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,  # TLS
+        ],
+    )
+    def test_requests_are_400_and_the_line_is_closed(self, wire: Wire, app: App, request_bytes: bytes) -> None:
+        wire.send(request_bytes)
+        assert wire.answer()[0] == 400
+        wire.hang_up()
+        assert wire.rest() == b""
+
+    def test_a_head_without_end_is_431(self, wire: Wire) -> None:
+        wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000)
+        assert wire.answer()[0] == 431
+
+    def test_a_body_that_is_shorter_than_it_says_runs_nothing(self, wire: Wire, gateway: Gateway) -> None:
+        wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        wire.hang_up()
+        assert b" 400 " in wire.rest()[:20]
+        assert gateway.trace == []
+
+    def test_a_body_that_is_longer_than_it_says_is_no_part_of_the_request(self, wire: Wire) -> None:
+        wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcdef\r\n\r\n")
+        assert json.loads(wire.answer()[1])["body"] == "abc"
+        assert wire.answer()[0] == 400
+
+    def test_a_body_of_more_than_10_mb_is_413_before_all_of_it_came(self, wire: Wire) -> None:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 10_485_761)
+        assert wire.answer()[0] == 413
+
+    def test_a_client_that_goes_on_sending_after_its_413_can_read_it(self, wire: Wire) -> None:
+        wire.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n" + b"x" * 16_000_000)
+        assert wire.answer()[0] == 413
+        wire.hang_up()
+        assert wire.rest() == b""
+
+    def test_a_client_that_vanishes_while_its_handler_runs_harms_nobody(
+        self, wire: Wire, gateway: Gateway, app: App
+    ) -> None:
+        released = threading.Event()
+
+        def api_handler(event: object) -> object:
+            app.waiting.release()
+            assert released.wait(10)
+            return {"statusCode": 200}
+
+        serve = app.api_handler
+        app.api_handler = api_handler  # type: ignore[method-assign]
+        wire.send(GET)
+        assert app.waiting.acquire(timeout=10)
+        wire.reset()
+        released.set()
+        gateway.settle()
+        app.api_handler = serve  # type: ignore[method-assign]
+
+    def test_a_flood_of_pipelined_requests_is_not_kept_in_memory_without_bound(self, wire: Wire, app: App) -> None:
+        """Nobody reads the answers: the server stops reading, and goes on when they are read."""
+        count = 2_000
+
+        def flood() -> None:
+            wire.send(GET * count)
+
+        sending = threading.Thread(target=flood)
+        sending.start()
+        assert [wire.answer()[0] for _ in range(count)] == [200] * count
+        sending.join(10)
+        assert not sending.is_alive()

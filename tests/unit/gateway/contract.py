@@ -1,0 +1,456 @@
+"""What a test can rely on from a Gateway, in process and on sockets alike: the suites of both inherit this."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from pytest_sessionplugin.gateway.client import (
+    ConnectionClosed,
+    Gateway,
+    HandshakeRefused,
+    NothingReceived,
+    WebSocket,
+)
+from pytest_sessionplugin.gateway.values import Observed, Returned
+
+from .app import App
+
+
+def connection_id(websocket: WebSocket) -> str:
+    assert websocket.connection_id is not None
+    return websocket.connection_id
+
+
+class Http:
+    def test_a_request_reaches_the_function_as_it_was_sent(self, gateway: Gateway) -> None:
+        http = gateway.http(token="t0ken", headers={"x-mIxEd": "1"})
+        event = http.post("/echo", json={"é": 1}, params={"a": [1, 2]}, headers={"X-More": "2"}).json()
+        assert event["httpMethod"] == "POST"
+        assert json.loads(event["body"]) == {"é": 1}
+        assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
+        headers = event["headers"]
+        assert headers["Authorization"] == "Bearer t0ken"
+        assert headers["Content-Type"] == "application/json"
+        assert (headers["x-mIxEd"], headers["X-More"]) == ("1", "2")
+        assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+
+    def test_what_the_client_adds_is_the_same_everywhere(self, gateway: Gateway) -> None:
+        headers = gateway.http().get("/echo").json()["headers"]
+        assert set(headers) == {
+            "Host",
+            "User-Agent",
+            "Accept",
+            "X-Amzn-Trace-Id",
+            "X-Forwarded-For",
+            "X-Forwarded-Port",
+            "X-Forwarded-Proto",
+        }
+
+    def test_a_header_of_the_test_replaces_one_of_the_client(self, gateway: Gateway) -> None:
+        http = gateway.http(token="one", headers={"accept": "text/html"})
+        headers = http.get("/echo", token="two", headers={"user-agent": "mine"}).json()["headers"]
+        assert headers["Authorization"] == "Bearer two"
+        assert (headers["accept"], headers["user-agent"]) == ("text/html", "mine")
+        assert not {"Accept", "User-Agent"} & set(headers)
+
+    def test_a_response_has_status_headers_and_body(self, gateway: Gateway) -> None:
+        response = gateway.http().get("/echo")
+        assert response.status_code == 200
+        assert response.headers["x-ECHO"] == "1"
+        assert "x-amzn-requestid" in response.headers
+        assert response.content.decode() == response.text
+
+    def test_the_deployed_form_of_a_path_reaches_the_route_too(self, gateway: Gateway) -> None:
+        event = gateway.http().get("/api/echo").json()
+        assert (event["path"], event["requestContext"]["path"]) == ("/echo", "/api/echo")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("GET", "/nowhere", 403), ("DELETE", "/echo", 403), ("OPTIONS", "/echo", 200), ("GET", "/crash", 502)],
+    )
+    def test_statuses_of_the_gateway_itself(self, gateway: Gateway, method: str, path: str, status: int) -> None:
+        assert gateway.http().request(method, path).status_code == status
+
+    @pytest.mark.parametrize("status", [200, 201, 204, 304, 404, 418, 500, 599])
+    def test_every_status_arrives_and_the_connection_goes_on(self, gateway: Gateway, status: int) -> None:
+        http = gateway.http()
+        response = http.get(f"/status/{status}")
+        assert response.status_code == status
+        assert response.content == (b"" if status in (204, 304) else b"a body")
+        assert http.get("/status/200").content == b"a body"
+
+    def test_head_has_no_body(self, gateway: Gateway) -> None:
+        response = gateway.http().head("/echo")
+        assert (response.status_code, response.content) == (200, b"")
+
+    def test_a_large_body_arrives_whole_and_a_larger_one_is_413(self, gateway: Gateway) -> None:
+        http = gateway.http()
+        body = b"x" * 3_000_000
+        assert json.loads(http.post("/echo", content=body).content)["body"] == body.decode()
+        assert http.post("/echo", content=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
+        assert http.get("/echo").status_code == 200
+
+    def test_header_values_of_more_than_10240_bytes_are_431(self, gateway: Gateway) -> None:
+        assert gateway.http().get("/echo", headers={"X": "x" * 9_000}).status_code == 200
+        assert gateway.http().get("/echo", headers={"X": "x" * 11_000}).status_code == 431
+
+    def test_json_and_content_exclude_each_other(self, gateway: Gateway) -> None:
+        with pytest.raises(TypeError, match="not both"):
+            gateway.http().post("/echo", json={}, content="x")
+
+    def test_a_path_without_a_slash_is_a_mistake(self, gateway: Gateway) -> None:
+        with pytest.raises(ValueError, match="'echo'"):
+            gateway.http().get("echo")
+
+
+class WebSockets:
+    def test_a_handshake_sends_what_the_test_says(self, gateway: Gateway, app: App) -> None:
+        gateway.websocket("/", params={"a": "1"}, token="t", headers={"Origin": "http://x"}).close()
+        event = next(seen.what.event for seen in gateway.trace if type(seen.what).__name__ == "Invoke")  # type: ignore[union-attr]
+        assert event["queryStringParameters"] == {"a": "1"}
+        assert event["headers"]["Authorization"] == "Bearer t"
+        assert event["headers"]["Origin"] == "http://x"
+
+    @pytest.mark.parametrize("path", ["/", "/api", "/api/"])
+    def test_is_reached_with_and_without_the_stage(self, gateway: Gateway, path: str) -> None:
+        with gateway.websocket(path) as ws:
+            ws.send_text("echo hi")
+            assert ws.receive_text() == "hi"
+
+    @pytest.mark.parametrize(
+        ("query", "status"), [("status=401", 401), ("status=410", 410), ("status=503", 503), ("crash=1", 502)]
+    )
+    def test_a_refused_handshake_raises_with_the_status(self, gateway: Gateway, query: str, status: int) -> None:
+        with pytest.raises(HandshakeRefused, match=str(status)) as caught:
+            gateway.websocket(f"/?{query}")
+        assert caught.value.status == status
+        assert "dropped" not in caught.value.response.text
+        assert caught.value.headers["content-type"] == "application/json"
+        assert gateway.websockets == ()
+
+    def test_of_another_stage_is_refused(self, gateway: Gateway) -> None:
+        with pytest.raises(HandshakeRefused) as caught:
+            gateway.websocket("/prod")
+        assert caught.value.status == 403
+
+    def test_the_subprotocol_is_the_one_of_the_function(self, gateway: Gateway) -> None:
+        with gateway.websocket(params={"protocol": "v2"}, subprotocols=["v1", "v2"]) as ws:
+            assert ws.subprotocol == "v2"
+        with gateway.websocket(subprotocols=["v1"]) as ws:
+            assert ws.subprotocol is None
+
+    def test_a_subprotocol_that_was_not_offered_ends_the_connection(self, gateway: Gateway, app: App) -> None:
+        with pytest.raises(ConnectionClosed, match="'v3' was not offered"):
+            gateway.websocket(params={"protocol": "v3"}, subprotocols=["v1"])
+        gateway.settle()
+        assert app.log[1][0] == "disconnect"
+        assert app.log[1][2] == 1006
+
+    def test_frames_are_received_in_order(self, gateway: Gateway, app: App) -> None:
+        with gateway.websocket() as ws:
+            for number in range(50):
+                app.manage("POST", connection_id(ws), str(number))
+            assert [ws.receive_text() for _ in range(50)] == [str(number) for number in range(50)]
+            ws.receive_nothing()
+
+    def test_a_post_while_the_own_connect_runs_is_410(self, gateway: Gateway, app: App) -> None:
+        with gateway.websocket(params={"post": "1"}) as ws:
+            assert app.log[1:] == [410]
+            ws.receive_nothing()
+
+    def test_nothing_received_comes_at_once_and_shows_what_did(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("echo hello")
+            ws.receive_text()
+            with pytest.raises(NothingReceived, match=r"(?s)sent  echo hello.*received  hello"):
+                ws.receive_text()
+            ws.send_text("echo still usable")
+            assert ws.receive_text() == "still usable"
+
+    def test_receive_nothing_fails_on_a_frame_and_leaves_it_there(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.receive_nothing()
+            ws.send_text("echo surprise")
+            with pytest.raises(AssertionError, match="surprise"):
+                ws.receive_nothing()
+            assert ws.receive_text() == "surprise"
+            ws.receive_nothing()
+
+    def test_expect_gives_the_frame_if_type_and_fields_are_right(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text('echo {"type": "ack", "seq": 1, "more": true}')
+            assert ws.expect("ack", seq=1) == {"type": "ack", "seq": 1, "more": True}
+
+    @pytest.mark.parametrize("frame", ['{"type": "error"}', '{"type": "ack", "seq": 2}', '{"type": "ack"}', "[1]"])
+    def test_expect_fails_with_the_frame_and_the_transcript(self, gateway: Gateway, frame: str) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text(f"echo {frame}")
+            with pytest.raises(AssertionError, match=r"(?s)expected .*'ack'.*on this socket:.*sent  echo"):
+                ws.expect("ack", seq=1)
+
+    def test_an_error_of_the_function_is_a_frame(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            for message in ("raise no", "late", 'return {"statusCode": 200, "x": 1}', 'return {"body": "x"}'):
+                ws.send_text(message)
+                frame = ws.receive_json()
+                assert frame["message"] == "Internal server error"
+                assert frame["connectionId"] == ws.connection_id
+            ws.send_text("echo alive")
+            assert ws.receive_text() == "alive"
+
+    @pytest.mark.parametrize("size", [0, 1, 32_768])
+    def test_a_frame_of_32_kb_passes(self, gateway: Gateway, size: int) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("return " + '"' * (size - 7) if size > 7 else "x" * size)
+            gateway.settle()
+            app_saw = [seen for seen in gateway.trace if type(seen.what).__name__ == "Frame"]
+            assert len(app_saw[0].what.data) == size  # type: ignore[union-attr]
+
+    def test_a_message_of_128_kb_in_frames_passes(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            text = "x" * (131_072 - 5)
+            ws.send_text(f"echo {text}", frame_bytes=32_768)
+            assert ws.receive_text() == text
+
+    @pytest.mark.parametrize(
+        ("data", "frame_bytes", "code"),
+        [
+            ("x" * 32_769, None, 1009),
+            ("é" * 16_385, None, 1009),
+            ("x" * 40_000, 32_769, 1009),
+            ("x" * 131_073, 32_768, 1009),
+            (b"x", None, 1003),
+            (b"", None, 1003),
+            (b"x" * 10, 3, 1003),
+        ],
+        ids=["frame", "utf-8 frame", "fragment", "message", "binary", "empty binary", "binary fragments"],
+    )
+    def test_too_large_is_1009_and_binary_1003(
+        self, gateway: Gateway, app: App, data: Any, frame_bytes: int | None, code: int
+    ) -> None:
+        ws = gateway.websocket()
+        send = ws.send_text if isinstance(data, str) else ws.send_bytes
+        send(data, frame_bytes=frame_bytes)
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.receive_text()
+        assert caught.value.code == code
+        gateway.settle()
+        assert app.log[1][:3] == ("disconnect", ws.connection_id, code)
+
+    def test_a_message_in_fragments_of_a_byte_is_put_together(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("echo héé", frame_bytes=1)
+            assert ws.receive_text() == "héé"
+
+
+class Closing:
+    def test_by_the_client_tells_the_app_why(self, gateway: Gateway, app: App) -> None:
+        for code, reason in ((None, ""), (1000, ""), (4001, "enough")):
+            gateway.websocket().close(code, reason)
+        gateway.settle()
+        disconnects = [entry[2:] for entry in app.log if isinstance(entry, tuple) and entry[0] == "disconnect"]
+        assert sorted(disconnects) == [
+            (1000, ""),
+            (1005, "Client-side close frame status not set"),
+            (4001, "enough"),
+        ]
+
+    def test_drop_is_1006(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        ws.drop()
+        gateway.settle()
+        assert app.log[1:] == [("disconnect", ws.connection_id, 1006, ""), 410]
+
+    def test_a_with_statement_closes(self, gateway: Gateway, app: App) -> None:
+        with gateway.websocket() as ws:
+            assert list(gateway.websockets) == [ws]
+        assert list(gateway.websockets) == []
+        gateway.settle()
+        assert app.log[1][2] == 1005
+
+    def test_closing_twice_is_once(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        ws.close()
+        ws.close()
+        ws.drop()
+        gateway.settle()
+        assert len(app.log) == 3
+
+    def test_by_the_app_gives_the_frames_before_it_and_then_raises(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        app.manage("POST", connection_id(ws), "last words")
+        app.manage("DELETE", connection_id(ws))
+        gateway.settle()
+        assert ws.receive_text() == "last words"
+        for _ in range(2):
+            with pytest.raises(ConnectionClosed) as caught:
+                ws.receive_text()
+            assert (caught.value.code, caught.value.reason) == (1000, "Connection Closed Normally")
+        assert gateway.websockets == ()
+
+    def test_receive_nothing_takes_a_close_for_something(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        app.manage("DELETE", connection_id(ws))
+        with pytest.raises(ConnectionClosed):
+            ws.receive_nothing()
+
+    def test_sending_on_a_closed_socket_raises(self, gateway: Gateway, app: App) -> None:
+        kicked, left, dropped = gateway.websocket(), gateway.websocket(), gateway.websocket()
+        assert gateway.http().delete(f"/members/{kicked.connection_id}").status_code == 204
+        left.close()
+        dropped.drop()
+        for ws, code in ((kicked, 1000), (left, 1005), (dropped, 1006)):
+            with pytest.raises(ConnectionClosed) as caught:
+                ws.send_text("x")
+            assert caught.value.code == code
+
+    def test_what_came_before_the_own_close_can_be_received_after_it(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        app.manage("POST", connection_id(ws), "hello")
+        gateway.settle()
+        ws.close()
+        assert ws.receive_text() == "hello"
+        with pytest.raises(ConnectionClosed):
+            ws.receive_text()
+
+    def test_disconnect_runs_after_the_socket_is_gone(self, gateway: Gateway, app: App) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("kick")
+            with pytest.raises(ConnectionClosed):
+                ws.receive_text()
+        gateway.settle()
+        assert ("disconnect", ws.connection_id, 1000, "Connection Closed Normally") in app.log
+        assert app.log.count(410) == 1
+
+    def test_closing_the_gateway_leaves_every_socket(self, gateway: Gateway, app: App) -> None:
+        websockets = [gateway.websocket() for _ in range(3)]
+        gateway.close()
+        codes = {entry[1]: entry[2] for entry in app.log if isinstance(entry, tuple) and entry[0] == "disconnect"}
+        assert codes == {ws.connection_id: 1001 for ws in websockets}
+
+
+class Functions:
+    def test_invoke_gives_what_the_function_returns_as_json(self, gateway: Gateway, app: App) -> None:
+        assert gateway.invoke("job", {"a": 1}) == {"did": {"a": 1}, "tuple": [1, 2]}
+        assert gateway.invoke("job")["did"] == {}
+
+    def test_invoke_raises_what_the_function_raises(self, gateway: Gateway) -> None:
+        with pytest.raises(ValueError, match="broken"):
+            gateway.invoke("job", {"raise": "broken"})
+
+    def test_what_a_job_sets_off_is_done_when_the_gateway_is_quiet(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        gateway.invoke("job", {"kick": ws.connection_id})
+        gateway.settle()
+        assert ("disconnect", ws.connection_id, 1000, "Connection Closed Normally") in app.log
+
+    def test_a_result_that_is_no_json_is_an_error_of_the_function(self, gateway: Gateway, app: App) -> None:
+        app.message = lambda event: {"statusCode": 200, "body": {1, 2}}  # type: ignore[method-assign]
+        with gateway.websocket() as ws:
+            ws.send_text("x")
+            assert ws.receive_json()["message"] == "Internal server error"
+
+
+class Trace:
+    def test_has_what_crossed_the_gateway_in_order(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("echo hi")
+            gateway.settle()
+        gateway.settle()
+        kinds = [type(seen.what).__name__ for seen in gateway.trace]
+        assert kinds == [
+            *("Handshake", "Invoke", "Returned", "Accept"),
+            *("Frame", "Invoke", "Manage", "Send", "Returned"),
+            *("Closed", "Invoke", "Manage", "Returned"),
+        ]
+        posts = [seen.reply for seen in gateway.trace if seen.reply is not None]
+        assert [reply.status for reply in posts] == [200, 410]
+        moments = [seen.at for seen in gateway.trace]
+        assert moments == sorted(moments)
+
+    def test_has_the_exception_behind_every_error_with_its_traceback(self, gateway: Gateway) -> None:
+        assert gateway.http().get("/crash").status_code == 502
+        with pytest.raises(ValueError, match="job"):
+            gateway.invoke("job", {"raise": "job"})
+        errors = [seen for seen in gateway.trace if seen.error is not None]
+        assert [type(seen.error) for seen in errors] == [ImportError, ValueError]
+        assert all(isinstance(seen.what, Returned) for seen in errors)
+        assert self._last_function(errors[0]) == "api_handler"
+
+    @staticmethod
+    def _last_function(seen: Observed) -> str:
+        assert seen.error is not None
+        step = seen.error.__traceback__
+        assert step is not None
+        while step.tb_next is not None:
+            step = step.tb_next
+        return step.tb_frame.f_code.co_name
+
+
+class Threads:
+    def test_eight_threads_lose_and_reorder_nothing(self, gateway: Gateway, app: App) -> None:
+        """Each thread posts to every socket; each socket has every thread's frames in that thread's order."""
+        websockets = [gateway.websocket() for _ in range(4)]
+
+        def post(thread: int) -> None:
+            for number in range(25):
+                for ws in websockets:
+                    assert app.manage("POST", connection_id(ws), f"{thread} {number}").status == 200
+
+        in_parallel(post, range(8))
+        for ws in websockets:
+            frames = [ws.receive_text().split() for _ in range(8 * 25)]
+            for thread in range(8):
+                assert [int(number) for who, number in frames if who == str(thread)] == list(range(25))
+            ws.receive_nothing()
+
+    def test_quiet_is_exact_for_what_other_clients_sent(self, gateway: Gateway) -> None:
+        """bob looks only after alice sent: what her message does is there, and nothing comes later."""
+        with gateway.websocket() as alice, gateway.websocket() as bob:
+            for number in range(200):
+                alice.send_text(f"post {bob.connection_id} {number}")
+                assert bob.receive_text() == str(number)
+                bob.receive_nothing()
+
+    def test_clients_in_threads_each_get_their_own(self, gateway: Gateway) -> None:
+        def chat(thread: int) -> None:
+            http = gateway.http(headers={"X-Thread": str(thread)})
+            with gateway.websocket() as ws:
+                for number in range(10):
+                    ws.send_text(f"echo {thread} {number}")
+                    assert ws.receive_text() == f"{thread} {number}"
+                    assert http.get("/echo").json()["headers"]["X-Thread"] == str(thread)
+
+        in_parallel(chat, range(8))
+
+
+def in_parallel(function: Any, arguments: Any) -> None:
+    """Runs one thread for each argument; raises the first error of any of them."""
+    errors: list[BaseException] = []
+
+    def run(argument: Any) -> None:
+        try:
+            function(argument)
+        except BaseException as error:  # noqa: BLE001 - raised again, in the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+
+
+class GatewayContract(Http, WebSockets, Closing, Functions, Trace, Threads):
+    """Subclass it with a fixture `gateway`, made of the fixture `app`."""
+
+    @pytest.fixture
+    def app(self) -> App:
+        return App()
