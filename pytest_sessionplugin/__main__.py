@@ -1,0 +1,199 @@
+"""The command `sessionplugin`: reads its arguments, calls one function, prints. All it refuses is one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pytest_sessionplugin import options
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.project import Project
+    from pytest_sessionplugin.serve import Served
+
+SUBJECT = "alice"
+HOUR = 3600.0
+A_DAY_S_WORK = 12 * HOUR
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="sessionplugin",
+        description="Runs any Chalice app on this machine: HTTP and WebSocket, its DynamoDB tables in memory.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_token(commands)
+    _add_connect(commands)
+    asked = parser.parse_args(arguments)
+    try:
+        return int(asked.run(asked) or 0)
+    except (SessionPluginError, OSError) as error:
+        if isinstance(error, ProjectError) and (cause := cause_in_project(error)):
+            print(cause, file=sys.stderr)
+        print(
+            f"sessionplugin: {error.strerror if isinstance(error, OSError) and error.strerror else error}",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+# --- serve
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="serve the app until Ctrl-C",
+        description="Serves the app's routes, WebSocket handlers and schedules on loopback until Ctrl-C. Its tables "
+        "are those of .chalice/resources.json, in memory; or in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names.",
+    )
+    serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
+    serve.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    serve.add_argument("--http-port", type=int, default=8000, help="0 for a free one (default: %(default)s)")
+    serve.add_argument("--websocket-port", type=int, default=8001, help="0 for a free one (default: %(default)s)")
+    serve.add_argument(
+        "--json", action="store_true", help='when ready, print one line: {"http": …, "websocket": …, "token": …}'
+    )
+    serve.set_defaults(run=_serve)
+
+
+def _serve(asked: argparse.Namespace) -> None:
+    from pytest_sessionplugin.gateway.driver import NotQuiet
+    from pytest_sessionplugin.serve import served
+
+    project = _project(asked)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
+    try:
+        with served(project, asked.host, asked.http_port, asked.websocket_port) as up:
+            announce = _announce_json if asked.json else _announce
+            announce(project, up, out)
+            stop.wait()
+    except NotQuiet as error:
+        print(f"sessionplugin: {error}", file=sys.stderr)
+    finally:
+        sys.stdout = out
+
+
+def _announce_json(project: Project, up: Served, out: TextIO) -> None:
+    token = up.tokens(SUBJECT, expires_in=A_DAY_S_WORK)
+    print(json.dumps({"http": up.http, "websocket": up.websocket, "token": token}), file=out, flush=True)
+
+
+def _announce(project: Project, up: Served, out: TextIO) -> None:
+    token = up.tokens(SUBJECT, expires_in=A_DAY_S_WORK)
+    bold, plain = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
+    tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
+    lines = [
+        f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
+        "",
+        f"  {bold}HTTP{plain}       {up.http}",
+        f"  {bold}WebSocket{plain}  {up.websocket}" if up.api.websocket else "",
+        f"  {bold}Token{plain}      {token}",
+        f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
+        "",
+    ]
+    if route := _sample_route(up):
+        lines.append(f"  curl {route} -H 'Authorization: Bearer {token}'")
+    if up.api.websocket:
+        lines.append(f"  {_command()} connect {up.websocket} --token {token}")
+    print("\n".join(lines), file=out, flush=True)
+
+
+def _sample_route(up: Served) -> str | None:
+    """What curl needs to call the first route that can be got or posted to, one without parameters if possible."""
+    for route in sorted(up.api.routes, key=lambda route: "{" in route.path):
+        url = f"{up.http}{route.path.replace('{', '').replace('}', '')}"
+        if "GET" in route.methods:
+            return url
+        if "POST" in route.methods:
+            return f"{url} -d '{{}}' -H 'Content-Type: application/json'"
+    return None
+
+
+# --- token
+
+
+def _add_token(commands: Any) -> None:
+    token = commands.add_parser(
+        "token",
+        help="print a token that the served app accepts",
+        description="Prints a token that the app accepts when `sessionplugin serve` runs it. They share the key in "
+        ".chalice/local.key, which is made when it is first needed and is good for nothing but this checkout.",
+    )
+    token.add_argument("subject", metavar="SUBJECT", help="who the token is for")
+    token.add_argument(
+        "--expires-in", type=float, default=HOUR, metavar="SECONDS", help="how long it is good (default: %(default)g)"
+    )
+    token.add_argument("--project", help="the folder with app.py and .chalice (default: this one)")
+    token.set_defaults(run=_token, stage=None)
+
+
+def _token(asked: argparse.Namespace) -> None:
+    from pytest_sessionplugin.serve import tokens_of
+
+    with tokens_of(_project(asked)) as tokens:
+        print(tokens(asked.subject, expires_in=asked.expires_in))
+
+
+# --- connect
+
+
+def _add_connect(commands: Any) -> None:
+    connect = commands.add_parser(
+        "connect",
+        help="talk to a WebSocket: each line you type is sent",
+        description="Opens a WebSocket, sends each line of the input, and prints each frame that arrives.",
+    )
+    connect.add_argument("url", help="ws://…, with the query that the app wants")
+    connect.add_argument("--token", help="is sent as Authorization: Bearer")
+    connect.set_defaults(run=_connect)
+
+
+def _connect(asked: argparse.Namespace) -> None:
+    from pytest_sessionplugin.connect import talk
+
+    talk(asked.url, asked.token, sys.stdin, sys.stdout)
+
+
+# --- all
+
+
+def _project(asked: argparse.Namespace) -> Project:
+    from pytest_sessionplugin.project import Project
+
+    given = {
+        name: options.Setting(value, "command line")
+        for name in ("project", "stage")
+        if (value := getattr(asked, name)) is not None
+    }
+    here = Path.cwd()
+    chosen = options.decide(given, os.environ, here, here)
+    return Project(chosen.root, chosen.stage.value, here)
+
+
+def _command() -> str:
+    """What to type here for this command: its name where the shell finds it, else its path."""
+    found = shutil.which("sessionplugin")
+    here = Path(sys.argv[0])
+    if found is not None and here.exists() and Path(found).samefile(here):
+        return "sessionplugin"
+    return str(here) if os.access(here, os.X_OK) else f"{sys.executable} -m pytest_sessionplugin"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

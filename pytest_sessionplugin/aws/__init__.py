@@ -1,0 +1,1 @@
+"""AWS in one process: one door for every botocore call, tables in memory, what was asked, what goes wrong."""

@@ -1,0 +1,134 @@
+"""The one that answers every botocore call: gateway, then faults, then the emulated AWS. Shut, it does nothing.
+
+A fault in a handler beside the emulated AWS would not do: botocore asks them all, so the fault would be written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import botocore.endpoint
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws.calls import Call, Calls
+from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.errors import BlockedCall
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.values import Manage, Reply
+
+
+class NotEmulated(Exception):
+    """The emulated AWS has no such call; the message says why."""
+
+
+class Gateway(Protocol):
+    """What answers the calls of @connections."""
+
+    def manage(self, call: Manage) -> Reply: ...
+
+
+class Door:
+    """For one test, or for as long as `serve` runs.
+
+    `emulate` takes an AWSPreparedRequest, and raises NotEmulated. A call to a place that is in `let_through`,
+    host:port, really leaves.
+    """
+
+    def __init__(
+        self,
+        emulate: Callable[[Any], wire.Answer],
+        calls: Calls,
+        faults: Faults,
+        let_through: frozenset[str] = frozenset(),
+    ) -> None:
+        self.calls = calls
+        self.faults = faults
+        self.gateway: Gateway | None = None
+        self._emulate = emulate
+        self._let_through = let_through
+        self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """One at a time is open. Meanwhile botocore counts its back-off and does not sleep."""
+        HOOK.install()
+        if HOOK.door is not None:
+            raise RuntimeError("another door is open already")
+        endpoint: Any = botocore.endpoint
+        HOOK.door, endpoint.time = self, _CountedTime(self.calls)
+        try:
+            yield
+        finally:
+            HOOK.door, endpoint.time = None, time
+
+    def before_call(self, event_name: str, model: Any, params: dict[str, Any], **_: Any) -> Any:
+        """Once a call, before it is signed: counts it, and answers it if the gateway does."""
+        self._services[event_name.split(".")[1]] = model.service_model
+        call = Call(model.service_model.service_name, model.name)
+        self.calls.asked(call)
+        if call.service != MANAGEMENT:
+            return None
+        manage = wire.management(params["method"], params["url"], params["body"])
+        if self.faults.awaits(call, wire.connection(manage)):
+            return None  # the SDK's retries must see it, and they begin with sending
+        return wire.parsed(model, params["url"], self._ask_gateway(call, manage))
+
+    def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
+        """Once an attempt, in place of sending it."""
+        if wire.place(request.url) in self._let_through:
+            return None
+        name, operation = event_name.split(".")[1:]
+        return wire.response(request.url, self._answer(self._services[name], operation, request))
+
+    def before_send_quietly(self, request: Any) -> Any:
+        """The same for what a test itself does with its tables: without faults, and not counted."""
+        if wire.place(request.url) in self._let_through:
+            return None
+        return wire.response(request.url, self._emulate(request))
+
+    def _answer(self, service: Any, operation: str, request: Any) -> wire.Answer:
+        call, manage = Call(service.service_name, operation), None
+        if call.service == MANAGEMENT:
+            manage = wire.management(request.method, request.url, request.body)
+        fault = self.faults.fire(call, wire.connection(manage) if manage else None)
+        if fault is not None and fault.kind is Kind.UNREACHABLE:
+            raise EndpointConnectionError(endpoint_url=request.url)
+        if fault is not None and fault.kind is Kind.REFUSED:
+            return wire.refusal(wire.protocol(service), fault.code, fault.status, fault.message)
+        answer = self._ask_gateway(call, manage) if manage else self._ask_aws(call, request)
+        if fault is not None:
+            raise ReadTimeoutError(endpoint_url=request.url)
+        return answer
+
+    def _ask_gateway(self, call: Call, manage: Manage) -> wire.Answer:
+        if self.gateway is None:
+            raise self._blocked(call, "no gateway is here; ask for the fixture chalice_gateway.")
+        reply = self.gateway.manage(manage)
+        return wire.Answer(reply.status, dict(reply.headers), reply.body)
+
+    def _ask_aws(self, call: Call, request: Any) -> wire.Answer:
+        try:
+            return self._emulate(request)
+        except NotEmulated as reason:
+            raise self._blocked(call, f"{reason} It was to go to {request.url}") from reason
+
+    def _blocked(self, call: Call, reason: str) -> BlockedCall:
+        error = BlockedCall(call.service, call.operation, reason)
+        self.calls.was_blocked(error)
+        return error
+
+
+class _CountedTime:
+    """The module `time` as botocore.endpoint sees it while a door is open."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.sleep = calls.waited
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)

@@ -1,0 +1,96 @@
+"""The environment variables of an app in test: no way to a real account, then its stage's, then what it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from pytest_sessionplugin.errors import SessionPluginError
+
+REGION = "us-east-1"
+
+_NEUTRAL = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # Else botocore puts the account into the host name, where emulators do not look for it.
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+}
+
+_UNWANTED = re.compile(
+    r"AWS_(DEFAULT_)?PROFILE|AWS_ROLE_.*|AWS_WEB_IDENTITY_.*|AWS_CONTAINER_.*|AWS_ENDPOINT_URL.*"
+    r"|AWS_USE_.*_ENDPOINT|AWS_SECURITY_TOKEN|AWS_CREDENTIAL_.*|AWS_ACCOUNT_ID|AWS_MAX_ATTEMPTS|AWS_RETRY_MODE"
+)
+"""What leads a client elsewhere, or makes it another client, on one machine and not on the next."""
+
+_PLACEHOLDER = re.compile(r"\{(table|token):(\w+)\}")
+
+
+def region_of(*layers: Mapping[str, str]) -> str:
+    """The region that the last of the layers names."""
+    for layer in reversed(layers):
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            if layer.get(name):
+                return layer[name]
+    return REGION
+
+
+def neutral(region: str) -> dict[str, str]:
+    """Variables with which no client finds a real account, whatever the machine is set up for."""
+    return {**_NEUTRAL, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+
+def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> dict[str, str]:
+    """The variables with {table:Name} and {token:name} replaced by what `lookup` gives for the two words."""
+
+    def expanded(name: str, value: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            try:
+                return lookup(match[1], match[2])
+            except KeyError as error:
+                raise SessionPluginError(f"{name} = {value!r}: {error.args[0]}") from error
+
+        return _PLACEHOLDER.sub(replace, value)
+
+    return {name: expanded(name, value) for name, value in variables.items()}
+
+
+@contextmanager
+def applied(variables: Mapping[str, str]) -> Iterator[None]:
+    """os.environ with the variables and without what leads elsewhere; afterwards exactly as before."""
+    before = dict(os.environ)
+    for name in before:
+        if _UNWANTED.fullmatch(name):
+            del os.environ[name]
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        put_back(before)
+
+
+def put_back(before: Mapping[str, str]) -> None:
+    """Makes os.environ what it was. It stays the same object."""
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def take_back(told: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """What still has the value that it was told, and had another before, gets that one."""
+    for name, value in told.items():
+        if before.get(name) != value and os.environ.get(name) == value:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]

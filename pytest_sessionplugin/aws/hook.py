@@ -1,0 +1,89 @@
+"""Puts the door into botocore, the moment botocore is first imported, by whomever. Imports nothing itself.
+
+botocore asks each `before-send` handler and takes the first answer, and it reads its list of handlers when a session
+is made. So what answers in place of AWS must be in that list before the first session is: a client that a module
+makes when it is imported would else go past it, to the real AWS.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.door import Door
+
+
+class Hook:
+    """Registered with botocore once and for good. Without a door it does nothing."""
+
+    def __init__(self) -> None:
+        self.door: Door | None = None
+        self._installed = False
+
+    def before_call(self, **event: Any) -> Any:
+        door = self.door
+        return None if door is None else door.before_call(**event)
+
+    def before_send(self, **event: Any) -> Any:
+        door = self.door
+        return None if door is None else door.before_send(**event)
+
+    def install(self) -> None:
+        """A second time changes nothing."""
+        if self._installed:
+            return
+        self._installed = True
+        if "botocore.handlers" in sys.modules:
+            self.register(sys.modules["botocore.handlers"])
+            self._register_late()
+        else:
+            sys.meta_path.insert(0, _OnImport(self))
+
+    def register(self, handlers: ModuleType) -> None:
+        """First in the list of handlers that every new session takes."""
+        handlers.BUILTIN_HANDLERS[:0] = [
+            ("before-call", self.before_call),
+            ("before-send", self.before_send),
+        ]
+
+    def _register_late(self) -> None:
+        """Sessions and clients that are there already have a list of their own."""
+        hooks = sys.modules["botocore.hooks"]
+        for emitter in gc.get_objects():
+            if isinstance(emitter, hooks.HierarchicalEmitter):
+                emitter.register_first("before-call", self.before_call)
+                emitter.register_first("before-send", self.before_send)
+
+
+class _OnImport:
+    """Lets `botocore.handlers` be imported as ever, then registers the hook in it."""
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "botocore.handlers":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self._hook.register(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+HOOK = Hook()

@@ -1,0 +1,182 @@
+"""moto's insides (5.1 to 5.2), and the only file that knows them: its dispatcher, its backends, how mocks nest.
+
+moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
+and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
+or inside it, finds everything as it expects.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
+from moto.core.config import default_user_config
+from moto.core.model_instances import reset_model_data
+from moto.core.models import MockAWS, botocore_stubber
+
+from pytest_sessionplugin.aws import environment, tables
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.door import Door, NotEmulated
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.wire import Answer
+from pytest_sessionplugin.errors import BlockedCall
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
+
+    from pytest_sessionplugin.aws.template import TableSpec
+
+Contents = list[tuple[Any, dict[str, Any]]]
+"""What moto holds: each service's BackendDict, with its backends by account."""
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An AWS that is open: what a test, or `serve`, has of it."""
+
+    door: Door
+    tables: tables.Tables
+    region: str
+
+
+class Emulated:
+    """A fake AWS with tables in it. However often it is opened, it starts as it was after its first set-up.
+
+    `endpoint` is where DynamoDB really is, if it is not to be in memory: a URL on loopback.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, TableSpec],
+        seed: tables.Seed | None = None,
+        region: str = environment.REGION,
+        endpoint: str | None = None,
+    ) -> None:
+        self._specs = specs
+        self._seed = seed or {}
+        self._region = region
+        self._endpoint = endpoint
+        self._lock = threading.RLock()
+        self._pristine: Contents | None = None
+        self._tables = tables.Tables()
+        self._session: Any = None  # boto3's default session, kept from one opening to the next
+
+    @contextmanager
+    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+        """Needs the environment of `environment.neutral`. One at a time is open in a process."""
+        let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
+        calls = Calls() if calls is None else calls
+        faults = Faults() if faults is None else faults
+        door = Door(self._emulate, calls, faults, let_through)
+        with _aside(), self._default_session(), door.open():
+            if self._pristine is None:
+                self._set_up()
+                self._pristine = _copied(_contents())
+            else:
+                _put_in(_copied(self._pristine))
+            yield Aws(door, self._tables, self._region)
+
+    def _set_up(self) -> None:
+        dynamodb = self._own_resource()
+        tables.create(self._specs, self._seed, dynamodb)
+        self._tables = tables.named(self._specs, dynamodb)
+
+    def _own_resource(self) -> DynamoDBServiceResource:
+        """A client that goes past counting and faults: a test looks at its tables while DynamoDB is down."""
+        session = boto3.session.Session(region_name=self._region)
+        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+        events = dynamodb.meta.client.meta.events
+        events.unregister("before-call", HOOK.before_call)
+        events.unregister("before-send", HOOK.before_send)
+        events.register_first("before-send", _through_open_door)
+        return dynamodb
+
+    def _emulate(self, request: Any) -> Answer:
+        try:
+            with self._lock:
+                answer = botocore_stubber.process_request(request)
+        except (NotImplementedError, ImportError) as error:
+            raise NotEmulated(f"moto cannot do it: {error}") from error
+        if answer is None or answer == (404, {}, "Not yet implemented"):
+            raise NotEmulated("nothing emulates it, and no call leaves the process.")
+        status, headers, body = answer
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
+
+    @contextmanager
+    def _default_session(self) -> Iterator[None]:
+        """boto3's default session knows credentials: those of the tests and of the rest are kept apart."""
+        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
+        try:
+            yield
+        finally:
+            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+
+
+def _through_open_door(request: Any, **_: Any) -> Any:
+    if HOOK.door is None:
+        raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+    return HOOK.door.before_send_quietly(request)
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """moto without its contents, as if a mock of it had been started: one that a test starts is an inner one."""
+    with backend_lock:
+        settings: Any = default_user_config
+        contents, config = _contents(), dict(settings)
+        nested, active = MockAWS._nested_count, MockAWS._mocks_active
+        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
+        _put_in([])
+    try:
+        yield
+    finally:
+        with backend_lock:
+            MockAWS._nested_count, MockAWS._mocks_active = nested, active
+            settings.clear()
+            settings.update(config)
+            _put_in(contents)
+            reset_model_data()  # every model that was ever made is kept there
+
+
+def _instances() -> list[Any]:
+    """The BackendDict of each service that holds anything."""
+    kind: Any = BackendDict
+    return kind._instances  # type: ignore[no-any-return]
+
+
+def _contents() -> Contents:
+    with backend_lock:
+        return [(backends, dict(backends)) for backends in _instances()]
+
+
+def _put_in(contents: Contents) -> None:
+    with backend_lock:
+        for backends in _instances():
+            backends.clear()
+        _instances().clear()
+        for backends, accounts in contents:
+            backends.update(accounts)
+            _instances().append(backends)
+
+
+def _copied(contents: Contents) -> Contents:
+    """A copy in which what refers to the same thing still does."""
+    memo: dict[int, Any] = {}
+
+    def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:
+        new = copy.copy(backends)
+        for region, backend in backends.items():
+            new[region] = copy.deepcopy(backend, memo)
+        return new
+
+    return [
+        (backends, {account_id: account(b) for account_id, b in accounts.items()}) for backends, accounts in contents
+    ]

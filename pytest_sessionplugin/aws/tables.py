@@ -1,0 +1,52 @@
+"""Creates the tables that a template describes, and their first rows. Knows DynamoDB's API, and no emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
+
+    from pytest_sessionplugin.aws.template import TableSpec
+
+Seed = Mapping[str, Iterable[Mapping[str, Any]]]
+"""Logical name of a table -> the rows it begins with."""
+
+
+class Tables(dict[str, "Table"]):
+    """Logical name -> boto3's Table."""
+
+    def __missing__(self, name: str) -> Table:
+        raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
+
+
+def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> Tables:
+    return Tables({name: dynamodb.Table(spec["TableName"]) for name, spec in specs.items()})
+
+
+def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> None:
+    """Creates what is not there yet, and writes the rows into what it created."""
+    tables = named(specs, dynamodb)
+    client = dynamodb.meta.client
+    for name in seed:
+        tables[name]  # a name that is none is an error before anything is written
+    for name, spec in specs.items():
+        try:
+            client.create_table(**_creation(spec))
+        except client.exceptions.ResourceInUseException:
+            continue
+        tables[name].wait_until_exists()
+        if ttl := spec.get("TimeToLiveSpecification"):
+            client.update_time_to_live(TableName=spec["TableName"], TimeToLiveSpecification=ttl)
+        with tables[name].batch_writer() as rows:
+            for row in seed.get(name, ()):
+                rows.put_item(Item=dict(row))
+
+
+def _creation(spec: TableSpec) -> Any:
+    """The arguments of CreateTable; where CloudFormation says it otherwise, translated."""
+    arguments = {key: value for key, value in spec.items() if key != "TimeToLiveSpecification"}
+    if "StreamSpecification" in arguments:
+        arguments["StreamSpecification"] = {"StreamEnabled": True, **arguments["StreamSpecification"]}
+    return arguments

@@ -1,0 +1,103 @@
+"""Answers of AWS as botocore wants them, and errors as each protocol of AWS writes them. Decides nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+    from pytest_sessionplugin.gateway.values import Manage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer of AWS."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def response(url: str, answer: Answer) -> AWSResponse:
+    """What botocore takes for an answer that came over the network."""
+    from botocore.awsrequest import AWSResponse
+
+    headers: Any = answer.headers  # a mapping is enough
+    return AWSResponse(url, answer.status, headers, _Raw(answer.body))
+
+
+def parsed(model: Any, url: str, answer: Answer) -> tuple[AWSResponse, dict[str, Any]]:
+    """What botocore.endpoint makes of an answer: errors are typed, as after a call that was sent."""
+    from botocore.endpoint import convert_to_response_dict
+    from botocore.parsers import create_parser
+
+    http = response(url, answer)
+    raw = convert_to_response_dict(http, model)
+    parser = create_parser(protocol(model.service_model))
+    result = parser.parse(raw, model.output_shape)
+    if answer.status >= 300:
+        shape = model.service_model.shape_for_error_code(result.get("Error", {}).get("Code"))
+        if shape is not None:
+            result.update(parser.parse(raw, shape))
+    result["ResponseMetadata"]["RetryAttempts"] = 0
+    return http, result
+
+
+def protocol(service_model: Any) -> str:
+    """The protocol that botocore speaks with a service; older versions know only one a service."""
+    name = getattr(service_model, "resolved_protocol", None) or service_model.metadata["protocol"]
+    return str(name)
+
+
+def refusal(protocol: str, code: str, status: int, message: str) -> Answer:
+    """An error as the service would write it, so that the SDK reads it and retries by its own rules."""
+    if protocol in ("query", "rest-xml", "ec2"):
+        return Answer(status, {"content-type": "text/xml"}, _xml(protocol, code, message))
+    body = {"__type": code, "message": message} if protocol == "json" else {"message": message}
+    headers = {"content-type": "application/json", "x-amzn-ErrorType": code}
+    return Answer(status, headers, json.dumps(body).encode())
+
+
+def _xml(protocol: str, code: str, message: str) -> bytes:
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if protocol == "rest-xml":
+        return f"<Error>{error}</Error>".encode()
+    if protocol == "ec2":
+        return f"<Response><Errors><Error>{error}</Error></Errors></Response>".encode()
+    return f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()
+
+
+def management(method: str, url: str, body: Any) -> Manage:
+    """A request of apigatewaymanagementapi as the gateway takes it."""
+    from pytest_sessionplugin.gateway.values import Manage
+
+    parts = urlsplit(url)
+    read = getattr(body, "read", None)
+    data = read() if read is not None else body
+    if isinstance(data, str):
+        data = data.encode()
+    return Manage(method, parts.netloc, parts.path, bytes(data or b""))
+
+
+def connection(manage: Manage) -> str:
+    """The connection that a call is about."""
+    return unquote(manage.path.rpartition("/")[2])
+
+
+def place(url: str) -> str:
+    """Host and port."""
+    return urlsplit(url).netloc
+
+
+class _Raw(io.BytesIO):
+    """A body as urllib3 has it."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()

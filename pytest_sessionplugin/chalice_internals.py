@@ -1,0 +1,278 @@
+"""Chalice's insides (1.32 to 1.34), and the only file that knows them: what an app deploys, and how to run it.
+
+On AWS every function of an app is a process of its own and has one request at a time. Here they share one app
+object, in any number of threads, so what Chalice keeps on that object is kept by invocation instead.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import (
+    Chalice,
+    EventSourceHandler,
+    ScheduledEventConfig,
+    WebsocketAPI,
+    WebsocketEventSourceHandler,
+)
+
+from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke, Route
+from pytest_sessionplugin.lambda_context import LambdaContext
+from pytest_sessionplugin.schedules import Schedule
+
+if TYPE_CHECKING:
+    from chalice.app import RouteEntry
+
+    from pytest_sessionplugin.project import Project
+
+_DEPLOYED_NAMES = {
+    "$connect": "websocket_connect",
+    "$default": "websocket_message",
+    "$disconnect": "websocket_disconnect",
+}
+"""What `chalice deploy` calls the WebSocket functions, however their handlers are named (deploy/appgraph.py)."""
+
+
+# --- what is deployed
+
+
+def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
+    """The REST and the WebSocket API as `chalice deploy` makes them (deploy/swagger.py, deploy/appgraph.py)."""
+    missing = app._features_used - app.experimental_feature_flags
+    if missing:
+        raise ProjectError(
+            project.root,
+            f"the app uses {', '.join(sorted(missing))} without asking for it, and `chalice deploy` refuses that: "
+            f"app.experimental_feature_flags.update({sorted(missing)}).",
+        )
+    guarded = [path for path, views in app.routes.items() if any(v.authorizer for v in views.values())]
+    if guarded:
+        warnings.warn(
+            f"the authorizers of {', '.join(guarded)} are not run: every request passes",
+            AuthorizerNotRun,
+            stacklevel=2,
+        )
+    return Api(
+        routes=tuple(Route(path, frozenset(views), _preflight(views)) for path, views in app.routes.items()),
+        websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
+        binary_types=frozenset(app.api.binary_types),
+        stage=project.config().api_gateway_stage or "api",
+        region=region,
+    )
+
+
+def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
+    """Headers of the mock OPTIONS method; None without CORS, and where the app has an OPTIONS of its own."""
+    with_cors = [method for method, view in views.items() if view.cors is not None]
+    if not with_cors or "OPTIONS" in views:
+        return None
+    headers: dict[str, str] = views[with_cors[0]].cors.get_access_control_headers()
+    return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
+
+
+def schedules(app: Chalice) -> list[Schedule]:
+    """The functions with a rate. A cron expression has none and is left out."""
+    found = []
+    for source in app.event_sources:
+        if isinstance(source, ScheduledEventConfig):
+            expression = source.schedule_expression
+            text = expression if isinstance(expression, str) else expression.to_string()
+            match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text.strip(), re.IGNORECASE)
+            if match:
+                unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
+                found.append(Schedule(source.name, int(match[1]) * unit))
+    return found
+
+
+# --- running it
+
+
+@dataclass(frozen=True)
+class _Invocation:
+    """What belongs to one run of one function."""
+
+    app: Chalice
+    function: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+_running: ContextVar[_Invocation | None] = ContextVar("invocation", default=None)
+"""None in a test's own code and in a thread that a handler started."""
+
+
+class Functions:
+    """The Lambda functions of one app: runs one of them, in the calling thread.
+
+    Safe from any number of threads. Raises whatever the handler raises.
+    """
+
+    def __init__(self, app: Chalice, project: Project, api: Api) -> None:
+        share(app)
+        self._app = app
+        self._region, self._account_id = api.region, api.account_id
+        names = {handler.name: _DEPLOYED_NAMES[key] for key, handler in app.websocket_handlers.items()}
+        self._configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
+        self._prefix = f"{project.name}-{project.stage}"
+
+    def __call__(self, invoke: Invoke) -> Any:
+        invocation = _Invocation(self._app, invoke.function)
+        return copy_context().run(self._run, invocation, invoke)
+
+    def _run(self, invocation: _Invocation, invoke: Invoke) -> Any:
+        _running.set(invocation)
+        rest = invoke.function == REST_FUNCTION
+        handler = self._app if rest else self._app.handler_map[invoke.function]
+        config = self._configs[invoke.function]
+        context = LambdaContext(
+            function_name=self._prefix if rest else f"{self._prefix}-{config.function_name}",
+            aws_request_id=invoke.invocation_id,
+            memory_limit_in_mb=config.lambda_memory_size or 128,
+            timeout=config.lambda_timeout or 60,
+            region=self._region,
+            account_id=self._account_id,
+        )
+        return handler(copy.deepcopy(invoke.event), context)
+
+
+def share(app: Chalice) -> None:
+    """Makes one app object fit for many invocations at once. A second time changes nothing.
+
+    - `current_request` and `lambda_context` are those of the invocation.
+    - Each function has its own endpoint in `websocket_api`, as each Lambda has, so that `send` from an HTTP
+      route fails here as it does there. It stays one object: what a test patches on it is patched for all.
+    - Middleware is a list. Chalice makes it a generator, which the first of two parallel events uses up.
+    """
+    with _sharing:
+        if isinstance(app, _Shared):
+            return
+        for handler in app.handler_map.values():
+            if isinstance(handler, EventSourceHandler):
+                handler._middleware_handlers = list(handler._middleware_handlers)
+            if isinstance(handler, WebsocketEventSourceHandler):
+                _share_websocket_api(handler.websocket_api)
+        _share_websocket_api(app.websocket_api)
+        latest = {name: vars(app).pop(name) for name in ("current_request", "lambda_context") if name in vars(app)}
+        app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest})
+
+
+def start_cold(app: Chalice) -> None:
+    """Forgets the endpoints that WebSocket events have left behind, as a new Lambda has none."""
+    if isinstance(app.websocket_api, _PerFunction):
+        app.websocket_api.endpoints.clear()
+
+
+_sharing = threading.Lock()
+
+
+class _PerInvocation:
+    """An attribute whose value belongs to the invocation; outside of one, the latest, as Chalice has it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, app: Any, owner: type | None = None) -> Any:
+        running = _running.get()
+        values = running.values if running is not None and running.app is app else app._latest
+        try:
+            return values[self._name]
+        except KeyError:
+            raise AttributeError(f"{type(app).__name__!r} object has no attribute {self._name!r}") from None
+
+    def __set__(self, app: Any, value: Any) -> None:
+        running = _running.get()
+        if running is not None and running.app is app:
+            running.values[self._name] = value
+        app._latest[self._name] = value
+
+
+class _Shared:
+    current_request = _PerInvocation()
+    lambda_context = _PerInvocation()
+
+
+class _PerFunction:
+    """A WebsocketAPI with an endpoint for each function; what was configured outside of any is for all."""
+
+    endpoints: dict[str, str]
+    _configured: str | None
+    _clients: dict[str | None, tuple[Any, Any]]  # endpoint -> session, and the client it made
+
+    @property
+    def _endpoint(self) -> str | None:
+        running = _running.get()
+        if running is not None:
+            return self.endpoints.get(running.function, self._configured)
+        # A thread that a handler started is no function's: any endpoint that there is will do.
+        return self._configured or next(iter(self.endpoints.values()), None)
+
+    @_endpoint.setter
+    def _endpoint(self, value: str) -> None:
+        running = _running.get()
+        if running is not None:
+            self.endpoints[running.function] = value
+        else:
+            self._configured = value
+
+    @property
+    def _client(self) -> Any:
+        session, client = self._clients.get(self._endpoint, (None, None))
+        return client if session is vars(self)["session"] else None
+
+    @_client.setter
+    def _client(self, value: Any) -> None:
+        self._clients[self._endpoint] = (vars(self)["session"], value)
+
+
+def _share_websocket_api(api: object) -> None:
+    if isinstance(api, WebsocketAPI) and not isinstance(api, _PerFunction):
+        configured = vars(api).pop("_endpoint")
+        vars(api).pop("_client")
+        vars(api).update(endpoints={}, _configured=configured, _clients={})
+        api.__class__ = type(type(api).__name__, (_PerFunction, type(api)), {})
+
+
+@contextmanager
+def log_to_root(app: Chalice, listener: logging.Handler) -> Iterator[None]:
+    """Sends the app's log to `listener` and up to the root logger, where pytest listens; not to stdout."""
+    log = app.log
+    handlers, propagate = list(log.handlers), log.propagate
+    if app.configure_logs:
+        log.handlers = [handler for handler in handlers if not _is_chalices(handler)]
+        log.propagate = True
+    log.addHandler(listener)
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = handlers, propagate
+
+
+@contextmanager
+def loggers_kept() -> Iterator[None]:
+    """Afterwards no logger has a handler that a Chalice object made in the block has given it."""
+    before = {name: (list(log.handlers), log.propagate) for name, log in _loggers()}
+    try:
+        yield
+    finally:
+        for name, log in _loggers():
+            handlers, propagate = before.get(name, ([], True))
+            if any(_is_chalices(handler) and handler not in handlers for handler in log.handlers):
+                log.handlers, log.propagate = handlers, propagate
+
+
+def _loggers() -> list[tuple[str, logging.Logger]]:
+    known = logging.root.manager.loggerDict
+    return [(name, log) for name, log in known.items() if isinstance(log, logging.Logger)]
+
+
+def _is_chalices(handler: logging.Handler) -> bool:
+    return handler.formatter is not None and handler.formatter._fmt == Chalice.FORMAT_STRING

@@ -1,0 +1,36 @@
+"""A WebSocket client for a terminal: sends each line that is typed, prints each frame that arrives."""
+
+from __future__ import annotations
+
+import threading
+from typing import TextIO
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from pytest_sessionplugin.errors import SessionPluginError
+
+
+def talk(url: str, token: str | None, typed: TextIO, out: TextIO) -> None:
+    """Until the socket is closed, or the user ends the input. Raises OSError if nobody listens there."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        websocket = connect(url, additional_headers=headers, compression=None)
+    except InvalidStatus as error:
+        body = (error.response.body or b"").decode(errors="replace")
+        raise SessionPluginError(f"{url} was refused: {error.response.status_code} {body}".rstrip()) from error
+    with websocket:
+        threading.Thread(target=_send, args=(websocket, typed), daemon=True).start()
+        for message in websocket:
+            print("<", message, file=out, flush=True)
+        print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
+
+
+def _send(websocket: ClientConnection, typed: TextIO) -> None:
+    try:
+        for line in iter(typed.readline, ""):
+            websocket.send(line.rstrip("\n"))
+    except ConnectionClosed:
+        return
+    if typed.isatty():  # Ctrl-D; the end of a pipe comes before the answers do
+        websocket.close()

@@ -1,0 +1,150 @@
+"""Copies of a project's modules under their own names. A copy imports its own modules, also late, in a handler."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+OWN = ("app", "chalicelib")
+"""What `chalice deploy` packages of a project; `vendor` is other people's code and stays shared."""
+
+_lock = threading.RLock()
+
+
+def is_own(name: str) -> bool:
+    return name.partition(".")[0] in OWN
+
+
+def take_own() -> dict[str, ModuleType]:
+    """Takes every module of a project out of sys.modules."""
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if is_own(name)}
+
+
+class Copies:
+    """New copies until `close`; what `import app` finds meanwhile is the newest one."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._before: dict[str, ModuleType] | None = None
+        self._path: list[str] = []
+        self._newest: _Copy | None = None
+
+    def load(self, name: str) -> ModuleType:
+        """A new copy of the module and of all that it imports from its project."""
+        with _lock:
+            if self._before is None:
+                self._before, self._path = take_own(), list(sys.path)
+            else:
+                self._put_away()
+            if self._root not in sys.path:
+                sys.path.insert(0, self._root)
+            self._newest = _Copy(self._root)
+            self._newest.enter()
+            return importlib.import_module(name)
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """For a while, what was there before the first copy."""
+        with _lock:
+            if self._before is None:
+                yield
+                return
+            self._put_away()
+            sys.modules.update(self._before)
+            try:
+                yield
+            finally:
+                self._before = take_own()
+                if self._newest is not None:
+                    self._newest.enter()
+
+    def close(self) -> None:
+        with _lock:
+            if self._before is None:
+                return
+            self._put_away()
+            sys.modules.update(self._before)
+            sys.path[:] = self._path
+            self._before = self._newest = None
+
+    def _put_away(self) -> None:
+        if self._newest is not None:
+            self._newest.leave()
+
+
+class _Copy:
+    """Its modules see an `__import__` of their own, which finds this copy whatever sys.modules holds."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._modules: dict[str, ModuleType] = {}
+        self._present = False
+        self._builtins = {**vars(builtins), "__import__": self._import}
+
+    def enter(self) -> None:
+        sys.modules.update(self._modules)
+        sys.meta_path.insert(0, self)
+        self._present = True
+
+    def leave(self) -> None:
+        self._present = False
+        sys.meta_path.remove(self)
+        self._modules = take_own()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not is_own(name):
+            return None
+        spec = PathFinder.find_spec(name, path or [self._root])
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path, self._builtins)
+        return spec
+
+    def _import(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] = (),
+        level: int = 0,
+    ) -> ModuleType:
+        def act() -> ModuleType:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+
+        if level == 0 and not is_own(name):
+            return act()
+        return self._within(act)
+
+    def _within(self, act: Callable[[], ModuleType]) -> ModuleType:
+        with _lock:
+            if self._present:
+                return act()
+            away, finders = take_own(), [f for f in sys.meta_path if isinstance(f, _Copy)]
+            sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _Copy)]
+            self.enter()
+            try:
+                return act()
+            finally:
+                self.leave()
+                sys.modules.update(away)
+                sys.meta_path[:0] = finders
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, builtins: dict[str, Any]) -> None:
+        super().__init__(name, path)
+        self._builtins = builtins
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = ModuleType(spec.name)
+        module.__dict__["__builtins__"] = self._builtins
+        return module

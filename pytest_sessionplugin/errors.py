@@ -1,0 +1,55 @@
+"""What the kit itself refuses, each as a sentence that says what to do. What a peer does is never one of these."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+class SessionPluginError(Exception):
+    """The kit cannot do what it was asked; the message is the sentence to show."""
+
+
+class OptionError(SessionPluginError):
+    """A setting has a value that it cannot have."""
+
+    def __init__(self, name: str, value: object, source: str, reason: str) -> None:
+        super().__init__(f"{name} = {value!r} ({source}): {reason}")
+        self.name = name
+        self.value = value
+        self.source = source
+
+
+class ProjectError(SessionPluginError):
+    """The Chalice project cannot be found or loaded. What its code raised is the cause."""
+
+    def __init__(self, root: Path, reason: str) -> None:
+        super().__init__(reason)
+        self.root = root
+
+
+class TemplateError(SessionPluginError):
+    """The project's template says something about a table that cannot be understood here."""
+
+
+class BlockedCall(SessionPluginError, RuntimeError):
+    """A call to AWS that nothing emulates. It did not leave the process."""
+
+    def __init__(self, service: str, operation: str, reason: str) -> None:
+        super().__init__(f"{service}:{operation} was blocked: {reason}")
+        self.service = service
+        self.operation = operation
+
+
+class AuthorizerNotRun(UserWarning):
+    """A route has an authorizer, which this version's gateway does not run: every request passes."""
+
+
+def cause_in_project(error: ProjectError) -> str:
+    """The traceback of what the project's code raised, from its own first line on; nothing if it raised nothing."""
+    if error.__cause__ is None:
+        return ""
+    report = traceback.TracebackException.from_exception(error.__cause__)
+    own = (number for number, frame in enumerate(report.stack) if Path(frame.filename).is_relative_to(error.root))
+    report.stack = traceback.StackSummary.from_list(report.stack[next(own, len(report.stack)) :])
+    return "".join(report.format())

@@ -1,0 +1,219 @@
+"""The pytest plugin: hooks and fixtures, on one screen. Loads nothing that no test has asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sessionplugin import options
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice
+
+    from pytest_sessionplugin.aws.calls import Calls
+    from pytest_sessionplugin.aws.faults import Faults
+    from pytest_sessionplugin.aws.tables import Seed, Tables
+    from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.kit import Kit, Worlds
+    from pytest_sessionplugin.tokens import Tokens
+
+HOOK.install()
+
+OPTIONS = pytest.StashKey[options.Options]()
+WORLDS = pytest.StashKey["Worlds"]()
+KIT = pytest.StashKey["Kit"]()
+FAILED = pytest.StashKey[bool]()
+
+
+# --- hooks
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "chalice(*, fresh=False, env=None, allow=()): an app of the test's own; variables over the app's "
+        "environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls)",
+    )
+    config.addinivalue_line("markers", f"targets(*names): runs the test on each of {', '.join(options.TARGETS)}")
+    if not config.option.help:
+        try:
+            config.stash[OPTIONS] = options.from_pytest(config)
+        except OptionError as error:
+            raise pytest.UsageError(f"sessionplugin: {error}") from error
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    chosen = config.stash[OPTIONS]
+    if chosen.is_default and not (chosen.root / ".chalice" / "config.json").is_file():
+        return None
+    return f"sessionplugin: {chosen}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if worlds := config.stash.get(WORLDS, None):
+        worlds.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("targets")
+    if marker is not None and "_sessionplugin" in metafunc.fixturenames:
+        for target in marker.args:
+            if target not in options.TARGETS:
+                raise pytest.Collector.CollectError(
+                    f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(options.TARGETS)}"
+                )
+        metafunc.parametrize("_sessionplugin", marker.args, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report: pytest.TestReport = yield
+    if call.excinfo is not None and call.when == "setup" and isinstance(call.excinfo.value, SessionPluginError):
+        report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
+        if isinstance(call.excinfo.value, ProjectError) and (cause := cause_in_project(call.excinfo.value)):
+            report.sections.append(("raised in the project", cause))
+    if report.failed and (kit := item.stash.get(KIT, None)) is not None:
+        item.stash[FAILED] = True
+        if trace := kit.trace:
+            report.sections.append(("gateway", trace))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Any:
+    try:
+        return (yield)
+    finally:
+        if (kit := item.stash.get(KIT, None)) is not None:
+            kit.put_environment_back()
+
+
+# --- fixtures of the session, to be overridden
+
+
+@pytest.fixture(scope="session")
+def chalice_project(pytestconfig: pytest.Config) -> Path:
+    """Where the Chalice app is: the folder with app.py and .chalice/config.json."""
+    return pytestconfig.stash[OPTIONS].root
+
+
+@pytest.fixture(scope="session")
+def chalice_env() -> Mapping[str, str]:
+    """Variables for the app, over those of its stage and of [tool.sessionplugin.env]."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def dynamodb_specs(
+    chalice_project: Path, chalice_env: Mapping[str, str], pytestconfig: pytest.Config
+) -> Mapping[str, TableSpec]:
+    """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
+    from pytest_sessionplugin.aws.memory import specs_of
+
+    return specs_of(_worlds(pytestconfig).project(Path(chalice_project)), chalice_env)
+
+
+@pytest.fixture(scope="session")
+def dynamodb_seed() -> Seed:
+    """Rows that every test starts with: logical name of a table -> rows."""
+    return {}
+
+
+# --- fixtures of a test. They know each other through this one only.
+
+
+@pytest.fixture
+def _sessionplugin(
+    request: pytest.FixtureRequest,
+    chalice_project: Path,
+    chalice_env: Mapping[str, str],
+    dynamodb_specs: Mapping[str, TableSpec],
+    dynamodb_seed: Seed,
+) -> Iterator[Kit]:
+    from pytest_sessionplugin import kit, targets
+
+    chosen = getattr(request, "param", request.config.stash[OPTIONS].target.value)
+    if reason := targets.why_not(chosen):
+        pytest.skip(reason)
+    world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+    mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node))
+    request.node.stash[FAILED] = False
+    try:
+        yield mine
+        problems = [] if request.node.stash[FAILED] else mine.problems()
+    finally:
+        mine.close()
+    if problems:
+        pytest.fail("\n".join(map(str, problems)), pytrace=False)
+
+
+@pytest.fixture
+def dynamodb_tables(_sessionplugin: Kit) -> Tables:
+    """Logical name -> boto3's Table, each as after set-up. Past faults, and not counted."""
+    return _sessionplugin.aws.tables
+
+
+@pytest.fixture
+def jwt_tokens(_sessionplugin: Kit) -> Tokens:
+    """`jwt_tokens("alice", expires_in=60, scope="write")`: a token that the app accepts."""
+    return _sessionplugin.tokens
+
+
+@pytest.fixture
+def chalice_app(_sessionplugin: Kit) -> Chalice:
+    """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
+    return _sessionplugin.app
+
+
+@pytest.fixture
+def chalice_load(_sessionplugin: Kit) -> Callable[[str], ModuleType]:
+    """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
+    return _sessionplugin.load
+
+
+@pytest.fixture
+def chalice_gateway(_sessionplugin: Kit) -> Gateway:
+    """HTTP and WebSocket in front of the app, as API Gateway serves them."""
+    return _sessionplugin.gateway
+
+
+@pytest.fixture
+def aws_calls(_sessionplugin: Kit) -> Calls:
+    """What the app asked of AWS."""
+    _sessionplugin.aws  # noqa: B018 - opens it
+    return _sessionplugin.calls
+
+
+@pytest.fixture
+def aws_faults(_sessionplugin: Kit) -> Faults:
+    """What goes wrong with AWS from now on."""
+    _sessionplugin.aws  # noqa: B018 - opens it
+    return _sessionplugin.faults
+
+
+def _worlds(config: pytest.Config) -> Worlds:
+    from pytest_sessionplugin.kit import Worlds
+
+    return config.stash.setdefault(WORLDS, Worlds(config.stash[OPTIONS].stage.value, config.rootpath))
+
+
+def _wishes(item: pytest.Item) -> Any:
+    from pytest_sessionplugin.kit import Wishes
+
+    wishes = Wishes()
+    for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
+        if marker.args:
+            raise TypeError("@pytest.mark.chalice takes keywords only")
+        wishes = Wishes.of(**marker.kwargs).over(wishes)
+    return wishes

@@ -1,0 +1,150 @@
+"""A Chalice project on disk: its folder, its stage, its settings, its app. Runs nothing of it but the import."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin import copies, options
+from pytest_sessionplugin.errors import ProjectError
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice
+    from chalice.config import Config
+
+
+class Project:
+    """The project in `root`, as its `stage` deploys it. Raises ProjectError if there is none."""
+
+    def __init__(self, root: Path, stage: str = "dev", outer: Path | None = None) -> None:
+        self.root = root.resolve()
+        self.stage = stage
+        self._outer = outer or self.root
+        for path in (self.root / "app.py", self.root / ".chalice" / "config.json"):
+            if not path.is_file():
+                raise ProjectError(
+                    self.root,
+                    f"{self.root} is no Chalice project: it has no {path.relative_to(self.root)}. "
+                    "Name the folder that has both: as an argument, in SESSIONPLUGIN_PROJECT, "
+                    "or as `project` in [tool.sessionplugin].",
+                )
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """[tool.sessionplugin] of its pyproject.toml, or else of the rootdir's."""
+        return options.find_table(self.root, self._outer)
+
+    def section(self, name: str) -> Mapping[str, str]:
+        """A table in the settings, all of it texts."""
+        table = self.settings.get(name, {})
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise ProjectError(self.root, f"[tool.sessionplugin.{name}] must be a table of texts.")
+        return table
+
+    @cached_property
+    def template(self) -> Path:
+        return self.root / str(self.settings.get("template", ".chalice/resources.json"))
+
+    @cached_property
+    def config_json(self) -> dict[str, Any]:
+        path = self.root / ".chalice" / "config.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise ProjectError(self.root, f"{path} is not a JSON object: {error}.") from error
+
+    @cached_property
+    def name(self) -> str:
+        return str(self.config_json.get("app_name", self.root.name))
+
+    def config(self, function: str = "api_handler") -> Config:
+        """What Chalice itself makes of config.json, for one function."""
+        from chalice.config import Config
+
+        return Config(self.stage, function, config_from_disk=self.config_json)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the stage, over those of all stages."""
+        return {name: str(value) for name, value in self.config().environment_variables.items()}
+
+    def load(self) -> Chalice:
+        """The app, imported once under its own name; the same object every time."""
+        return self._app
+
+    @cached_property
+    def _app(self) -> Chalice:
+        path = self.root / "app.py"
+        present = sys.modules.get("app")
+        if present is not None:
+            origin = getattr(present, "__file__", None)
+            if origin is None or Path(origin).resolve() != path:
+                raise ProjectError(
+                    self.root,
+                    f"{path} cannot be imported: another module named app is, from {origin}.",
+                )
+        with self._on_path(), self._explained():
+            return self.chalice_object(importlib.import_module("app"))
+
+    def load_copy(self, copies: copies.Copies, name: str = "app") -> ModuleType:
+        """A new copy of one of its modules."""
+        if not is_in(self.root, name):
+            raise ProjectError(self.root, f"{name} is no module of {self.root}: there are app and chalicelib.")
+        with self._explained(name):
+            return copies.load(name)
+
+    def chalice_object(self, module: ModuleType) -> Chalice:
+        from chalice.app import Chalice
+
+        app = getattr(module, "app", None)
+        if not isinstance(app, Chalice):
+            raise ProjectError(
+                self.root,
+                f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
+            )
+        return app
+
+    @contextlib.contextmanager
+    def _on_path(self) -> Iterator[None]:
+        """Its folder first and vendor last on sys.path, as Chalice does it; taken off again only on failure."""
+        before = list(sys.path)
+        if str(self.root) not in sys.path:
+            sys.path.insert(0, str(self.root))
+        vendor = self.root / "vendor"
+        if vendor.is_dir() and str(vendor) not in sys.path:
+            sys.path.append(str(vendor))
+        modules = set(sys.modules)
+        try:
+            yield
+        except BaseException:
+            sys.path[:] = before
+            for name in set(sys.modules) - modules:
+                if copies.is_own(name):
+                    del sys.modules[name]
+            raise
+
+    @contextlib.contextmanager
+    def _explained(self, name: str = "app") -> Iterator[None]:
+        try:
+            yield
+        except ProjectError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ProjectError(
+                self.root,
+                f"importing {name} of {self.root} raised {type(error).__name__}: {error}",
+            ) from error
+
+
+def is_in(root: Path, name: str) -> bool:
+    """Whether the name is one of a module that Chalice deploys from there."""
+    return copies.is_own(name) and any(
+        (root / name.partition(".")[0]).with_suffix(suffix).exists() for suffix in ("", ".py")
+    )

@@ -1,0 +1,93 @@
+"""Runs a Chalice app on loopback: HTTP, WebSocket and its schedules, with its tables in memory. No pytest."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.errors import OptionError
+from pytest_sessionplugin.local_key import local_key
+from pytest_sessionplugin.tokens import Tokens, TokenSettings
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
+    from pytest_sessionplugin.project import Project
+
+DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
+GRACE = 1.0  # seconds that handlers have to end when it stops
+
+
+@dataclass(frozen=True)
+class Served:
+    """An app that is up."""
+
+    api: Api
+    http: str
+    websocket: str
+    tokens: Tokens
+    dynamodb: str | None  # where its tables are; None: in memory
+
+
+@contextmanager
+def served(project: Project, host: str, http_port: int, websocket_port: int) -> Iterator[Served]:
+    """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
+
+    Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
+    """
+    HOOK.install()
+    endpoint = dynamodb_endpoint(os.environ)
+    with tokens_of(project) as tokens, Memory(project, tokens=tokens, endpoint=endpoint).open() as aws:
+        from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
+        from pytest_sessionplugin.gateway.server import Server
+        from pytest_sessionplugin.schedules import Timer
+
+        app = project.load()
+        api = describe(app, project, aws.region)
+        functions = shown(Functions(app, project, api))
+        server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
+        aws.door.gateway = server
+        with server, Timer(schedules(app), functions, aws.region):
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+
+
+def tokens_of(project: Project) -> Tokens:
+    """Tokens that the served app accepts, in whatever process they are made."""
+    settings = TokenSettings.of(project.section("tokens"))
+    return Tokens(settings, local_key(project.root, settings.algorithm))
+
+
+def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
+    """Where the environment says that DynamoDB is. Raises OptionError if that is not on this machine."""
+    url = environment.get(DYNAMODB)
+    if not url:
+        return None
+    host = urlsplit(url).hostname or ""
+    try:
+        here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
+    return url
+
+
+def shown(functions: Functions) -> Functions:
+    """The same functions; the traceback of what they raise goes to stderr."""
+
+    def run(invoke: Invoke) -> Any:
+        try:
+            return functions(invoke)
+        except Exception:
+            sys.stderr.write(f"\n{invoke.function} failed:\n{traceback.format_exc()}\n")
+            raise
+
+    return run

@@ -1,0 +1,96 @@
+"""What crossed the gateway, and what went wrong behind it, as lines to read under a failed test."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Close,
+    Closed,
+    Frame,
+    Handshake,
+    Manage,
+    Observed,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+    Send,
+)
+
+LONGEST = 400  # characters of a body
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of our own among what was observed."""
+
+    at: float
+    text: str
+
+
+class ErrorLog(logging.Handler):
+    """Keeps what was logged with a traceback: Chalice answers a bug with 500, and only logs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[Note] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            text = f"log    {record.levelname} {record.getMessage()}"
+            self.notes.append(Note(record.created, text + _traceback(record.exc_info[1])))
+
+
+def render(trace: Sequence[Observed], notes: Iterable[Note] = ()) -> str:
+    """A line for each, in order of time, with the seconds since the first."""
+    lines = [Note(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
+    lines = sorted([*lines, *notes], key=lambda line: line.at)
+    return "\n".join(f"{line.at - lines[0].at:8.3f}  {line.text}" for line in lines)
+
+
+def _line(seen: Observed) -> str | None:
+    match seen.what:
+        case Request(method=method, path=path, query=query, body=body):
+            return f"http   {method} {path}{'?' if query else ''}{query}  {_short(body)}"
+        case Respond(reply=reply):
+            return f"http   {_reply(reply)}"
+        case Handshake(connection_id=id, path=path, query=query):
+            return f"socket {id} asks for {path}{'?' if query else ''}{query}"
+        case Accept(connection_id=id):
+            return f"socket {id} is open"
+        case Refuse(connection_id=id, reply=reply):
+            return f"socket {id} is refused: {_reply(reply)}"
+        case Frame(connection_id=id, data=data):
+            return f"socket {id} > {_short(data)}"
+        case Send(connection_id=id, text=text):
+            return f"socket {id} < {_short(text)}"
+        case Close(connection_id=id, code=code, reason=reason):
+            return f"socket {id} is closed by the gateway: {code} {reason}"
+        case Closed(connection_id=id, code=code, reason=reason):
+            return f"socket {id} is closed by its client: {code} {reason}"
+        case Manage(method=method, path=path, body=body):
+            answer = _reply(seen.reply) if seen.reply else ""
+            return f"call   {method} {path}  {_short(body)}  {answer}"
+        case Returned() if seen.error is not None:
+            return f"error  {seen.what.invocation_id} failed{_traceback(seen.error)}"
+    return None
+
+
+def _reply(reply: Reply) -> str:
+    return f"-> {reply.status}  {_short(reply.body)}".rstrip()
+
+
+def _short(body: str | bytes) -> str:
+    text = body.decode(errors="replace") if isinstance(body, bytes) else body
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+
+
+def _traceback(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    return "".join(f"\n            {line}" for line in lines)

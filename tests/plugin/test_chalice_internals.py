@@ -1,0 +1,430 @@
+"""One Chalice object, run as the several Lambdas that it deploys."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke, Route
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice
+
+    from pytest_sessionplugin.chalice_internals import Functions
+    from pytest_sessionplugin.project import Project
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Chalice:
+    from chalice.app import Chalice
+
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setattr(os, "environ", os.environ)
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "")  # Chalice adds to it
+    app = Chalice("chat", configure_logs=False)
+    app.experimental_feature_flags.add("WEBSOCKETS")
+    return app
+
+
+def functions(app: Chalice, project: Project) -> Functions:
+    from pytest_sessionplugin.chalice_internals import Functions, describe
+
+    return Functions(app, project, describe(app, project))
+
+
+def rest(path: str = "/", **parameters: str) -> Invoke:
+    event: dict[str, Any] = {
+        "requestContext": {"resourcePath": path, "httpMethod": "GET"},
+        "headers": {},
+        "multiValueHeaders": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": parameters,
+        "body": None,
+        "stageVariables": None,
+    }
+    return Invoke(str(uuid.uuid4()), REST_FUNCTION, event)
+
+
+def websocket(function: str, body: str = "") -> Invoke:
+    context = {"domainName": "d", "stage": "api", "connectionId": "VNR=", "apiId": "w3b"}
+    return Invoke(str(uuid.uuid4()), function, {"requestContext": context, "body": body})
+
+
+def in_threads(count: int, run: Callable[[int], object]) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+# --- what is deployed
+
+
+def test_routes_and_handlers_are_described_as_they_are_deployed(app: Chalice, project: Project) -> None:
+    from chalice.app import CORSConfig
+
+    from pytest_sessionplugin.chalice_internals import describe
+
+    @app.route("/plain", methods=["GET", "PUT"])
+    def plain() -> None: ...
+
+    @app.route("/cors", methods=["POST"], cors=CORSConfig(allow_origin="https://a.example", max_age=60))
+    def cors() -> None: ...
+
+    @app.on_ws_connect(name="hello")
+    def connect(event: object) -> None: ...
+
+    @app.on_ws_message()
+    def message(event: object) -> None: ...
+
+    app.api.binary_types.append("application/pdf")
+    api = describe(app, project, "eu-west-1")
+    plain_route, cors_route = api.routes
+    assert plain_route == Route("/plain", frozenset({"GET", "PUT"}))
+    assert cors_route.preflight == {
+        "Access-Control-Allow-Origin": "https://a.example",
+        "Access-Control-Allow-Headers": "Authorization,Content-Type,X-Amz-Date,X-Amz-Security-Token,X-Api-Key",
+        "Access-Control-Max-Age": "60",
+        "Access-Control-Allow-Methods": "POST,OPTIONS",
+    }
+    assert api.websocket == {"$connect": "hello", "$default": "message"}
+    assert {"application/pdf", "image/png"} <= api.binary_types
+    assert (api.stage, api.region) == ("api", "eu-west-1")
+
+
+def test_the_stage_of_the_api_is_that_of_the_config(app: Chalice, project: Project) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    assert describe(app, Project(project.root, "prod")).stage == "v1"
+
+
+def test_a_feature_that_was_not_asked_for_is_refused_as_by_chalice_deploy(app: Chalice, project: Project) -> None:
+    @app.on_ws_message()
+    def message(event: object) -> None: ...
+
+    app.experimental_feature_flags.clear()
+    with pytest.raises(ProjectError, match=r"uses WEBSOCKETS .* app.experimental_feature_flags.update"):
+        functions(app, project)
+
+
+def test_an_authorizer_that_is_not_run_is_a_warning(app: Chalice, project: Project) -> None:
+    @app.authorizer()
+    def guard(request: object) -> None: ...
+
+    @app.route("/me", authorizer=guard)
+    def me() -> None: ...
+
+    with pytest.warns(AuthorizerNotRun, match="the authorizers of /me are not run: every request passes"):
+        functions(app, project)
+
+
+def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> None:
+    from chalice.app import Cron, Rate
+
+    from pytest_sessionplugin.chalice_internals import schedules
+    from pytest_sessionplugin.schedules import Schedule
+
+    @app.schedule(Rate(1, unit=Rate.MINUTES))
+    def each_minute(event: object) -> None: ...
+
+    @app.schedule("rate(2 hours)", name="now-and-then")
+    def each_hour(event: object) -> None: ...
+
+    @app.schedule(Cron(0, 12, "*", "*", "?", "*"))
+    def at_noon(event: object) -> None: ...
+
+    @app.on_sns_message("topic")
+    def told(event: object) -> None: ...
+
+    assert schedules(app) == [Schedule("each_minute", 60), Schedule("now-and-then", 7200)]
+
+
+# --- one invocation
+
+
+def test_the_context_is_that_of_the_function(app: Chalice, project: Project) -> None:
+    contexts: list[Any] = []
+
+    @app.route("/")
+    def index() -> None:
+        contexts.append(app.lambda_context)
+
+    @app.on_ws_message(name="message")
+    def message(event: Any) -> None:
+        contexts.append(event.context)
+
+    run = functions(app, project)
+    first, second = rest(), websocket("message")
+    run(first)
+    run(second)
+    assert [context.function_name for context in contexts] == ["chat-dev", "chat-dev-websocket_message"]
+    assert [context.aws_request_id for context in contexts] == [first.invocation_id, second.invocation_id]
+    assert 19_000 < contexts[0].get_remaining_time_in_millis() <= 20_000  # the lambda_timeout of the config
+    assert contexts[0].memory_limit_in_mb == 128
+    assert contexts[0].invoked_function_arn == "arn:aws:lambda:us-east-1:123456789012:function:chat-dev"
+
+
+def test_what_a_handler_raises_is_raised(app: Chalice, project: Project) -> None:
+    @app.on_ws_message()
+    def message(event: Any) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        functions(app, project)(websocket("message"))
+
+
+def test_a_handler_cannot_change_the_event_of_the_gateway(app: Chalice, project: Project) -> None:
+    @app.on_ws_message()
+    def message(event: Any) -> None:
+        event.to_dict()["requestContext"].clear()
+
+    invoke = websocket("message")
+    functions(app, project)(invoke)
+    assert invoke.event["requestContext"]["connectionId"] == "VNR="
+
+
+# --- many at once
+
+
+def test_each_of_1200_requests_in_8_threads_has_its_own_request_and_context(app: Chalice, project: Project) -> None:
+    from chalice.app import Blueprint
+
+    blueprint = Blueprint("blueprint")
+
+    @app.route("/app/{name}")
+    def of_app(name: str) -> dict[str, Any]:
+        for _ in range(50):
+            pass
+        request: Any = app.current_request
+        return {"name": request.uri_params["name"], "id": app.lambda_context.aws_request_id}
+
+    @blueprint.route("/blueprint/{name}")
+    def of_blueprint(name: str) -> dict[str, Any]:
+        request: Any = blueprint.current_request
+        return {"name": request.uri_params["name"], "id": blueprint.lambda_context.aws_request_id}
+
+    app.register_blueprint(blueprint)
+    run = functions(app, project)
+    wrong: list[object] = []
+
+    def work(thread: int) -> None:
+        for number in range(150):
+            invoke = rest(["/app/{name}", "/blueprint/{name}"][number % 2], name=f"{thread}-{number}")
+            answer = run(invoke)["body"]
+            if answer != f'{{"name":"{thread}-{number}","id":"{invoke.invocation_id}"}}':
+                wrong.append(answer)
+
+    in_threads(8, work)
+    assert wrong == []
+
+
+def test_the_first_events_in_parallel_all_pass_the_middleware(app: Chalice, project: Project) -> None:
+    """Chalice keeps middleware in a generator, which only the first to come would find full."""
+
+    @app.on_ws_message()
+    def message(event: Any) -> dict[str, Any]:
+        return {"statusCode": 200}
+
+    @app.middleware("websocket")
+    def guard(event: Any, get_response: Any) -> dict[str, Any]:
+        return {"statusCode": 401}
+
+    run = functions(app, project)
+    handler: Any = app.handler_map["message"]
+    statuses: list[int] = []
+
+    def work(_: int) -> None:
+        handler.handler = None  # as in an app that has handled nothing yet
+        statuses.append(run(websocket("message"))["statusCode"])
+
+    for _ in range(20):
+        in_threads(4, work)
+    assert statuses == [401] * 80
+
+
+def test_a_websocket_function_has_no_request_of_another_one(app: Chalice, project: Project) -> None:
+    @app.route("/")
+    def index() -> None: ...
+
+    @app.on_ws_message()
+    def message(event: Any) -> None:
+        app.current_request  # noqa: B018
+
+    run = functions(app, project)
+    run(rest())
+    with pytest.raises(AttributeError, match="'Chalice' object has no attribute 'current_request'"):
+        run(websocket("message"))
+    assert app.current_request is not None  # a test may look at the latest, as with plain Chalice
+
+
+def test_a_thread_that_a_handler_starts_has_the_latest_request(app: Chalice, project: Project) -> None:
+    seen: list[Any] = []
+
+    @app.route("/{name}")
+    def index(name: str) -> None:
+        thread = threading.Thread(target=lambda: seen.append(app.current_request))
+        thread.start()
+        thread.join(10)
+
+    functions(app, project)(rest("/{name}", name="a"))
+    assert seen[0].uri_params == {"name": "a"}
+
+
+# --- websocket_api
+
+
+class Session:
+    """Stands for boto3's: its clients remember where they were to send."""
+
+    region_name = "us-east-1"
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def client(self, name: str, endpoint_url: str) -> Any:
+        self.made.append(endpoint_url)
+
+        class Client:
+            class exceptions:
+                GoneException = KeyError
+
+            def post_to_connection(self, **arguments: Any) -> None: ...
+
+        return Client()
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+@pytest.fixture
+def pushing(app: Chalice, session: Session) -> Chalice:
+    app.websocket_api.session = session
+
+    @app.on_ws_message()
+    def message(event: Any) -> None:
+        app.websocket_api.send(event.connection_id, "x")
+
+    @app.route("/push")
+    def push() -> str:
+        try:
+            app.websocket_api.send("VNR=", "x")
+        except ValueError as error:
+            return str(error)
+        return "sent"
+
+    @app.route("/configured")
+    def configured() -> str:
+        app.websocket_api.configure_from_api_id("other", "v2")
+        app.websocket_api.send("VNR=", "x")
+        return "sent"
+
+    return app
+
+
+def test_send_from_a_route_fails_as_on_aws_although_a_handler_could(pushing: Chalice, project: Project) -> None:
+    run = functions(pushing, project)
+    run(websocket("message"))
+    assert "WebsocketAPI.configure must be called before using" in run(rest("/push"))["body"]
+
+
+def test_each_function_sends_to_the_endpoint_that_it_configured(
+    pushing: Chalice, project: Project, session: Session
+) -> None:
+    run = functions(pushing, project)
+    for _ in range(2):
+        run(websocket("message"))
+        run(rest("/configured"))
+    assert run(rest("/push"))["body"] == "sent"  # the same Lambda, and warm
+    assert session.made == [
+        "https://w3b.execute-api.us-east-1.amazonaws.com/api",
+        "https://other.execute-api.us-east-1.amazonaws.com/v2",
+    ]
+
+
+def test_a_cold_start_forgets_the_endpoints_and_keeps_the_clients(
+    pushing: Chalice, project: Project, session: Session
+) -> None:
+    from pytest_sessionplugin.chalice_internals import start_cold
+
+    run = functions(pushing, project)
+    run(rest("/configured"))
+    start_cold(pushing)
+    assert "configure must be called" in run(rest("/push"))["body"]
+    run(rest("/configured"))
+    assert len(session.made) == 1
+
+
+def test_what_is_configured_outside_of_a_function_is_for_all(
+    pushing: Chalice, project: Project, session: Session
+) -> None:
+    pushing.websocket_api.configure("own.example", "v1")
+    run = functions(pushing, project)
+    assert run(rest("/push"))["body"] == "sent"
+    assert session.made == ["https://own.example/v1"]
+
+
+def test_a_patch_on_websocket_api_reaches_every_function(
+    pushing: Chalice, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent = functions(pushing, project), []
+    monkeypatch.setattr(pushing.websocket_api, "send", lambda *arguments: sent.append(arguments))
+    run(websocket("message"))
+    assert run(rest("/push"))["body"] == "sent"
+    assert sent == [("VNR=", "x"), ("VNR=", "x")]
+
+
+def test_a_handler_may_send_from_threads_of_its_own(app: Chalice, project: Project) -> None:
+    app.websocket_api.session = Session()
+    errors: list[Exception] = []
+
+    @app.on_ws_message()
+    def message(event: Any) -> None:
+        def send() -> None:
+            try:
+                app.websocket_api.send("VNR=", "x")
+            except Exception as error:  # noqa: BLE001 - kept for the assertion
+                errors.append(error)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        thread.join(10)
+
+    functions(app, project)(websocket("message"))
+    assert errors == []
+
+
+# --- logs
+
+
+def test_the_log_goes_to_pytest_and_afterwards_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    from chalice.app import Chalice
+
+    from pytest_sessionplugin.chalice_internals import log_to_root, loggers_kept
+
+    listener = logging.NullHandler()
+    with loggers_kept():
+        app = Chalice("logs-of-chat")
+        as_made = list(app.log.handlers)
+        with log_to_root(app, listener):
+            app.log.error("heard")
+            assert listener in app.log.handlers
+        assert (app.log.handlers, app.log.propagate) == (as_made, False)
+    assert (app.log.handlers, app.log.propagate) == ([], True)
+    assert caplog.messages == ["heard"]

@@ -1,0 +1,343 @@
+"""Every call of botocore comes to the door: counted, faulted, answered, and never sent."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.gateway.values import Manage, Reply
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.moto_internals import Aws, Emulated
+
+SPECS: dict[str, Any] = {
+    "Rooms": {
+        "TableName": "rooms",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "name", "AttributeType": "S"},
+            {"AttributeName": "owner", "AttributeType": "S"},
+        ],
+        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-owner",
+                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
+        "TimeToLiveSpecification": {"AttributeName": "purgeAt", "Enabled": True},
+    },
+    "Empty": {
+        "TableName": "empty",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    },
+}
+SEED = {"Rooms": [{"name": "seeded", "owner": "alice", "people": 1}]}
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Emulated:
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+
+    return Emulated(SPECS, SEED)
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def aws(emulated: Emulated, calls: Calls, faults: Faults) -> Iterator[Aws]:
+    from pytest_sessionplugin.aws import environment
+
+    with environment.applied(environment.neutral("us-east-1")), emulated.open(calls, faults) as aws:
+        yield aws
+
+
+def client(service: str = "dynamodb", **arguments: Any) -> Any:
+    import boto3
+
+    return boto3.client(service, **arguments)  # type: ignore[call-overload]
+
+
+def enter(dynamodb: Any, name: str = "a") -> None:
+    dynamodb.update_item(
+        TableName="rooms",
+        Key={"name": {"S": name}},
+        UpdateExpression="ADD people :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+
+
+def people(aws: Aws, name: str = "a") -> int:
+    row: Any = aws.tables["Rooms"].get_item(Key={"name": name}).get("Item", {})
+    return int(row.get("people", 0))
+
+
+# --- tables
+
+
+def test_tables_are_as_the_template_says(aws: Aws) -> None:
+    table = aws.tables["Rooms"]
+    assert [index["IndexName"] for index in table.global_secondary_indexes or ()] == ["by-owner"]
+    assert table.stream_specification == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    ttl = client().describe_time_to_live(TableName="rooms")["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "purgeAt"}
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Aws, time: int) -> None:
+    assert people(aws, "seeded") == 1
+    enter(client(), "seeded")
+    client().delete_table(TableName="empty")
+    client("ssm").put_parameter(Name="left", Value="behind", Type="String", Overwrite=False)
+    assert people(aws, "seeded") == 2
+
+
+def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Aws) -> None:
+    with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
+        aws.tables["Romos"]
+
+
+def test_tables_cannot_be_used_after_their_test(emulated: Emulated) -> None:
+    from pytest_sessionplugin.aws import environment
+
+    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+        table = aws.tables["Rooms"]
+    with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
+        table.get_item(Key={"name": "a"})
+
+
+def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
+    with pytest.raises(RuntimeError, match="another door is open already"), emulated.open():
+        pass
+
+
+def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
+    dynamodb, interval = client(), sys.getswitchinterval()
+
+    def work() -> None:
+        for _ in range(30):
+            enter(dynamodb)
+
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert people(aws) == 240
+
+
+# --- counting
+
+
+def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: Aws, calls: Calls) -> None:
+    with calls.exactly({"dynamodb:UpdateItem": 1}, dynamodb=1):
+        enter(client())
+        people(aws)
+
+
+# --- what nothing emulates
+
+
+def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Aws, calls: Calls) -> None:
+    sentence = "translate:ListLanguages was blocked: nothing emulates it.*https://translate.us-east-1"
+    with pytest.raises(BlockedCall, match=sentence):
+        client("translate").list_languages()
+    assert [str(error).partition(" ")[0] for error in calls.blocked] == ["translate:ListLanguages"]
+
+
+def test_an_operation_that_moto_lacks_is_blocked_too(aws: Aws) -> None:
+    with pytest.raises(BlockedCall, match="dynamodb:ListContributorInsights was blocked: moto cannot do it"):
+        client().list_contributor_insights()
+
+
+def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Aws) -> None:
+    elsewhere = client(endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(BlockedCall, match=r"dynamodb:ListTables was blocked: .* http://127\.0\.0\.1:9/"):
+        elsewhere.list_tables()
+
+
+# --- faults, and the retries of the SDK
+
+
+def test_two_throttles_are_two_retries_and_no_sleep(aws: Aws, calls: Calls, faults: Faults) -> None:
+    fault = faults.throttled("dynamodb:UpdateItem", times=2)
+    dynamodb, began = client(), time.monotonic()
+    enter(dynamodb)
+    assert time.monotonic() - began < 0.5
+    assert (people(aws), fault.fired, calls.retries, calls.count("dynamodb:UpdateItem")) == (1, 2, 2, 1)
+    assert calls.backoff > 0
+
+
+def test_botocore_sleeps_again_afterwards(emulated: Emulated) -> None:
+    import botocore.endpoint
+
+    from pytest_sessionplugin.aws import environment
+
+    endpoint: Any = botocore.endpoint
+    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+        assert endpoint.time is not time
+        assert endpoint.time.time() == pytest.approx(time.time(), abs=60)
+    assert endpoint.time is time
+
+
+def test_throttles_without_end_reach_the_caller_under_their_name(aws: Aws, faults: Faults) -> None:
+    faults.throttled("dynamodb")
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
+        enter(dynamodb)
+    assert people(aws) == 0  # a test sees its tables all the same
+
+
+def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: Faults) -> None:
+    faults.answer_lost("dynamodb:UpdateItem", times=1)
+    enter(client())
+    assert (people(aws), calls.retries) == (2, 1)
+
+
+def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    with faults.unreachable("dynamodb") as fault, pytest.raises(EndpointConnectionError):
+        enter(client())
+    assert fault.fired > 1
+    assert people(aws) == 0
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("dynamodb", "list_tables", {}),  # json
+        ("s3", "list_buckets", {}),  # rest-xml
+        ("sns", "list_topics", {}),  # query
+        ("ec2", "describe_regions", {}),  # ec2
+        ("lambda", "list_functions", {}),  # rest-json
+    ],
+)
+def test_an_error_is_read_in_the_protocol_of_its_service(
+    aws: Aws, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
+) -> None:
+    from botocore.exceptions import ClientError
+
+    faults.failing(service, code="Oops", status=418, message="short and stout")
+    with pytest.raises(ClientError) as raised:
+        getattr(client(service), operation)(**arguments)
+    assert raised.value.response["Error"]["Code"] == "Oops"
+    assert raised.value.response["Error"]["Message"] == "short and stout"
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 418
+
+
+# --- the management API
+
+
+class Recorder:
+    """A gateway that answers each call the same."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.calls: list[Manage] = []
+
+    def manage(self, call: Manage) -> Reply:
+        self.calls.append(call)
+        return self.reply
+
+
+HOST = "abc.execute-api.us-east-1.amazonaws.com"
+
+
+def management() -> Any:
+    return client("apigatewaymanagementapi", endpoint_url=f"https://{HOST}/api")
+
+
+@pytest.mark.parametrize("data", [b"hi", "hi", io.BytesIO(b"hi")])
+def test_a_post_comes_to_the_gateway_as_it_would_to_aws(aws: Aws, calls: Calls, data: object) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    response = management().post_to_connection(ConnectionId="VNR=", Data=data)
+    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", b"hi")]
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert calls.count("apigatewaymanagementapi:PostToConnection") == 1
+
+
+def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Aws) -> None:
+    body = b'{"connectedAt": "2026-01-02T03:04:05Z", "identity": {"sourceIp": "127.0.0.1"}}'
+    aws.door.gateway = Recorder(Reply(200, (("Content-Type", "application/json"),), body))
+    found = management().get_connection(ConnectionId="VNR=")
+    assert found["ConnectedAt"].isoformat() == "2026-01-02T03:04:05+00:00"
+    assert found["Identity"] == {"SourceIp": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "body"),
+    [
+        (410, "GoneException", b""),
+        (413, "PayloadTooLargeException", b'{"message": "too much"}'),
+        (403, "ForbiddenException", b""),
+    ],
+)
+def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
+    aws: Aws, faults: Faults, status: int, name: str, body: bytes
+) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(status, (("x-amzn-ErrorType", name),), body))
+    api = management()
+
+    def refused() -> dict[str, Any]:
+        with pytest.raises(getattr(api.exceptions, name)) as raised:
+            api.post_to_connection(ConnectionId="VNR=", Data=b"hi")
+        response: dict[str, Any] = raised.value.response
+        assert response.pop("ResponseMetadata")["HTTPStatusCode"] == status
+        return response
+
+    answered_at_once = refused()
+    # A fault that could fire: the post goes the long way, through signing and sending, and is tried again.
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
+    assert refused() == answered_at_once
+    assert len(gateway.calls) == 2
+
+
+def test_a_throttled_post_is_tried_again_and_arrives_once(aws: Aws, calls: Calls, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=2)
+    api = management()
+    api.post_to_connection(ConnectionId="other", Data=b"1")
+    api.post_to_connection(ConnectionId="VNR=", Data=b"2")
+    assert [call.body for call in gateway.calls] == [b"1", b"2"]
+    assert (calls.retries, len(calls)) == (2, 2)
+
+
+def test_a_connection_that_is_gone_is_gone_for_that_id_only(aws: Aws, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    faults.gone("VNR=")
+    api = management()
+    with pytest.raises(api.exceptions.GoneException):
+        api.post_to_connection(ConnectionId="VNR=", Data=b"1")
+    api.post_to_connection(ConnectionId="other", Data=b"2")
+    assert [call.body for call in gateway.calls] == [b"2"]
+
+
+def test_without_a_gateway_a_post_is_blocked(aws: Aws) -> None:
+    with pytest.raises(BlockedCall, match=r"PostToConnection was blocked: .*ask for the fixture chalice_gateway"):
+        management().post_to_connection(ConnectionId="VNR=", Data=b"hi")

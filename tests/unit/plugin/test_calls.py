@@ -1,0 +1,62 @@
+"""Calls are counted by service and by operation, and a budget that does not hold says what was called."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_sessionplugin.aws.calls import Call, Calls
+
+
+def ask(calls: Calls, *names: str) -> None:
+    for name in names:
+        calls.asked(Call(*name.split(":")))
+
+
+def test_a_service_and_an_operation_are_counted() -> None:
+    calls = Calls()
+    ask(calls, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:GetItem", "s3:GetObject")
+    assert [str(call) for call in calls][:2] == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    assert (len(calls), calls.count("dynamodb"), calls.count("dynamodb:GetItem"), calls.count("ssm")) == (4, 3, 2, 0)
+
+
+def test_a_budget_is_for_its_block() -> None:
+    calls = Calls()
+    ask(calls, "dynamodb:GetItem")
+    with calls.at_most({"dynamodb:Scan": 0}, dynamodb=2), calls.exactly(dynamodb=1):
+        ask(calls, "dynamodb:Query", "s3:GetObject")
+    ask(calls, "dynamodb:Query", "dynamodb:Query")
+
+
+def test_a_budget_that_is_exceeded_names_the_operations() -> None:
+    calls = Calls()
+    sentence = r"dynamodb was called 3 times, not at most 2: Query 2, GetItem 1"
+    with pytest.raises(AssertionError, match=sentence), calls.at_most(dynamodb=2):
+        ask(calls, "dynamodb:Query", "dynamodb:GetItem", "dynamodb:Query")
+
+
+def test_too_few_are_not_exactly_so_many() -> None:
+    calls = Calls()
+    sentence = "dynamodb was called 0 times, not exactly 1: never"
+    with pytest.raises(AssertionError, match=sentence), calls.exactly(dynamodb=1):
+        pass
+    with calls.at_most(dynamodb=1):
+        pass
+
+
+def test_the_error_of_the_block_is_not_hidden_by_its_budget() -> None:
+    calls = Calls()
+
+    def exceed_and_fail() -> None:
+        with calls.at_most(dynamodb=0):
+            ask(calls, "dynamodb:Query")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exceed_and_fail()
+
+
+def test_retries_and_the_time_they_would_have_waited_add_up() -> None:
+    calls = Calls()
+    calls.waited(0.5)
+    calls.waited(1.0)
+    assert (calls.retries, calls.backoff) == (2, 1.5)

@@ -1,0 +1,72 @@
+"""Variables are put in place, and taken away again to the last one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.errors import SessionPluginError
+
+
+def test_the_way_to_a_real_account_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_MAX_ATTEMPTS", "AWS_ROLE_ARN"):
+        monkeypatch.setenv(name, "real")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
+    before = dict(os.environ)
+    with environment.applied(environment.neutral("eu-west-1")):
+        assert "real" not in os.environ.values()
+        assert os.environ["AWS_REGION"] == os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
+        assert os.environ["AWS_ACCOUNT_ID_ENDPOINT_MODE"] == "disabled"
+    assert dict(os.environ) == before
+
+
+def test_what_was_changed_meanwhile_is_put_back_on_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    same = os.environ
+    with environment.applied({"OURS": "1"}):
+        os.environ["THEIRS"] = "2"
+        del os.environ["KEPT"]
+    assert os.environ is same
+    assert "OURS" not in os.environ
+    assert "THEIRS" not in os.environ
+    assert os.environ["KEPT"] == "1"
+
+
+def test_a_value_of_ours_that_came_back_later_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLD", "ours")
+    monkeypatch.setenv("REPLACED", "ours")
+    monkeypatch.setenv("CHANGED", "by somebody else")
+    environment.take_back(
+        {"TOLD": "ours", "REPLACED": "ours", "CHANGED": "ours"}, {"REPLACED": "theirs", "CHANGED": "theirs"}
+    )
+    assert "TOLD" not in os.environ
+    assert os.environ["REPLACED"] == "theirs"
+    assert os.environ["CHANGED"] == "by somebody else"
+
+
+@pytest.mark.parametrize(
+    ("layers", "region"),
+    [
+        ([{}, {}], "us-east-1"),
+        ([{"AWS_DEFAULT_REGION": "eu-west-1"}, {}], "eu-west-1"),
+        ([{"AWS_REGION": "eu-west-1"}, {"AWS_DEFAULT_REGION": "eu-west-3"}], "eu-west-3"),
+    ],
+)
+def test_the_last_layer_that_names_a_region_decides(layers: list[dict[str, str]], region: str) -> None:
+    assert environment.region_of(*layers) == region
+
+
+def test_placeholders_are_replaced_and_other_braces_are_not() -> None:
+    variables = {"TABLE": "{table:Rooms}", "URL": "a/{token:jwks_url}/b", "JSON": '{"a": {"b": 1}}'}
+    expanded = environment.expand(variables, lambda kind, name: f"<{kind} {name}>")
+    assert expanded == {"TABLE": "<table Rooms>", "URL": "a/<token jwks_url>/b", "JSON": '{"a": {"b": 1}}'}
+
+
+def test_a_placeholder_for_nothing_says_in_which_variable() -> None:
+    def lookup(kind: str, name: str) -> str:
+        raise KeyError(f"there is no {kind} {name}")
+
+    with pytest.raises(SessionPluginError, match=r"TABLE = '{table:Romos}': there is no table Romos"):
+        environment.expand({"TABLE": "{table:Romos}"}, lookup)

@@ -1,0 +1,52 @@
+"""What is left at the end of a test, and the switch that allows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_sessionplugin import strict
+from pytest_sessionplugin.aws.faults import Fault, Kind
+from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.kit import Wishes
+
+FAULT = Fault("dynamodb", Kind.UNREACHABLE)
+BLOCKED = BlockedCall("translate", "ListLanguages", "nothing emulates it.")
+
+
+def test_nothing_left_is_no_problem() -> None:
+    assert strict.problems() == []
+
+
+def test_each_problem_names_its_switch() -> None:
+    found = strict.problems(open_sockets=["VNR="], unfired=[FAULT], blocked=[BLOCKED])
+    assert [problem.switch for problem in found] == list(strict.SWITCHES)
+    assert str(found[0]) == (
+        "1 WebSocket still open: VNR=. Close what a test opens, or open it with `with`.\n"
+        '    allow it with @pytest.mark.chalice(allow="open_sockets")'
+    )
+    assert "a fault never fired: unreachable at dynamodb." in str(found[1])
+    assert "translate:ListLanguages was blocked: nothing emulates it." in str(found[2])
+
+
+def test_what_is_allowed_is_no_problem() -> None:
+    allowed = {"open_sockets", "blocked_calls"}
+    found = strict.problems(open_sockets=["VNR="], unfired=[FAULT], blocked=[BLOCKED], allowed=allowed)
+    assert [problem.switch for problem in found] == ["unfired_faults"]
+
+
+def test_a_mark_takes_one_switch_or_several() -> None:
+    assert Wishes.of(allow="open_sockets").allow == {"open_sockets"}
+    assert Wishes.of(allow=["open_sockets", "blocked_calls"]).allow == {"open_sockets", "blocked_calls"}
+    with pytest.raises(ValueError, match="allow: there is no open_socket; there are open_sockets, unfired_faults"):
+        Wishes.of(allow="open_socket")
+
+
+def test_a_test_adds_to_what_its_module_wishes() -> None:
+    outer = Wishes.of(env={"A": "outer", "B": "outer"}, allow="open_sockets")
+    inner = Wishes.of(env={"A": "inner"}, allow="blocked_calls").over(outer)
+    assert inner == Wishes(True, {"A": "inner", "B": "outer"}, frozenset({"open_sockets", "blocked_calls"}))
+
+
+def test_an_environment_of_its_own_needs_an_app_of_its_own() -> None:
+    assert Wishes.of(env={"A": "1"}).fresh
+    assert not Wishes.of().fresh

@@ -1,0 +1,93 @@
+"""The trace reads from top to bottom: what came, what went, and what failed behind it."""
+
+from __future__ import annotations
+
+import logging
+
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Close,
+    Closed,
+    Frame,
+    Handshake,
+    Invoke,
+    Manage,
+    Observed,
+    Raised,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+    Send,
+)
+from pytest_sessionplugin.trace import ErrorLog, Note, render
+
+
+def error() -> Exception:
+    try:
+        return Exception(1 / 0)
+    except ZeroDivisionError as raised:
+        return raised
+
+
+def test_each_crossing_is_a_line_with_its_time() -> None:
+    trace = [
+        Observed(10.0, Request("r", "POST", "/rooms", "a=1", body=b"{}")),
+        Observed(10.0, Invoke("i", "api_handler", {})),
+        Observed(10.25, Respond("r", Reply(201, body=b"made"))),
+        Observed(11.0, Handshake("VNR=", "/", "x=y")),
+        Observed(11.0, Accept("VNR=")),
+        Observed(11.0, Frame("VNR=", "hello")),
+        Observed(11.0, Manage("POST", "host", "/api/@connections/VNR%3D", b"hi"), Reply(200)),
+        Observed(11.0, Send("VNR=", "hi")),
+        Observed(12.0, Closed("VNR=", 1000, "bye")),
+        Observed(12.0, Close("XYZ=", 1001, "Going away")),
+        Observed(12.0, Refuse("ABC=", Reply(401, body=b"no"))),
+    ]
+    assert render(trace).splitlines() == [
+        "   0.000  http   POST /rooms?a=1  {}",
+        "   0.250  http   -> 201  made",
+        "   1.000  socket VNR= asks for /?x=y",
+        "   1.000  socket VNR= is open",
+        "   1.000  socket VNR= > hello",
+        "   1.000  call   POST /api/@connections/VNR%3D  hi  -> 200",
+        "   1.000  socket VNR= < hi",
+        "   2.000  socket VNR= is closed by its client: 1000 bye",
+        "   2.000  socket XYZ= is closed by the gateway: 1001 Going away",
+        "   2.000  socket ABC= is refused: -> 401  no",
+    ]
+
+
+def test_a_function_that_raised_has_its_traceback() -> None:
+    seen = Observed(0.0, Returned("i", error=Raised("ZeroDivisionError", "")), error=error())
+    text = render([seen])
+    assert "error  i failed" in text
+    assert "1 / 0" in text
+    assert text.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+def test_a_traceback_that_was_only_logged_stands_where_it_happened() -> None:
+    log = ErrorLog()
+    raised = error()
+    told = (type(raised), raised, raised.__traceback__)
+    record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, told)
+    log.handle(record)
+    log.handle(logging.LogRecord("app", logging.ERROR, "", 0, "no traceback", None, None))
+    lines = render(
+        [Observed(record.created - 1, Accept("VNR=")), Observed(record.created + 1, Accept("X="))], log.notes
+    )
+    assert lines.splitlines()[1] == "   1.000  log    ERROR caught it"
+    assert lines.splitlines()[-1].endswith("socket X= is open")
+    assert "no traceback" not in lines
+
+
+def test_long_bodies_are_cut() -> None:
+    text = render([Observed(0.0, Frame("VNR=", "x" * 1000))])
+    assert text.endswith("x… (1000 characters)")
+    assert len(text) < 500
+
+
+def test_nothing_is_nothing() -> None:
+    assert render([]) == ""
+    assert render([], [Note(1.0, "alone")]) == "   0.000  alone"
