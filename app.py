@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
 from chalicelib import connections, frames, http, sessions, sweeper
-from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired, Unauthenticated
+from chalicelib.errors import (
+    ConnectionNotFound,
+    SessionsError,
+    TokenExpired,
+    Unauthenticated,
+    Unavailable,
+)
 from chalicelib.health import Readiness
 from chalicelib.model import Endpoint, Once, Principal, Write
 
@@ -212,48 +218,71 @@ def ready(call: Call) -> http.Reply:
 # --- WebSocket: an exception that left a handler would be a 502, or a frame of API Gateway's own
 
 
+def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[WebsocketEvent], Mapping[str, Any]]:
+    """Turns the subprotocol to be named, refusals and bugs into the status of the handshake."""
+
+    @functools.wraps(handler)
+    def admitted(event: WebsocketEvent) -> Mapping[str, Any]:
+        try:
+            subprotocol = handler(event)
+        except SessionsError as exc:
+            return {"statusCode": http.handshake_status(exc)}
+        except Exception as exc:  # the last resort: nothing else answers for a bug
+            log.exception("a handshake failed")
+            return {"statusCode": http.handshake_status(exc)}
+        return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}
+
+    return admitted
+
+
+def converses(handler: Callable[[frames.Action, str, datetime], frames.Frame]) -> Callable[[WebsocketEvent], None]:
+    """Turns answers, refusals and bugs into frames to the sender, and closes a socket that has no business."""
+
+    @functools.wraps(handler)
+    def conversed(event: WebsocketEvent) -> None:
+        began, reply_to = now(), None
+        context = event.to_dict()["requestContext"]
+        sender = Endpoint(context["apiId"], context["stage"], service().settings.region), event.connection_id
+        try:
+            envelope = frames.envelope(event.body)
+            reply_to = envelope.reply_to
+            answer = handler(frames.action(envelope), event.connection_id, began)
+        except (ConnectionNotFound, TokenExpired) as exc:
+            service().delivery.close(*sender, frames.closing(exc), began)
+            return
+        except SessionsError as exc:
+            answer = frames.refusal(exc)
+        except Exception:  # the last resort: nothing else answers for a bug
+            log.exception("a frame failed")
+            answer = frames.refusal(SessionsError("Something went wrong here, and was logged."))
+        service().delivery.send(*sender, frames.replying(answer, reply_to), began)
+
+    return conversed
+
+
 @app.on_ws_connect()
-def connect(event: WebsocketEvent) -> Mapping[str, Any]:
+@admits
+def connect(event: WebsocketEvent) -> str | None:
     settings = service().settings
-    try:
-        handshake = frames.handshake(event.to_dict(), settings.allowed_origins, settings.region)
-        principal = authenticate(handshake.token)
-        connections.connect(handshake, principal, store=service().store, now=now())
-    except SessionsError as exc:
-        return {"statusCode": http.handshake_status(exc)}
-    except Exception as exc:
-        log.exception("a handshake failed")
-        return {"statusCode": http.handshake_status(exc)}
-    offered = handshake.subprotocol
-    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": offered} if offered else {}}
+    handshake = frames.handshake(event.to_dict(), settings.allowed_origins, settings.region)
+    principal = authenticate(handshake.token)
+    connections.connect(handshake, principal, store=service().store, now=now())
+    return handshake.subprotocol
 
 
 @app.on_ws_message()
-def message(event: WebsocketEvent) -> Mapping[str, Any]:
-    began, reply_to = now(), None
-    delivery, connection_id = service().delivery, event.connection_id
-    context = event.to_dict()["requestContext"]
-    endpoint = Endpoint(context["apiId"], context["stage"], service().settings.region)
-    try:
-        envelope = frames.envelope(event.body)
-        reply_to = envelope.reply_to
-        action = frames.action(envelope)
-        answer = connections.receive(action, connection_id, store=service().store, deliver=delivery, now=began)
-    except (ConnectionNotFound, TokenExpired) as exc:
-        delivery.close(endpoint, connection_id, frames.closing(exc), began)
-        return {}
-    except SessionsError as exc:
-        answer = frames.refusal(exc)
-    except Exception:
-        log.exception("a frame failed")
-        answer = frames.refusal(SessionsError("Something went wrong here, and was logged."))
-    delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
-    return {}
+@converses
+def message(action: frames.Action, connection_id: str, began: datetime) -> frames.Frame:
+    deliver = service().delivery
+    return connections.receive(action, connection_id, store=service().store, deliver=deliver, now=began)
 
 
 @app.on_ws_disconnect()
 def disconnect(event: WebsocketEvent) -> None:
-    connections.disconnect(event.connection_id, store=service().store)
+    try:
+        connections.disconnect(event.connection_id, store=service().store)
+    except Unavailable:
+        log.warning("a connection could not be forgotten; its rows leave with the next delivery to it, or when purged")
 
 
 # --- the schedule
