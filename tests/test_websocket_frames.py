@@ -169,3 +169,41 @@ def test_a_socket_whose_row_is_gone_is_told_to_connect_again(
     bob.expect("closing", code="connection_not_found", reconnect="now")
     with pytest.raises(ConnectionClosed):
         bob.receive_text()
+
+
+def a_bug(*args: Any, **kwargs: Any) -> None:
+    raise RuntimeError("arn:aws:a-detail-of-ours")
+
+
+def test_a_bug_is_an_error_that_says_nothing_of_itself_and_is_logged(
+    join: Callable[..., WebSocket], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob = join()
+    with monkeypatch.context() as patched:
+        patched.setattr("chalicelib.connections.receive", a_bug)
+        bob.send_json({"action": "ping", "id": 1})
+        answer = bob.expect("error", code="internal_error", replyTo=1)
+    assert "arn:aws" not in str(answer)
+    assert "a frame failed" in caplog.text
+    assert "arn:aws:a-detail-of-ours" in caplog.text
+    bob.send_json({"action": "ping"})
+    bob.expect("pong")
+
+
+def test_a_bug_refuses_a_handshake(
+    chalice_gateway: Gateway, jwt_tokens: Tokens, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.connections.connect", a_bug)
+    with pytest.raises(HandshakeRefused) as refused:
+        chalice_gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=jwt_tokens("bob"))
+    assert refused.value.status == 500
+
+
+def test_a_disconnect_that_cannot_be_kept_leaves_its_rows_to_the_next_delivery(
+    chalice_gateway: Gateway, join: Callable[..., WebSocket], aws_faults: Any, dynamodb_tables: Any
+) -> None:
+    bob = join()
+    with aws_faults.throttled("dynamodb"):
+        bob.close()
+        chalice_gateway.settle()
+    assert dynamodb_tables["Connections"].scan()["Count"] == 2
