@@ -179,6 +179,7 @@ def chalice_app(_sessionplugin: Kit) -> Chalice:
 @pytest.fixture
 def chalice_load(_sessionplugin: Kit) -> Callable[[str], ModuleType]:
     """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
+    _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.load
 
 

@@ -79,11 +79,16 @@ def management(method: str, url: str, body: Any) -> Manage:
     from pytest_sessionplugin.gateway.values import Manage
 
     parts = urlsplit(url)
-    read = getattr(body, "read", None)
-    data = read() if read is not None else body
-    if isinstance(data, str):
-        data = data.encode()
-    return Manage(method, parts.netloc, parts.path, bytes(data or b""))
+    return Manage(method, parts.netloc, parts.path, _bytes(body))
+
+
+def _bytes(body: Any) -> bytes:
+    """What is sent. A stream stands afterwards where it stood: it may have to be sent again."""
+    if hasattr(body, "read"):
+        start = body.tell()
+        body, stream = body.read(), body
+        stream.seek(start)
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
 def connection(manage: Manage) -> str:

@@ -1,11 +1,10 @@
 """What a test holds: the gateway as clients and callers of Lambda see it. It decides nothing.
 
-with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: … with Gateway.on_sockets(api,
-functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: … Gateway(transport,
-trace=[]) # a shell that was made by hand, or a transport of one's own
+    with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: …
+    with Gateway.on_sockets(api, functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: …
+    Gateway(transport, trace=[])  # a shell that was made by hand, or a transport of one's own
 
-`gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into
-botocore.
+`gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into botocore.
 """
 
 from __future__ import annotations
@@ -126,10 +125,7 @@ class Gateway:
         return self._transport.invoke(function_name, event or {})
 
     def settle(self) -> None:
-        """Returns when no handler runs and every frame is in its client's hands.
-
-        Raises NotQuiet.
-        """
+        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet."""
         self._transport.settle()
 
     def close(self) -> None:

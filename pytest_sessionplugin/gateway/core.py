@@ -1,11 +1,11 @@
 """What API Gateway decides: inputs and the time go in, effects come out.
 
-It calls nothing: no sockets, threads, clock, randomness or functions. It is not thread-safe: its
-shell holds one lock around each call, and drains the effects before it lets go of it. It never
-raises for what a peer or a function did; what it raises says that the shell called it wrongly.
+It calls nothing: no sockets, threads, clock, randomness or functions. It is not thread-safe: its shell holds one lock
+around each call, and drains the effects before it lets go of it. It never raises for what a peer or a function did;
+what it raises says that the shell called it wrongly.
 
-Sources: the pages on WebSocket APIs and "Quotas for configuring and running a WebSocket API" in
-the developer guide, and captures of real traffic where these say nothing.
+Sources: the pages on WebSocket APIs and "Quotas for configuring and running a WebSocket API" in the developer guide,
+and captures of real traffic where these say nothing.
 """
 
 from __future__ import annotations
@@ -54,17 +54,13 @@ TOO_BIG = 1009
 
 _NO_STATUS_REASON = "Client-side close frame status not set"
 
-
 Settle = Callable[[Answer, float], None]
 """Tells the caller of an invocation what became of it, and when."""
 
 
 @dataclass(slots=True)
 class Running:
-    """An invocation that has not returned.
-
-    `settle` is None once its caller has been told, or if nobody asks.
-    """
+    """An invocation that has not returned. `settle` is None once its caller has been told, or if nobody asks."""
 
     started_at: float
     settle: Settle | None
@@ -73,8 +69,7 @@ class Running:
 class GatewayCore:
     """One REST API and one WebSocket API. Times are seconds since the epoch and never decrease.
 
-    `ids` gives the ids of requests and messages; those of connections and HTTP requests come with
-    the inputs.
+    `ids` gives the ids of requests and messages; those of connections and HTTP requests come with the inputs.
     """
 
     def __init__(self, api: Api, ids: Ids) -> None:
@@ -92,7 +87,7 @@ class GatewayCore:
     # --- what the shell calls
 
     def receive(self, event: Input, now: float) -> None:
-        """Raises LookupError for the return of an invocation that is not running."""
+        """Raises LookupError for the return of what does not run, ValueError for a connection id in use."""
         match event:
             case Frame():
                 self._frame(event, now)
@@ -107,6 +102,8 @@ class GatewayCore:
             case Backlog():
                 if connection := self._connections.get(event.connection_id):
                     connection.backlogged = event.full
+            case _:
+                raise TypeError(f"{event!r} is no input")
 
     def manage(self, call: Manage, now: float) -> Reply:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
@@ -127,9 +124,7 @@ class GatewayCore:
         return management.POSTED
 
     def tick(self, now: float) -> None:
-        """Does what has fallen due: integration time-outs, idle connections, connections two hours
-        old.
-        """
+        """Does what has fallen due: integration time-outs, idle connections, connections two hours old."""
         while (late := _first(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
             self._awaited.popitem(last=False)
             self._settle(late, Fault.LATE, now)
@@ -247,9 +242,7 @@ class GatewayCore:
         self._invoke(function, request_id, event, now, settle)
 
     def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
-        """The frame in which API Gateway reports an error; its spaces are as in captures of real
-        ones.
-        """
+        """The frame in which API Gateway reports an error; its spaces are as in captures of real ones."""
         if connection.state is State.OPEN:
             text = '{"message": "%s", "connectionId":"%s", "requestId":"%s"}'
             self._send(connection, text % (message, connection.id, request_id), now)

@@ -2,9 +2,9 @@
 
 It performs no effect, and calls no function while it holds the lock.
 
-A shell gives it `hand_over`, which is called for each effect under the lock and may only append to
-a queue: so what goes to one client keeps the order in which the core decided it, whichever thread
-caused it. `perform` is called after the lock is released, to see to what was queued.
+A shell gives it `hand_over`, which is called for each effect under the lock and may only append to a queue: so what
+goes to one client keeps the order in which the core decided it, whichever thread caused it. `perform` is called after
+the lock is released, to see to what was queued.
 """
 
 from __future__ import annotations
@@ -35,14 +35,12 @@ from .values import (
     TimedOut,
 )
 
-SETTLE_SECONDS = 30.0
-"""How long settle() waits: longer than any integration may take."""
+PATIENCE = 30.0
+"""Seconds that settle() waits: longer than any integration may take."""
 
 
 class NotQuiet(Exception):
-    """Handlers were still running when settle() or stop() gave up; `running` names their
-    functions.
-    """
+    """Handlers were still running when settle() or stop() gave up; `running` names their functions."""
 
     def __init__(self, running: tuple[str, ...], seconds: float) -> None:
         names = ", ".join(running) or "nothing, but frames are not written yet"
@@ -55,11 +53,16 @@ def new_id() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
 
 
-class Driver:
-    """Thread-safe.
+def _yes() -> bool:
+    return True
 
-    `changed` is notified when a function has returned; shells may use it for more.
-    """
+
+def _no() -> bool:
+    return False
+
+
+class Driver:
+    """Thread-safe. `changed` is notified when a function has returned; shells may use it for more."""
 
     def __init__(
         self,
@@ -128,9 +131,7 @@ class Driver:
             raise error  # an interrupt, or a test that ends itself from within a handler
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        """Runs a function in this thread for a caller of Lambda, past the core; raises what it
-        raises.
-        """
+        """Runs a function in this thread for a caller of Lambda, past the core; raises what it raises."""
         invoke = Invoke(new_id(), function, json.loads(json.dumps(event)))
         error: BaseException | None = None
         result: Any = None
@@ -151,18 +152,16 @@ class Driver:
         return result
 
     def _call(self, invoke: Invoke) -> Any:
-        """What a caller of Lambda gets is the result as JSON: what cannot be written so is an
-        error.
-        """
+        """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""
         return json.loads(json.dumps(self._functions(invoke)))
 
-    def quiet(self, idle: Callable[[], bool], seconds: float) -> None:
-        """Waits until no function runs and `idle()`, which is called under the lock.
+    def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = _no) -> None:
+        """Waits until no function runs and `idle()`, or until `enough()`; both are called under the lock.
 
         Raises NotQuiet after so many seconds.
         """
         with self.changed:
-            if not self.changed.wait_for(lambda: not self.running and idle(), seconds):
+            if not self.changed.wait_for(lambda: enough() or (not self.running and idle()), seconds):
                 raise NotQuiet(tuple(self.running.values()), seconds)
 
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:

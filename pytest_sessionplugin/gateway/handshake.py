@@ -11,10 +11,7 @@ from .values import Api, Handshake, Reply
 
 
 def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
-    """The answer to a handshake that reaches no API.
-
-    Both / and /{stage} do: locally and deployed.
-    """
+    """The answer to a handshake that reaches no API. Both / and /{stage} do: locally and deployed."""
     if sum(len(value) for _, value in handshake.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
     if handshake.path.strip("/") not in ("", api.stage):

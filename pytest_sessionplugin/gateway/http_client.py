@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .responses import Response
+from .results import is_sendable
 from .transport import Transport
 from .values import Headers
 
@@ -20,10 +21,7 @@ Params = Mapping[str, str | int | Sequence[str | int]]
 
 
 class HttpClient:
-    """A client with headers of its own; `token` is sent as `Authorization:
-
-    Bearer`. Safe in several threads.
-    """
+    """A client with headers of its own; `token` is sent as `Authorization: Bearer`. Safe in several threads."""
 
     def __init__(
         self,
@@ -104,4 +102,12 @@ def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mappi
         usual["Authorization"] = f"Bearer {token}"
     given = {name.lower() for name in headers}
     kept = [(name, value) for name, value in usual.items() if name.lower() not in given]
-    return (*kept, *headers.items())
+    return tuple((name, _checked(name, value)) for name, value in (*kept, *headers.items()))
+
+
+def _checked(name: str, value: str) -> str:
+    """The value as it arrives at the other end. Raises ValueError if the header cannot be sent."""
+    if not is_sendable(name, value):
+        raise ValueError(f"header {name!r} cannot have the value {value!r}")
+    value.encode("latin-1")  # a UnicodeEncodeError is a ValueError
+    return value.strip()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import functools
 import http
+import time
 import uuid
 from typing import TYPE_CHECKING, cast
 
@@ -126,6 +128,9 @@ class HttpLine(asyncio.Protocol):
                     case h11.Request():
                         self._request = event
                         self._body.clear()
+                    case h11.Data() if self._upgrades:  # a handshake has no body
+                        self._give_up(400)
+                        return
                     case h11.Data():
                         self._body += event.data
                         if len(self._body) > MAX_BODY:  # the core says how this is answered
@@ -136,7 +141,8 @@ class HttpLine(asyncio.Protocol):
                         self._dispatch()
                         return
                     case h11.ConnectionClosed():
-                        self._transport.close()
+                        if self._asked is None:
+                            self._transport.close()
                         return
                     case _:  # NEED_DATA or PAUSED
                         if self._http.they_are_waiting_for_100_continue:
@@ -158,7 +164,7 @@ class HttpLine(asyncio.Protocol):
             self._board.requests[self._asked] = self
             body = bytes(self._body)
             self._board.receive(Request(self._asked, method, path, query, headers, body, self._peer[0]))
-        elif refusal := upgrade.reject(method, headers):
+        elif refusal := upgrade.reject(method, headers, request.http_version):
             self._write(refusal)
         else:
             self._early += self._http.trailing_data[0]
@@ -251,4 +257,9 @@ def _phrase(status: int) -> bytes:
 
 
 def _date() -> tuple[bytes, bytes]:
-    return b"Date", email.utils.formatdate(usegmt=True).encode()
+    return b"Date", _date_of(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _date_of(second: int) -> bytes:
+    return email.utils.formatdate(second, usegmt=True).encode()

@@ -1,15 +1,12 @@
-"""The gateway in process: functions run in the thread that calls it.
+"""The gateway in process: functions run in the thread that calls it. No sockets, no threads, no sleeping.
 
-No sockets, no threads, no sleeping.
+    shell = InProcess(api, functions, clock=time.time, ids=new_id, observe=None)
+    shell.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
+    Gateway(shell)  # for a test
 
-shell = InProcess(api, functions, clock=time.time, ids=new_id, observe=None)
-shell.manage(Manage("POST", host, "/api/@connections/…", b"…")) # what a hook of botocore calls
-Gateway(shell) # what a test holds
-
-What a function sets off (the $disconnect after a DELETE it made) runs when it has returned, and
-before the outermost call of the test does. Several threads may use it at once: each runs what its
-own calls set off. No time limit is enforced, as nothing sleeps; tick() does what has fallen due by
-the clock.
+What a function sets off (the $disconnect after a DELETE it made) runs when it has returned, and before the
+outermost call of the test does. Several threads may use it at once: each runs what its own calls set off.
+No time limit is enforced, as nothing sleeps; tick() does what has fallen due by the clock.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from .core import NO_STATUS
-from .driver import SETTLE_SECONDS, Driver, new_id
+from .driver import PATIENCE, Driver, new_id
 from .transport import Ended, Line, Refused, Urls
 from .values import (
     Accept,
@@ -116,7 +113,10 @@ class InProcess:
         if self._calls.stack:
             return
         self._drive(lambda: None)
-        self._driver.quiet(lambda: True, SETTLE_SECONDS)
+        if line is None:
+            self._driver.quiet(PATIENCE)
+        else:
+            self._driver.quiet(PATIENCE, enough=line.waiting)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         return self._drive(lambda: self._driver.invoke(function, event))
@@ -148,9 +148,8 @@ class InProcess:
         """Does something, then runs in this thread what it sets off, and what that sets off."""
         todo: deque[Invoke] = deque()
         outermost = not self._calls.stack
-        if outermost:
-            with self._driver.changed:
-                self._active += 1
+        with self._driver.changed:
+            self._active += outermost
         self._calls.stack.append(todo)
         try:
             return action()
@@ -193,15 +192,15 @@ class InProcess:
                 self._lines.pop(effect.connection_id).refusal = effect.reply
             case Send():
                 self._lines[effect.connection_id].arrived(effect.text)
+                self._driver.changed.notify_all()  # whoever waits for it need not wait for quiet
             case Close():
                 line = self._lines.pop(effect.connection_id)
                 line.arrived(Ended(effect.code, effect.reason))
+                self._driver.changed.notify_all()
 
 
 class _Calls(threading.local):
-    """The calls under way in this thread, the outermost first: what each has set off and not yet
-    run.
-    """
+    """The calls under way in this thread, the outermost first: what each has set off and not yet run."""
 
     def __init__(self) -> None:
         self.stack: list[deque[Invoke]] = []
@@ -226,11 +225,14 @@ class InProcessLine:
 
     def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
         if self._ended is None:
-            size = len(data.encode(errors="replace") if isinstance(data, str) else data)
+            size = len(data.encode() if isinstance(data, str) else data)
             largest = min(size, frame_bytes or size)
             self._shell.send(Frame(self.connection_id, data, largest))
             return None
         return self._ended
+
+    def waiting(self) -> bool:
+        return bool(self._messages) or self._ended is not None
 
     def take(self) -> str | Ended | None:
         ended = self._ended  # looked at first: what arrived, arrived before the end

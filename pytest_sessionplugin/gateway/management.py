@@ -2,8 +2,8 @@
 
 It knows no connection itself.
 
-Sources: the service model of `apigatewaymanagementapi`, "Use @connections commands in your backend
-service" in the developer guide, and captures of real answers.
+Sources: the service model of `apigatewaymanagementapi`, "Use @connections commands in your backend service" in the
+developer guide, and captures of real answers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The HTTP answers that API Gateway makes itself, without any function: "Gateway response types"
-in the developer guide.
+"""The HTTP answers that API Gateway makes itself, without any function.
+
+Source: "Gateway response types" in the developer guide.
 """
 
 from __future__ import annotations

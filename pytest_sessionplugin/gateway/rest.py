@@ -2,8 +2,8 @@
 
 It runs nothing.
 
-Sources: "Gateway response types" and "Set up Lambda proxy integrations" in the developer guide,
-and Chalice's tests against AWS.
+Sources: "Gateway response types" and "Set up Lambda proxy integrations" in the developer guide, and Chalice's tests
+against AWS.
 """
 
 from __future__ import annotations
@@ -47,10 +47,7 @@ _REMAPPED = frozenset(
 
 @dataclass(frozen=True)
 class Match:
-    """The route of a request.
-
-    `path` has no stage, `parameters` are still percent-encoded, as on AWS.
-    """
+    """The route of a request. `path` has no stage, `parameters` are still percent-encoded, as on AWS."""
 
     route: Route
     path: str
@@ -58,10 +55,7 @@ class Match:
 
 
 class Router:
-    """Finds the route of a path.
-
-    Concrete segments win over variables, whatever the order of the routes.
-    """
+    """Finds the route of a path. Concrete segments win over variables, whatever the order of the routes."""
 
     def __init__(self, api: Api) -> None:
         self._stage = api.stage
@@ -74,10 +68,10 @@ class Router:
         self._stage_is_a_route = any(_segments(route.path)[0] == self._stage for route in api.routes)
 
     def find(self, path: str) -> Match | None:
-        """`path` is raw, with or without the stage in front; a route that begins like the stage
-        wins.
-        """
-        first, _, rest = path.lstrip("/").partition("/")
+        """`path` is raw, with or without the stage in front; a route that begins like the stage wins."""
+        if not path.startswith("/"):
+            return None
+        first, _, rest = path[1:].partition("/")
         if unquote(first) != self._stage:
             return self._find(path)
         if self._stage_is_a_route and (match := self._find(path)):
@@ -96,8 +90,7 @@ class Router:
 def admit(router: Router, request: Request) -> Match | Reply:
     """The route that serves this request, or the answer if none does.
 
-    An unknown path and a verb that its route does not have are the same 403: API Gateway knows no
-    404 and no 405.
+    An unknown path and a verb that its route does not have are the same 403: API Gateway knows no 404 and no 405.
     """
     if sum(len(value) for _, value in request.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
@@ -115,9 +108,7 @@ def admit(router: Router, request: Request) -> Match | Reply:
 
 
 def preflight(route: Route) -> Reply:
-    """What the mock OPTIONS method answers, which Chalice deploys beside the methods of a route
-    with CORS.
-    """
+    """What the mock OPTIONS method answers, which Chalice deploys beside the methods of a route with CORS."""
     allowed = ",".join([*sorted(route.methods), "OPTIONS"])
     headers = {"Access-Control-Allow-Methods": allowed, **(route.preflight or {})}
     return Reply(200, (("Content-Type", "application/json"), *headers.items()))
@@ -145,8 +136,7 @@ def _headers(result: ProxyResult) -> Headers:
 def _body(request: Request, result: ProxyResult, api: Api) -> bytes | None:
     """The body to send; None if it was to be decoded and is no base64.
 
-    Only the first entry of the client's Accept decides whether base64 is decoded, whatever the
-    answer's own type.
+    Only the first entry of the client's Accept decides whether base64 is decoded, whatever the answer's own type.
     """
     if result.is_base64 and _accepts_binary(request, api):
         try:
@@ -162,9 +152,7 @@ def _accepts_binary(request: Request, api: Api) -> bool:
 
 
 def _segments(path: str) -> list[str]:
-    """Split before percent-decoding, so that %2F stays within its segment; one trailing slash does
-    not count.
-    """
+    """Split before percent-decoding, so that %2F stays within its segment; one trailing slash does not count."""
     trimmed = path[:-1] if path.endswith("/") else path
     return trimmed.removeprefix("/").split("/")
 

@@ -16,6 +16,7 @@ from .values import Headers
 # "Output format of a Lambda function for proxy integration" in the developer guide; any other key
 # at the top makes the output malformed (captures of real traffic).
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # the name of a header: RFC 9110, 5.6.2
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
 
 
@@ -76,7 +77,7 @@ def _headers(single: Any, multiple: Any) -> Headers | None:
         pairs += [(name, value) for value in values]
     pairs += [(name, value) for name, value in single.items() if (name, value) not in pairs]
     texts = [(name, _text(value)) for name, value in pairs]
-    if any(value is None or not _is_sendable(name, value) for name, value in texts):
+    if any(value is None or not is_sendable(name, value) for name, value in texts):
         return None
     return tuple((name, value) for name, value in texts if value is not None)
 
@@ -90,9 +91,6 @@ def _text(value: Any) -> str | None:
     return None
 
 
-def _is_sendable(name: str, value: str) -> bool:
-    """Whether this header can stand on the wire: no control characters, and a name that is a
-    token.
-    """
-    control = any(ord(character) < 32 and character != "\t" for character in value)
-    return _TOKEN.fullmatch(name) is not None and not control
+def is_sendable(name: str, value: str) -> bool:
+    """Whether this header can stand on the wire: no control characters, and a name that is a token."""
+    return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None

@@ -1,11 +1,12 @@
-"""The gateway on real sockets:
+"""The gateway on real sockets: HTTP on one port, WebSocket on another, handlers in parallel threads.
 
-HTTP on one port, WebSocket on another, handlers in parallel threads. No pytest.
+    server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0,
+                    clock=time.time, ids=new_id, observe=None, grace=5.0)
+    with server:  # or start() and stop()
+        server.http_url, server.websocket_url  # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
+        server.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
 
-server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0, clock=time.time,
-ids=new_id, observe=None, grace=5.0) with server: … # or start() and stop() server.http_url,
-server.websocket_url # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
-server.manage(Manage("POST", host, "/api/@connections/…", b"…")) # what a hook of botocore calls
+It parses no bytes, and knows neither pytest nor Chalice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any
 
-from .driver import SETTLE_SECONDS, NotQuiet, new_id
+from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .switchboard import Switchboard
 from .values import Api, Clock, Functions, Ids, Manage, Observe, Reply
@@ -44,10 +45,7 @@ class PortInUse(OSError):
 
 
 class Server:
-    """Starts once.
-
-    Its methods may be called from any thread, but start() and stop() from one only.
-    """
+    """Starts once. Its methods may be called from any thread, but start() and stop() from one only."""
 
     def __init__(
         self,
@@ -82,7 +80,7 @@ class Server:
                 closing.callback(self._listening[-1].close)
             closing.pop_all()
         self._addresses = [_netloc(listening) for listening in self._listening]
-        self._board.loop = asyncio.new_event_loop()
+        self._board.loop = asyncio.SelectorEventLoop()  # on any system: only it has add_reader()
         self._thread.start()
         self._on_loop(self._open())
         return self
@@ -90,8 +88,7 @@ class Server:
     def stop(self) -> None:
         """Closes every WebSocket with 1001, and ends when the handlers have, $disconnect included.
 
-        Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace`
-        seconds.
+        Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace` seconds.
         """
         if self._stopped or not self._thread.is_alive():
             return
@@ -134,12 +131,12 @@ class Server:
         """The connection whose client has this address."""
         return self._board.peers.get(client)
 
-    def settle(self) -> None:
-        """Returns when no handler runs and every frame is written to its socket.
+    def settle(self, connection_id: str | None = None, arrived: int = 0) -> None:
+        """Returns when no handler runs and every frame is written to its socket. Raises NotQuiet.
 
-        Raises NotQuiet.
+        For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
         """
-        self._board.settle(SETTLE_SECONDS)
+        self._board.settle(PATIENCE, connection_id, arrived)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""

@@ -2,9 +2,8 @@
 
 Each call makes a new one; nothing is decided here.
 
-Sources: "Input format of a Lambda function for proxy integration" and "WebSocket API mapping
-template reference" in the developer guide, and captures of real CONNECT, MESSAGE and DISCONNECT
-events.
+Sources: "Input format of a Lambda function for proxy integration" and "WebSocket API mapping template reference" in
+the developer guide, and captures of real CONNECT, MESSAGE and DISCONNECT events.
 """
 
 from __future__ import annotations
@@ -19,10 +18,22 @@ from .values import Api, Handshake, Headers, Request
 
 Event = dict[str, Any]
 
-# What belongs to one hop, and never reaches a function.
-_HOP = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
-_NO_CONTENT_LENGTH = frozenset({"content-length"})
-_FORWARDED = frozenset({"x-amzn-trace-id", "x-forwarded-port", "x-forwarded-proto"})
+# What belongs to one hop or describes the body on it, and what API Gateway sets itself.
+_DROPPED = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-amzn-trace-id",
+        "x-forwarded-for",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+    }
+)
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -50,9 +61,7 @@ def rest_event(
     extended_id: str,
     now: float,
 ) -> Event:
-    """`resource` is the template of the route, `path` the path without the stage, still
-    percent-encoded.
-    """
+    """`resource` is the template of the route, `path` the path without the stage, still percent-encoded."""
     headers = forwarded(request.headers, request.source_ip, request.id, now)
     query = parse_qsl(request.query, keep_blank_values=True)
     body, is_base64 = _body(request, api)
@@ -164,11 +173,8 @@ def is_binary(content_type: str | None, api: Api) -> bool:
 
 
 def forwarded(headers: Headers, source_ip: str, request_id: str, now: float) -> Headers:
-    """The client's headers in its own spelling, without those of the hop, with those that API
-    Gateway adds.
-    """
-    dropped = _HOP | _NO_CONTENT_LENGTH | _FORWARDED | {"x-forwarded-for"}
-    kept = tuple(pair for pair in headers if pair[0].lower() not in dropped)
+    """The client's headers in its own spelling, without those of the hop, with those that API Gateway adds."""
+    kept = (pair for pair in headers if pair[0].lower() not in _DROPPED)
     hops = [value for name, value in headers if name.lower() == "x-forwarded-for"]
     return (
         *kept,
@@ -203,4 +209,5 @@ def milliseconds(now: float) -> int:
 def clf(now: float) -> str:
     """The time as the common log format has it: 16/Mar/2025:00:46:22 +0000."""
     at = datetime.fromtimestamp(now, timezone.utc)
-    return f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}:{at:%H:%M:%S} +0000"
+    day, time = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
+    return f"{day}:{time} +0000"

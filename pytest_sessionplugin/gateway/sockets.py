@@ -2,16 +2,15 @@
 
 It has no thread of its own.
 
-A socket is read by whoever looks at it. That nothing is on its way is found out exactly, without
-waiting for a time-out: what was sent has been read once a ping is answered, then the server says
-when it is quiet, and what it had written by then is here once another ping is answered.
+A socket is read by whoever looks at it. That nothing is on its way is found out exactly, without waiting for a
+time-out: what was sent has been read once a ping is answered, then the server says when it is quiet, and what it had
+written by then is here once another ping is answered.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import itertools
 import secrets
 import socket
 import threading
@@ -27,7 +26,7 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from . import upgrade
-from .driver import SETTLE_SECONDS, NotQuiet
+from .driver import PATIENCE, NotQuiet
 from .server import Server
 from .shapes import header
 from .transport import Ended, Line, Refused, Urls
@@ -75,8 +74,13 @@ class SocketTransport:
 
     def settle(self, line: Line | None = None) -> None:
         _round_trip([each for each in tuple(self._lines) if each.unread])
-        self._server.settle()
-        _round_trip([line] if isinstance(line, SocketLine) else tuple(self._lines))
+        if not isinstance(line, SocketLine):
+            self._server.settle()
+            _round_trip(tuple(self._lines))
+        else:
+            self._server.settle(line.connection_id, line.arrived)
+            if not line.waiting():
+                _round_trip([line])
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         return self._server.invoke(function, event)
@@ -102,15 +106,16 @@ class SocketLine:
     def __init__(self, sock: socket.socket, connection_id: str | None, subprotocol: str | None):
         self.connection_id, self.subprotocol = connection_id, subprotocol
         self.on_end: Callable[[SocketLine], None] = lambda line: None
-        self.unread = False  # something was sent that the server may not have read yet
         self._socket = sock
         self._protocol = Protocol(CLIENT, state=OPEN, max_size=None, logger=SILENT)
         self._lock = threading.RLock()
         self._messages: deque[str] = deque()
+        self.arrived = 0  # messages, since the beginning
         self._partial: list[bytes] = []
         self._ended: Ended | None = None
-        self._pings = itertools.count()
-        self._ponged = -1  # the last ping that was answered
+        self._pings = 0  # how many were sent; their numbers begin with 0
+        self._ponged = -1  # the last one that was answered
+        self._covering = -1  # the one whose answer says that all we sent has been read
 
     @classmethod
     def open(cls, server: Server, target: str, headers: Headers) -> SocketLine:
@@ -133,22 +138,28 @@ class SocketLine:
             self._read_what_is_here()
             if self._ended is not None:
                 return self._ended
-            payload = data.encode(errors="replace") if isinstance(data, str) else data
+            payload = data.encode() if isinstance(data, str) else data
             size = frame_bytes or max(len(payload), 1)
             pieces = [payload[i : i + size] for i in range(0, len(payload), size)] or [b""]
             start = self._protocol.send_text if isinstance(data, str) else self._protocol.send_binary
             start(pieces[0], fin=len(pieces) == 1)
             for number, piece in enumerate(pieces[1:], 2):
                 self._protocol.send_continuation(piece, fin=number == len(pieces))
-            self.unread = True
+            self._covering = self._pings  # the next one
             self._write()
             return None
 
     def take(self) -> str | Ended | None:
         with self._lock:
+            if self.waiting() and self._messages:
+                return self._messages.popleft()
+            return self._ended
+
+    def waiting(self) -> bool:
+        with self._lock:
             if not self._messages:
                 self._read_what_is_here()
-            return self._messages.popleft() if self._messages else self._ended
+            return bool(self._messages) or self._ended is not None
 
     def close(self, code: int | None, reason: str) -> None:
         with self._lock:
@@ -167,25 +178,27 @@ class SocketLine:
 
     # --- for settle()
 
+    @property
+    def unread(self) -> bool:
+        """Whether something was sent of which we do not know that the server has read it."""
+        return self._ponged < self._covering
+
     def ping(self) -> int:
         """Sends a ping; what was sent before it has been read when its pong is here."""
         with self._lock:
-            number = next(self._pings)
+            number = self._pings
+            self._pings += 1
             if self._ended is None:
-                self.unread = False
                 self._protocol.send_ping(str(number).encode())
                 self._write()
             return number
 
     def await_pong(self, number: int, deadline: float) -> None:
-        """What the server wrote before it read the ping is here when this returns.
-
-        Raises NotQuiet.
-        """
+        """What the server wrote before it read the ping is here when this returns. Raises NotQuiet."""
         with self._lock:
             while self._ended is None and self._ponged < number:
                 if not self._read(deadline - time.monotonic()):
-                    raise NotQuiet(("the answer to a ping",), SETTLE_SECONDS)
+                    raise NotQuiet(("the answer to a ping",), PATIENCE)
 
     # --- reading and writing, under the lock
 
@@ -234,6 +247,7 @@ class SocketLine:
             if frame.fin:
                 self._messages.append(b"".join(self._partial).decode(errors="replace"))
                 self._partial.clear()
+                self.arrived += 1
 
     def _write(self) -> None:
         data = b"".join(self._protocol.data_to_send())
@@ -254,7 +268,7 @@ class SocketLine:
 
 def _round_trip(lines: Collection[SocketLine]) -> None:
     """What was sent on these lines has been read, and what was written to them is here."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + PATIENCE
     for line, number in [(line, line.ping()) for line in lines]:
         line.await_pong(number, deadline)
 
@@ -262,7 +276,8 @@ def _round_trip(lines: Collection[SocketLine]) -> None:
 def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[str | None, bytes]:
     """The subprotocol that was chosen, and what came right behind the answer. Raises Refused."""
     http1 = h11.Connection(h11.CLIENT)
-    request = h11.Request(method="GET", target=target, headers=list(headers))
+    wire = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    request = h11.Request(method="GET", target=target, headers=wire)
     sock.sendall((http1.send(request) or b"") + (http1.send(h11.EndOfMessage()) or b""))
     reply: Reply | None = None
     while True:
@@ -300,6 +315,7 @@ def _exchange(
         connection.putheader(name, value)
     if body or method in ("POST", "PUT", "PATCH"):
         connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body or None)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
+        connection.endheaders(body or None)
     with connection.getresponse() as response:
         return Reply(response.status, tuple(response.getheaders()), response.read())

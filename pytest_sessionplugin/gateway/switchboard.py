@@ -2,8 +2,8 @@
 
 It parses nothing and listens to nothing.
 
-`hand_over` is called in any thread and only queues; one queue for all lines, so that what the core
-decided first is written first. Everything else that touches a line runs on the loop's thread.
+`hand_over` is called in any thread and only queues; one queue for all lines, so that what the core decided first is
+written first. Everything else that touches a line runs on the loop's thread.
 """
 
 from __future__ import annotations
@@ -75,9 +75,19 @@ class Switchboard:
     def receive(self, event: Input) -> None:
         self.driver.receive(event)
 
-    def settle(self, seconds: float) -> None:
-        """Waits until no handler runs and every frame is written. Raises NotQuiet."""
-        self.driver.quiet(lambda: not self._unwritten, seconds)
+    def settle(self, seconds: float, connection_id: str | None = None, arrived: int = 0) -> None:
+        """Waits until no handler runs and every frame is written. Raises NotQuiet.
+
+        For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
+        """
+
+        def enough() -> bool:
+            if connection_id is None:
+                return False
+            line = self.connections.get(connection_id)
+            return line is None or line.written > arrived
+
+        self.driver.quiet(seconds, lambda: not self._unwritten, enough)
 
     def run(self) -> None:
         """Runs the loop in this thread until it is stopped."""
@@ -138,11 +148,16 @@ class Switchboard:
 
     def _flush(self) -> None:
         self._woken = False  # first: whoever appends from here on wakes us again
-        while self._outbox:
-            self._write(self._outbox.popleft())
+        for _ in range(len(self._outbox)):  # and no more: the lines want to be read, too
+            effect = self._outbox.popleft()
+            try:
+                self._write(effect)
+            except Exception as error:  # noqa: BLE001 - a bug with one line must not silence the others
+                self.loop.call_exception_handler({"message": f"cannot perform {effect}", "exception": error})
         with self.driver.changed:
             self._unwritten = bool(self._outbox)
             self.driver.changed.notify_all()
+        self._perform()
         if self._held and len(self.driver.running) <= CROWDED // 2:
             held, self._held = self._held, set()
             for line in held:

@@ -46,9 +46,10 @@ class Line(Protocol):
     def subprotocol(self) -> str | None: ...
 
     def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
-        """Sends a message, cut into frames of so many bytes; gives the end instead if there is
-        one.
-        """
+        """Sends a message, cut into frames of so many bytes; gives the end instead if there is one."""
+
+    def waiting(self) -> bool:
+        """Whether take() would give something."""
 
     def take(self) -> str | Ended | None:
         """The next message that is here; the end once all were taken; None if neither is here."""
@@ -72,9 +73,9 @@ class Transport(Protocol):
         """Raises Refused."""
 
     def settle(self, line: Line | None = None) -> None:
-        """Returns when no handler runs and every message is at hand: of this line, or of all.
+        """Returns when no handler runs and every message is at hand. Raises NotQuiet.
 
-        Raises NotQuiet.
+        For a line it is enough that something is waiting for it.
         """
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:

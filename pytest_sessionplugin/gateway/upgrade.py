@@ -6,7 +6,6 @@ No sockets, no policy.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 from .replies import failure
@@ -17,11 +16,11 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = "13"
 
 
-def reject(method: str, headers: Headers) -> Reply | None:
+def reject(method: str, headers: Headers, http_version: bytes = b"1.1") -> Reply | None:
     """The answer to a request that is no opening handshake, or a wrong one."""
     connection = (header(headers, "connection") or "").lower()
     upgrade = (header(headers, "upgrade") or "").strip().lower()
-    if method != "GET" or "upgrade" not in map(str.strip, connection.split(",")):
+    if http_version < b"1.1" or method != "GET" or "upgrade" not in map(str.strip, connection.split(",")):
         return _UPGRADE_REQUIRED
     if upgrade != "websocket":
         return _UPGRADE_REQUIRED
@@ -29,7 +28,7 @@ def reject(method: str, headers: Headers) -> Reply | None:
         return _WRONG_VERSION
     try:
         key = base64.b64decode(header(headers, "sec-websocket-key") or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         return _BAD_REQUEST
     return None if len(key) == 16 else _BAD_REQUEST
 

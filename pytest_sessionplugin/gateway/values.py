@@ -53,8 +53,8 @@ class Api:
 class Request:
     """An HTTP request.
 
-    `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in
-    front of the path, as in the URL of a deployed API, or be left out.
+    `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in front of the path,
+    as in the URL of a deployed API, or be left out.
     """
 
     id: str
@@ -130,9 +130,7 @@ class Manage:
 
 @dataclass(frozen=True)
 class Backlog:
-    """Whether more waits to be sent to a client than its line may hold: while `full`, posts answer
-    429.
-    """
+    """Whether more waits to be sent to a client than its line may hold: while `full`, posts answer 429."""
 
     connection_id: str
     full: bool
@@ -199,9 +197,7 @@ Effect = Invoke | Respond | Accept | Refuse | Send | Close
 
 
 class FunctionTimedOut(Exception):
-    """Raised out of Functions: the function ran into its own time-out, and the gateway gets
-    TimedOut.
-    """
+    """Raised out of Functions: the function ran into its own time-out, and the gateway gets TimedOut."""
 
 
 Functions = Callable[[Invoke], Any]
@@ -225,5 +221,4 @@ class Observed:
 
 
 Observe = Callable[[Observed], None]
-"""Called with the core locked, so that the order is the true one: it may store, and nothing else.
-"""
+"""Called with the core locked, so that the order is the true one: it may store, and nothing else."""

@@ -1,6 +1,4 @@
-"""A WebSocket as a test holds it: sends, receives, and says what arrived when something else was
-expected.
-"""
+"""A WebSocket as a test holds it: sends, receives, and says what arrived when something else was expected."""
 
 from __future__ import annotations
 
@@ -51,10 +49,7 @@ class Exchanged:
 
 
 class WebSocket:
-    """One connection, open from the start.
-
-    Leave it with `close()`, `drop()` or a `with` statement.
-    """
+    """One connection, open from the start. Leave it with `close()`, `drop()` or a `with` statement."""
 
     def __init__(self, transport: Transport, line: Line, on_end: Callable[[WebSocket], None]) -> None:
         self._transport, self._line, self._on_end = transport, line, on_end
@@ -82,19 +77,13 @@ class WebSocket:
         self._send(text, frame_bytes)
 
     def send_bytes(self, data: bytes, *, frame_bytes: int | None = None) -> None:
-        """A binary message; API Gateway closes the connection with 1003.
-
-        Raises ConnectionClosed.
-        """
+        """A binary message; API Gateway closes the connection with 1003. Raises ConnectionClosed."""
         self._send(data, frame_bytes)
 
     # --- receiving
 
     def receive_text(self) -> str:
-        """The next frame.
-
-        Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed.
-        """
+        """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed."""
         found = self._next()
         if isinstance(found, str):
             self.frames.append(Exchanged("received", found))
@@ -107,10 +96,7 @@ class WebSocket:
         return json.loads(self.receive_text())
 
     def expect(self, type: str, **fields: Any) -> dict[str, Any]:
-        """The next frame, which must have this `type` and these fields.
-
-        Raises AssertionError if not.
-        """
+        """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""
         frame = self.receive_json()
         wanted = {"type": type, **fields}
         if isinstance(frame, dict) and wanted.items() <= frame.items():
@@ -118,10 +104,7 @@ class WebSocket:
         raise AssertionError(f"expected {wanted!r}, received {frame!r}{self._transcript()}")
 
     def receive_nothing(self) -> None:
-        """Passes if no frame is here or on its way.
-
-        Raises AssertionError if there is, and leaves it there.
-        """
+        """Passes if no frame is here or on its way. Raises AssertionError if there is, and leaves it there."""
         found = self._next()
         if isinstance(found, Ended):
             raise self._closed(found)
@@ -132,8 +115,13 @@ class WebSocket:
     # --- leaving
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """The closing handshake. Frames that came before can still be received."""
-        self._leave(f"close {code} {reason}".strip(), lambda: self._line.close(code, reason))
+        """The closing handshake. Frames that came before can still be received.
+
+        Raises ValueError for what no client may send: 1005, say, or a reason without a code.
+        """
+        if not _may_send(code, reason):
+            raise ValueError(f"no client may close with code {code} and reason {reason!r}")
+        self._leave(f"close {'' if code is None else code} {reason}", lambda: self._line.close(code, reason))
 
     def drop(self) -> None:
         """Leaves as a client does whose network fails: without a close frame."""
@@ -178,7 +166,7 @@ class WebSocket:
 
     def _leave(self, how: str, action: Callable[[], None]) -> None:
         if self._ended is None:
-            self.frames.append(Exchanged("sent", how))
+            self.frames.append(Exchanged("sent", how.strip()))
             action()
         self._on_end(self)
 
@@ -187,3 +175,11 @@ class WebSocket:
             return "; nothing was sent or received on this socket"
         lines = "\n".join(f"  {exchanged}" for exchanged in self.frames)
         return f"; on this socket:\n{lines}"
+
+
+def _may_send(code: int | None, reason: str) -> bool:
+    """RFC 6455, 7.4: some codes only tell what was not sent."""
+    if code is None:
+        return not reason
+    defined = 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+    return defined and len(reason.encode()) <= 123

@@ -46,6 +46,8 @@ class WebSocketLine(asyncio.Protocol):
         self._largest = 0
         self._is_text = True
         self._told = False  # the core knows that the client is gone
+        self._cut_off: asyncio.TimerHandle | None = None
+        self.written = 0  # messages of ours
         board.lines.add(self)
         board.connections[connection_id] = self
         transport.set_write_buffer_limits(MAX_BACKLOG)
@@ -65,8 +67,11 @@ class WebSocketLine(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._protocol.receive_eof()
         self._tell(NO_CLOSE_FRAME)
+        if self._cut_off is not None:
+            self._cut_off.cancel()
         self._board.forget(self)
-        self._board.peers.pop(self._peer, None)
+        if self._board.peers.get(self._peer) == self._id:  # and not of a newer client of that address
+            del self._board.peers[self._peer]
 
     def pause_writing(self) -> None:
         self._board.receive(Backlog(self._id, full=True))
@@ -80,13 +85,14 @@ class WebSocketLine(asyncio.Protocol):
         if self._protocol.state is OPEN:
             self._protocol.send_text(text.encode(errors="replace"))
             self._flush()
+            self.written += 1
 
     def close(self, code: int, reason: str) -> None:
         self._told = True
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
-            self._board.loop.call_later(CLOSE_SECONDS, self._transport.abort)
+            self._cut_off_soon()
 
     def resume(self) -> None:
         """Reads on, after the handlers could not keep up."""
@@ -158,7 +164,12 @@ class WebSocketLine(asyncio.Protocol):
                 self._transport.write(data)
             else:
                 self._transport.write_eof()
-                self._board.loop.call_later(CLOSE_SECONDS, self._transport.abort)
+                self._cut_off_soon()
+
+    def _cut_off_soon(self) -> None:
+        """The client has to answer our close, or to hang up as we did."""
+        if self._cut_off is None:
+            self._cut_off = self._board.loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
 
 def _said(close: Close | None) -> tuple[int, str]:

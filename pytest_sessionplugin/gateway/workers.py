@@ -18,10 +18,7 @@ MAX_THREADS = 1_000
 
 
 class Workers(Generic[_Job]):
-    """Thread-safe.
-
-    The threads are daemons: a handler that never ends does not keep the process alive.
-    """
+    """Thread-safe. The threads are daemons: a handler that never ends does not keep the process alive."""
 
     def __init__(self, run: Callable[[_Job], None], limit: int = MAX_THREADS) -> None:
         self._run, self._limit = run, limit
@@ -32,9 +29,7 @@ class Workers(Generic[_Job]):
         self._stopped = False
 
     def submit(self, job: _Job) -> None:
-        """Runs a job at once in a thread of its own, or as soon as one of the `limit` threads is
-        free.
-        """
+        """Runs a job at once in a thread of its own, or as soon as one of the `limit` threads is free."""
         with self._lock:
             if self._stopped:
                 return

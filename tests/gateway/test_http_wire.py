@@ -106,7 +106,6 @@ class TestMalformed:
         [
             b"\r\n\r\n\x00\x01",
             b"GET\r\n\r\n",
-            b"GET / HTTP/9.9\r\n\r\n",
             b"GET / HTTP/1.1\r\n\r\n",  # no Host
             b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n",

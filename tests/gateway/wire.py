@@ -19,8 +19,12 @@ class Wire:
         self.socket.settimeout(SECONDS)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect((address.hostname, address.port))
         self._read = bytearray()
+        try:
+            self.socket.connect((address.hostname, address.port))
+        except OSError:
+            self.socket.close()
+            raise
 
     def __enter__(self) -> Wire:
         return self

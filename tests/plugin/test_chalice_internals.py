@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 import uuid
@@ -27,7 +26,6 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Chalice:
     from chalice.app import Chalice
 
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setattr(os, "environ", os.environ)
     monkeypatch.setenv("AWS_EXECUTION_ENV", "")  # Chalice adds to it
     app = Chalice("chat", configure_logs=False)
     app.experimental_feature_flags.add("WEBSOCKETS")

@@ -273,13 +273,34 @@ def management() -> Any:
     return client("apigatewaymanagementapi", endpoint_url=f"https://{HOST}/api")
 
 
-@pytest.mark.parametrize("data", [b"hi", "hi", io.BytesIO(b"hi")])
-def test_a_post_comes_to_the_gateway_as_it_would_to_aws(aws: Aws, calls: Calls, data: object) -> None:
+@pytest.mark.parametrize("throttled", [False, True])
+@pytest.mark.parametrize("data", [b"hi", "hi", b"", io.BytesIO(b"hi")])
+def test_a_post_comes_to_the_gateway_as_it_would_to_aws(
+    aws: Aws, calls: Calls, faults: Faults, data: Any, throttled: bool
+) -> None:
     aws.door.gateway = gateway = Recorder(Reply(200))
+    if throttled:
+        faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
     response = management().post_to_connection(ConnectionId="VNR=", Data=data)
-    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", b"hi")]
+    body = b"hi" if data else b""
+    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", body)]
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert calls.count("apigatewaymanagementapi:PostToConnection") == 1
+
+
+def test_a_post_is_signed_and_sent_only_if_a_fault_could_meet_it(aws: Aws, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    signed: list[str] = []
+    api = management()
+    api.meta.events.register("before-sign", lambda event_name, **_: signed.append(event_name))
+    api.post_to_connection(ConnectionId="VNR=", Data=b"1")
+    assert signed == []
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
+    api.post_to_connection(ConnectionId="other", Data=b"2")
+    assert signed == []
+    api.post_to_connection(ConnectionId="VNR=", Data=b"3")
+    assert signed == ["before-sign.apigatewaymanagementapi.PostToConnection"] * 2
+    assert len(gateway.calls) == 3
 
 
 def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Aws) -> None:

@@ -84,19 +84,21 @@ def test_it_can_be_turned_off(stranger: Stranger) -> None:
     result.stdout.fnmatch_lines(["*fixture 'chalice_gateway' not found*"])
 
 
-def test_an_import_hook_that_came_too_late_still_reaches_clients_that_are_there(tmp_path: Path) -> None:
-    """As when another plugin has imported boto3 first."""
+def test_a_hook_that_comes_late_is_still_the_first_to_answer() -> None:
+    """As when another plugin has imported boto3 and moto, made a client, and started a mock."""
     program = """
 import boto3
-from botocore.exceptions import ClientError
+from moto import mock_aws
 early = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
 from pytest_sessionplugin.aws.hook import HOOK
 HOOK.install()
 HOOK.install()
 from pytest_sessionplugin.aws.moto_internals import Emulated
-with Emulated({}).open() as aws:
-    print(early.list_tables()["TableNames"], len(list(aws.door.calls)))
+with mock_aws(), Emulated({}).open() as aws:
+    early.list_tables()
+    boto3.client("dynamodb", region_name="us-east-1").list_tables()
+    print(aws.door.calls.count("dynamodb:ListTables"))
 """
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
-    assert run.stdout.split() == ["[]", "1"]
+    assert run.stdout.split() == ["2"]

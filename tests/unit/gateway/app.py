@@ -31,6 +31,7 @@ class App:
     def __init__(self) -> None:
         self.log: list[Any] = []
         self.gate = threading.Event()  # the message "wait" waits for it
+        self.second_gate = threading.Event()
         self.waiting = threading.Semaphore(0)  # released by each that waits
 
     def __call__(self, invoke: Invoke) -> Any:
@@ -79,6 +80,12 @@ class App:
             self.waiting.release()
             assert self.gate.wait(10)
             self.manage("POST", me, rest)
+        elif verb == "wait-post-wait":
+            to, _, text = rest.partition(" ")
+            self.waiting.release()
+            assert self.gate.wait(10)
+            self.manage("POST", to, text)
+            assert self.second_gate.wait(10)
         return {"statusCode": 200, "body": "dropped"}
 
     def disconnect(self, event: Any) -> Any:

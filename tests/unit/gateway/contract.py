@@ -106,6 +106,22 @@ class Http:
         with pytest.raises(ValueError, match="'echo'"):
             gateway.http().get("echo")
 
+    @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "€"}, {"": "a"}])
+    def test_a_header_that_cannot_be_sent_is_a_mistake(self, gateway: Gateway, headers: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match=r"header|latin-1"):
+            gateway.http().get("/echo", headers=headers)
+        with pytest.raises(ValueError, match=r"header|latin-1"):
+            gateway.websocket(headers=headers)
+
+    def test_header_values_are_trimmed_and_may_be_latin_1(self, gateway: Gateway) -> None:
+        headers = gateway.http().get("/echo", headers={"X": " é ", "Y": ""}).json()["headers"]
+        assert (headers["X"], headers["Y"]) == ("é", "")
+
+    def test_a_path_is_percent_encoded_where_it_must_be(self, gateway: Gateway) -> None:
+        assert gateway.http().get("/members/a b%20é").status_code == 410
+        event = gateway.http().get("/echo?q=é f&r=%20").json()
+        assert event["queryStringParameters"] == {"q": "é f", "r": " "}
+
 
 class WebSockets:
     def test_a_handshake_sends_what_the_test_says(self, gateway: Gateway, app: App) -> None:
@@ -241,6 +257,21 @@ class WebSockets:
         gateway.settle()
         assert app.log[1][:3] == ("disconnect", ws.connection_id, code)
 
+    def test_a_frame_is_received_at_once_while_other_handlers_go_on(self, gateway: Gateway, app: App) -> None:
+        """Quiet is waited for only as long as nothing comes: alice's handler posts, and then does not end."""
+        with gateway.websocket() as alice, gateway.websocket() as bob:
+            message = f"wait-post-wait {bob.connection_id} hi"
+            sending = threading.Thread(target=alice.send_text, args=(message,))
+            sending.start()
+            assert app.waiting.acquire(timeout=10)
+            posting = threading.Thread(target=app.gate.set)
+            posting.start()
+            assert bob.receive_text() == "hi"
+            app.second_gate.set()
+            posting.join(10)
+            sending.join(10)
+            bob.receive_nothing()
+
     def test_a_message_in_fragments_of_a_byte_is_put_together(self, gateway: Gateway) -> None:
         with gateway.websocket() as ws:
             ws.send_text("echo héé", frame_bytes=1)
@@ -271,6 +302,13 @@ class Closing:
         assert list(gateway.websockets) == []
         gateway.settle()
         assert app.log[1][2] == 1005
+
+    @pytest.mark.parametrize(
+        ("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (2000, ""), (None, "why"), (5000, "")]
+    )
+    def test_with_what_no_client_may_send_is_a_mistake(self, gateway: Gateway, code: int | None, reason: str) -> None:
+        with gateway.websocket() as ws, pytest.raises(ValueError, match="no client may close"):
+            ws.close(code, reason)
 
     def test_closing_twice_is_once(self, gateway: Gateway, app: App) -> None:
         ws = gateway.websocket()

@@ -141,7 +141,7 @@ def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: Ap
 def test_a_gateway_that_does_not_get_quiet_says_who_still_runs(
     gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sessionplugin.gateway.inprocess.SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr("pytest_sessionplugin.gateway.inprocess.PATIENCE", 0.01)
     with gateway.websocket() as ws, ThreadPoolExecutor(1) as pool:
         sending = pool.submit(ws.send_text, "wait done")
         assert app.waiting.acquire(timeout=10)

@@ -1,0 +1,130 @@
+"""A team's own clients and mocks: early ones are caught, and `mock_aws` works around, inside and beside."""
+
+from __future__ import annotations
+
+import itertools
+
+from tests.plugin.conftest import Stranger
+
+SUITE = """
+import os
+import boto3
+import pytest
+from moto import mock_aws
+
+EARLY = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+SPEC = dict(
+    TableName="theirs",
+    KeySchema=[dict(AttributeName="name", KeyType="HASH")],
+    AttributeDefinitions=[dict(AttributeName="name", AttributeType="S")],
+    BillingMode="PAY_PER_REQUEST",
+)
+
+
+def enter(client, table):
+    client.update_item(
+        TableName=table, Key={"name": {"S": "a"}},
+        UpdateExpression="ADD people :one", ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+
+
+def people(client, table):
+    return int(client.get_item(TableName=table, Key={"name": {"S": "a"}})["Item"]["people"]["N"])
+
+
+def ours(dynamodb_tables, aws_calls):
+    enter(EARLY, "rooms-us-east-1")
+    assert people(EARLY, "rooms-us-east-1") == 1
+    assert EARLY.list_tables()["TableNames"] == ["rooms-us-east-1"]
+    assert len(aws_calls) == 3
+
+
+def theirs():
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        assert client.list_tables()["TableNames"] == []
+        client.create_table(**SPEC)
+        enter(client, "theirs")
+        assert people(client, "theirs") == 1
+
+
+def inside(dynamodb_tables):
+    enter(EARLY, "rooms-us-east-1")
+    with mock_aws(config={"core": {"service_whitelist": ["dynamodb"]}}):
+        inner = boto3.client("dynamodb")
+        enter(inner, "rooms-us-east-1")
+        assert people(inner, "rooms-us-east-1") == 2  # shared, and written once
+    assert people(EARLY, "rooms-us-east-1") == 2
+
+
+@pytest.fixture
+def mocked():
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(**SPEC)
+        enter(client, "theirs")
+        yield client
+        assert client.list_tables()["TableNames"] == ["theirs"]
+        assert people(client, "theirs") == 1
+
+
+def around(mocked, dynamodb_tables):
+    assert mocked.list_tables()["TableNames"] == ["rooms-us-east-1"]
+    enter(mocked, "rooms-us-east-1")
+    assert dynamodb_tables["Rooms"].scan()["Count"] == 1
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    def state():
+        from moto.core.config import default_user_config
+        from moto.core.models import MockAWS
+        return (
+            dict(os.environ), dict(default_user_config), boto3.DEFAULT_SESSION,
+            MockAWS._nested_count, MockAWS._mocks_active,
+        )
+    before = state()
+    before[0].pop("PYTEST_CURRENT_TEST")
+    yield
+    after = state()
+    after[0].pop("PYTEST_CURRENT_TEST")
+    assert after == before
+
+
+"""
+
+ORDER = ["ours", "theirs", "ours", "inside", "ours", "around", "theirs"]
+ORDER += ["inside", "theirs", "around", "inside", "around", "ours"]
+"""Each kind of test comes right after each other kind."""
+
+ARGUMENTS = {
+    "ours": ["dynamodb_tables", "aws_calls"],
+    "theirs": [],
+    "inside": ["dynamodb_tables"],
+    "around": ["mocked", "dynamodb_tables"],
+}
+
+
+def test_mocks_of_a_team_and_ours_get_along_in_any_order(stranger: Stranger) -> None:
+    assert len(set(itertools.pairwise(ORDER))) == 12
+    tests = "".join(
+        f"def test_{number}({', '.join(ARGUMENTS[kind])}): {kind}({', '.join(ARGUMENTS[kind])})\n"
+        for number, kind in enumerate(ORDER)
+    )
+    (stranger.root / "test_it.py").write_text(SUITE + tests)
+    stranger.test().assert_outcomes(passed=13)
+
+
+def test_what_an_app_asks_of_aws_that_nothing_emulates_is_blocked(stranger: Stranger) -> None:
+    """Not even a client that the app made when it was imported gets out."""
+    (stranger.root / "app.py").write_text(
+        "import boto3\nfrom chalice import Chalice\napp = Chalice('chat')\ntranslate = boto3.client('translate')\n"
+        "@app.route('/')\ndef index():\n    translate.list_languages()\n"
+    )
+    body = """
+        def test_it(chalice_gateway):
+            assert chalice_gateway.http().get("/").status_code == 500
+    """
+    result = stranger.test(test_it=body)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["translate:ListLanguages was blocked: nothing emulates it*"])

@@ -1,0 +1,223 @@
+"""The command in a process of its own: real sockets, one sentence for what cannot be, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.plugin.conftest import APP, PYPROJECT, REPOSITORY, write_project
+
+pytest.importorskip("h11")
+pytest.importorskip("websockets")
+
+COMMAND = [sys.executable, "-m", "pytest_sessionplugin"]
+PATIENCE = 30.0  # seconds after which a process that hangs is killed
+FREE_PORTS = ["--http-port", "0", "--websocket-port", "0"]
+
+GUARDED = """
+
+import jwt
+from chalice import UnauthorizedError
+
+
+@app.route("/me")
+def me():
+    token = app.current_request.headers.get("authorization", "").removeprefix("Bearer ")
+    try:
+        said = jwt.decode(token, os.environ["SECRET"], ["HS256"], audience="test", issuer="https://tokens.test")
+    except jwt.InvalidTokenError as error:
+        raise UnauthorizedError(str(error))
+    return {"you": said["sub"]}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in os.environ:
+        if name.startswith(("SESSIONPLUGIN_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    return write_project(tmp_path, APP + GUARDED, PYPROJECT + 'SECRET = "{token:secret}"\n')
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """The process; killed if the block does not end it."""
+    command = [*COMMAND, *arguments]
+    with subprocess.Popen(command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def get(url: str, token: str | None = None, method: str = "GET") -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - loopback
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 - loopback
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_it_serves_http_and_websocket_and_ends_on_ctrl_c(root: Path) -> None:
+    from websockets.sync.client import connect
+
+    with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+        up = json.loads(line(process))
+        assert set(up) == {"http", "websocket", "token"}
+        assert get(f"{up['http']}/rooms/a", method="POST") == (200, {"people": 1, "greeting": "hello"})
+        assert get(f"{up['http']}/rooms/a") == (200, {"people": 1, "greeting": "hello"})
+        with connect(up["websocket"]) as client:
+            client.send("hi")
+            assert client.recv(PATIENCE) == "echo hi"
+            client.send("bug")
+            assert "Internal server error" in str(client.recv(PATIENCE))
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=2)
+    assert process.returncode == 0
+    assert output == ""  # what the app prints goes to stderr
+    assert "somebody enters a" in errors
+    assert "message failed:\n" in errors
+    assert "ZeroDivisionError: a bug in a handler" in errors
+
+
+def test_a_token_of_another_process_is_accepted(root: Path) -> None:
+    with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+        up = json.loads(line(process))
+        token = run("token", "bob", "--project", str(root), cwd=root.parent)
+        assert (token.returncode, token.stderr) == (0, "")
+        for good, subject in ((up["token"], "alice"), (token.stdout.strip(), "bob")):
+            assert get(f"{up['http']}/me", good) == (200, {"you": subject})
+        late = run("token", "bob", "--expires-in", "-1", cwd=root).stdout.strip()
+        assert get(f"{up['http']}/me", late)[0] == 401
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=2)
+    assert process.returncode == 0
+
+
+def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> None:
+    with running("serve", *FREE_PORTS, cwd=root) as process:
+        shown = [line(process)]
+        while " connect ws://" not in shown[-1]:
+            assert process.poll() is None, shown
+            shown.append(line(process))
+        assert shown[0] == "chat, stage dev, tables in memory. Ctrl-C stops it.\n"
+        assert "\033" not in "".join(shown)
+        curl, connect = shlex.split(shown[-2]), shlex.split(shown[-1])
+        name, url, option, header = curl
+        assert (name, option) == ("curl", "-H")
+        assert get(url, header.removeprefix("Authorization: Bearer "))[0] == 500  # of /bug, the first route
+        talk = subprocess.Popen(connect, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
+        with talk:
+            assert talk.stdin is not None
+            talk.stdin.write("hi\n")
+            talk.stdin.flush()
+            assert line(talk) == "< echo hi\n"
+            process.send_signal(signal.SIGINT)
+            assert line(talk).startswith("closed: 1001")
+        assert process.wait(2) == 0
+
+
+def test_an_app_that_cannot_be_loaded_is_its_own_traceback_and_a_sentence(root: Path) -> None:
+    (root / "app.py").write_text("import os\nos.environ['SECRET_OF_MINE']\n")
+    ended = run("serve", *FREE_PORTS, cwd=root)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("sessionplugin: importing app of ")
+    assert 'app.py", line 2, in <module>' in ended.stderr
+    assert "pytest_sessionplugin" not in ended.stderr.replace("sessionplugin: ", "")
+
+
+def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, sentence in (
+            (["serve", "--http-port", port], f"port {port} on 127.0.0.1 is in use, so HTTP cannot be served there"),
+            (["serve", ".."], "is no Chalice project: it has no app.py"),
+        ):
+            ended = run(*arguments, cwd=root)
+            assert (ended.returncode, ended.stdout) == (2, "")
+            assert ended.stderr.count("\n") == 1
+            assert sentence in ended.stderr
+
+
+def test_dynamodb_elsewhere_must_be_on_this_machine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "https://dynamodb.us-east-1.amazonaws.com")
+    ended = run("serve", *FREE_PORTS, cwd=root)
+    assert ended.returncode == 2
+    assert "it must be on loopback; this command calls no real table." in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["token", "--help"], ["connect", "--help"]])
+def test_help_helps_without_a_project(tmp_path: Path, arguments: list[str]) -> None:
+    from pytest_sessionplugin.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+
+
+class DynamoDB(BaseHTTPRequestHandler):
+    """Stands for DynamoDB Local: it remembers what it is asked, and says that all is there."""
+
+    ANSWERS: Mapping[str, Any] = {
+        "DescribeTable": {"Table": {"TableStatus": "ACTIVE"}},
+        "GetItem": {"Item": {"people": {"N": "5"}}},
+    }
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+        self.asked.append(operation)
+        body = json.dumps(self.ANSWERS.get(operation, {})).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_tables_can_be_in_a_dynamodb_on_this_machine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), DynamoDB) as dynamodb:
+        threading.Thread(target=dynamodb.serve_forever, args=(0.05,), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{dynamodb.server_port}")
+        with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+            up = json.loads(line(process))
+            assert get(f"{up['http']}/rooms/a", method="POST") == (200, {"people": 5, "greeting": "hello"})
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=2)
+        dynamodb.shutdown()
+    assert process.returncode == 0
+    assert DynamoDB.asked == ["CreateTable", "DescribeTable", "UpdateTimeToLive", "UpdateItem", "GetItem"]
