@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
@@ -37,6 +38,7 @@ from chalicelib.settings import Tables
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+NAMED: Final = re.compile(r"#(\w+)")
 BATCH: Final = 25  # the most writes that one BatchWriteItem takes
 
 
@@ -130,34 +132,17 @@ class Store:
             return Written(written, changed=False)
 
     def expire_session(self, session_id: str, now: datetime) -> Written | None:
-        values = {
-            ":ended": {"S": "ended"},
-            ":now": {"S": rfc3339(now)},
-            ":due": items.due_at(now),
-            ":one": {"N": "1"},
-        }
-        try:
-            with dynamo.asking():
-                answer = self._client.update_item(
-                    TableName=self._tables.sessions,
-                    Key={"sessionId": {"S": session_id}},
-                    UpdateExpression="SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
-                    "#version = #version + :one ADD #seq :one",
-                    ConditionExpression="#status <> :ended AND #expiresAt <= :now",
-                    ExpressionAttributeNames=dynamo.names(
-                        "status", "endedAt", "expiresAt", "updatedAt", "dueAt", "version", "seq"
-                    ),
-                    ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-        except ClientError as exc:
-            old = dynamo.refused_by_condition(exc)
-            if not old:
-                return None
-            session = items.to_session(old)
-            return Written(session, changed=False) if session.status is Status.ENDED else None
-        return Written(items.to_session(answer["Attributes"]), changed=True)
+        updated, item = self._update(
+            session_id,
+            "SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
+            "#version = #version + :one ADD #seq :one",
+            "#status <> :ended AND #expiresAt <= :now",
+            {":ended": {"S": "ended"}, ":now": {"S": rfc3339(now)}, ":due": items.due_at(now), ":one": {"N": "1"}},
+        )
+        session = items.to_session(item) if item else None
+        if session is None or session.status is not Status.ENDED:
+            return None
+        return Written(session, changed=updated)
 
     # --- what is due
 
@@ -179,22 +164,12 @@ class Store:
                 yield from (item["sessionId"]["S"] for item in page)
 
     def settle_session(self, session_id: str, now: datetime) -> None:
-        try:
-            with dynamo.asking():
-                self._client.update_item(
-                    TableName=self._tables.sessions,
-                    Key={"sessionId": {"S": session_id}},
-                    UpdateExpression="REMOVE #dueShard, #dueAt",
-                    ConditionExpression="#status = :ended AND #dueAt <= :now",
-                    ExpressionAttributeNames=dynamo.names("status", "dueShard", "dueAt"),
-                    ExpressionAttributeValues={
-                        ":ended": {"S": "ended"},
-                        ":now": {"S": rfc3339(now)},
-                    },
-                )
-        except ClientError as exc:
-            if dynamo.refused_by_condition(exc) is None:
-                raise
+        self._update(
+            session_id,
+            "REMOVE #dueShard, #dueAt",
+            "#status = :ended AND #dueAt <= :now",
+            {":ended": {"S": "ended"}, ":now": {"S": rfc3339(now)}},
+        )
 
     # --- connections
 
@@ -212,32 +187,20 @@ class Store:
         return items.to_connection(answer["Item"]) if "Item" in answer else None
 
     def take_seq(self, session_id: str, now: datetime) -> int:
-        try:
-            with dynamo.asking():
-                answer = self._client.update_item(
-                    TableName=self._tables.sessions,
-                    Key={"sessionId": {"S": session_id}},
-                    UpdateExpression="ADD #seq :one",
-                    ConditionExpression="#status = :active AND #expiresAt > :now",
-                    ExpressionAttributeNames=dynamo.names("seq", "status", "expiresAt"),
-                    ExpressionAttributeValues={
-                        ":one": {"N": "1"},
-                        ":active": {"S": "active"},
-                        ":now": {"S": rfc3339(now)},
-                    },
-                    ReturnValues="UPDATED_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-        except ClientError as exc:
-            old = dynamo.refused_by_condition(exc)
-            if old is None:
-                raise
-            if not old:
-                raise SessionNotFound(session_id) from exc
-            if items.to_session(old).at(now).status is Status.ENDED:
-                raise SessionEnded(session_id) from exc
-            raise SessionPaused(session_id) from exc
-        return int(answer["Attributes"]["seq"]["N"])
+        updated, item = self._update(
+            session_id,
+            "ADD #seq :one",
+            "#status = :active AND #expiresAt > :now",
+            {":one": {"N": "1"}, ":active": {"S": "active"}, ":now": {"S": rfc3339(now)}},
+            returns="UPDATED_NEW",
+        )
+        if updated:
+            return int(item["seq"]["N"])
+        if not item:
+            raise SessionNotFound(session_id)
+        if items.to_session(item).at(now).status is Status.ENDED:
+            raise SessionEnded(session_id)
+        raise SessionPaused(session_id)
 
     def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         pages = dynamo.pages(
@@ -306,27 +269,46 @@ class Store:
         if unless_same:
             conditions.append("(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")")
         updates = ", ".join(f"#{name} = :{name}" for name in sets)
+        updated, item = self._update(
+            session_id,
+            f"SET {updates}, #version = #version + :one ADD #seq :one",
+            " AND ".join(conditions),
+            values,
+        )
+        if not item:
+            return None
+        session = items.to_session(item)
+        ours = updated or session.written_by == write.request_id
+        return Written(session, changed=True) if ours else session
+
+    def _update(
+        self,
+        session_id: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, Any],
+        returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
+    ) -> tuple[bool, items.Item]:
+        """One conditional UpdateItem on a session: whether it was made, and the new item, or the old one that did
+        not meet the condition, empty if there was none. Attributes are named `#attribute`."""
         try:
             with dynamo.asking():
                 answer = self._client.update_item(
                     TableName=self._tables.sessions,
                     Key={"sessionId": {"S": session_id}},
-                    UpdateExpression=f"SET {updates}, #version = #version + :one ADD #seq :one",
-                    ConditionExpression=" AND ".join(conditions),
-                    ExpressionAttributeNames=dynamo.names(*sets, *("ownerId", "status", "expiresAt", "version", "seq")),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=dynamo.names(*NAMED.findall(update + condition)),
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
+                    ReturnValues=returns,
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as exc:
             old = dynamo.refused_by_condition(exc)
             if old is None:
                 raise
-            if not old:
-                return None
-            session = items.to_session(old)
-            return Written(session, changed=True) if session.written_by == write.request_id else session
-        return Written(items.to_session(answer["Attributes"]), changed=True)
+            return False, old
+        return True, answer["Attributes"]
 
     def _write_batches(self, requests: Sequence[Mapping[str, Any]]) -> None:
         rest = iter(requests)
