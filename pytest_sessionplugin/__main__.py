@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +18,7 @@ from pytest_sessionplugin import options
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.project import Project
     from pytest_sessionplugin.serve import Served
 
@@ -61,12 +64,18 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
     serve.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    serve.add_argument("--http-port", type=int, default=8000, help="0 for a free one (default: %(default)s)")
-    serve.add_argument("--websocket-port", type=int, default=8001, help="0 for a free one (default: %(default)s)")
+    serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
+    serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
         "--json", action="store_true", help='when ready, print one line: {"http": …, "websocket": …, "token": …}'
     )
     serve.set_defaults(run=_serve)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 def _serve(asked: argparse.Namespace) -> None:
@@ -96,33 +105,39 @@ def _announce_json(project: Project, up: Served, out: TextIO) -> None:
 
 def _announce(project: Project, up: Served, out: TextIO) -> None:
     token = up.tokens(SUBJECT, expires_in=A_DAY_S_WORK)
+    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
     bold, plain = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
     tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
     lines = [
         f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
         "",
         f"  {bold}HTTP{plain}       {up.http}",
-        f"  {bold}WebSocket{plain}  {up.websocket}" if up.api.websocket else "",
+        *([f"  {bold}WebSocket{plain}  {up.websocket}"] if up.api.websocket else []),
         f"  {bold}Token{plain}      {token}",
         f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
         "",
+        *(f"  {_filled(example, words)}" for example in project.examples or _examples(up.api)),
     ]
-    if route := _sample_route(up):
-        lines.append(f"  curl {route} -H 'Authorization: Bearer {token}'")
-    if up.api.websocket:
-        lines.append(f"  {_command()} connect {up.websocket} --token {token}")
     print("\n".join(lines), file=out, flush=True)
 
 
-def _sample_route(up: Served) -> str | None:
-    """What curl needs to call the first route that can be got or posted to, one without parameters if possible."""
-    for route in sorted(up.api.routes, key=lambda route: "{" in route.path):
-        url = f"{up.http}{route.path.replace('{', '').replace('}', '')}"
-        if "GET" in route.methods:
-            return url
-        if "POST" in route.methods:
-            return f"{url} -d '{{}}' -H 'Content-Type: application/json'"
-    return None
+def _examples(api: Api) -> list[str]:
+    """Lines to paste that fit any app: one for a route, without parameters if possible, and one for a WebSocket."""
+    examples = []
+    for route in sorted(api.routes, key=lambda route: "{" in route.path):
+        url = "{http}" + route.path.replace("{", "").replace("}", "")
+        if route.methods & {"GET", "POST"}:
+            post = "" if "GET" in route.methods else " -d '{}' -H 'Content-Type: application/json'"
+            examples.append(f"curl {url}{post} -H 'Authorization: Bearer {{token}}'")
+            break
+    if api.websocket:
+        examples.append("{sessionplugin} connect {websocket} --token {token}")
+    return examples
+
+
+def _filled(example: str, words: Mapping[str, str]) -> str:
+    """The line with its placeholders replaced; other braces are JSON."""
+    return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), example)
 
 
 # --- token
@@ -161,13 +176,18 @@ def _add_connect(commands: Any) -> None:
     )
     connect.add_argument("url", help="ws://…, with the query that the app wants")
     connect.add_argument("--token", help="is sent as Authorization: Bearer")
+    connect.add_argument("--receive", type=int, metavar="N", help="leave when so many frames have arrived")
     connect.set_defaults(run=_connect)
 
 
 def _connect(asked: argparse.Namespace) -> None:
+    from pytest_sessionplugin import targets
+
+    if reason := targets.why_not("sockets"):
+        raise SessionPluginError(reason)
     from pytest_sessionplugin.connect import talk
 
-    talk(asked.url, asked.token, sys.stdin, sys.stdout)
+    talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive)
 
 
 # --- all
@@ -187,12 +207,14 @@ def _project(asked: argparse.Namespace) -> Project:
 
 
 def _command() -> str:
-    """What to type here for this command: its name where the shell finds it, else its path."""
-    found = shutil.which("sessionplugin")
-    here = Path(sys.argv[0])
-    if found is not None and here.exists() and Path(found).samefile(here):
+    """What to type here for this command: its name if the shell finds it, else its path."""
+    script = Path(sys.executable).with_name("sessionplugin")
+    if not script.exists():
+        return f"{sys.executable} -m pytest_sessionplugin"
+    if shutil.which("sessionplugin") == str(script):
         return "sessionplugin"
-    return str(here) if os.access(here, os.X_OK) else f"{sys.executable} -m pytest_sessionplugin"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)
 
 
 if __name__ == "__main__":

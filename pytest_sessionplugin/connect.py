@@ -5,24 +5,31 @@ from __future__ import annotations
 import threading
 from typing import TextIO
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from pytest_sessionplugin.errors import SessionPluginError
 
 
-def talk(url: str, token: str | None, typed: TextIO, out: TextIO) -> None:
-    """Until the socket is closed, or the user ends the input. Raises OSError if nobody listens there."""
+def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None) -> None:
+    """Until the socket is closed, the user ends the input, or so many frames have arrived.
+
+    Raises SessionPluginError if it is refused, and OSError if nobody listens there.
+    """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         websocket = connect(url, additional_headers=headers, compression=None)
     except InvalidStatus as error:
         body = (error.response.body or b"").decode(errors="replace")
         raise SessionPluginError(f"{url} was refused: {error.response.status_code} {body}".rstrip()) from error
+    except WebSocketException as error:
+        raise SessionPluginError(f"{url} cannot be opened: {error}.") from error
     with websocket:
         threading.Thread(target=_send, args=(websocket, typed), daemon=True).start()
-        for message in websocket:
+        for number, message in enumerate(websocket, start=1):
             print("<", message, file=out, flush=True)
+            if number == receive:
+                return
         print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
 
 

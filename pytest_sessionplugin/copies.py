@@ -28,11 +28,20 @@ def take_own() -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(sys.modules) if is_own(name)}
 
 
+def put_on_path(root: Path) -> None:
+    """The project's folder first and its vendor last on sys.path, as Chalice does it (cli/factory.py)."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    vendor = root / "vendor"
+    if vendor.is_dir() and str(vendor) not in sys.path:
+        sys.path.append(str(vendor))
+
+
 class Copies:
     """New copies until `close`; what `import app` finds meanwhile is the newest one."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
+        self._root = root
         self._before: dict[str, ModuleType] | None = None
         self._path: list[str] = []
         self._newest: _Copy | None = None
@@ -44,9 +53,8 @@ class Copies:
                 self._before, self._path = take_own(), list(sys.path)
             else:
                 self._put_away()
-            if self._root not in sys.path:
-                sys.path.insert(0, self._root)
-            self._newest = _Copy(self._root)
+            put_on_path(self._root)
+            self._newest = _Copy(str(self._root))
             self._newest.enter()
             return importlib.import_module(name)
 

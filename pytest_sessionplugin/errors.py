@@ -29,7 +29,7 @@ class ProjectError(SessionPluginError):
 
 
 class TemplateError(SessionPluginError):
-    """The project's template says something about a table that cannot be understood here."""
+    """What is said of a table, in the template or beside it, cannot be understood or done."""
 
 
 class BlockedCall(SessionPluginError, RuntimeError):

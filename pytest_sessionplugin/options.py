@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
 TARGETS = ("inprocess", "sockets")
-KEYS = frozenset({"target", "project", "stage", "template", "tokens", "env"})
+KEYS = frozenset({"target", "project", "stage", "template", "tokens", "env", "examples"})
 TABLE = "[tool.sessionplugin]"
 DEFAULT = "default"
 

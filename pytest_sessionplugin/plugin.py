@@ -29,7 +29,7 @@ HOOK.install()
 OPTIONS = pytest.StashKey[options.Options]()
 WORLDS = pytest.StashKey["Worlds"]()
 KIT = pytest.StashKey["Kit"]()
-FAILED = pytest.StashKey[bool]()
+PASSED = pytest.StashKey[bool]()
 
 
 # --- hooks
@@ -83,10 +83,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
         if isinstance(call.excinfo.value, ProjectError) and (cause := cause_in_project(call.excinfo.value)):
             report.sections.append(("raised in the project", cause))
-    if report.failed and (kit := item.stash.get(KIT, None)) is not None:
-        item.stash[FAILED] = True
-        if trace := kit.trace:
-            report.sections.append(("gateway", trace))
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
+        report.sections.append(("gateway", trace))
     return report
 
 
@@ -148,10 +148,10 @@ def _sessionplugin(
         pytest.skip(reason)
     world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
     mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node))
-    request.node.stash[FAILED] = False
+    request.node.stash[PASSED] = False
     try:
         yield mine
-        problems = [] if request.node.stash[FAILED] else mine.problems()
+        problems = mine.problems() if request.node.stash[PASSED] else []
     finally:
         mine.close()
     if problems:

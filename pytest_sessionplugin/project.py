@@ -52,12 +52,20 @@ class Project:
     def template(self) -> Path:
         return self.root / str(self.settings.get("template", ".chalice/resources.json"))
 
+    @property
+    def examples(self) -> list[str]:
+        """Lines that `serve` shows, to be pasted; {http}, {websocket}, {token} and {sessionplugin} are filled in."""
+        lines = self.settings.get("examples", [])
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of texts.")
+        return lines
+
     @cached_property
     def config_json(self) -> dict[str, Any]:
         path = self.root / ".chalice" / "config.json"
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise ProjectError(self.root, f"{path} is not a JSON object: {error}.") from error
 
     @cached_property
@@ -113,14 +121,9 @@ class Project:
 
     @contextlib.contextmanager
     def _on_path(self) -> Iterator[None]:
-        """Its folder first and vendor last on sys.path, as Chalice does it; taken off again only on failure."""
-        before = list(sys.path)
-        if str(self.root) not in sys.path:
-            sys.path.insert(0, str(self.root))
-        vendor = self.root / "vendor"
-        if vendor.is_dir() and str(vendor) not in sys.path:
-            sys.path.append(str(vendor))
-        modules = set(sys.modules)
+        """Its folder on sys.path, and there to stay; taken off again only if the block fails."""
+        before, modules = list(sys.path), set(sys.modules)
+        copies.put_on_path(self.root)
         try:
             yield
         except BaseException:

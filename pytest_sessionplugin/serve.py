@@ -6,19 +6,21 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
-from pytest_sessionplugin.errors import OptionError
+from pytest_sessionplugin.errors import OptionError, SessionPluginError
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -43,9 +45,11 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
 
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
     """
+    if reason := targets.why_not("sockets"):
+        raise SessionPluginError(reason)
     HOOK.install()
     endpoint = dynamodb_endpoint(os.environ)
-    with tokens_of(project) as tokens, Memory(project, tokens=tokens, endpoint=endpoint).open() as aws:
+    with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws:
         from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
         from pytest_sessionplugin.gateway.server import Server
         from pytest_sessionplugin.schedules import Timer
@@ -57,6 +61,20 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         aws.door.gateway = server
         with server, Timer(schedules(app), functions, aws.region):
             yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+
+
+@contextmanager
+def _aws(project: Project, tokens: Tokens, endpoint: str | None) -> Iterator[Aws]:
+    from botocore.exceptions import EndpointConnectionError
+
+    with ExitStack() as stack:
+        try:
+            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open())
+        except EndpointConnectionError as error:
+            raise SessionPluginError(
+                f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
+            ) from error
+        yield aws
 
 
 def tokens_of(project: Project) -> Tokens:

@@ -15,7 +15,7 @@ def why_not(target: str) -> str | None:
     if target == "sockets":
         missing = [name for name in ("h11", "websockets") if find_spec(name) is None]
         if missing:
-            return f"the target sockets needs {' and '.join(missing)}: pip install 'pytest-sessionplugin[sockets]'"
+            return f"real sockets need {' and '.join(missing)}: pip install 'pytest-sessionplugin[sockets]'"
     return None
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.endpoint
+from botocore.credentials import Credentials
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from pytest_sessionplugin.aws import wire
@@ -78,6 +79,11 @@ class Door:
         if self.faults.awaits(call, wire.connection(manage)):
             return None  # the SDK's retries must see it, and they begin with sending
         return wire.parsed(model, params["url"], self._ask_gateway(call, manage))
+
+    def before_sign(self, request_signer: Any, **_: Any) -> None:
+        """A client that was made where there are no credentials could not even sign."""
+        if request_signer._credentials is None:
+            request_signer._credentials = Credentials("testing", "testing")
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""

@@ -1,8 +1,7 @@
 """Puts the door into botocore, the moment botocore is first imported, by whomever. Imports nothing itself.
 
-botocore asks each `before-send` handler and takes the first answer, and it reads its list of handlers when a session
-is made. So what answers in place of AWS must be in that list before the first session is: a client that a module
-makes when it is imported would else go past it, to the real AWS.
+botocore reads its list of handlers when a session is made. So what answers in place of AWS must be in that list before
+the first session is: a client that a module makes when it is imported would else go past it, to the real AWS.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,11 @@ class Hook:
         door = self.door
         return None if door is None else door.before_call(**event)
 
+    def before_sign(self, **event: Any) -> None:
+        door = self.door
+        if door is not None:
+            door.before_sign(**event)
+
     def before_send(self, **event: Any) -> Any:
         door = self.door
         return None if door is None else door.before_send(**event)
@@ -46,19 +50,23 @@ class Hook:
             sys.meta_path.insert(0, _OnImport(self))
 
     def register(self, handlers: ModuleType) -> None:
-        """First in the list of handlers that every new session takes."""
-        handlers.BUILTIN_HANDLERS[:0] = [
-            ("before-call", self.before_call),
-            ("before-send", self.before_send),
-        ]
+        """First in the list that every new session takes: of several answers botocore uses the first."""
+        handlers.BUILTIN_HANDLERS[:0] = self._handlers()
 
     def _register_late(self) -> None:
         """Sessions and clients that are there already have a list of their own."""
         hooks = sys.modules["botocore.hooks"]
         for emitter in gc.get_objects():
             if isinstance(emitter, hooks.HierarchicalEmitter):
-                emitter.register_first("before-call", self.before_call)
-                emitter.register_first("before-send", self.before_send)
+                for event, handler in self._handlers():
+                    emitter.register_first(event, handler)
+
+    def _handlers(self) -> list[tuple[str, Callable[..., Any]]]:
+        return [
+            ("before-call", self.before_call),
+            ("before-sign", self.before_sign),
+            ("before-send", self.before_send),
+        ]
 
 
 class _OnImport:

@@ -134,14 +134,18 @@ def _aside() -> Iterator[None]:
         contents, config = _contents(), dict(settings)
         nested, active = MockAWS._nested_count, MockAWS._mocks_active
         MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
+        # botocore asks all its handlers: moto's own would write everything a second time.
+        enabled, botocore_stubber.enabled = botocore_stubber.enabled, False
         _put_in([])
     try:
         yield
     finally:
         with backend_lock:
             MockAWS._nested_count, MockAWS._mocks_active = nested, active
+            botocore_stubber.enabled = enabled
             settings.clear()
             settings.update(config)
+            BackendDict.reset()  # closes what they hold: objects of S3 are open files
             _put_in(contents)
             reset_model_data()  # every model that was ever made is kept there
 

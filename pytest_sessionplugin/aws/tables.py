@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError, ParamValidationError
+
+from pytest_sessionplugin.errors import TemplateError
+
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
 
@@ -26,16 +30,18 @@ def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> 
 
 
 def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> None:
-    """Creates what is not there yet, and writes the rows into what it created."""
+    """Creates what is not there yet, and writes the rows into what it created. Raises TemplateError."""
     tables = named(specs, dynamodb)
     client = dynamodb.meta.client
-    for name in seed:
-        tables[name]  # a name that is none is an error before anything is written
+    if unknown := set(seed) - set(specs):
+        raise TemplateError(f"there are rows for {', '.join(sorted(unknown))}, and no such table.")
     for name, spec in specs.items():
         try:
             client.create_table(**_creation(spec))
         except client.exceptions.ResourceInUseException:
             continue
+        except (ClientError, ParamValidationError) as error:
+            raise TemplateError(f"the table {name} cannot be created: {error}") from error
         tables[name].wait_until_exists()
         if ttl := spec.get("TimeToLiveSpecification"):
             client.update_time_to_live(TableName=spec["TableName"], TimeToLiveSpecification=ttl)

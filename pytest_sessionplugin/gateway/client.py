@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -160,5 +161,5 @@ class Gateway:
         self._transport.tick()
 
     def _left(self, websocket: WebSocket) -> None:
-        if websocket in self._websockets:
+        with contextlib.suppress(ValueError):  # it has been left before
             self._websockets.remove(websocket)

@@ -29,6 +29,7 @@ from .values import Api, Clock, Functions, Ids, Manage, Observe, Reply
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
+ARRIVALS = 64  # connections that are taken in one go, before those that are open are looked at again
 BACKLOG = 1024  # connections that the kernel may hold until they are accepted
 
 
@@ -168,7 +169,7 @@ class Server:
 
     def _accept(self, listening: socket.socket) -> None:
         """Takes the connections that wait. asyncio's own server loses some when it is closed meanwhile."""
-        while True:
+        for _ in range(ARRIVALS):
             try:
                 connected, _ = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pytest_sessionplugin.gateway import server as server_module
 from pytest_sessionplugin.gateway.client import ConnectionClosed, Gateway, NotQuiet
 from pytest_sessionplugin.gateway.server import PortInUse, Server
-from pytest_sessionplugin.gateway.sockets import SocketTransport
+from pytest_sessionplugin.gateway.sockets import SocketLine, SocketTransport
 from tests.unit.gateway.app import API, App
 
 from .wire import Wire
@@ -59,7 +60,47 @@ class TestPorts:
                 Server(API, app, **{which: port}).start()
 
 
+class TestSettle:
+    def test_when_it_returns_every_frame_is_written(self, app: App) -> None:
+        with Gateway.on_sockets(API, app) as app.gateway:
+            assert app.gateway.urls is not None
+            with Wire(app.gateway.urls.websocket).open() as wire:
+                wire.socket.setblocking(False)
+                for number in range(100):
+                    assert app.manage("POST", app.log[0][1], f"{number:03}").status == 200
+                    app.gateway.settle()
+                    assert wire.socket.recv(100) == b"\x81\x03" + f"{number:03}".encode()
+
+    def test_what_a_client_sent_counts_as_unread_until_a_later_ping_is_answered(self, app: App) -> None:
+        """A ping that another thread has only sent proves nothing yet."""
+        with Gateway.on_sockets(API, app) as app.gateway:
+            transport = app.gateway._transport
+            line = transport.connect("/", ())
+            assert isinstance(line, SocketLine)
+            line.await_pong(line.ping(), time.monotonic() + 10)
+            assert not line.unread
+            line.send("echo x", None)
+            unread = [line.unread]
+            number = line.ping()
+            unread.append(line.unread)
+            line.await_pong(number, time.monotonic() + 10)
+            unread.append(line.unread)
+            line.close(None, "")
+        assert unread == [True, True, False]
+
+
 class TestStop:
+    def test_while_connections_pour_in_makes_no_noise(self, app: App) -> None:
+        """Whatever has been accepted when it stops is closed, too: a warning would fail this test."""
+        for _ in range(3):
+            server = Server(API, app).start()
+            pouring = [threading.Thread(target=_pour, args=(server,)) for _ in range(4)]
+            for thread in pouring:
+                thread.start()
+            server.stop()
+            for thread in pouring:
+                thread.join(10)
+
     def test_closes_every_socket_with_1001_and_runs_its_disconnect(self, app: App) -> None:
         with Gateway.on_sockets(API, app) as app.gateway:
             assert app.gateway.urls is not None
@@ -139,6 +180,11 @@ class TestStop:
         assert app.manage("POST", connection_id, "x").status == 410
 
 
+def _pour(server: Server) -> None:
+    while _takes_connections(server):
+        pass
+
+
 def _takes_connections(server: Server) -> bool:
     try:
         Wire(server.http_url).socket.close()
@@ -189,8 +235,9 @@ class TestTime:
             wire.send("GET /status/201 HTTP/1.1\r\nHost: x\r\n\r\n")
             assert wire.answer() == (201, b"a body")
 
-    def test_the_server_looks_by_itself(self, gateway: Gateway, now: list[float]) -> None:
-        assert gateway.urls is not None
-        with Wire(gateway.urls.websocket).open() as wire:
+    def test_the_server_looks_by_itself(self, app: App, now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(server_module, "TICK", 0.01)
+        with Server(API, app, clock=lambda: now[0]) as server, Wire(server.websocket_url).open() as wire:
+            app.gateway = Gateway(SocketTransport(server))
             now[0] += 600
             assert wire.closed() == 1001

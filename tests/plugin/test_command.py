@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from pytest_sessionplugin.__main__ import main
 from tests.plugin.conftest import APP, PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
@@ -163,6 +164,8 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
         for arguments, sentence in (
             (["serve", "--http-port", port], f"port {port} on 127.0.0.1 is in use, so HTTP cannot be served there"),
             (["serve", ".."], "is no Chalice project: it has no app.py"),
+            (["connect", "ws//"], "ws// cannot be opened: "),
+            (["connect", f"http://127.0.0.1:{port}"], f"http://127.0.0.1:{port} cannot be opened: "),
         ):
             ended = run(*arguments, cwd=root)
             assert (ended.returncode, ended.stdout) == (2, "")
@@ -170,17 +173,32 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
             assert sentence in ended.stderr
 
 
-def test_dynamodb_elsewhere_must_be_on_this_machine(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "https://dynamodb.us-east-1.amazonaws.com")
+@pytest.mark.parametrize(
+    ("endpoint", "sentence"),
+    [
+        ("https://dynamodb.us-east-1.amazonaws.com", "it must be on loopback; this command calls no real table."),
+        ("http://127.0.0.1:1", "nobody answers at http://127.0.0.1:1, where AWS_ENDPOINT_URL_DYNAMODB says"),
+    ],
+)
+def test_a_dynamodb_elsewhere_must_be_on_this_machine_and_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str, sentence: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
     ended = run("serve", *FREE_PORTS, cwd=root)
-    assert ended.returncode == 2
-    assert "it must be on loopback; this command calls no real table." in ended.stderr
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert sentence in ended.stderr
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_said_so(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--http-port", port])
+    assert ended.value.code == 2
+    assert "is no port: 0 to 65535" in capsys.readouterr().err or port == "-1"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["token", "--help"], ["connect", "--help"]])
-def test_help_helps_without_a_project(tmp_path: Path, arguments: list[str]) -> None:
-    from pytest_sessionplugin.__main__ import main
-
+def test_help_helps_without_a_project(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0

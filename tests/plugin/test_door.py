@@ -13,7 +13,7 @@ import pytest
 
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.errors import BlockedCall, TemplateError
 from pytest_sessionplugin.gateway.values import Manage, Reply
 
 if TYPE_CHECKING:
@@ -110,12 +110,31 @@ def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Aws, time: int
     enter(client(), "seeded")
     client().delete_table(TableName="empty")
     client("ssm").put_parameter(Name="left", Value="behind", Type="String", Overwrite=False)
+    assert client("s3").list_buckets()["Buckets"] == []
+    client("s3").create_bucket(Bucket="left")
+    client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
     assert people(aws, "seeded") == 2
 
 
 def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Aws) -> None:
     with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
         aws.tables["Romos"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "seed", "sentence"),
+    [
+        ({"Bad": {**SPECS["Empty"], "AttributeDefinitions": []}}, {}, "the table Bad cannot be created: .*Validation"),
+        ({}, {"Romos": []}, "there are rows for Romos, and no such table"),
+    ],
+)
+def test_tables_that_cannot_be_are_a_sentence(specs: Any, seed: Any, sentence: str) -> None:
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+
+    opening = Emulated(specs, seed).open()
+    with environment.applied(environment.neutral("us-east-1")), pytest.raises(TemplateError, match=sentence), opening:
+        pass
 
 
 def test_tables_cannot_be_used_after_their_test(emulated: Emulated) -> None:

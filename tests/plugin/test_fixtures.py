@@ -96,7 +96,7 @@ def test_a_target_that_cannot_be_had_skips_with_the_reason(stranger: Stranger) -
     body = "def test_it(chalice_gateway): pass"
     result = stranger.test("-rs", "--sessionplugin-target=sockets", conftest=conftest, test_it=body)
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*the target sockets needs h11: pip install 'pytest-sessionplugin[[]sockets]'"])
+    result.stdout.fnmatch_lines(["*real sockets need h11: pip install 'pytest-sessionplugin[[]sockets]'"])
 
 
 # --- the app
@@ -382,9 +382,13 @@ def test_what_is_left_at_the_end_fails_a_test_unless_it_is_allowed(stranger: Str
         def test_failed_anyway(chalice_gateway, aws_faults):
             leave_all(chalice_gateway, aws_faults)
             raise ZeroDivisionError
+
+        def test_skipped_after_all(chalice_gateway, aws_faults):
+            leave_all(chalice_gateway, aws_faults)
+            pytest.skip()
     """
     result = stranger.test(test_it=body)
-    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.assert_outcomes(passed=2, failed=1, skipped=1, errors=1)
     result.stdout.fnmatch_lines(
         [
             "1 WebSocket still open: *",

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
@@ -90,15 +89,17 @@ def test_a_hook_that_comes_late_is_still_the_first_to_answer() -> None:
 import boto3
 from moto import mock_aws
 early = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-from pytest_sessionplugin.aws.hook import HOOK
-HOOK.install()
-HOOK.install()
-from pytest_sessionplugin.aws.moto_internals import Emulated
-with mock_aws(), Emulated({}).open() as aws:
-    early.list_tables()
-    boto3.client("dynamodb", region_name="us-east-1").list_tables()
-    print(aws.door.calls.count("dynamodb:ListTables"))
+with mock_aws():
+    from pytest_sessionplugin.aws.hook import HOOK
+    HOOK.install()
+    HOOK.install()
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+    with Emulated({}).open() as aws:
+        for client in early, boto3.client("dynamodb", region_name="us-east-1"):
+            with aws.door.faults.throttled("dynamodb", times=1) as fault:
+                client.list_tables()
+            print(fault.fired)
 """
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
-    assert run.stdout.split() == ["2"]
+    assert run.stdout.split() == ["1", "1"]

@@ -15,6 +15,7 @@ from pytest_sessionplugin.gateway.client import (
     NothingReceived,
     WebSocket,
 )
+from pytest_sessionplugin.gateway.transport import Line
 from pytest_sessionplugin.gateway.values import Observed, Returned
 
 from .app import App
@@ -257,18 +258,24 @@ class WebSockets:
         gateway.settle()
         assert app.log[1][:3] == ("disconnect", ws.connection_id, code)
 
-    def test_a_frame_is_received_at_once_while_other_handlers_go_on(self, gateway: Gateway, app: App) -> None:
-        """Quiet is waited for only as long as nothing comes: alice's handler posts, and then does not end."""
+    def test_a_frame_is_received_at_once_while_other_handlers_go_on(
+        self, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """alice's handler posts to bob when he has begun to wait, and does not end before he has received."""
+        settle = gateway._transport.settle
+
+        def waits(line: Line | None = None) -> None:
+            app.gate.set()
+            settle(line)
+
         with gateway.websocket() as alice, gateway.websocket() as bob:
             message = f"wait-post-wait {bob.connection_id} hi"
             sending = threading.Thread(target=alice.send_text, args=(message,))
             sending.start()
             assert app.waiting.acquire(timeout=10)
-            posting = threading.Thread(target=app.gate.set)
-            posting.start()
+            monkeypatch.setattr(gateway._transport, "settle", waits)
             assert bob.receive_text() == "hi"
             app.second_gate.set()
-            posting.join(10)
             sending.join(10)
             bob.receive_nothing()
 
