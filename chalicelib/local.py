@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -173,9 +174,14 @@ class MemoryStore:
 
 
 def local_key(path: Path) -> str:
-    """The random key of this checkout, made when it is first asked for, readable by its owner only."""
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(LOCAL_KEY_PREFIX + secrets.token_urlsafe(48))
-    return path.read_text().strip()
+    """The random key of this checkout, made when it is first asked for, readable by its owner only.
+
+    Processes that ask at the same time get the same one: it appears under its name whole, or not at all.
+    """
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:  # of mode 0600
+            file.write(LOCAL_KEY_PREFIX + secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text(encoding="ascii").strip()
