@@ -144,6 +144,8 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
             talk.stdin.write("hi\n")
             talk.stdin.flush()
             assert line(talk) == "< echo hi\n"
+            once = subprocess.run([*connect, "--receive", "1"], input="1\n", capture_output=True, text=True, cwd=root)
+            assert (once.returncode, once.stdout, once.stderr) == (0, "< echo 1\n", "")
             process.send_signal(signal.SIGINT)
             assert line(talk).startswith("closed: 1001")
         assert process.wait(2) == 0

@@ -292,17 +292,17 @@ def management() -> Any:
     return client("apigatewaymanagementapi", endpoint_url=f"https://{HOST}/api")
 
 
-@pytest.mark.parametrize("throttled", [False, True])
+@pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("data", [b"hi", "hi", b"", io.BytesIO(b"hi")])
 def test_a_post_comes_to_the_gateway_as_it_would_to_aws(
-    aws: Aws, calls: Calls, faults: Faults, data: Any, throttled: bool
+    aws: Aws, calls: Calls, faults: Faults, data: Any, lost: bool
 ) -> None:
     aws.door.gateway = gateway = Recorder(Reply(200))
-    if throttled:
-        faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
+    if lost:
+        faults.answer_lost("apigatewaymanagementapi", times=1)
     response = management().post_to_connection(ConnectionId="VNR=", Data=data)
     body = b"hi" if data else b""
-    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", body)]
+    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", body)] * (2 if lost else 1)
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert calls.count("apigatewaymanagementapi:PostToConnection") == 1
 

@@ -79,6 +79,16 @@ def test_plain_imports_find_the_newest_copy(copies: Copies) -> None:
     assert newest.by_name() is newest.late()
 
 
+def test_what_is_in_vendor_is_found_and_stays_shared(copies: Copies, root: Path) -> None:
+    (root / "vendor").mkdir()
+    (root / "vendor" / "borrowed_by_copies.py").touch()
+    (root / "app.py").write_text("import borrowed_by_copies as borrowed")
+    one, two = copies.load("app"), copies.load("app")
+    assert one.borrowed is two.borrowed
+    assert sys.path[0] == str(root)
+    assert sys.path[-1] == str(root / "vendor")
+
+
 def test_afterwards_modules_and_path_are_as_before(copies: Copies, root: Path) -> None:
     sys.path.insert(0, str(root))
     original, path = importlib.import_module("app"), list(sys.path)
