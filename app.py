@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
-from chalicelib import connections, frames, http, sessions, sweeper
+from chalicelib import connections, credentials, frames, http, sessions, sweeper
 from chalicelib.errors import (
-    ConnectionNotFound,
+    NotConnected,
     SessionsError,
-    TokenExpired,
-    Unauthenticated,
     Unavailable,
 )
 from chalicelib.health import Readiness
@@ -56,8 +55,16 @@ class Service:
     readiness: Readiness
 
 
-@functools.lru_cache(maxsize=1)
+_building = threading.Lock()
+
+
 def service() -> Service:
+    with _building:  # once, though many threads ask at a cold start
+        return build_service()
+
+
+@functools.lru_cache(maxsize=1)
+def build_service() -> Service:
     from chalicelib.auth import keys_of
     from chalicelib.delivery import Delivery, ManagementApi
     from chalicelib.local import MemoryStore, local_key
@@ -98,62 +105,77 @@ def authenticate(token: str) -> Principal:
 
 @dataclass(frozen=True)
 class Call:
-    """A request, and who is calling."""
+    """A request of a principal."""
 
     request: http.Request
+    principal: Principal
     now: datetime
-    caller: Principal | None
-
-    @property
-    def principal(self) -> Principal:
-        if self.caller is None:
-            raise Unauthenticated("This route needs a principal.")
-        return self.caller
 
     def write(self) -> Write:
         return Write(self.principal.subject, self.now, self.request.id, http.versions(self.request))
 
 
-def answers(*, public: bool = False) -> Callable[[Callable[..., http.Reply]], Callable[..., Response]]:
-    """Turns values, refusals and bugs into the response: Chalice would make a 500 of them, without a word."""
+def answers(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
+    """For routes that need a principal: gives the handler a Call, and turns what comes of it into the response."""
 
-    def decorate(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
-        @functools.wraps(handler)
-        def answered(**captured: str) -> Response:
-            current = app.current_request
-            assert current is not None  # noqa: S101  Chalice sets it before it calls a view
-            raw = current.raw_body
-            request = http.request(
-                current.to_original_event(),
-                raw.encode() if isinstance(raw, str) else raw,
-                str(uuid.uuid4()),
-            )
-            try:
-                token = None if public else http.bearer(request.headers.get("authorization", ""))
-                caller = None if token is None else authenticate(token)
-                reply = handler(Call(request, now(), caller), **captured)
-            except SessionsError as exc:
-                reply = http.problem(exc, request.id)
-            except Exception as exc:  # the last resort: nothing else answers for a bug
-                log.exception("a request failed")
-                reply = http.problem(exc, request.id)
-            headers: dict[str, str | list[str]] = {
-                "Cache-Control": "no-store",
-                "X-Content-Type-Options": "nosniff",
-                **reply.headers,
-            }
-            return Response(reply.body, headers, reply.status)
+    @functools.wraps(handler)
+    def answered(**captured: str) -> Response:
+        def act(request: http.Request) -> http.Reply:
+            principal = authenticate(credentials.bearer(request.headers.get("authorization", "")))
+            return handler(Call(request, principal, now()), **captured)
 
-        return answered
+        return _response(act)
 
-    return decorate
+    return answered
+
+
+def answers_anyone(handler: Callable[[], http.Reply]) -> Callable[[], Response]:
+    """For routes that anyone may call."""
+
+    @functools.wraps(handler)
+    def answered() -> Response:
+        return _response(lambda request: handler())
+
+    return answered
+
+
+def _response(act: Callable[[http.Request], http.Reply]) -> Response:
+    """Refusals and bugs as responses too: Chalice would make a 500 of them, without a word and without CORS."""
+    current = app.current_request
+    assert current is not None  # noqa: S101  Chalice sets it before it calls a view
+    body = current.raw_body
+    request = http.request(
+        current.to_original_event(), body.encode() if isinstance(body, str) else body, str(uuid.uuid4())
+    )
+    try:
+        reply = act(request)
+    except SessionsError as exc:
+        _note(exc, request.id)
+        reply = http.problem(exc, request.id)
+    except Exception as exc:  # the last resort: nothing else answers for a bug
+        log.exception("request %s failed", request.id)
+        reply = http.problem(exc, request.id)
+    headers: dict[str, str | list[str]] = {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        **reply.headers,
+    }
+    return Response(reply.body, headers, reply.status)
+
+
+def _note(refusal: SessionsError, request_id: str) -> None:
+    """What was refused, and, if a part of ours did not answer, why."""
+    if isinstance(refusal, Unavailable):
+        log.warning("%s: %s", request_id, refusal.detail, exc_info=refusal.__cause__)
+    else:
+        log.info("%s: refused as %s", request_id, refusal.code)
 
 
 route = functools.partial(app.route, content_types=["*/*"], cors=app.api.cors)
 
 
 @route("/sessions", methods=["POST"])
-@answers()
+@answers
 def create_session(call: Call) -> http.Reply:
     draft, key = http.draft(call.request), http.idempotency_key(call.request)
     once = None if key is None else Once(key, sessions.fingerprint(draft))
@@ -170,7 +192,7 @@ def create_session(call: Call) -> http.Reply:
 
 
 @route("/sessions", methods=["GET"])
-@answers()
+@answers
 def list_sessions(call: Call) -> http.Reply:
     owner = call.principal
     status, limit, after = http.page_request(call.request, owner.subject)
@@ -179,14 +201,14 @@ def list_sessions(call: Call) -> http.Reply:
 
 
 @route("/sessions/{session_id}", methods=["GET"])
-@answers()
+@answers
 def find_session(call: Call, session_id: str) -> http.Reply:
     session = sessions.find_session(session_id, store=service().store)
     return http.found(call.request, session, call.now)
 
 
 @route("/sessions/{session_id}", methods=["PATCH"])
-@answers()
+@answers
 def change_session(call: Call, session_id: str) -> http.Reply:
     patch = http.patch(call.request)
     session = sessions.change_session(
@@ -196,21 +218,21 @@ def change_session(call: Call, session_id: str) -> http.Reply:
 
 
 @route("/sessions/{session_id}", methods=["DELETE"])
-@answers()
+@answers
 def end_session(call: Call, session_id: str) -> http.Reply:
     sessions.end_session(session_id, call.write(), store=service().store, deliver=service().delivery)
     return http.Reply(204)
 
 
 @route("/health", methods=["GET"])
-@answers(public=True)
-def health(call: Call) -> http.Reply:
+@answers_anyone
+def health() -> http.Reply:
     return http.json_reply(200, {"status": "ok"})
 
 
 @route("/health/ready", methods=["GET"])
-@answers(public=True)
-def ready(call: Call) -> http.Reply:
+@answers_anyone
+def ready() -> http.Reply:
     service().readiness.check()
     return http.json_reply(200, {"status": "ready"})
 
@@ -223,12 +245,14 @@ def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[Websock
 
     @functools.wraps(handler)
     def admitted(event: WebsocketEvent) -> Mapping[str, Any]:
+        request_id = event.to_dict()["requestContext"]["requestId"]
         try:
             subprotocol = handler(event)
         except SessionsError as exc:
+            _note(exc, request_id)
             return {"statusCode": http.handshake_status(exc)}
         except Exception as exc:  # the last resort: nothing else answers for a bug
-            log.exception("a handshake failed")
+            log.exception("handshake %s failed", request_id)
             return {"statusCode": http.handshake_status(exc)}
         return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}
 
@@ -236,26 +260,27 @@ def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[Websock
 
 
 def converses(handler: Callable[[frames.Action, str, datetime], frames.Frame]) -> Callable[[WebsocketEvent], None]:
-    """Turns answers, refusals and bugs into frames to the sender, and closes a socket that has no business."""
+    """Turns answers, refusals and bugs into frames to the sender, and closes a connection that may not go on."""
 
     @functools.wraps(handler)
     def conversed(event: WebsocketEvent) -> None:
         began, reply_to = now(), None
-        context = event.to_dict()["requestContext"]
-        sender = Endpoint(context["apiId"], context["stage"], service().settings.region), event.connection_id
+        connection_id, context = event.connection_id, event.to_dict()["requestContext"]
+        endpoint = Endpoint(context["apiId"], context["stage"], service().settings.region)
         try:
             envelope = frames.envelope(event.body)
             reply_to = envelope.reply_to
-            answer = handler(frames.action(envelope), event.connection_id, began)
-        except (ConnectionNotFound, TokenExpired) as exc:
-            service().delivery.close(*sender, frames.closing(exc), began)
+            answer = handler(frames.action(envelope), connection_id, began)
+        except NotConnected as exc:
+            service().delivery.close(endpoint, connection_id, frames.closing(exc), began)
             return
         except SessionsError as exc:
+            _note(exc, context["requestId"])
             answer = frames.refusal(exc)
         except Exception:  # the last resort: nothing else answers for a bug
-            log.exception("a frame failed")
+            log.exception("frame %s failed", context["requestId"])
             answer = frames.refusal(SessionsError("Something went wrong here, and was logged."))
-        service().delivery.send(*sender, frames.replying(answer, reply_to), began)
+        service().delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
 
     return conversed
 
@@ -291,4 +316,4 @@ def disconnect(event: WebsocketEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
     swept = sweeper.sweep(store=service().store, deliver=service().delivery, clock=now)
-    log.info("swept: %d expired, %d settled", swept.expired, swept.settled)
+    log.info("swept: %d expired, %d settled, %d failed", swept.expired, swept.settled, swept.failed)

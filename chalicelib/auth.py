@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import math
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, Protocol
 
 import jwt
 
-from chalicelib.errors import Unauthenticated, Unavailable
-from chalicelib.model import Principal
+from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.model import LEEWAY, Principal
 from chalicelib.settings import Tokens
 
-LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ
 TOKEN_BYTES: Final = 8_192  # headers end at 10,240 bytes on API Gateway
 SUBJECT_LENGTH: Final = 255
+LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 REFRESH: Final = timedelta(minutes=1)  # how often an unknown key id may ask the issuer again
 LIFESPAN: Final = timedelta(hours=1)  # how long keys are used without asking again
 RECOVERY: Final = timedelta(seconds=5)  # how long an issuer that did not answer is left alone
@@ -27,18 +28,26 @@ _NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class Keys(Protocol):
-    def key_for(self, kid: str | None, now: datetime) -> Any:
-        """What verifies a token of this key id. Raises Unauthenticated or Unavailable."""
+    def key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
+        """What verifies a token of this key id and algorithm. Raises Unauthenticated or Unavailable."""
 
 
 class OneKey:
     """A secret or a PEM: the same key whatever the token says."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: Any) -> None:
         self._key = key
 
-    def key_for(self, kid: str | None, now: datetime) -> Any:
+    def key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
         return self._key
+
+
+@dataclass(frozen=True)
+class Published:
+    """A key of a key set; `algorithm` is the only one that it is for, if its issuer says so."""
+
+    key: Any
+    algorithm: str | None
 
 
 class KeySet:
@@ -46,37 +55,42 @@ class KeySet:
 
     def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
         self._fetch = fetch
-        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._keys: dict[str | None, Published] = {}
         self._stale_at = _NEVER  # when even a known key is asked for again
         self._ask_at = _NEVER  # when an unknown one may be
         self._lock = threading.Lock()
 
-    def key_for(self, kid: str | None, now: datetime) -> Any:
+    def key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
         with self._lock:
-            known = kid in self._keys
-            if now >= self._ask_at and (not known or now >= self._stale_at):
+            if now >= self._ask_at and (kid not in self._keys or now >= self._stale_at):
                 self._refresh(now)
-            if kid in self._keys:
-                return self._keys[kid]  # good while its issuer cannot be asked, too
-            if now >= self._stale_at:
+            found = self._keys.get(kid)  # good while its issuer cannot be asked, too
+            if found is None and now >= self._stale_at:
                 raise Unavailable("The issuer's key set")
-            raise Unauthenticated("The token names a key that its issuer does not publish.")
+            if found is None or found.algorithm not in (None, algorithm):
+                raise Unauthenticated("The token names a key that its issuer does not publish for it.")
+            return found.key
 
     def _refresh(self, now: datetime) -> None:
         try:
-            published = self._fetch()["keys"]
-            self._keys = {jwk.get("kid"): jwt.PyJWK(jwk) for jwk in published if _signs(jwk)}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError):
+            published = list(self._fetch()["keys"])
+        except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
             self._ask_at = now + RECOVERY
         else:
+            self._keys = {jwk.get("kid"): key for jwk in published if (key := _published(jwk)) is not None}
             self._ask_at, self._stale_at = now + REFRESH, now + LIFESPAN
 
 
 def keys_of(tokens: Tokens) -> Keys:
-    """The source of keys that the settings name."""
+    """The source of keys that the settings name. Raises SettingsError for a PEM that is none."""
     if tokens.jwks_url:
         return KeySet(lambda: _fetched(tokens.jwks_url))
-    return OneKey(tokens.public_key or tokens.secret)
+    if tokens.secret:
+        return OneKey(tokens.secret)
+    try:
+        return OneKey(jwt.get_algorithm_by_name(tokens.algorithms[0]).prepare_key(tokens.public_key))
+    except (jwt.PyJWTError, ValueError, TypeError) as exc:
+        raise SettingsError(("JWT_PUBLIC_KEY is no public key in PEM that JWT_ALGORITHMS could use.",)) from exc
 
 
 def authenticate(token: str, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
@@ -93,7 +107,7 @@ def authenticate(token: str, tokens: Tokens, keys: Keys, now: datetime) -> Princ
             raise Unauthenticated("The token is signed with an algorithm that is not accepted.")
         claims = jwt.decode(
             token,
-            keys.key_for(header.get("kid"), now),
+            keys.key_for(header.get("kid"), header["alg"], now),
             algorithms=list(tokens.algorithms),
             issuer=tokens.issuer,
             audience=tokens.audience,
@@ -111,7 +125,7 @@ def authenticate(token: str, tokens: Tokens, keys: Keys, now: datetime) -> Princ
     expires_at = _moment(claims, "exp")
     if expires_at + LEEWAY <= now:
         raise Unauthenticated("The token has expired.")
-    if _moment(claims, "iat") - LEEWAY > now or ("nbf" in claims and _moment(claims, "nbf") - LEEWAY > now):
+    if any(_moment(claims, name) - LEEWAY > now for name in ("iat", "nbf") if name in claims):
         raise Unauthenticated("The token is not valid yet.")
     return Principal(_subject(claims["sub"]), expires_at)
 
@@ -130,12 +144,9 @@ def _reason(exc: Exception) -> str:
 
 def _moment(claims: Mapping[str, Any], name: str) -> datetime:
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not LEAST <= value <= GREATEST:
         raise Unauthenticated(f"The claim {name} of the token is not a time.")
-    try:
-        return datetime.fromtimestamp(value, timezone.utc)
-    except (OverflowError, ValueError, OSError) as exc:
-        raise Unauthenticated(f"The claim {name} of the token is not a time.") from exc
+    return datetime.fromtimestamp(value, timezone.utc)
 
 
 def _subject(value: Any) -> str:
@@ -144,9 +155,15 @@ def _subject(value: Any) -> str:
     return value
 
 
-def _signs(jwk: Mapping[str, Any]) -> bool:
-    """Whether a published key may verify signatures. A symmetric key has no business in a public set."""
-    return jwk.get("kty") != "oct" and jwk.get("use", "sig") == "sig"
+def _published(jwk: Any) -> Published | None:
+    """A key that may verify signatures; None for one that is not understood, which is to be ignored (RFC 7517, 5),
+    and for a symmetric one, which has no business in a public set."""
+    try:
+        if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig":
+            return None
+        return Published(jwt.PyJWK(jwk).key, jwk.get("alg"))
+    except (jwt.PyJWTError, AttributeError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _fetched(url: str) -> Mapping[str, Any]:

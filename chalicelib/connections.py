@@ -50,7 +50,8 @@ def connect(handshake: frames.Handshake, principal: Principal, *, store: Connect
     """Admit a connection: write it, then look at the session, so that of a connect and an end that cross
     each other at least one sees the other.
 
-    Raises SessionNotFound, SessionEnded, Unavailable; then nothing of the connection is left.
+    Raises SessionNotFound, SessionEnded, Unavailable; then nothing of the connection is left, or, if the tables do
+    not answer, rows that the next delivery or their expiry removes.
     """
     connection = Connection(
         connection_id=handshake.connection_id,
@@ -62,15 +63,15 @@ def connect(handshake: frames.Handshake, principal: Principal, *, store: Connect
     )
     if not SESSION_ID.fullmatch(connection.session_id):
         raise SessionNotFound(connection.session_id)
-    store.connect(connection)
     try:
+        store.connect(connection)
         session = store.find_session(connection.session_id)
         if session is None:
             raise SessionNotFound(connection.session_id)
         if session.at(now).status is Status.ENDED:
             raise SessionEnded(connection.session_id)
     except SessionsError:
-        with contextlib.suppress(Unavailable):  # the refusal stands; the row is purged in time
+        with contextlib.suppress(Unavailable):  # the refusal stands
             store.disconnect(connection)
         raise
     return connection
@@ -92,7 +93,7 @@ def receive(
     connection = store.find_connection(connection_id)
     if connection is None:
         raise ConnectionNotFound(connection_id)
-    if connection.token_expires_at <= now:
+    if connection.expired_at(now):
         raise TokenExpired(connection_id)
     if isinstance(action, frames.Hello):
         return hello(connection, action.resume_seq, store=store, now=now)

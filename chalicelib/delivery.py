@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,8 @@ from chalicelib.model import Endpoint, Outcome, Recipient, Report
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+log = logging.getLogger("sessions")
 
 WORKERS: Final = 16  # more threads than this buy nothing on the CPU share of a Lambda
 DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
@@ -109,13 +112,15 @@ class Delivery:
             counts.update(outcomes)
             gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)
+        if any(counts[outcome] for outcome in (Outcome.THROTTLED, Outcome.FAILED, Outcome.UNSENT)):
+            log.warning("a delivery missed some: %s", {outcome.value: count for outcome, count in counts.items()})
         return Report(dict(counts))
 
     def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool) -> Outcome:
         if self._clock() - began >= DEADLINE:
             return Outcome.UNSENT
         endpoint, connection_id = recipient.endpoint, recipient.connection_id
-        if recipient.token_expires_at <= self._clock() and not close:
+        if recipient.expired_at(self._clock()) and not close:
             answer = self.close(endpoint, connection_id, frames.closing(TokenExpired(connection_id)), began)
             return self._outcome(answer, recipient, Outcome.EXPIRED)
         answer = self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
@@ -142,10 +147,9 @@ class Delivery:
         return answer
 
     def _forget(self, gone: Sequence[Recipient]) -> None:
-        if gone:
-            with suppress(
-                Unavailable
-            ):  # they are gone all the same; the next delivery or their expiry removes the rows
+        """They are gone whether or not their rows are: the next delivery, or their expiry, removes those."""
+        with suppress(Unavailable):
+            if gone:
                 self._roster.disconnect(*gone)
 
 

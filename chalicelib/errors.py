@@ -14,13 +14,9 @@ class SessionsError(Exception):
 
 
 class InvalidRequest(SessionsError):
-    """The caller sent something that is not what the protocol says. `field` names the part, if one does."""
+    """The caller sent something that is not what the protocol says. The detail names the part."""
 
     code = "invalid_request"
-
-    def __init__(self, detail: str, field: str | None = None) -> None:
-        super().__init__(detail)
-        self.field = field
 
 
 class TooLarge(SessionsError):
@@ -109,24 +105,34 @@ class IdempotencyMismatch(SessionsError):
         self.key = key
 
 
-class ConnectionNotFound(SessionsError):
+class NotConnected(SessionsError):
+    """A connection that may not go on: it is told so, and closed. `reconnect` is what its client may do."""
+
+    reconnect = "now"
+
+    def __init__(self, detail: str, connection_id: str) -> None:
+        super().__init__(detail)
+        self.connection_id = connection_id
+
+
+class ConnectionNotFound(NotConnected):
     """A frame arrived on a socket that has no row: it was swept, or never admitted."""
 
     code = "connection_not_found"
 
     def __init__(self, connection_id: str) -> None:
-        super().__init__("This connection is not in a session; connect again.")
-        self.connection_id = connection_id
+        super().__init__("This connection is not in a session; connect again.", connection_id)
 
 
-class TokenExpired(SessionsError):
+class TokenExpired(NotConnected):
     """The token that opened the socket is past its expiry."""
 
     code = "token_expired"
 
     def __init__(self, connection_id: str) -> None:
-        super().__init__("The token that opened this connection has expired; connect again with a new one.")
-        self.connection_id = connection_id
+        super().__init__(
+            "The token that opened this connection has expired; connect again with a new one.", connection_id
+        )
 
 
 class Unavailable(SessionsError):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from chalicelib import jsontext
+from chalicelib import credentials, jsontext
 from chalicelib.errors import (
     InvalidRequest,
+    NotConnected,
     OriginRefused,
     SessionsError,
     TooLarge,
-    Unauthenticated,
 )
-from chalicelib.http import bearer
 from chalicelib.model import (
     CONNECTION_LIMIT,
     FRAME_BYTES,
@@ -31,8 +30,6 @@ from chalicelib.model import (
 
 Frame = Mapping[str, Any]
 
-PROTOCOL: Final = "sessions.v1"
-BEARER: Final = "bearer."
 REPLY_TO_LENGTH: Final = 128
 LARGEST_SEQ: Final = 10**15  # stands in for a number not yet taken when a frame is measured
 RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gateway cuts the connection
@@ -45,7 +42,7 @@ class Handshake:
 
     connection_id: str
     session_id: str
-    token: str
+    token: str = field(repr=False)
     subprotocol: str | None  # what the answer names, if the client offered it
     endpoint: Endpoint
 
@@ -89,21 +86,20 @@ def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region:
     for name, values in (event.get("multiValueHeaders") or {}).items():
         headers.setdefault(name.lower(), []).extend(values)
     query: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
+    credentials.refuse_leaked(query)
     for origin in headers.get("origin", []):
         if origin not in allowed_origins:
             raise OriginRefused(origin)
     session_ids = query.get("sessionId", [])
     if len(session_ids) != 1 or not session_ids[0]:
-        raise InvalidRequest("Name one session: ?sessionId=<id>.", "sessionId")
-    if any(_looks_like_jwt(value) for values in query.values() for value in values):
-        raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")
+        raise InvalidRequest("Name one session: ?sessionId=<id>.")
     offered = [word.strip() for line in headers.get("sec-websocket-protocol", []) for word in line.split(",")]
     context = event["requestContext"]
     return Handshake(
         connection_id=context["connectionId"],
         session_id=session_ids[0],
-        token=_credential(headers.get("authorization", []), offered),
-        subprotocol=PROTOCOL if PROTOCOL in offered else None,
+        token=credentials.of_handshake(headers.get("authorization", []), offered),
+        subprotocol=credentials.PROTOCOL if credentials.PROTOCOL in offered else None,
         endpoint=Endpoint(context["apiId"], context["stage"], region),
     )
 
@@ -115,9 +111,9 @@ def envelope(text: str) -> Envelope:
         raise InvalidRequest("A frame is a JSON object.")
     reply_to = fields.pop("id", None)
     if isinstance(reply_to, bool) or not isinstance(reply_to, (str, int, type(None))):
-        raise InvalidRequest("id is text or a whole number.", "id")
+        raise InvalidRequest("id is text or a whole number.")
     if len(str(reply_to)) > REPLY_TO_LENGTH:
-        raise InvalidRequest(f"id is longer than {REPLY_TO_LENGTH} characters.", "id")
+        raise InvalidRequest(f"id is longer than {REPLY_TO_LENGTH} characters.")
     return Envelope(reply_to, fields)
 
 
@@ -130,12 +126,12 @@ def action(sent: Envelope) -> Action:
         result = Hello(_resume(fields.pop("resume", None)))
     elif name == "publish":
         if "data" not in fields:
-            raise InvalidRequest("publish needs data.", "data")
+            raise InvalidRequest("publish needs data.")
         result = Publish(fields.pop("data"))
     elif name == "ping":
         result = Ping()
     else:
-        raise InvalidRequest("action is none of hello, publish, ping.", "action")
+        raise InvalidRequest("action is none of hello, publish, ping.")
     if fields:
         unknown = ", ".join(sorted(fields))
         raise InvalidRequest(f"{name} has no field {unknown[:200]}.")
@@ -196,9 +192,9 @@ def session_ended(session: Session) -> Frame:
     return {"type": "session.ended", "seq": session.seq, "reason": session.end_reason}
 
 
-def closing(error: SessionsError) -> Frame:
+def closing(error: NotConnected) -> Frame:
     """Told before the service closes a socket, since API Gateway closes with 1000 whatever the reason."""
-    return {"type": "closing", "code": error.code, "reason": error.detail, "reconnect": "now"}
+    return {"type": "closing", "code": error.code, "reason": error.detail, "reconnect": error.reconnect}
 
 
 def refusal(error: SessionsError) -> Frame:
@@ -209,26 +205,10 @@ def replying(frame: Frame, reply_to: str | int | None) -> Frame:
     return frame if reply_to is None else {**frame, "replyTo": reply_to}
 
 
-def _credential(authorization: list[str], offered: list[str]) -> str:
-    if authorization:
-        return bearer(authorization[0])
-    for word in offered:
-        if word.startswith(BEARER) and len(word) > len(BEARER):
-            return word[len(BEARER) :]
-    raise Unauthenticated(
-        f"Send the token as `Authorization: Bearer <token>` or `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>`."
-    )
-
-
-def _looks_like_jwt(value: str) -> bool:
-    """Whether it begins as the header of a JWT does, `{"` in base64, and has the dots of one."""
-    return value.startswith("eyJ") and value.count(".") >= 2
-
-
 def _resume(value: Any) -> int | None:
     if value is None:
         return None
     seq = value.get("seq") if isinstance(value, dict) and set(value) == {"seq"} else None
     if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= LARGEST_SEQ:
-        raise InvalidRequest('resume is {"seq": <the last seq that you saw>}.', "resume")
+        raise InvalidRequest('resume is {"seq": <the last seq that you saw>}.')
     return seq

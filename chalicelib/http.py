@@ -1,10 +1,7 @@
-"""The HTTP API: events to values, values and errors to responses. The only place with HTTP numbers."""
+"""The HTTP API: events to values, values and errors to responses. The place of HTTP statuses and header names."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import errors, jsontext
-from chalicelib.errors import InvalidRequest, SessionsError, TooLarge, Unauthenticated
+from chalicelib import cursors, errors, jsontext
+from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
 from chalicelib.model import (
     KEEP,
-    SESSION_ID,
     Draft,
     Page,
     Patch,
@@ -24,8 +20,6 @@ from chalicelib.model import (
     Session,
     Status,
     document,
-    from_rfc3339,
-    rfc3339,
 )
 
 BODY_BYTES: Final = 65_536
@@ -36,7 +30,8 @@ DEFAULT_LIMIT: Final = 50
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+IF_MATCH_TAGS: Final = 100  # DynamoDB compares with no more
 
 STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
     errors.InvalidRequest: (400, "Invalid request"),
@@ -70,7 +65,7 @@ class Request:
 
     id: str
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, list[str]]
     body: bytes = field(repr=False)
 
@@ -97,23 +92,12 @@ def request(event: Mapping[str, Any], body: bytes, fallback_id: str) -> Request:
     )
 
 
-def bearer(authorization: str) -> str:
-    """The token of an Authorization header (RFC 6750). Raises Unauthenticated."""
-    scheme, _, token = authorization.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Send `Authorization: Bearer <token>`.")
-    return token.strip()
-
-
 def draft(request: Request) -> Draft:
     """The body of a create. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
     body = fields(request, JSON) if request.body else {}
     expires_in = body.pop("expiresIn", EXPIRES_IN[-1])
     if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in not in EXPIRES_IN:
-        raise InvalidRequest(
-            f"expiresIn is a whole number of seconds, {EXPIRES_IN[0]} to {EXPIRES_IN[-1]}.",
-            "expiresIn",
-        )
+        raise InvalidRequest(f"expiresIn is a whole number of seconds, {EXPIRES_IN[0]} to {EXPIRES_IN[-1]}.")
     result = Draft(
         title=_title(body.pop("title", None)),
         metadata=_metadata(body.pop("metadata", None)),
@@ -144,9 +128,9 @@ def patch(request: Request) -> Patch:
 def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
     """A body that is a JSON object. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
     sent = request.headers.get("content-type", JSON[0])
-    media_type, _, parameters = sent.partition(";")
-    charset = parameters.lower().replace(" ", "").replace('"', "")
-    if media_type.strip().lower() not in accepted or charset not in {"", "charset=utf-8"}:
+    media_type, *parameters = (part.strip().lower() for part in sent.split(";"))
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
+    if media_type not in accepted or charsets - {"utf-8"}:
         raise errors.UnsupportedMediaType(sent, accepted)
     if len(request.body) > BODY_BYTES:
         raise TooLarge("The body", len(request.body), BODY_BYTES)
@@ -165,18 +149,22 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def versions(request: Request) -> frozenset[int] | None:
-    """The versions that If-Match lets be changed; None for any. A tag that is not ours matches none."""
+    """The versions that If-Match lets be changed; None for any. What is no strong tag of ours matches none."""
     sent = request.headers.get("if-match")
     if sent is None or sent.strip() == "*":
         return None
-    tags = ENTITY_TAG.findall(sent)
-    return frozenset(int(tag) for tag in tags[:20] if re.fullmatch(r"[0-9]{1,15}", tag))
+    tags = [ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(",")]
+    numbers = {int(tag[2]) for tag in tags if tag and not tag[1] and re.fullmatch(r"[0-9]{1,15}", tag[2])}
+    if len(numbers) > IF_MATCH_TAGS:
+        raise InvalidRequest(f"If-Match names more than {IF_MATCH_TAGS} versions.")
+    return frozenset(numbers)
 
 
 def is_current(request: Request, etag: str) -> bool:
     """Whether If-None-Match says that the client has this representation."""
     sent = request.headers.get("if-none-match", "")
-    return sent.strip() == "*" or etag.strip('"') in ENTITY_TAG.findall(sent)
+    tags = [ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(",")]
+    return sent.strip() == "*" or etag.strip('"') in {tag[2] for tag in tags if tag}
 
 
 def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
@@ -185,11 +173,11 @@ def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, P
     limit = _single(request, "limit")
     cursor = _single(request, "cursor")
     if limit is not None and (not re.fullmatch(r"[0-9]{1,3}", limit) or int(limit) not in LIMITS):
-        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.", "limit")
+        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.")
     return (
         None if status is None else _status(status),
         DEFAULT_LIMIT if limit is None else int(limit),
-        None if cursor is None else _position(cursor, owner_id),
+        None if cursor is None else cursors.read(cursor, owner_id),
     )
 
 
@@ -218,7 +206,7 @@ def found(request: Request, session: Session, now: datetime) -> Reply:
 
 
 def listed(page: Page, owner_id: str, now: datetime) -> Reply:
-    cursor = None if page.after is None else _cursor(page.after, owner_id)
+    cursor = None if page.after is None else cursors.write(page.after, owner_id)
     return json_reply(
         200,
         {
@@ -268,19 +256,19 @@ def _meaning(error: Exception) -> tuple[int, str]:
 
 def _title(value: Any) -> str | None:
     if value is not None and (not isinstance(value, str) or len(value) > TITLE_LENGTH):
-        raise InvalidRequest(f"title is text of at most {TITLE_LENGTH} characters, or null.", "title")
+        raise InvalidRequest(f"title is text of at most {TITLE_LENGTH} characters, or null.")
     return value
 
 
 def _metadata(value: Any) -> Mapping[str, Any] | None:
     if value is not None and not isinstance(value, dict):
-        raise InvalidRequest("metadata is an object, or null.", "metadata")
+        raise InvalidRequest("metadata is an object, or null.")
     return value
 
 
 def _flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidRequest(f"{name} is true or false.", name)
+        raise InvalidRequest(f"{name} is true or false.")
     return value
 
 
@@ -288,42 +276,16 @@ def _status(value: Any) -> Status:
     try:
         return Status(value)
     except ValueError as exc:
-        raise InvalidRequest("status is one of active, paused, ended.", "status") from exc
+        raise InvalidRequest("status is one of active, paused, ended.") from exc
 
 
 def _refuse_unknown(rest: Mapping[str, Any]) -> None:
     if rest:
-        raise InvalidRequest(f"There is no field {', '.join(sorted(rest))[:200]} here.", min(rest))
+        raise InvalidRequest(f"There is no field {', '.join(sorted(rest))[:200]} here.")
 
 
 def _single(request: Request, name: str) -> str | None:
     values = request.query.get(name, [])
     if len(values) > 1:
-        raise InvalidRequest(f"{name} is given once.", name)
+        raise InvalidRequest(f"{name} is given once.")
     return values[0] if values else None
-
-
-# --- cursors: a position in the caller's own list. The owner is never in one, so it can reach nothing else;
-#     the check tells one that was cut, edited or lent from one that is ours.
-
-
-def _cursor(position: Position, owner_id: str) -> str:
-    text = f"{rfc3339(position.created_at)} {position.session_id}"
-    return base64.urlsafe_b64encode(f"{text} {_check(text, owner_id)}".encode()).decode().rstrip("=")
-
-
-def _position(cursor: str, owner_id: str) -> Position:
-    try:
-        if len(cursor) > 200 or not re.fullmatch(r"[A-Za-z0-9_-]+", cursor):
-            raise ValueError("not base64url")
-        text, _, check = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition(" ")
-        created_at, _, session_id = text.partition(" ")
-        if check != _check(text, owner_id) or not SESSION_ID.fullmatch(session_id):
-            raise ValueError("not a cursor of this list")
-        return Position(from_rfc3339(created_at), session_id)
-    except (ValueError, binascii.Error) as exc:
-        raise InvalidRequest("cursor is none that this list gave you.", "cursor") from exc
-
-
-def _check(text: str, owner_id: str) -> str:
-    return hashlib.sha256(f"{owner_id}\n{text}".encode()).hexdigest()[:16]

@@ -54,7 +54,7 @@ def once_item(session: Session, once: Once) -> Item:
         "connectionId": {"S": once.key},
         "sessionId": {"S": session.session_id},
         "fingerprint": {"S": once.fingerprint},
-        "purgeAt": purge_at(session.created_at + IDEMPOTENCY_PURGE),
+        "purgeAt": seconds(session.created_at + IDEMPOTENCY_PURGE),
     }
 
 
@@ -63,7 +63,8 @@ def due_at(ended_at: datetime) -> Item:
     return {"S": rfc3339(ended_at + PENDING)}
 
 
-def purge_at(at: datetime) -> Item:
+def seconds(at: datetime) -> Item:
+    """Whole seconds since 1970, as TTL wants them."""
     return {"N": str(int(at.timestamp()))}
 
 
@@ -84,7 +85,7 @@ def session_item(session: Session) -> dict[str, Any]:
         "writtenBy": {"S": session.written_by},
         "dueShard": {"S": str(zlib.crc32(session.session_id.encode()) % SHARDS)},
         "dueAt": {"S": rfc3339(session.expires_at)},
-        "purgeAt": purge_at(session.expires_at + SESSION_PURGE),
+        "purgeAt": seconds(session.expires_at + SESSION_PURGE),
     }
 
 
@@ -117,7 +118,7 @@ def connection_items(connection: Connection) -> list[Item]:
         "apiId": {"S": connection.endpoint.api_id},
         "stage": {"S": connection.endpoint.stage},
         "region": {"S": connection.endpoint.region},
-        "purgeAt": purge_at(connection.connected_at + CONNECTION_PURGE),
+        "purgeAt": seconds(connection.connected_at + CONNECTION_PURGE),
     }
     return [{**key, **common} for key in connection_keys(connection)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any, Final
 
 from chalicelib.errors import InvalidRequest
@@ -18,8 +19,8 @@ def parse(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises InvalidRequest for what is not JSON in UTF-8, and for JSON that means different things to
-    different readers: a key twice, NaN and infinities, numbers that DynamoDB cannot hold, surrogates
-    without their half, nesting deeper than 64.
+    different readers: a key twice, NaN and infinities, numbers that would be rounded or that DynamoDB cannot
+    hold, surrogates without their half, nesting deeper than 64.
     """
     try:
         value = json.loads(
@@ -80,8 +81,8 @@ def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number) or abs(number) >= MAX_MAGNITUDE or 0 < abs(number) < MIN_MAGNITUDE:
         raise InvalidRequest("A number is too large or too small to be stored.")
-    if len(text.lower().partition("e")[0].replace(".", "").strip("-0")) > MAX_DIGITS:
-        raise InvalidRequest(f"A number has more than {MAX_DIGITS} digits.")
+    if Decimal(repr(number)) != Decimal(text):
+        raise InvalidRequest("A number has more digits than a double keeps; send it as text.")
     return number
 
 

@@ -19,6 +19,7 @@ from chalicelib.errors import (
     SessionPaused,
 )
 from chalicelib.model import (
+    IDEMPOTENCY_PURGE,
     PENDING,
     Change,
     Connection,
@@ -42,7 +43,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, Connection] = {}
-        self._once: dict[tuple[str, str], tuple[Once, str]] = {}
+        self._once: dict[tuple[str, str], tuple[Once, Session]] = {}
         self._due: dict[str, datetime] = {}
         self._lock = threading.RLock()
 
@@ -54,11 +55,14 @@ class MemoryStore:
     def create_session(self, session: Session, once: Once | None) -> Written:
         with self._lock:
             if once is not None:
-                before = self._once.setdefault((session.owner_id, once.key), (once, session.session_id))
-                if before[0] != once:
+                used, first = self._once.get((session.owner_id, once.key), (once, session))
+                if session.created_at >= first.created_at + IDEMPOTENCY_PURGE:
+                    used, first = once, session
+                if used != once:
                     raise IdempotencyMismatch(once.key)
-                if before[1] != session.session_id:
-                    return Written(self._sessions[before[1]], changed=False)
+                if first is not session:
+                    return Written(self._sessions[first.session_id], changed=False)
+                self._once[session.owner_id, once.key] = used, first
             self._sessions[session.session_id] = session
             self._due[session.session_id] = session.expires_at
             return Written(session, changed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from chalicelib.errors import (
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
 
-HANDSHAKE_LIMIT: Final = timedelta(seconds=29)  # API Gateway's integration time-out for $connect
+LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are judged
 PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
 CONNECTION_LIMIT: Final = timedelta(hours=2)  # API Gateway cuts every WebSocket then
 CONNECTION_PURGE: Final = CONNECTION_LIMIT + timedelta(minutes=5)
@@ -121,7 +122,11 @@ class Change:
     metadata: Mapping[str, Any] | Keep = KEEP
 
     def alters(self, session: Session) -> bool:
-        return self.applied_to(session) != session
+        """Whether JSON would show a difference: to Python, true is 1 and 1 is 1.0."""
+        after = self.applied_to(session)
+        return replace(after, metadata=None) != replace(session, metadata=None) or (
+            json.dumps(after.metadata, sort_keys=True) != json.dumps(session.metadata, sort_keys=True)
+        )
 
     def applied_to(self, session: Session) -> Session:
         return replace(
@@ -160,6 +165,10 @@ class Recipient:
     connected_at: datetime
     token_expires_at: datetime
     endpoint: Endpoint
+
+    def expired_at(self, now: datetime) -> bool:
+        """Whether its token is no longer good, by the leeway that the token had when it was verified."""
+        return self.token_expires_at + LEEWAY <= now
 
     def pending_at(self, now: datetime) -> bool:
         """Whether its handshake may still be under way, so that "gone" does not mean gone."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -59,10 +60,10 @@ class SessionStore(Protocol):
         """
 
     def end_session(self, session_id: str, write: Write) -> Written:
-        """End it in one request; unchanged if it has ended. Raises SessionNotFound, NotOwner, VersionMismatch."""
+        """End it in one request; unchanged if it has ended or expired.
 
-    def expire_session(self, session_id: str, now: datetime) -> Written | None:
-        """End it if it is past its expiry; unchanged if it has ended, None if neither is so."""
+        Raises SessionNotFound, NotOwner, VersionMismatch.
+        """
 
 
 class Deliver(Protocol):
@@ -77,7 +78,8 @@ class Deliver(Protocol):
     ) -> Report:
         """Send the frame to every connection of the session `but` one, and close them after it if told so.
 
-        Never raises for a recipient; `began` is when the request began, from which the deadline counts.
+        `began` is when the request began, from which the deadline counts. What becomes of a recipient is in the
+        report; raises Unavailable if the roster cannot be read.
         """
 
 
@@ -152,10 +154,8 @@ def end_session(session_id: str, write: Write, *, store: SessionStore, deliver: 
     """End a session and close what is connected to it; again, if it has ended, to whatever is left."""
     _known(session_id)
     session = store.end_session(session_id, write).session
-    if session.status is not Status.ENDED:  # past its expiry, and not swept yet
-        expired = store.expire_session(session_id, write.now)
-        session = session if expired is None else expired.session
-    _announce(session, write.now, deliver)
+    if session.status is Status.ENDED:  # otherwise it has expired, and the sweep is about to tell
+        _announce(session, write.now, deliver)
     return session
 
 
@@ -191,7 +191,10 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
 def _announce(session: Session, now: datetime, deliver: Deliver) -> None:
     ended = session.status is Status.ENDED
     frame = frames.session_ended(session) if ended else frames.session_updated(session)
-    deliver.broadcast(session.session_id, frame, began=now, close=ended)
+    # It is written: a roster that cannot be read now must not make it look refused. Clients see the gap
+    # in `seq` at the next event, and what has ended is seen to by the sweep.
+    with suppress(Unavailable):
+        deliver.broadcast(session.session_id, frame, began=now, close=ended)
 
 
 def _known(session_id: str) -> None:
@@ -201,7 +204,7 @@ def _known(session_id: str) -> None:
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:
     if jsontext.depth(metadata) > METADATA_DEPTH:
-        raise InvalidRequest(f"metadata is nested deeper than {METADATA_DEPTH} levels.", "metadata")
+        raise InvalidRequest(f"metadata is nested deeper than {METADATA_DEPTH} levels.")
     size = jsontext.size(metadata)
     if size > METADATA_BYTES:
-        raise InvalidRequest(f"metadata has {size} bytes; at most {METADATA_BYTES} are kept.", "metadata")
+        raise InvalidRequest(f"metadata has {size} bytes; at most {METADATA_BYTES} are kept.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 NAMED: Final = re.compile(r"#(\w+)")
+NO_VERSION: Final = -1  # stands for "none of ours" where a list may not be empty
 BATCH: Final = 25  # the most writes that one BatchWriteItem takes
 
 
@@ -58,7 +60,9 @@ class Store:
             self._tables.events: {"sessionId": nothing, "seq": {"N": "0"}},
         }
         with dynamo.asking():
-            self._client.batch_get_item(RequestItems={t: {"Keys": [key]} for t, key in keys.items()})
+            answer = self._client.batch_get_item(RequestItems={t: {"Keys": [key]} for t, key in keys.items()})
+        if answer.get("UnprocessedKeys"):
+            raise Unavailable("A table")
 
     # --- sessions
 
@@ -74,7 +78,7 @@ class Store:
             return self._create_once(session, once, put)
         try:
             with dynamo.asking():
-                self._client.put_item(**put)  # type: ignore[arg-type]
+                self._client.put_item(**put)  # type: ignore[arg-type]  # a mapping, for a transaction's sake
         except ClientError as exc:
             old = dynamo.refused_by_condition(exc)
             if old is None or old.get("writtenBy") != {"S": session.written_by}:
@@ -116,20 +120,21 @@ class Store:
 
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
         given = items.change_fields(change)
-        written = self._write(session_id, write, given, ends=change.status is Status.ENDED, unless_same=True)
-        if isinstance(written, Written):
-            return written
-        return Written(judge(written, session_id, write), changed=False)
+        differs = "(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")"
+        ends = change.status is Status.ENDED
+        changed, session = self._write(session_id, write, given, condition=differs, ends=ends)
+        if changed and session is not None:
+            return Written(session, changed=True)
+        return Written(judge(session, session_id, write), changed=False)
 
     def end_session(self, session_id: str, write: Write) -> Written:
-        written = self._write(session_id, write, {"status": {"S": "ended"}}, ends=True, unless_same=False)
-        if isinstance(written, Written):
-            return written
-        try:
-            return Written(judge(written, session_id, write), changed=False)
-        except SessionEnded:
-            assert written is not None  # noqa: S101  judge says "not found" before it says "ended"
-            return Written(written, changed=False)
+        changed, session = self._write(session_id, write, {"status": {"S": "ended"}}, ends=True)
+        if session is None:
+            raise SessionNotFound(session_id)
+        if not changed:
+            with suppress(SessionEnded):
+                judge(session, session_id, write)
+        return Written(session, changed)
 
     def expire_session(self, session_id: str, now: datetime) -> Written | None:
         updated, item = self._update(
@@ -221,14 +226,16 @@ class Store:
         put_record = {
             "TableName": self._tables.connections,
             "Item": items.once_item(session, once),
-            "ConditionExpression": "attribute_not_exists(#place)",
-            "ExpressionAttributeNames": dynamo.names("place"),
+            # a record past its purgeAt counts as purged, whether or not DynamoDB has come to it
+            "ConditionExpression": "attribute_not_exists(#place) OR #purgeAt <= :now",
+            "ExpressionAttributeNames": dynamo.names("place", "purgeAt"),
+            "ExpressionAttributeValues": {":now": items.seconds(session.created_at)},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         try:
             with dynamo.asking():
                 self._client.transact_write_items(
-                    TransactItems=[{"Put": put_record}, {"Put": put}],  # type: ignore[typeddict-item]
+                    TransactItems=[{"Put": put_record}, {"Put": put}],  # type: ignore[typeddict-item]  # the same mapping
                     ClientRequestToken=session.session_id,
                 )
         except ClientError as exc:
@@ -246,9 +253,9 @@ class Store:
         return Written(session, changed=True)
 
     def _write(
-        self, session_id: str, write: Write, given: dict[str, Any], *, ends: bool, unless_same: bool
-    ) -> Written | Session | None:
-        """One conditional UpdateItem: what was written, or the old session that did not let it.
+        self, session_id: str, write: Write, given: dict[str, Any], *, condition: str = "", ends: bool
+    ) -> tuple[bool, Session | None]:
+        """One conditional UpdateItem: whether it is written, and the session as it is, or as it was if not.
 
         The id of the request is written too: when the condition fails on an item that carries it, the write
         had happened and only its answer was lost.
@@ -258,28 +265,21 @@ class Store:
         if ends:
             sets |= {"endedAt": now, "dueAt": items.due_at(write.now)}
         values = {f":{name}": value for name, value in sets.items()}
-        conditions = [
-            "#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", "#writtenBy <> :writtenBy",
-        ]  # fmt: skip
         values |= {":me": {"S": write.subject}, ":final": {"S": "ended"}, ":one": {"N": "1"}}
+        conditions = ["#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", condition]
         if write.versions is not None:
-            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions))}
-            values |= allowed or {":v0": {"N": "-1"}}
-            conditions.append(f"#version IN ({', '.join(allowed or [':v0'])})")
-        if unless_same:
-            conditions.append("(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")")
+            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions) or [NO_VERSION])}
+            values |= allowed
+            conditions.append(f"#version IN ({', '.join(allowed)})")
         updates = ", ".join(f"#{name} = :{name}" for name in sets)
         updated, item = self._update(
             session_id,
             f"SET {updates}, #version = #version + :one ADD #seq :one",
-            " AND ".join(conditions),
+            " AND ".join(filter(None, conditions)),
             values,
         )
-        if not item:
-            return None
-        session = items.to_session(item)
-        ours = updated or session.written_by == write.request_id
-        return Written(session, changed=True) if ours else session
+        session = items.to_session(item) if item else None
+        return updated or (session is not None and session.written_by == write.request_id), session
 
     def _update(
         self,
@@ -316,7 +316,7 @@ class Store:
             for _ in range(2):
                 with dynamo.asking():
                     answer = self._client.batch_write_item(
-                        RequestItems={self._tables.connections: batch}  # type: ignore[dict-item]
+                        RequestItems={self._tables.connections: batch}  # type: ignore[dict-item]  # requests as plain mappings
                     )
                 batch = list(answer.get("UnprocessedItems", {}).get(self._tables.connections, []))
                 if not batch:

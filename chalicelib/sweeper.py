@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final, Protocol
 
 from chalicelib import frames
 from chalicelib.model import Written
 from chalicelib.sessions import Deliver
+
+log = logging.getLogger("sessions")
 
 BUDGET: Final = timedelta(seconds=20)  # what one sweep may take; the rest falls due in the next
 
@@ -29,30 +34,47 @@ class DueStore(Protocol):
 
 @dataclass(frozen=True)
 class Sweep:
-    """How many sessions a sweep ended, and how many it found ended with nobody left."""
+    """How many sessions a sweep ended, how many it found ended with nobody left, and how many it failed at."""
 
     expired: int
     settled: int
+    failed: int
 
 
 def sweep(*, store: DueStore, deliver: Deliver, clock: Callable[[], datetime]) -> Sweep:
     """End what has expired, close what is left in what has ended. Twice is harmless.
 
     A session stays due until its roster is found empty after every handshake that it could not see has
-    either opened, and was closed here, or failed.
+    either opened, and was closed here, or failed. What fails for one session is logged, and stays due.
     """
     began = clock()
-    expired = settled = 0
+    done: Counter[Done] = Counter()
     for session_id in store.due_sessions(began):
         if clock() - began > BUDGET:
             break
-        written = store.expire_session(session_id, began)
-        if written is None:
-            continue
-        report = deliver.broadcast(session_id, frames.session_ended(written.session), began=began, close=True)
-        if written.changed:
-            expired += 1
-        elif report.recipients == 0:
-            store.settle_session(session_id, began)
-            settled += 1
-    return Sweep(expired, settled)
+        try:
+            done[_see_to(session_id, store, deliver, began)] += 1
+        except Exception:  # one broken session must not keep the others open for ever
+            log.exception("a session that is due could not be seen to")
+            done[Done.FAILED] += 1
+    return Sweep(done[Done.EXPIRED], done[Done.SETTLED], done[Done.FAILED])
+
+
+class Done(Enum):
+    EXPIRED = "ended now, past its expiry"
+    SETTLED = "ended before, and nobody is left"
+    WAITING = "ended before, and somebody was left, or not due after all"
+    FAILED = "could not be seen to"
+
+
+def _see_to(session_id: str, store: DueStore, deliver: Deliver, now: datetime) -> Done:
+    written = store.expire_session(session_id, now)
+    if written is None:
+        return Done.WAITING
+    report = deliver.broadcast(session_id, frames.session_ended(written.session), began=now, close=True)
+    if written.changed:
+        return Done.EXPIRED
+    if report.recipients:
+        return Done.WAITING
+    store.settle_session(session_id, now)
+    return Done.SETTLED

@@ -67,10 +67,12 @@ class Copies:
                 return
             self._put_away()
             sys.modules.update(self._before)
+            path, sys.path[:] = list(sys.path), self._path
             try:
                 yield
             finally:
-                self._before = take_own()
+                self._before, self._path = take_own(), list(sys.path)
+                sys.path[:] = path
                 if self._newest is not None:
                     self._newest.enter()
 

@@ -49,9 +49,9 @@ def table(aws: None) -> Any:
 
 @pytest.fixture
 def client(table: Any) -> Iterator[Client]:
-    from app import app, service
+    from app import app, build_service
 
-    service.cache_clear()  # its clients belong to the mock of another test
+    build_service.cache_clear()  # its clients belong to the mock of another test
     with Client(app) as client:
         yield client
 

@@ -60,6 +60,21 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
 
 
+SWEPT = """
+import sys, threading
+from pathlib import Path
+from pytest_sessionplugin import chalice_internals
+from pytest_sessionplugin.project import Project
+from pytest_sessionplugin.schedules import Schedule
+from pytest_sessionplugin.serve import served
+
+found = chalice_internals.schedules
+chalice_internals.schedules = lambda app: [Schedule(one.function, 0.01) for one in found(app)]
+with served(Project(Path.cwd()), "127.0.0.1", 0, 0):
+    print(sys.modules["app"].swept.wait(10))
+"""
+
+
 @contextmanager
 def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """The process; killed if the block does not end it."""
@@ -204,6 +219,14 @@ def test_help_helps_without_a_project(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0
+
+
+def test_schedules_run_too(root: Path) -> None:
+    """Each minute, here made shorter."""
+    app = APP.replace('app.log.error("swept")', "swept.set()") + "\nimport threading\nswept = threading.Event()\n"
+    write_project(root, app)
+    ended = subprocess.run([sys.executable, "-c", SWEPT], cwd=root, capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
 
 
 class DynamoDB(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.auth import KeySet, OneKey, authenticate, keys_of
-from chalicelib.errors import Unauthenticated, Unavailable
+from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.settings import Tokens
 from tests.unit.fakes import NOON
 
@@ -42,6 +42,13 @@ def by_hand(header: Mapping[str, Any], payload: Mapping[str, Any], signature: by
     """A token that no library would make."""
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+def by_hand_signed(**changes: Any) -> str:
+    """A token with claims that a library would not sign."""
+    signing_input = by_hand({"alg": "HS256", "typ": "JWT"}, claims(**changes)).rpartition(".")[0]
+    signature = jwt.get_algorithm_by_name("HS256").sign(signing_input.encode(), SECRET.encode())
+    return f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
 def test_a_good_token_gives_who_is_calling_and_until_when() -> None:
@@ -74,6 +81,11 @@ def test_a_good_token_gives_who_is_calling_and_until_when() -> None:
         (lambda: by_hand({"alg": "NONE"}, claims()), "algorithm"),
         (lambda: by_hand({}, claims()), "algorithm"),
         (lambda: token(exp=1e300), "not a time"),
+        (lambda: token(exp=10**400), "not a time"),
+        (lambda: token(exp=253402300799), "not a time"),
+        (lambda: token(iat=-62135596800), "not a time"),
+        (lambda: by_hand_signed(exp=True), "not a time"),
+        (lambda: by_hand_signed(exp="tomorrow"), "not a"),
         (lambda: token(headers={"crit": ["strange"], "strange": 1}), "not a valid JWT"),
         (lambda: "garbage", "not a valid JWT"),
         (lambda: "", "not a valid JWT"),
@@ -196,8 +208,62 @@ def test_keys_that_do_not_verify_signatures_are_passed_over(issuer: Issuer) -> N
             subject(keys, issuer.token(kid))
 
 
-def test_a_key_of_another_kind_than_the_algorithm_is_refused() -> None:
-    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    published = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key.public_key())), "kid": "one"}
+def test_a_key_that_is_not_understood_is_ignored_and_the_others_are_good(issuer: Issuer) -> None:
+    issuer.others = [
+        {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AA"},
+        {"kty": "EC", "crv": "P-999", "kid": "curve", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "P-256", "kid": "broken", "x": "AA"},
+        {"kid": "nothing"},
+    ]
+    assert subject(KeySet(issuer), issuer.token("one")) == "alice"
+
+
+def test_a_withdrawn_key_is_good_for_an_hour_at_most(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    withdrawn = issuer.token("one")
+    subject(keys, withdrawn)
+    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
+    assert subject(keys, withdrawn, NOON + timedelta(minutes=59)) == "alice"
     with pytest.raises(Unauthenticated):
-        subject(KeySet(lambda: {"keys": [published]}), token(CURVE, "ES256", headers={"kid": "one"}))
+        subject(keys, withdrawn, NOON + timedelta(hours=1))
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def rsa_jwk(key: rsa.RSAPrivateKey, **members: str) -> Mapping[str, Any]:
+    return {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": "one", **members}
+
+
+RSA_TOKENS = Tokens(
+    "https://issuer.example", "sessions", ("PS256", "RS256", "RS512"), jwks_url="https://issuer.example"
+)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
+def test_a_published_key_that_names_no_algorithm_is_good_for_those_allowed(
+    rsa_key: rsa.RSAPrivateKey, algorithm: str
+) -> None:
+    signed = token(rsa_key, algorithm, headers={"kid": "one"})
+    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]})
+    assert authenticate(signed, RSA_TOKENS, keys, NOON).subject == "alice"
+
+
+def test_a_published_key_that_names_an_algorithm_is_good_for_that_one(rsa_key: rsa.RSAPrivateKey) -> None:
+    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key, alg="PS256")]})
+    assert authenticate(token(rsa_key, "PS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON).subject == "alice"
+    with pytest.raises(Unauthenticated):
+        authenticate(token(rsa_key, "RS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON)
+
+
+def test_a_key_of_another_kind_than_the_algorithm_is_refused(rsa_key: rsa.RSAPrivateKey) -> None:
+    with pytest.raises(Unauthenticated):
+        subject(KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]}), token(CURVE, "ES256", headers={"kid": "one"}))
+
+
+def test_a_pem_that_is_none_is_named_when_the_service_starts() -> None:
+    for broken in ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a PEM"):
+        with pytest.raises(SettingsError, match="JWT_PUBLIC_KEY"):
+            keys_of(Tokens("i", "a", ("ES256",), public_key=broken))

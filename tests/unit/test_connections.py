@@ -130,9 +130,9 @@ def test_no_frame_is_taken_after_the_tokens_expiry(
     store: MemoryStore, session: Session, deliver: Deliveries, action: frames.Action
 ) -> None:
     join(store, session.session_id)
-    receive(store, deliver, action, seconds=3599)
+    receive(store, deliver, action, seconds=3609)  # the leeway that the token had when it was verified
     with pytest.raises(errors.TokenExpired):
-        receive(store, deliver, action, seconds=3600)
+        receive(store, deliver, action, seconds=3610)
 
 
 def test_a_socket_without_a_row_is_told_so(store: MemoryStore, deliver: Deliveries) -> None:
@@ -146,3 +146,30 @@ def test_a_disconnect_is_harmless_twice(store: MemoryStore, session: Session) ->
         connections.disconnect("one=", store=store)
         assert store.find_connection("one=") is None
         assert list(store.roster(session.session_id)) == [[]]
+
+
+def test_hello_tells_that_a_session_has_expired_before_anything_writes_that(
+    store: MemoryStore, deliver: Deliveries
+) -> None:
+    join(store, new_session(store, Draft(expires_in=timedelta(seconds=60))).session_id)
+    assert receive(store, deliver, frames.Hello(), seconds=60)["session"]["status"] == "ended"
+
+
+def test_what_cannot_be_an_id_is_refused_without_asking_the_store() -> None:
+    nothing = object()  # has no method that could be asked
+    for session_id in ("", "a" * 25, "A" * 26, "a" * 10_000, "session#x"):
+        with pytest.raises(errors.SessionNotFound):
+            join(nothing, session_id)  # type: ignore[arg-type]
+
+
+class HalfWritten(MemoryStore):
+    def connect(self, connection: Connection) -> None:
+        super().connect(connection)
+        raise errors.Unavailable("The database")
+
+
+def test_rows_whose_answer_was_lost_are_removed_again() -> None:
+    store = HalfWritten()
+    with pytest.raises(errors.Unavailable):
+        join(store, new_session(store).session_id)
+    assert store.find_connection("one=") is None

@@ -30,7 +30,7 @@ class Room:
         self.clock = Clock()
         self.pauses: list[float] = []
         self.delivery = Delivery(
-            self.store, self.management, clock=self.clock, random=lambda: 1.0, pause=self.pauses.append
+            self.store, self.management, clock=self.clock, random=lambda: 0.5, pause=self.pauses.append
         )
 
     def broadcast(self, but: str | None = None, close: bool = False) -> Report:
@@ -88,7 +88,7 @@ def test_a_throttled_recipient_is_tried_again_with_growing_pauses() -> None:
     answers = iter([Answer.THROTTLED, Answer.THROTTLED, Answer.DONE])
     room = Room(connection("s"), management=Management(lambda c: next(answers)))
     assert room.broadcast().counts == {Outcome.SENT: 1}
-    assert room.pauses == [0.2, 0.4]
+    assert room.pauses == [0.1, 0.2], "half of 0.2 and of 0.4"
 
 
 def test_a_recipient_that_stays_throttled_is_reported_and_stays() -> None:
@@ -98,14 +98,42 @@ def test_a_recipient_that_stays_throttled_is_reported_and_stays() -> None:
     assert room.store.find_connection("one=") is not None
 
 
-def test_a_failure_is_reported_and_not_tried_again() -> None:
-    room = Room(connection("s"), management=Management(lambda c: Answer.FAILED))
+def test_a_failure_is_reported_and_not_tried_again_and_its_row_stays() -> None:
+    room = Room(connection("s", connected_at=OLD), management=Management(lambda c: Answer.FAILED))
     assert room.broadcast().counts == {Outcome.FAILED: 1}
+    assert len(room.management.posts) == 1
+    assert room.store.find_connection("one=") is not None
+
+
+def test_a_close_that_is_throttled_is_tried_again() -> None:
+    answers = iter([Answer.DONE, Answer.THROTTLED, Answer.DONE])
+    room = Room(connection("s"), management=Management(lambda c: next(answers)))
+    assert room.broadcast(close=True).counts == {Outcome.SENT: 1}
+    assert room.management.closes == ["one=", "one="]
+
+
+def test_nothing_is_tried_again_after_the_deadline() -> None:
+    room = Room(connection("s"))
+
+    def throttled(connection_id: str) -> Answer:
+        room.clock.advance(seconds=20)
+        return Answer.THROTTLED
+
+    room.management.answer = throttled
+    assert room.broadcast().counts == {Outcome.THROTTLED: 1}
     assert len(room.management.posts) == 1
 
 
+def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    Room(connection("s"), management=Management(lambda c: Answer.FAILED)).broadcast()
+    assert "{'failed': 1}" in caplog.text
+    caplog.clear()
+    Room(connection("s")).broadcast()
+    assert caplog.text == ""
+
+
 def test_an_expired_token_is_told_and_closed_in_place_of_being_sent_to() -> None:
-    room = Room(connection("s", "old=", token_expires_at=NOON), connection("s", "new="))
+    room = Room(connection("s", "old=", token_expires_at=NOON - timedelta(seconds=10)), connection("s", "new="))
     assert room.broadcast().counts == {Outcome.EXPIRED: 1, Outcome.SENT: 1}
     sent = dict(room.management.posts)
     assert json.loads(sent["old="])["type"] == "closing"
@@ -114,7 +142,7 @@ def test_an_expired_token_is_told_and_closed_in_place_of_being_sent_to() -> None
 
 
 def test_an_end_is_sent_and_then_closed() -> None:
-    room = Room(connection("s", "a="), connection("s", "b=", token_expires_at=NOON))
+    room = Room(connection("s", "a="), connection("s", "b=", token_expires_at=NOON - timedelta(seconds=10)))
     assert room.broadcast(close=True).counts == {Outcome.SENT: 2}
     assert {json.loads(text)["type"] for _, text in room.management.posts} == {"message"}
     assert sorted(room.management.closes) == ["a=", "b="]

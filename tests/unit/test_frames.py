@@ -59,10 +59,24 @@ def test_exactly_one_session_is_named(query: dict[str, list[str]] | None) -> Non
         handshake(query, Authorization=["Bearer abc"])
 
 
-@pytest.mark.parametrize("name", ["token", "access_token", "sessionIdx"])
-def test_a_token_in_the_query_is_refused_even_beside_a_good_one(name: str) -> None:
-    with pytest.raises(errors.Unauthenticated, match="query"):
-        handshake({**JOIN, name: [TOKEN]}, Authorization=["Bearer abc"])
+@pytest.mark.parametrize(
+    "leak",
+    [
+        {"token": [TOKEN]},
+        {"access_token": ["x", TOKEN]},
+        {"authorization": [f"Bearer {TOKEN}"]},
+        {"protocol": [f"sessions.v1, bearer.{TOKEN}"]},
+        {TOKEN: [""]},
+    ],
+)
+def test_a_token_in_the_query_is_refused_even_beside_a_good_one(leak: dict[str, list[str]]) -> None:
+    for query in ({**JOIN, **leak}, leak):
+        with pytest.raises(errors.Unauthenticated, match="query"):
+            handshake(query, Authorization=["Bearer abc"])
+
+
+def test_the_token_is_not_in_what_a_handshake_looks_like() -> None:
+    assert TOKEN not in repr(handshake(JOIN, Authorization=[f"Bearer {TOKEN}"]))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +115,20 @@ def test_a_frame_is_an_action(text: str, action: frames.Action) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "[]", '"hello"', "1", "null", "NaN", '{"action":"ping","id":true}', '{"id":1.5}', '{"id":[]}']
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        '"hello"',
+        "1",
+        "null",
+        "NaN",
+        '{"action":"ping","id":true}',
+        '{"id":1.5}',
+        '{"id":"' + "a" * 129 + '"}',
+        '{"id":[]}',
+    ],
 )
 def test_what_is_no_envelope_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidRequest):

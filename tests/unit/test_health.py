@@ -6,13 +6,14 @@ from chalicelib.errors import Unavailable
 from chalicelib.health import Readiness
 
 
-def test_an_answer_is_kept_for_five_seconds_good_or_bad() -> None:
+@pytest.mark.parametrize("failure", [Unavailable("The database"), RuntimeError("AccessDenied")])
+def test_an_answer_is_kept_for_five_seconds_good_or_bad(failure: Exception) -> None:
     seconds, asked, down = [0.0], [0], [False]
 
     def probe() -> None:
         asked[0] += 1
         if down[0]:
-            raise Unavailable("The database")
+            raise failure
 
     readiness = Readiness(probe, lambda: seconds[0])
     readiness.check()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import errors, http
+from chalicelib import credentials, errors, http
 from chalicelib.local import MemoryStore
 from chalicelib.model import KEEP, Draft, Page, Patch, Position, Session, Status
 from tests.unit.fakes import NOON, new_session
@@ -66,7 +66,13 @@ def test_another_media_type_is_refused(sent: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["application/json", "APPLICATION/JSON; charset=UTF-8", "application/merge-patch+json"]
+    "sent",
+    [
+        "application/json",
+        "APPLICATION/JSON; charset=UTF-8;",
+        "application/json;profile=x",
+        "application/merge-patch+json",
+    ],
 )
 def test_json_and_merge_patch_are_taken(sent: str) -> None:
     assert http.patch(request({"title": "x"}, content_type=sent)).title == "x"
@@ -91,7 +97,9 @@ def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
         ("*", None),
         ('"7"', {7}),
         ('"7", "8"', {7, 8}),
-        ('W/"7"', {7}),
+        ('W/"7"', set()),
+        ('x"7"y', set()),
+        ('"7", W/"8"', {7}),
         ('"7-ended"', set()),
         ("7", set()),
         ('"x"', set()),
@@ -221,9 +229,26 @@ def test_a_request_reads_header_names_in_any_case_and_needs_no_request_id() -> N
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "abc"])
 def test_an_authorization_that_is_no_bearer_is_refused(sent: str) -> None:
     with pytest.raises(errors.Unauthenticated):
-        http.bearer(sent)
-    assert http.bearer("bearer  abc ") == "abc"
+        credentials.bearer(sent)
+    assert credentials.bearer("bearer  abc ") == "abc"
 
 
-def test_the_body_is_not_in_what_a_request_looks_like() -> None:
-    assert "top secret" not in repr(replace(request(), body=b"top secret"))
+def test_neither_body_nor_token_are_in_what_a_request_looks_like() -> None:
+    sent = replace(request(authorization="Bearer top secret"), body=b"top secret")
+    assert "top secret" not in repr(sent)
+
+
+def test_if_match_names_as_many_versions_as_dynamodb_compares_with() -> None:
+    tags = [f'"{number}"' for number in range(1, 102)]
+    assert len(http.versions(request(if_match=", ".join(tags[:100]))) or ()) == 100
+    with pytest.raises(errors.InvalidRequest):
+        http.versions(request(if_match=", ".join(tags)))
+
+
+def test_a_merge_patch_creates_nothing() -> None:
+    with pytest.raises(errors.UnsupportedMediaType):
+        http.draft(request({}, content_type="application/merge-patch+json"))
+
+
+def test_a_page_is_of_fifty_unless_another_limit_is_named() -> None:
+    assert http.page_request(request(), "alice") == (None, 50, None)

@@ -23,6 +23,10 @@ VALUES: list[Any] = [1, [], {"a": 1}, [[{"a": []}]]]
         b"1e-131",
         b"1" * 39,
         b"0." + b"1" * 39,
+        b"3.14159265358979323846",
+        b"9007199254740993.0",
+        b"1e-400",
+        b"1" + b"0" * 200,
         b"9" * 5000,
         b'"\\ud800"',
         b'{"\\udc00":1}',
@@ -47,7 +51,22 @@ def test_what_readers_could_disagree_on_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{}", "[]", "null", '"é\u2028😀"', "0", "-0.5", "1e125", "1" * 38, "1" + "0" * 60, '{"a":{"b":[1,2.5,true]}}'],
+    [
+        "{}",
+        "[]",
+        "null",
+        '"é\u2028😀"',
+        "0",
+        "-0.5",
+        "1e125",
+        "1e5",
+        "1.10",
+        "0.30000000000000004",
+        "5e-100",
+        "1" * 38,
+        "1" + "0" * 60,
+        '{"a":{"b":[1,2.5,true]}}',
+    ],
 )
 def test_what_it_takes_it_gives_back(text: str) -> None:
     value = jsontext.parse(text)

@@ -69,6 +69,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
             "private key",
         ),
         ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://keys.example/jwks"}, "https"),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://notlocalhost/jwks"}, "https"),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://localhost.evil/jwks"}, "https"),
         ({"AWS_LAMBDA_FUNCTION_NAME": "f", "JWT_SECRET": "local-" + "k" * 40}, "somebody's checkout"),
     ],
 )

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from chalicelib import sweeper
+from chalicelib.errors import Unavailable
 from chalicelib.local import MemoryStore
-from chalicelib.model import Draft, Outcome, Report, Status
+from chalicelib.model import Draft, Outcome, Report, Status, Written
 from tests.unit.fakes import Clock, Deliveries, new_session, write
 
 MINUTE = Draft(expires_in=timedelta(seconds=60))
@@ -19,6 +20,7 @@ def store() -> MemoryStore:
 
 def sweep(store: MemoryStore, deliver: Deliveries, clock: Clock) -> tuple[int, int]:
     swept = sweeper.sweep(store=store, deliver=deliver, clock=clock)
+    assert swept.failed == 0
     return swept.expired, swept.settled
 
 
@@ -95,3 +97,20 @@ def test_a_sweep_that_takes_long_leaves_the_rest_to_the_next(store: MemoryStore)
     swept = [sweep(store, Slow(), clock) for _ in range(5)]
     assert all(expired + settled <= 2 for expired, settled in swept)
     assert [sum(column) for column in zip(*swept, strict=True)] == [5, 5]
+
+
+@pytest.mark.parametrize("error", [KeyError("presence"), Unavailable("The database")])
+def test_one_session_that_cannot_be_seen_to_keeps_no_other_open(error: Exception) -> None:
+    class Broken(MemoryStore):
+        def expire_session(self, session_id: str, now: datetime) -> Written | None:
+            if session_id == broken:
+                raise error
+            return super().expire_session(session_id, now)
+
+    store, clock = Broken(), Clock()
+    made = [new_session(store, MINUTE).session_id for _ in range(3)]
+    broken = made[0]
+    clock.advance(minutes=1)
+    assert sweeper.sweep(store=store, deliver=Deliveries(), clock=clock) == sweeper.Sweep(
+        expired=2, settled=0, failed=1
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.copies import Copies, is_own, take_own
+from pytest_sessionplugin.copies import Copies, is_own, put_on_path, take_own
 
 APP = """
 from chalicelib import rules
@@ -106,11 +106,14 @@ def test_afterwards_modules_and_path_are_as_before(copies: Copies, root: Path) -
 def test_what_is_imported_outside_stays(copies: Copies, root: Path) -> None:
     copy = copies.load("app")
     with copies.outside():
+        assert str(root) not in sys.path
+        put_on_path(root)
         original = importlib.import_module("app")
     assert original is not copy
     assert importlib.import_module("app") is copy
     copies.close()
     assert importlib.import_module("app") is original
+    assert str(root) in sys.path  # for what it imports late
 
 
 def test_a_copy_that_fails_to_import_leaves_nothing(copies: Copies, root: Path) -> None:
