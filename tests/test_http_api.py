@@ -9,18 +9,22 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin import Gateway
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.gateway.http_client import HttpClient
 from pytest_sessionplugin.tokens import Tokens
 
 NOWHERE = "/sessions/" + "a" * 26
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Any:
+def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
     return chalice_gateway.http(token=jwt_tokens("alice"))
 
 
 @pytest.fixture
-def create(alice: Any) -> Callable[..., dict[str, Any]]:
+def create(alice: HttpClient) -> Callable[..., dict[str, Any]]:
     def created(**body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = alice.post("/sessions", json=body).json()
         return answer
@@ -29,20 +33,20 @@ def create(alice: Any) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def everything(dynamodb_tables: Any) -> Callable[[], list[Any]]:
+def everything(dynamodb_tables: Tables) -> Callable[[], list[Any]]:
     """All that is stored."""
     return lambda: [dynamodb_tables[name].scan()["Items"] for name in ("Sessions", "Connections", "Events")]
 
 
 class TestConditionalRequests:
-    def test_what_the_client_has_is_not_sent_again(self, alice: Any, create: Callable[..., Any]) -> None:
+    def test_what_the_client_has_is_not_sent_again(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create()['sessionId']}"
         unchanged = alice.get(path, headers={"If-None-Match": '"1"'})
         assert (unchanged.status_code, unchanged.text, unchanged.headers["ETag"]) == (304, "", '"1"')
         alice.patch(path, json={"title": "x"})
         assert alice.get(path, headers={"If-None-Match": '"1"'}).status_code == 200
 
-    def test_a_change_of_another_version_is_refused(self, alice: Any, create: Callable[..., Any]) -> None:
+    def test_a_change_of_another_version_is_refused(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create()['sessionId']}"
         assert alice.patch(path, json={"title": "x"}, headers={"If-Match": '"1"'}).status_code == 200
         for tag in ('"1"', '"2-ended"', '"x"', "2"):
@@ -50,7 +54,7 @@ class TestConditionalRequests:
             assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch"), tag
         assert alice.patch(path, json={"title": "y"}, headers={"If-Match": "*"}).json()["version"] == 3
 
-    def test_merge_patch_is_a_media_type_of_its_own(self, alice: Any, create: Callable[..., Any]) -> None:
+    def test_merge_patch_is_a_media_type_of_its_own(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create(title='x', metadata={'a': 1, 'b': 2})['sessionId']}"
         content = json.dumps({"title": None, "metadata": {"a": None}}).encode()
         answer = alice.patch(path, content=content, headers={"Content-Type": "application/merge-patch+json"})
@@ -58,7 +62,7 @@ class TestConditionalRequests:
 
 
 class TestIdempotency:
-    def test_a_repeated_create_makes_one_session(self, alice: Any, everything: Callable[[], Any]) -> None:
+    def test_a_repeated_create_makes_one_session(self, alice: HttpClient, everything: Callable[[], Any]) -> None:
         key = {"Idempotency-Key": "k-1"}
         first = alice.post("/sessions", json={"title": "x"}, headers=key)
         assert "Idempotency-Replayed" not in first.headers
@@ -70,13 +74,13 @@ class TestIdempotency:
         assert again.headers["Location"] == first.headers["Location"]
         assert len(everything()[0]) == 1
 
-    def test_a_key_used_for_another_body_is_refused(self, alice: Any, everything: Callable[[], Any]) -> None:
+    def test_a_key_used_for_another_body_is_refused(self, alice: HttpClient, everything: Callable[[], Any]) -> None:
         alice.post("/sessions", json={"title": "x"}, headers={"Idempotency-Key": "k-1"})
         other = alice.post("/sessions", json={"title": "y"}, headers={"Idempotency-Key": "k-1"})
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
         assert len(everything()[0]) == 1
 
-    def test_a_key_is_its_owners(self, alice: Any, chalice_gateway: Gateway, jwt_tokens: Tokens) -> None:
+    def test_a_key_is_its_owners(self, alice: HttpClient, chalice_gateway: Gateway, jwt_tokens: Tokens) -> None:
         bob = chalice_gateway.http(token=jwt_tokens("bob"))
         key = {"Idempotency-Key": "k-1"}
         made = [client.post("/sessions", json={}, headers=key).json() for client in (alice, bob)]
@@ -85,7 +89,7 @@ class TestIdempotency:
 
 class TestList:
     def test_pages_lead_through_the_callers_own_newest_first(
-        self, alice: Any, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
+        self, alice: HttpClient, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
     ) -> None:
         made = [create(title=str(i)) for i in range(5)]
         chalice_gateway.http(token=jwt_tokens("bob")).post("/sessions", json={"title": "bob's"})
@@ -102,7 +106,7 @@ class TestList:
         assert [one["createdAt"] for one in listed] == [one["createdAt"] for one in newest_first]
         assert "metadata" not in listed[0]
 
-    def test_one_status_is_picked(self, alice: Any, create: Callable[..., Any]) -> None:
+    def test_one_status_is_picked(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         paused, active = create(), create()
         alice.patch(f"/sessions/{paused['sessionId']}", json={"status": "paused"})
         for status, session in (("paused", paused), ("active", active)):
@@ -111,7 +115,7 @@ class TestList:
         assert alice.get("/sessions", params={"status": "ended"}).json() == {"sessions": [], "nextCursor": None}
 
     def test_a_cursor_of_somebody_else_is_none(
-        self, alice: Any, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
+        self, alice: HttpClient, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
     ) -> None:
         create(), create()
         cursor = alice.get("/sessions", params={"limit": "1"}).json()["nextCursor"]
@@ -127,7 +131,7 @@ class TestList:
         ],
         ids=str,
     )
-    def test_what_a_list_cannot_mean_is_refused(self, alice: Any, params: dict[str, str]) -> None:
+    def test_what_a_list_cannot_mean_is_refused(self, alice: HttpClient, params: dict[str, str]) -> None:
         answer = alice.get("/sessions", params=params)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
@@ -148,7 +152,7 @@ class TestBadInput:
         ids=lambda content: repr(content[:24]),
     )
     def test_a_bad_body_is_refused_and_changes_nothing(
-        self, alice: Any, create: Callable[..., Any], everything: Callable[[], Any], content: bytes
+        self, alice: HttpClient, create: Callable[..., Any], everything: Callable[[], Any], content: bytes
     ) -> None:
         path = f"/sessions/{create(title='x', metadata={'a': 1})['sessionId']}"
         before = everything()
@@ -165,13 +169,13 @@ class TestBadInput:
             assert answer.json()["requestId"]
         assert everything() == before
 
-    def test_an_oversized_body_is_refused(self, alice: Any, everything: Callable[[], Any]) -> None:
+    def test_an_oversized_body_is_refused(self, alice: HttpClient, everything: Callable[[], Any]) -> None:
         answer = alice.post("/sessions", content=b'{"title":"x"' + b" " * 65_536 + b"}")
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert everything() == [[], [], []]
 
     @pytest.mark.parametrize("sent", ["text/plain", "application/xml", "application/octet-stream", "image/png"])
-    def test_another_media_type_is_refused(self, alice: Any, everything: Callable[[], Any], sent: str) -> None:
+    def test_another_media_type_is_refused(self, alice: HttpClient, everything: Callable[[], Any], sent: str) -> None:
         answer = alice.post("/sessions", content=b"{}", headers={"Content-Type": sent})
         assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
         assert everything() == [[], [], []]
@@ -192,7 +196,7 @@ class TestBadInput:
             "1" * 26,
         ],
     )
-    def test_what_is_no_id_is_not_found(self, alice: Any, session_id: str) -> None:
+    def test_what_is_no_id_is_not_found(self, alice: HttpClient, session_id: str) -> None:
         for answer in (
             alice.get(f"/sessions/{session_id}"),
             alice.patch(f"/sessions/{session_id}", json={"title": "x"}),
@@ -200,22 +204,30 @@ class TestBadInput:
         ):
             assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
 
-    def test_an_id_of_ten_thousand_characters_is_refused(self, alice: Any) -> None:
+    def test_an_id_of_ten_thousand_characters_is_refused(self, alice: HttpClient) -> None:
         assert alice.get("/sessions/" + "a" * 10_000).status_code in (403, 404, 414)
 
     @pytest.mark.parametrize("key", ["a b", "k" * 256, "é"])
-    def test_a_bad_idempotency_key_is_refused(self, alice: Any, everything: Callable[[], Any], key: str) -> None:
+    def test_a_bad_idempotency_key_is_refused(self, alice: HttpClient, everything: Callable[[], Any], key: str) -> None:
         assert alice.post("/sessions", json={}, headers={"Idempotency-Key": key}).status_code == 400
         assert everything() == [[], [], []]
 
 
 class TestRefusalsForBrowsers:
-    def test_every_answer_may_be_read_by_any_page(self, chalice_gateway: Gateway, alice: Any) -> None:
+    def test_every_answer_may_be_read_by_any_page(self, chalice_gateway: Gateway, alice: HttpClient) -> None:
         for answer in (alice.post("/sessions", json={}), alice.get(NOWHERE), chalice_gateway.http().get("/sessions")):
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
             exposed = answer.headers["Access-Control-Expose-Headers"].split(",")
             assert {"ETag", "Location", "Retry-After", "Idempotency-Replayed"} <= set(exposed)
-            assert answer.headers["Cache-Control"] == "no-store"
+            assert "x-amzn-Remapped-WWW-Authenticate" in exposed
+            assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
+                "no-store",
+                "nosniff",
+            )
+
+    def test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request(self, alice: HttpClient) -> None:
+        answer = alice.get(NOWHERE)
+        assert answer.json()["requestId"] == answer.headers["x-amzn-RequestId"]
 
     def test_a_preflight_allows_what_the_api_takes(self, chalice_gateway: Gateway) -> None:
         answer = chalice_gateway.http().options(NOWHERE)
@@ -228,7 +240,7 @@ class TestRefusalsForBrowsers:
 class TestTablesThatDoNotAnswer:
     @pytest.mark.parametrize("fault", ["throttled", "unreachable"])
     def test_a_request_is_told_to_come_back(
-        self, alice: Any, create: Callable[..., Any], aws_faults: Any, fault: str
+        self, alice: HttpClient, create: Callable[..., Any], aws_faults: Faults, fault: str
     ) -> None:
         path = f"/sessions/{create()['sessionId']}"
         with getattr(aws_faults, fault)("dynamodb"):
@@ -244,8 +256,36 @@ class TestTablesThatDoNotAnswer:
                 assert answer.headers["Retry-After"] == "1"
         assert alice.get(path).json()["version"] == 1, "and nothing was changed"
 
+    def test_a_change_that_is_written_stays_when_nobody_can_be_told(
+        self, alice: HttpClient, create: Callable[..., Any], aws_faults: Faults, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = f"/sessions/{create()['sessionId']}"
+        with aws_faults.throttled("dynamodb:Query"):
+            changed = alice.patch(path, json={"title": "x"}, headers={"If-Match": '"1"'})
+            ended = alice.delete(path)
+        assert (changed.status_code, changed.json()["version"], ended.status_code) == (200, 2, 204)
+        assert alice.get(path).json()["status"] == "ended"
+
+    def test_why_a_part_did_not_answer_is_in_the_log_alone(
+        self, alice: HttpClient, aws_faults: Faults, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with aws_faults.throttled("dynamodb"):
+            answer = alice.get(NOWHERE)
+        assert "ProvisionedThroughputExceeded" in caplog.text or "Throttling" in caplog.text
+        assert "Throughput" not in answer.text
+        assert answer.json()["requestId"] in caplog.text
+
     @pytest.mark.chalice(fresh=True)
-    def test_readiness_fails_and_health_does_not(self, chalice_gateway: Gateway, aws_faults: Any) -> None:
+    def test_tables_that_refuse_are_not_ready_either(
+        self, chalice_gateway: Gateway, aws_faults: Faults, aws_calls: Calls
+    ) -> None:
+        client = chalice_gateway.http()
+        aws_faults.failing("dynamodb", code="AccessDeniedException", status=400)
+        with aws_calls.exactly(dynamodb=1):
+            assert [client.get("/health/ready").status_code for _ in range(3)] == [503, 503, 503]
+
+    @pytest.mark.chalice(fresh=True)
+    def test_readiness_fails_and_health_does_not(self, chalice_gateway: Gateway, aws_faults: Faults) -> None:
         client = chalice_gateway.http()
         with aws_faults.unreachable("dynamodb"):
             assert client.get("/health").status_code == 200
@@ -254,14 +294,28 @@ class TestTablesThatDoNotAnswer:
         assert client.get("/health/ready").status_code == 503, "the answer is kept for five seconds"
 
     @pytest.mark.chalice(fresh=True)
-    def test_ready_when_the_tables_answer(self, chalice_gateway: Gateway, aws_calls: Any) -> None:
+    def test_ready_when_the_tables_answer(self, chalice_gateway: Gateway, aws_calls: Calls) -> None:
         client = chalice_gateway.http()
         with aws_calls.exactly(dynamodb=1):
             assert [client.get("/health/ready").status_code for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.chalice(fresh=True, env={"JWT_SECRET": "short"})
-def test_a_bug_or_a_bad_setting_says_nothing_of_itself_to_the_caller(alice: Any) -> None:
+def test_a_bug_or_a_bad_setting_says_nothing_of_itself_to_the_caller(alice: HttpClient) -> None:
     answer = alice.get("/sessions")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "JWT_SECRET" not in answer.text
+
+
+def test_a_bug_is_logged_and_says_nothing_of_itself(
+    alice: HttpClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def a_bug(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("arn:aws:a-detail-of-ours")
+
+    monkeypatch.setattr("chalicelib.sessions.list_sessions", a_bug)
+    answer = alice.get("/sessions")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "arn:aws" not in answer.text
+    assert "arn:aws:a-detail-of-ours" in caplog.text
+    assert answer.json()["requestId"] in caplog.text

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin import ConnectionClosed, Gateway, HandshakeRefused, WebSocket
+from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.gateway.http_client import HttpClient
 from pytest_sessionplugin.schedules import scheduled_event
 from pytest_sessionplugin.tokens import Tokens
 from tests.bad_tokens import BAD_TOKENS
@@ -20,27 +22,27 @@ Join = Callable[..., WebSocket]
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Any:
+def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
     """HTTP as the owner."""
     return chalice_gateway.http(token=jwt_tokens("alice"))
 
 
 @pytest.fixture
-def mallory(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Any:
+def mallory(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
     """HTTP as somebody else."""
     return chalice_gateway.http(token=jwt_tokens("mallory"))
 
 
 @pytest.fixture
-def stored(dynamodb_tables: Any) -> Callable[[str], Any]:
+def stored(dynamodb_tables: Tables) -> Callable[[str], Any]:
     """The item of a session, as it stands in the table."""
     return lambda session_id: dynamodb_tables["Sessions"].get_item(Key={"sessionId": session_id}).get("Item")
 
 
 @pytest.fixture
-def rows(dynamodb_tables: Any) -> Callable[[], list[str]]:
+def rows(dynamodb_tables: Tables) -> Callable[[], list[str]]:
     """The places of all connections, as they stand in the table."""
-    return lambda: sorted(row["place"] for row in dynamodb_tables["Connections"].scan()["Items"])
+    return lambda: sorted(str(row["place"]) for row in dynamodb_tables["Connections"].scan()["Items"])
 
 
 @pytest.fixture
@@ -55,13 +57,15 @@ def join(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Join:
 
 
 @pytest.fixture
-def session(alice: Any) -> dict[str, Any]:
+def session(alice: HttpClient) -> dict[str, Any]:
     created: dict[str, Any] = alice.post("/sessions", json={"title": "Standup", "metadata": {"room": 7}}).json()
     return created
 
 
 class TestHTTPSessionLifecycle:
-    def test_create_and_retrieve_session(self, alice: Any, mallory: Any, stored: Callable[[str], Any]) -> None:
+    def test_create_and_retrieve_session(
+        self, alice: HttpClient, mallory: HttpClient, stored: Callable[[str], Any]
+    ) -> None:
         body = {"title": "Standup", "metadata": {"room": 7}, "expiresIn": 600}
         created = alice.post("/sessions", json=body)
         assert created.status_code == 201
@@ -80,7 +84,7 @@ class TestHTTPSessionLifecycle:
         assert alice.get(created.headers["Location"]).json() == session
         assert mallory.get(f"/sessions/{session['sessionId']}").json() == session, "its id is the invitation"
 
-    def test_get_nonexistent_session_returns_404(self, alice: Any, dynamodb_tables: Any) -> None:
+    def test_get_nonexistent_session_returns_404(self, alice: HttpClient, dynamodb_tables: Tables) -> None:
         answer = alice.get("/sessions/" + "a" * 26)
         assert answer.status_code == 404
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -88,7 +92,7 @@ class TestHTTPSessionLifecycle:
         assert dynamodb_tables["Sessions"].scan()["Count"] == 0
 
     def test_delete_session_marks_as_ended(
-        self, alice: Any, session: dict[str, Any], stored: Callable[[str], Any]
+        self, alice: HttpClient, session: dict[str, Any], stored: Callable[[str], Any]
     ) -> None:
         path = f"/sessions/{session['sessionId']}"
         ended = alice.delete(path)
@@ -104,7 +108,9 @@ class TestHTTPSessionLifecycle:
         refused = alice.patch(path, json={"title": "Too late"})
         assert (refused.status_code, refused.json()["code"]) == (409, "session_ended")
 
-    def test_update_session_status(self, alice: Any, session: dict[str, Any], stored: Callable[[str], Any]) -> None:
+    def test_update_session_status(
+        self, alice: HttpClient, session: dict[str, Any], stored: Callable[[str], Any]
+    ) -> None:
         path = f"/sessions/{session['sessionId']}"
         for version, status in enumerate(("paused", "active", "ended"), start=2):
             answer = alice.patch(path, json={"status": status})
@@ -116,7 +122,7 @@ class TestHTTPSessionLifecycle:
 
 
 class TestJWTAuthentication:
-    def test_request_without_token_fails(self, chalice_gateway: Gateway, dynamodb_tables: Any) -> None:
+    def test_request_without_token_fails(self, chalice_gateway: Gateway, dynamodb_tables: Tables) -> None:
         nobody = chalice_gateway.http()
         for answer in (
             nobody.post("/sessions", json={}),
@@ -137,7 +143,7 @@ class TestJWTAuthentication:
         assert stored(created.json()["sessionId"])["ownerId"] == "carol"
 
     def test_update_with_wrong_user_returns_403(
-        self, mallory: Any, session: dict[str, Any], stored: Callable[[str], Any]
+        self, mallory: HttpClient, session: dict[str, Any], stored: Callable[[str], Any]
     ) -> None:
         before = stored(session["sessionId"])
         for patch in ({"status": "paused"}, {"title": "Mine"}, {"metadata": {"room": 8}}, {"status": "active"}, {}):
@@ -146,7 +152,7 @@ class TestJWTAuthentication:
         assert stored(session["sessionId"]) == before
 
     def test_delete_with_wrong_user_returns_403(
-        self, mallory: Any, session: dict[str, Any], stored: Callable[[str], Any]
+        self, mallory: HttpClient, session: dict[str, Any], stored: Callable[[str], Any]
     ) -> None:
         before = stored(session["sessionId"])
         answer = mallory.delete(f"/sessions/{session['sessionId']}")
@@ -155,7 +161,7 @@ class TestJWTAuthentication:
 
     @pytest.mark.parametrize("name", BAD_TOKENS)
     def test_request_with_a_bad_token_fails(
-        self, chalice_gateway: Gateway, jwt_tokens: Tokens, dynamodb_tables: Any, name: str
+        self, chalice_gateway: Gateway, jwt_tokens: Tokens, dynamodb_tables: Tables, name: str
     ) -> None:
         token = BAD_TOKENS[name](jwt_tokens)
         answer = chalice_gateway.http(token=token).post("/sessions", json={})
@@ -215,7 +221,7 @@ class TestWebSocketConnection:
         assert rows() == []
 
     def test_an_ended_session_is_not_joined(
-        self, alice: Any, session: dict[str, Any], join: Join, rows: Callable[[], list[str]]
+        self, alice: HttpClient, session: dict[str, Any], join: Join, rows: Callable[[], list[str]]
     ) -> None:
         alice.delete(f"/sessions/{session['sessionId']}")
         with pytest.raises(HandshakeRefused) as refused:
@@ -233,7 +239,7 @@ class TestWebSocketConnection:
         assert rows() == []
 
     def test_a_paused_session_is_joined_and_nothing_is_published_in_it(
-        self, alice: Any, session: dict[str, Any], join: Join
+        self, alice: HttpClient, session: dict[str, Any], join: Join
     ) -> None:
         alice.patch(f"/sessions/{session['sessionId']}", json={"status": "paused"})
         with join(session) as bob, join(session, "carol") as carol:
@@ -250,7 +256,9 @@ class TestWebSocketConnection:
 
 @pytest.mark.targets("inprocess", "sockets")
 class TestSessionUpdateWhileConnected:
-    def test_everyone_connected_is_told_of_a_change(self, alice: Any, session: dict[str, Any], join: Join) -> None:
+    def test_everyone_connected_is_told_of_a_change(
+        self, alice: HttpClient, session: dict[str, Any], join: Join
+    ) -> None:
         with join(session, "alice") as owner, join(session, "bob") as guest:
             changed = alice.patch(f"/sessions/{session['sessionId']}", json={"status": "paused", "title": "Break"})
             for socket in (owner, guest):
@@ -263,7 +271,7 @@ class TestSessionUpdateWhileConnected:
     def test_everyone_connected_is_told_of_the_end_and_closed(
         self,
         chalice_gateway: Gateway,
-        alice: Any,
+        alice: HttpClient,
         session: dict[str, Any],
         join: Join,
         rows: Callable[[], list[str]],
@@ -301,7 +309,7 @@ class TestSessionUpdateWhileConnected:
         assert (item["status"], item["endedAt"]) == ("ended", item["expiresAt"])
 
     def test_a_reader_sees_an_expired_session_as_ended_before_the_sweep(
-        self, alice: Any, session: dict[str, Any], expire: Callable[[str], None]
+        self, alice: HttpClient, session: dict[str, Any], expire: Callable[[str], None]
     ) -> None:
         expire(session["sessionId"])
         found = alice.get(f"/sessions/{session['sessionId']}", headers={"If-None-Match": '"1"'})
@@ -310,7 +318,7 @@ class TestSessionUpdateWhileConnected:
         assert [one["status"] for one in alice.get("/sessions").json()["sessions"]] == ["ended"]
 
     def test_two_owners_sessions_never_hear_each_other(
-        self, chalice_gateway: Gateway, jwt_tokens: Tokens, alice: Any, session: dict[str, Any], join: Join
+        self, chalice_gateway: Gateway, jwt_tokens: Tokens, alice: HttpClient, session: dict[str, Any], join: Join
     ) -> None:
         dave = chalice_gateway.http(token=jwt_tokens("dave"))
         other = dave.post("/sessions", json={"title": "Other"}).json()
@@ -411,7 +419,7 @@ class TestWebSocketAuthentication:
 
 
 @pytest.fixture
-def expire(dynamodb_tables: Any) -> Callable[[str], None]:
+def expire(dynamodb_tables: Tables) -> Callable[[str], None]:
     """Time passes for one session: its expiry lies a minute back."""
 
     def pass_by(session_id: str) -> None:
@@ -426,7 +434,7 @@ def expire(dynamodb_tables: Any) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def outlive(dynamodb_tables: Any) -> Callable[[WebSocket], None]:
+def outlive(dynamodb_tables: Tables) -> Callable[[WebSocket], None]:
     """Time passes for one connection: its token has expired."""
 
     def pass_by(socket: WebSocket) -> None:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
 from chalicelib import dynamo
 from chalicelib.model import Connection, Endpoint
-from chalicelib.settings import Tables
+from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
 from pytest_sessionplugin import Gateway
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.tokens import Tokens
 
 DELIVERY = 1  # the roster is read, a page at a time
 
 
 @pytest.fixture
-def crowd(dynamodb_tables: Any) -> Callable[[str, int], None]:
+def crowd(dynamodb_tables: Tables) -> Callable[[str, int], None]:
     """Rows of connections in a session, whose sockets are all still opening."""
 
     def join(session_id: str, count: int) -> None:
-        names = Tables(*(dynamodb_tables[name].name for name in ("Sessions", "Connections", "Events")))
+        names = TableNames(*(dynamodb_tables[name].name for name in ("Sessions", "Connections", "Events")))
         store = Store(dynamo.connect("us-east-1"), names)
         now = datetime.now(timezone.utc)
         for i in range(count):
@@ -37,7 +38,7 @@ def crowd(dynamodb_tables: Any) -> Callable[[str, int], None]:
 def test_no_operation_asks_more_when_more_are_connected(
     chalice_gateway: Gateway,
     jwt_tokens: Tokens,
-    aws_calls: Any,
+    aws_calls: Calls,
     crowd: Callable[[str, int], None],
     connections: int,
 ) -> None:
@@ -74,7 +75,7 @@ def test_no_operation_asks_more_when_more_are_connected(
         alice.delete(path)
 
 
-def test_refusals_ask_as_little(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Any) -> None:
+def test_refusals_ask_as_little(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Calls) -> None:
     alice = chalice_gateway.http(token=jwt_tokens("alice"))
     mallory = chalice_gateway.http(token=jwt_tokens("mallory"))
     session = alice.post("/sessions", json={}).json()

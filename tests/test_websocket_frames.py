@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin import ConnectionClosed, Gateway, HandshakeRefused, WebSocket
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.tokens import Tokens
 
 pytestmark = pytest.mark.targets("inprocess", "sockets")
@@ -98,7 +100,7 @@ def test_what_api_gateway_does_not_carry_closes_the_socket(
 
 
 def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
-    join: Callable[..., WebSocket], aws_faults: Any, dynamodb_tables: Any
+    join: Callable[..., WebSocket], aws_faults: Faults, dynamodb_tables: Tables
 ) -> None:
     bob = join("bob")
     others = [join(f"guest-{i}") for i in range(10)]
@@ -119,7 +121,7 @@ def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
 
 
 def test_a_recipient_that_is_throttled_gets_its_frame_all_the_same(
-    join: Callable[..., WebSocket], aws_faults: Any
+    join: Callable[..., WebSocket], aws_faults: Faults
 ) -> None:
     bob, carol = join("bob"), join("carol")
     with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id), times=1):
@@ -130,7 +132,7 @@ def test_a_recipient_that_is_throttled_gets_its_frame_all_the_same(
 
 
 def test_tables_that_do_not_answer_are_an_error_and_the_socket_stays_usable(
-    join: Callable[..., WebSocket], aws_faults: Any
+    join: Callable[..., WebSocket], aws_faults: Faults
 ) -> None:
     bob = join()
     with aws_faults.throttled("dynamodb"):
@@ -142,7 +144,7 @@ def test_tables_that_do_not_answer_are_an_error_and_the_socket_stays_usable(
 
 @pytest.mark.parametrize("fault", ["throttled", "unreachable"])
 def test_tables_that_do_not_answer_refuse_a_handshake(
-    chalice_gateway: Gateway, jwt_tokens: Tokens, session: dict[str, Any], aws_faults: Any, fault: str
+    chalice_gateway: Gateway, jwt_tokens: Tokens, session: dict[str, Any], aws_faults: Faults, fault: str
 ) -> None:
     params = {"sessionId": session["sessionId"]}
     with getattr(aws_faults, fault)("dynamodb"), pytest.raises(HandshakeRefused) as refused:
@@ -161,7 +163,7 @@ def test_hello_resumes_from_the_snapshot(join: Callable[..., WebSocket]) -> None
 
 
 def test_a_socket_whose_row_is_gone_is_told_to_connect_again(
-    join: Callable[..., WebSocket], dynamodb_tables: Any
+    join: Callable[..., WebSocket], dynamodb_tables: Tables
 ) -> None:
     bob = join()
     for row in dynamodb_tables["Connections"].scan()["Items"]:
@@ -201,10 +203,38 @@ def test_a_bug_refuses_a_handshake(
 
 
 def test_a_disconnect_that_cannot_be_kept_leaves_its_rows_to_the_next_delivery(
-    chalice_gateway: Gateway, join: Callable[..., WebSocket], aws_faults: Any, dynamodb_tables: Any
+    chalice_gateway: Gateway,
+    join: Callable[..., WebSocket],
+    aws_faults: Faults,
+    dynamodb_tables: Tables,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     bob = join()
     with aws_faults.throttled("dynamodb"):
         bob.close()
         chalice_gateway.settle()
     assert dynamodb_tables["Connections"].scan()["Count"] == 2
+    assert "could not be forgotten" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_recipient_that_cannot_be_reached_does_not_fail_the_publish(
+    join: Callable[..., WebSocket], aws_faults: Faults, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob, carol, dave = join("bob"), join("carol"), join("dave")
+    with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id)):
+        bob.send_json({"action": "publish", "data": "x"})
+        bob.expect("ack", seq=1)
+    dave.expect("message", seq=1)
+    carol.receive_nothing()
+    assert "'throttled': 1" in caplog.text
+
+
+def test_why_a_handshake_was_refused_is_in_the_log(
+    chalice_gateway: Gateway, jwt_tokens: Tokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = jwt_tokens("bob")
+    with pytest.raises(HandshakeRefused):
+        chalice_gateway.websocket("/", params={"sessionId": "a" * 26}, token=token)
+    assert "refused as session_not_found" in caplog.text
+    assert token not in caplog.text
