@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import errors
+from chalicelib import delivery, errors
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.local import MemoryStore
 from chalicelib.model import Connection, Outcome, Recipient, Report
@@ -124,7 +124,9 @@ def test_nothing_is_tried_again_after_the_deadline() -> None:
     assert len(room.management.posts) == 1
 
 
-def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery.log, "propagate", True)  # Chalice takes it away from the app's logger
+    caplog.set_level("WARNING", delivery.log.name)
     Room(connection("s"), management=Management(lambda c: Answer.FAILED)).broadcast()
     assert "{'failed': 1}" in caplog.text
     caplog.clear()

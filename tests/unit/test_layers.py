@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.sources import ROOT, imports, names
+
 SERVICE = sorted((ROOT / "chalicelib").glob("*.py"))
 
 # what each module may import of the service; of others, only the standard library unless named here
@@ -42,30 +40,12 @@ OUTSIDE: dict[str, set[str]] = {
 }
 
 
-@lru_cache
-def imports(path: Path) -> frozenset[str]:
-    return frozenset(_imports(path))
-
-
-def _imports(path: Path) -> Iterator[str]:
-    """Dotted names of everything that a file imports, wherever in it, relative ones made absolute."""
-    package = path.relative_to(ROOT).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join((*above, *filter(None, [node.module])))
-            yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
 def of_the_service(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imports(path) if name.startswith("chalicelib.")}
+    return {name.split(".")[1] for name in names(path) if name.startswith("chalicelib.")}
 
 
 def from_outside(path: Path) -> set[str]:
-    tops = {name.split(".")[0] for name in imports(path)}
-    return tops - {"chalicelib"} - set(sys.stdlib_module_names)
+    return {one.top for one in imports(path)} - {"chalicelib"} - set(sys.stdlib_module_names)
 
 
 def test_the_table_names_every_module() -> None:
@@ -85,19 +65,4 @@ def test_the_app_knows_chalice_and_the_service_and_never_the_plugin() -> None:
 def test_nothing_of_the_plugin_knows_the_service() -> None:
     plugin = sorted((ROOT / "pytest_sessionplugin").rglob("*.py"))
     assert plugin
-    guilty = {path.name for path in plugin for name in imports(path) if name.split(".")[0] in {"app", "chalicelib"}}
-    assert guilty == set()
-
-
-def test_the_gateway_knows_nothing_of_the_rest_of_the_plugin() -> None:
-    for path in (ROOT / "pytest_sessionplugin" / "gateway").glob("*.py"):
-        ours = {name for name in imports(path) if name.startswith("pytest_sessionplugin")}
-        assert all(name.startswith("pytest_sessionplugin.gateway") for name in ours), path.name
-
-
-def test_the_pure_half_of_the_gateway_needs_the_standard_library_alone() -> None:
-    for stem in ("values", "core", "rest", "management", "shapes"):
-        path = ROOT / "pytest_sessionplugin" / "gateway" / f"{stem}.py"
-        assert from_outside(path) <= {"pytest_sessionplugin"}, stem
-        tops = {name.split(".")[0] for name in imports(path)}
-        assert not {"socket", "threading", "time", "uuid", "random", "asyncio"} & tops, stem
+    assert {path.name for path in plugin for one in imports(path) if one.top in {"app", "chalicelib"}} == set()

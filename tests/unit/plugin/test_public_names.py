@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 import pytest_sessionplugin
+from tests.unit.sources import ROOT, tops
 
-PACKAGE = Path(pytest_sessionplugin.__file__).parent
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it; the names under TYPE_CHECKING are not imported."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-
-
-@functools.cache
-def imported() -> dict[str, set[str]]:
-    """Each file of the plugin, and the top-level packages that it imports."""
-    return {
-        path.relative_to(PACKAGE).as_posix(): {name.partition(".")[0] for name in imports(path)}
-        for path in PACKAGE.rglob("*.py")
-    }
+PACKAGE = ROOT / "pytest_sessionplugin"
 
 
 def importers(package: str) -> set[str]:
-    return {path for path, packages in imported().items() if package in packages}
+    """The files of the plugin that import a package when they run."""
+    return {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if package in tops(path)}
 
 
 @pytest.mark.parametrize("name", pytest_sessionplugin.__all__)
