@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import random
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,15 +20,10 @@ from chalicelib.errors import (
     SessionsError,
     Unavailable,
 )
-from chalicelib.health import Readiness
 from chalicelib.model import Endpoint, Once, Principal, Write
 
 if TYPE_CHECKING:
-    from chalicelib.auth import Keys
-    from chalicelib.delivery import Delivery
-    from chalicelib.local import MemoryStore
-    from chalicelib.settings import Settings
-    from chalicelib.storage import Store
+    from chalicelib.service import Service
 
 app = Chalice(app_name="sessions")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -46,15 +39,6 @@ log = app.log
 # --- the real dependencies, made when the first request needs them
 
 
-@dataclass(frozen=True)
-class Service:
-    settings: Settings
-    keys: Keys
-    store: Store | MemoryStore
-    delivery: Delivery
-    readiness: Readiness
-
-
 _building = threading.Lock()
 
 
@@ -65,29 +49,9 @@ def service() -> Service:
 
 @functools.lru_cache(maxsize=1)
 def build_service() -> Service:
-    from chalicelib.auth import keys_of
-    from chalicelib.delivery import Delivery, ManagementApi
-    from chalicelib.local import MemoryStore, local_key
-    from chalicelib.settings import from_environment
+    from chalicelib.service import build
 
-    root = Path(__file__).parent
-    settings = from_environment(os.environ, lambda: local_key(root / ".chalice" / "local.key"))
-    log.setLevel(settings.log_level)
-    store: Store | MemoryStore = MemoryStore()
-    probe = store.answers
-    if settings.tables is not None:
-        from chalicelib import dynamo
-        from chalicelib.storage import Store
-
-        store = Store(dynamo.connect(settings.region), settings.tables)
-        probe = Store(dynamo.connect(settings.region, patience=0.3), settings.tables).answers
-    return Service(
-        settings,
-        keys_of(settings.tokens),
-        store,
-        Delivery(store, ManagementApi(), clock=now, random=random.random),
-        Readiness(probe, time.monotonic),
-    )
+    return build(os.environ, Path(__file__).parent, now)
 
 
 def now() -> datetime:

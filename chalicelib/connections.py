@@ -15,15 +15,8 @@ from chalicelib.errors import (
     TokenExpired,
     Unavailable,
 )
-from chalicelib.model import (
-    SESSION_ID,
-    Connection,
-    Principal,
-    Recipient,
-    Session,
-    Status,
-    whole_milliseconds,
-)
+from chalicelib.model import SESSION_ID, Connection, Principal, Recipient, Session, Status
+from chalicelib.moments import whole_milliseconds
 from chalicelib.sessions import Deliver
 
 

@@ -11,7 +11,8 @@ import hashlib
 import re
 
 from chalicelib.errors import InvalidRequest
-from chalicelib.model import SESSION_ID, Position, from_rfc3339, rfc3339
+from chalicelib.model import SESSION_ID, Position
+from chalicelib.moments import from_rfc3339, rfc3339
 
 
 def write(position: Position, owner_id: str) -> str:

@@ -25,8 +25,8 @@ from chalicelib.model import (
     Endpoint,
     Session,
     document,
-    rfc3339,
 )
+from chalicelib.moments import rfc3339
 
 Frame = Mapping[str, Any]
 

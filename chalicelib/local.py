@@ -32,8 +32,8 @@ from chalicelib.model import (
     Write,
     Written,
     judge,
-    whole_milliseconds,
 )
+from chalicelib.moments import whole_milliseconds
 from chalicelib.settings import LOCAL_KEY_PREFIX
 
 

@@ -32,8 +32,8 @@ from chalicelib.model import (
     Written,
     judge,
     merged,
-    whole_milliseconds,
 )
+from chalicelib.moments import whole_milliseconds
 
 METADATA_BYTES: Final = 4_096
 METADATA_DEPTH: Final = 16

@@ -19,21 +19,8 @@ from chalicelib.errors import (
     SessionPaused,
     Unavailable,
 )
-from chalicelib.model import (
-    Change,
-    Connection,
-    Once,
-    Page,
-    Position,
-    Recipient,
-    Session,
-    Status,
-    Write,
-    Written,
-    from_rfc3339,
-    judge,
-    rfc3339,
-)
+from chalicelib.model import Change, Connection, Once, Page, Position, Recipient, Session, Status, Write, Written, judge
+from chalicelib.moments import from_rfc3339, rfc3339
 from chalicelib.settings import Tables
 
 if TYPE_CHECKING:

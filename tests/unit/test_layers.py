@@ -14,29 +14,31 @@ SERVICE = sorted((ROOT / "chalicelib").glob("*.py"))
 # what each module may import of the service; of others, only the standard library unless named here
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "model": {"errors"},
+    "moments": set(),
+    "model": {"errors", "moments"},
     "jsontext": {"errors"},
     "settings": {"errors"},
     "health": {"errors"},
     "auth": {"errors", "model", "settings"},
     "credentials": {"errors"},
-    "cursors": {"errors", "model"},
+    "cursors": {"errors", "model", "moments"},
     "http": {"cursors", "errors", "jsontext", "model"},
-    "frames": {"credentials", "errors", "jsontext", "model"},
-    "sessions": {"errors", "frames", "jsontext", "model"},
-    "connections": {"errors", "frames", "model", "sessions"},
+    "frames": {"credentials", "errors", "jsontext", "model", "moments"},
+    "sessions": {"errors", "frames", "jsontext", "model", "moments"},
+    "connections": {"errors", "frames", "model", "moments", "sessions"},
     "sweeper": {"frames", "model", "sessions"},
     "delivery": {"errors", "frames", "model"},
-    "items": {"jsontext", "model"},
+    "items": {"jsontext", "model", "moments"},
     "dynamo": {"errors", "items"},
-    "storage": {"dynamo", "errors", "items", "model", "settings"},
-    "local": {"errors", "model", "settings"},
+    "storage": {"dynamo", "errors", "items", "model", "moments", "settings"},
+    "service": {"auth", "delivery", "dynamo", "health", "local", "settings", "storage"},
+    "local": {"errors", "model", "moments", "settings"},
 }
 OUTSIDE: dict[str, set[str]] = {
     "auth": {"jwt"},
     "delivery": {"botocore", "types_boto3_apigatewaymanagementapi"},
     "dynamo": {"botocore", "types_boto3_dynamodb"},
-    "storage": {"botocore", "types_boto3_dynamodb"},
+    "storage": {"botocore", "moments", "types_boto3_dynamodb"},
 }
 
 

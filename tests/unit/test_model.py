@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib import errors
 from chalicelib.local import MemoryStore
-from chalicelib.model import Draft, Session, Status, document, from_rfc3339, judge, merged, rfc3339
+from chalicelib.model import Draft, Session, Status, document, judge, merged
+from chalicelib.moments import from_rfc3339, rfc3339
 from tests.unit.fakes import NOON, connection, new_session, write
 
 
