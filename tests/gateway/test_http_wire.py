@@ -9,22 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sessionplugin.gateway.client import Gateway
-from tests.unit.gateway.app import API, App
+from tests.unit.gateway.app import App
 
 from .wire import Wire
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def app() -> App:
-    return App()
-
-
-@pytest.fixture
-def gateway(app: App) -> Iterator[Gateway]:
-    with Gateway.on_sockets(API, app) as app.gateway:
-        yield app.gateway
 
 
 @pytest.fixture

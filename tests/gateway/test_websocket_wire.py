@@ -22,17 +22,6 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 @pytest.fixture
-def app() -> App:
-    return App()
-
-
-@pytest.fixture
-def gateway(app: App) -> Iterator[Gateway]:
-    with Gateway.on_sockets(API, app) as app.gateway:
-        yield app.gateway
-
-
-@pytest.fixture
 def url(gateway: Gateway) -> Iterator[str]:
     """The WebSocket URL; the gateway must still serve when the test is over."""
     assert gateway.urls is not None

@@ -1,0 +1,21 @@
+"""An app of the tests' own, behind a gateway on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sessionplugin.gateway.client import Gateway
+from tests.unit.gateway.app import API, App
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def gateway(app: App) -> Iterator[Gateway]:
+    with Gateway.on_sockets(API, app) as app.gateway:
+        yield app.gateway
