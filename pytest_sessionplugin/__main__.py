@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SUBJECT = "alice"
 HOUR = 3600.0
-A_DAY_S_WORK = 12 * HOUR
+HALF_A_DAY = 12 * HOUR
+A_CENTURY = 100 * 365 * 24 * HOUR
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,12 +100,12 @@ def _serve(asked: argparse.Namespace) -> None:
 
 
 def _announce_json(project: Project, up: Served, out: TextIO) -> None:
-    token = up.tokens(SUBJECT, expires_in=A_DAY_S_WORK)
+    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
     print(json.dumps({"http": up.http, "websocket": up.websocket, "token": token}), file=out, flush=True)
 
 
 def _announce(project: Project, up: Served, out: TextIO) -> None:
-    token = up.tokens(SUBJECT, expires_in=A_DAY_S_WORK)
+    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
     words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
     bold, plain = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
     tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
@@ -152,7 +153,11 @@ def _add_token(commands: Any) -> None:
     )
     token.add_argument("subject", metavar="SUBJECT", help="who the token is for")
     token.add_argument(
-        "--expires-in", type=float, default=HOUR, metavar="SECONDS", help="how long it is good (default: %(default)g)"
+        "--expires-in",
+        type=_seconds,
+        default=HOUR,
+        metavar="SECONDS",
+        help="how long it is good (default: %(default)g)",
     )
     token.add_argument("--project", help="the folder with app.py and .chalice (default: this one)")
     token.set_defaults(run=_token, stage=None)
@@ -193,6 +198,13 @@ def _connect(asked: argparse.Namespace) -> None:
 # --- all
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < A_CENTURY:
+        raise argparse.ArgumentTypeError("it is a number of seconds, more than 0")
+    return seconds
+
+
 def _project(asked: argparse.Namespace) -> Project:
     from pytest_sessionplugin.project import Project
 
@@ -203,7 +215,16 @@ def _project(asked: argparse.Namespace) -> Project:
     }
     here = Path.cwd()
     chosen = options.decide(given, os.environ, here, here)
-    return Project(chosen.root, chosen.stage.value, here)
+    if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its settings are its own, not this folder's
+        chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
+    project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
+    stages = project.config_json.get("stages") or {project.stage: {}}
+    if project.stage not in stages:
+        raise SessionPluginError(
+            f"there is no stage {project.stage} in {project.root / '.chalice' / 'config.json'}; "
+            f"there are {', '.join(stages)}."
+        )
+    return project
 
 
 def _command() -> str:

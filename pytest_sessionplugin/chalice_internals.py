@@ -162,13 +162,17 @@ def share(app: Chalice) -> None:
                 _share_websocket_api(handler.websocket_api)
         _share_websocket_api(app.websocket_api)
         latest = {name: vars(app).pop(name) for name in ("current_request", "lambda_context") if name in vars(app)}
-        app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest})
+        app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest, "_first": dict(latest)})
 
 
 def start_cold(app: Chalice) -> None:
-    """Forgets the endpoints that WebSocket events have left behind, as a new Lambda has none."""
+    """Forgets what events have left behind, requests and endpoints, as a new Lambda has none."""
+    if isinstance(app, _Shared):
+        app._latest.clear()
+        app._latest.update(app._first)
     if isinstance(app.websocket_api, _PerFunction):
         app.websocket_api.endpoints.clear()
+        app.websocket_api._configured = app.websocket_api._configured_first
 
 
 _sharing = threading.Lock()
@@ -196,6 +200,8 @@ class _PerInvocation:
 
 
 class _Shared:
+    _latest: dict[str, Any]  # of the last invocation, whichever it was
+    _first: dict[str, Any]  # before any
     current_request = _PerInvocation()
     lambda_context = _PerInvocation()
 
@@ -205,6 +211,7 @@ class _PerFunction:
 
     endpoints: dict[str, str]
     _configured: str | None
+    _configured_first: str | None
     _clients: dict[str | None, tuple[Any, Any]]  # endpoint -> session, and the client it made
 
     @property
@@ -237,7 +244,7 @@ def _share_websocket_api(api: object) -> None:
     if isinstance(api, WebsocketAPI) and not isinstance(api, _PerFunction):
         configured = vars(api).pop("_endpoint")
         vars(api).pop("_client")
-        vars(api).update(endpoints={}, _configured=configured, _clients={})
+        vars(api).update(endpoints={}, _configured=configured, _configured_first=configured, _clients={})
         api.__class__ = type(type(api).__name__, (_PerFunction, type(api)), {})
 
 

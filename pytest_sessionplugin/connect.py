@@ -14,7 +14,7 @@ from pytest_sessionplugin.errors import SessionPluginError
 def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None) -> None:
     """Until the socket is closed, the user ends the input, or so many frames have arrived.
 
-    Raises SessionPluginError if it is refused, and OSError if nobody listens there.
+    Raises SessionPluginError if it is refused, or nobody listens there.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -22,6 +22,8 @@ def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int |
     except InvalidStatus as error:
         body = (error.response.body or b"").decode(errors="replace")
         raise SessionPluginError(f"{url} was refused: {error.response.status_code} {body}".rstrip()) from error
+    except OSError as error:
+        raise SessionPluginError(f"{url} cannot be reached: {error.strerror or error}.") from error
     except WebSocketException as error:
         raise SessionPluginError(f"{url} cannot be opened: {error}.") from error
     with websocket:
@@ -36,7 +38,8 @@ def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int |
 def _send(websocket: ClientConnection, typed: TextIO) -> None:
     try:
         for line in iter(typed.readline, ""):
-            websocket.send(line.rstrip("\n"))
+            if line.strip():
+                websocket.send(line.rstrip("\n"))
     except ConnectionClosed:
         return
     if typed.isatty():  # Ctrl-D; the end of a pipe comes before the answers do

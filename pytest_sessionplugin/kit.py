@@ -62,6 +62,7 @@ class World:
 
     project: Project
     memory: Memory
+    variables: Mapping[str, str]  # an app that was imported under others is not this world's
 
 
 class Worlds:
@@ -90,7 +91,7 @@ class Worlds:
         if key not in self._worlds:
             project = self.project(root)
             memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._worlds[key] = World(project, memory), (specs, seed)
+            self._worlds[key] = World(project, memory, dict(variables)), (specs, seed)
         return self._worlds[key][0]
 
     def close(self) -> None:
@@ -132,7 +133,8 @@ class Kit:
 
         self.aws  # noqa: B018 - opens it: an app may make its clients when it is imported
         project = self.world.project
-        app = project.chalice_object(self.load("app")) if self.wishes.fresh else self._the_one_app()
+        other = project.loaded_for not in (None, self.world.variables)
+        app = project.chalice_object(self.load("app")) if self.wishes.fresh or other else self._the_one_app()
         share(app)
         start_cold(app)
         self._stack.enter_context(log_to_root(app, self._errors))
@@ -166,6 +168,7 @@ class Kit:
     def _the_one_app(self) -> Chalice:
         """The app of every test, and so imported without what this one alone is told."""
         with self._copies.outside(), self._not_told():
+            self.world.project.loaded_for = self.world.variables
             return self.world.project.load()
 
     @contextmanager

@@ -67,12 +67,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("targets")
-    if marker is not None and "_sessionplugin" in metafunc.fixturenames:
-        for target in marker.args:
-            if target not in options.TARGETS:
-                raise pytest.Collector.CollectError(
-                    f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(options.TARGETS)}"
-                )
+    if marker is None:
+        return
+    for target in marker.args or ("",):
+        if target not in options.TARGETS:
+            raise pytest.Collector.CollectError(
+                f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(options.TARGETS)}"
+            )
+    if "_sessionplugin" in metafunc.fixturenames:
         metafunc.parametrize("_sessionplugin", marker.args, indirect=True)
 
 
@@ -215,6 +217,9 @@ def _wishes(item: pytest.Item) -> Any:
     wishes = Wishes()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
-            raise TypeError("@pytest.mark.chalice takes keywords only")
-        wishes = Wishes.of(**marker.kwargs).over(wishes)
+            raise SessionPluginError("@pytest.mark.chalice takes keywords only")
+        try:
+            wishes = Wishes.of(**marker.kwargs).over(wishes)
+        except (TypeError, ValueError) as error:
+            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("Wishes.of() ", "")) from error
     return wishes

@@ -83,6 +83,9 @@ class Project:
         """The variables of the stage, over those of all stages."""
         return {name: str(value) for name, value in self.config().environment_variables.items()}
 
+    loaded_for: Mapping[str, str] | None = None
+    """The variables over its own under which the app was imported, for whoever tells apps apart by them."""
+
     def load(self) -> Chalice:
         """The app, imported once under its own name; the same object every time."""
         return self._app

@@ -11,6 +11,8 @@ from typing import Any
 
 from pytest_sessionplugin.gateway.values import Functions, Invoke
 
+FAREWELL = 1.0  # seconds
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -23,7 +25,8 @@ class Schedule:
 class Timer:
     """Runs each function for the first time after one period, as long as it is in its block.
 
-    `functions` sees to what a handler raises: here it ends nothing, and is not shown.
+    What a handler raises ends nothing; showing it is for `functions`. At the end of the block runs under way
+    have a second to finish.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Timer:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        for thread in self._threads:
+            thread.join(FAREWELL)
 
     def _repeat(self, schedule: Schedule) -> None:
         while not self._over.wait(schedule.seconds):

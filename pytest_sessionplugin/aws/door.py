@@ -54,6 +54,7 @@ class Door:
         self._emulate = emulate
         self._let_through = let_through
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
+        self._lent: list[Any] = []  # signers that got credentials of ours, until it is shut
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -67,6 +68,8 @@ class Door:
             yield
         finally:
             HOOK.door, endpoint.time = None, time
+            while self._lent:
+                self._lent.pop()._credentials = None
 
     def before_call(self, event_name: str, model: Any, params: dict[str, Any], **_: Any) -> Any:
         """Once a call, before it is signed: counts it, and answers it if the gateway does."""
@@ -84,6 +87,7 @@ class Door:
         """A client that was made where there are no credentials could not even sign."""
         if request_signer._credentials is None:
             request_signer._credentials = Credentials("testing", "testing")
+            self._lent.append(request_signer)
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""

@@ -42,8 +42,8 @@ def tables(path: Path, stack: Stack) -> dict[str, TableSpec]:
         return {}
     try:
         template = json.loads(path.read_text(encoding="utf-8"))
-        resources = template.get("Resources", {}).items()
-    except (ValueError, AttributeError) as error:
+        resources = {name: dict(resource) for name, resource in template.get("Resources", {}).items()}.items()
+    except (ValueError, AttributeError, TypeError) as error:
         raise TemplateError(f"{path} is no CloudFormation template in JSON: {error}.") from error
     resolve = _Resolver(path, template.get("Parameters", {}), stack)
     found: dict[str, TableSpec] = {}

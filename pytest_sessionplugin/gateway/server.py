@@ -89,23 +89,24 @@ class Server:
     def stop(self) -> None:
         """Closes every WebSocket with 1001, and ends when the handlers have, $disconnect included.
 
-        Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace` seconds.
+        Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace` seconds, and what a
+        handler raised to end the test.
         """
         if self._stopped or not self._thread.is_alive():
             return
         self._stopped = True
-        stuck: NotQuiet | None = None
+        raised: BaseException | None = None
         self._on_loop(self._leave())
         try:
             self._board.settle(self._grace)
-        except NotQuiet as error:
-            stuck = error
+        except BaseException as error:  # noqa: BLE001 - first everything is cleaned up
+            raised = error
         self._on_loop(self._board.part(FAREWELL))
         self._board.loop.call_soon_threadsafe(self._board.loop.stop)
         self._thread.join()
-        self._board.workers.stop(0.0 if stuck else self._grace)
-        if stuck is not None:
-            raise stuck
+        self._board.workers.stop(0.0 if isinstance(raised, NotQuiet) else self._grace)
+        if raised is not None:
+            raise raised
 
     def __enter__(self) -> Server:
         return self.start()

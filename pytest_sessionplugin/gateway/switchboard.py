@@ -57,7 +57,8 @@ class Switchboard:
     def __init__(self, api: Api, functions: Functions, *, clock: Clock, ids: Ids, observe: Observe | None) -> None:
         self.new_id = ids
         self.driver = Driver(api, functions, self._hand_over, self._perform, clock=clock, ids=ids, observe=observe)
-        self.workers: Workers[Invoke] = Workers(self.driver.run)
+        self.workers: Workers[Invoke] = Workers(self._run)
+        self.interrupt: BaseException | None = None  # what ended a handler and is meant to end more than it
         self.loop: asyncio.AbstractEventLoop  # from run() on
         self.lines: set[Line] = set()
         self.requests: dict[str, HttpLine] = {}  # HTTP requests that wait for their answer
@@ -76,7 +77,8 @@ class Switchboard:
         self.driver.receive(event)
 
     def settle(self, seconds: float, connection_id: str | None = None, arrived: int = 0) -> None:
-        """Waits until no handler runs and every frame is written. Raises NotQuiet.
+        """Waits until no handler runs and every frame is written. Raises NotQuiet, and what a handler raised to end
+        the test.
 
         For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
         """
@@ -88,6 +90,16 @@ class Switchboard:
             return line is None or line.written > arrived
 
         self.driver.quiet(seconds, lambda: not self._unwritten, enough)
+        if self.interrupt is not None:
+            interrupt, self.interrupt = self.interrupt, None
+            raise interrupt
+
+    def _run(self, invoke: Invoke) -> None:
+        """In a worker's thread, where nobody would see what is raised: whoever settles next does."""
+        try:
+            self.driver.run(invoke)
+        except BaseException as interrupt:  # noqa: BLE001 - a test that ends itself from within a handler
+            self.interrupt = self.interrupt or interrupt
 
     def run(self) -> None:
         """Runs the loop in this thread until it is stopped."""

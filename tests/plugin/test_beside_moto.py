@@ -132,3 +132,18 @@ def test_what_an_app_asks_of_aws_that_nothing_emulates_is_blocked(stranger: Stra
     result = stranger.test(test_it=body)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["translate:ListLanguages was blocked: nothing emulates it*"])
+
+
+def test_a_client_without_credentials_has_none_again_afterwards(stranger: Stranger) -> None:
+    body = """
+        import boto3
+
+        CLIENT = boto3.client("dynamodb", region_name="us-east-1")
+
+        def test_ours(dynamodb_tables):
+            assert CLIENT.list_tables()["TableNames"]
+
+        def test_theirs():
+            assert CLIENT._request_signer._credentials is None
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=2)

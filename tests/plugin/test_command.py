@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import jwt
 import pytest
 
 from pytest_sessionplugin.__main__ import main
@@ -204,6 +205,30 @@ def test_a_dynamodb_elsewhere_must_be_on_this_machine_and_answer(
     ended = run("serve", *FREE_PORTS, cwd=root)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert sentence in ended.stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-5", "soon"])
+def test_a_token_is_good_for_some_time(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["token", "bob", "--expires-in", seconds])
+    assert ended.value.code == 2
+    assert "--expires-in" in capsys.readouterr().err
+
+
+def test_a_stage_that_is_none_is_said_so(root: Path) -> None:
+    ended = run("serve", "--stage", "nope", *FREE_PORTS, cwd=root)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "there is no stage nope in" in ended.stderr
+    assert "there are dev, prod." in ended.stderr
+
+
+def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pyproject.toml").write_text('[tool.sessionplugin.tokens]\nissuer = "https://elsewhere.example"\n')
+    said = [run("token", "bob", "--project", str(root), cwd=folder).stdout.strip() for folder in (root, elsewhere)]
+    issuers = [jwt.decode(token, options={"verify_signature": False})["iss"] for token in said]
+    assert issuers[0] == issuers[1] != "https://elsewhere.example"
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])

@@ -404,9 +404,12 @@ def test_what_is_left_at_the_end_fails_a_test_unless_it_is_allowed(stranger: Str
 @pytest.mark.parametrize(
     ("mark", "sentence"),
     [
-        ("frehs=True", "*TypeError: *unexpected keyword argument 'frehs'*"),
-        ("True", "*TypeError: @pytest.mark.chalice takes keywords only*"),
-        ("allow='sockets'", "*ValueError: allow: there is no sockets; there are open_sockets, unfired_faults, *"),
+        ("frehs=True", "@pytest.mark.chalice: *unexpected keyword argument 'frehs'*"),
+        ("True", "@pytest.mark.chalice takes keywords only*"),
+        (
+            "allow='sockets'",
+            "@pytest.mark.chalice: allow: there is no sockets; there are open_sockets, unfired_faults, *",
+        ),
     ],
 )
 def test_a_mark_that_is_wrong_says_so(stranger: Stranger, mark: str, sentence: str) -> None:
@@ -418,3 +421,66 @@ def test_a_mark_that_is_wrong_says_so(stranger: Stranger, mark: str, sentence: s
     result = stranger.test(test_it=body)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([sentence])
+
+
+def test_targets_without_a_name_is_an_error_and_no_skip(stranger: Stranger) -> None:
+    body = """
+        import pytest
+        @pytest.mark.targets()
+        def test_it(chalice_gateway): pass
+    """
+    result = stranger.test(test_it=body)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*@pytest.mark.targets: there is no ''; there are inprocess, sockets*"])
+
+
+def test_the_request_of_one_test_is_not_seen_in_the_next(stranger: Stranger) -> None:
+    body = """
+        def test_one(chalice_gateway, chalice_app):
+            chalice_gateway.http().get("/rooms/a")
+            chalice_app.websocket_api.configure("elsewhere.example", "x")
+            assert chalice_app.current_request.path == "/rooms/{name}"
+
+        def test_two(chalice_gateway, chalice_app):
+            assert getattr(chalice_app, "current_request", None) is None
+            assert chalice_app.websocket_api._endpoint is None
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=2)
+
+
+def test_another_environment_gets_an_app_of_its_own(stranger: Stranger) -> None:
+    override = """
+        import pytest
+        @pytest.fixture(scope="session")
+        def chalice_env(): return {{"GREETING": "{greeting}"}}
+    """
+    body = """
+        def test_it(chalice_gateway):
+            assert chalice_gateway.http().get("/imported").json() == {{"greeting": "{greeting}"}}
+    """
+    route = """
+AT_IMPORT = os.environ.get("GREETING")
+
+
+@app.route("/imported")
+def imported():
+    return {"greeting": AT_IMPORT}
+"""
+    files = {f"{name}/conftest": override.format(greeting=name) for name in ("a", "b")}
+    files |= {f"{name}/test_{name}": body.format(greeting=name) for name in ("a", "b")}
+    stranger.test(app=APP + route, **files).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("target", BOTH)
+def test_a_test_that_ends_itself_within_a_handler_does_not_pass(stranger: Stranger, target: str) -> None:
+    body = """
+        import pytest
+
+        def test_it(chalice_gateway, monkeypatch):
+            monkeypatch.setattr("app.table.get_item", lambda **key: pytest.fail("from within"))
+            chalice_gateway.http().get("/rooms/a")
+            chalice_gateway.settle()
+    """
+    result = stranger.test("--sessionplugin-target", target, test_it=body)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Failed: from within*"])
