@@ -1,4 +1,4 @@
-"""Routes, WebSocket handlers and the schedule. Builds the real dependencies; no rule lives here."""
+"""Routes, WebSocket handlers and the schedule: each reads, calls one function, shapes an answer. No rule is here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ app.api.cors = CORSConfig(
 log = app.log
 
 
-# --- the real dependencies, made when the first request needs them
+# --- the real parts, put together when the first request needs them
 
 
 _building = threading.Lock()
