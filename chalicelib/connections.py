@@ -15,7 +15,7 @@ from chalicelib.errors import (
     TokenExpired,
     Unavailable,
 )
-from chalicelib.model import SESSION_ID, Connection, Principal, Recipient, Session, Status
+from chalicelib.model import Connection, Principal, Recipient, Session, Status, check_session_id
 from chalicelib.moments import whole_milliseconds
 from chalicelib.sessions import Deliver
 
@@ -54,8 +54,7 @@ def connect(handshake: frames.Handshake, principal: Principal, *, store: Connect
         token_expires_at=whole_milliseconds(principal.expires_at),
         endpoint=handshake.endpoint,
     )
-    if not SESSION_ID.fullmatch(connection.session_id):
-        raise SessionNotFound(connection.session_id)
+    check_session_id(connection.session_id)
     try:
         store.connect(connection)
         session = store.find_session(connection.session_id)

@@ -241,6 +241,12 @@ class Report:
         return sum(self.counts.values())
 
 
+def check_session_id(session_id: str) -> None:
+    """Raises SessionNotFound for what cannot be the id of a session, so that no table is asked for it."""
+    if not SESSION_ID.fullmatch(session_id):
+        raise SessionNotFound(session_id)
+
+
 def judge(session: Session | None, session_id: str, write: Write) -> Session:
     """The session as it is, if `write` may change it; the refusals come in the documented order.
 

@@ -15,7 +15,6 @@ from chalicelib import frames, jsontext
 from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable, VersionMismatch
 from chalicelib.model import (
     KEEP,
-    SESSION_ID,
     SESSION_ID_BYTES,
     Change,
     Draft,
@@ -30,6 +29,7 @@ from chalicelib.model import (
     Status,
     Write,
     Written,
+    check_session_id,
     judge,
     merged,
 )
@@ -116,7 +116,8 @@ def create_session(
 
 def find_session(session_id: str, *, store: SessionStore) -> Session:
     """The session as it is stored; what the clock makes of it is `Session.at`. Raises SessionNotFound."""
-    session = store.find_session(session_id) if SESSION_ID.fullmatch(session_id) else None
+    check_session_id(session_id)
+    session = store.find_session(session_id)
     if session is None:
         raise SessionNotFound(session_id)
     return session
@@ -152,7 +153,7 @@ def change_session(session_id: str, patch: Patch, write: Write, *, store: Sessio
 
 def end_session(session_id: str, write: Write, *, store: SessionStore, deliver: Deliver) -> Session:
     """End a session and close what is connected to it; again, if it has ended, to whatever is left."""
-    _known(session_id)
+    check_session_id(session_id)
     session = store.end_session(session_id, write).session
     if session.status is Status.ENDED:  # otherwise it has expired, and the sweep is about to tell
         _announce(session, write.now, deliver)
@@ -166,7 +167,7 @@ def fingerprint(draft: Draft) -> str:
 
 
 def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> Written:
-    _known(session_id)
+    check_session_id(session_id)
     if patch == Patch():
         return Written(judge(store.find_session(session_id), session_id, write), changed=False)
     if patch == Patch(status=Status.ENDED):
@@ -195,11 +196,6 @@ def _announce(session: Session, now: datetime, deliver: Deliver) -> None:
     # in `seq` at the next event, and what has ended is seen to by the sweep.
     with suppress(Unavailable):
         deliver.broadcast(session.session_id, frame, began=now, close=ended)
-
-
-def _known(session_id: str) -> None:
-    if not SESSION_ID.fullmatch(session_id):
-        raise SessionNotFound(session_id)
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:

@@ -90,7 +90,7 @@ class _OnImport:
             execute(module)
             self._hook.register(module)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this one loader, this once
         return spec
 
 
