@@ -7,29 +7,26 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib import dynamo
 from chalicelib.model import Connection, Endpoint
-from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.tokens import Tokens
 
 DELIVERY = 1  # the roster is read, a page at a time
 
 
 @pytest.fixture
-def crowd(dynamodb_tables: Tables) -> Callable[[str, int], None]:
+def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
     """Rows of connections in a session, whose sockets are all still opening."""
 
     def join(session_id: str, count: int) -> None:
-        names = TableNames(*(dynamodb_tables[name].name for name in ("Sessions", "Connections", "Events")))
-        store = Store(dynamo.connect("us-east-1"), names)
         now = datetime.now(timezone.utc)
         for i in range(count):
             endpoint = Endpoint("w3bs0cket0", "api", "us-east-1")
-            store.connect(Connection(f"{i:04d}=", session_id, now, now + timedelta(hours=1), endpoint, "guest"))
+            dynamodb_store.connect(
+                Connection(f"{i:04d}=", session_id, now, now + timedelta(hours=1), endpoint, "guest")
+            )
 
     return join
 
