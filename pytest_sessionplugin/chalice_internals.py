@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import (
     Chalice,
+    DynamoDBEventConfig,
     EventSourceHandler,
     ScheduledEventConfig,
+    SNSEventConfig,
+    SQSEventConfig,
     WebsocketAPI,
     WebsocketEventSourceHandler,
 )
 
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
+from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke, Route
 from pytest_sessionplugin.lambda_context import LambdaContext
 from pytest_sessionplugin.schedules import Schedule
@@ -92,6 +96,25 @@ def schedules(app: Chalice) -> list[Schedule]:
                 unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
                 found.append(Schedule(source.name, int(match[1]) * unit))
     return found
+
+
+def event_sources(app: Chalice) -> list[Source]:
+    """The queues, topics and streams whose events go to a function; each may be given by name or by ARN."""
+    found: list[Source] = []
+    for source in app.event_sources:
+        if isinstance(source, SQSEventConfig):
+            found.append(Queue(source.name, _last(source.queue or source.queue_arn or ""), source.batch_size))
+        elif isinstance(source, SNSEventConfig):
+            found.append(Topic(source.name, _last(source.topic)))
+        elif isinstance(source, DynamoDBEventConfig):
+            # The label at the end of a stream's ARN is the moment when the stream was made: nobody knows it before.
+            table = source.stream_arn.partition(":table/")[2].partition("/")[0]
+            found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
+    return found
+
+
+def _last(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 # --- running it
