@@ -221,7 +221,8 @@ class Policies:
     """What authorizers answered, by authorizer and token. An error is not kept, and so neither is Unauthorized."""
 
     def __init__(self) -> None:
-        # Those of one authorizer live equally long, so the order in which they came is the order in which they go.
+        # Those of one authorizer live equally long, so they go in the order in which they came. One that came anew
+        # keeps its place: those behind it may stay longer than they count.
         self._kept: defaultdict[Authorizer, OrderedDict[str, tuple[float, Policy]]] = defaultdict(OrderedDict)
 
     def find(self, question: Question, now: float) -> Policy | None:
@@ -231,6 +232,5 @@ class Policies:
     def keep(self, question: Question, policy: Policy, now: float) -> None:
         kept = self._kept[question.authorizer]
         kept[question.token] = now + question.authorizer.ttl, policy
-        kept.move_to_end(question.token)
         while kept and next(iter(kept.values()))[0] <= now:
             kept.popitem(last=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.authorizers import method_arn, read_policy
+from pytest_sessionplugin.gateway.authorizers import Policies, Policy, Question, method_arn, read_policy
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
     Api,
@@ -140,7 +141,10 @@ class TestFailure:
         reply = only(desk.receive(returned), Respond).reply
         assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized"})
 
-    @pytest.mark.parametrize("error", [Raised("UnauthorizedError", "no"), Raised("E", "unauthorized"), TimedOut()])
+    @pytest.mark.parametrize(
+        "error",
+        [Raised("UnauthorizedError", "no"), Raised("E", "unauthorized"), Raised("E", "Unauthorized: no"), TimedOut()],
+    )
     def test_of_any_other_kind_is_500(self, desk: Desk, error: Raised | TimedOut) -> None:
         reply = only(desk.receive(Returned(ask(desk).invocation_id, error=error)), Respond).reply
         assert (reply.status, json.loads(reply.body)) == (500, {"message": None})
@@ -324,6 +328,16 @@ class TestKept:
         desk.answer(second, policy())
         desk.now += 200
         assert turned_away(desk, "GET", "/rooms").status == 403
+
+    def test_until_the_next_answer_once_it_counts_no_more(self) -> None:
+        policies, policy = Policies(), Policy("alice", ())
+        policies.keep(Question(GUARD, "first", "arn:x"), policy, NOON)
+        kept = weakref.ref(policy)
+        del policy
+        policies.keep(Question(GUARD, "second", "arn:x"), Policy("bob", ()), NOON + 299)
+        assert kept() is not None
+        policies.keep(Question(GUARD, "third", "arn:x"), Policy("bob", ()), NOON + 300)
+        assert kept() is None
 
 
 class TestNotRun:
