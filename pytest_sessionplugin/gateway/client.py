@@ -20,7 +20,7 @@ from .http_client import HttpClient, Params, target, with_defaults
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
 from .transport import Refused, Transport, Urls
-from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
+from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -100,8 +100,14 @@ class Gateway:
 
     # --- for tests
 
-    def http(self, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> HttpClient:
-        return HttpClient(self._transport, token=token, headers=headers)
+    def http(
+        self,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        claims: Claims | None = None,
+    ) -> HttpClient:
+        return HttpClient(self._transport, token=token, headers=headers, claims=claims)
 
     def websocket(
         self,
