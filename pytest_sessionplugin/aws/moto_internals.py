@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2), and the only file that knows them: its dispatcher, its backends, how mocks nest.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
