@@ -97,7 +97,7 @@ class _Running:
         if answer.status == 400 and operation == "DescribeTimeToLive":
             return {}  # some emulators have no TTL
         if answer.status == 400:
-            raise EndpointError(self._endpoint, f"refuses {operation}: {said.get('__type') or body[:200]!r}.")
+            raise EndpointError(self._endpoint, f"refuses {operation}: {said.get('__type', said)}.")
         return said
 
     def _port(self) -> int:

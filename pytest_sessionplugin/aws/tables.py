@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pytest_sessionplugin.aws.items import differences, plain, stored, words
@@ -19,6 +21,12 @@ Seed = Mapping[str, Iterable[Mapping[str, Any]]]
 """Logical name of a table -> the rows it begins with."""
 
 FEW = 5  # items that a failure names
+KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "S": ((str,), "a text"),
+    "N": ((int, float, Decimal), "a number"),
+    "B": ((bytes, bytearray, Binary), "bytes"),
+}
+"""The types that an attribute of a key can have, in Python; moto does not compare them."""
 
 
 class Tables(dict[str, "Table"]):
@@ -33,18 +41,10 @@ class Tables(dict[str, "Table"]):
         Numbers are int or float, binaries bytes, sets sets. A key that is no keyword stands in a mapping. Raises
         ItemError if it is not the key of the table.
         """
-        given: Any = {} if key is None else key
-        names = self._key_names(table)
-        if not isinstance(given, Mapping):
-            raise ItemError(f"the key of {table} is a mapping with {' and '.join(names)}, not {given!r}.")
-        chosen = {**given, **more}
-        if set(chosen) != set(names):
-            raise ItemError(f"the key of {table} is {' and '.join(names)}, not {' and '.join(chosen) or 'nothing'}.")
+        chosen = self._key(table, {} if key is None else key, more)
         try:
-            answer = self[table].get_item(
-                Key={name: stored(value) for name, value in chosen.items()}, ConsistentRead=True
-            )
-        except (ClientError, ParamValidationError, TypeError) as error:
+            answer = self[table].get_item(Key=chosen, ConsistentRead=True)
+        except ClientError as error:
             raise ItemError(f"{table} cannot have an item with {words(chosen)}: {error}") from error
         return dict(plain(answer["Item"])) if "Item" in answer else None
 
@@ -70,6 +70,20 @@ class Tables(dict[str, "Table"]):
         wanted = {**key, **(attributes or {}), **more}
         if lines := differences(wanted, found, exactly=exactly):
             raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as asked:", *lines]))
+
+    def _key(self, table: str, key: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+        names = self._key_names(table)
+        if not isinstance(key, Mapping):
+            raise ItemError(f"the key of {table} is a mapping with {' and '.join(names)}, not {key!r}.")
+        chosen = {**key, **more}
+        if set(chosen) != set(names):
+            raise ItemError(f"the key of {table} is {' and '.join(names)}, not {' and '.join(chosen) or 'nothing'}.")
+        kinds = {one["AttributeName"]: one["AttributeType"] for one in self[table].attribute_definitions}
+        for name, value in chosen.items():
+            types, called = KEYS[kinds[name]]
+            if not isinstance(value, types) or isinstance(value, bool):
+                raise ItemError(f"{name}, of the key of {table}, is {called}, not {value!r}.")
+        return {name: stored(value) for name, value in chosen.items()}
 
     def _key_names(self, table: str) -> list[str]:
         return [key["AttributeName"] for key in self[table].key_schema]
