@@ -24,7 +24,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return {plain(one) for one in value}
     if isinstance(value, Binary):
-        value = value.value
+        return value.__bytes__()
     return bytes(value) if isinstance(value, bytearray) else value
 
 

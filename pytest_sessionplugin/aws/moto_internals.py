@@ -128,7 +128,7 @@ def _extra(error: ImportError) -> str:
     """moto's extra for the service that it could not import: each is called as its package is."""
     extras = metadata("moto").get_all("Provides-Extra") or []
     for frame, _ in walk_tb(error.__traceback__):
-        top, _, rest = frame.f_globals.get("__name__", "").partition(".")
+        top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
         if top == "moto" and (package := rest.partition(".")[0]) in extras:
             return package
     return "all"

@@ -60,11 +60,12 @@ BODY = """
 """
 
 
-@pytest.mark.parametrize("order", [("one", "two", "three"), ("two", "three", "one")])
-def test_what_an_app_does_elsewhere_is_not_seen_in_the_next_test(stranger: Stranger, order: tuple[str, ...]) -> None:
+def test_what_an_app_does_elsewhere_is_not_seen_in_the_next_test(stranger: Stranger) -> None:
     (stranger.root / "app.py").write_text(APP)
     (stranger.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n')
-    stranger.test(*(f"test_it.py::test_{name}" for name in order), test_it=BODY).assert_outcomes(passed=3)
+    orders = {"test_forth": ("one", "two", "three"), "test_back": ("three", "two", "one")}
+    tests = [f"{file}.py::test_{name}" for file, names in orders.items() for name in names]
+    stranger.test(*tests, **dict.fromkeys(orders, BODY)).assert_outcomes(passed=6)
 
 
 def test_a_service_that_needs_more_of_moto_names_the_line_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
