@@ -133,7 +133,9 @@ def _spec(table: Mapping[str, Any], ttl: Mapping[str, Any]) -> TableSpec:
         if indexes := table.get(kind):
             spec[kind] = [
                 {
-                    **{name: index[name] for name in ("IndexName", "KeySchema", "Projection")},
+                    "IndexName": index["IndexName"],
+                    "KeySchema": index["KeySchema"],
+                    "Projection": {name: value for name, value in index["Projection"].items() if value},
                     **(_capacity(index) if capacity and kind == "GlobalSecondaryIndexes" else {}),
                 }
                 for index in indexes

@@ -189,6 +189,7 @@ def _table(at: _At, properties: Any) -> TableSpec:
     if not NAME.fullmatch(spec["TableName"]):
         raise at["TableName"].error(f"is {spec['TableName']!r}; it has 3 to 255 of A-Z, a-z, 0-9, _, . and -.")
     _check_keys(at, spec)
+    _check_indexes(at, spec)
     _check_throughput(at, spec)
     stream, ttl = spec.get("StreamSpecification"), spec.get("TimeToLiveSpecification")
     if stream is not None and not stream.get("StreamEnabled", True):
@@ -212,22 +213,40 @@ def _indexes(at: _At, spec: TableSpec) -> list[tuple[_At, Any]]:
 
 def _check_keys(at: _At, spec: TableSpec) -> None:
     defined = [one["AttributeName"] for one in spec["AttributeDefinitions"]]
+    if len(set(defined)) < len(defined):
+        raise at["AttributeDefinitions"].error("defines an attribute twice.")
     used: set[str] = set()
     for place, holder in [(at, spec), *_indexes(at, spec)]:
         keys, where = holder["KeySchema"], place["KeySchema"]
-        if [key["KeyType"] for key in keys] not in (["HASH"], ["HASH", "RANGE"]):
-            raise where.error("must be one HASH, or a HASH and then a RANGE.")
-        for key in keys:
-            if key["AttributeName"] not in defined:
+        names = [key["AttributeName"] for key in keys]
+        if [key["KeyType"] for key in keys] not in (["HASH"], ["HASH", "RANGE"]) or len(set(names)) < len(names):
+            raise where.error("must be one HASH, or a HASH and then a RANGE that is another attribute.")
+        for name in names:
+            if name not in defined:
                 raise where.error(
-                    f"names {key['AttributeName']}, which AttributeDefinitions lacks; "
-                    f"it defines {', '.join(defined) or 'nothing'}."
+                    f"names {name}, which AttributeDefinitions lacks; it defines {', '.join(defined) or 'nothing'}."
                 )
-        used |= {key["AttributeName"] for key in keys}
+        used.update(names)
     if idle := [name for name in defined if name not in used]:
         raise at["AttributeDefinitions"].error(
             f"defines {', '.join(idle)}, which no key has; only attributes of keys are defined."
         )
+
+
+def _check_indexes(at: _At, spec: TableSpec) -> None:
+    """What moto takes and AWS does not."""
+    seen: set[str] = set()
+    for place, index in _indexes(at, spec):
+        if index["IndexName"] in seen:
+            raise place.error(f"is a second index named {index['IndexName']}.")
+        seen.add(index["IndexName"])
+        if (index["Projection"]["ProjectionType"] == "INCLUDE") != bool(index["Projection"].get("NonKeyAttributes")):
+            raise place["Projection"].error("has NonKeyAttributes if its type is INCLUDE, and else none.")
+        keys, own = index["KeySchema"], spec["KeySchema"]
+        if "Local" in place.path and (keys[0] != own[0] or len(keys) == 1 or len(own) == 1):
+            raise place["KeySchema"].error(
+                f"must be {own[0]['AttributeName']}, the HASH of the table, and a RANGE; and the table must have one."
+            )
 
 
 def _check_throughput(at: _At, spec: TableSpec) -> None:

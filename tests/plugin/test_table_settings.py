@@ -169,6 +169,7 @@ def test_bad_tables_are_one_sentence_each_and_nothing_of_the_kit(stranger: Stran
         "twice": ({"A": {**table, "TableName": "rooms"}, "B": {**table, "TableName": "rooms"}}, {}),
         "typo": ({"A": {**table, "KeySchemas": []}}, {}),
         "row": ({"Rooms": table}, {"Rooms": [{"place": "a"}]}),
+        "forgotten": (None, {}),
     }
     files = {"unknown/test_it": "def test_it(jwt_tokens): pass"}
     for name, (specs, seed) in overrides.items():
@@ -193,12 +194,13 @@ def test_bad_tables_are_one_sentence_each_and_nothing_of_the_kit(stranger: Stran
     )
     (stranger.root / "pyproject.toml").write_text('[tool.sessionplugin]\ntemplate = "tables.yaml"\n')
     result = stranger.test(**files)
-    result.assert_outcomes(errors=4)
+    result.assert_outcomes(errors=5)
     result.stdout.fnmatch_lines_random(
         [
             "the tables A and B are both named rooms; give each a TableName of its own.",
             "the table A: it has KeySchemas, which it cannot have; KeySchema may be meant.",
             "row 0 for Rooms has no name: {'place': 'a'}.",
+            "the fixture dynamodb_specs gives None; is its return missing?",
             "The table Rooms of */tables.yaml: Fn::ImportValue is not understood here; Ref and Fn::Sub are. *",
         ]
     )

@@ -73,7 +73,24 @@ def test_numbers_and_flags_in_quotes_are_taken_as_cloudformation_takes_them() ->
         ({"KeySchema": "name"}, "KeySchema must be a list, not a str."),
         ({"KeySchema": ["name"]}, "KeySchema[0] must be a mapping, not a str."),
         ({"KeySchema": [{"AttributeName": "name"}]}, "KeySchema[0] has no KeyType."),
-        ({"KeySchema": []}, "KeySchema must be one HASH, or a HASH and then a RANGE."),
+        ({"KeySchema": []}, "KeySchema must be one HASH, or a HASH and then a RANGE that is another attribute."),
+        (
+            {"KeySchema": [*ROOMS["KeySchema"], {"AttributeName": "name", "KeyType": "RANGE"}]},
+            "KeySchema must be one HASH, or a HASH and then a RANGE that is another attribute.",
+        ),
+        (
+            {"AttributeDefinitions": ROOMS["AttributeDefinitions"] * 2},
+            "AttributeDefinitions defines an attribute twice.",
+        ),
+        ({"GlobalSecondaryIndexes": [INDEX, INDEX]}, "GlobalSecondaryIndexes[1] is a second index named by-name."),
+        (
+            {"GlobalSecondaryIndexes": [{**INDEX, "Projection": {"ProjectionType": "INCLUDE"}}]},
+            "GlobalSecondaryIndexes[0].Projection has NonKeyAttributes if its type is INCLUDE, and else none.",
+        ),
+        (
+            {"LocalSecondaryIndexes": [INDEX]},
+            "LocalSecondaryIndexes[0].KeySchema must be name, the HASH of the table, and a RANGE; *",
+        ),
         (
             {"KeySchema": [{"AttributeName": "name", "KeyType": "hash"}]},
             "KeySchema[0].KeyType is 'hash'; it must be HASH or RANGE.",
@@ -104,7 +121,6 @@ def test_numbers_and_flags_in_quotes_are_taken_as_cloudformation_takes_them() ->
                 "BillingMode": "PROVISIONED",
                 "ProvisionedThroughput": CAPACITY,
                 "GlobalSecondaryIndexes": [INDEX],
-                "LocalSecondaryIndexes": [INDEX],
             },
             "GlobalSecondaryIndexes[0] has no ProvisionedThroughput; *",
         ),
