@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
+    from pytest_sessionplugin.aws.running import tables_at
     from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
@@ -38,6 +39,7 @@ _HOMES = {
     "Tokens": "tokens",
     "WebSocket": "gateway.client",
     "in_memory": "aws.memory",
+    "tables_at": "aws.running",
 }
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "Tokens",
     "WebSocket",
     "in_memory",
+    "tables_at",
 ]
 
 

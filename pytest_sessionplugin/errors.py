@@ -32,6 +32,18 @@ class TemplateError(SessionPluginError):
     """What is said of a table, in the template or beside it, cannot be understood or done."""
 
 
+class ItemError(SessionPluginError):
+    """An item is asked for, or given, in a way that its table does not know."""
+
+
+class EndpointError(SessionPluginError):
+    """What is at an endpoint cannot be read."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"{endpoint} {reason}")
+        self.endpoint = endpoint
+
+
 class BlockedCall(SessionPluginError, RuntimeError):
     """A call to AWS that nothing emulates. It did not leave the process."""
 

@@ -21,6 +21,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
@@ -88,6 +89,9 @@ class Worlds:
         seed: Seed,
     ) -> World:
         """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
+        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
+            if given is None:
+                raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
         key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
         if key not in self._worlds:
             project = self.project(root)

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import metadata
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -97,8 +99,10 @@ class Emulated:
         try:
             with self._lock:
                 answer = botocore_stubber.process_request(request)
-        except (NotImplementedError, ImportError) as error:
+        except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}") from error
+        except ImportError as error:
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated("nothing emulates it, and no call leaves the process.")
         status, headers, body = answer
@@ -121,6 +125,16 @@ def _unseen(client: Any) -> Any:
     events.unregister("before-send", HOOK.before_send)
     events.register_first("before-send", _through_open_door)
     return client
+
+
+def _extra(error: ImportError) -> str:
+    """moto's extra for the service that it could not import: each is called as its package is."""
+    extras = metadata("moto").get_all("Provides-Extra") or []
+    for frame, _ in walk_tb(error.__traceback__):
+        top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
+        if top == "moto" and (package := rest.partition(".")[0]) in extras:
+            return package
+    return "all"
 
 
 def _through_open_door(request: Any, **_: Any) -> Any:
