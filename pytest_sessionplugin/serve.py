@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -88,12 +87,7 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
     url = environment.get(DYNAMODB)
     if not url:
         return None
-    host = urlsplit(url).hostname or ""
-    try:
-        here = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        here = False
-    if not here:
+    if not targets.is_loopback(urlsplit(url).hostname or ""):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
 

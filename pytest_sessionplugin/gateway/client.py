@@ -2,7 +2,7 @@
 
     with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: …
     with Gateway.on_sockets(api, functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: …
-    Gateway(transport, trace=[])  # a shell that was made by hand, or a transport of one's own
+    Gateway(transport, trace=[])  # a shell that was made by hand, a deployed stage (remote.py), one's own transport
 
 `gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into botocore.
 """
@@ -19,7 +19,7 @@ from .driver import NotQuiet, new_id
 from .http_client import HttpClient, Params, target, with_defaults
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
-from .transport import Refused, Transport, Urls
+from .transport import Refused, Transport, Unreachable, Urls
 from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
@@ -33,6 +33,7 @@ __all__ = [
     "NotQuiet",
     "NothingReceived",
     "Response",
+    "Unreachable",
     "Urls",
     "WebSocket",
 ]
@@ -107,6 +108,7 @@ class Gateway:
         subprotocols: Sequence[str] = (),
     ) -> WebSocket:
         """Opens a WebSocket. Raises HandshakeRefused."""
+        __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
         where = target(path, params)
         try:
@@ -126,7 +128,10 @@ class Gateway:
         return self._transport.invoke(function_name, event or {})
 
     def settle(self) -> None:
-        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet."""
+        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.
+
+        With a deployed stage, of which this cannot be known, it returns at once.
+        """
         self._transport.settle()
 
     def close(self) -> None:
