@@ -117,7 +117,7 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
             return Setting(environment[variable], variable)
         if name in table:
             value = table[name]
-            if name == "timeout" and isinstance(value, (int, float)):
+            if name == "timeout" and type(value) in (int, float):
                 value = str(value)
             if not isinstance(value, str) or not value:
                 raise OptionError(name, value, TABLE, "it must be a text that is not empty.")

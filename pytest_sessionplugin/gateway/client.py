@@ -115,7 +115,7 @@ class Gateway:
             line = self._transport.connect(where, with_defaults(headers or {}, token, offer))
         except Refused as refused:
             response = Response.of(refused.reply, f"the handshake of {where}")
-            raise HandshakeRefused(response) from refused
+            raise HandshakeRefused(response) from None  # the frames of its cause show the token
         if line.subprotocol is not None and line.subprotocol not in subprotocols:
             line.drop()  # as every client must: RFC 6455, 4.1
             raise ConnectionClosed(1006, f"subprotocol {line.subprotocol!r} was not offered")

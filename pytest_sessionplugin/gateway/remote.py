@@ -134,19 +134,19 @@ class Remote:
     # --- what no client can do
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        raise self._lacking("a way to invoke its functions")
+        raise self._lacking("way to invoke its functions")
 
     def manage(self, call: Manage) -> Reply:
-        raise self._lacking("a management API in this process")
+        raise self._lacking("management API in this process")
 
     def vouch(self, method: str, target: str, claims: Mapping[str, Any]) -> tuple[str, str]:
         raise self._lacking("claims without a token")
 
     def due(self) -> float | None:
-        raise self._lacking("a clock of the test's own")
+        raise self._lacking("clock of the test's own")
 
     def tick(self) -> None:
-        raise self._lacking("a clock of the test's own")
+        raise self._lacking("clock of the test's own")
 
     # --- helpers
 

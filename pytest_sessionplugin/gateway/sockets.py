@@ -320,8 +320,8 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
             case h11.EndOfMessage() if reply is not None:
                 raise Refused(reply)
-            case h11.NEED_DATA:
-                http1.receive_data(sock.recv(CHUNK))
+            case h11.NEED_DATA if data := sock.recv(CHUNK):
+                http1.receive_data(data)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
 
