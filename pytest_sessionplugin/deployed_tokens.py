@@ -81,7 +81,7 @@ def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
     if ("PRIVATE KEY" in text) != (algorithm != "HS256"):
         wanted = "a secret" if algorithm == "HS256" else "a private key in PEM, or a file with one"
         raise SessionPluginError(f"{KEY} is not {wanted}, which {algorithm} signs with.")
-    key = Key(algorithm, text, environment.get(KEY_ID) or None)
+    key = Key(algorithm, Masked(text), environment.get(KEY_ID) or None)
     _try(key)
     return key
 
@@ -98,5 +98,6 @@ def _try(key: Key) -> None:
 
     try:
         jwt.encode({}, key.private, key.algorithm)
-    except (ValueError, TypeError, jwt.PyJWTError):
-        raise SessionPluginError(f"{KEY} is no key that {key.algorithm} can sign with.") from None  # it may be quoted
+    except (ValueError, TypeError, Warning, jwt.PyJWTError) as error:
+        reason = f"{KEY} is no key that {key.algorithm} can sign with: {type(error).__name__}."
+        raise SessionPluginError(reason) from None  # the frames of the cause show the key

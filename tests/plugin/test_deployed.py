@@ -169,7 +169,10 @@ OVER_TLS = """
 """
 
 
-def test_tls_is_verified(stranger: Stranger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_is_verified_and_no_app_is_needed(
+    stranger: Stranger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stranger.root / "app.py").unlink()
     certificate = tmp_path / "certificate.pem"
     with over_tls(certificate) as netloc:
         target = f"--sessionplugin-target=https://{netloc},wss://{netloc}"
