@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
     from pytest_sessionplugin.aws.running import tables_at
-    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
+    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, NotOnThisTarget, SessionPluginError
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
         Gateway,
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         NothingReceived,
         NotQuiet,
         Response,
+        Unreachable,
         WebSocket,
     )
     from pytest_sessionplugin.project import Project
@@ -31,12 +34,14 @@ _HOMES = {
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
+    "NotOnThisTarget": "errors",
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
     "Project": "project",
     "Response": "gateway.client",
     "SessionPluginError": "errors",
     "Tokens": "tokens",
+    "Unreachable": "gateway.client",
     "WebSocket": "gateway.client",
     "in_memory": "aws.memory",
     "tables_at": "aws.running",
@@ -50,12 +55,14 @@ __all__ = [
     "Faults",
     "Gateway",
     "HandshakeRefused",
+    "NotOnThisTarget",
     "NotQuiet",
     "NothingReceived",
     "Project",
     "Response",
     "SessionPluginError",
     "Tokens",
+    "Unreachable",
     "WebSocket",
     "in_memory",
     "tables_at",

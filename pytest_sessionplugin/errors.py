@@ -44,6 +44,17 @@ class EndpointError(SessionPluginError):
         self.endpoint = endpoint
 
 
+class NotOnThisTarget(SessionPluginError):
+    """The test asks for something that its target cannot give; pytest skips it, with this sentence."""
+
+    def __init__(self, target: str, what: str) -> None:
+        super().__init__(
+            f"the deployed stage {target} has no {what}; run this test with --sessionplugin-target=inprocess"
+        )
+        self.target = target
+        self.what = what
+
+
 class BlockedCall(SessionPluginError, RuntimeError):
     """A call to AWS that nothing emulates. It did not leave the process."""
 
@@ -62,6 +73,8 @@ def cause_in_project(error: ProjectError) -> str:
     if error.__cause__ is None:
         return ""
     report = traceback.TracebackException.from_exception(error.__cause__)
-    own = (number for number, frame in enumerate(report.stack) if Path(frame.filename).is_relative_to(error.root))
-    report.stack = traceback.StackSummary.from_list(report.stack[next(own, len(report.stack)) :])
+    own = [number for number, frame in enumerate(report.stack) if Path(frame.filename).is_relative_to(error.root)]
+    if not own and not isinstance(error.__cause__, SyntaxError):
+        return ""  # raised by us over a file of theirs: the sentence says it all
+    report.stack = traceback.StackSummary.from_list(report.stack[own[0] if own else len(report.stack) :])
     return "".join(report.format())

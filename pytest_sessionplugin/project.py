@@ -43,10 +43,10 @@ class Project:
 
     def section(self, name: str) -> Mapping[str, str]:
         """A table in the settings, all of it texts."""
-        table = self.settings.get(name, {})
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise ProjectError(self.root, f"[tool.sessionplugin.{name}] must be a table of texts.")
-        return table
+        try:
+            return options.section(self.settings, name)
+        except ValueError as error:
+            raise ProjectError(self.root, str(error)) from None
 
     @cached_property
     def templates(self) -> list[Path]:

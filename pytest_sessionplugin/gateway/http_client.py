@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .masks import masked_header
 from .responses import Response
 from .results import is_sendable
 from .transport import Transport
@@ -59,6 +60,7 @@ class HttpClient:
         `json` is sent as a JSON body, `content` as it is; only one of them can be given. Raises ValueError for
         `claims` that the route's authorizer cannot give, and if it has none.
         """
+        __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         if json is not None and content is not None:
             raise TypeError("request() takes json or content, not both")
         body = content.encode() if isinstance(content, str) else content or b""
@@ -119,6 +121,6 @@ def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mappi
 def _checked(name: str, value: str) -> str:
     """The value as it arrives at the other end. Raises ValueError if the header cannot be sent."""
     if not is_sendable(name, value):
-        raise ValueError(f"header {name!r} cannot have the value {value!r}")
+        raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
     value.encode("latin-1")  # a UnicodeEncodeError is a ValueError
     return value.strip()

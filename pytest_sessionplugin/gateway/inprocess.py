@@ -53,6 +53,8 @@ _Result = TypeVar("_Result")
 class InProcess:
     """The shell, and the transport of a client in the same process."""
 
+    patience = None
+
     def __init__(
         self,
         api: Api,

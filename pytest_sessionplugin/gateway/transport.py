@@ -14,7 +14,10 @@ from .values import Claims, Headers, Manage, Reply
 
 @dataclass(frozen=True)
 class Urls:
-    """Where other clients reach the gateway: http://… and ws://…, without a trailing slash."""
+    """Where other clients reach the gateway: http(s)://… and ws(s)://…, without a trailing slash.
+
+    Empty for what a deployed target does not name.
+    """
 
     http: str
     websocket: str
@@ -34,6 +37,10 @@ class Refused(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"the handshake was refused with status {reply.status}")
         self.reply = reply
+
+
+class Unreachable(ConnectionError):
+    """Nobody answers at a deployed stage, or somebody who cannot be trusted; the message names the host."""
 
 
 class Line(Protocol):
@@ -66,6 +73,10 @@ class Transport(Protocol):
 
     @property
     def urls(self) -> Urls | None: ...
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that settle() waits for something on a line; None where it knows that nothing will come."""
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
 

@@ -14,7 +14,7 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PURE = {
     *("values", "authorizers", "connection", "core", "handshake", "management", "replies", "rest", "results", "shapes")
 }
-ON_SOCKETS = {"http_line", "server", "sockets", "switchboard", "websocket_line"}
+ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
 
 
 def siblings(module: str, *, late: bool) -> set[str]:
