@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.calls import Calls
+    from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
     from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
@@ -27,6 +27,7 @@ _HOMES = {
     "BlockedCall": "errors",
     "Calls": "aws.calls",
     "ConnectionClosed": "gateway.client",
+    "Denial": "aws.calls",
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
@@ -45,6 +46,7 @@ __all__ = [
     "BlockedCall",
     "Calls",
     "ConnectionClosed",
+    "Denial",
     "Faults",
     "Gateway",
     "HandshakeRefused",
