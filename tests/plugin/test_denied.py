@@ -152,7 +152,7 @@ def test_a_thread_works_for_the_one_function_that_is_under_way_and_for_nobody_if
     (project.root / "app.py").write_text(
         "from chalice import Chalice, Rate\napp = Chalice('chat')\nheard = []\n"
         "@app.schedule(Rate(1, unit=Rate.MINUTES))\ndef outer(event): heard.extend([ask(), elsewhere(ask), run()])\n"
-        "@app.schedule(Rate(1, unit=Rate.MINUTES))\ndef waits(event): run()\n"
+        "@app.schedule(Rate(1, unit=Rate.MINUTES))\ndef waits(event): began.set(); ended.wait(10)\n"
         "@app.schedule(Rate(1, unit=Rate.MINUTES))\ndef inner(event): heard.extend([ask(), elsewhere(ask)])\n"
     )
     before, path, copies = take_own(), list(sys.path), Copies(project.root)
@@ -168,7 +168,7 @@ def test_a_thread_works_for_the_one_function_that_is_under_way_and_for_nobody_if
             assert module.heard == ["inner", None, "outer", "outer", None]
             assert (functions.caller(), pool.submit(functions.caller).result()) == (None, None)
             began, ended = Event(), Event()
-            module.run = lambda: (began.set(), ended.wait(10))
+            module.began, module.ended = began, ended
             waiting = pool.submit(functions, Invoke("3", "waits", event))
             began.wait(10)
             assert functions.caller() is None  # the test's own thread works for no function

@@ -12,6 +12,7 @@ import threading
 from queue import Queue
 from concurrent.futures import ThreadPoolExecutor
 
+secrets = boto3.client("secretsmanager")
 pool = ThreadPoolExecutor(1, thread_name_prefix="pool")
 todo, done = Queue(), Queue()
 
@@ -84,6 +85,9 @@ def test_b_a_thread_of_a_test_before_is_blocked():
     polled()
     with pytest.raises(RuntimeError, match="the thread 'pool_0' has outlived test_it.py::test_a_first"):
         sys.modules["app"].pool.submit(sys.modules["app"].table.scan).result()
+    # Before it is signed: to find credentials may be a call, too.
+    with pytest.raises(RuntimeError, match="secretsmanager:GetSecretValue was blocked"):
+        sys.modules["app"].pool.submit(sys.modules["app"].secrets.get_secret_value, SecretId="s").result()
 
 
 def test_c_inside_another_test_of_ours_it_is_answered(dynamodb_tables):
