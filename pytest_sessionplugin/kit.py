@@ -21,6 +21,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render
@@ -150,7 +151,7 @@ class Kit:
 
     @cached_property
     def gateway(self) -> Gateway:
-        from pytest_sessionplugin.chalice_internals import Functions, describe
+        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
         api = describe(self.app, self.world.project, self.world.memory.region)
         functions = Functions(self.app, self.world.project, api)
@@ -158,6 +159,7 @@ class Kit:
         self._stack.callback(gateway.close)
         self.aws.door.gateway, self.aws.door.caller = gateway, functions.caller
         self.calls.functions = functions.names
+        gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
         return gateway
 
     @cached_property

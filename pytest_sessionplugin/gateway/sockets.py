@@ -30,7 +30,7 @@ from .driver import PATIENCE, NotQuiet
 from .server import Server
 from .shapes import header
 from .transport import Ended, Line, Refused, Urls
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
 
 IO_SECONDS = 60.0
@@ -65,6 +65,9 @@ class SocketTransport:
         if connection.sock is not None:  # the answer did not end the connection
             self._pool.append(connection)
         return reply
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self._server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         line = SocketLine.open(self._server, target, headers)

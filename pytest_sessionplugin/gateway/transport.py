@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ class Transport(Protocol):
     def urls(self) -> Urls | None: ...
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """A header with which this one request passes its route's authorizer, unasked, as somebody of these claims.
+
+        Raises ValueError if the route has no authorizer, or one that cannot give them.
+        """
 
     def connect(self, target: str, headers: Headers) -> Line:
         """Raises Refused."""
