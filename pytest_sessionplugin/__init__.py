@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
     from typing import Any
 
-    from pytest_sessionplugin.aws.calls import Calls
+    from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
     from pytest_sessionplugin.aws.running import tables_at
@@ -31,6 +31,7 @@ _HOMES = {
     "BlockedCall": "errors",
     "Calls": "aws.calls",
     "ConnectionClosed": "gateway.client",
+    "Denial": "aws.calls",
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
@@ -52,6 +53,7 @@ __all__ = [
     "BlockedCall",
     "Calls",
     "ConnectionClosed",
+    "Denial",
     "Faults",
     "Gateway",
     "HandshakeRefused",

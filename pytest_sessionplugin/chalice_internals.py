@@ -181,10 +181,32 @@ class Functions:
         names = {handler.name: _DEPLOYED_NAMES[key] for key, handler in app.websocket_handlers.items()}
         self._configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
         self._prefix = f"{project.name}-{project.stage}"
+        self._thread = threading.get_ident()
+        self._under_way: dict[str, str] = {}  # invocation -> its function, as it is called in config.json
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the functions, as they are called in config.json."""
+        return frozenset(config.function_name for config in self._configs.values())
+
+    def caller(self) -> str | None:
+        """The function that the calling thread works for; None if there is none, or nobody can know which.
+
+        A thread that the app has started works for the only function that is under way, if it is the only one.
+        """
+        running = _running.get()
+        if running is not None:
+            return self._configs[running.function].function_name
+        under_way = set(self._under_way.values())
+        return under_way.pop() if len(under_way) == 1 and threading.get_ident() != self._thread else None
 
     def __call__(self, invoke: Invoke) -> Any:
         invocation = _Invocation(self._app, invoke.function)
-        return copy_context().run(self._run, invocation, invoke)
+        self._under_way[invoke.invocation_id] = self._configs[invoke.function].function_name
+        try:
+            return copy_context().run(self._run, invocation, invoke)
+        finally:
+            del self._under_way[invoke.invocation_id]
 
     def _run(self, invocation: _Invocation, invoke: Invoke) -> Any:
         _running.set(invocation)

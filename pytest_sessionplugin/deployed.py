@@ -67,6 +67,8 @@ class Deployed:
         gateway: Gateway | None = self.__dict__.get("gateway")
         return render(gateway.trace) if gateway is not None else ""
 
+    denied = ""  # of what it asks of AWS nothing is seen here
+
     def problems(self) -> list[strict.Problem]:
         gateway: Gateway | None = self.__dict__.get("gateway")
         sockets = [websocket.connection_id for websocket in gateway.websockets] if gateway is not None else []

@@ -55,6 +55,14 @@ class NotOnThisTarget(SessionPluginError):
         self.what = what
 
 
+class PolicyError(SessionPluginError):
+    """An IAM policy file that cannot be read, or is none."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
 class BlockedCall(SessionPluginError, RuntimeError):
     """A call to AWS that nothing emulates. It did not leave the process."""
 

@@ -111,7 +111,7 @@ class Kit:
         self.world = world
         self.target = target
         self.wishes = wishes
-        self.calls = Calls()
+        self.calls = Calls(world.project.root)
         self.faults = Faults()
         self._errors = ErrorLog()
         self._stack = ExitStack()
@@ -161,7 +161,8 @@ class Kit:
         functions = Functions(self.app, self.world.project, api)
         gateway = targets.gateway(self.target, api, functions)
         self._stack.callback(gateway.close)
-        self.aws.door.gateway = gateway
+        self.aws.door.gateway, self.aws.door.caller = gateway, functions.caller
+        self.calls.functions = functions.names
         gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
         return gateway
 
@@ -191,6 +192,11 @@ class Kit:
         """What crossed the gateway, to be read; nothing without a gateway."""
         gateway: Gateway | None = self.__dict__.get("gateway")
         return render(gateway.trace, self._errors.notes) if gateway is not None else ""
+
+    @property
+    def denied(self) -> str:
+        """What `denied_by` last found, a line for each: an assertion shows of a list only so much."""
+        return "\n".join(map(str, self.calls.denied))
 
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""

@@ -71,6 +71,13 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"sessionplugin: {chosen}"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if HOOK.outlived is not None and HOOK.outlived.blocked:
+        terminalreporter.section("sessionplugin: calls of threads that outlived their test")
+        for sentence, times in HOOK.outlived.blocked.items():
+            terminalreporter.write_line(f"{sentence} (times: {times})")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if worlds := config.stash.get(WORLDS, None):
         worlds.close()
@@ -106,6 +113,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[PASSED] = report.passed
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
         report.sections.append(("gateway", trace))
+    if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
+        report.sections.append(("denied by the IAM policy", kit.denied))
     return report
 
 
@@ -176,6 +185,7 @@ def _sessionplugin(
     else:
         world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
         mine = kit.Kit(world, target or chosen.target.value, _wishes(request.node))
+        mine.calls.test = request.node.nodeid
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
     try:

@@ -29,11 +29,14 @@ from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.moto_sources import MotoSources
+from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.template import TableSpec
+
+OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
@@ -77,7 +80,7 @@ class Emulated:
         let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
         calls = Calls() if calls is None else calls
         faults = Faults() if faults is None else faults
-        door = Door(self._emulate, calls, faults, let_through)
+        door = Door(self._emulate, calls, faults, OUTLIVED, let_through)
         with _aside(), self._default_session(), door.open():
             if self._pristine is None:
                 self._set_up()
