@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
-    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
+    from pytest_sessionplugin.aws.race import Race, Races
+    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, RaceNotRun, SessionPluginError
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
         Gateway,
@@ -33,6 +34,9 @@ _HOMES = {
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
     "Project": "project",
+    "Race": "aws.race",
+    "RaceNotRun": "errors",
+    "Races": "aws.race",
     "Response": "gateway.client",
     "SessionPluginError": "errors",
     "Tokens": "tokens",
@@ -51,6 +55,9 @@ __all__ = [
     "NotQuiet",
     "NothingReceived",
     "Project",
+    "Race",
+    "RaceNotRun",
+    "Races",
     "Response",
     "SessionPluginError",
     "Tokens",

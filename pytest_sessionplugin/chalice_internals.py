@@ -80,6 +80,12 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
     return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
 
 
+def function_names(app: Chalice) -> dict[str, str]:
+    """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
+    deployed = {_DEPLOYED_NAMES[key]: handler.name for key, handler in app.websocket_handlers.items()}
+    return {**deployed, REST_FUNCTION: REST_FUNCTION, **{name: name for name in app.handler_map}}
+
+
 def schedules(app: Chalice) -> list[Schedule]:
     """The functions with a rate. A cron expression has none and is left out."""
     found = []

@@ -20,7 +20,9 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render
@@ -108,6 +110,9 @@ class Kit:
         self.wishes = wishes
         self.calls = Calls()
         self.faults = Faults()
+        self.faults.site = self
+        self.races = Races()
+        self.races.gateway = lambda: self.__dict__.get("gateway")
         self._errors = ErrorLog()
         self._stack = ExitStack()
         self._before = dict(os.environ)
@@ -122,6 +127,7 @@ class Kit:
     @cached_property
     def aws(self) -> Aws:
         aws = self._stack.enter_context(self.world.memory.open(self.calls, self.faults))
+        aws.door.races = self.races
         self._untold = dict(os.environ)
         os.environ.update(self.world.memory.expand(self.wishes.env))
         self._told = dict(os.environ)
@@ -153,11 +159,22 @@ class Kit:
         from pytest_sessionplugin.chalice_internals import Functions, describe
 
         api = describe(self.app, self.world.project, self.world.memory.region)
-        functions = Functions(self.app, self.world.project, api)
+        healthy = Functions(self.app, self.world.project, api)
+        functions = FaultyFunctions(healthy, self.faults, api.websocket.get("$disconnect"))
         gateway = targets.gateway(self.target, api, functions)
         self._stack.callback(gateway.close)
         self.aws.door.gateway = gateway
         return gateway
+
+    @property
+    def clients(self) -> Gateway:
+        return self.gateway
+
+    @property
+    def function_names(self) -> Mapping[str, str]:
+        from pytest_sessionplugin.chalice_internals import function_names
+
+        return function_names(self.app)
 
     @cached_property
     def _copies(self) -> Copies:
@@ -192,6 +209,7 @@ class Kit:
         return strict.problems(
             open_sockets=[str(ws.connection_id) for ws in gateway.websockets] if gateway else (),
             unfired=self.faults.never_fired,
+            not_run=self.races.never_run,
             blocked=self.calls.blocked,
             allowed=self.wishes.allow,
         )

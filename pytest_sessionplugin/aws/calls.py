@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pytest_sessionplugin.aws import operations as known
 from pytest_sessionplugin.errors import BlockedCall
 
 
@@ -44,6 +45,7 @@ class Calls:
 
     def count(self, name: str) -> int:
         """How many there were of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
+        known.check(name)
         return sum(call.is_of(name) for call in self)
 
     @property
@@ -64,14 +66,14 @@ class Calls:
     @contextmanager
     def at_most(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks no more: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
     @contextmanager
     def exactly(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks just so often: `exactly(dynamodb=1)`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
 
@@ -90,6 +92,11 @@ class Calls:
     def _since(self, start: int) -> tuple[Call, ...]:
         with self._lock:
             return tuple(self._calls[start:])
+
+    def _start(self, budget: Mapping[str, int]) -> int:
+        for name in budget:
+            known.check(name)
+        return len(self)
 
     def _check(self, start: int, budget: Mapping[str, int], words: str, holds: Callable[[int, int], bool]) -> None:
         calls = self._since(start)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from pytest_sessionplugin.gateway.values import Manage
 
@@ -72,6 +73,20 @@ def _xml(protocol: str, code: str, message: str) -> bytes:
     if protocol == "ec2":
         return f"<Response><Errors><Error>{error}</Error></Errors></Response>".encode()
     return f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()
+
+
+def members(request: AWSPreparedRequest) -> dict[str, Any]:
+    """What a request of DynamoDB asks."""
+    asked: dict[str, Any] = json.loads(_bytes(request.body))
+    return asked
+
+
+def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPreparedRequest:
+    """The same request of DynamoDB for something else."""
+    body = json.dumps(members).encode()
+    headers = copy(request.headers)
+    headers.replace_header("Content-Length", str(len(body)))
+    return type(request)(request.method, request.url, headers, body, request.stream_output)
 
 
 def management(method: str, url: str, body: Any) -> Manage:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.faults import Fault, Faults, Kind
+from pytest_sessionplugin.aws.fault import Fault, Kind
+from pytest_sessionplugin.aws.faults import Faults
 
 UPDATE = Call("dynamodb", "UpdateItem")
 GET = Call("dynamodb", "GetItem")
