@@ -82,8 +82,13 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
 
 def function_names(app: Chalice) -> dict[str, str]:
     """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
-    deployed = {_DEPLOYED_NAMES[key]: handler.name for key, handler in app.websocket_handlers.items()}
-    return {**deployed, REST_FUNCTION: REST_FUNCTION, **{name: name for name in app.handler_map}}
+    views = {view.view_name for methods in app.routes.values() for view in methods.values()}
+    own = {name: name for name in (REST_FUNCTION, *app.handler_map) if name not in views}
+    return own | {
+        _DEPLOYED_NAMES[key]: handler.name
+        for key, handler in app.websocket_handlers.items()
+        if _DEPLOYED_NAMES[key] not in own
+    }
 
 
 def schedules(app: Chalice) -> list[Schedule]:

@@ -118,7 +118,7 @@ class Emulated:
                 raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
             indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
             if index not in (indexes if index is not None else (None,)) or not indexes:
-                raise UnknownName(f"index of {table}", index or "", indexes)
+                raise UnknownName(f"index of {table} named", index or "", indexes)
             return name, Picture(name, copy.deepcopy(there[name]))
 
     def _moto_tables(self) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -84,9 +83,9 @@ def members(request: AWSPreparedRequest) -> dict[str, Any]:
 def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPreparedRequest:
     """The same request of DynamoDB for something else."""
     body = json.dumps(members).encode()
-    headers = copy(request.headers)
-    headers.replace_header("Content-Length", str(len(body)))
-    return type(request)(request.method, request.url, headers, body, request.stream_output)
+    sent: Any = request.headers
+    headers = {**sent, "Content-Length": str(len(body))}
+    return type(request)(request.method, request.url, type(sent)(headers), body, request.stream_output)
 
 
 def management(method: str, url: str, body: Any) -> Manage:
