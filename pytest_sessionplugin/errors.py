@@ -65,7 +65,7 @@ class RaceNotRun(SessionPluginError, AssertionError):
 
 
 class AuthorizerNotRun(UserWarning):
-    """A route has an authorizer, which this version's gateway does not run: every request passes."""
+    """A route has an authorizer of a kind that cannot be run here: what a request says to it passes unverified."""
 
 
 def cause_in_project(error: ProjectError) -> str:

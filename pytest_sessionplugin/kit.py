@@ -22,6 +22,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
@@ -156,7 +157,7 @@ class Kit:
 
     @cached_property
     def gateway(self) -> Gateway:
-        from pytest_sessionplugin.chalice_internals import Functions, describe
+        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
         api = describe(self.app, self.world.project, self.world.memory.region)
         healthy = Functions(self.app, self.world.project, api)
@@ -164,6 +165,7 @@ class Kit:
         gateway = targets.gateway(self.target, api, functions)
         self._stack.callback(gateway.close)
         self.aws.door.gateway = gateway
+        gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
         return gateway
 
     @property

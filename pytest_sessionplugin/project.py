@@ -120,6 +120,12 @@ class Project:
                 self.root,
                 f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
             )
+        if others := [name for name, it in vars(module).items() if isinstance(it, Chalice) and it is not app]:
+            raise ProjectError(
+                self.root,
+                f"{module.__file__} has two Chalice objects, app and {others[0]}, and Chalice deploys app alone: "
+                f"make {others[0]} a Blueprint of it, or the app of a project of its own.",
+            )
         return app
 
     @contextlib.contextmanager

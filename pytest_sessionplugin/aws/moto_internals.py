@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2), and the only file that knows them: its dispatcher, its backends, how mocks nest.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
@@ -27,12 +27,11 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.moto_sources import MotoSources
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
-
     from pytest_sessionplugin.aws.template import TableSpec
 
 Contents = list[tuple[Any, dict[str, Any]]]
@@ -54,6 +53,7 @@ class Aws:
     door: Door
     tables: tables.Tables
     region: str
+    sources: MotoSources
 
 
 class Emulated:
@@ -92,22 +92,16 @@ class Emulated:
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield Aws(door, self._tables, self._region)
+            yield Aws(door, self._tables, self._region, self._sources)
 
     def _set_up(self) -> None:
-        dynamodb = self._own_resource()
-        tables.create(self._specs, self._seed, dynamodb)
-        self._tables = tables.named(self._specs, dynamodb)
-
-    def _own_resource(self) -> DynamoDBServiceResource:
-        """A client that goes past counting and faults: a test looks at its tables while DynamoDB is down."""
         session = boto3.session.Session(region_name=self._region)
         dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        events = dynamodb.meta.client.meta.events
-        events.unregister("before-call", HOOK.before_call)
-        events.unregister("before-send", HOOK.before_send)
-        events.register_first("before-send", _through_open_door)
-        return dynamodb
+        _unseen(dynamodb.meta.client)
+        tables.create(self._specs, self._seed, dynamodb)
+        self._tables = tables.named(self._specs, dynamodb)
+        self._sources = MotoSources(lambda: _unseen(session.client("sqs")), self._region)
+        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
 
     def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
         """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
@@ -157,6 +151,15 @@ class Emulated:
             yield
         finally:
             self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+
+
+def _unseen(client: Any) -> Any:
+    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
+    events = client.meta.events
+    events.unregister("before-call", HOOK.before_call)
+    events.unregister("before-send", HOOK.before_send)
+    events.register_first("before-send", _through_open_door)
+    return client
 
 
 def _through_open_door(request: Any, **_: Any) -> Any:

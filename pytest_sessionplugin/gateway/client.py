@@ -13,7 +13,7 @@ import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from .driver import NotQuiet, new_id
 from .http_client import HttpClient, Params, target, with_defaults
@@ -21,7 +21,7 @@ from .inprocess import InProcess
 from .responses import HeaderMap, Response
 from .stalled import Held
 from .transport import Refused, Transport, Urls
-from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
+from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -39,12 +39,18 @@ __all__ = [
 ]
 
 
+class EventSources(Protocol):
+    def deliver(self) -> Sequence[Any]: ...
+
+
 class Gateway:
     """The same surface whatever the transport. Safe in several threads."""
 
     def __init__(self, transport: Transport, *, trace: list[Observed] | None = None) -> None:
         self._transport = transport
         self._websockets: list[WebSocket] = []
+        self.event_sources: EventSources | None = None
+        """What `deliver_events` delivers from; whoever makes the gateway of an app gives it."""
         self.trace = [] if trace is None else trace
         """What crossed the gateway, in order."""
 
@@ -95,8 +101,14 @@ class Gateway:
 
     # --- for tests
 
-    def http(self, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> HttpClient:
-        return HttpClient(self._transport, token=token, headers=headers)
+    def http(
+        self,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        claims: Claims | None = None,
+    ) -> HttpClient:
+        return HttpClient(self._transport, token=token, headers=headers, claims=claims)
 
     def websocket(
         self,
@@ -125,6 +137,14 @@ class Gateway:
     def invoke(self, function_name: str, event: Mapping[str, Any] | None = None) -> Any:
         """Runs a function of the app, as `lambda:Invoke` does; raises what it raises."""
         return self._transport.invoke(function_name, event or {})
+
+    def deliver_events(self) -> Sequence[Any]:
+        """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.
+
+        Goes on until nothing new is there, and returns what was delivered, each with `function`, `event` and `error`.
+        What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
+        """
+        return self.event_sources.deliver() if self.event_sources is not None else ()
 
     def settle(self) -> None:
         """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet."""

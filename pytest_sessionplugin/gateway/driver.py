@@ -21,6 +21,7 @@ from .stalled import Held, Stalled
 from .values import (
     Api,
     Backlog,
+    Claims,
     Clock,
     Closed,
     Effect,
@@ -34,10 +35,12 @@ from .values import (
     Observed,
     Raised,
     Reply,
+    Request,
     Returned,
     Send,
     TimedOut,
 )
+from .vouchers import Vouchers
 
 PATIENCE = 30.0
 """Seconds that settle() waits: longer than any integration may take."""
@@ -83,6 +86,7 @@ class Driver:
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
         self._core = GatewayCore(api, ids)
         self._stalled = Stalled()
+        self._vouchers = Vouchers()
         self._functions = functions
         self._hand_over = hand_over
         self._perform = perform
@@ -92,6 +96,8 @@ class Driver:
     def receive(self, event: Input, error: BaseException | None = None) -> None:
         """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
         with self.changed:
+            if isinstance(event, Request):
+                event = self._vouchers.redeem(event)
             now = self._note(event, error=error)
             self._core.receive(event, now)
             self._drain(now)
@@ -114,6 +120,12 @@ class Driver:
                 self._hand_over(effect)
             self._core.receive(Backlog(connection_id, full=False), self._clock())
         self._perform()
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """As `Transport` describes it."""
+        with self.changed:
+            self._core.check_claims(method, target.partition("?")[0], claims)
+            return self._vouchers.issue(claims)
 
     def manage(self, call: Manage) -> Reply:
         with self.changed:

@@ -31,7 +31,7 @@ from .server import Server
 from .shapes import header
 from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
 
 IO_SECONDS = 60.0
@@ -68,6 +68,9 @@ class SocketTransport:
         if connection.sock is not None:  # the answer did not end the connection
             self._pool.append(connection)
         return reply
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self._server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         with self._asks():

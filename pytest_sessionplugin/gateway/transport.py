@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .stalled import Held
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Transport(Protocol):
     def urls(self) -> Urls | None: ...
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """A header with which this one request passes its route's authorizer, unasked, as somebody of these claims.
+
+        Raises ValueError if the route has no authorizer, or one that cannot give them.
+        """
 
     def connect(self, target: str, headers: Headers) -> Line:
         """Raises Refused."""

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_sessionplugin.gateway import values
 from pytest_sessionplugin.gateway.stalled import Stalled
-from pytest_sessionplugin.gateway.values import Accept, Close, Closed, DisconnectLost, Send
+from pytest_sessionplugin.gateway.values import Accept, Close, Closed, DisconnectLost, Effect, Send
 
 from .desk import Desk
 
@@ -22,7 +22,7 @@ def test_what_is_for_others_does_not_wait() -> None:
 def test_frames_and_the_close_behind_them_wait_in_order_and_frames_are_told_of() -> None:
     stalled, held = Stalled(), list[None]()
     stalled.stall("alice", lambda: held.append(None))
-    effects = [Send("alice", "1"), Send("alice", "2"), Close("alice", 1000)]
+    effects: list[Effect] = [Send("alice", "1"), Send("alice", "2"), Close("alice", 1000)]
     assert all(stalled.keeps(effect) for effect in effects)
     assert len(held) == 2
     assert stalled.resume("alice") == effects
