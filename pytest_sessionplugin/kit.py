@@ -20,9 +20,11 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
+from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render
@@ -113,6 +115,9 @@ class Kit:
         self.wishes = wishes
         self.calls = Calls(world.project.root)
         self.faults = Faults()
+        self.faults.site = self
+        self.races = Races()
+        self.races.gateway = lambda: self.__dict__.get("gateway")
         self._errors = ErrorLog()
         self._stack = ExitStack()
         self._before = dict(os.environ)
@@ -127,6 +132,7 @@ class Kit:
     @cached_property
     def aws(self) -> Aws:
         aws = self._stack.enter_context(self.world.memory.open(self.calls, self.faults))
+        aws.door.races = self.races
         self._untold = dict(os.environ)
         os.environ.update(self.world.memory.expand(self.wishes.env))
         self._told = dict(os.environ)
@@ -158,13 +164,24 @@ class Kit:
         from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
         api = describe(self.app, self.world.project, self.world.memory.region)
-        functions = Functions(self.app, self.world.project, api)
+        healthy = Functions(self.app, self.world.project, api)
+        functions = FaultyFunctions(healthy, self.faults, api.websocket.get("$disconnect"))
         gateway = targets.gateway(self.target, api, functions)
         self._stack.callback(gateway.close)
-        self.aws.door.gateway, self.aws.door.caller = gateway, functions.caller
-        self.calls.functions = functions.names
+        self.aws.door.gateway, self.aws.door.caller = gateway, healthy.caller
+        self.calls.functions = healthy.names
         gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
         return gateway
+
+    @property
+    def clients(self) -> Gateway:
+        return self.gateway
+
+    @property
+    def function_names(self) -> Mapping[str, str]:
+        from pytest_sessionplugin.chalice_internals import function_names
+
+        return function_names(self.app)
 
     @cached_property
     def _copies(self) -> Copies:
@@ -204,6 +221,7 @@ class Kit:
         return strict.problems(
             open_sockets=[str(ws.connection_id) for ws in gateway.websockets] if gateway else (),
             unfired=self.faults.never_fired,
+            not_run=self.races.never_run,
             blocked=self.calls.blocked,
             allowed=self.wishes.allow,
         )

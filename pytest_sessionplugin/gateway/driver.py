@@ -17,10 +17,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .core import GatewayCore
+from .stalled import Held, Stalled
 from .values import (
     Api,
+    Backlog,
     Claims,
     Clock,
+    Closed,
     Effect,
     Functions,
     FunctionTimedOut,
@@ -34,6 +37,7 @@ from .values import (
     Reply,
     Request,
     Returned,
+    Send,
     TimedOut,
 )
 from .vouchers import Vouchers
@@ -81,6 +85,7 @@ class Driver:
         self.changed = threading.Condition(threading.Lock())
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
         self._core = GatewayCore(api, ids)
+        self._stalled = Stalled()
         self._vouchers = Vouchers()
         self._functions = functions
         self._hand_over = hand_over
@@ -99,6 +104,21 @@ class Driver:
             if isinstance(event, Returned):
                 del self.running[event.invocation_id]
                 self.changed.notify_all()
+            if isinstance(event, Closed):
+                self._stalled.resume(event.connection_id)  # nobody is left to read it
+        self._perform()
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        """A client does not read from here on: what is for it waits."""
+        with self.changed:
+            self._stalled.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        """It reads again, all that has waited and what comes."""
+        with self.changed:
+            for effect in self._stalled.resume(connection_id):
+                self._hand_over(effect)
+            self._core.receive(Backlog(connection_id, full=False), self._clock())
         self._perform()
 
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
@@ -188,4 +208,7 @@ class Driver:
                 self._observe(Observed(now, effect))
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
-            self._hand_over(effect)
+            if not self._stalled.keeps(effect):
+                self._hand_over(effect)
+            elif isinstance(effect, Send) and self._stalled.is_full(effect.connection_id):
+                self._core.receive(Backlog(effect.connection_id, full=True), now)

@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ from .driver import PATIENCE, NotQuiet
 from .exchange import exchange
 from .server import Server
 from .shapes import header
+from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
 from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
@@ -52,6 +53,7 @@ class SocketTransport:
         self._server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._asking: set[int] = set()  # threads that wait for an answer
 
     patience = None
 
@@ -66,7 +68,8 @@ class SocketTransport:
             netloc = urlsplit(self._server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
-            reply = exchange(connection, method, target, headers, body)
+            with self._asks():
+                reply = exchange(connection, method, target, headers, body)
         except BaseException:
             connection.close()
             raise
@@ -78,13 +81,14 @@ class SocketTransport:
         return self._server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
-        line = SocketLine.open(self._server, target, headers)
+        with self._asks():
+            line = SocketLine.open(self._server, target, headers)
         self._lines.add(line)
         line.on_end = self._lines.discard
         return line
 
     def settle(self, line: Line | None = None) -> None:
-        _round_trip([each for each in tuple(self._lines) if each.unread])
+        self._hear()
         if not isinstance(line, SocketLine):
             self._server.settle()
             _round_trip(tuple(self._lines))
@@ -93,11 +97,40 @@ class SocketTransport:
             if not line.waiting():
                 _round_trip([line])
 
+    def _hear(self) -> None:
+        """What was sent has been read."""
+        _round_trip([each for each in tuple(self._lines) if each.unread])
+
+    @contextlib.contextmanager
+    def _asks(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._asking.add(thread)
+        try:
+            yield
+        finally:
+            self._asking.discard(thread)
+
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         return self._server.invoke(function, event)
 
     def manage(self, call: Manage) -> Reply:
         return self._server.manage(call)
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        self._server.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._server.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self._server.lose_disconnect(connection_id)
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        asking = set(self._asking)  # first: who asks from here on is not among them
+        if not asking.issuperset(threads):
+            return False
+        self._hear()
+        return self._server.at_rest(len(asking), invocations)
 
     def due(self) -> float | None:
         return self._server.due()
