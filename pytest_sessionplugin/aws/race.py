@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
@@ -147,13 +148,22 @@ class Race:
     # --- helpers
 
     def _watch(self, threads: Collection[threading.Thread]) -> None:
-        """Returns when it is over, at the latest when nothing moves any more."""
+        """Returns when it is over, at the latest when nothing moves any more.
+
+        Once the threads have ended, what they have set off has a bounded time to come to rest.
+        """
+        deadline = time.monotonic() + PATIENCE
         while self._open:
             with self._changed:
                 self._changed.wait_for(lambda: not self._open, LOOK)
                 held = tuple(self._held)
-            if self._at_rest({thread.ident for thread in threads if thread.is_alive()}, held):
+            alive = {thread.ident for thread in threads if thread.is_alive()}
+            if alive:
+                deadline = time.monotonic() + PATIENCE
+            if self._at_rest(alive, held):
                 self._end("nothing else was running that could make another")
+            elif time.monotonic() > deadline:
+                self._end(f"what else was running made no other within {PATIENCE:g} s")
 
     def _at_rest(self, alive: set[int | None], held: Collection[Held]) -> bool:
         moving = {thread for thread in alive if thread is not None} - {each.thread for each in held}

@@ -92,6 +92,18 @@ def test_a_thread_that_never_comes_is_waited_for_a_bounded_time(races: Races, mo
         race.run(comes_and_goes_on, lambda: over.wait(10))
 
 
+def test_what_never_comes_to_rest_is_waited_for_a_bounded_time(races: Races, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(races_module, "PATIENCE", 0.01)
+
+    class Restless:
+        def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+            return False
+
+    races.gateway = Restless
+    with races("dynamodb:UpdateItem") as race, pytest.raises(RaceNotRun, match="what else was running made no other"):
+        race.run(lambda: None)
+
+
 def test_a_block_that_fails_lets_everybody_go_and_hides_nothing(races: Races) -> None:
     thread = threading.Thread(target=races.hold, args=(UPDATE, None))
 
