@@ -40,22 +40,24 @@ CHUNK = 65_536
 
 
 class SocketTransport:
-    """Owns the server: close() stops it."""
+    """Owns the server: close() stops it. `beside`: that of the server that it was started beside."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, *, beside: SocketTransport | None = None) -> None:
+        self.server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._together: list[SocketTransport] = beside._together if beside is not None else []
+        self._together.append(self)
 
     @property
     def urls(self) -> Urls | None:
-        return Urls(self._server.http_url, self._server.websocket_url)
+        return Urls(self.server.http_url, self.server.websocket_url)
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         try:
             connection = self._pool.pop()
         except IndexError:
-            netloc = urlsplit(self._server.http_url).netloc
+            netloc = urlsplit(self.server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
             reply = _exchange(connection, method, target, headers, body)
@@ -67,37 +69,37 @@ class SocketTransport:
         return reply
 
     def connect(self, target: str, headers: Headers) -> Line:
-        line = SocketLine.open(self._server, target, headers)
+        line = SocketLine.open(self.server, target, headers)
         self._lines.add(line)
         line.on_end = self._lines.discard
         return line
 
     def settle(self, line: Line | None = None) -> None:
-        _round_trip([each for each in tuple(self._lines) if each.unread])
+        _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
         if not isinstance(line, SocketLine):
-            self._server.settle()
+            self.server.settle()
             _round_trip(tuple(self._lines))
         else:
-            self._server.settle(line.connection_id, line.arrived)
+            self.server.settle(line.connection_id, line.arrived)
             if not line.waiting():
                 _round_trip([line])
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        return self._server.invoke(function, event)
+        return self.server.invoke(function, event)
 
     def manage(self, call: Manage) -> Reply:
-        return self._server.manage(call)
+        return self.server.manage(call)
 
     def due(self) -> float | None:
-        return self._server.due()
+        return self.server.due()
 
     def tick(self) -> None:
-        self._server.tick()
+        self.server.tick()
 
     def close(self) -> None:
         while self._pool:
             self._pool.pop().close()
-        self._server.stop()
+        self.server.stop()
 
 
 class SocketLine:
