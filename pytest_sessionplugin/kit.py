@@ -22,17 +22,25 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.event_sources import EventSources
+from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
-from pytest_sessionplugin.trace import ErrorLog, render
+from pytest_sessionplugin.trace import ErrorLog, render, render_several
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
+    from pytest_sessionplugin.apart import View
     from pytest_sessionplugin.aws.moto_internals import Aws
-    from pytest_sessionplugin.aws.tables import Seed
+    from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.processes import Processes
+
+
+ISOLATIONS = ("app", "function")
+"""What has an app of its own: all functions together, or each of them."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +50,33 @@ class Wishes:
     fresh: bool = False  # an app of its own, imported for this test
     env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; needs an app of its own
     allow: frozenset[str] = frozenset()  # of strict.SWITCHES
+    isolation: str | None = None  # one of ISOLATIONS; None: as around it, or else the first
 
     @classmethod
     def of(
-        cls, *, fresh: bool = False, env: Mapping[str, str] | None = None, allow: str | Iterable[str] = ()
+        cls,
+        *,
+        fresh: bool = False,
+        env: Mapping[str, str] | None = None,
+        allow: str | Iterable[str] = (),
+        isolation: str | None = None,
     ) -> Wishes:
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
-        return cls(fresh or bool(env), dict(env or {}), switches)
+        if isolation not in (None, *ISOLATIONS):
+            raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
+        return cls(fresh or bool(env), dict(env or {}), switches, isolation)
 
     def over(self, outer: Wishes) -> Wishes:
         """Those of a test over those of its class or module."""
-        return Wishes(self.fresh or outer.fresh, {**outer.env, **self.env}, self.allow | outer.allow)
+        env = {**outer.env, **self.env}
+        return Wishes(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
+
+    @property
+    def each_its_own(self) -> bool:
+        """Whether each function has an app of its own."""
+        return self.isolation == "function"
 
 
 @dataclass(frozen=True)
@@ -74,6 +96,18 @@ class Worlds:
         self._rootdir = rootdir
         self._projects: dict[Path, Project] = {}
         self._worlds: dict[object, tuple[World, object]] = {}
+        self._neighbours: dict[Path, World] = {}
+
+    def find(self, path: str | os.PathLike[str]) -> Path:
+        """The folder of a project, which may be given from the rootdir."""
+        return (self._rootdir / path).resolve()
+
+    def neighbour(self, root: Path) -> World:
+        """A project beside the one in test: what its own files say, and nothing that fixtures override."""
+        if root not in self._neighbours:
+            project = Project(root, self._stage)
+            self._neighbours[root] = World(project, Memory(project), {})
+        return self._neighbours[root]
 
     def project(self, root: Path) -> Project:
         if root not in self._projects:
@@ -96,14 +130,14 @@ class Worlds:
         return self._worlds[key][0]
 
     def close(self) -> None:
-        for world, _ in self._worlds.values():
+        for world in (*(world for world, _ in self._worlds.values()), *self._neighbours.values()):
             world.memory.tokens.close()
 
 
 class Kit:
     """Each property opens what it names, and what that needs, when it is first asked for."""
 
-    def __init__(self, world: World, target: str, wishes: Wishes) -> None:
+    def __init__(self, world: World, target: str, wishes: Wishes, worlds: Worlds) -> None:
         self.world = world
         self.target = target
         self.wishes = wishes
@@ -111,12 +145,25 @@ class Kit:
         self.faults = Faults()
         self._errors = ErrorLog()
         self._stack = ExitStack()
-        self._before = dict(os.environ)
+        self._hosts = Hosts()
+        self.neighbours = Neighbours(self, worlds)
+        self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
+        self.before = dict(os.environ)
+        self.told = frozenset({*world.memory.variables, *wishes.env})  # variables of this project
         self._told: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return self.world.project.name
 
     @cached_property
     def tokens(self) -> Tokens:
-        tokens = self.world.memory.tokens
+        return self.introduce(self.world.memory.tokens)
+
+    def introduce(self, tokens: Tokens) -> Tokens:
+        """Those of a project of this test: until its end they know those of the others."""
+        tokens.neighbours = lambda path: self.neighbours(path).tokens
+        self._stack.callback(setattr, tokens, "neighbours", None)
         self._stack.callback(tokens.start_over)
         return tokens
 
@@ -126,7 +173,14 @@ class Kit:
         self._untold = dict(os.environ)
         os.environ.update(self.world.memory.expand(self.wishes.env))
         self._told = dict(os.environ)
+        self.neighbours.claim(self.world)
+        aws.tables.neighbours = lambda path: self.neighbours(path).tables
+        self._stack.callback(setattr, aws.tables, "neighbours", None)
         return aws
+
+    @property
+    def tables(self) -> Tables:
+        return self.aws.tables
 
     @cached_property
     def app(self) -> Chalice:
@@ -135,7 +189,11 @@ class Kit:
         self.aws  # noqa: B018 - opens it: an app may make its clients when it is imported
         project = self.world.project
         other = project.loaded_for not in (None, self.world.variables)
-        app = project.chalice_object(self.load("app")) if self.wishes.fresh or other else self._the_one_app()
+        app = (
+            project.chalice_object(self.load("app"))
+            if (self.wishes.fresh or self.wishes.each_its_own) or other
+            else self._the_one_app()
+        )
         share(app)
         start_cold(app)
         self._stack.enter_context(log_to_root(app, self._errors))
@@ -151,15 +209,39 @@ class Kit:
 
     @cached_property
     def gateway(self) -> Gateway:
+        from pytest_sessionplugin.chalice_internals import Process
+
+        return self.open_gateway(self, Process(self.app))
+
+    def open_gateway(
+        self,
+        of: Kit | Neighbour,
+        process: Process,
+        number: int = 0,
+        beside: Gateway | None = None,
+        view: View | None = None,
+    ) -> Gateway:
+        """In front of the app of this or of another project of the test; the number tells their APIs apart."""
         from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
-        api = describe(self.app, self.world.project, self.world.memory.region)
-        functions = Functions(self.app, self.world.project, api)
-        gateway = targets.gateway(self.target, api, functions)
+        project, app = of.world.project, process.app
+        api = describe(app, project, of.world.memory.region).numbered(number)
+        apart = self.processes.each_its_own(project, of.name, process, view) if self.wishes.each_its_own else None
+        functions = Functions(app, project, api, apart)
+        gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
-        self.aws.door.gateway = gateway
-        gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
+        self._hosts.add(api, gateway)
+        self.aws.door.gateway = self._hosts
+        gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
+        gateway.neighbours = lambda path: self.neighbours(path).gateway
+        self.gateways[of.name] = gateway
         return gateway
+
+    @cached_property
+    def processes(self) -> Processes:
+        from pytest_sessionplugin.processes import Processes
+
+        return Processes(self._stack.enter_context(ExitStack()), self._errors)
 
     @cached_property
     def _copies(self) -> Copies:
@@ -184,15 +266,16 @@ class Kit:
 
     @property
     def trace(self) -> str:
-        """What crossed the gateway, to be read; nothing without a gateway."""
-        gateway: Gateway | None = self.__dict__.get("gateway")
-        return render(gateway.trace, self._errors.notes) if gateway is not None else ""
+        """What crossed the gateways, to be read; nothing without a gateway."""
+        traces = {name: gateway.trace for name, gateway in self.gateways.items()}
+        if len(traces) > 1:
+            return render_several(traces, self._errors.notes)
+        return render(traces[self.name], self._errors.notes) if traces else ""
 
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""
-        gateway: Gateway | None = self.__dict__.get("gateway")
         return strict.problems(
-            open_sockets=[str(ws.connection_id) for ws in gateway.websockets] if gateway else (),
+            open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
             unfired=self.faults.never_fired,
             blocked=self.calls.blocked,
             allowed=self.wishes.allow,
@@ -203,4 +286,4 @@ class Kit:
 
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""
-        environment.take_back(self._told, self._before)
+        environment.take_back(self._told, self.before)

@@ -42,8 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "chalice(*, fresh=False, env=None, allow=()): an app of the test's own; variables over the app's "
-        "environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls)",
+        "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
+        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls); "
+        "'function': a copy of the app for each function",
     )
     config.addinivalue_line("markers", f"targets(*names): runs the test on each of {', '.join(options.TARGETS)}")
     if not config.option.help:
@@ -149,7 +150,7 @@ def _sessionplugin(
     if reason := targets.why_not(chosen):
         pytest.skip(reason)
     world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
-    mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node))
+    mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node), _worlds(request.config))
     request.node.stash[PASSED] = False
     try:
         yield mine

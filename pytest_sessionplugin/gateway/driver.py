@@ -80,7 +80,9 @@ class Driver:
         observe: Observe | None,
         beside: Driver | None = None,
     ) -> None:
-        self.changed = beside.changed if beside is not None else threading.Condition(threading.Lock())
+        self.changed: threading.Condition = (
+            beside.changed if beside is not None else threading.Condition(threading.Lock())
+        )
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
         self._together: list[Driver] = beside._together if beside is not None else []
         self._together.append(self)

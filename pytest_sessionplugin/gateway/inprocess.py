@@ -69,10 +69,12 @@ class InProcess:
         """`beside`: another shell; they are quiet only together."""
         self._api, self._functions, self._ids = api, functions, ids
         neighbour = beside._driver if beside is not None else None
-        self._driver = Driver(api, functions, self._hand_over, clock=clock, ids=ids, observe=observe, beside=neighbour)
+        self._driver: Driver = Driver(
+            api, functions, self._hand_over, clock=clock, ids=ids, observe=observe, beside=neighbour
+        )
         self._replies: dict[str, Reply] = {}
         self._lines: dict[str, InProcessLine] = {}
-        self._work = beside._work if beside is not None else _Work()
+        self._work: _Work = beside._work if beside is not None else _Work()
 
     @property
     def urls(self) -> Urls | None:

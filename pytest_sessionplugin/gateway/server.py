@@ -68,7 +68,7 @@ class Server:
         self._host, self._ports = host, (http_port, websocket_port)
         self._grace = grace
         neighbour = beside._board if beside is not None else None
-        self._board = Switchboard(api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour)
+        self._board: Switchboard = Switchboard(api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour)
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[Any]] = set()

@@ -65,7 +65,7 @@ class Switchboard:
         beside: Switchboard | None = None,
     ) -> None:
         self.new_id = ids
-        self.driver = Driver(
+        self.driver: Driver = Driver(
             api,
             functions,
             self._hand_over,
