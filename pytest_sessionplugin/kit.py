@@ -226,8 +226,8 @@ class Kit:
 
         project, app = of.world.project, process.app
         api = describe(app, project, of.world.memory.region).numbered(number)
-        apart = self.processes.each_its_own(project, of.name, process, view) if self.wishes.each_its_own else None
-        functions = Functions(app, project, api, apart)
+        each = self.processes.each_its_own(project, of.name, process, view) if self.wishes.each_its_own else None
+        functions = Functions(app, project, api, each or (lambda function: process))
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
         self._hosts.add(api, gateway)
