@@ -37,7 +37,7 @@ def test_each_sees_what_it_was_told_whoever_asks_and_how(orders: Apart) -> None:
     with orders.within():
         assert (os.environ["SHARED"], os.getenv("OWN"), os.environ["EVERYBODYS"]) == ("orders", "orders", "process")
         assert "ANOTHERS" not in os.environ
-        with pytest.raises(KeyError, match="^'ANOTHERS'$"):
+        with pytest.raises(KeyError, match=r"^'ANOTHERS'$"):
             os.environ["ANOTHERS"]
         copy = os.environ.copy()
         assert copy == dict(os.environ) == dict(os.environ.items())
