@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pytest_sessionplugin.gateway.client import Gateway, WebSocket
 from tests.unit.gateway.contract import in_parallel
 
