@@ -159,6 +159,9 @@ def test_each_project_has_its_own_of_everything_in_one_aws(pair: Stranger, targe
             import app
             from chalicelib import lazy
             assert app.app is chalice_app and lazy.NAME == "chat"
+            monkeypatch.setattr("app@orders.AT_IMPORT", "patched")
+            at_import = [each.http().get("/").json()["at import"] for each in (chalice_gateway, orders)]
+            assert at_import == ["chat", "patched"]
             assert os.environ["TABLE_NAME"] == "chat"
 
         def test_tables(chalice_gateway, dynamodb_tables, aws_calls):
