@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import boto3
-from chalice import Chalice
-from chalice.app import WebsocketEvent
+from chalice.app import Chalice, WebsocketEvent
 
 app = Chalice(app_name="echo")
 app.experimental_feature_flags.add("WEBSOCKETS")
