@@ -1,6 +1,6 @@
 """What one test has of the kit: opened as it asks, closed in reverse at its end. Knows no pytest.
 
-A Worlds lasts for the session, and holds what is costly: projects with their imported apps, keys, tables. A Kit is
+A Setups lasts for the session, and holds what is costly: projects with their imported apps, keys, tables. A Kit is
 one test's view of it.
 """
 
@@ -44,7 +44,7 @@ ISOLATIONS = ("app", "function")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ChaliceMark:
     """What a test asks for with `@pytest.mark.chalice`."""
 
     fresh: bool = False  # an app of its own, imported for this test
@@ -60,7 +60,7 @@ class Wishes:
         env: Mapping[str, str] | None = None,
         allow: str | Iterable[str] = (),
         isolation: str | None = None,
-    ) -> Wishes:
+    ) -> ChaliceMark:
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
@@ -68,10 +68,10 @@ class Wishes:
             raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
         return cls(fresh or bool(env), dict(env or {}), switches, isolation)
 
-    def over(self, outer: Wishes) -> Wishes:
+    def over(self, outer: ChaliceMark) -> ChaliceMark:
         """Those of a test over those of its class or module."""
         env = {**outer.env, **self.env}
-        return Wishes(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
+        return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
 
     @property
     def each_its_own(self) -> bool:
@@ -80,33 +80,33 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class World:
+class Setup:
     """A project and its AWS, as every test finds them."""
 
     project: Project
     memory: Memory
-    variables: Mapping[str, str]  # an app that was imported under others is not this world's
+    variables: Mapping[str, str]  # an app that was imported under others is not this setup's
 
 
-class Worlds:
-    """The worlds of a session: one for each project, and for each way in which its tests set it up."""
+class Setups:
+    """The setups of a session: one for each project, and for each way in which its tests set it up."""
 
     def __init__(self, stage: str, rootdir: Path) -> None:
         self._stage = stage
         self._rootdir = rootdir
         self._projects: dict[Path, Project] = {}
-        self._worlds: dict[object, tuple[World, object]] = {}
-        self._neighbours: dict[Path, World] = {}
+        self._setups: dict[object, tuple[Setup, object]] = {}
+        self._neighbours: dict[Path, Setup] = {}
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, which may be given from the rootdir."""
         return (self._rootdir / path).resolve()
 
-    def neighbour(self, root: Path) -> World:
+    def neighbour(self, root: Path) -> Setup:
         """A project beside the one in test: what its own files say, and nothing that fixtures override."""
         if root not in self._neighbours:
             project = Project(root, self._stage)
-            self._neighbours[root] = World(project, Memory(project), {})
+            self._neighbours[root] = Setup(project, Memory(project), {})
         return self._neighbours[root]
 
     def project(self, root: Path) -> Project:
@@ -114,51 +114,51 @@ class Worlds:
             self._projects[root] = Project(root, self._stage, self._rootdir)
         return self._projects[root]
 
-    def world(
+    def setup(
         self,
         root: Path,
         variables: Mapping[str, str],
         specs: Mapping[str, TableSpec],
         seed: Seed,
-    ) -> World:
+    ) -> Setup:
         """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
         key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
-        if key not in self._worlds:
+        if key not in self._setups:
             project = self.project(root)
             memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._worlds[key] = World(project, memory, dict(variables)), (specs, seed)
-        return self._worlds[key][0]
+            self._setups[key] = Setup(project, memory, dict(variables)), (specs, seed)
+        return self._setups[key][0]
 
     def close(self) -> None:
-        for world in (*(world for world, _ in self._worlds.values()), *self._neighbours.values()):
-            world.memory.tokens.close()
+        for setup in (*(setup for setup, _ in self._setups.values()), *self._neighbours.values()):
+            setup.memory.tokens.close()
 
 
 class Kit:
     """Each property opens what it names, and what that needs, when it is first asked for."""
 
-    def __init__(self, world: World, target: str, wishes: Wishes, worlds: Worlds) -> None:
-        self.world = world
+    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, setups: Setups) -> None:
+        self.setup = setup
         self.target = target
-        self.wishes = wishes
+        self.mark = mark
         self.calls = Calls()
         self.faults = Faults()
         self._errors = ErrorLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
-        self.neighbours = Neighbours(self, worlds)
+        self.neighbours = Neighbours(self, setups)
         self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
         self.before = dict(os.environ)
-        self.told = frozenset({*world.memory.variables, *wishes.env})  # variables of this project
+        self.told = frozenset({*setup.memory.variables, *mark.env})  # variables of this project
         self._told: dict[str, str] = {}
 
     @property
     def name(self) -> str:
-        return self.world.project.name
+        return self.setup.project.name
 
     @cached_property
     def tokens(self) -> Tokens:
-        return self.introduce(self.world.memory.tokens)
+        return self.introduce(self.setup.memory.tokens)
 
     def introduce(self, tokens: Tokens) -> Tokens:
         """Those of a project of this test: until its end they know those of the others."""
@@ -169,11 +169,11 @@ class Kit:
 
     @cached_property
     def aws(self) -> Aws:
-        aws = self._stack.enter_context(self.world.memory.open(self.calls, self.faults))
+        aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults))
         self._untold = dict(os.environ)
-        os.environ.update(self.world.memory.expand(self.wishes.env))
+        os.environ.update(self.setup.memory.expand(self.mark.env))
         self._told = dict(os.environ)
-        self.neighbours.claim(self.world)
+        self.neighbours.claim(self.setup)
         aws.tables.neighbours = lambda path: self.neighbours(path).tables
         self._stack.callback(setattr, aws.tables, "neighbours", None)
         return aws
@@ -187,11 +187,11 @@ class Kit:
         from pytest_sessionplugin.chalice_internals import log_to_root, share, start_cold
 
         self.aws  # noqa: B018 - opens it: an app may make its clients when it is imported
-        project = self.world.project
-        other = project.loaded_for not in (None, self.world.variables)
+        project = self.setup.project
+        other = project.loaded_for not in (None, self.setup.variables)
         app = (
             project.chalice_object(self.load("app"))
-            if (self.wishes.fresh or self.wishes.each_its_own) or other
+            if (self.mark.fresh or self.mark.each_its_own) or other
             else self._the_one_app()
         )
         share(app)
@@ -205,7 +205,7 @@ class Kit:
 
         self.aws  # noqa: B018 - as above
         self._stack.enter_context(loggers_kept())
-        return self.world.project.load_copy(self._copies, name)
+        return self.setup.project.load_copy(self._copies, name)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -224,9 +224,9 @@ class Kit:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
         from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
-        project, app = of.world.project, process.app
-        api = describe(app, project, of.world.memory.region).numbered(number)
-        each = self.processes.each_its_own(project, of.name, process, view) if self.wishes.each_its_own else None
+        project, app = of.setup.project, process.app
+        api = describe(app, project, of.setup.memory.region).numbered(number)
+        each = self.processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
         functions = Functions(app, project, api, each or (lambda function: process))
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
@@ -245,15 +245,15 @@ class Kit:
 
     @cached_property
     def _copies(self) -> Copies:
-        copies = Copies(self.world.project.root)
+        copies = Copies(self.setup.project.root)
         self._stack.callback(copies.close)
         return copies
 
     def _the_one_app(self) -> Chalice:
         """The app of every test, and so imported without what this one alone is told."""
         with self._copies.outside(), self._not_told():
-            self.world.project.loaded_for = self.world.variables
-            return self.world.project.load()
+            self.setup.project.loaded_for = self.setup.variables
+            return self.setup.project.load()
 
     @contextmanager
     def _not_told(self) -> Iterator[None]:
@@ -278,7 +278,7 @@ class Kit:
             open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
             unfired=self.faults.never_fired,
             blocked=self.calls.blocked,
-            allowed=self.wishes.allow,
+            allowed=self.mark.allow,
         )
 
     def close(self) -> None:

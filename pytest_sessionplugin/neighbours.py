@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.gateway.values import Api, Manage, Reply
-    from pytest_sessionplugin.kit import Kit, World, Worlds
+    from pytest_sessionplugin.kit import Kit, Setup, Setups
     from pytest_sessionplugin.tokens import Tokens
 
 
 class Neighbour:
     """Another project in the test of `kit`: each property opens what it names, and the test's end closes it."""
 
-    def __init__(self, kit: Kit, world: World, name: str, number: int) -> None:
+    def __init__(self, kit: Kit, setup: Setup, name: str, number: int) -> None:
         self._kit = kit
-        self.world = world
+        self.setup = setup
         self.name = name
         self._number = number
 
     @cached_property
     def tokens(self) -> Tokens:
-        return self._kit.introduce(self.world.memory.tokens)
+        return self._kit.introduce(self.setup.memory.tokens)
 
     @cached_property
     def aws(self) -> Aws:
-        memory, first = self.world.memory, self._kit.aws
-        self._kit.neighbours.claim(self.world)
+        memory, first = self.setup.memory, self._kit.aws
+        self._kit.neighbours.claim(self.setup)
         aws = first.beside(memory.specs, memory.region)
         aws.tables.neighbours = first.tables.neighbours
         return aws
@@ -54,13 +54,13 @@ class Neighbour:
     def gateway(self) -> Gateway:
         first = self._kit.gateway
         self.aws  # noqa: B018 - opens it: an app may look at its tables when it is imported
-        process = self._kit.processes.new(self.world.project, self.name, self._view)
+        process = self._kit.processes.new(self.setup.project, self.name, self._view)
         return self._kit.open_gateway(self, process, self._number, beside=first, view=self._view)
 
     @cached_property
     def _view(self) -> View:
         """What its functions see of os.environ: nothing that only the first project is told."""
-        variables = self.world.memory.variables
+        variables = self.setup.memory.variables
         machine = {
             name: value
             for name, value in self._kit.before.items()
@@ -72,29 +72,29 @@ class Neighbour:
 class Neighbours:
     """All projects of a test besides its first, each opened when it is first asked for."""
 
-    def __init__(self, kit: Kit, worlds: Worlds) -> None:
+    def __init__(self, kit: Kit, setups: Setups) -> None:
         self._kit = kit
-        self._worlds = worlds
+        self._setups = setups
         self._opened: dict[Path, Neighbour] = {}
         self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> whose it is
 
     def __call__(self, path: str | os.PathLike[str]) -> Kit | Neighbour:
         """The project in this folder, absolute or from the rootdir; that of the test itself is its kit."""
-        root = self._worlds.find(path)
-        if root == self._kit.world.project.root:
+        root = self._setups.find(path)
+        if root == self._kit.setup.project.root:
             return self._kit
         if root not in self._opened:
-            world = self._worlds.neighbour(root)
+            setup = self._setups.neighbour(root)
             names = [self._kit.name, *(each.name for each in self._opened.values())]
-            name, number = world.project.name, len(names)
-            self._opened[root] = Neighbour(self._kit, world, f"{name}-{number}" if name in names else name, number)
+            name, number = setup.project.name, len(names)
+            self._opened[root] = Neighbour(self._kit, setup, f"{name}-{number}" if name in names else name, number)
         return self._opened[root]
 
-    def claim(self, world: World) -> None:
+    def claim(self, setup: Setup) -> None:
         """Raises TemplateError if a table of the project is one of another project's, too."""
-        for logical, spec in world.memory.specs.items():
-            table = (world.memory.region, str(spec["TableName"]))
-            claimed = f"{logical} of {world.project.root}"
+        for logical, spec in setup.memory.specs.items():
+            table = (setup.memory.region, str(spec["TableName"]))
+            claimed = f"{logical} of {setup.project.root}"
             if table in self._claimed:
                 raise TemplateError(
                     f"a table name used twice: {table[1]} is {self._claimed[table]} and {claimed}. "

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.gateway.client import Gateway
-    from pytest_sessionplugin.kit import Kit, Worlds
+    from pytest_sessionplugin.kit import Kit, Setups
     from pytest_sessionplugin.tokens import Tokens
 
 HOOK.install()
 
 OPTIONS = pytest.StashKey[options.Options]()
-WORLDS = pytest.StashKey["Worlds"]()
+SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit"]()
 PASSED = pytest.StashKey[bool]()
 
@@ -62,8 +62,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if worlds := config.stash.get(WORLDS, None):
-        worlds.close()
+    if setups := config.stash.get(SETUPS, None):
+        setups.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -124,7 +124,7 @@ def dynamodb_specs(
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
     from pytest_sessionplugin.aws.memory import specs_of
 
-    return specs_of(_worlds(pytestconfig).project(Path(chalice_project)), chalice_env)
+    return specs_of(_setups(pytestconfig).project(Path(chalice_project)), chalice_env)
 
 
 @pytest.fixture(scope="session")
@@ -149,8 +149,8 @@ def _sessionplugin(
     chosen = getattr(request, "param", request.config.stash[OPTIONS].target.value)
     if reason := targets.why_not(chosen):
         pytest.skip(reason)
-    world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
-    mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node), _worlds(request.config))
+    setup = _setups(request.config).setup(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+    mine = request.node.stash[KIT] = kit.Kit(setup, chosen, _mark(request.node), _setups(request.config))
     request.node.stash[PASSED] = False
     try:
         yield mine
@@ -206,21 +206,21 @@ def aws_faults(_sessionplugin: Kit) -> Faults:
     return _sessionplugin.faults
 
 
-def _worlds(config: pytest.Config) -> Worlds:
-    from pytest_sessionplugin.kit import Worlds
+def _setups(config: pytest.Config) -> Setups:
+    from pytest_sessionplugin.kit import Setups
 
-    return config.stash.setdefault(WORLDS, Worlds(config.stash[OPTIONS].stage.value, config.rootpath))
+    return config.stash.setdefault(SETUPS, Setups(config.stash[OPTIONS].stage.value, config.rootpath))
 
 
-def _wishes(item: pytest.Item) -> Any:
-    from pytest_sessionplugin.kit import Wishes
+def _mark(item: pytest.Item) -> Any:
+    from pytest_sessionplugin.kit import ChaliceMark
 
-    wishes = Wishes()
+    mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
             raise SessionPluginError("@pytest.mark.chalice takes keywords only")
         try:
-            wishes = Wishes.of(**marker.kwargs).over(wishes)
+            mark = ChaliceMark.of(**marker.kwargs).over(mark)
         except (TypeError, ValueError) as error:
-            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("Wishes.of() ", "")) from error
-    return wishes
+            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("ChaliceMark.of() ", "")) from error
+    return mark
