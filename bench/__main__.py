@@ -6,10 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import fixtures, publish, requests
+from bench import echoes, fixtures, publish, requests
 from bench.figures import Figure, progress, table
 
 BENCHES: dict[str, Callable[[], Figure]] = {
+    "frame": echoes.measure_frame,
+    "set-up": echoes.measure_set_up,
     "publish": publish.measure,
     "requests": requests.measure,
     "fixtures": fixtures.measure,

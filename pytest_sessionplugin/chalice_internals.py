@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
@@ -29,6 +29,7 @@ from chalice.app import (
     WebsocketEventSourceHandler,
 )
 
+from pytest_sessionplugin.apart import Apart, become
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
 from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
@@ -179,50 +180,45 @@ _running: ContextVar[_Invocation | None] = ContextVar("invocation", default=None
 """None in a test's own code and in a thread that a handler started."""
 
 
+@dataclass(frozen=True)
+class Process:
+    """What a function runs in: an app, alone or apart from others."""
+
+    app: Chalice
+    apart: Apart | None = None
+
+
 class Functions:
     """The Lambda functions of one app: runs one of them, in the calling thread.
 
-    Safe from any number of threads. Raises whatever the handler raises.
+    Safe from any number of threads. Raises whatever the handler raises. `processes` gives what each function runs in,
+    if that is not the one app for all of them.
     """
 
-    def __init__(self, app: Chalice, project: Project, api: Api) -> None:
+    def __init__(
+        self, app: Chalice, project: Project, api: Api, processes: Callable[[str], Process] | None = None
+    ) -> None:
         share(app)
-        self._app = app
+        one = Process(app)
+        self._process_of = processes or (lambda function: one)
         self._region, self._account_id = api.region, api.account_id
         names = {handler.name: _DEPLOYED_NAMES[key] for key, handler in app.websocket_handlers.items()}
         self._configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
         self._prefix = f"{project.name}-{project.stage}"
-        self._thread = threading.get_ident()
-        self._under_way: dict[str, str] = {}  # invocation -> its function, as it is called in config.json
 
     @property
-    def names(self) -> frozenset[str]:
-        """Of the functions, as they are called in config.json."""
-        return frozenset(config.function_name for config in self._configs.values())
-
-    def caller(self) -> str | None:
-        """The function that the calling thread works for; None if there is none, or nobody can know which.
-
-        A thread that the app has started works for the only function that is under way, if it is the only one.
-        """
-        running = _running.get()
-        if running is not None:
-            return self._configs[running.function].function_name
-        under_way = set(self._under_way.values())
-        return under_way.pop() if len(under_way) == 1 and threading.get_ident() != self._thread else None
+    def names(self) -> Mapping[str, str]:
+        """Of the functions: in the app -> in config.json."""
+        return {name: config.function_name for name, config in self._configs.items()}
 
     def __call__(self, invoke: Invoke) -> Any:
-        invocation = _Invocation(self._app, invoke.function)
-        self._under_way[invoke.invocation_id] = self._configs[invoke.function].function_name
-        try:
-            return copy_context().run(self._run, invocation, invoke)
-        finally:
-            del self._under_way[invoke.invocation_id]
+        return copy_context().run(self._run, self._process_of(invoke.function), invoke)
 
-    def _run(self, invocation: _Invocation, invoke: Invoke) -> Any:
-        _running.set(invocation)
+    def _run(self, process: Process, invoke: Invoke) -> Any:
+        become(process.apart)
+        _running.set(_Invocation(process.app, invoke.function))
         rest = invoke.function == REST_FUNCTION
-        handler = self._app if rest else self._app.handler_map[invoke.function]
+        handler = process.app if rest else process.app.handler_map[invoke.function]
         config = self._configs[invoke.function]
         context = LambdaContext(
             function_name=self._prefix if rest else f"{self._prefix}-{config.function_name}",
@@ -368,8 +364,8 @@ def loggers_kept() -> Iterator[None]:
 
 
 def _loggers() -> list[tuple[str, logging.Logger]]:
-    known = logging.root.manager.loggerDict
-    return [(name, log) for name, log in known.items() if isinstance(log, logging.Logger)]
+    known = list(logging.root.manager.loggerDict.items())  # at once: a handler may make one meanwhile
+    return [(name, log) for name, log in known if isinstance(log, logging.Logger)]
 
 
 def _is_chalices(handler: logging.Handler) -> bool:

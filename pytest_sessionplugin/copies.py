@@ -32,9 +32,16 @@ def put_on_path(root: Path) -> None:
     """The project's folder first and its vendor last on sys.path, as Chalice does it (cli/factory.py)."""
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
+    put_vendor_on_path(root)
+
+
+def put_vendor_on_path(root: Path) -> str | None:
+    """What was put there; None if there is nothing to put."""
     vendor = root / "vendor"
-    if vendor.is_dir() and str(vendor) not in sys.path:
-        sys.path.append(str(vendor))
+    if not vendor.is_dir() or str(vendor) in sys.path:
+        return None
+    sys.path.append(str(vendor))
+    return sys.path[-1]
 
 
 class Copies:
@@ -116,7 +123,7 @@ class _Copy:
             return None
         spec = PathFinder.find_spec(name, path or [self._root])
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path, self._builtins)
+            spec.loader = Loader(spec.loader.name, spec.loader.path, self._builtins)
         return spec
 
     def _import(
@@ -160,7 +167,9 @@ class _Builtins(dict[str, Any]):
         return super().__getitem__(name) if name == "__import__" else vars(builtins)[name]
 
 
-class _Loader(SourceFileLoader):
+class Loader(SourceFileLoader):
+    """Gives a module these builtins in place of those of all."""
+
     def __init__(self, name: str, path: str, builtins: dict[str, Any]) -> None:
         super().__init__(name, path)
         self._builtins = builtins

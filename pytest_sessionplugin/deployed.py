@@ -17,7 +17,7 @@ from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.remote import Remote
 from pytest_sessionplugin.gateway.values import Observed
-from pytest_sessionplugin.kit import Wishes
+from pytest_sessionplugin.kit import ChaliceMark
 from pytest_sessionplugin.tokens import TokenSettings
 from pytest_sessionplugin.trace import render
 
@@ -32,13 +32,13 @@ LACKING = {
 class Deployed:
     """`table` is [tool.sessionplugin]; `patience`, seconds that a receive waits for a frame."""
 
-    def __init__(self, target: str, patience: float, wishes: Wishes, table: Mapping[str, Any]) -> None:
+    def __init__(self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any]) -> None:
         self.target = target
-        self.wishes = wishes
+        self.mark = mark
         self._patience = patience
         self._table = table
         self._stack = ExitStack()
-        if wishes.fresh:
+        if mark.fresh:
             raise self.lacking("app of the test's own, for @pytest.mark.chalice(fresh=…, env=…)")
 
     def lacking(self, what: str) -> NotOnThisTarget:
@@ -72,7 +72,7 @@ class Deployed:
     def problems(self) -> list[strict.Problem]:
         gateway: Gateway | None = self.__dict__.get("gateway")
         sockets = [websocket.connection_id for websocket in gateway.websockets] if gateway is not None else []
-        return strict.problems(open_sockets=sockets, allowed=self.wishes.allow)
+        return strict.problems(open_sockets=sockets, allowed=self.mark.allow)
 
     def close(self) -> None:
         self._stack.close()

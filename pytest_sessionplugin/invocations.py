@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ class Invocation:
     """One run of one function."""
 
     id: str
-    function: str
+    function: str  # its name in the app
+    name: str  # its name in config.json
     killed: bool = False
 
 
@@ -45,19 +46,28 @@ def caller() -> Invocation | None:
     return running[0] if len(running) == 1 and threading.current_thread() is not threading.main_thread() else None
 
 
+def function() -> str | None:
+    """Whose work this thread does, as it is named in config.json; None if there is none, or nobody can know which."""
+    if (invocation := _here.get()) is not None:
+        return invocation.name
+    names = {invocation.name for invocation in list(_running.values())}
+    return names.pop() if len(names) == 1 and threading.current_thread() is not threading.main_thread() else None
+
+
 class FaultyFunctions:
     """Functions of an app, and what AWS may do to them: an answer that comes too late, a `$disconnect` that never does.
 
-    `disconnect` is the function that runs on `$disconnect`. Safe from any number of threads.
+    `names` says what each function is called in config.json, `disconnect` which of them runs on `$disconnect`. Safe
+    from any number of threads.
     """
 
-    def __init__(self, functions: Functions, faults: Faults, disconnect: str | None) -> None:
-        self._functions, self._faults, self._disconnect = functions, faults, disconnect
+    def __init__(self, functions: Functions, names: Mapping[str, str], faults: Faults, disconnect: str | None) -> None:
+        self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
 
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
             return {"statusCode": 200}  # what nobody asks for
-        with _entered(Invocation(invoke.invocation_id, invoke.function)) as invocation:
+        with _entered(Invocation(invoke.invocation_id, invoke.function, self._names[invoke.function])) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:

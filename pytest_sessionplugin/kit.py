@@ -1,6 +1,6 @@
 """What one test has of the kit: opened as it asks, closed in reverse at its end. Knows no pytest.
 
-A Worlds lasts for the session, and holds what is costly: projects with their imported apps, keys, tables. A Kit is
+A Setups lasts for the session, and holds what is costly: projects with their imported apps, keys, tables. A Kit is
 one test's view of it.
 """
 
@@ -25,127 +25,185 @@ from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
-from pytest_sessionplugin.trace import ErrorLog, render
+from pytest_sessionplugin.trace import ErrorLog, render, render_several
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
+    from pytest_sessionplugin.apart import View
     from pytest_sessionplugin.aws.moto_internals import Aws
-    from pytest_sessionplugin.aws.tables import Seed
+    from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.processes import Processes
+
+
+ISOLATIONS = ("app", "function")
+"""What has an app of its own: all functions together, or each of them."""
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ChaliceMark:
     """What a test asks for with `@pytest.mark.chalice`."""
 
     fresh: bool = False  # an app of its own, imported for this test
     env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; needs an app of its own
     allow: frozenset[str] = frozenset()  # of strict.SWITCHES
+    isolation: str | None = None  # one of ISOLATIONS; None: as around it, or else the first
 
     @classmethod
     def of(
-        cls, *, fresh: bool = False, env: Mapping[str, str] | None = None, allow: str | Iterable[str] = ()
-    ) -> Wishes:
+        cls,
+        *,
+        fresh: bool = False,
+        env: Mapping[str, str] | None = None,
+        allow: str | Iterable[str] = (),
+        isolation: str | None = None,
+    ) -> ChaliceMark:
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
-        return cls(fresh or bool(env), dict(env or {}), switches)
+        if isolation not in (None, *ISOLATIONS):
+            raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
+        return cls(fresh or bool(env), dict(env or {}), switches, isolation)
 
-    def over(self, outer: Wishes) -> Wishes:
+    def over(self, outer: ChaliceMark) -> ChaliceMark:
         """Those of a test over those of its class or module."""
-        return Wishes(self.fresh or outer.fresh, {**outer.env, **self.env}, self.allow | outer.allow)
+        env = {**outer.env, **self.env}
+        return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
+
+    @property
+    def each_its_own(self) -> bool:
+        """Whether each function has an app of its own."""
+        return self.isolation == "function"
 
 
 @dataclass(frozen=True)
-class World:
+class Setup:
     """A project and its AWS, as every test finds them."""
 
     project: Project
     memory: Memory
-    variables: Mapping[str, str]  # an app that was imported under others is not this world's
+    variables: Mapping[str, str]  # an app that was imported under others is not this setup's
 
 
-class Worlds:
-    """The worlds of a session: one for each project, and for each way in which its tests set it up."""
+class Setups:
+    """The setups of a session: one for each project, and for each way in which its tests set it up."""
 
     def __init__(self, stage: str, rootdir: Path) -> None:
         self._stage = stage
         self._rootdir = rootdir
         self._projects: dict[Path, Project] = {}
-        self._worlds: dict[object, tuple[World, object]] = {}
+        self._setups: dict[object, tuple[Setup, object]] = {}
+        self._neighbours: dict[Path, Setup] = {}
+
+    def find(self, path: str | os.PathLike[str]) -> Path:
+        """The folder of a project, which may be given from the rootdir."""
+        return (self._rootdir / path).resolve()
+
+    def neighbour(self, root: Path) -> Setup:
+        """A project beside the one in test: what its own files say, and nothing that fixtures override."""
+        if root not in self._neighbours:
+            project = Project(root, self._stage)
+            self._neighbours[root] = Setup(project, Memory(project), {})
+        return self._neighbours[root]
 
     def project(self, root: Path) -> Project:
         if root not in self._projects:
             self._projects[root] = Project(root, self._stage, self._rootdir)
         return self._projects[root]
 
-    def world(
+    def setup(
         self,
         root: Path,
         variables: Mapping[str, str],
         specs: Mapping[str, TableSpec],
         seed: Seed,
-    ) -> World:
+    ) -> Setup:
         """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
         for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
             if given is None:
                 raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
         key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
-        if key not in self._worlds:
+        if key not in self._setups:
             project = self.project(root)
             memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._worlds[key] = World(project, memory, dict(variables)), (specs, seed)
-        return self._worlds[key][0]
+            self._setups[key] = Setup(project, memory, dict(variables)), (specs, seed)
+        return self._setups[key][0]
 
     def close(self) -> None:
-        for world, _ in self._worlds.values():
-            world.memory.tokens.close()
+        for setup in (*(setup for setup, _ in self._setups.values()), *self._neighbours.values()):
+            setup.memory.tokens.close()
 
 
 class Kit:
     """Each property opens what it names, and what that needs, when it is first asked for."""
 
-    def __init__(self, world: World, target: str, wishes: Wishes) -> None:
-        self.world = world
+    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, setups: Setups) -> None:
+        self.setup = setup
         self.target = target
-        self.wishes = wishes
-        self.calls = Calls(world.project.root)
+        self.mark = mark
+        self.calls = Calls(setup.project.root)
         self.faults = Faults()
         self.faults.site = self
         self.races = Races()
         self.races.gateway = lambda: self.__dict__.get("gateway")
         self._errors = ErrorLog()
         self._stack = ExitStack()
-        self._before = dict(os.environ)
+        self._hosts = Hosts()
+        self.neighbours = Neighbours(self, setups)
+        self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
+        self.before = dict(os.environ)
+        self.told = frozenset({*setup.memory.variables, *mark.env})  # variables of this project
         self._told: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return self.setup.project.name
 
     @cached_property
     def tokens(self) -> Tokens:
-        tokens = self.world.memory.tokens
+        return self.introduce(self.setup.memory.tokens)
+
+    def introduce(self, tokens: Tokens) -> Tokens:
+        """Those of a project of this test: until its end they know those of the others."""
+        tokens.neighbours = lambda path: self.neighbours(path).tokens
+        self._stack.callback(setattr, tokens, "neighbours", None)
         self._stack.callback(tokens.start_over)
         return tokens
 
     @cached_property
     def aws(self) -> Aws:
-        aws = self._stack.enter_context(self.world.memory.open(self.calls, self.faults))
+        aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults))
         aws.door.races = self.races
         self._untold = dict(os.environ)
-        os.environ.update(self.world.memory.expand(self.wishes.env))
+        os.environ.update(self.setup.memory.expand(self.mark.env))
         self._told = dict(os.environ)
+        self.neighbours.claim(self.setup)
+        aws.tables.neighbours = lambda path: self.neighbours(path).tables
+        self._stack.callback(setattr, aws.tables, "neighbours", None)
         return aws
+
+    @property
+    def tables(self) -> Tables:
+        return self.aws.tables
 
     @cached_property
     def app(self) -> Chalice:
         from pytest_sessionplugin.chalice_internals import log_to_root, share, start_cold
 
         self.aws  # noqa: B018 - opens it: an app may make its clients when it is imported
-        project = self.world.project
-        other = project.loaded_for not in (None, self.world.variables)
-        app = project.chalice_object(self.load("app")) if self.wishes.fresh or other else self._the_one_app()
+        project = self.setup.project
+        other = project.loaded_for not in (None, self.setup.variables)
+        app = (
+            project.chalice_object(self.load("app"))
+            if (self.mark.fresh or self.mark.each_its_own) or other
+            else self._the_one_app()
+        )
         share(app)
         start_cold(app)
         self._stack.enter_context(log_to_root(app, self._errors))
@@ -157,20 +215,38 @@ class Kit:
 
         self.aws  # noqa: B018 - as above
         self._stack.enter_context(loggers_kept())
-        return self.world.project.load_copy(self._copies, name)
+        return self.setup.project.load_copy(self._copies, name)
 
     @cached_property
     def gateway(self) -> Gateway:
+        from pytest_sessionplugin.chalice_internals import Process
+
+        return self.open_gateway(self, Process(self.app))
+
+    def open_gateway(
+        self,
+        of: Kit | Neighbour,
+        process: Process,
+        number: int = 0,
+        beside: Gateway | None = None,
+        view: View | None = None,
+    ) -> Gateway:
+        """In front of the app of this or of another project of the test; the number tells their APIs apart."""
         from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
-        api = describe(self.app, self.world.project, self.world.memory.region)
-        healthy = Functions(self.app, self.world.project, api)
-        functions = FaultyFunctions(healthy, self.faults, api.websocket.get("$disconnect"))
-        gateway = targets.gateway(self.target, api, functions)
+        project, app = of.setup.project, process.app
+        api = describe(app, project, of.setup.memory.region).numbered(number)
+        each = self.processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
+        healthy = Functions(app, project, api, each or (lambda function: process))
+        functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"))
+        self.calls.functions |= set(healthy.names.values())
+        gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
-        self.aws.door.gateway, self.aws.door.caller = gateway, healthy.caller
-        self.calls.functions = healthy.names
-        gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
+        self._hosts.add(api, gateway)
+        self.aws.door.gateway = self._hosts
+        gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
+        gateway.neighbours = lambda path: self.neighbours(path).gateway
+        self.gateways[of.name] = gateway
         return gateway
 
     @property
@@ -184,16 +260,22 @@ class Kit:
         return function_names(self.app)
 
     @cached_property
+    def processes(self) -> Processes:
+        from pytest_sessionplugin.processes import Processes
+
+        return Processes(self._stack.enter_context(ExitStack()), self._errors)
+
+    @cached_property
     def _copies(self) -> Copies:
-        copies = Copies(self.world.project.root)
+        copies = Copies(self.setup.project.root)
         self._stack.callback(copies.close)
         return copies
 
     def _the_one_app(self) -> Chalice:
         """The app of every test, and so imported without what this one alone is told."""
         with self._copies.outside(), self._not_told():
-            self.world.project.loaded_for = self.world.variables
-            return self.world.project.load()
+            self.setup.project.loaded_for = self.setup.variables
+            return self.setup.project.load()
 
     @contextmanager
     def _not_told(self) -> Iterator[None]:
@@ -206,9 +288,11 @@ class Kit:
 
     @property
     def trace(self) -> str:
-        """What crossed the gateway, to be read; nothing without a gateway."""
-        gateway: Gateway | None = self.__dict__.get("gateway")
-        return render(gateway.trace, self._errors.notes) if gateway is not None else ""
+        """What crossed the gateways, to be read; nothing without a gateway."""
+        traces = {name: gateway.trace for name, gateway in self.gateways.items()}
+        if len(traces) > 1:
+            return render_several(traces, self._errors.notes)
+        return render(traces[self.name], self._errors.notes) if traces else ""
 
     @property
     def denied(self) -> str:
@@ -217,13 +301,12 @@ class Kit:
 
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""
-        gateway: Gateway | None = self.__dict__.get("gateway")
         return strict.problems(
-            open_sockets=[str(ws.connection_id) for ws in gateway.websockets] if gateway else (),
+            open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
             unfired=self.faults.never_fired,
             not_run=self.races.never_run,
             blocked=self.calls.blocked,
-            allowed=self.wishes.allow,
+            allowed=self.mark.allow,
         )
 
     def close(self) -> None:
@@ -231,4 +314,4 @@ class Kit:
 
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""
-        environment.take_back(self._told, self._before)
+        environment.take_back(self._told, self.before)

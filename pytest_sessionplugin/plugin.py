@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.deployed import Deployed
     from pytest_sessionplugin.gateway.client import Gateway
-    from pytest_sessionplugin.kit import Kit, Worlds
+    from pytest_sessionplugin.kit import Kit, Setups
     from pytest_sessionplugin.tokens import Tokens
 
 HOOK.install()
 
 OPTIONS = pytest.StashKey[options.Options]()
-WORLDS = pytest.StashKey["Worlds"]()
+SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
 MARKED = (*options.TARGETS, options.DEPLOYED)
@@ -51,8 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "chalice(*, fresh=False, env=None, allow=()): an app of the test's own; variables over the app's "
-        "environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls)",
+        "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
+        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls); "
+        "'function': a copy of the app for each function",
     )
     config.addinivalue_line(
         "markers",
@@ -80,8 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if worlds := config.stash.get(WORLDS, None):
-        worlds.close()
+    if setups := config.stash.get(SETUPS, None):
+        setups.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -152,7 +153,7 @@ def dynamodb_specs(
         return {}  # it has its own, and tests that know nothing but its URLs need no project
     from pytest_sessionplugin.aws.memory import specs_of
 
-    return specs_of(_worlds(pytestconfig).project(Path(chalice_project)), chalice_env)
+    return specs_of(_setups(pytestconfig).project(Path(chalice_project)), chalice_env)
 
 
 @pytest.fixture(scope="session")
@@ -184,8 +185,9 @@ def _sessionplugin(
     elif reason := targets.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
-        world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
-        mine = kit.Kit(world, target or chosen.target.value, _wishes(request.node))
+        setups = _setups(request.config)
+        setup = setups.setup(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+        mine = kit.Kit(setup, target or chosen.target.value, _mark(request.node), setups)
         mine.calls.test = request.node.nodeid
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
@@ -250,10 +252,10 @@ def aws_race(_sessionplugin: Kit) -> Races:
     return _sessionplugin.races
 
 
-def _worlds(config: pytest.Config) -> Worlds:
-    from pytest_sessionplugin.kit import Worlds
+def _setups(config: pytest.Config) -> Setups:
+    from pytest_sessionplugin.kit import Setups
 
-    return config.stash.setdefault(WORLDS, Worlds(config.stash[OPTIONS].stage.value, config.rootpath))
+    return config.stash.setdefault(SETUPS, Setups(config.stash[OPTIONS].stage.value, config.rootpath))
 
 
 def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
@@ -261,18 +263,18 @@ def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
 
     chosen = request.config.stash[OPTIONS]
     table = options.find_table(project, request.config.rootpath)
-    return Deployed(chosen.target.value, float(chosen.timeout.value), _wishes(request.node), table)
+    return Deployed(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
 
 
-def _wishes(item: pytest.Item) -> Any:
-    from pytest_sessionplugin.kit import Wishes
+def _mark(item: pytest.Item) -> Any:
+    from pytest_sessionplugin.kit import ChaliceMark
 
-    wishes = Wishes()
+    mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
             raise SessionPluginError("@pytest.mark.chalice takes keywords only")
         try:
-            wishes = Wishes.of(**marker.kwargs).over(wishes)
+            mark = ChaliceMark.of(**marker.kwargs).over(mark)
         except (TypeError, ValueError) as error:
-            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("Wishes.of() ", "")) from error
-    return wishes
+            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("ChaliceMark.of() ", "")) from error
+    return mark

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chalice.app import Chalice
     from chalice.config import Config
 
+    from pytest_sessionplugin.named_copies import NamedCopy
+
 
 class Project:
     """The project in `root`, as its `stage` deploys it. Raises ProjectError if there is none."""
@@ -122,6 +124,11 @@ class Project:
             raise ProjectError(self.root, f"{name} is no module of {self.root}: there are app and chalicelib.")
         with self._explained(name):
             return copies.load(name)
+
+    def load_named(self, modules: NamedCopy) -> Chalice:
+        """The app of a copy under names of its own."""
+        with self._explained():
+            return self.chalice_object(modules.load("app"))
 
     def chalice_object(self, module: ModuleType) -> Chalice:
         from chalice.app import Chalice

@@ -28,13 +28,13 @@ def why_not(target: str) -> str | None:
     return None
 
 
-def gateway(target: str, api: Api, functions: Functions) -> Gateway:
-    """A gateway that runs; whoever asks closes it."""
+def gateway(target: str, api: Api, functions: Functions, beside: Gateway | None = None) -> Gateway:
+    """A gateway that runs, beside another one if there is one; whoever asks closes it."""
     from pytest_sessionplugin.gateway.client import Gateway
 
     if target == "sockets":
-        return Gateway.on_sockets(api, functions)
-    return Gateway.in_process(api, functions)
+        return Gateway.on_sockets(api, functions, beside=beside)
+    return Gateway.in_process(api, functions, beside=beside)
 
 
 # --- a mark, and what the run can give

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 import uuid
@@ -62,8 +63,8 @@ class Key:
 
     @classmethod
     @cache
-    def of_this_process(cls, algorithm: str) -> Key:
-        """The same one every time: an RSA key costs a tenth of a second."""
+    def of_this_process(cls, algorithm: str, issuer: str) -> Key:
+        """The issuer's, the same one every time: an RSA key costs a tenth of a second."""
         return cls.new(algorithm)
 
     @property
@@ -125,10 +126,12 @@ class Tokens:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings or TokenSettings()
-        self._first = key or Key.of_this_process(self.settings.algorithm)
+        self._first = key or Key.of_this_process(self.settings.algorithm, self.settings.issuer)
         self._keys = [self._first]
         self._clock = clock
         self._server: JwksServer | None = None
+        self.neighbours: Callable[[str | os.PathLike[str]], Tokens] | None = None
+        """What `of` asks, for as long as a test runs."""
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
         import jwt
@@ -150,6 +153,15 @@ class Tokens:
             algorithm=key.algorithm,
             headers={"kid": key.id} if key.id else None,
         )
+
+    def of(self, path: str | os.PathLike[str]) -> Tokens:
+        """Those that another Chalice project of the repository accepts; [tool.sessionplugin.tokens] of its own.
+
+        `path` is its folder, absolute or from the rootdir.
+        """
+        if self.neighbours is None:
+            raise SessionPluginError(f"jwt_tokens.of({os.fspath(path)!r}) was used outside of its test.")
+        return self.neighbours(path)
 
     @property
     def secret(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_sessionplugin.gateway.values import (
@@ -50,8 +50,22 @@ class ErrorLog(logging.Handler):
 
 def render(trace: Sequence[Observed], notes: Iterable[Note] = ()) -> str:
     """A line for each, in order of time, with the seconds since the first."""
-    lines = [Note(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
-    lines = sorted([*lines, *notes], key=lambda line: line.at)
+    return _joined([*_lines(trace), *notes])
+
+
+def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Note] = ()) -> str:
+    """The same of several gateways; each line has the name of its own in front."""
+    width = max(map(len, traces))
+    named = [Note(line.at, f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)]
+    return _joined([*named, *(Note(note.at, f"{'':{width}}  {note.text}") for note in notes)])
+
+
+def _lines(trace: Sequence[Observed]) -> list[Note]:
+    return [Note(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
+
+
+def _joined(lines: Iterable[Note]) -> str:
+    lines = sorted(lines, key=lambda line: line.at)
     return "\n".join(f"{line.at - lines[0].at:8.3f}  {line.text}" for line in lines)
 
 

@@ -38,10 +38,6 @@ class NotEmulated(Exception):
 _PARAMETERS = "sessionplugin_parameters"  # in botocore's context of a call, which its handlers may add to
 
 
-def _nobody() -> None:
-    return None
-
-
 class Gateway(Protocol):
     """What answers the calls of @connections."""
 
@@ -66,7 +62,6 @@ class Door:
         self.calls = calls
         self.faults = faults
         self.gateway: Gateway | None = None
-        self.caller: Callable[[], str | None] = _nobody  # the function that the calling thread works for
         self.races: Races | None = None
         self._emulate = emulate
         self._outlived = outlived
@@ -105,7 +100,7 @@ class Door:
             service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
         )
         # Not later: what the parameters hold is the caller's, who may change it afterwards.
-        call = Call(service.service_name, model.name, self.caller(), needs(asked))
+        call = Call(service.service_name, model.name, invocations.function(), needs(asked))
         self._end_caller(call)
         self.calls.asked(call)
         manage = connection = None

@@ -50,6 +50,10 @@ def neutral(region: str) -> dict[str, str]:
     return {**_NEUTRAL, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
+def leads_elsewhere(name: str) -> bool:
+    return _UNWANTED.fullmatch(name) is not None
+
+
 def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> dict[str, str]:
     """The variables with {table:Name} and {token:name} replaced by what `lookup` gives for the two words."""
 
@@ -79,7 +83,7 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
     """os.environ with the variables and without what leads elsewhere; afterwards exactly as before."""
     before = dict(os.environ)
     for name in before:
-        if _UNWANTED.fullmatch(name):
+        if leads_elsewhere(name):
             del os.environ[name]
     os.environ.update(variables)
     try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import metadata
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class Aws:
     tables: tables.Tables
     region: str
     sources: MotoSources
+    beside: Callable[[Mapping[str, TableSpec], str], Aws]
+    """The same AWS as another project sees it, whose tables are created: its specs, its region."""
 
 
 class Emulated:
@@ -81,6 +84,7 @@ class Emulated:
         self._lock = threading.RLock()
         self._pristine: Contents | None = None
         self._tables = tables.Tables()
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region, for the projects beside
         self._session: Any = None  # boto3's default session, kept from one opening to the next
 
     @contextmanager
@@ -97,16 +101,26 @@ class Emulated:
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield Aws(door, self._tables, self._region, self._sources)
+            yield Aws(door, self._tables, self._region, self._sources, partial(self._beside, door))
 
     def _set_up(self) -> None:
-        session = boto3.session.Session(region_name=self._region)
-        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        _unseen(dynamodb.meta.client)
+        dynamodb, self._sources = self._own_clients(self._region)
         tables.create(self._specs, self._seed, dynamodb)
         self._tables = tables.named(self._specs, dynamodb)
-        self._sources = MotoSources(lambda: _unseen(session.client("sqs")), self._region)
         self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+
+    def _beside(self, door: Door, specs: Mapping[str, TableSpec], region: str) -> Aws:
+        if region not in self._clients:
+            self._clients[region] = self._own_clients(region)
+        dynamodb, sources = self._clients[region]
+        tables.create(specs, {}, dynamodb)
+        return Aws(door, tables.named(specs, dynamodb), region, sources, partial(self._beside, door))
+
+    def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
+        session = boto3.session.Session(region_name=region)
+        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+        _unseen(dynamodb.meta.client)
+        return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
 
     def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
         """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pytest_sessionplugin.aws.items import differences, plain, stored, words
-from pytest_sessionplugin.errors import ItemError, TemplateError
+from pytest_sessionplugin.errors import ItemError, SessionPluginError, TemplateError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -31,6 +32,18 @@ KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 class Tables(dict[str, "Table"]):
     """Logical name -> boto3's Table."""
+
+    neighbours: Callable[[str | os.PathLike[str]], Tables] | None = None
+    """What `of` asks, for as long as a test runs."""
+
+    def of(self, path: str | os.PathLike[str]) -> Tables:
+        """Those of another Chalice project of the repository, in the same AWS; created when they are first asked for.
+
+        `path` is its folder, absolute or from the rootdir.
+        """
+        if self.neighbours is None:
+            raise SessionPluginError(f"dynamodb_tables.of({os.fspath(path)!r}) was used outside of its test.")
+        return self.neighbours(path)
 
     def __missing__(self, name: str) -> Table:
         raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")

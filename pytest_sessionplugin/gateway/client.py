@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -52,13 +53,27 @@ class Gateway:
         self._websockets: list[WebSocket] = []
         self.event_sources: EventSources | None = None
         """What `deliver_events` delivers from; whoever makes the gateway of an app gives it."""
+        self.neighbours: Callable[[str | os.PathLike[str]], Gateway] | None = None
+        """What `of` asks; whoever has several gateways gives it."""
         self.trace = [] if trace is None else trace
         """What crossed the gateway, in order."""
 
     @classmethod
-    def in_process(cls, api: Api, functions: Functions, *, clock: Clock = time.time, ids: Ids = new_id) -> Gateway:
+    def in_process(
+        cls,
+        api: Api,
+        functions: Functions,
+        *,
+        clock: Clock = time.time,
+        ids: Ids = new_id,
+        beside: Gateway | None = None,
+    ) -> Gateway:
+        """`beside`: another one in process; a function of one may post to the sockets of the other."""
         trace: list[Observed] = []
-        shell = InProcess(api, functions, clock=clock, ids=ids, observe=trace.append)
+        neighbour = beside._transport if beside is not None else None
+        if not isinstance(neighbour, InProcess | None):
+            raise TypeError("a gateway in process can only be beside another one in process")
+        shell = InProcess(api, functions, clock=clock, ids=ids, observe=trace.append, beside=neighbour)
         return cls(shell, trace=trace)
 
     @classmethod
@@ -72,12 +87,19 @@ class Gateway:
         websocket_port: int = 0,
         clock: Clock = time.time,
         ids: Ids = new_id,
+        beside: Gateway | None = None,
     ) -> Gateway:
-        """Starts a server of its own, which close() stops. Needs the extra `sockets`."""
+        """Starts a server of its own, which close() stops. Needs the extra `sockets`.
+
+        `beside`: another one on sockets; a function of one may post to the sockets of the other.
+        """
         from .server import Server
         from .sockets import SocketTransport
 
         trace: list[Observed] = []
+        neighbour = beside._transport if beside is not None else None
+        if not isinstance(neighbour, SocketTransport | None):
+            raise TypeError("a gateway on sockets can only be beside another one on sockets")
         server = Server(
             api,
             functions,
@@ -87,8 +109,9 @@ class Gateway:
             clock=clock,
             ids=ids,
             observe=trace.append,
+            beside=neighbour.server if neighbour is not None else None,
         )
-        return cls(SocketTransport(server.start()), trace=trace)
+        return cls(SocketTransport(server.start(), beside=neighbour), trace=trace)
 
     @property
     def urls(self) -> Urls | None:
@@ -147,6 +170,15 @@ class Gateway:
         What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
         """
         return self.event_sources.deliver() if self.event_sources is not None else ()
+
+    def of(self, path: str | os.PathLike[str]) -> Gateway:
+        """That of another Chalice project of the repository, beside this one; the same object every time.
+
+        `path` is its folder, absolute or from the rootdir. It is closed with the test.
+        """
+        if self.neighbours is None:
+            raise LookupError(f"this gateway knows no other one, and so none of {os.fspath(path)}")
+        return self.neighbours(path)
 
     def settle(self) -> None:
         """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.

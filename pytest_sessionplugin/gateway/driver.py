@@ -69,7 +69,11 @@ def _no() -> bool:
 
 
 class Driver:
-    """Thread-safe. `changed` is notified when a function has returned; shells may use it for more."""
+    """Thread-safe. `changed` is notified when a function has returned; shells may use it for more.
+
+    `beside`: another one. They have one lock and are quiet only together, as a function of one may post to a
+    connection of the other.
+    """
 
     def __init__(
         self,
@@ -81,9 +85,14 @@ class Driver:
         clock: Clock,
         ids: Ids,
         observe: Observe | None,
+        beside: Driver | None = None,
     ) -> None:
-        self.changed = threading.Condition(threading.Lock())
+        self.changed: threading.Condition = (
+            beside.changed if beside is not None else threading.Condition(threading.Lock())
+        )
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
+        self._together: list[Driver] = beside._together if beside is not None else []
+        self._together.append(self)
         self._core = GatewayCore(api, ids)
         self._stalled = Stalled()
         self._vouchers = Vouchers()
@@ -190,11 +199,15 @@ class Driver:
     def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = _no) -> None:
         """Waits until no function runs and `idle()`, or until `enough()`; both are called under the lock.
 
-        Raises NotQuiet after so many seconds.
+        Functions of the drivers beside it count, too. Raises NotQuiet after so many seconds.
         """
+
+        def running() -> list[str]:
+            return [function for driver in self._together for function in driver.running.values()]
+
         with self.changed:
-            if not self.changed.wait_for(lambda: enough() or (not self.running and idle()), seconds):
-                raise NotQuiet(tuple(self.running.values()), seconds)
+            if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
+                raise NotQuiet(tuple(running()), seconds)
 
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
         now = self._clock()

@@ -1,11 +1,12 @@
 """The gateway in process: functions run in the thread that calls it. No sockets, no threads, no sleeping.
 
-    shell = InProcess(api, functions, clock=time.time, ids=new_id, observe=None)
+    shell = InProcess(api, functions, clock=time.time, ids=new_id, observe=None, beside=None)
     shell.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
     Gateway(shell)  # for a test
 
 What a function sets off (the $disconnect after a DELETE it made) runs when it has returned, and before the
-outermost call of the test does. Several threads may use it at once: each runs what its own calls set off.
+outermost call of the test does, whichever of the gateways beside each other is called. Several threads may use it
+at once: each runs what its own calls set off.
 No time limit is enforced, as nothing sleeps; tick() does what has fallen due by the clock.
 """
 
@@ -17,6 +18,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from .core import NO_STATUS
@@ -50,6 +52,8 @@ from .values import (
 NO_CLOSE_FRAME = 1006
 
 _Result = TypeVar("_Result")
+_Job = Callable[[], None]
+"""Runs a function that was set off."""
 
 
 class InProcess:
@@ -65,14 +69,17 @@ class InProcess:
         clock: Clock = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
+        beside: InProcess | None = None,
     ) -> None:
+        """`beside`: another shell; they are quiet only together."""
         self._api, self._functions, self._ids = api, functions, ids
-        self._driver = Driver(api, functions, self._hand_over, clock=clock, ids=ids, observe=observe)
+        neighbour = beside._driver if beside is not None else None
+        self._driver: Driver = Driver(
+            api, functions, self._hand_over, clock=clock, ids=ids, observe=observe, beside=neighbour
+        )
         self._replies: dict[str, Reply] = {}
         self._lines: dict[str, InProcessLine] = {}
-        self._calls = _Calls()
-        self._strays: deque[Invoke] = deque()  # set off by threads that run no call of ours
-        self._active = 0  # outermost calls under way, in all threads
+        self._work: _Work = beside._work if beside is not None else _Work()
 
     @property
     def urls(self) -> Urls | None:
@@ -118,7 +125,7 @@ class InProcess:
 
     def settle(self, line: Line | None = None) -> None:
         """From within a handler it returns at once: it could only wait for itself."""
-        if self._calls.stack:
+        if self._work.calls.stack:
             return
         self._drive(lambda: None)
         if line is None:
@@ -137,9 +144,9 @@ class InProcess:
     def manage(self, call: Manage) -> Reply:
         """From a handler, from a thread that a handler started, or from the test itself."""
         reply = self._driver.manage(call)
-        if not self._calls.stack:
+        if not self._work.calls.stack:
             with self._driver.changed:
-                nobody_else = self._strays and not self._active
+                nobody_else = self._work.strays and not self._work.active
             if nobody_else:
                 self._drive(lambda: None)
         return reply
@@ -167,44 +174,44 @@ class InProcess:
 
     def _drive(self, action: Callable[[], _Result]) -> _Result:
         """Does something, then runs in this thread what it sets off, and what that sets off."""
-        todo: deque[Invoke] = deque()
-        outermost = not self._calls.stack
+        todo: deque[_Job] = deque()
+        outermost = not self._work.calls.stack
         with self._driver.changed:
-            self._active += outermost
-        self._calls.stack.append(todo)
+            self._work.active += outermost
+        self._work.calls.stack.append(todo)
         try:
             return action()
         finally:
             self._run(todo, outermost)
 
-    def _run(self, todo: deque[Invoke], outermost: bool) -> None:
+    def _run(self, todo: deque[_Job], outermost: bool) -> None:
         try:
-            while invoke := self._next(todo, outermost):
-                self._driver.run(invoke)
+            while job := self._next(todo, outermost):
+                job()
         except BaseException:  # a handler ended the test; what is left is for the next call
             with self._driver.changed:
-                self._strays.extend(todo)
-                self._active -= outermost
+                self._work.strays.extend(todo)
+                self._work.active -= outermost
             raise
         finally:
-            self._calls.stack.pop()
+            self._work.calls.stack.pop()
 
-    def _next(self, todo: deque[Invoke], outermost: bool) -> Invoke | None:
+    def _next(self, todo: deque[_Job], outermost: bool) -> _Job | None:
         """None ends the call: seen under the lock, so that no stray is left behind."""
         if todo:
             return todo.popleft()
         with self._driver.changed:
-            if outermost and self._strays:
-                return self._strays.popleft()
-            self._active -= outermost
+            if outermost and self._work.strays:
+                return self._work.strays.popleft()
+            self._work.active -= outermost
             return None
 
     def _hand_over(self, effect: Effect) -> None:
         """Called under the lock, in the thread whose call caused the effect."""
         match effect:
             case Invoke():
-                stack = self._calls.stack
-                (stack[-1] if stack else self._strays).append(effect)
+                stack = self._work.calls.stack
+                (stack[-1] if stack else self._work.strays).append(partial(self._driver.run, effect))
             case Respond():
                 self._replies[effect.request_id] = effect.reply
             case Accept():
@@ -224,7 +231,16 @@ class _Calls(threading.local):
     """The calls under way in this thread, the outermost first: what each has set off and not yet run."""
 
     def __init__(self) -> None:
-        self.stack: list[deque[Invoke]] = []
+        self.stack: list[deque[_Job]] = []
+
+
+class _Work:
+    """What was set off and has not run yet, of all shells that are beside each other."""
+
+    def __init__(self) -> None:
+        self.calls = _Calls()
+        self.strays: deque[_Job] = deque()  # set off by threads that run no call of ours
+        self.active = 0  # outermost calls under way, in all threads
 
 
 class InProcessLine:

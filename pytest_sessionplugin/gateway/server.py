@@ -1,7 +1,7 @@
 """The gateway on real sockets: HTTP on one port, WebSocket on another, handlers in parallel threads.
 
     server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0,
-                    clock=time.time, ids=new_id, observe=None, grace=5.0)
+                    clock=time.time, ids=new_id, observe=None, grace=5.0, beside=None)
     with server:  # or start() and stop()
         server.http_url, server.websocket_url  # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
         server.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
@@ -63,11 +63,15 @@ class Server:
         ids: Ids = new_id,
         observe: Observe | None = None,
         grace: float = 5.0,
+        beside: Server | None = None,
     ) -> None:
-        """`grace`: seconds that stop() gives the handlers that are running."""
+        """`grace`: seconds that stop() gives the handlers that are running. `beside`: another server of the same
+        process; they are quiet only together.
+        """
         self._host, self._ports = host, (http_port, websocket_port)
         self._grace = grace
-        self._board = Switchboard(api, functions, clock=clock, ids=ids, observe=observe)
+        neighbour = beside._board if beside is not None else None
+        self._board: Switchboard = Switchboard(api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour)
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[Any]] = set()

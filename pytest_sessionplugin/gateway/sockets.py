@@ -47,25 +47,27 @@ _Line = TypeVar("_Line", bound="SocketLine")
 
 
 class SocketTransport:
-    """Owns the server: close() stops it."""
+    """Owns the server: close() stops it. `beside`: that of the server that it was started beside."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, *, beside: SocketTransport | None = None) -> None:
+        self.server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._together: list[SocketTransport] = beside._together if beside is not None else []
+        self._together.append(self)
         self._asking: set[int] = set()  # threads that wait for an answer
 
     patience = None
 
     @property
     def urls(self) -> Urls | None:
-        return Urls(self._server.http_url, self._server.websocket_url)
+        return Urls(self.server.http_url, self.server.websocket_url)
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         try:
             connection = self._pool.pop()
         except IndexError:
-            netloc = urlsplit(self._server.http_url).netloc
+            netloc = urlsplit(self.server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
             with self._asks():
@@ -78,11 +80,11 @@ class SocketTransport:
         return reply
 
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
-        return self._server.vouch(method, target, claims)
+        return self.server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         with self._asks():
-            line = SocketLine.open(self._server, target, headers)
+            line = SocketLine.open(self.server, target, headers)
         self._lines.add(line)
         line.on_end = self._lines.discard
         return line
@@ -90,16 +92,16 @@ class SocketTransport:
     def settle(self, line: Line | None = None) -> None:
         self._hear()
         if not isinstance(line, SocketLine):
-            self._server.settle()
+            self.server.settle()
             _round_trip(tuple(self._lines))
         else:
-            self._server.settle(line.connection_id, line.arrived)
+            self.server.settle(line.connection_id, line.arrived)
             if not line.waiting():
                 _round_trip([line])
 
     def _hear(self) -> None:
         """What was sent has been read."""
-        _round_trip([each for each in tuple(self._lines) if each.unread])
+        _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
 
     @contextlib.contextmanager
     def _asks(self) -> Iterator[None]:
@@ -111,37 +113,37 @@ class SocketTransport:
             self._asking.discard(thread)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        return self._server.invoke(function, event)
+        return self.server.invoke(function, event)
 
     def manage(self, call: Manage) -> Reply:
-        return self._server.manage(call)
+        return self.server.manage(call)
 
     def stall(self, connection_id: str, held: Held) -> None:
-        self._server.stall(connection_id, held)
+        self.server.stall(connection_id, held)
 
     def resume(self, connection_id: str) -> None:
-        self._server.resume(connection_id)
+        self.server.resume(connection_id)
 
     def lose_disconnect(self, connection_id: str) -> None:
-        self._server.lose_disconnect(connection_id)
+        self.server.lose_disconnect(connection_id)
 
     def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
         asking = set(self._asking)  # first: who asks from here on is not among them
         if not asking.issuperset(threads):
             return False
         self._hear()
-        return self._server.at_rest(len(asking), invocations)
+        return self.server.at_rest(len(asking), invocations)
 
     def due(self) -> float | None:
-        return self._server.due()
+        return self.server.due()
 
     def tick(self) -> None:
-        self._server.tick()
+        self.server.tick()
 
     def close(self) -> None:
         while self._pool:
             self._pool.pop().close()
-        self._server.stop()
+        self.server.stop()
 
 
 class SocketLine:

@@ -54,9 +54,27 @@ class Line(Protocol):
 
 
 class Switchboard:
-    def __init__(self, api: Api, functions: Functions, *, clock: Clock, ids: Ids, observe: Observe | None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        functions: Functions,
+        *,
+        clock: Clock,
+        ids: Ids,
+        observe: Observe | None,
+        beside: Switchboard | None = None,
+    ) -> None:
         self.new_id = ids
-        self.driver = Driver(api, functions, self._hand_over, self._perform, clock=clock, ids=ids, observe=observe)
+        self.driver: Driver = Driver(
+            api,
+            functions,
+            self._hand_over,
+            self._perform,
+            clock=clock,
+            ids=ids,
+            observe=observe,
+            beside=beside.driver if beside is not None else None,
+        )
         self.workers: Workers[Invoke] = Workers(self._run)
         self.interrupt: BaseException | None = None  # what ended a handler and is meant to end more than it
         self.loop: asyncio.AbstractEventLoop  # from run() on

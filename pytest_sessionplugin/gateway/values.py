@@ -6,7 +6,7 @@ No behaviour.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -69,6 +69,12 @@ class Api:
     stage: str = "api"
     region: str = "us-east-1"
     account_id: str = "123456789012"
+
+    def numbered(self, number: int) -> Api:
+        """The APIs of another app of the account, with ids of their own; 0 is the first app's."""
+        if number == 0:
+            return self
+        return replace(self, rest_api_id=f"r3stapi{number:03}", websocket_api_id=f"w3bs0ck{number:03}")
 
     def host(self, api_id: str) -> str:
         return f"{api_id}.execute-api.{self.region}.amazonaws.com"

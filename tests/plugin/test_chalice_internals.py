@@ -267,41 +267,55 @@ def test_each_of_1200_requests_in_8_threads_has_its_own_request_and_context(app:
 
     app.register_blueprint(blueprint)
     run = functions(app, project)
-    wrong: list[object] = []
+    right: list[bool] = []
 
     def work(thread: int) -> None:
         for number in range(150):
             invoke = rest(["/app/{name}", "/blueprint/{name}"][number % 2], name=f"{thread}-{number}")
             answer = run(invoke)["body"]
-            if answer != f'{{"name":"{thread}-{number}","id":"{invoke.invocation_id}"}}':
-                wrong.append(answer)
+            right.append(answer == f'{{"name":"{thread}-{number}","id":"{invoke.invocation_id}"}}')
 
     in_threads(8, work)
-    assert wrong == []
+    assert right == [True] * 1200
 
 
-def test_the_first_events_in_parallel_all_pass_the_middleware(app: Chalice, project: Project) -> None:
+def test_the_first_frames_of_400_apps_in_parallel_all_pass_the_middleware(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Chalice keeps middleware in a generator, which only the first to come would find full."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "")
+    together = threading.Barrier(4)
+    apps = [functions(guarded(), project) for _ in range(400)]
+    answers: list[object] = []
+
+    def work(_: int) -> None:
+        for run in apps:
+            invoke = websocket("message")
+            together.wait(5)
+            answer = run(invoke)
+            answers.append((answer["statusCode"], answer["body"] == invoke.invocation_id))
+
+    in_threads(4, work)
+    assert answers == [(401, True)] * 1600
+
+
+def guarded() -> Chalice:
+    """An app that has handled nothing yet, and lets nothing through to its handler."""
+    from chalice.app import Chalice
+
+    app = Chalice("chat", configure_logs=False)
+    app.experimental_feature_flags.add("WEBSOCKETS")
 
     @app.on_ws_message()
     def message(event: Any) -> dict[str, Any]:
-        return {"statusCode": 200}
+        return {"statusCode": 200, "body": "past the guard"}
 
     @app.middleware("websocket")
     def guard(event: Any, get_response: Any) -> dict[str, Any]:
-        return {"statusCode": 401}
+        return {"statusCode": 401, "body": event.context.aws_request_id}
 
-    run = functions(app, project)
-    handler: Any = app.handler_map["message"]
-    statuses: list[int] = []
-
-    def work(_: int) -> None:
-        handler.handler = None  # as in an app that has handled nothing yet
-        statuses.append(run(websocket("message"))["statusCode"])
-
-    for _ in range(20):
-        in_threads(4, work)
-    assert statuses == [401] * 80
+    return app
 
 
 def test_a_websocket_function_has_no_request_of_another_one(app: Chalice, project: Project) -> None:

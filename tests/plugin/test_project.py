@@ -11,7 +11,7 @@ from pytest_sessionplugin import in_memory
 from pytest_sessionplugin.aws.memory import Memory, specs_of
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError
 from pytest_sessionplugin.project import Project
-from tests.plugin.conftest import PYPROJECT
+from tests.plugin.conftest import PYPROJECT, write_project
 
 # --- on disk
 
@@ -22,11 +22,12 @@ def test_the_stage_s_variables_are_over_those_of_all(project: Project) -> None:
     assert Project(project.root, "none of these").environment == project.environment
 
 
-def test_settings_are_the_project_s_or_else_the_rootdir_s(project: Project, tmp_path: Path) -> None:
-    assert project.section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
-    (project.root / "pyproject.toml").rename(tmp_path.parent / "pyproject.toml")
-    assert Project(project.root, outer=tmp_path.parent).section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
-    assert Project(project.root).section("env") == {}
+def test_settings_are_the_project_s_or_else_the_rootdir_s(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "service")
+    assert Project(root).section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
+    (root / "pyproject.toml").rename(tmp_path / "pyproject.toml")
+    assert Project(root, outer=tmp_path).section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
+    assert Project(root).section("env") == {}
 
 
 def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) -> None:

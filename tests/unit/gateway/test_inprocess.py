@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -136,6 +137,22 @@ def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: Ap
         bob.receive_nothing()
         assert alice.receive_text() == "done"
         sending.result(10)
+
+
+def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them with a frame under way, from the handler of another client."""
+    monkeypatch.setattr(threading.Condition, "wait", lambda *_: pytest.fail("it waits"))
+    monkeypatch.setattr(time, "sleep", lambda *_: pytest.fail("it sleeps"))
+    with gateway.websocket() as alice, gateway.websocket() as bob:
+        for number in range(1000):
+            bob.receive_nothing()
+            alice.send_text(f"post {bob.connection_id} {number}")
+            with pytest.raises(AssertionError, match=rf"expected no frame, received {number}\b"):
+                bob.receive_nothing()
+            assert bob.receive_text() == str(number)
+            bob.frames.clear()  # each failure shows them all
 
 
 def test_a_gateway_that_does_not_get_quiet_says_who_still_runs(

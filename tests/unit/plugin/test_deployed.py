@@ -9,13 +9,13 @@ import pytest
 
 from pytest_sessionplugin.deployed import Deployed, StageGateway
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
-from pytest_sessionplugin.kit import Wishes
+from pytest_sessionplugin.kit import ChaliceMark
 
 TARGET = "https://a.example/api,wss://b.example/api"
 
 
-def deployed(wishes: Wishes | None = None, table: Mapping[str, Any] | None = None) -> Deployed:
-    return Deployed(TARGET, 5.0, wishes or Wishes(), table or {})
+def deployed(mark: ChaliceMark | None = None, table: Mapping[str, Any] | None = None) -> Deployed:
+    return Deployed(TARGET, 5.0, mark or ChaliceMark(), table or {})
 
 
 @pytest.mark.parametrize("name", ["aws", "app", "load", "clock", "whatever_comes"])
@@ -29,9 +29,9 @@ def test_private_names_are_no_capabilities() -> None:
 
 
 def test_an_app_of_the_tests_own_cannot_be_had() -> None:
-    for wishes in (Wishes.of(fresh=True), Wishes.of(env={"A": "1"})):
+    for mark in (ChaliceMark.of(fresh=True), ChaliceMark.of(env={"A": "1"})):
         with pytest.raises(NotOnThisTarget, match="no app of the test's own"):
-            deployed(wishes)
+            deployed(mark)
 
 
 def test_its_gateway_has_urls_and_no_more_than_a_client_sees() -> None:

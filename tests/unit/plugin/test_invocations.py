@@ -12,9 +12,16 @@ from pytest_sessionplugin import invocations
 from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.gateway.values import FunctionTimedOut, Invoke
-from pytest_sessionplugin.invocations import FaultyFunctions, Killed, caller, here
+from pytest_sessionplugin.invocations import FaultyFunctions, Killed, caller, function, here
 
 INVOKE = Invoke("id", "message", {"requestContext": {"connectionId": "VNR="}})
+
+
+NAMES = {"message": "websocket_message", "sweep": "sweep"}
+
+
+def faulty(functions: Any, faults: Faults | None = None, disconnect: str | None = None) -> FaultyFunctions:
+    return FaultyFunctions(functions, NAMES, faults or Faults(), disconnect)
 
 
 def in_a_thread(action: Any) -> Any:
@@ -32,13 +39,43 @@ def test_a_call_is_of_the_invocation_in_its_thread_or_of_the_only_one() -> None:
         assert (mine.id, mine.function) == ("id", "message")
         assert in_a_thread(here) is None
         assert in_a_thread(caller) is mine is caller()
-        with invocations._entered(invocations.Invocation("another", "one")):
+        with invocations._entered(invocations.Invocation("another", "one", "one")):
             assert in_a_thread(caller) is None
         return "done"
 
-    assert FaultyFunctions(handler, Faults(), None)(INVOKE) == "done"
+    assert faulty(handler)(INVOKE) == "done"
     assert caller() is None
     assert in_a_thread(caller) is None
+
+
+def test_a_thread_works_for_the_one_function_that_is_under_way_and_for_nobody_if_there_are_two() -> None:
+    heard: list[Any] = []
+
+    def handler(invoke: Invoke) -> Any:
+        heard.extend([function(), in_a_thread(function)])
+        if invoke.function == "message":
+            functions(Invoke("2", "sweep", {}))
+
+    functions = faulty(handler)
+    functions(INVOKE)
+    assert heard == ["websocket_message", "websocket_message", "sweep", None]
+    assert (function(), in_a_thread(function)) == (None, None)
+
+
+def test_the_test_s_own_thread_works_for_no_function_that_runs_in_another() -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def handler(invoke: Invoke) -> None:
+        began.set()
+        ended.wait(10)
+
+    functions = faulty(handler)
+    thread = threading.Thread(target=functions, args=[INVOKE])
+    thread.start()
+    assert began.wait(10)
+    assert (function(), in_a_thread(function)) == (None, "websocket_message")
+    ended.set()
+    thread.join()
 
 
 def test_a_late_answer_is_a_time_out_and_an_error_is_an_error() -> None:
@@ -49,10 +86,10 @@ def test_a_late_answer_is_a_time_out_and_an_error_is_an_error() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        FaultyFunctions(fails, faults, None)(INVOKE)
+        faulty(fails, faults)(INVOKE)
     done: list[str] = []
     with pytest.raises(FunctionTimedOut, match="the answer of message came too late"):
-        FaultyFunctions(lambda invoke: done.append(invoke.invocation_id), faults, None)(INVOKE)
+        faulty(lambda invoke: done.append(invoke.invocation_id), faults)(INVOKE)
     assert done == ["id"]
 
 
@@ -67,13 +104,13 @@ def test_who_is_killed_has_timed_out_whatever_it_makes_of_it(survives: bool) -> 
         return {"statusCode": 200}
 
     with pytest.raises(FunctionTimedOut):
-        FaultyFunctions(handler, Faults(), None)(INVOKE)
+        faulty(handler)(INVOKE)
 
 
 def test_a_disconnect_that_is_lost_never_runs() -> None:
     faults, ran = Faults(), list[str]()
     faults.disconnect_lost("VNR=", times=1)
-    functions = FaultyFunctions(lambda invoke: ran.append(invoke.function), faults, "message")
+    functions = faulty(lambda invoke: ran.append(invoke.function), faults, "message")
     functions(INVOKE)
     assert ran == []
     functions(INVOKE)

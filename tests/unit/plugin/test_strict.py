@@ -7,7 +7,7 @@ import pytest
 from pytest_sessionplugin import strict
 from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.errors import BlockedCall
-from pytest_sessionplugin.kit import Wishes
+from pytest_sessionplugin.kit import ChaliceMark
 
 FAULT = Fault("dynamodb", Kind.UNREACHABLE)
 BLOCKED = BlockedCall("translate", "ListLanguages", "nothing emulates it.")
@@ -40,18 +40,18 @@ def test_what_is_allowed_is_no_problem() -> None:
 
 
 def test_a_mark_takes_one_switch_or_several() -> None:
-    assert Wishes.of(allow="open_sockets").allow == {"open_sockets"}
-    assert Wishes.of(allow=["open_sockets", "blocked_calls"]).allow == {"open_sockets", "blocked_calls"}
+    assert ChaliceMark.of(allow="open_sockets").allow == {"open_sockets"}
+    assert ChaliceMark.of(allow=["open_sockets", "blocked_calls"]).allow == {"open_sockets", "blocked_calls"}
     with pytest.raises(ValueError, match="allow: there is no open_socket; there are open_sockets, unfired_faults"):
-        Wishes.of(allow="open_socket")
+        ChaliceMark.of(allow="open_socket")
 
 
-def test_a_test_adds_to_what_its_module_wishes() -> None:
-    outer = Wishes.of(env={"A": "outer", "B": "outer"}, allow="open_sockets")
-    inner = Wishes.of(env={"A": "inner"}, allow="blocked_calls").over(outer)
-    assert inner == Wishes(True, {"A": "inner", "B": "outer"}, frozenset({"open_sockets", "blocked_calls"}))
+def test_a_test_adds_to_what_its_module_asks_for() -> None:
+    outer = ChaliceMark.of(env={"A": "outer", "B": "outer"}, allow="open_sockets")
+    inner = ChaliceMark.of(env={"A": "inner"}, allow="blocked_calls").over(outer)
+    assert inner == ChaliceMark(True, {"A": "inner", "B": "outer"}, frozenset({"open_sockets", "blocked_calls"}))
 
 
 def test_an_environment_of_its_own_needs_an_app_of_its_own() -> None:
-    assert Wishes.of(env={"A": "1"}).fresh
-    assert not Wishes.of().fresh
+    assert ChaliceMark.of(env={"A": "1"}).fresh
+    assert not ChaliceMark.of().fresh

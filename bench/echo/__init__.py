@@ -1,0 +1,1 @@
+"""A Chalice project of two tables and one handler."""
