@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
+    from pytest_sessionplugin.bad_tokens import BadToken
+    from pytest_sessionplugin.clock import Clock
     from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AuthorizerNotRun": "errors",
+    "BadToken": "bad_tokens",
     "BlockedCall": "errors",
     "Calls": "aws.calls",
+    "Clock": "clock",
     "ConnectionClosed": "gateway.client",
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
@@ -42,8 +46,10 @@ _HOMES = {
 
 __all__ = [
     "AuthorizerNotRun",
+    "BadToken",
     "BlockedCall",
     "Calls",
+    "Clock",
     "ConnectionClosed",
     "Faults",
     "Gateway",

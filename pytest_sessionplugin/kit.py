@@ -22,6 +22,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.project import Project
+from pytest_sessionplugin.schedules import Rota
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.clock import Agenda, Clock
     from pytest_sessionplugin.gateway.client import Gateway
 
 
@@ -110,6 +112,7 @@ class Kit:
         self.faults = Faults()
         self._errors = ErrorLog()
         self._stack = ExitStack()
+        self._time = ExitStack()  # goes back last: what is closed is closed at the test's time
         self._before = dict(os.environ)
         self._told: dict[str, str] = {}
 
@@ -160,6 +163,34 @@ class Kit:
         return gateway
 
     @cached_property
+    def clock(self) -> Clock:
+        from pytest_sessionplugin.clock import Clock
+
+        return self._time.enter_context(Clock(self._agendas, self._settle))
+
+    def _agendas(self, schedules: bool) -> list[Agenda]:
+        """Of what is open; but schedules are the app's, and open it."""
+        from pytest_sessionplugin.aws.ttl import TimeToLive
+
+        agendas: list[Agenda] = []
+        if schedules:
+            agendas.append(self._rota())
+        if "gateway" in self.__dict__:
+            agendas.append(self.gateway)
+        if "aws" in self.__dict__:
+            agendas.append(TimeToLive(self.aws.rows, self.clock.ttl_lag))
+        return agendas
+
+    def _rota(self) -> Rota:
+        from pytest_sessionplugin.chalice_internals import schedules
+
+        return Rota(schedules(self.app), self.gateway.invoke, self.world.memory.region, self.clock.began)
+
+    def _settle(self) -> None:
+        if "gateway" in self.__dict__:
+            self.gateway.settle()
+
+    @cached_property
     def _copies(self) -> Copies:
         copies = Copies(self.world.project.root)
         self._stack.callback(copies.close)
@@ -197,7 +228,8 @@ class Kit:
         )
 
     def close(self) -> None:
-        self._stack.close()
+        with self._time:
+            self._stack.close()
 
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""

@@ -131,8 +131,10 @@ class Tokens:
         self._server: JwksServer | None = None
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
-        import jwt
+        return self.sign(self.claims(subject, expires_in=expires_in, **claims))
 
+    def claims(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> dict[str, Any]:
+        """What such a token says."""
         now = self._clock()
         said = {
             "sub": subject,
@@ -143,13 +145,20 @@ class Tokens:
             "jti": uuid.uuid4().hex,
             **claims,
         }
-        key = self._keys[-1]
-        return jwt.encode(
-            {name: value for name, value in said.items() if value is not None},
-            key.private,
-            algorithm=key.algorithm,
-            headers={"kid": key.id} if key.id else None,
-        )
+        return {name: value for name, value in said.items() if value is not None}
+
+    def sign(self, claims: Mapping[str, Any], key: Key | None = None) -> str:
+        """A token that says just this, signed with the newest key or another one."""
+        import jwt
+
+        key = key or self.key
+        headers = {"kid": key.id} if key.id else None
+        return jwt.encode(dict(claims), key.private, algorithm=key.algorithm, headers=headers)
+
+    @property
+    def key(self) -> Key:
+        """The newest."""
+        return self._keys[-1]
 
     @property
     def secret(self) -> str:
@@ -164,7 +173,7 @@ class Tokens:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The public keys, the newest last. Those before a rotation stay: their tokens are still good."""
+        """The public keys, the newest last; there are older ones only while an overlap lasts."""
         return {"keys": [key.jwk for key in self._keys]}
 
     @property
@@ -177,11 +186,18 @@ class Tokens:
             self._server = JwksServer(lambda: self.jwks)
         return self._server.url
 
-    def rotate(self) -> None:
-        """From now on signs with a new key, of a new `kid`."""
+    def rotate(self, *, overlap: bool = False) -> None:
+        """From now on signs with a new key, of a new `kid`, and publishes it alone: older tokens are good until the app
+        asks again. With an `overlap` the keys before it are published too, until `end_overlap`.
+        """
         if self.settings.algorithm == "HS256":
             raise SessionPluginError("HS256 has one shared secret; rotation is for RS256 and ES256.")
-        self._keys.append(Key.new(self.settings.algorithm))
+        new = Key.new(self.settings.algorithm)
+        self._keys = [*self._keys, new] if overlap else [new]
+
+    def end_overlap(self) -> None:
+        """From now on publishes the newest key alone."""
+        self._keys = [self.key]
 
     def start_over(self) -> None:
         """Undoes the rotations."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
 
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.aws.ttl import Rows
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
@@ -45,6 +46,7 @@ class Aws:
     door: Door
     tables: tables.Tables
     region: str
+    rows: Rows
 
 
 class Emulated:
@@ -82,7 +84,7 @@ class Emulated:
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield Aws(door, self._tables, self._region)
+            yield Aws(door, self._tables, self._region, TimedRows(self._lock))
 
     def _set_up(self) -> None:
         dynamodb = self._own_resource()
@@ -120,6 +122,33 @@ class Emulated:
             self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
 
 
+class TimedRows:
+    """What moto holds in tables with TTL, of any account and region, as `ttl.Rows` describes it."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+
+    def ends(self) -> list[float]:
+        with self._lock:
+            return [end for _, _, end in self._all()]
+
+    def remove(self, ended: Callable[[float], bool]) -> None:
+        with self._lock:
+            for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
+                table.delete_item(item.hash_key, item.range_key)
+
+    def _all(self) -> Iterator[tuple[Any, Any, float]]:
+        """Table, row, and the number in its TTL attribute."""
+        for table in _dynamodb_tables():
+            if table.ttl["TimeToLiveStatus"] == "ENABLED":
+                name, ranged = table.ttl["AttributeName"], table.has_range_key
+                for at_hash_key in table.items.values():
+                    for item in at_hash_key.values() if ranged else [at_hash_key]:
+                        value = item.attrs.get(name)
+                        if value is not None and value.type == "N":
+                            yield table, item, float(value.value)
+
+
 def _through_open_door(request: Any, **_: Any) -> Any:
     if HOOK.door is None:
         raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
@@ -155,6 +184,14 @@ def _instances() -> list[Any]:
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
+
+
+def _dynamodb_tables() -> Iterator[Any]:
+    for backends in _instances():
+        if backends.service_name == "dynamodb":
+            for account in backends.values():
+                for backend in account.values():
+                    yield from backend.tables.values()
 
 
 def _contents() -> Contents:

@@ -83,6 +83,7 @@ class Driver:
         self._perform = perform
         self._clock = clock
         self._observe = observe
+        self._own = _Own()
 
     def receive(self, event: Input, error: BaseException | None = None) -> None:
         """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
@@ -153,15 +154,20 @@ class Driver:
 
     def _call(self, invoke: Invoke) -> Any:
         """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""
-        return json.loads(json.dumps(self._functions(invoke)))
+        self._own.invocations.append(invoke.invocation_id)
+        try:
+            return json.loads(json.dumps(self._functions(invoke)))
+        finally:
+            self._own.invocations.pop()
 
     def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = _no) -> None:
         """Waits until no function runs and `idle()`, or until `enough()`; both are called under the lock.
 
-        Raises NotQuiet after so many seconds.
+        A function that waits does not wait for itself. Raises NotQuiet after so many seconds.
         """
+        own = set(self._own.invocations)
         with self.changed:
-            if not self.changed.wait_for(lambda: enough() or (not self.running and idle()), seconds):
+            if not self.changed.wait_for(lambda: enough() or (self.running.keys() <= own and idle()), seconds):
                 raise NotQuiet(tuple(self.running.values()), seconds)
 
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
@@ -177,3 +183,10 @@ class Driver:
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
             self._hand_over(effect)
+
+
+class _Own(threading.local):
+    """The invocations that this thread is in, the outermost first."""
+
+    def __init__(self) -> None:
+        self.invocations: list[str] = []
