@@ -109,12 +109,12 @@ class Clock:
                 if (its := agenda.due()) is not None and its <= self._now.timestamp():
                     agenda.tick()
                     self._settle()
-        self._set(target)
+        self._set(max(self._now, target))  # what was done may have moved time itself: a handler that takes long
 
     def _set(self, moment: datetime) -> None:
         seconds, rest = divmod(moment - self._now, SECOND)
         self._traveller.shift(seconds)
-        # Versions before 3.3 would cut off a nanosecond here and there.
+        # Versions before 3.4 would cut off a nanosecond here and there.
         self._traveller.shift(rest.microseconds / 1e6 + 2e-10)
         self._now = moment
         if time.time() != moment.timestamp():

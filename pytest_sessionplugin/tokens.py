@@ -90,11 +90,22 @@ class Key:
         if self.algorithm == "HS256":
             raise SessionPluginError("HS256 has a shared secret and no public key; use RS256 or ES256.")
 
+    @property
+    def signer(self) -> Any:
+        """What PyJWT signs with."""
+        return self.private if self.algorithm == "HS256" else self._loaded()
+
     def _loaded(self) -> Any:
         self.require_public()
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return _private_key(self.private)
 
-        return load_pem_private_key(self.private.encode(), None)
+
+@cache
+def _private_key(pem: str) -> Any:
+    """Kept, since reading an RSA key checks it, which costs fifty milliseconds."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem.encode(), None)
 
 
 def _new_pem(algorithm: str) -> str:
@@ -153,7 +164,7 @@ class Tokens:
 
         key = key or self.key
         headers = {"kid": key.id} if key.id else None
-        return jwt.encode(dict(claims), key.private, algorithm=key.algorithm, headers=headers)
+        return jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers)
 
     @property
     def key(self) -> Key:

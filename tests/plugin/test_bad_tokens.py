@@ -135,7 +135,7 @@ def connect(event):
 """
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ["HS256", "ES256"])
 def test_a_test_runs_once_for_each_that_matters_to_its_app(stranger: Stranger, algorithm: str) -> None:
     body = """
         import pytest
@@ -230,9 +230,9 @@ def test_keys_rotate_in_front_of_an_app(stranger: Stranger) -> None:
 [tool.pytest.ini_options]
 filterwarnings = ["error"]
 [tool.sessionplugin.tokens]
-algorithm = "ES256"
+algorithm = "RS256"
 [tool.sessionplugin.env]
-ALGORITHM = "ES256"
+ALGORITHM = "RS256"
 KEYS = "{token:jwks_url}"
 """
     (stranger.root / "app.py").write_text(APP)

@@ -103,6 +103,16 @@ def test_a_deadline_between_two_microseconds_is_met_too(fraction: float) -> None
         assert [0 <= met - deadline < 2e-6 for met in agenda.met] == [True]
 
 
+def test_what_takes_long_moves_time_itself_and_it_never_goes_back() -> None:
+    with clock_of(agenda := Deadlines()) as clock:
+        start = time()
+        agenda.pending = [start + 10, start + 20, start + 110]
+        agenda.then = lambda now: clock.advance(seconds=50) if now == start + 10 else None
+        clock.advance(seconds=30)
+        assert agenda.met == [start + 10, start + 20]
+        assert time() == start + 60
+
+
 def test_everything_is_settled_before_time_moves_and_after_each_deadline() -> None:
     settled: list[float] = []
     agenda = Deadlines()
