@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.memory import in_memory
     from pytest_sessionplugin.aws.race import Race, Races
     from pytest_sessionplugin.aws.running import tables_at
+    from pytest_sessionplugin.bad_tokens import BadToken
+    from pytest_sessionplugin.clock import Clock
     from pytest_sessionplugin.errors import (
         AuthorizerNotRun,
         BlockedCall,
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AuthorizerNotRun": "errors",
+    "BadToken": "bad_tokens",
     "BlockedCall": "errors",
     "Calls": "aws.calls",
+    "Clock": "clock",
     "ConnectionClosed": "gateway.client",
     "Denial": "aws.calls",
     "Faults": "aws.faults",
@@ -60,8 +64,10 @@ _HOMES = {
 
 __all__ = [
     "AuthorizerNotRun",
+    "BadToken",
     "BlockedCall",
     "Calls",
+    "Clock",
     "ConnectionClosed",
     "Denial",
     "Faults",

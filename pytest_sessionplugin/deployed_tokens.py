@@ -63,8 +63,19 @@ class DeployedTokens(Tokens):
     def jwks_url(self) -> NoReturn:
         raise self._lacking("JWKS of this process")
 
-    def rotate(self) -> None:
+    @property
+    def key(self) -> Key:
+        self._require_key(f"key to sign tokens with: set {KEY}")
+        return super().key
+
+    def rotate(self, *, overlap: bool = False) -> NoReturn:
         raise self._lacking("key that a test could rotate")
+
+    def end_overlap(self) -> NoReturn:
+        raise self._lacking("key that a test could rotate")
+
+    def of(self, path: str | os.PathLike[str]) -> NoReturn:
+        raise self._lacking("other app beside it")
 
     def _require_key(self, what: str) -> None:
         if not self._has_key:

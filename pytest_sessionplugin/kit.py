@@ -27,6 +27,7 @@ from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
+from pytest_sessionplugin.schedules import Rota
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render, render_several
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.chalice_internals import Process
+    from pytest_sessionplugin.clock import Agenda, Clock
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.processes import Processes
 
@@ -159,6 +161,7 @@ class Kit:
         self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
         self.before = dict(os.environ)
         self.told = frozenset({*setup.memory.variables, *mark.env})  # variables of this project
+        self._time = ExitStack()  # goes back last: what is closed is closed at the test's time
         self._told: dict[str, str] = {}
 
     @property
@@ -266,6 +269,33 @@ class Kit:
         return Processes(self._stack.enter_context(ExitStack()), self._errors)
 
     @cached_property
+    def clock(self) -> Clock:
+        from pytest_sessionplugin.clock import Clock
+
+        return self._time.enter_context(Clock(self._agendas, self._settle))
+
+    def _agendas(self, schedules: bool) -> list[Agenda]:
+        """Of what is open; but schedules are the app's, and open it."""
+        from pytest_sessionplugin.aws.ttl import TimeToLive
+
+        agendas: list[Agenda] = []
+        if schedules:
+            agendas.append(self._rota())
+        agendas += self.gateways.values()
+        if "aws" in self.__dict__:
+            agendas.append(TimeToLive(self.aws.rows, self.clock.ttl_lag))
+        return agendas
+
+    def _rota(self) -> Rota:
+        from pytest_sessionplugin.chalice_internals import schedules
+
+        return Rota(schedules(self.app), self.gateway.invoke, self.setup.memory.region, self.clock.began)
+
+    def _settle(self) -> None:
+        if "gateway" in self.__dict__:
+            self.gateway.settle()
+
+    @cached_property
     def _copies(self) -> Copies:
         copies = Copies(self.setup.project.root)
         self._stack.callback(copies.close)
@@ -310,7 +340,8 @@ class Kit:
         )
 
     def close(self) -> None:
-        self._stack.close()
+        with self._time:
+            self._stack.close()
 
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.bad_tokens import BadToken
+    from pytest_sessionplugin.clock import Clock
     from pytest_sessionplugin.deployed import Deployed
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.kit import Kit, Setups
@@ -86,6 +88,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "_bad_jwt" in metafunc.fixturenames and not _chosen(metafunc, "bad_jwt"):
+        metafunc.parametrize("_bad_jwt", _bad_jwts(metafunc.config), indirect=True)
     marker = metafunc.definition.get_closest_marker("targets")
     if marker is None:
         return
@@ -213,6 +217,20 @@ def jwt_tokens(_sessionplugin: Kit) -> Tokens:
 
 
 @pytest.fixture
+def bad_jwt(_sessionplugin: Kit, _bad_jwt: str | None, request: pytest.FixtureRequest) -> BadToken:
+    """A token that the app must refuse: a test runs once with each usual one."""
+    from pytest_sessionplugin import bad_tokens
+
+    return bad_tokens.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens)
+
+
+@pytest.fixture
+def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
+    """Its name, unless the test itself chose; not known to a team that has a bad_jwt of its own."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
 def chalice_app(_sessionplugin: Kit) -> Chalice:
     """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
     return _sessionplugin.app
@@ -229,6 +247,12 @@ def chalice_load(_sessionplugin: Kit) -> Callable[[str], ModuleType]:
 def chalice_gateway(_sessionplugin: Kit) -> Gateway:
     """HTTP and WebSocket in front of the app, as API Gateway serves them."""
     return _sessionplugin.gateway
+
+
+@pytest.fixture
+def chalice_clock(_sessionplugin: Kit) -> Clock:
+    """Time stands still; `advance(minutes=10)` moves it, and does what falls due on the way."""
+    return _sessionplugin.clock
 
 
 @pytest.fixture
@@ -250,6 +274,21 @@ def aws_race(_sessionplugin: Kit) -> Races:
     """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.races
+
+
+def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
+    """Whether the test itself is parametrised by it."""
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
+        if fixture in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):
+            return True
+    return False
+
+
+def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
+    from pytest_sessionplugin import bad_tokens
+
+    return bad_tokens.names(options.find_table(config.stash[OPTIONS].root, config.rootpath).get("tokens", {}))
 
 
 def _setups(config: pytest.Config) -> Setups:

@@ -1,10 +1,11 @@
-"""Runs functions at their rates, each in a thread of its own. Knows neither Chalice nor a gateway."""
+"""Runs functions at their rates: a Timer in real time, a Rota when it is told. Knows neither Chalice nor a gateway."""
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -62,6 +63,39 @@ class Timer:
                 self._functions(Invoke(str(uuid.uuid4()), schedule.function, event))
             except Exception:  # noqa: BLE001, S112 - the next run is another one
                 continue
+
+
+class Rota:
+    """An agenda for a clock that somebody moves: every moment from now on, counted in periods from `began`.
+
+    `run` takes a function's name and its event; what it raises leaves tick(), and that moment is over.
+    """
+
+    def __init__(
+        self,
+        schedules: Sequence[Schedule],
+        run: Callable[[str, Mapping[str, Any]], Any],
+        region: str,
+        began: datetime,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._region = region
+        self._clock = clock
+        start = began.timestamp()
+        passed = clock() - start
+        self._next = {one: start + (passed // one.seconds + 1) * one.seconds for one in schedules}
+
+    def due(self) -> float | None:
+        return min(self._next.values(), default=None)
+
+    def tick(self) -> None:
+        now = self._clock()
+        for schedule, moment in self._next.items():
+            if moment <= now:
+                self._next[schedule] = moment + schedule.seconds
+                at = datetime.fromtimestamp(moment, timezone.utc)
+                self._run(schedule.function, scheduled_event(schedule.function, self._region, at))
 
 
 def scheduled_event(function: str, region: str, now: datetime) -> dict[str, Any]:

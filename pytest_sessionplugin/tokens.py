@@ -91,11 +91,22 @@ class Key:
         if self.algorithm == "HS256":
             raise SessionPluginError("HS256 has a shared secret and no public key; use RS256 or ES256.")
 
+    @property
+    def signer(self) -> Any:
+        """What PyJWT signs with."""
+        return self.private if self.algorithm == "HS256" else self._loaded()
+
     def _loaded(self) -> Any:
         self.require_public()
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return _private_key(self.private)
 
-        return load_pem_private_key(self.private.encode(), None)
+
+@cache
+def _private_key(pem: str) -> Any:
+    """Kept, since reading an RSA key checks it, which costs fifty milliseconds."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem.encode(), None)
 
 
 def _new_pem(algorithm: str) -> str:
@@ -134,8 +145,10 @@ class Tokens:
         """What `of` asks, for as long as a test runs."""
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
-        import jwt
+        return self.sign(self.claims(subject, expires_in=expires_in, **claims))
 
+    def claims(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> dict[str, Any]:
+        """What such a token says."""
         now = self._clock()
         said = {
             "sub": subject,
@@ -146,13 +159,20 @@ class Tokens:
             "jti": uuid.uuid4().hex,
             **claims,
         }
-        key = self._keys[-1]
-        return jwt.encode(
-            {name: value for name, value in said.items() if value is not None},
-            key.private,
-            algorithm=key.algorithm,
-            headers={"kid": key.id} if key.id else None,
-        )
+        return {name: value for name, value in said.items() if value is not None}
+
+    def sign(self, claims: Mapping[str, Any], key: Key | None = None) -> str:
+        """A token that says just this, signed with the newest key or another one."""
+        import jwt
+
+        key = key or self.key
+        headers = {"kid": key.id} if key.id else None
+        return jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers)
+
+    @property
+    def key(self) -> Key:
+        """The newest."""
+        return self._keys[-1]
 
     def of(self, path: str | os.PathLike[str]) -> Tokens:
         """Those that another Chalice project of the repository accepts; [tool.sessionplugin.tokens] of its own.
@@ -176,7 +196,7 @@ class Tokens:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The public keys, the newest last. Those before a rotation stay: their tokens are still good."""
+        """The public keys, the newest last; there are older ones only while an overlap lasts."""
         return {"keys": [key.jwk for key in self._keys]}
 
     @property
@@ -189,11 +209,18 @@ class Tokens:
             self._server = JwksServer(lambda: self.jwks)
         return self._server.url
 
-    def rotate(self) -> None:
-        """From now on signs with a new key, of a new `kid`."""
+    def rotate(self, *, overlap: bool = False) -> None:
+        """From now on signs with a new key, of a new `kid`, and publishes it alone: older tokens are good until the app
+        asks again. With an `overlap` the keys before it are published too, until `end_overlap`.
+        """
         if self.settings.algorithm == "HS256":
             raise SessionPluginError("HS256 has one shared secret; rotation is for RS256 and ES256.")
-        self._keys.append(Key.new(self.settings.algorithm))
+        new = Key.new(self.settings.algorithm)
+        self._keys = [*self._keys, new] if overlap else [new]
+
+    def end_overlap(self) -> None:
+        """From now on publishes the newest key alone."""
+        self._keys = [self.key]
 
     def start_over(self) -> None:
         """Undoes the rotations."""

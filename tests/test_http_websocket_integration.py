@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin import ConnectionClosed, Gateway, HandshakeRefused, WebSocket
+from pytest_sessionplugin import BadToken, ConnectionClosed, Gateway, HandshakeRefused, WebSocket
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.http_client import HttpClient
 from pytest_sessionplugin.schedules import scheduled_event
@@ -160,11 +160,18 @@ class TestJWTAuthentication:
         assert (answer.status_code, answer.json()["code"]) == (403, "not_owner")
         assert stored(session["sessionId"]) == before
 
-    @pytest.mark.parametrize("name", BAD_TOKENS)
     def test_request_with_a_bad_token_fails(
+        self, chalice_gateway: Gateway, bad_jwt: BadToken, dynamodb_tables: Tables
+    ) -> None:
+        self.refused(chalice_gateway, bad_jwt, dynamodb_tables)
+
+    @pytest.mark.parametrize("name", BAD_TOKENS)
+    def test_request_with_a_token_that_this_service_refuses_fails(
         self, chalice_gateway: Gateway, jwt_tokens: Tokens, dynamodb_tables: Tables, name: str
     ) -> None:
-        token = BAD_TOKENS[name](jwt_tokens)
+        self.refused(chalice_gateway, BAD_TOKENS[name](jwt_tokens), dynamodb_tables)
+
+    def refused(self, chalice_gateway: Gateway, token: str, dynamodb_tables: Tables) -> None:
         answer = chalice_gateway.http(token=token).post("/sessions", json={})
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
         assert token not in answer.text
@@ -358,11 +365,20 @@ class TestWebSocketAuthentication:
             bob.send_json({"action": "ping", "id": "a"})
             bob.expect("pong", replyTo="a")
 
-    @pytest.mark.parametrize("name", BAD_TOKENS)
     def test_a_handshake_with_a_bad_token_fails(
+        self, session: dict[str, Any], join: Join, rows: Callable[[], list[str]], bad_jwt: BadToken
+    ) -> None:
+        self.refused_however_it_travels(session, join, rows, bad_jwt)
+
+    @pytest.mark.parametrize("name", BAD_TOKENS)
+    def test_a_handshake_with_a_token_that_this_service_refuses_fails(
         self, session: dict[str, Any], join: Join, jwt_tokens: Tokens, rows: Callable[[], list[str]], name: str
     ) -> None:
-        token = BAD_TOKENS[name](jwt_tokens)
+        self.refused_however_it_travels(session, join, rows, BAD_TOKENS[name](jwt_tokens))
+
+    def refused_however_it_travels(
+        self, session: dict[str, Any], join: Join, rows: Callable[[], list[str]], token: str
+    ) -> None:
         assert self.refused(join, session, token=token) == 401
         assert self.refused(join, session, token=None, subprotocols=["sessions.v1", f"bearer.{token}"]) == 401
         assert rows() == []

@@ -37,6 +37,7 @@ from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.aws.ttl import Rows
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
@@ -60,6 +61,7 @@ class Aws:
     tables: tables.Tables
     region: str
     sources: MotoSources
+    rows: Rows
     beside: Callable[[Mapping[str, TableSpec], str], Aws]
     """The same AWS as another project sees it, whose tables are created: its specs, its region."""
 
@@ -101,7 +103,7 @@ class Emulated:
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield Aws(door, self._tables, self._region, self._sources, partial(self._beside, door))
+            yield self._opened(door, self._tables, self._region, self._sources)
 
     def _set_up(self) -> None:
         dynamodb, self._sources = self._own_clients(self._region)
@@ -114,7 +116,10 @@ class Emulated:
             self._clients[region] = self._own_clients(region)
         dynamodb, sources = self._clients[region]
         tables.create(specs, {}, dynamodb)
-        return Aws(door, tables.named(specs, dynamodb), region, sources, partial(self._beside, door))
+        return self._opened(door, tables.named(specs, dynamodb), region, sources)
+
+    def _opened(self, door: Door, named: tables.Tables, region: str, sources: MotoSources) -> Aws:
+        return Aws(door, named, region, sources, TimedRows(self._lock), partial(self._beside, door))
 
     def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
         session = boto3.session.Session(region_name=region)
@@ -193,6 +198,33 @@ def _extra(error: ImportError) -> str:
     return "all"
 
 
+class TimedRows:
+    """What moto holds in tables with TTL, of any account and region, as `ttl.Rows` describes it."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+
+    def ends(self) -> list[float]:
+        with self._lock:
+            return [end for _, _, end in self._all()]
+
+    def remove(self, ended: Callable[[float], bool]) -> None:
+        with self._lock:
+            for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
+                table.delete_item(item.hash_key, item.range_key)
+
+    def _all(self) -> Iterator[tuple[Any, Any, float]]:
+        """Table, row, and the number in its TTL attribute."""
+        for table in _dynamodb_tables():
+            if table.ttl["TimeToLiveStatus"] == "ENABLED":
+                name, ranged = table.ttl["AttributeName"], table.has_range_key
+                for at_hash_key in table.items.values():
+                    for item in at_hash_key.values() if ranged else [at_hash_key]:
+                        value = item.attrs.get(name)
+                        if value is not None and value.type == "N":
+                            yield table, item, float(value.value)
+
+
 def _through_open_door(request: Any, **_: Any) -> Any:
     if HOOK.door is None:
         raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
@@ -228,6 +260,14 @@ def _instances() -> list[Any]:
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
+
+
+def _dynamodb_tables() -> Iterator[Any]:
+    for backends in _instances():
+        if backends.service_name == "dynamodb":
+            for account in backends.values():
+                for backend in account.values():
+                    yield from backend.tables.values()
 
 
 def _contents() -> Contents:

@@ -101,6 +101,7 @@ class Driver:
         self._perform = perform
         self._clock = clock
         self._observe = observe
+        self._own = _Own()
 
     def receive(self, event: Input, error: BaseException | None = None) -> None:
         """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
@@ -194,16 +195,23 @@ class Driver:
 
     def _call(self, invoke: Invoke) -> Any:
         """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""
-        return json.loads(json.dumps(self._functions(invoke)))
+        self._own.invocations.append(invoke.invocation_id)
+        try:
+            return json.loads(json.dumps(self._functions(invoke)))
+        finally:
+            self._own.invocations.pop()
 
     def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = _no) -> None:
         """Waits until no function runs and `idle()`, or until `enough()`; both are called under the lock.
 
-        Functions of the drivers beside it count, too. Raises NotQuiet after so many seconds.
+        Functions of the drivers beside it count, too. A function that waits does not wait for itself. Raises NotQuiet
+        after so many seconds.
         """
+        own = {invocation for driver in self._together for invocation in driver._own.invocations}
 
         def running() -> list[str]:
-            return [function for driver in self._together for function in driver.running.values()]
+            everywhere = [(each, driver.running[each]) for driver in self._together for each in driver.running]
+            return [function for invocation, function in everywhere if invocation not in own]
 
         with self.changed:
             if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
@@ -225,3 +233,10 @@ class Driver:
                 self._hand_over(effect)
             elif isinstance(effect, Send) and self._stalled.is_full(effect.connection_id):
                 self._core.receive(Backlog(effect.connection_id, full=True), now)
+
+
+class _Own(threading.local):
+    """The invocations that this thread is in, the outermost first."""
+
+    def __init__(self) -> None:
+        self.invocations: list[str] = []

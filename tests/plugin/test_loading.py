@@ -13,7 +13,7 @@ import pytest
 
 from tests.plugin.conftest import REPOSITORY, Stranger
 
-HEAVY = ("moto", "boto3", "botocore", "chalice", "jwt", "cryptography", "websockets", "h11", "asyncio")
+HEAVY = ("moto", "boto3", "botocore", "chalice", "jwt", "cryptography", "websockets", "h11", "asyncio", "time_machine")
 
 LOAD = """
 import json, sys, pytest

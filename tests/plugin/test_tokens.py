@@ -64,13 +64,17 @@ def test_the_jwks_on_loopback_has_the_key_of_each_token(algorithm: str) -> None:
     with Tokens(TokenSettings(algorithm)) as tokens:
         url, before = tokens.jwks_url, tokens("alice")
         assert url.startswith("http://127.0.0.1:")
-        tokens.rotate()
+        tokens.rotate(overlap=True)
         after = tokens("alice")
         assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(after)["kid"]
         for token in (before, after):
             key = jwt.PyJWKClient(url).get_signing_key_from_jwt(token)
             assert jwt.decode(token, key.key, [algorithm], audience="test")["sub"] == "alice"
         assert tokens.jwks_url == url
+        tokens.end_overlap()
+        assert jwt.PyJWKClient(url).get_signing_key_from_jwt(after)
+        with pytest.raises(jwt.PyJWKClientError, match="Unable to find a signing key"):
+            jwt.PyJWKClient(url).get_signing_key_from_jwt(before)
         tokens.start_over()
         assert tokens("alice").partition(".")[0] == before.partition(".")[0]
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
@@ -79,6 +83,15 @@ def test_the_jwks_on_loopback_has_the_key_of_each_token(algorithm: str) -> None:
         assert "d" not in keys[0]  # the private half stays here
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=10)  # noqa: S310 - loopback
+
+
+def test_a_rotation_without_an_overlap_takes_the_old_key_away() -> None:
+    tokens = Tokens(TokenSettings("ES256"))
+    before = tokens.key
+    tokens.rotate()
+    assert [key["kid"] for key in tokens.jwks["keys"]] == [tokens.key.id] != [before.id]
+    tokens.start_over()
+    assert [key["kid"] for key in tokens.jwks["keys"]] == [before.id]
 
 
 def test_a_shared_secret_has_no_public_half(tokens: Tokens) -> None:
