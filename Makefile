@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit check bench clean
+.PHONY: help setup serve test unit lowest check bench clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,14 @@ test: setup  ## all tests
 unit: setup  ## the tests that need neither AWS nor sockets
 	$(BIN)/python -m pytest tests/unit
 
+lowest: .venv-lowest/.ready  ## the tests of the plugin and its gateway, with the lowest versions that it supports
+	.venv-lowest/bin/python -m pytest tests/unit tests/plugin
+
+.venv-lowest/.ready: pyproject.toml requirements-lowest.txt
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-lowest.txt -e .[sockets]
+	@touch $@
+
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -33,5 +41,5 @@ check: setup  ## formatting, lint, types
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
 
-clean:  ## what `make setup` made
-	rm -rf .venv
+clean:  ## removes the environments that were made here
+	rm -rf .venv .venv-lowest

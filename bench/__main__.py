@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import echoes, fixtures, publish, requests
+from bench import echoes, fixtures, loading, publish, requests
 from bench.figures import Figure, progress, table
 
 BENCHES: dict[str, Callable[[], Figure]] = {
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[], Figure]] = {
     "publish": publish.measure,
     "requests": requests.measure,
     "fixtures": fixtures.measure,
+    "loading": loading.measure,
 }
 
 

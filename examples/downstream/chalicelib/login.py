@@ -1,0 +1,20 @@
+"""Who is calling, by a token of the auction's login."""
+
+import jwt
+
+ISSUER = "https://login.auction.example"
+AUDIENCE = "auction"
+
+
+def subject_of(header: str, key: str) -> str | None:
+    """The subject of an `Authorization` header; None if it proves nothing."""
+    scheme, _, token = header.partition(" ")
+    if scheme != "Bearer":
+        return None
+    try:
+        claims = jwt.decode(
+            token, key, ["ES256"], audience=AUDIENCE, issuer=ISSUER, options={"require": ["sub", "exp"]}
+        )
+    except jwt.InvalidTokenError:
+        return None
+    return str(claims["sub"])

@@ -1,0 +1,38 @@
+"""Who watches which lot, and telling them. An HTTP route tells them as well as a WebSocket handler does."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+
+
+@cache
+def management(endpoint: str) -> Any:
+    return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint)
+
+
+class Watchers:
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def add(self, lot_id: str, connection_id: str, endpoint: str) -> None:
+        self._table.put_item(Item={"connectionId": connection_id, "lotId": lot_id, "endpoint": endpoint})
+
+    def remove(self, connection_id: str) -> None:
+        self._table.delete_item(Key={"connectionId": connection_id})
+
+    def lot_of(self, connection_id: str) -> str:
+        return str(self._table.get_item(Key={"connectionId": connection_id})["Item"]["lotId"])
+
+    def tell(self, lot_id: str, message: Mapping[str, object]) -> None:
+        """To everybody who watches the lot. Whoever has gone without a word is forgotten."""
+        found = self._table.query(IndexName="by-lot", KeyConditionExpression=Key("lotId").eq(lot_id))
+        for watcher in found["Items"]:
+            client = management(watcher["endpoint"])
+            try:
+                client.post_to_connection(ConnectionId=watcher["connectionId"], Data=json.dumps(message))
+            except client.exceptions.GoneException:
+                self.remove(watcher["connectionId"])

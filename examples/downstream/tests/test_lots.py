@@ -1,0 +1,54 @@
+"""Lots over HTTP, and who may do what."""
+
+import pytest
+
+
+def test_a_lot_from_its_first_price_to_the_hammer(seller, bidder, lot):
+    assert bidder.post(f"{lot}/bids", json={"amount": 120}).status_code == 200
+    assert seller.post(f"{lot}/hammer").json()["status"] == "sold"
+    shown = bidder.get(lot).json()
+    assert (shown["title"], shown["seller"], shown["bidder"], shown["price"]) == ("A clock", "sam", "bea", 120)
+    late = bidder.post(f"{lot}/bids", json={"amount": 200})
+    assert (late.status_code, late.json()["Message"]) == (409, "the lot is sold")
+
+
+def test_a_bid_that_is_too_low_is_told_the_price(bidder, lot, dynamodb_tables):
+    refused = bidder.post(f"{lot}/bids", json={"amount": 100})
+    assert (refused.status_code, refused.json()["Message"]) == (409, "the price is 100; bid 101 or more")
+    assert [row["bidder"] for row in dynamodb_tables["Lots"].scan()["Items"]] == [None]
+
+
+def test_the_house_can_ask_for_more(bidder, lot, monkeypatch):
+    monkeypatch.setattr("chalicelib.lots.MINIMUM_RAISE", 50)
+    assert bidder.post(f"{lot}/bids", json={"amount": 149}).status_code == 409
+    assert bidder.post(f"{lot}/bids", json={"amount": 150}).status_code == 200
+
+
+def test_only_the_seller_lets_the_hammer_fall(bidder, lot):
+    assert bidder.post(f"{lot}/hammer").status_code == 403
+    assert bidder.get(lot).json()["status"] == "open"
+
+
+@pytest.mark.parametrize("body", [{}, {"amount": "120"}, {"amount": -1}, {"amount": 1.5}])
+def test_a_bid_is_a_positive_whole_number(bidder, lot, body):
+    assert bidder.post(f"{lot}/bids", json=body).status_code == 400
+
+
+def test_a_lot_that_is_none_is_404(bidder):
+    assert bidder.get("/lots/none").status_code == 404
+    assert bidder.post("/lots/none/bids", json={"amount": 120}).status_code == 404
+
+
+# --- the authorizer
+
+
+def test_nobody_bids_without_a_token(chalice_gateway, lot, aws_calls):
+    with aws_calls.exactly(dynamodb=0):
+        assert chalice_gateway.http().post(f"{lot}/bids", json={"amount": 120}).status_code == 401
+    assert chalice_gateway.http().get(lot).status_code == 200  # to look is free
+
+
+@pytest.mark.parametrize("wrong", [{"aud": "bakery"}, {"iss": "https://elsewhere.example"}, {"expires_in": -60}])
+def test_nobody_bids_with_a_token_that_is_wrong(chalice_gateway, jwt_tokens, lot, wrong):
+    stranger = chalice_gateway.http(token=jwt_tokens("eve", **wrong))
+    assert stranger.post(f"{lot}/bids", json={"amount": 120}).status_code == 403

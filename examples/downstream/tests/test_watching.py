@@ -1,0 +1,50 @@
+"""What the watchers of a lot hear, and who cannot be one."""
+
+import pytest
+
+from pytest_sessionplugin import HandshakeRefused
+
+
+@pytest.mark.targets("inprocess", "sockets")
+def test_every_watcher_hears_of_each_bid(bidder, seller, lot, watching):
+    with watching() as one, watching() as other:
+        bidder.post(f"{lot}/bids", json={"amount": 120})
+        seller.post(f"{lot}/hammer")
+        for watcher in (one, other):
+            watcher.expect("bid", price=120, bidder="bea")
+            watcher.expect("sold", price=120, bidder="bea")
+            watcher.receive_nothing()
+
+
+def test_a_bid_that_is_refused_is_not_news(bidder, lot, watching):
+    with watching() as watcher:
+        bidder.post(f"{lot}/bids", json={"amount": 1})
+        watcher.receive_nothing()
+
+
+def test_a_watcher_that_asks_is_told_how_the_lot_stands(lot, watching):
+    with watching() as watcher:
+        watcher.send_text("?")
+        watcher.expect("lot", lotId=lot.removeprefix("/lots/"), price=100, bidder=None, status="open")
+
+
+def test_a_lot_that_is_sold_is_not_watched(seller, lot, watching, dynamodb_tables):
+    seller.post(f"{lot}/hammer")
+    with pytest.raises(HandshakeRefused) as refused:
+        watching()
+    assert refused.value.status == 410
+    assert dynamodb_tables["Watchers"].scan()["Count"] == 0
+
+
+@pytest.mark.parametrize("params", [None, {"lot": "none"}])
+def test_a_lot_that_is_none_is_not_watched(chalice_gateway, params):
+    with pytest.raises(HandshakeRefused) as refused:
+        chalice_gateway.websocket("/", params=params)
+    assert refused.value.status == 404
+
+
+def test_whoever_leaves_watches_no_more(chalice_gateway, watching, dynamodb_tables):
+    with watching():
+        assert dynamodb_tables["Watchers"].scan()["Count"] == 1
+    chalice_gateway.settle()
+    assert dynamodb_tables["Watchers"].scan()["Count"] == 0

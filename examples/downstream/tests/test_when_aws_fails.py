@@ -1,0 +1,30 @@
+"""What a bid costs, and what becomes of it when AWS does not do as it should."""
+
+
+def test_a_bid_is_one_write_one_read_and_a_post_for_each_watcher(bidder, lot, watching, aws_calls):
+    with watching(), watching():
+        budget = {"dynamodb:UpdateItem": 1, "dynamodb:Query": 1, "dynamodb": 2, "apigatewaymanagementapi": 2}
+        with aws_calls.exactly(budget):
+            bidder.post(f"{lot}/bids", json={"amount": 120})
+
+
+def test_a_table_that_is_busy_for_a_moment_costs_a_retry(bidder, lot, aws_faults, aws_calls):
+    aws_faults.throttled("dynamodb:UpdateItem", times=2)
+    assert bidder.post(f"{lot}/bids", json={"amount": 120}).json()["price"] == 120
+    assert aws_calls.retries == 2
+
+
+def test_a_bid_whose_answer_is_lost_still_stands(bidder, lot, watching, aws_faults):
+    with watching() as watcher:
+        aws_faults.answer_lost("dynamodb:UpdateItem", times=1)
+        assert bidder.post(f"{lot}/bids", json={"amount": 120}).status_code == 200
+        watcher.expect("bid", price=120)
+        watcher.receive_nothing()
+
+
+def test_a_watcher_that_has_gone_is_forgotten_and_the_others_hear(bidder, lot, watching, aws_faults, dynamodb_tables):
+    with watching() as gone, watching() as here:
+        aws_faults.gone(gone.connection_id)
+        bidder.post(f"{lot}/bids", json={"amount": 120})
+        here.expect("bid", price=120)
+        assert [row["connectionId"] for row in dynamodb_tables["Watchers"].scan()["Items"]] == [here.connection_id]

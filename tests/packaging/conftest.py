@@ -1,0 +1,93 @@
+"""The wheel, built once, and clean environments with more and more in them; copies of folders to run in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.environment import Environment
+
+REPOSITORY = Path(__file__).parents[2]
+MADE_HERE = shutil.ignore_patterns("__pycache__", ".pytest_cache", "local.key", "deployed", "deployments")
+CLONED = ["app.py", "chalicelib", ".chalice", "requirements.txt"]  # the service
+CLONED += ["conftest.py", "pyproject.toml", "pytest_sessionplugin", "tests"]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Gone at the end: the environments are large."""
+    folder = tmp_path_factory.mktemp("packaging")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def wheel(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    built = subprocess.run([*command, str(REPOSITORY)], capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def distribution(wheel: Path) -> Distribution:
+    """What the wheel says of itself."""
+    [distribution] = distributions(path=[str(wheel)])
+    return distribution
+
+
+@pytest.fixture(scope="session")
+def dependencies(folder: Path, distribution: Distribution) -> Environment:
+    """What the wheel asks for, and not the wheel."""
+    environment = Environment(folder / "dependencies")
+    environment.install(*(line for line in distribution.requires or [] if "extra ==" not in line))
+    return environment
+
+
+@pytest.fixture(scope="session")
+def plain(folder: Path, dependencies: Environment, wheel: Path) -> Environment:
+    """The wheel, without any extra."""
+    environment = Environment(folder / "plain", dependencies)
+    environment.install(str(wheel))
+    return environment
+
+
+@pytest.fixture(scope="session")
+def with_sockets(folder: Path, plain: Environment, wheel: Path) -> Environment:
+    environment = Environment(folder / "sockets", plain)
+    environment.install(f"{wheel}[sockets]")
+    return environment
+
+
+@pytest.fixture(scope="session")
+def with_xdist(folder: Path, with_sockets: Environment) -> Environment:
+    environment = Environment(folder / "xdist", with_sockets)
+    environment.install("pytest-xdist")
+    return environment
+
+
+@pytest.fixture
+def downstream(tmp_path: Path) -> Path:
+    """The project of another team, apart from this checkout."""
+    return shutil.copytree(REPOSITORY / "examples" / "downstream", tmp_path / "auction", ignore=MADE_HERE)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """This checkout, as somebody has it who has just cloned it."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in CLONED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=MADE_HERE)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
