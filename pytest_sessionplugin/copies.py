@@ -104,7 +104,7 @@ class _Copy:
         self._root = root
         self._modules: dict[str, ModuleType] = {}
         self._present = False
-        self._builtins = _Builtins({**vars(builtins), "__import__": self._import})
+        self._builtins = Builtins({**vars(builtins), "__import__": self._import})
 
     def enter(self) -> None:
         sys.modules.update(self._modules)
@@ -156,7 +156,7 @@ class _Copy:
                 sys.meta_path[:0] = finders
 
 
-class _Builtins(dict[str, Any]):
+class Builtins(dict[str, Any]):
     """The builtins with one of its own; the others as they are now, so that a patch of one reaches the copy.
 
     In what is no plain dict, CPython looks names up by `__getitem__`; some versions take `__import__` past it. That

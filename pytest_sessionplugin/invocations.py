@@ -24,8 +24,8 @@ class Invocation:
     """One run of one function."""
 
     id: str
-    function: str  # its name in the app
-    name: str  # its name in config.json
+    function: str  # its name in the app, and
+    name: str  # in config.json; in front of both, the prefix of its app
     killed: bool = False
 
 
@@ -57,24 +57,33 @@ def function() -> str | None:
 class FaultyFunctions:
     """Functions of an app, and what AWS may do to them: an answer that comes too late, a `$disconnect` that never does.
 
-    `names` says what each function is called in config.json, `disconnect` which of them runs on `$disconnect`. Safe
-    from any number of threads.
+    `names` says what each function is called in config.json, `disconnect` which of them runs on `$disconnect`; a
+    `prefix` tells functions of several apps apart. Safe from any number of threads.
     """
 
-    def __init__(self, functions: Functions, names: Mapping[str, str], faults: Faults, disconnect: str | None) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        names: Mapping[str, str],
+        faults: Faults,
+        disconnect: str | None,
+        prefix: str = "",
+    ) -> None:
         self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
+        self._prefix = prefix
 
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
             return {"statusCode": 200}  # what nobody asks for
-        with _entered(Invocation(invoke.invocation_id, invoke.function, self._names[invoke.function])) as invocation:
+        function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
+        with _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:
                 if invocation.killed:
                     raise FunctionTimedOut(f"{invoke.function} was ended where it stood, by a fault") from error
                 raise
-        if invocation.killed or self._faults.times_out(invoke.function):
+        if invocation.killed or self._faults.times_out(function):
             raise FunctionTimedOut(f"the answer of {invoke.function} came too late, by a fault")
         return result
 

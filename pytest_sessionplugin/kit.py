@@ -25,7 +25,7 @@ from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
-from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
+from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.schedules import Rota
 from pytest_sessionplugin.tokens import Tokens
@@ -235,32 +235,34 @@ class Kit:
         view: View | None = None,
     ) -> Gateway:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
-        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
+        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources, function_names
 
         project, app = of.setup.project, process.app
         api = describe(app, project, of.setup.memory.region).numbered(number)
         each = self.processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
         healthy = Functions(app, project, api, each or (lambda function: process))
-        functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"))
-        self.calls.functions |= set(healthy.names.values())
+        prefix = f"{of.name}:" if number else ""
+        functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix)
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
-        self._hosts.add(api, gateway)
+        self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
         self.aws.door.gateway = self._hosts
+        self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway
 
     @property
-    def clients(self) -> Gateway:
-        return self.gateway
+    def clients(self) -> Hosts:
+        self.gateway  # noqa: B018 - opens it
+        return self._hosts
 
     @property
     def function_names(self) -> Mapping[str, str]:
         from pytest_sessionplugin.chalice_internals import function_names
 
-        return function_names(self.app)
+        return {**function_names(self.app), **self._hosts.function_names}
 
     @cached_property
     def processes(self) -> Processes:

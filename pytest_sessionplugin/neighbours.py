@@ -7,6 +7,8 @@ own files say.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -103,16 +105,52 @@ class Neighbours:
             self._claimed[table] = claimed
 
 
+@dataclass(frozen=True)
+class Host:
+    """An app behind its gateway, as AWS knows it."""
+
+    prefix: str  # of the names of its functions; empty for the first app
+    api: Api
+    gateway: Gateway
+    names: Mapping[str, str]  # function in the app -> in config.json
+    function_names: Mapping[str, str]  # what each may be called -> its name in the app
+
+
 class Hosts:
-    """Several gateways as one: the host of a call of @connections says whose API it is."""
+    """Several gateways as one, for the door and for faults: whose API, connection or function it is."""
 
     def __init__(self) -> None:
-        self._gateways: dict[str, Gateway] = {}
+        self._hosts: list[Host] = []
+        self._slow: dict[str, Gateway] = {}  # connection -> its gateway
 
-    def add(self, api: Api, gateway: Gateway) -> None:
-        self._gateways[api.host(api.websocket_api_id)] = gateway
+    def add(self, host: Host) -> None:
+        self._hosts.append(host)
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The names of all: those of the first app as in config.json, those of another as `orders:api_handler`."""
+        return frozenset(host.prefix + name for host in self._hosts for name in host.names.values())
+
+    @property
+    def function_names(self) -> dict[str, str]:
+        """What a function may be called -> its name, both with the prefix of its app."""
+        return {
+            host.prefix + called: host.prefix + name
+            for host in self._hosts
+            for called, name in host.function_names.items()
+        }
 
     def manage(self, call: Manage) -> Reply:
         """A host that is nobody's is for the first one to refuse."""
-        first = next(iter(self._gateways.values()))
-        return self._gateways.get(call.host.split(":")[0].lower(), first).manage(call)
+        asked = call.host.split(":")[0].lower()
+        found = (host.gateway for host in self._hosts if host.api.host(host.api.websocket_api_id) == asked)
+        return next(found, self._hosts[0].gateway).manage(call)
+
+    def stall(self, connection_id: str, held: Callable[[], None]) -> None:
+        gateways = (host.gateway for host in self._hosts)
+        found = (each for each in gateways if connection_id in {ws.connection_id for ws in each.websockets})
+        self._slow[connection_id] = next(found, self._hosts[0].gateway)
+        self._slow[connection_id].stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._slow[connection_id].resume(connection_id)

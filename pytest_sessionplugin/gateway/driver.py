@@ -13,7 +13,7 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .core import GatewayCore
@@ -216,6 +216,10 @@ class Driver:
         with self.changed:
             if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
                 raise NotQuiet(tuple(running()), seconds)
+
+    def runs_only(self, invocations: Collection[str]) -> bool:
+        """Whether nothing runs but these, here and beside. To be called under the lock."""
+        return all(driver.running.keys() <= set(invocations) for driver in self._together)
 
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
         now = self._clock()

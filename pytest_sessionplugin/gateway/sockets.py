@@ -53,9 +53,9 @@ class SocketTransport:
         self.server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._asking: set[int] = set()  # threads that wait for an answer
         self._together: list[SocketTransport] = beside._together if beside is not None else []
         self._together.append(self)
-        self._asking: set[int] = set()  # threads that wait for an answer
 
     patience = None
 
@@ -100,7 +100,7 @@ class SocketTransport:
                 _round_trip([line])
 
     def _hear(self) -> None:
-        """What was sent has been read."""
+        """What was sent has been read, here and beside."""
         _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
 
     @contextlib.contextmanager
@@ -128,11 +128,12 @@ class SocketTransport:
         self.server.lose_disconnect(connection_id)
 
     def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        asking = set(self._asking)  # first: who asks from here on is not among them
-        if not asking.issuperset(threads):
+        asking = [set(each._asking) for each in self._together]  # first: who asks from here on is not among them
+        if not set[int]().union(*asking).issuperset(threads):
             return False
         self._hear()
-        return self.server.at_rest(len(asking), invocations)
+        both = zip(self._together, asking, strict=True)
+        return all(each.server.at_rest(len(waiting), invocations) for each, waiting in both)
 
     def due(self) -> float | None:
         return self.server.due()

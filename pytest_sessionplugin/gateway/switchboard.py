@@ -115,7 +115,7 @@ class Switchboard:
     def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
         """On the loop's thread: whether nothing runs but these, all is written, and so many wait for an answer."""
         with self.driver.changed:
-            quiet = self.driver.running.keys() <= set(invocations) and not self._unwritten
+            quiet = self.driver.runs_only(invocations) and not self._unwritten
         return quiet and asking <= len(self.requests) + len(self.handshakes)
 
     def _run(self, invoke: Invoke) -> None:

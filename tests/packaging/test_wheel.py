@@ -56,7 +56,7 @@ def test_a_deployed_service_has_nothing_of_the_plugin(checkout: Path) -> None:
     requirements = checkout / "requirements.txt"
     assert "pytest-sessionplugin" not in {canonicalize_name(one.name) for one in read(requirements)}
     requirements.write_text("")  # so that nothing has to be fetched
-    command = [Path(sys.executable).with_name("chalice"), "package", "out"]
+    command = [str(Path(sys.executable).with_name("chalice")), "package", "out"]
     environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
     run = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.aws.calls import Calls
 from tests.plugin.conftest import APP, Stranger
 
 APP_WITH_A_POOL = (
@@ -131,3 +134,107 @@ def test_a_failure_shows_what_is_denied(stranger: Stranger) -> None:
             f"api_handler: dynamodb:Scan on {table}",
         ]
     )
+
+
+# --- parameters as real clients give them
+
+
+@pytest.fixture(scope="module")
+def calls() -> Iterator[Calls]:
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+
+    calls = Calls()
+    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open(calls):
+        yield calls
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "arguments", "expected"),
+    [
+        (
+            "dynamodb",
+            "transact_write_items",
+            {"TransactItems": [{"Put": {"TableName": "a", "Item": {"k": {"S": "v"}}}}]},
+            "dynamodb:PutItem arn:aws:dynamodb:us-east-1:123456789012:table/a",
+        ),
+        (
+            "dynamodb",
+            "execute_statement",
+            {"Statement": 'SELECT * FROM "a"'},
+            "dynamodb:PartiQLSelect arn:aws:dynamodb:us-east-1:123456789012:table/a",
+        ),
+        ("s3", "head_object", {"Bucket": "b", "Key": "k"}, "s3:GetObject arn:aws:s3:::b/k"),
+        ("s3", "list_objects_v2", {"Bucket": "b"}, "s3:ListBucket arn:aws:s3:::b"),
+        (
+            "lambda",
+            "invoke",
+            {"FunctionName": "f"},
+            "lambda:InvokeFunction arn:aws:lambda:us-east-1:123456789012:function:f",
+        ),
+        (
+            "sqs",
+            "send_message_batch",
+            {
+                "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/q",
+                "Entries": [{"Id": "1", "MessageBody": "m"}],
+            },
+            "sqs:SendMessage arn:aws:sqs:us-east-1:123456789012:q",
+        ),
+        ("sns", "publish", {"TopicArn": "arn:aws:sns:x:1:t", "Message": "m"}, "sns:Publish arn:aws:sns:x:1:t"),
+        (
+            "secretsmanager",
+            "get_secret_value",
+            {"SecretId": "s"},
+            "secretsmanager:GetSecretValue arn:aws:secretsmanager:us-east-1:123456789012:secret:s-??????",
+        ),
+        (
+            "events",
+            "put_events",
+            {"Entries": [{"Source": "s", "DetailType": "d", "Detail": "{}"}]},
+            "events:PutEvents arn:aws:events:us-east-1:123456789012:event-bus/default",
+        ),
+        (
+            "kinesis",
+            "put_record",
+            {"StreamName": "s", "Data": b"", "PartitionKey": "k"},
+            "kinesis:PutRecord arn:aws:kinesis:us-east-1:123456789012:stream/s",
+        ),
+        (
+            "firehose",
+            "put_record",
+            {"DeliveryStreamName": "s", "Record": {"Data": b""}},
+            "firehose:PutRecord arn:aws:firehose:us-east-1:123456789012:deliverystream/s",
+        ),
+        (
+            "stepfunctions",
+            "start_execution",
+            {"stateMachineArn": "arn:aws:states:x:1:stateMachine:m"},
+            "states:StartExecution arn:aws:states:x:1:stateMachine:m",
+        ),
+        ("kms", "decrypt", {"CiphertextBlob": b"1", "KeyId": "alias/a"}, "kms:Decrypt None"),
+        ("cloudwatch", "list_metrics", {}, "cloudwatch:ListMetrics None"),
+    ],
+)
+def test_what_a_real_client_is_given_is_read_by_the_names_of_the_api(
+    calls: Calls, service: str, method: str, arguments: dict[str, Any], expected: str
+) -> None:
+    import boto3
+
+    with suppress(Exception):  # what it would be about does not exist, or nothing emulates it
+        getattr(boto3.client(service), method)(**arguments)  # type: ignore[call-overload]
+    (need,) = list(calls)[-1].needs
+    assert f"{need.action} {need.resource}" == expected
+
+
+def test_a_table_of_a_resource_is_told_too_and_what_changes_afterwards_is_not(calls: Calls) -> None:
+    import boto3
+
+    items: list[Any] = [{"Put": {"TableName": "first", "Item": {"k": {"S": "v"}}}}]
+    with suppress(Exception):
+        boto3.client("dynamodb").transact_write_items(TransactItems=items)
+    items.clear()
+    with suppress(Exception):
+        boto3.resource("dynamodb").Table("second").put_item(Item={"k": 1})
+    resources = [call.needs[0].resource for call in list(calls)[-2:]]
+    assert resources == [f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}" for name in ("first", "second")]
