@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.calls import Calls
+    from typing import Any
+
+    from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
-    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
+    from pytest_sessionplugin.aws.running import tables_at
+    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, NotOnThisTarget, SessionPluginError
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
         Gateway,
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
         NothingReceived,
         NotQuiet,
         Response,
+        Unreachable,
         WebSocket,
     )
     from pytest_sessionplugin.project import Project
@@ -27,17 +31,21 @@ _HOMES = {
     "BlockedCall": "errors",
     "Calls": "aws.calls",
     "ConnectionClosed": "gateway.client",
+    "Denial": "aws.calls",
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
+    "NotOnThisTarget": "errors",
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
     "Project": "project",
     "Response": "gateway.client",
     "SessionPluginError": "errors",
     "Tokens": "tokens",
+    "Unreachable": "gateway.client",
     "WebSocket": "gateway.client",
     "in_memory": "aws.memory",
+    "tables_at": "aws.running",
 }
 
 __all__ = [
@@ -45,17 +53,21 @@ __all__ = [
     "BlockedCall",
     "Calls",
     "ConnectionClosed",
+    "Denial",
     "Faults",
     "Gateway",
     "HandshakeRefused",
+    "NotOnThisTarget",
     "NotQuiet",
     "NothingReceived",
     "Project",
     "Response",
     "SessionPluginError",
     "Tokens",
+    "Unreachable",
     "WebSocket",
     "in_memory",
+    "tables_at",
 ]
 
 

@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import (
     Chalice,
+    ChaliceAuthorizer,
     DynamoDBEventConfig,
     EventSourceHandler,
     ScheduledEventConfig,
@@ -31,7 +32,7 @@ from chalice.app import (
 from pytest_sessionplugin.apart import Apart, become
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
 from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
-from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke, Route
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
 from pytest_sessionplugin.lambda_context import LambdaContext
 from pytest_sessionplugin.schedules import Schedule
 
@@ -48,6 +49,10 @@ _DEPLOYED_NAMES = {
 """What `chalice deploy` calls the WebSocket functions, however their handlers are named (deploy/appgraph.py)."""
 
 
+_KINDS = {"awsSigv4": AuthorizerKind.IAM, "cognito_user_pools": AuthorizerKind.COGNITO}
+"""What x-amazon-apigateway-authtype says; anything else is a function."""
+
+
 # --- what is deployed
 
 
@@ -60,15 +65,18 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
             f"the app uses {', '.join(sorted(missing))} without asking for it, and `chalice deploy` refuses that: "
             f"app.experimental_feature_flags.update({sorted(missing)}).",
         )
-    guarded = [path for path, views in app.routes.items() if any(v.authorizer for v in views.values())]
-    if guarded:
+    routes = tuple(
+        Route(path, frozenset(views), _preflight(views), _authorizers(views)) for path, views in app.routes.items()
+    )
+    if not_run := _not_run(routes):
         warnings.warn(
-            f"the authorizers of {', '.join(guarded)} are not run: every request passes",
+            f"authorizers that cannot be run here: {not_run}. A request that brings them any credential passes; "
+            "chalice_gateway.http(claims={...}) gives what they would put into the request context.",
             AuthorizerNotRun,
             stacklevel=2,
         )
     return Api(
-        routes=tuple(Route(path, frozenset(views), _preflight(views)) for path, views in app.routes.items()),
+        routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
         binary_types=frozenset(app.api.binary_types),
         stage=project.config().api_gateway_stage or "api",
@@ -83,6 +91,33 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
         return None
     headers: dict[str, str] = views[with_cors[0]].cors.get_access_control_headers()
     return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
+
+
+def _authorizers(views: Mapping[str, RouteEntry]) -> dict[str, Authorizer]:
+    return {method: _authorizer(view.authorizer) for method, view in views.items() if view.authorizer is not None}
+
+
+def _authorizer(authorizer: Any) -> Authorizer:
+    """As the API's definition names it (deploy/swagger.py)."""
+    if isinstance(authorizer, ChaliceAuthorizer):
+        config = authorizer.config
+        built_in = Authorizer(AuthorizerKind.BUILT_IN, config.name, config.header)
+        return built_in if config.ttl_seconds is None else replace(built_in, ttl=float(config.ttl_seconds))
+    definition = authorizer.to_swagger()
+    kind = _KINDS.get(definition["x-amazon-apigateway-authtype"], AuthorizerKind.CUSTOM)
+    # A class of the app's own may ask for the whole request, and so for no header.
+    whole = definition.get("x-amazon-apigateway-authorizer", {}).get("type") == "request"
+    return Authorizer(kind, authorizer.name, None if whole else definition["name"])
+
+
+def _not_run(routes: tuple[Route, ...]) -> str:
+    """The methods whose authorizer is no function of the app, by its kind."""
+    methods: dict[str, list[str]] = {}
+    for route in routes:
+        for method, authorizer in route.authorizers.items():
+            if authorizer.kind is not AuthorizerKind.BUILT_IN:
+                methods.setdefault(authorizer.kind.value, []).append(f"{method} {route.path}")
+    return ", ".join(f"{kind} ({', '.join(guarded)})" for kind, guarded in methods.items())
 
 
 def schedules(app: Chalice) -> list[Schedule]:
@@ -127,6 +162,7 @@ class _Invocation:
 
     app: Chalice
     function: str
+    functions: Functions
     values: dict[str, Any] = field(default_factory=dict)
 
 
@@ -159,13 +195,35 @@ class Functions:
         names = {handler.name: _DEPLOYED_NAMES[key] for key, handler in app.websocket_handlers.items()}
         self._configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
         self._prefix = f"{project.name}-{project.stage}"
+        self._thread = threading.get_ident()
+        self._under_way: dict[str, str] = {}  # invocation -> its function, as it is called in config.json
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the functions, as they are called in config.json."""
+        return frozenset(config.function_name for config in self._configs.values())
+
+    def caller(self) -> str | None:
+        """The function that the calling thread works for; None if there is none, or nobody can know which.
+
+        A thread that the app has started works for the only function that is under way, if it is the only one.
+        """
+        running = _running.get()
+        if running is not None:
+            return self._configs[running.function].function_name if running.functions is self else None
+        under_way = set(self._under_way.values())
+        return under_way.pop() if len(under_way) == 1 and threading.get_ident() != self._thread else None
 
     def __call__(self, invoke: Invoke) -> Any:
-        return copy_context().run(self._run, self._process_of(invoke.function), invoke)
+        self._under_way[invoke.invocation_id] = self._configs[invoke.function].function_name
+        try:
+            return copy_context().run(self._run, self._process_of(invoke.function), invoke)
+        finally:
+            del self._under_way[invoke.invocation_id]
 
     def _run(self, process: Process, invoke: Invoke) -> Any:
         become(process.apart)
-        _running.set(_Invocation(process.app, invoke.function))
+        _running.set(_Invocation(process.app, invoke.function, self))
         rest = invoke.function == REST_FUNCTION
         handler = process.app if rest else process.app.handler_map[invoke.function]
         config = self._configs[invoke.function]

@@ -21,6 +21,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
@@ -122,6 +123,9 @@ class Setups:
         seed: Seed,
     ) -> Setup:
         """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
+        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
+            if given is None:
+                raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
         key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
         if key not in self._setups:
             project = self.project(root)
@@ -141,7 +145,7 @@ class Kit:
         self.setup = setup
         self.target = target
         self.mark = mark
-        self.calls = Calls()
+        self.calls = Calls(setup.project.root)
         self.faults = Faults()
         self._errors = ErrorLog()
         self._stack = ExitStack()
@@ -230,8 +234,9 @@ class Kit:
         functions = Functions(app, project, api, each or (lambda function: process))
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
-        self._hosts.add(api, gateway)
-        self.aws.door.gateway = self._hosts
+        self._hosts.add(of, api, gateway, functions)
+        self.aws.door.gateway, self.aws.door.caller = self._hosts, self._hosts.caller
+        self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
@@ -271,6 +276,11 @@ class Kit:
         if len(traces) > 1:
             return render_several(traces, self._errors.notes)
         return render(traces[self.name], self._errors.notes) if traces else ""
+
+    @property
+    def denied(self) -> str:
+        """What `denied_by` last found, a line for each: an assertion shows of a list only so much."""
+        return "\n".join(map(str, self.calls.denied))
 
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""

@@ -27,7 +27,7 @@ class NamedCopy:
         self._root = root
         self._suffix = "@" + label.replace(".", "-").replace("@", "-")  # a dot would make it a package's name
         self._vendor: str | None = None
-        self._builtins = {**vars(builtins), "__import__": self._import}
+        self._builtins = copies.Builtins({**vars(builtins), "__import__": self._import})
 
     def open(self) -> None:
         sys.meta_path.insert(0, self)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.aws.tables import Tables
+    from pytest_sessionplugin.chalice_internals import Functions
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.gateway.values import Api, Manage, Reply
     from pytest_sessionplugin.kit import Kit, Setup, Setups
@@ -104,15 +105,26 @@ class Neighbours:
 
 
 class Hosts:
-    """Several gateways as one: the host of a call of @connections says whose API it is."""
+    """Several gateways as one, for the door: the host of a call of @connections says whose API it is."""
 
     def __init__(self) -> None:
         self._gateways: dict[str, Gateway] = {}
+        self._functions: dict[str, Functions] = {}  # what their names begin with -> those of one app
+        self.functions: frozenset[str] = frozenset()
+        """The names of all: those of the first app as in config.json, those of another as `orders:api_handler`."""
 
-    def add(self, api: Api, gateway: Gateway) -> None:
+    def add(self, of: Kit | Neighbour, api: Api, gateway: Gateway, functions: Functions) -> None:
+        prefix = f"{of.name}:" if self._gateways else ""
         self._gateways[api.host(api.websocket_api_id)] = gateway
+        self._functions[prefix] = functions
+        self.functions |= {prefix + name for name in functions.names}
 
     def manage(self, call: Manage) -> Reply:
         """A host that is nobody's is for the first one to refuse."""
         first = next(iter(self._gateways.values()))
         return self._gateways.get(call.host.split(":")[0].lower(), first).manage(call)
+
+    def caller(self) -> str | None:
+        """The function that the calling thread works for; None if there is none, or nobody can know which."""
+        found = [prefix + name for prefix, each in self._functions.items() if (name := each.caller()) is not None]
+        return found[0] if len(found) == 1 else None

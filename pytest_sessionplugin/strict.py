@@ -29,17 +29,18 @@ class Problem:
 
 def problems(
     *,
-    open_sockets: Sequence[str] = (),
+    open_sockets: Sequence[str | None] = (),
     unfired: Sequence[Fault] = (),
     blocked: Sequence[BlockedCall] = (),
     allowed: Iterable[str] = (),
 ) -> list[Problem]:
     found = []
     if open_sockets:
+        names = ", ".join(filter(None, open_sockets))  # a deployed stage tells none
         count = f"{len(open_sockets)} WebSocket{'s' if len(open_sockets) > 1 else ''}"
         found.append(
             Problem(
-                f"{count} still open: {', '.join(open_sockets)}. Close what a test opens, or open it with `with`.",
+                f"{count} still open{': ' if names else ''}{names}. Close what a test opens, or open it with `with`.",
                 OPEN_SOCKETS,
             )
         )

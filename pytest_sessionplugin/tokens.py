@@ -63,7 +63,7 @@ class Key:
 
     @classmethod
     @cache
-    def of_this_process(cls, algorithm: str, issuer: str) -> Key:
+    def of_this_process(cls, algorithm: str, issuer: str = "") -> Key:
         """The issuer's, the same one every time: an RSA key costs a tenth of a second."""
         return cls.new(algorithm)
 

@@ -5,6 +5,7 @@ A fault in a handler beside the emulated AWS would not do: botocore asks them al
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws.actions import Asked, needs
 from pytest_sessionplugin.aws.calls import Call, Calls
 from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 
 class NotEmulated(Exception):
     """The emulated AWS has no such call; the message says why."""
+
+
+_PARAMETERS = "sessionplugin_parameters"  # in botocore's context of a call, which its handlers may add to
+
+
+def _nobody() -> None:
+    return None
 
 
 class Gateway(Protocol):
@@ -46,12 +56,15 @@ class Door:
         emulate: Callable[[Any], wire.Answer],
         calls: Calls,
         faults: Faults,
+        outlived: Outlived,
         let_through: frozenset[str] = frozenset(),
     ) -> None:
         self.calls = calls
         self.faults = faults
         self.gateway: Gateway | None = None
+        self.caller: Callable[[], str | None] = _nobody  # the function that the calling thread works for
         self._emulate = emulate
+        self._outlived = outlived
         self._let_through = let_through
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
         self._lent: list[Any] = []  # signers that got credentials of ours, until it is shut
@@ -63,18 +76,31 @@ class Door:
         if HOOK.door is not None:
             raise RuntimeError("another door is open already")
         endpoint: Any = botocore.endpoint
-        HOOK.door, endpoint.time = self, _CountedTime(self.calls)
+        before = set(threading.enumerate())
+        HOOK.door, HOOK.outlived, endpoint.time = self, self._outlived, _CountedTime(self.calls)
         try:
             yield
         finally:
+            self._outlived.note(before, self.calls.test)
             HOOK.door, endpoint.time = None, time
+            self._outlived.note(before, self.calls.test)  # those that were started meanwhile
             while self._lent:
                 self._lent.pop()._credentials = None
 
-    def before_call(self, event_name: str, model: Any, params: dict[str, Any], **_: Any) -> Any:
+    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        """Once a call, with its parameters as the caller gave them: later they are a request."""
+        context[_PARAMETERS] = params
+
+    def before_call(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> Any:
         """Once a call, before it is signed: counts it, and answers it if the gateway does."""
-        self._services[event_name.split(".")[1]] = model.service_model
-        call = Call(model.service_model.service_name, model.name)
+        service = self._services[event_name.split(".")[1]] = model.service_model
+        asked = Asked(
+            service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
+        )
+        # Not later: what the parameters hold is the caller's, who may change it afterwards.
+        call = Call(service.service_name, model.name, self.caller(), needs(asked))
         self.calls.asked(call)
         if call.service != MANAGEMENT:
             return None

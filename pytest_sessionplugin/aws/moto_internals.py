@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2), and the only file that knows them: its dispatcher, its backends, how mocks nest.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import metadata
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,11 +30,14 @@ from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.moto_sources import MotoSources
+from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.template import TableSpec
+
+OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
@@ -79,7 +84,7 @@ class Emulated:
         let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
         calls = Calls() if calls is None else calls
         faults = Faults() if faults is None else faults
-        door = Door(self._emulate, calls, faults, let_through)
+        door = Door(self._emulate, calls, faults, OUTLIVED, let_through)
         with _aside(), self._default_session(), door.open():
             if self._pristine is None:
                 self._set_up()
@@ -111,8 +116,10 @@ class Emulated:
         try:
             with self._lock:
                 answer = botocore_stubber.process_request(request)
-        except (NotImplementedError, ImportError) as error:
+        except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}") from error
+        except ImportError as error:
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated("nothing emulates it, and no call leaves the process.")
         status, headers, body = answer
@@ -135,6 +142,16 @@ def _unseen(client: Any) -> Any:
     events.unregister("before-send", HOOK.before_send)
     events.register_first("before-send", _through_open_door)
     return client
+
+
+def _extra(error: ImportError) -> str:
+    """moto's extra for the service that it could not import: each is called as its package is."""
+    extras = metadata("moto").get_all("Provides-Extra") or []
+    for frame, _ in walk_tb(error.__traceback__):
+        top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
+        if top == "moto" and (package := rest.partition(".")[0]) in extras:
+            return package
+    return "all"
 
 
 def _through_open_door(request: Any, **_: Any) -> Any:

@@ -2,7 +2,7 @@
 
     with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: …
     with Gateway.on_sockets(api, functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: …
-    Gateway(transport, trace=[])  # a shell that was made by hand, or a transport of one's own
+    Gateway(transport, trace=[])  # a shell that was made by hand, a deployed stage (remote.py), one's own transport
 
 `gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into botocore.
 """
@@ -20,8 +20,8 @@ from .driver import NotQuiet, new_id
 from .http_client import HttpClient, Params, target, with_defaults
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
-from .transport import Refused, Transport, Urls
-from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
+from .transport import Refused, Transport, Unreachable, Urls
+from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "NotQuiet",
     "NothingReceived",
     "Response",
+    "Unreachable",
     "Urls",
     "WebSocket",
 ]
@@ -123,8 +124,14 @@ class Gateway:
 
     # --- for tests
 
-    def http(self, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> HttpClient:
-        return HttpClient(self._transport, token=token, headers=headers)
+    def http(
+        self,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        claims: Claims | None = None,
+    ) -> HttpClient:
+        return HttpClient(self._transport, token=token, headers=headers, claims=claims)
 
     def websocket(
         self,
@@ -136,13 +143,14 @@ class Gateway:
         subprotocols: Sequence[str] = (),
     ) -> WebSocket:
         """Opens a WebSocket. Raises HandshakeRefused."""
+        __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
         where = target(path, params)
         try:
             line = self._transport.connect(where, with_defaults(headers or {}, token, offer))
         except Refused as refused:
             response = Response.of(refused.reply, f"the handshake of {where}")
-            raise HandshakeRefused(response) from refused
+            raise HandshakeRefused(response) from None  # the frames of its cause show the token
         if line.subprotocol is not None and line.subprotocol not in subprotocols:
             line.drop()  # as every client must: RFC 6455, 4.1
             raise ConnectionClosed(1006, f"subprotocol {line.subprotocol!r} was not offered")
@@ -172,7 +180,10 @@ class Gateway:
         return self.neighbours(path)
 
     def settle(self) -> None:
-        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet."""
+        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.
+
+        With a deployed stage, of which this cannot be known, it returns at once.
+        """
         self._transport.settle()
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from .core import GatewayCore
 from .values import (
     Api,
+    Claims,
     Clock,
     Effect,
     Functions,
@@ -31,9 +32,11 @@ from .values import (
     Observed,
     Raised,
     Reply,
+    Request,
     Returned,
     TimedOut,
 )
+from .vouchers import Vouchers
 
 PATIENCE = 30.0
 """Seconds that settle() waits: longer than any integration may take."""
@@ -87,6 +90,7 @@ class Driver:
         self._together: list[Driver] = beside._together if beside is not None else []
         self._together.append(self)
         self._core = GatewayCore(api, ids)
+        self._vouchers = Vouchers()
         self._functions = functions
         self._hand_over = hand_over
         self._perform = perform
@@ -96,6 +100,8 @@ class Driver:
     def receive(self, event: Input, error: BaseException | None = None) -> None:
         """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
         with self.changed:
+            if isinstance(event, Request):
+                event = self._vouchers.redeem(event)
             now = self._note(event, error=error)
             self._core.receive(event, now)
             self._drain(now)
@@ -103,6 +109,12 @@ class Driver:
                 del self.running[event.invocation_id]
                 self.changed.notify_all()
         self._perform()
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """As `Transport` describes it."""
+        with self.changed:
+            self._core.check_claims(method, target.partition("?")[0], claims)
+            return self._vouchers.issue(claims)
 
     def manage(self, call: Manage) -> Reply:
         with self.changed:

@@ -27,6 +27,7 @@ from .transport import Ended, Line, Refused, Urls
 from .values import (
     Accept,
     Api,
+    Claims,
     Clock,
     Close,
     Closed,
@@ -55,6 +56,8 @@ _Job = Callable[[], None]
 
 class InProcess:
     """The shell, and the transport of a client in the same process."""
+
+    patience = None
 
     def __init__(
         self,
@@ -88,6 +91,9 @@ class InProcess:
         request = Request(str(uuid.uuid4()), method, path, query, (host, *headers), body)
         self._drive(lambda: self._driver.receive(request))
         return self._replies.pop(request.id)
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self._driver.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         path, _, query = target.partition("?")

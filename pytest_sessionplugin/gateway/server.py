@@ -25,7 +25,7 @@ from typing import Any
 from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .switchboard import Switchboard
-from .values import Api, Clock, Functions, Ids, Manage, Observe, Reply
+from .values import Api, Claims, Clock, Functions, Ids, Manage, Observe, Reply
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
@@ -143,6 +143,10 @@ class Server:
         For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
         """
         self._board.settle(PATIENCE, connection_id, arrived)
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """As `Transport` describes it; nobody who has only the port can do this."""
+        return self._board.driver.vouch(method, target, claims)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""

@@ -13,11 +13,12 @@ import contextlib
 import http.client
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import h11
@@ -27,16 +28,21 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from . import upgrade
 from .driver import PATIENCE, NotQuiet
+from .exchange import exchange
 from .server import Server
 from .shapes import header
 from .transport import Ended, Line, Refused, Urls
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
 
 IO_SECONDS = 60.0
 """How long one call may wait for the server: longer than any integration may take."""
 
 CHUNK = 65_536
+
+KEY = "sec-websocket-key"
+
+_Line = TypeVar("_Line", bound="SocketLine")
 
 
 class SocketTransport:
@@ -49,6 +55,8 @@ class SocketTransport:
         self._together: list[SocketTransport] = beside._together if beside is not None else []
         self._together.append(self)
 
+    patience = None
+
     @property
     def urls(self) -> Urls | None:
         return Urls(self.server.http_url, self.server.websocket_url)
@@ -60,13 +68,16 @@ class SocketTransport:
             netloc = urlsplit(self.server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
-            reply = _exchange(connection, method, target, headers, body)
+            reply = exchange(connection, method, target, headers, body)
         except BaseException:
             connection.close()
             raise
         if connection.sock is not None:  # the answer did not end the connection
             self._pool.append(connection)
         return reply
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self.server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         line = SocketLine.open(self.server, target, headers)
@@ -118,22 +129,19 @@ class SocketLine:
         self._pings = 0  # how many were sent; their numbers begin with 0
         self._ponged = -1  # the last one that was answered
         self._covering = -1  # the one whose answer says that all we sent has been read
+        self.patience = IO_SECONDS  # for one call that waits for the other end
 
     @classmethod
     def open(cls, server: Server, target: str, headers: Headers) -> SocketLine:
         """Raises Refused, or OSError if there was no answer."""
         address = urlsplit(server.websocket_url)
         sock = socket.create_connection((address.hostname, address.port or 80), IO_SECONDS)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            wanted = (("Host", address.netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
-            subprotocol, early = _shake_hands(sock, target, wanted)
-            line = cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
-            line._feed(early)
-        except BaseException:
-            sock.close()
-            raise
-        return line
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def accepted(sock: socket.socket, subprotocol: str | None) -> SocketLine:
+            return cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
+
+        return opened(sock, address.netloc, target, headers, accepted)
 
     def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
         with self._lock:
@@ -210,7 +218,7 @@ class SocketLine:
 
     def _read_to_the_end(self) -> None:
         """Reads until the server has answered that we leave: by then the core knows it."""
-        deadline = time.monotonic() + IO_SECONDS
+        deadline = time.monotonic() + self.patience
         while self._ended is None and self._read(deadline - time.monotonic()):
             pass
         self._end(Ended(NO_CLOSE_FRAME))
@@ -220,17 +228,17 @@ class SocketLine:
         try:
             self._socket.settimeout(max(seconds, 0.0))
             data = self._socket.recv(CHUNK)
-        except (BlockingIOError, TimeoutError):
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
             return False
         except OSError:
             data = b""
         if data:
-            self._feed(data)
+            self.feed(data)
         else:
             self._end(Ended(NO_CLOSE_FRAME))
         return True
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, WireFrame):
@@ -255,7 +263,7 @@ class SocketLine:
         data = b"".join(self._protocol.data_to_send())
         if data and self._ended is None:
             try:
-                self._socket.settimeout(IO_SECONDS)
+                self._socket.settimeout(self.patience)
                 self._socket.sendall(data)
             except OSError:
                 self._read_what_is_here()  # perhaps the server said why
@@ -275,6 +283,28 @@ def _round_trip(lines: Collection[SocketLine]) -> None:
         line.await_pong(number, deadline)
 
 
+def opened(
+    sock: socket.socket,
+    netloc: str,
+    target: str,
+    headers: Headers,
+    accepted: Callable[[socket.socket, str | None], _Line],
+) -> _Line:
+    """The line that `accepted` makes of a socket and a subprotocol, once the other end has agreed.
+
+    Raises Refused, or OSError if there was no answer; then the socket is closed.
+    """
+    try:
+        wanted = (("Host", netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
+        subprotocol, early = _shake_hands(sock, target, wanted)
+        line = accepted(sock, subprotocol)
+        line.feed(early)
+    except BaseException:
+        sock.close()
+        raise
+    return line
+
+
 def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[str | None, bytes]:
     """The subprotocol that was chosen, and what came right behind the answer. Raises Refused."""
     http1 = h11.Connection(h11.CLIENT)
@@ -283,8 +313,10 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
     sock.sendall((http1.send(request) or b"") + (http1.send(h11.EndOfMessage()) or b""))
     reply: Reply | None = None
     while True:
-        match event := http1.next_event():
+        match event := _next_event(http1):
             case h11.InformationalResponse(status_code=101):
+                if header(_texts(event), "sec-websocket-accept") != upgrade.accept(header(headers, KEY) or ""):
+                    raise ConnectionError("what answered the handshake speaks no WebSocket")
                 chosen = header(_texts(event), "sec-websocket-protocol")
                 return chosen, bytes(http1.trailing_data[0])
             case h11.Response():
@@ -293,31 +325,19 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
             case h11.EndOfMessage() if reply is not None:
                 raise Refused(reply)
-            case h11.NEED_DATA:
-                http1.receive_data(sock.recv(CHUNK))
+            case h11.NEED_DATA if data := sock.recv(CHUNK):
+                http1.receive_data(data)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
+
+
+def _next_event(http1: h11.Connection) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    try:
+        return http1.next_event()
+    except h11.RemoteProtocolError as error:
+        raise ConnectionError(f"what answered the handshake speaks no HTTP: {error}") from error
 
 
 def _texts(response: h11.Response | h11.InformationalResponse) -> Headers:
     pairs = response.headers.raw_items()
     return tuple((name.decode(), value.decode("latin-1")) for name, value in pairs)
-
-
-def _exchange(
-    connection: http.client.HTTPConnection,
-    method: str,
-    target: str,
-    headers: Headers,
-    body: bytes,
-) -> Reply:
-    """One request on a connection that is kept alive, with no header but these and those it needs."""
-    connection.putrequest(method, target, skip_accept_encoding=True)
-    for name, value in headers:
-        connection.putheader(name, value)
-    if body or method in ("POST", "PUT", "PATCH"):
-        connection.putheader("Content-Length", str(len(body)))
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
-        connection.endheaders(body or None)
-    with connection.getresponse() as response:
-        return Reply(response.status, tuple(response.getheaders()), response.read())

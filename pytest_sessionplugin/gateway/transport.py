@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Where other clients reach the gateway: http://… and ws://…, without a trailing slash."""
+    """Where other clients reach the gateway: http(s)://… and ws(s)://…, without a trailing slash.
+
+    Empty for what a deployed target does not name.
+    """
 
     http: str
     websocket: str
@@ -34,6 +37,10 @@ class Refused(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"the handshake was refused with status {reply.status}")
         self.reply = reply
+
+
+class Unreachable(ConnectionError):
+    """Nobody answers at a deployed stage, or somebody who cannot be trusted; the message names the host."""
 
 
 class Line(Protocol):
@@ -67,7 +74,17 @@ class Transport(Protocol):
     @property
     def urls(self) -> Urls | None: ...
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds that settle() waits for something on a line; None where it knows that nothing will come."""
+
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """A header with which this one request passes its route's authorizer, unasked, as somebody of these claims.
+
+        Raises ValueError if the route has no authorizer, or one that cannot give them.
+        """
 
     def connect(self, target: str, headers: Headers) -> Line:
         """Raises Refused."""

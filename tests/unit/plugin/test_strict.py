@@ -28,6 +28,11 @@ def test_each_problem_names_its_switch() -> None:
     assert "translate:ListLanguages was blocked: nothing emulates it." in str(found[2])
 
 
+def test_sockets_of_a_deployed_stage_have_no_ids_to_name() -> None:
+    (found,) = strict.problems(open_sockets=[None, None])
+    assert str(found).startswith("2 WebSockets still open. Close what")
+
+
 def test_what_is_allowed_is_no_problem() -> None:
     allowed = {"open_sockets", "blocked_calls"}
     found = strict.problems(open_sockets=["VNR="], unfired=[FAULT], blocked=[BLOCKED], allowed=allowed)
