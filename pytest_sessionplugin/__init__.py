@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
+    from pytest_sessionplugin.aws.race import Race, Races
     from pytest_sessionplugin.aws.running import tables_at
-    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, NotOnThisTarget, SessionPluginError
+    from pytest_sessionplugin.errors import (
+        AuthorizerNotRun,
+        BlockedCall,
+        NotOnThisTarget,
+        RaceNotRun,
+        SessionPluginError,
+    )
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
         Gateway,
@@ -39,6 +46,9 @@ _HOMES = {
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
     "Project": "project",
+    "Race": "aws.race",
+    "RaceNotRun": "errors",
+    "Races": "aws.race",
     "Response": "gateway.client",
     "SessionPluginError": "errors",
     "Tokens": "tokens",
@@ -61,6 +71,9 @@ __all__ = [
     "NotQuiet",
     "NothingReceived",
     "Project",
+    "Race",
+    "RaceNotRun",
+    "Races",
     "Response",
     "SessionPluginError",
     "Tokens",

@@ -120,6 +120,17 @@ def _not_run(routes: tuple[Route, ...]) -> str:
     return ", ".join(f"{kind} ({', '.join(guarded)})" for kind, guarded in methods.items())
 
 
+def function_names(app: Chalice) -> dict[str, str]:
+    """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
+    views = {view.view_name for methods in app.routes.values() for view in methods.values()}
+    own = {name: name for name in (REST_FUNCTION, *app.handler_map) if name not in views}
+    return own | {
+        _DEPLOYED_NAMES[key]: handler.name
+        for key, handler in app.websocket_handlers.items()
+        if _DEPLOYED_NAMES[key] not in own
+    }
+
+
 def schedules(app: Chalice) -> list[Schedule]:
     """The functions with a rate. A cron expression has none and is left out."""
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 
 
@@ -70,6 +71,28 @@ class BlockedCall(SessionPluginError, RuntimeError):
         super().__init__(f"{service}:{operation} was blocked: {reason}")
         self.service = service
         self.operation = operation
+
+
+class UnknownName(SessionPluginError, ValueError):
+    """Something was named that is not there. The message has the nearest names, and all of them if they are few."""
+
+    def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
+        import difflib  # not before somebody has made a mistake
+
+        near = difflib.get_close_matches(name, known, 3)
+        guess = f", but {' and '.join(near)}" if near else ""
+        rest = f"; there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
+        super().__init__(f"there is no {kind} {name}{guess}{rest}.")
+        self.wrong = name
+        self.known = tuple(known)
+
+
+class UnknownFault(UnknownName, AttributeError):
+    """`aws_faults` has no such fault."""
+
+
+class RaceNotRun(SessionPluginError, AssertionError):
+    """Fewer calls came than a race waits for, so nothing raced."""
 
 
 class AuthorizerNotRun(UserWarning):

@@ -20,10 +20,12 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.event_sources import EventSources
-from pytest_sessionplugin.neighbours import Hosts, Neighbour, Neighbours
+from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import ErrorLog, render, render_several
@@ -147,6 +149,9 @@ class Kit:
         self.mark = mark
         self.calls = Calls(setup.project.root)
         self.faults = Faults()
+        self.faults.site = self
+        self.races = Races()
+        self.races.gateway = lambda: self.__dict__.get("gateway")
         self._errors = ErrorLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
@@ -174,6 +179,7 @@ class Kit:
     @cached_property
     def aws(self) -> Aws:
         aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults))
+        aws.door.races = self.races
         self._untold = dict(os.environ)
         os.environ.update(self.setup.memory.expand(self.mark.env))
         self._told = dict(os.environ)
@@ -226,21 +232,34 @@ class Kit:
         view: View | None = None,
     ) -> Gateway:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
-        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
+        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources, function_names
 
         project, app = of.setup.project, process.app
         api = describe(app, project, of.setup.memory.region).numbered(number)
         each = self.processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
-        functions = Functions(app, project, api, each or (lambda function: process))
+        healthy = Functions(app, project, api, each or (lambda function: process))
+        prefix = f"{of.name}:" if number else ""
+        functions = FaultyFunctions(healthy, self.faults, api.websocket.get("$disconnect"), prefix)
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
-        self._hosts.add(of, api, gateway, functions)
+        self._hosts.add(Host(prefix, api, gateway, healthy, function_names(app)))
         self.aws.door.gateway, self.aws.door.caller = self._hosts, self._hosts.caller
         self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway
+
+    @property
+    def clients(self) -> Hosts:
+        self.gateway  # noqa: B018 - opens it
+        return self._hosts
+
+    @property
+    def function_names(self) -> Mapping[str, str]:
+        from pytest_sessionplugin.chalice_internals import function_names
+
+        return {**function_names(self.app), **self._hosts.function_names}
 
     @cached_property
     def processes(self) -> Processes:
@@ -287,6 +306,7 @@ class Kit:
         return strict.problems(
             open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
             unfired=self.faults.never_fired,
+            not_run=self.races.never_run,
             blocked=self.calls.blocked,
             allowed=self.mark.allow,
         )

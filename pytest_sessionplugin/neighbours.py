@@ -7,6 +7,8 @@ own files say.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -104,27 +106,57 @@ class Neighbours:
             self._claimed[table] = claimed
 
 
+@dataclass(frozen=True)
+class Host:
+    """An app behind its gateway, as AWS knows it."""
+
+    prefix: str  # of the names of its functions; empty for the first app
+    api: Api
+    gateway: Gateway
+    functions: Functions
+    function_names: Mapping[str, str]  # what each may be called -> its name in the app
+
+
 class Hosts:
-    """Several gateways as one, for the door: the host of a call of @connections says whose API it is."""
+    """Several gateways as one, for the door and for faults: whose API, connection or function it is."""
 
     def __init__(self) -> None:
-        self._gateways: dict[str, Gateway] = {}
-        self._functions: dict[str, Functions] = {}  # what their names begin with -> those of one app
-        self.functions: frozenset[str] = frozenset()
+        self._hosts: list[Host] = []
+        self._slow: dict[str, Gateway] = {}  # connection -> its gateway
+
+    def add(self, host: Host) -> None:
+        self._hosts.append(host)
+
+    @property
+    def functions(self) -> frozenset[str]:
         """The names of all: those of the first app as in config.json, those of another as `orders:api_handler`."""
+        return frozenset(host.prefix + name for host in self._hosts for name in host.functions.names)
 
-    def add(self, of: Kit | Neighbour, api: Api, gateway: Gateway, functions: Functions) -> None:
-        prefix = f"{of.name}:" if self._gateways else ""
-        self._gateways[api.host(api.websocket_api_id)] = gateway
-        self._functions[prefix] = functions
-        self.functions |= {prefix + name for name in functions.names}
-
-    def manage(self, call: Manage) -> Reply:
-        """A host that is nobody's is for the first one to refuse."""
-        first = next(iter(self._gateways.values()))
-        return self._gateways.get(call.host.split(":")[0].lower(), first).manage(call)
+    @property
+    def function_names(self) -> dict[str, str]:
+        """What a function may be called -> its name, both with the prefix of its app."""
+        return {
+            host.prefix + called: host.prefix + name
+            for host in self._hosts
+            for called, name in host.function_names.items()
+        }
 
     def caller(self) -> str | None:
         """The function that the calling thread works for; None if there is none, or nobody can know which."""
-        found = [prefix + name for prefix, each in self._functions.items() if (name := each.caller()) is not None]
+        found = [host.prefix + name for host in self._hosts if (name := host.functions.caller()) is not None]
         return found[0] if len(found) == 1 else None
+
+    def manage(self, call: Manage) -> Reply:
+        """A host that is nobody's is for the first one to refuse."""
+        asked = call.host.split(":")[0].lower()
+        found = (host.gateway for host in self._hosts if host.api.host(host.api.websocket_api_id) == asked)
+        return next(found, self._hosts[0].gateway).manage(call)
+
+    def stall(self, connection_id: str, held: Callable[[], None]) -> None:
+        gateways = (host.gateway for host in self._hosts)
+        found = (each for each in gateways if connection_id in {ws.connection_id for ws in each.websockets})
+        self._slow[connection_id] = next(found, self._hosts[0].gateway)
+        self._slow[connection_id].stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._slow[connection_id].resume(connection_id)

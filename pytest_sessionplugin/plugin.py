@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
+    from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.deployed import Deployed
@@ -242,6 +243,13 @@ def aws_faults(_sessionplugin: Kit) -> Faults:
     """What goes wrong with AWS from now on."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.faults
+
+
+@pytest.fixture
+def aws_race(_sessionplugin: Kit) -> Races:
+    """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
+    _sessionplugin.aws  # noqa: B018 - opens it
+    return _sessionplugin.races
 
 
 def _setups(config: pytest.Config) -> Setups:

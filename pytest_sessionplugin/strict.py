@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.faults import Fault
+    from pytest_sessionplugin.aws.fault import Fault
+    from pytest_sessionplugin.aws.race import Race
     from pytest_sessionplugin.errors import BlockedCall
 
 OPEN_SOCKETS = "open_sockets"
@@ -31,6 +32,7 @@ def problems(
     *,
     open_sockets: Sequence[str | None] = (),
     unfired: Sequence[Fault] = (),
+    not_run: Sequence[Race] = (),
     blocked: Sequence[BlockedCall] = (),
     allowed: Iterable[str] = (),
 ) -> list[Problem]:
@@ -45,5 +47,6 @@ def problems(
             )
         )
     found += [Problem(f"a fault never fired: {fault}.", UNFIRED_FAULTS) for fault in unfired]
+    found += [Problem(f"a race was never run: no call came to {race}.", UNFIRED_FAULTS) for race in not_run]
     found += [Problem(f"{error}", BLOCKED_CALLS) for error in blocked]
     return [problem for problem in found if problem.switch not in set(allowed)]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_sessionplugin.aws import operations as known
 from pytest_sessionplugin.aws import policy
 from pytest_sessionplugin.aws.actions import Need
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
@@ -79,6 +80,7 @@ class Calls:
 
     def count(self, name: str) -> int:
         """How many there were of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
+        known.check(name)
         return sum(call.is_of(name) for call in self)
 
     @property
@@ -99,14 +101,14 @@ class Calls:
     @contextmanager
     def at_most(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks no more: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
     @contextmanager
     def exactly(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks just so often: `exactly(dynamodb=1)`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
 
@@ -152,6 +154,11 @@ class Calls:
     def _since(self, start: int) -> tuple[Call, ...]:
         with self._lock:
             return tuple(self._calls[start:])
+
+    def _start(self, budget: Mapping[str, int]) -> int:
+        for name in budget:
+            known.check(name)
+        return len(self)
 
     def _check(self, start: int, budget: Mapping[str, int], words: str, holds: Callable[[int, int], bool]) -> None:
         calls = self._since(start)

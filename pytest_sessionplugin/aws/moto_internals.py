@@ -22,7 +22,8 @@ import boto3
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
-from moto.core.models import MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.dynamodb.models import dynamodb_backends
 
 from pytest_sessionplugin.aws import environment, tables
 from pytest_sessionplugin.aws.calls import Calls
@@ -32,7 +33,7 @@ from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.moto_sources import MotoSources
 from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.wire import Answer
-from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.template import TableSpec
@@ -41,6 +42,14 @@ OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A table as it was once."""
+
+    name: str
+    table: Any
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class Emulated:
         let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
         calls = Calls() if calls is None else calls
         faults = Faults() if faults is None else faults
+        faults.emulator = self
         door = Door(self._emulate, calls, faults, OUTLIVED, let_through)
         with _aside(), self._default_session(), door.open():
             if self._pristine is None:
@@ -112,9 +122,38 @@ class Emulated:
         _unseen(dynamodb.meta.client)
         return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
 
-    def _emulate(self, request: Any) -> Answer:
+    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
+        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
+        there = self._moto_tables()
+        name = self._specs[table]["TableName"] if table in self._specs else table
+        with self._lock:
+            if name not in there:
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
+            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
+            if index not in (indexes if index is not None else (None,)) or not indexes:
+                raise UnknownName(f"index of {table} named", index or "", indexes)
+            return name, Picture(name, copy.deepcopy(there[name]))
+
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, of the account and the region that the app is in."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+
+    @contextmanager
+    def _showing(self, picture: Picture | None) -> Iterator[None]:
+        """A table as it was, in its own place."""
+        there = self._moto_tables() if picture is not None else {}
+        if picture is None or picture.name not in there:
+            yield
+            return
+        now, there[picture.name] = there[picture.name], picture.table
         try:
-            with self._lock:
+            yield
+        finally:
+            there[picture.name] = now
+
+    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        try:
+            with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
         except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}") from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from .driver import NotQuiet, new_id
 from .http_client import HttpClient, Params, target, with_defaults
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
+from .stalled import Held
 from .transport import Refused, Transport, Unreachable, Urls
 from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
@@ -208,6 +209,21 @@ class Gateway:
     def manage(self, call: Manage) -> Reply:
         """A call of the @connections API: any host, any path; it is the gateway that judges them."""
         return self._transport.manage(call)
+
+    def stall(self, connection_id: str, held: Held = lambda: None) -> None:
+        """A client reads nothing until resume(): posts to it succeed, and answer 429 once 16 MiB wait.
+
+        `held` is called for each frame that waits, under a lock: it may store, and nothing else.
+        """
+        self._transport.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        """All that has waited arrives, in order."""
+        self._transport.resume(connection_id)
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Whether nothing goes on before these invocations do, though these threads have not ended."""
+        return self._transport.at_rest(threads, invocations)
 
     def due(self) -> float | None:
         """When tick() next has something to do, by the clock; None if nothing is pending."""

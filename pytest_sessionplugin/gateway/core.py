@@ -27,6 +27,7 @@ from .values import (
     Claims,
     Close,
     Closed,
+    DisconnectLost,
     Effect,
     Frame,
     Handshake,
@@ -109,6 +110,9 @@ class GatewayCore:
             case Backlog():
                 if connection := self._connections.get(event.connection_id):
                     connection.backlogged = event.full
+            case DisconnectLost():
+                if connection := self._connections.get(event.connection_id):
+                    connection.disconnect_lost = True
             case _:
                 raise TypeError(f"{event!r} is no input")
 
@@ -307,7 +311,7 @@ class GatewayCore:
 
     def _disconnected(self, connection: Connection, code: int, reason: str, now: float) -> None:
         function = self._api.websocket.get("$disconnect")
-        if function is None:
+        if function is None or connection.disconnect_lost:
             return
         request_id = self._ids()
         event = shapes.disconnect_event(self._api, connection, code, reason, request_id, now)

@@ -13,14 +13,17 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .core import GatewayCore
+from .stalled import Held, Stalled
 from .values import (
     Api,
+    Backlog,
     Claims,
     Clock,
+    Closed,
     Effect,
     Functions,
     FunctionTimedOut,
@@ -34,6 +37,7 @@ from .values import (
     Reply,
     Request,
     Returned,
+    Send,
     TimedOut,
 )
 from .vouchers import Vouchers
@@ -90,6 +94,7 @@ class Driver:
         self._together: list[Driver] = beside._together if beside is not None else []
         self._together.append(self)
         self._core = GatewayCore(api, ids)
+        self._stalled = Stalled()
         self._vouchers = Vouchers()
         self._functions = functions
         self._hand_over = hand_over
@@ -108,6 +113,21 @@ class Driver:
             if isinstance(event, Returned):
                 del self.running[event.invocation_id]
                 self.changed.notify_all()
+            if isinstance(event, Closed):
+                self._stalled.resume(event.connection_id)  # nobody is left to read it
+        self._perform()
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        """A client does not read from here on: what is for it waits."""
+        with self.changed:
+            self._stalled.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        """It reads again, all that has waited and what comes."""
+        with self.changed:
+            for effect in self._stalled.resume(connection_id):
+                self._hand_over(effect)
+            self._core.receive(Backlog(connection_id, full=False), self._clock())
         self._perform()
 
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
@@ -189,6 +209,10 @@ class Driver:
             if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
                 raise NotQuiet(tuple(running()), seconds)
 
+    def runs_only(self, invocations: Collection[str]) -> bool:
+        """Whether nothing runs but these, here and beside. To be called under the lock."""
+        return all(driver.running.keys() <= set(invocations) for driver in self._together)
+
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
         now = self._clock()
         if self._observe is not None:
@@ -201,4 +225,7 @@ class Driver:
                 self._observe(Observed(now, effect))
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
-            self._hand_over(effect)
+            if not self._stalled.keeps(effect):
+                self._hand_over(effect)
+            elif isinstance(effect, Send) and self._stalled.is_full(effect.connection_id):
+                self._core.receive(Backlog(effect.connection_id, full=True), now)

@@ -17,12 +17,13 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from .core import NO_STATUS
 from .driver import PATIENCE, Driver, new_id
+from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
 from .values import (
     Accept,
@@ -31,6 +32,7 @@ from .values import (
     Clock,
     Close,
     Closed,
+    DisconnectLost,
     Effect,
     Frame,
     Functions,
@@ -148,6 +150,19 @@ class InProcess:
             if nobody_else:
                 self._drive(lambda: None)
         return reply
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        self._driver.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._driver.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self._driver.receive(DisconnectLost(connection_id))
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Functions run in the thread that asks for them: one that has not ended may go on."""
+        return not threads
 
     def due(self) -> float | None:
         return self._driver.due()

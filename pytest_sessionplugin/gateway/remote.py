@@ -14,13 +14,14 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .exchange import exchange
 from .masks import masked, masked_bytes, masked_headers
+from .stalled import Held
 from .transport import Line, Refused, Unreachable, Urls
 from .values import (
     Accept,
@@ -141,6 +142,18 @@ class Remote:
 
     def vouch(self, method: str, target: str, claims: Mapping[str, Any]) -> tuple[str, str]:
         raise self._lacking("claims without a token")
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        raise self._lacking("slow clients on demand")
+
+    def resume(self, connection_id: str) -> None:
+        raise self._lacking("slow clients on demand")
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        raise self._lacking("$disconnect to lose")
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        raise self._lacking("way to see its functions")
 
     def due(self) -> float | None:
         raise self._lacking("clock of the test's own")

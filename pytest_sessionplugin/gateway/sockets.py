@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ from .driver import PATIENCE, NotQuiet
 from .exchange import exchange
 from .server import Server
 from .shapes import header
+from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
 from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
@@ -52,6 +53,7 @@ class SocketTransport:
         self.server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._asking: set[int] = set()  # threads that wait for an answer
         self._together: list[SocketTransport] = beside._together if beside is not None else []
         self._together.append(self)
 
@@ -68,7 +70,8 @@ class SocketTransport:
             netloc = urlsplit(self.server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
-            reply = exchange(connection, method, target, headers, body)
+            with self._asks():
+                reply = exchange(connection, method, target, headers, body)
         except BaseException:
             connection.close()
             raise
@@ -80,13 +83,14 @@ class SocketTransport:
         return self.server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
-        line = SocketLine.open(self.server, target, headers)
+        with self._asks():
+            line = SocketLine.open(self.server, target, headers)
         self._lines.add(line)
         line.on_end = self._lines.discard
         return line
 
     def settle(self, line: Line | None = None) -> None:
-        _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
+        self._hear()
         if not isinstance(line, SocketLine):
             self.server.settle()
             _round_trip(tuple(self._lines))
@@ -95,11 +99,41 @@ class SocketTransport:
             if not line.waiting():
                 _round_trip([line])
 
+    def _hear(self) -> None:
+        """What was sent has been read, here and beside."""
+        _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
+
+    @contextlib.contextmanager
+    def _asks(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._asking.add(thread)
+        try:
+            yield
+        finally:
+            self._asking.discard(thread)
+
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         return self.server.invoke(function, event)
 
     def manage(self, call: Manage) -> Reply:
         return self.server.manage(call)
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        self.server.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self.server.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self.server.lose_disconnect(connection_id)
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        asking = [set(each._asking) for each in self._together]  # first: who asks from here on is not among them
+        if not set[int]().union(*asking).issuperset(threads):
+            return False
+        self._hear()
+        both = zip(self._together, asking, strict=True)
+        return all(each.server.at_rest(len(waiting), invocations) for each, waiting in both)
 
     def due(self) -> float | None:
         return self.server.due()

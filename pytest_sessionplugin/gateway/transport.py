@@ -5,10 +5,11 @@ Only the interface and its exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .stalled import Held
 from .values import Claims, Headers, Manage, Reply
 
 
@@ -99,6 +100,17 @@ class Transport(Protocol):
         """Runs a function as `lambda:Invoke` does; raises what it raises."""
 
     def manage(self, call: Manage) -> Reply: ...
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        """A client reads nothing until resume(): what is for it waits, and `held` is called for each frame."""
+
+    def resume(self, connection_id: str) -> None: ...
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        """The `$disconnect` of this connection will not run."""
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Whether nothing goes on before these invocations do, though these threads have not ended."""
 
     def due(self) -> float | None: ...
 

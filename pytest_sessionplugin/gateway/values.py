@@ -16,6 +16,9 @@ Headers = tuple[tuple[str, str], ...]
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
+MAX_BACKLOG = 16 * 1024 * 1024
+"""Bytes that may wait for a client who does not read; then posts to it answer 429, as on AWS."""
+
 
 Claims = Mapping[str, Any]
 """What an authorizer knows of a caller: names to texts, numbers and booleans."""
@@ -169,7 +172,14 @@ class Backlog:
     full: bool
 
 
-Input = Request | Handshake | Frame | Closed | Returned | Backlog
+@dataclass(frozen=True)
+class DisconnectLost:
+    """Whenever this connection ends, its `$disconnect` will not run: it is "best effort" on AWS."""
+
+    connection_id: str
+
+
+Input = Request | Handshake | Frame | Closed | Returned | Backlog | DisconnectLost
 
 
 # --- out

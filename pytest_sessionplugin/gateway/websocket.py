@@ -129,8 +129,13 @@ class WebSocket:
             raise ValueError(f"no client may close with code {code} and reason {reason!r}")
         self._leave(f"close {'' if code is None else code} {reason}", lambda: self._line.close(code, reason))
 
-    def drop(self) -> None:
-        """Leaves as a client does whose network fails: without a close frame."""
+    def drop(self, *, disconnect: bool = True) -> None:
+        """Leaves as a client does whose network fails: without a close frame.
+
+        Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
+        """
+        if not disconnect and self.connection_id is not None:
+            self._transport.lose_disconnect(self.connection_id)
         self._leave("dropped", self._line.drop)
 
     def __enter__(self) -> WebSocket:

@@ -211,13 +211,37 @@ def test_each_project_has_its_own_of_everything_in_one_aws(pair: Stranger, targe
             for thread in threads: thread.join()
             assert wrong == []
 
+        def test_calls_and_faults_are_those_of_both_and_name_whose(chalice_gateway, aws_calls, aws_faults):
+            orders = chalice_gateway.of("services/orders")
+            for gateway in (chalice_gateway, orders):
+                gateway.http().post("/count/a")
+            assert [call.function for call in aws_calls] == ["api_handler", "orders:api_handler"]
+            with chalice_gateway.websocket() as mine, orders.websocket() as theirs:
+                aws_faults.timed_out("orders:message", times=1)
+                with aws_faults.slow(theirs.connection_id):
+                    mine.send_text("x")
+                    theirs.send_text("x")
+                    assert mine.receive_text() == "x chat chat"
+                    theirs.receive_nothing()
+                assert [theirs.receive_text() for _ in range(2)][0] == "x orders orders"
+
+        def test_a_race_of_both(chalice_gateway, aws_race):
+            gateways = [chalice_gateway, chalice_gateway.of("services/orders")]
+            posts = [lambda each=each: each.http().post("/count/a").status_code for each in gateways]
+            with aws_race("dynamodb:UpdateItem", parties=2) as race:
+                assert race.run(*posts) == [200, 200]
+            seen = "2 of 3 calls came to .* .in api_handler, orders:api_handler., and nothing else was running"
+            with aws_race("dynamodb:UpdateItem", parties=3) as race:
+                with pytest.raises(Exception, match=seen):
+                    race.run(*posts)
+
         def test_nothing_is_left():
             assert not [name for name in sys.modules if "@" in name]
             assert not [name for name in os.environ if name.startswith(("TABLE_", "ONLY_"))]
             assert not [path for path in sys.path if path.endswith("orders")]
             assert type(os.environ._data) is dict is type(os.environb._data)
     """
-    pair.test(f"--sessionplugin-target={target}", test_it=body).assert_outcomes(passed=6)
+    pair.test(f"--sessionplugin-target={target}", test_it=body).assert_outcomes(passed=8)
 
 
 def test_what_is_wrong_or_left_says_whose_it_is(pair: Stranger) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin import strict
-from pytest_sessionplugin.aws.faults import Fault, Kind
+from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.errors import BlockedCall
 from pytest_sessionplugin.kit import ChaliceMark
 
