@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.calls import Calls
+    from typing import Any
+
+    from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.memory import in_memory
+    from pytest_sessionplugin.aws.race import Race, Races
+    from pytest_sessionplugin.aws.running import tables_at
     from pytest_sessionplugin.bad_tokens import BadToken
     from pytest_sessionplugin.clock import Clock
-    from pytest_sessionplugin.errors import AuthorizerNotRun, BlockedCall, SessionPluginError
+    from pytest_sessionplugin.errors import (
+        AuthorizerNotRun,
+        BlockedCall,
+        NotOnThisTarget,
+        RaceNotRun,
+        SessionPluginError,
+    )
     from pytest_sessionplugin.gateway.client import (
         ConnectionClosed,
         Gateway,
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
         NothingReceived,
         NotQuiet,
         Response,
+        Unreachable,
         WebSocket,
     )
     from pytest_sessionplugin.project import Project
@@ -31,17 +42,24 @@ _HOMES = {
     "Calls": "aws.calls",
     "Clock": "clock",
     "ConnectionClosed": "gateway.client",
+    "Denial": "aws.calls",
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
+    "NotOnThisTarget": "errors",
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
     "Project": "project",
+    "Race": "aws.race",
+    "RaceNotRun": "errors",
+    "Races": "aws.race",
     "Response": "gateway.client",
     "SessionPluginError": "errors",
     "Tokens": "tokens",
+    "Unreachable": "gateway.client",
     "WebSocket": "gateway.client",
     "in_memory": "aws.memory",
+    "tables_at": "aws.running",
 }
 
 __all__ = [
@@ -51,17 +69,24 @@ __all__ = [
     "Calls",
     "Clock",
     "ConnectionClosed",
+    "Denial",
     "Faults",
     "Gateway",
     "HandshakeRefused",
+    "NotOnThisTarget",
     "NotQuiet",
     "NothingReceived",
     "Project",
+    "Race",
+    "RaceNotRun",
+    "Races",
     "Response",
     "SessionPluginError",
     "Tokens",
+    "Unreachable",
     "WebSocket",
     "in_memory",
+    "tables_at",
 ]
 
 

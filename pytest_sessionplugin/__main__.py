@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import re
-import shutil
-import signal
 import sys
-import threading
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
 
-from pytest_sessionplugin import options
-from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+
+try:
+    import argparse
+    import json
+    import os
+    import re
+    import shutil
+    import signal
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import TYPE_CHECKING, Any, TextIO
+
+    from pytest_sessionplugin import options
+    from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
+    sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.values import Api
@@ -29,16 +35,8 @@ A_CENTURY = 100 * 365 * 24 * HOUR
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="sessionplugin",
-        description="Runs any Chalice app on this machine: HTTP and WebSocket, its DynamoDB tables in memory.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_serve(commands)
-    _add_token(commands)
-    _add_connect(commands)
-    asked = parser.parse_args(arguments)
     try:
+        asked = _parser().parse_args(arguments)
         return int(asked.run(asked) or 0)
     except (SessionPluginError, OSError) as error:
         if isinstance(error, ProjectError) and (cause := cause_in_project(error)):
@@ -49,7 +47,19 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        return 0
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sessionplugin",
+        description="Runs any Chalice app on this machine: HTTP and WebSocket, its DynamoDB tables in memory.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_token(commands)
+    _add_connect(commands)
+    return parser
 
 
 # --- serve

@@ -14,19 +14,24 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import (
     Chalice,
+    ChaliceAuthorizer,
+    DynamoDBEventConfig,
     EventSourceHandler,
     ScheduledEventConfig,
+    SNSEventConfig,
+    SQSEventConfig,
     WebsocketAPI,
     WebsocketEventSourceHandler,
 )
 
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
-from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke, Route
+from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
 from pytest_sessionplugin.lambda_context import LambdaContext
 from pytest_sessionplugin.schedules import Schedule
 
@@ -43,6 +48,10 @@ _DEPLOYED_NAMES = {
 """What `chalice deploy` calls the WebSocket functions, however their handlers are named (deploy/appgraph.py)."""
 
 
+_KINDS = {"awsSigv4": AuthorizerKind.IAM, "cognito_user_pools": AuthorizerKind.COGNITO}
+"""What x-amazon-apigateway-authtype says; anything else is a function."""
+
+
 # --- what is deployed
 
 
@@ -55,15 +64,18 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
             f"the app uses {', '.join(sorted(missing))} without asking for it, and `chalice deploy` refuses that: "
             f"app.experimental_feature_flags.update({sorted(missing)}).",
         )
-    guarded = [path for path, views in app.routes.items() if any(v.authorizer for v in views.values())]
-    if guarded:
+    routes = tuple(
+        Route(path, frozenset(views), _preflight(views), _authorizers(views)) for path, views in app.routes.items()
+    )
+    if not_run := _not_run(routes):
         warnings.warn(
-            f"the authorizers of {', '.join(guarded)} are not run: every request passes",
+            f"authorizers that cannot be run here: {not_run}. A request that brings them any credential passes; "
+            "chalice_gateway.http(claims={...}) gives what they would put into the request context.",
             AuthorizerNotRun,
             stacklevel=2,
         )
     return Api(
-        routes=tuple(Route(path, frozenset(views), _preflight(views)) for path, views in app.routes.items()),
+        routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
         binary_types=frozenset(app.api.binary_types),
         stage=project.config().api_gateway_stage or "api",
@@ -80,6 +92,44 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
     return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
 
 
+def _authorizers(views: Mapping[str, RouteEntry]) -> dict[str, Authorizer]:
+    return {method: _authorizer(view.authorizer) for method, view in views.items() if view.authorizer is not None}
+
+
+def _authorizer(authorizer: Any) -> Authorizer:
+    """As the API's definition names it (deploy/swagger.py)."""
+    if isinstance(authorizer, ChaliceAuthorizer):
+        config = authorizer.config
+        built_in = Authorizer(AuthorizerKind.BUILT_IN, config.name, config.header)
+        return built_in if config.ttl_seconds is None else replace(built_in, ttl=float(config.ttl_seconds))
+    definition = authorizer.to_swagger()
+    kind = _KINDS.get(definition["x-amazon-apigateway-authtype"], AuthorizerKind.CUSTOM)
+    # A class of the app's own may ask for the whole request, and so for no header.
+    whole = definition.get("x-amazon-apigateway-authorizer", {}).get("type") == "request"
+    return Authorizer(kind, authorizer.name, None if whole else definition["name"])
+
+
+def _not_run(routes: tuple[Route, ...]) -> str:
+    """The methods whose authorizer is no function of the app, by its kind."""
+    methods: dict[str, list[str]] = {}
+    for route in routes:
+        for method, authorizer in route.authorizers.items():
+            if authorizer.kind is not AuthorizerKind.BUILT_IN:
+                methods.setdefault(authorizer.kind.value, []).append(f"{method} {route.path}")
+    return ", ".join(f"{kind} ({', '.join(guarded)})" for kind, guarded in methods.items())
+
+
+def function_names(app: Chalice) -> dict[str, str]:
+    """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
+    views = {view.view_name for methods in app.routes.values() for view in methods.values()}
+    own = {name: name for name in (REST_FUNCTION, *app.handler_map) if name not in views}
+    return own | {
+        _DEPLOYED_NAMES[key]: handler.name
+        for key, handler in app.websocket_handlers.items()
+        if _DEPLOYED_NAMES[key] not in own
+    }
+
+
 def schedules(app: Chalice) -> list[Schedule]:
     """The functions with a rate. A cron expression has none and is left out."""
     found = []
@@ -92,6 +142,25 @@ def schedules(app: Chalice) -> list[Schedule]:
                 unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
                 found.append(Schedule(source.name, int(match[1]) * unit))
     return found
+
+
+def event_sources(app: Chalice) -> list[Source]:
+    """The queues, topics and streams whose events go to a function; each may be given by name or by ARN."""
+    found: list[Source] = []
+    for source in app.event_sources:
+        if isinstance(source, SQSEventConfig):
+            found.append(Queue(source.name, _last(source.queue or source.queue_arn or ""), source.batch_size))
+        elif isinstance(source, SNSEventConfig):
+            found.append(Topic(source.name, _last(source.topic)))
+        elif isinstance(source, DynamoDBEventConfig):
+            # The label at the end of a stream's ARN is the moment when the stream was made: nobody knows it before.
+            table = source.stream_arn.partition(":table/")[2].partition("/")[0]
+            found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
+    return found
+
+
+def _last(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 # --- running it
@@ -123,10 +192,32 @@ class Functions:
         names = {handler.name: _DEPLOYED_NAMES[key] for key, handler in app.websocket_handlers.items()}
         self._configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
         self._prefix = f"{project.name}-{project.stage}"
+        self._thread = threading.get_ident()
+        self._under_way: dict[str, str] = {}  # invocation -> its function, as it is called in config.json
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the functions, as they are called in config.json."""
+        return frozenset(config.function_name for config in self._configs.values())
+
+    def caller(self) -> str | None:
+        """The function that the calling thread works for; None if there is none, or nobody can know which.
+
+        A thread that the app has started works for the only function that is under way, if it is the only one.
+        """
+        running = _running.get()
+        if running is not None:
+            return self._configs[running.function].function_name
+        under_way = set(self._under_way.values())
+        return under_way.pop() if len(under_way) == 1 and threading.get_ident() != self._thread else None
 
     def __call__(self, invoke: Invoke) -> Any:
         invocation = _Invocation(self._app, invoke.function)
-        return copy_context().run(self._run, invocation, invoke)
+        self._under_way[invoke.invocation_id] = self._configs[invoke.function].function_name
+        try:
+            return copy_context().run(self._run, invocation, invoke)
+        finally:
+            del self._under_way[invoke.invocation_id]
 
     def _run(self, invocation: _Invocation, invoke: Invoke) -> Any:
         _running.set(invocation)

@@ -97,7 +97,7 @@ class _Copy:
         self._root = root
         self._modules: dict[str, ModuleType] = {}
         self._present = False
-        self._builtins = {**vars(builtins), "__import__": self._import}
+        self._builtins = _Builtins({**vars(builtins), "__import__": self._import})
 
     def enter(self) -> None:
         sys.modules.update(self._modules)
@@ -147,6 +147,17 @@ class _Copy:
                 self.leave()
                 sys.modules.update(away)
                 sys.meta_path[:0] = finders
+
+
+class _Builtins(dict[str, Any]):
+    """The builtins with one of its own; the others as they are now, so that a patch of one reaches the copy.
+
+    In what is no plain dict, CPython looks names up by `__getitem__`; some versions take `__import__` past it. That
+    costs 0.3 µs a name, in copies only.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name) if name == "__import__" else vars(builtins)[name]
 
 
 class _Loader(SourceFileLoader):

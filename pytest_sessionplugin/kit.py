@@ -20,7 +20,11 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.errors import TemplateError
+from pytest_sessionplugin.event_sources import EventSources
+from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.schedules import Rota
 from pytest_sessionplugin.tokens import Tokens
@@ -89,6 +93,9 @@ class Worlds:
         seed: Seed,
     ) -> World:
         """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
+        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
+            if given is None:
+                raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
         key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
         if key not in self._worlds:
             project = self.project(root)
@@ -108,8 +115,11 @@ class Kit:
         self.world = world
         self.target = target
         self.wishes = wishes
-        self.calls = Calls()
+        self.calls = Calls(world.project.root)
         self.faults = Faults()
+        self.faults.site = self
+        self.races = Races()
+        self.races.gateway = lambda: self.__dict__.get("gateway")
         self._errors = ErrorLog()
         self._stack = ExitStack()
         self._time = ExitStack()  # goes back last: what is closed is closed at the test's time
@@ -125,6 +135,7 @@ class Kit:
     @cached_property
     def aws(self) -> Aws:
         aws = self._stack.enter_context(self.world.memory.open(self.calls, self.faults))
+        aws.door.races = self.races
         self._untold = dict(os.environ)
         os.environ.update(self.world.memory.expand(self.wishes.env))
         self._told = dict(os.environ)
@@ -153,14 +164,27 @@ class Kit:
 
     @cached_property
     def gateway(self) -> Gateway:
-        from pytest_sessionplugin.chalice_internals import Functions, describe
+        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources
 
         api = describe(self.app, self.world.project, self.world.memory.region)
-        functions = Functions(self.app, self.world.project, api)
+        healthy = Functions(self.app, self.world.project, api)
+        functions = FaultyFunctions(healthy, self.faults, api.websocket.get("$disconnect"))
         gateway = targets.gateway(self.target, api, functions)
         self._stack.callback(gateway.close)
-        self.aws.door.gateway = gateway
+        self.aws.door.gateway, self.aws.door.caller = gateway, healthy.caller
+        self.calls.functions = healthy.names
+        gateway.event_sources = EventSources(event_sources(self.app), self.aws.sources, gateway.invoke)
         return gateway
+
+    @property
+    def clients(self) -> Gateway:
+        return self.gateway
+
+    @property
+    def function_names(self) -> Mapping[str, str]:
+        from pytest_sessionplugin.chalice_internals import function_names
+
+        return function_names(self.app)
 
     @cached_property
     def clock(self) -> Clock:
@@ -217,12 +241,18 @@ class Kit:
         gateway: Gateway | None = self.__dict__.get("gateway")
         return render(gateway.trace, self._errors.notes) if gateway is not None else ""
 
+    @property
+    def denied(self) -> str:
+        """What `denied_by` last found, a line for each: an assertion shows of a list only so much."""
+        return "\n".join(map(str, self.calls.denied))
+
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""
         gateway: Gateway | None = self.__dict__.get("gateway")
         return strict.problems(
             open_sockets=[str(ws.connection_id) for ws in gateway.websockets] if gateway else (),
             unfired=self.faults.never_fired,
+            not_run=self.races.never_run,
             blocked=self.calls.blocked,
             allowed=self.wishes.allow,
         )

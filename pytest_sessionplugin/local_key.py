@@ -37,8 +37,17 @@ def local_key(root: Path, algorithm: str) -> Key:
 def _read(path: Path) -> str:
     """Its text; who made it may not have written it yet."""
     give_up = time.monotonic() + READ_SECONDS
-    while not (text := path.read_text(encoding="ascii")):
+    while not (text := _text(path)):
         if time.monotonic() > give_up:
             raise ProjectError(path.parent.parent, f"{path} is empty; delete it, and a new one is made.")
         time.sleep(0.01)
     return text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except UnicodeDecodeError as error:
+        raise ProjectError(path.parent.parent, f"{path} holds no key; delete it, and a new one is made.") from error
+    except OSError as error:
+        raise ProjectError(path.parent.parent, f"{path} cannot be read: {error.strerror}.") from error

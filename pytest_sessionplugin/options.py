@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     import pytest
 
 TARGETS = ("inprocess", "sockets")
-KEYS = frozenset({"target", "project", "stage", "template", "tokens", "env", "examples"})
+DEPLOYED = "deployed"
+"""What a mark calls the target that an option names by its URLs."""
+
+NAMES = ("target", "project", "stage", "timeout")
+LONGEST = 3600.0  # seconds
+KEYS = frozenset({*NAMES, "template", "tokens", "env", "examples"})
 TABLE = "[tool.sessionplugin]"
 DEFAULT = "default"
 
@@ -39,6 +44,11 @@ class Options:
     target: Setting
     project: Setting  # an absolute path
     stage: Setting
+    timeout: Setting  # seconds, for what a deployed stage sends
+
+    @property
+    def is_deployed(self) -> bool:
+        return "://" in self.target.value
 
     @property
     def root(self) -> Path:
@@ -49,7 +59,8 @@ class Options:
         return {s.source for s in (self.target, self.project, self.stage)} == {DEFAULT}
 
     def __str__(self) -> str:
-        return f"target {self.target}, project {self.project}, stage {self.stage}"
+        timeout = f", timeout {self.timeout}" if self.is_deployed else ""
+        return f"target {self.target}, project {self.project}, stage {self.stage}{timeout}"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -57,7 +68,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--sessionplugin-target",
         metavar="TARGET",
-        help="what is behind chalice_gateway: inprocess (the default) or sockets, real ones on loopback",
+        help="what is behind chalice_gateway: inprocess (the default), sockets, real ones on loopback, "
+        "or the URLs of a deployed stage: https://…,wss://…",
     )
     group.addoption(
         "--sessionplugin-project",
@@ -69,17 +81,25 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="STAGE",
         help="the Chalice stage whose environment the app gets (default: dev)",
     )
+    group.addoption(
+        "--sessionplugin-timeout",
+        metavar="SECONDS",
+        help="how long a test waits for a frame of a deployed stage (default: 5)",
+    )
 
 
 def from_pytest(config: pytest.Config) -> Options:
     """Raises OptionError for a value that cannot be, a target above all."""
     given = {
         name: Setting(value, f"--sessionplugin-{name}")
-        for name in ("target", "project", "stage")
+        for name in NAMES
         if (value := config.getoption(f"sessionplugin_{name}")) is not None
     }
     options = decide(given, os.environ, config.rootpath, config.invocation_params.dir)
     check_target(options.target)
+    check_project(options.project)
+    check_stage(options.stage, options.root)
+    check_timeout(options.timeout)
     return options
 
 
@@ -96,9 +116,12 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
         if environment.get(variable):
             return Setting(environment[variable], variable)
         if name in table:
-            if not isinstance(table[name], str) or not table[name]:
-                raise OptionError(name, table[name], TABLE, "it must be a text that is not empty.")
-            return Setting(table[name], TABLE)
+            value = table[name]
+            if name == "timeout" and type(value) in (int, float):
+                value = str(value)
+            if not isinstance(value, str) or not value:
+                raise OptionError(name, value, TABLE, "it must be a text that is not empty.")
+            return Setting(value, TABLE)
         return Setting(default, DEFAULT)
 
     project = ranked("project", read_table(root), str(root))
@@ -106,22 +129,67 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
     project = Setting(str((base / project.value).resolve()), project.source)
     table = find_table(Path(project.value), root)
     target = ranked("target", table, TARGETS[0])
-    return Options(target, project, ranked("stage", table, "dev"))
+    return Options(target, project, ranked("stage", table, "dev"), ranked("timeout", table, "5"))
 
 
 def check_target(target: Setting) -> None:
+    """Raises OptionError, which shows no credentials that a URL may have in it."""
+    from pytest_sessionplugin import targets
+
     if target.value in TARGETS:
         return
-    if target.value.startswith("https://"):
-        reason = f"testing a deployed stage is not supported by this version; use {' or '.join(TARGETS)}."
-    else:
-        reason = f"there is no such target; use {' or '.join(TARGETS)}."
-    raise OptionError("target", target.value, target.source, reason)
+    if "://" not in target.value:
+        reason = f"there is no such target; use {', '.join(TARGETS)}, or URLs of a deployed stage: {targets.FORM}."
+        raise OptionError("target", target.value, target.source, reason)
+    try:
+        urls = targets.urls_of(target.value)
+    except ValueError as error:
+        raise OptionError("target", targets.without_credentials(target.value), target.source, f"{error}") from None
+    if urls.websocket and (missing := targets.why_not("sockets")):
+        raise OptionError("target", target.value, target.source, f"{missing}.")
+
+
+def check_project(project: Setting) -> None:
+    if project.source != DEFAULT and not Path(project.value).is_dir():
+        raise OptionError("project", project.value, project.source, "there is no such folder.")
+
+
+def check_stage(stage: Setting, root: Path) -> None:
+    """A stage that is misspelt would be one without variables. What else config.json has wrong, its reader says."""
+    path = root / ".chalice" / "config.json"
+    if stage.source == DEFAULT or not path.is_file():
+        return
+    json: Any = importlib.import_module("json")
+    try:
+        stages = json.loads(path.read_bytes()).get("stages") or {"dev": {}}
+    except (OSError, ValueError, AttributeError):
+        return
+    if stage.value not in stages:
+        reason = f"there is no such stage in {path}; there are {', '.join(stages)}."
+        raise OptionError("stage", stage.value, stage.source, reason)
+
+
+def check_timeout(timeout: Setting) -> None:
+    try:
+        seconds = float(timeout.value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        reason = f"it must be a number of seconds, more than 0 and at most {LONGEST:g}."
+        raise OptionError("timeout", timeout.value, timeout.source, reason)
 
 
 def find_table(project: Path, root: Path) -> dict[str, Any]:
     """[tool.sessionplugin] of the project's pyproject.toml, or else of the one in `root`."""
     return read_table(project) or read_table(root)
+
+
+def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    """A table in [tool.sessionplugin], all of it texts. Raises ValueError with a sentence."""
+    found = table.get(name, {})
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of texts.")
+    return found
 
 
 def read_table(folder: Path) -> dict[str, Any]:
@@ -131,6 +199,9 @@ def read_table(folder: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise OptionError("pyproject.toml", str(path), "a file", f"it cannot be read: {reason}.") from error
     if "sessionplugin" not in text:
         return {}  # most files: no need to load a parser
     toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

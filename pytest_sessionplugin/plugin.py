@@ -11,17 +11,25 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
+from pytest_sessionplugin.errors import (
+    NotOnThisTarget,
+    OptionError,
+    ProjectError,
+    SessionPluginError,
+    cause_in_project,
+)
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
+    from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.aws.tables import Seed, Tables
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.bad_tokens import BadToken
     from pytest_sessionplugin.clock import Clock
+    from pytest_sessionplugin.deployed import Deployed
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.kit import Kit, Worlds
     from pytest_sessionplugin.tokens import Tokens
@@ -30,8 +38,9 @@ HOOK.install()
 
 OPTIONS = pytest.StashKey[options.Options]()
 WORLDS = pytest.StashKey["Worlds"]()
-KIT = pytest.StashKey["Kit"]()
+KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
+MARKED = (*options.TARGETS, options.DEPLOYED)
 
 
 # --- hooks
@@ -47,7 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "chalice(*, fresh=False, env=None, allow=()): an app of the test's own; variables over the app's "
         "environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls)",
     )
-    config.addinivalue_line("markers", f"targets(*names): runs the test on each of {', '.join(options.TARGETS)}")
+    config.addinivalue_line(
+        "markers",
+        f"targets(*names): what the test is for, of {', '.join(MARKED)}: runs it on each that this run has",
+    )
     if not config.option.help:
         try:
             config.stash[OPTIONS] = options.from_pytest(config)
@@ -62,6 +74,13 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"sessionplugin: {chosen}"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if HOOK.outlived is not None and HOOK.outlived.blocked:
+        terminalreporter.section("sessionplugin: calls of threads that outlived their test")
+        for sentence, times in HOOK.outlived.blocked.items():
+            terminalreporter.write_line(f"{sentence} (times: {times})")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if worlds := config.stash.get(WORLDS, None):
         worlds.close()
@@ -74,16 +93,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         return
     for target in marker.args or ("",):
-        if target not in options.TARGETS:
+        if target not in MARKED:
             raise pytest.Collector.CollectError(
-                f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(options.TARGETS)}"
+                f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(MARKED)}"
             )
     if "_sessionplugin" in metafunc.fixturenames:
-        metafunc.parametrize("_sessionplugin", marker.args, indirect=True)
+        from pytest_sessionplugin import targets
+
+        here = targets.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
+        metafunc.parametrize("_sessionplugin", here, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
+        reason = str(call.excinfo.value)
+        call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
     report: pytest.TestReport = yield
     if call.excinfo is not None and call.when == "setup" and isinstance(call.excinfo.value, SessionPluginError):
         report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
@@ -93,6 +118,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[PASSED] = report.passed
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
         report.sections.append(("gateway", trace))
+    if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
+        report.sections.append(("denied by the IAM policy", kit.denied))
     return report
 
 
@@ -125,6 +152,8 @@ def dynamodb_specs(
     chalice_project: Path, chalice_env: Mapping[str, str], pytestconfig: pytest.Config
 ) -> Mapping[str, TableSpec]:
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
+    if pytestconfig.stash[OPTIONS].is_deployed:
+        return {}  # it has its own, and tests that know nothing but its URLs need no project
     from pytest_sessionplugin.aws.memory import specs_of
 
     return specs_of(_worlds(pytestconfig).project(Path(chalice_project)), chalice_env)
@@ -146,14 +175,23 @@ def _sessionplugin(
     chalice_env: Mapping[str, str],
     dynamodb_specs: Mapping[str, TableSpec],
     dynamodb_seed: Seed,
-) -> Iterator[Kit]:
+) -> Iterator[Kit | Deployed]:
     from pytest_sessionplugin import kit, targets
 
-    chosen = getattr(request, "param", request.config.stash[OPTIONS].target.value)
-    if reason := targets.why_not(chosen):
+    chosen = request.config.stash[OPTIONS]
+    target = getattr(request, "param", None)
+    if target is not None and (reason := targets.why_not_marked(target, chosen.target.value)):
         pytest.skip(reason)
-    world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
-    mine = request.node.stash[KIT] = kit.Kit(world, chosen, _wishes(request.node))
+    mine: Kit | Deployed
+    if chosen.is_deployed:
+        mine = _deployed(request, Path(chalice_project))
+    elif reason := targets.why_not(target or chosen.target.value):
+        pytest.skip(reason)
+    else:
+        world = _worlds(request.config).world(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+        mine = kit.Kit(world, target or chosen.target.value, _wishes(request.node))
+        mine.calls.test = request.node.nodeid
+    request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
     try:
         yield mine
@@ -229,6 +267,13 @@ def aws_faults(_sessionplugin: Kit) -> Faults:
     return _sessionplugin.faults
 
 
+@pytest.fixture
+def aws_race(_sessionplugin: Kit) -> Races:
+    """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
+    _sessionplugin.aws  # noqa: B018 - opens it
+    return _sessionplugin.races
+
+
 def _worlds(config: pytest.Config) -> Worlds:
     from pytest_sessionplugin.kit import Worlds
 
@@ -247,7 +292,19 @@ def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
 def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
     from pytest_sessionplugin import bad_tokens
 
-    return bad_tokens.names(options.find_table(config.stash[OPTIONS].root, config.rootpath).get("tokens", {}))
+    table = options.find_table(config.stash[OPTIONS].root, config.rootpath)
+    try:
+        return bad_tokens.names(options.section(table, "tokens"))
+    except ValueError as error:
+        raise pytest.Collector.CollectError(f"{error}") from error
+
+
+def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
+    from pytest_sessionplugin.deployed import Deployed
+
+    chosen = request.config.stash[OPTIONS]
+    table = options.find_table(project, request.config.rootpath)
+    return Deployed(chosen.target.value, float(chosen.timeout.value), _wishes(request.node), table)
 
 
 def _wishes(item: pytest.Item) -> Any:

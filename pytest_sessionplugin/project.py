@@ -43,14 +43,26 @@ class Project:
 
     def section(self, name: str) -> Mapping[str, str]:
         """A table in the settings, all of it texts."""
-        table = self.settings.get(name, {})
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise ProjectError(self.root, f"[tool.sessionplugin.{name}] must be a table of texts.")
-        return table
+        try:
+            return options.section(self.settings, name)
+        except ValueError as error:
+            raise ProjectError(self.root, str(error)) from None
 
     @cached_property
-    def template(self) -> Path:
-        return self.root / str(self.settings.get("template", ".chalice/resources.json"))
+    def templates(self) -> list[Path]:
+        """The files with its tables. The default one need not be there; one that is named must be."""
+        named = self.settings.get("template")
+        if named is None:
+            return [self.root / ".chalice" / "resources.json"]
+        names = named if isinstance(named, list) else [named]
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise ProjectError(self.root, "template in [tool.sessionplugin] must be a path, or a list of paths.")
+        for name in names:
+            if not (self.root / name).is_file():
+                raise ProjectError(
+                    self.root, f"template in [tool.sessionplugin] names {self.root / name}, and there is no such file."
+                )
+        return [self.root / name for name in names]
 
     @property
     def examples(self) -> list[str]:
@@ -119,6 +131,12 @@ class Project:
             raise ProjectError(
                 self.root,
                 f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
+            )
+        if others := [name for name, it in vars(module).items() if isinstance(it, Chalice) and it is not app]:
+            raise ProjectError(
+                self.root,
+                f"{module.__file__} has two Chalice objects, app and {others[0]}, and Chalice deploys app alone: "
+                f"make {others[0]} a Blueprint of it, or the app of a project of its own.",
             )
         return app
 

@@ -8,11 +8,10 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pytest_sessionplugin import targets
+from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.errors import OptionError, SessionPluginError
@@ -88,12 +87,7 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
     url = environment.get(DYNAMODB)
     if not url:
         return None
-    host = urlsplit(url).hostname or ""
-    try:
-        here = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        here = False
-    if not here:
+    if not on_loopback(url):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.faults import Fault
+    from pytest_sessionplugin.aws.fault import Fault
+    from pytest_sessionplugin.aws.race import Race
     from pytest_sessionplugin.errors import BlockedCall
 
 OPEN_SOCKETS = "open_sockets"
@@ -29,20 +30,23 @@ class Problem:
 
 def problems(
     *,
-    open_sockets: Sequence[str] = (),
+    open_sockets: Sequence[str | None] = (),
     unfired: Sequence[Fault] = (),
+    not_run: Sequence[Race] = (),
     blocked: Sequence[BlockedCall] = (),
     allowed: Iterable[str] = (),
 ) -> list[Problem]:
     found = []
     if open_sockets:
+        names = ", ".join(filter(None, open_sockets))  # a deployed stage tells none
         count = f"{len(open_sockets)} WebSocket{'s' if len(open_sockets) > 1 else ''}"
         found.append(
             Problem(
-                f"{count} still open: {', '.join(open_sockets)}. Close what a test opens, or open it with `with`.",
+                f"{count} still open{': ' if names else ''}{names}. Close what a test opens, or open it with `with`.",
                 OPEN_SOCKETS,
             )
         )
     found += [Problem(f"a fault never fired: {fault}.", UNFIRED_FAULTS) for fault in unfired]
+    found += [Problem(f"a race was never run: no call came to {race}.", UNFIRED_FAULTS) for race in not_run]
     found += [Problem(f"{error}", BLOCKED_CALLS) for error in blocked]
     return [problem for problem in found if problem.switch not in set(allowed)]

@@ -11,6 +11,7 @@ from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
     Closed,
+    DisconnectLost,
     Frame,
     Handshake,
     Manage,
@@ -74,6 +75,8 @@ def _line(seen: Observed) -> str | None:
             return f"socket {id} is closed by the gateway: {code} {reason}"
         case Closed(connection_id=id, code=code, reason=reason):
             return f"socket {id} is closed by its client: {code} {reason}"
+        case DisconnectLost(connection_id=id):
+            return f"socket {id} will be gone without its $disconnect"
         case Manage(method=method, path=path, body=body):
             answer = _reply(seen.reply) if seen.reply else ""
             return f"call   {method} {path}  {_short(body)}  {answer}"

@@ -1,6 +1,7 @@
 """The service as its users meet it: HTTP, WebSocket, JWT and DynamoDB together, behind the gateway.
 
 The HTTP half runs in process; each scenario of the WebSocket half runs in process and on real sockets, from one body.
+With the URLs of a deployed stage as the target, all runs there that looks at nothing but what a client sees.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class TestJWTAuthentication:
         assert dynamodb_tables["Sessions"].scan()["Count"] == 0
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.targets("inprocess", "sockets", "deployed")
 class TestWebSocketConnection:
     def test_a_session_is_created_over_http_and_joined_over_websocket(
         self, session: dict[str, Any], join: Join, rows: Callable[[], list[str]]
@@ -261,7 +262,7 @@ class TestWebSocketConnection:
             carol.expect("message", seq=3)
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.targets("inprocess", "sockets", "deployed")
 class TestSessionUpdateWhileConnected:
     def test_everyone_connected_is_told_of_a_change(
         self, alice: HttpClient, session: dict[str, Any], join: Join
@@ -344,7 +345,7 @@ class TestSessionUpdateWhileConnected:
             friend.expect("session.updated", seq=2)
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.targets("inprocess", "sockets", "deployed")
 class TestWebSocketAuthentication:
     def refused(self, connect: Callable[..., Any], *args: Any, **options: Any) -> int:
         with pytest.raises(HandshakeRefused) as refused:

@@ -7,16 +7,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.aws import operations as known
+from pytest_sessionplugin.aws import policy
+from pytest_sessionplugin.aws.actions import Need
+from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call, by the name of its service in boto3 and the name of its operation in the API."""
+    """One call, by the name of its service in boto3 and the name of its operation in the API.
+
+    `function` is the Lambda function that made it, under its name in config.json: `api_handler`,
+    `websocket_message`, … It is None for what no function did, or nobody knows which: the test itself, the app as it
+    is imported, a thread of the app's own while several functions ran.
+    """
 
     service: str
     operation: str
+    function: str | None = None
+    needs: tuple[Need, ...] = ()  # what IAM has to permit
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"
@@ -27,10 +38,35 @@ class Call:
         return self.service == service and operation in ("", self.operation)
 
 
-class Calls:
-    """The calls of one test, in order. What `dynamodb_tables` does is not among them."""
+@dataclass(frozen=True, repr=False)
+class Denial:
+    """Something that the app did and a policy does not allow."""
 
-    def __init__(self) -> None:
+    call: str  # dynamodb:TransactWriteItems
+    function: str | None
+    action: str  # dynamodb:PutItem
+    resource: str | None  # an ARN; None where it is not known
+    reason: str
+
+    def __str__(self) -> str:
+        done = "" if self.call == self.action else f"{self.call} needs "
+        where = f" on {self.resource}" if self.resource else ""
+        return f"{self.function or 'outside of a function'}: {done}{self.action}{where}: {self.reason}"
+
+    __repr__ = __str__  # an assertion that fails shows this
+
+
+class Calls:
+    """The calls of one test, in order. What `dynamodb_tables` does is not among them.
+
+    `root` is where the paths of policy files begin, `test` the name of the test, `functions` are those that there are.
+    """
+
+    def __init__(self, root: Path | None = None, test: str = "its block") -> None:
+        self.root = root or Path()
+        self.test = test
+        self.functions: frozenset[str] = frozenset()
+        self.denied: tuple[Denial, ...] = ()  # what `denied_by` last found
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._waits: list[float] = []
@@ -44,6 +80,7 @@ class Calls:
 
     def count(self, name: str) -> int:
         """How many there were of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
+        known.check(name)
         return sum(call.is_of(name) for call in self)
 
     @property
@@ -64,16 +101,43 @@ class Calls:
     @contextmanager
     def at_most(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks no more: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
     @contextmanager
     def exactly(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
         """Asserts that the block asks just so often: `exactly(dynamodb=1)`."""
-        start = len(self)
+        start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
+
+    def denied_by(
+        self, policy_file: str | Path, function: str | None = None, *, variables: Mapping[str, str] | None = None
+    ) -> list[Denial]:
+        """What was asked so far and the IAM policy does not allow, each once; of one function, or of everybody.
+
+        The path begins at the project's folder: `.chalice/policy-dev.json`. Account, region and API id are made up in
+        a test and so not compared; names of tables, queues, stages are. What follows from a Condition is not known:
+        an Allow with one allows, a Deny with one does not deny. So it is with `${Name}` in a resource, if
+        `variables={"Name": …}` does not say what it stands for. What other services do on the app's behalf (a key
+        of KMS behind an encrypted table) is not seen. Raises SessionPluginError for a file that is no policy.
+        """
+        if function is not None and function not in self.functions:
+            raise SessionPluginError(
+                f"there is no function {function}; there are: {', '.join(sorted(self.functions)) or 'none'}. "
+                "Ask for the fixture chalice_gateway before."
+            )
+        judge = policy.read(self.root / policy_file, variables)
+        found = {
+            Denial(str(call), call.function, need.action, need.resource, reason): None
+            for call in self
+            if function in (None, call.function)
+            for need in call.needs
+            if (reason := judge.why_not(need)) is not None
+        }
+        self.denied = tuple(found)
+        return list(found)
 
     def asked(self, call: Call) -> None:
         with self._lock:
@@ -90,6 +154,11 @@ class Calls:
     def _since(self, start: int) -> tuple[Call, ...]:
         with self._lock:
             return tuple(self._calls[start:])
+
+    def _start(self, budget: Mapping[str, int]) -> int:
+        for name in budget:
+            known.check(name)
+        return len(self)
 
     def _check(self, start: int, budget: Mapping[str, int], words: str, holds: Callable[[int, int], bool]) -> None:
         calls = self._since(start)

@@ -5,6 +5,7 @@ A fault in a handler beside the emulated AWS would not do: botocore asks them al
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,18 +15,31 @@ import botocore.endpoint
 from botocore.credentials import Credentials
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin import invocations
+from pytest_sessionplugin.aws import batches, wire
+from pytest_sessionplugin.aws.actions import Asked, needs
 from pytest_sessionplugin.aws.calls import Call, Calls
-from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
+from pytest_sessionplugin.aws.fault import Kind
+from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.outlived import Outlived
+from pytest_sessionplugin.aws.refusals import MANAGEMENT
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
 
 class NotEmulated(Exception):
     """The emulated AWS has no such call; the message says why."""
+
+
+_PARAMETERS = "sessionplugin_parameters"  # in botocore's context of a call, which its handlers may add to
+
+
+def _nobody() -> None:
+    return None
 
 
 class Gateway(Protocol):
@@ -37,21 +51,25 @@ class Gateway(Protocol):
 class Door:
     """For one test, or for as long as `serve` runs.
 
-    `emulate` takes an AWSPreparedRequest, and raises NotEmulated. A call to a place that is in `let_through`,
-    host:port, really leaves.
+    `emulate` takes an AWSPreparedRequest, and the picture of a table that is to stand in for it, or None; it raises
+    NotEmulated. A call to a place that is in `let_through`, host:port, really leaves.
     """
 
     def __init__(
         self,
-        emulate: Callable[[Any], wire.Answer],
+        emulate: Callable[[Any, Any], wire.Answer],
         calls: Calls,
         faults: Faults,
+        outlived: Outlived,
         let_through: frozenset[str] = frozenset(),
     ) -> None:
         self.calls = calls
         self.faults = faults
         self.gateway: Gateway | None = None
+        self.caller: Callable[[], str | None] = _nobody  # the function that the calling thread works for
+        self.races: Races | None = None
         self._emulate = emulate
+        self._outlived = outlived
         self._let_through = let_through
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
         self._lent: list[Any] = []  # signers that got credentials of ours, until it is shut
@@ -63,23 +81,40 @@ class Door:
         if HOOK.door is not None:
             raise RuntimeError("another door is open already")
         endpoint: Any = botocore.endpoint
-        HOOK.door, endpoint.time = self, _CountedTime(self.calls)
+        before = set(threading.enumerate())
+        HOOK.door, HOOK.outlived, endpoint.time = self, self._outlived, _CountedTime(self.calls)
         try:
             yield
         finally:
+            self._outlived.note(before, self.calls.test)
             HOOK.door, endpoint.time = None, time
+            self._outlived.note(before, self.calls.test)  # those that were started meanwhile
             while self._lent:
                 self._lent.pop()._credentials = None
 
-    def before_call(self, event_name: str, model: Any, params: dict[str, Any], **_: Any) -> Any:
-        """Once a call, before it is signed: counts it, and answers it if the gateway does."""
-        self._services[event_name.split(".")[1]] = model.service_model
-        call = Call(model.service_model.service_name, model.name)
+    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        """Once a call, with its parameters as the caller gave them: later they are a request."""
+        context[_PARAMETERS] = params
+
+    def before_call(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> Any:
+        """Once a call, before it is signed: counts it, holds it for a race, and answers it if the gateway does."""
+        service = self._services[event_name.split(".")[1]] = model.service_model
+        asked = Asked(
+            service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
+        )
+        # Not later: what the parameters hold is the caller's, who may change it afterwards.
+        call = Call(service.service_name, model.name, self.caller(), needs(asked))
+        self._end_caller(call)
         self.calls.asked(call)
-        if call.service != MANAGEMENT:
-            return None
-        manage = wire.management(params["method"], params["url"], params["body"])
-        if self.faults.awaits(call, wire.connection(manage)):
+        manage = connection = None
+        if call.service == MANAGEMENT:
+            manage = wire.management(params["method"], params["url"], params["body"])
+            connection = wire.connection(manage)
+        if self.races is not None:
+            self.races.hold(call, connection)
+        if manage is None or self.faults.awaits(call, connection):
             return None  # the SDK's retries must see it, and they begin with sending
         return wire.parsed(model, params["url"], self._ask_gateway(call, manage))
 
@@ -100,7 +135,14 @@ class Door:
         """The same for what a test itself does with its tables: without faults, and not counted."""
         if wire.place(request.url) in self._let_through:
             return None
-        return wire.response(request.url, self._emulate(request))
+        return wire.response(request.url, self._emulate(request, None))
+
+    def _end_caller(self, call: Call) -> None:
+        """A function whose time-out strikes here makes no call any more: not this one, and none while it is unwound."""
+        caller = invocations.caller()
+        if caller is not None and (caller.killed or self.faults.kills(caller.function, call)):
+            caller.killed = True
+            raise invocations.Killed(f"the time-out of {caller.function} strikes at {call}")
 
     def _answer(self, service: Any, operation: str, request: Any) -> wire.Answer:
         call, manage = Call(service.service_name, operation), None
@@ -111,6 +153,10 @@ class Door:
             raise EndpointConnectionError(endpoint_url=request.url)
         if fault is not None and fault.kind is Kind.REFUSED:
             return wire.refusal(wire.protocol(service), fault.code, fault.status, fault.message)
+        if fault is not None and fault.kind is Kind.CONFLICT:
+            return batches.cancelled(len(wire.members(request)["TransactItems"]))
+        if fault is not None and fault.kind is Kind.UNPROCESSED:
+            return self._ask_for_the_rest(call, request)
         answer = self._ask_gateway(call, manage) if manage else self._ask_aws(call, request)
         if fault is not None:
             raise ReadTimeoutError(endpoint_url=request.url)
@@ -122,9 +168,17 @@ class Door:
         reply = self.gateway.manage(manage)
         return wire.Answer(reply.status, dict(reply.headers), reply.body)
 
+    def _ask_for_the_rest(self, call: Call, request: Any) -> wire.Answer:
+        asked = wire.members(request)
+        first, rest = batches.first_apart(asked["RequestItems"])
+        answer = wire.Answer(200, {}, b"{}")
+        if rest:
+            answer = self._ask_aws(call, wire.asking(request, {**asked, "RequestItems": rest}))
+        return batches.giving_back(answer, batches.BATCHES[str(call)], first)
+
     def _ask_aws(self, call: Call, request: Any) -> wire.Answer:
         try:
-            return self._emulate(request)
+            return self._emulate(request, self.faults.past(call, lambda: wire.members(request)))
         except NotEmulated as reason:
             raise self._blocked(call, f"{reason} It was to go to {request.url}") from reason
 

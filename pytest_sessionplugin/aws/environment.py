@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from pytest_sessionplugin.errors import SessionPluginError
 
@@ -61,6 +63,15 @@ def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> d
         return _PLACEHOLDER.sub(replace, value)
 
     return {name: expanded(name, value) for name, value in variables.items()}
+
+
+def on_loopback(url: str) -> bool:
+    """Whether what answers there is on this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @contextmanager

@@ -16,18 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.door import Door
+    from pytest_sessionplugin.aws.outlived import Outlived
 
 
 class Hook:
-    """Registered with botocore once and for good. Without a door it does nothing."""
+    """Registered with botocore once and for good. Without a door it stops only what has outlived one."""
 
     def __init__(self) -> None:
         self.door: Door | None = None
+        self.outlived: Outlived | None = None  # from the first door on
         self._installed = False
+
+    def before_parameter_build(self, **event: Any) -> None:
+        door = self.door
+        if door is not None:
+            door.before_parameter_build(**event)
 
     def before_call(self, **event: Any) -> Any:
         door = self.door
-        return None if door is None else door.before_call(**event)
+        if door is not None:
+            return door.before_call(**event)
+        if self.outlived is not None:
+            self.outlived.check(event["model"].service_model.service_name, event["model"].name)
+        return None
 
     def before_sign(self, **event: Any) -> None:
         door = self.door
@@ -36,7 +47,11 @@ class Hook:
 
     def before_send(self, **event: Any) -> Any:
         door = self.door
-        return None if door is None else door.before_send(**event)
+        if door is not None:
+            return door.before_send(**event)
+        if self.outlived is not None:  # a call, or a retry, that began while a door was open
+            self.outlived.check(*event["event_name"].split(".")[1:])
+        return None
 
     def install(self) -> None:
         """A second time changes nothing."""
@@ -63,6 +78,7 @@ class Hook:
 
     def _handlers(self) -> list[tuple[str, Callable[..., Any]]]:
         return [
+            ("before-parameter-build", self.before_parameter_build),
             ("before-call", self.before_call),
             ("before-sign", self.before_sign),
             ("before-send", self.before_send),

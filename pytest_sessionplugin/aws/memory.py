@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_sessionplugin.aws import environment, template
+from pytest_sessionplugin.aws.specs import checked
+from pytest_sessionplugin.errors import TemplateError
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
@@ -24,10 +26,16 @@ def in_memory(project: Project, *, tokens: Tokens | None = None) -> AbstractCont
 
 
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
-    """The tables of the project's template, in the region that its environment names."""
+    """The tables of the project's templates, in the region that its environment names."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
     stack = template.Stack(f"{project.name}-{project.stage}", region)
-    return template.tables(project.template, stack)
+    found: dict[str, TableSpec] = {}
+    for path in project.templates:
+        for name, spec in template.tables(path, stack).items():
+            if name in found:
+                raise TemplateError(f"the table {name} is described twice, the second time in {path}.")
+            found[name] = spec
+    return found
 
 
 class Memory:
@@ -49,7 +57,7 @@ class Memory:
     ) -> None:
         own = variables or {}
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
-        self.specs = specs_of(project, own) if specs is None else specs
+        self.specs = checked(specs_of(project, own) if specs is None else specs)
         self.region = environment.region_of(project.environment, project.section("env"), own)
         self.variables = {
             **project.environment,

@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2), and the only file that knows them: its dispatcher, its backends, how mocks nest.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import metadata
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,24 +21,35 @@ import boto3
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
-from moto.core.models import MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.dynamodb.models import dynamodb_backends
 
 from pytest_sessionplugin.aws import environment, tables
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.moto_sources import MotoSources
+from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.wire import Answer
-from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb.service_resource import DynamoDBServiceResource
-
     from pytest_sessionplugin.aws.template import TableSpec
     from pytest_sessionplugin.aws.ttl import Rows
 
+OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
+
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A table as it was once."""
+
+    name: str
+    table: Any
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Aws:
     door: Door
     tables: tables.Tables
     region: str
+    sources: MotoSources
     rows: Rows
 
 
@@ -77,36 +91,62 @@ class Emulated:
         let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
         calls = Calls() if calls is None else calls
         faults = Faults() if faults is None else faults
-        door = Door(self._emulate, calls, faults, let_through)
+        faults.emulator = self
+        door = Door(self._emulate, calls, faults, OUTLIVED, let_through)
         with _aside(), self._default_session(), door.open():
             if self._pristine is None:
                 self._set_up()
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield Aws(door, self._tables, self._region, TimedRows(self._lock))
+            yield Aws(door, self._tables, self._region, self._sources, TimedRows(self._lock))
 
     def _set_up(self) -> None:
-        dynamodb = self._own_resource()
-        tables.create(self._specs, self._seed, dynamodb)
-        self._tables = tables.named(self._specs, dynamodb)
-
-    def _own_resource(self) -> DynamoDBServiceResource:
-        """A client that goes past counting and faults: a test looks at its tables while DynamoDB is down."""
         session = boto3.session.Session(region_name=self._region)
         dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        events = dynamodb.meta.client.meta.events
-        events.unregister("before-call", HOOK.before_call)
-        events.unregister("before-send", HOOK.before_send)
-        events.register_first("before-send", _through_open_door)
-        return dynamodb
+        _unseen(dynamodb.meta.client)
+        tables.create(self._specs, self._seed, dynamodb)
+        self._tables = tables.named(self._specs, dynamodb)
+        self._sources = MotoSources(lambda: _unseen(session.client("sqs")), self._region)
+        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
 
-    def _emulate(self, request: Any) -> Answer:
+    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
+        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
+        there = self._moto_tables()
+        name = self._specs[table]["TableName"] if table in self._specs else table
+        with self._lock:
+            if name not in there:
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
+            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
+            if index not in (indexes if index is not None else (None,)) or not indexes:
+                raise UnknownName(f"index of {table} named", index or "", indexes)
+            return name, Picture(name, copy.deepcopy(there[name]))
+
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, of the account and the region that the app is in."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+
+    @contextmanager
+    def _showing(self, picture: Picture | None) -> Iterator[None]:
+        """A table as it was, in its own place."""
+        there = self._moto_tables() if picture is not None else {}
+        if picture is None or picture.name not in there:
+            yield
+            return
+        now, there[picture.name] = there[picture.name], picture.table
         try:
-            with self._lock:
+            yield
+        finally:
+            there[picture.name] = now
+
+    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        try:
+            with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
-        except (NotImplementedError, ImportError) as error:
+        except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}") from error
+        except ImportError as error:
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated("nothing emulates it, and no call leaves the process.")
         status, headers, body = answer
@@ -149,6 +189,25 @@ class TimedRows:
                             yield table, item, float(value.value)
 
 
+def _unseen(client: Any) -> Any:
+    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
+    events = client.meta.events
+    events.unregister("before-call", HOOK.before_call)
+    events.unregister("before-send", HOOK.before_send)
+    events.register_first("before-send", _through_open_door)
+    return client
+
+
+def _extra(error: ImportError) -> str:
+    """moto's extra for the service that it could not import: each is called as its package is."""
+    extras = metadata("moto").get_all("Provides-Extra") or []
+    for frame, _ in walk_tb(error.__traceback__):
+        top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
+        if top == "moto" and (package := rest.partition(".")[0]) in extras:
+            return package
+    return "all"
+
+
 def _through_open_door(request: Any, **_: Any) -> Any:
     if HOOK.door is None:
         raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
@@ -187,11 +246,9 @@ def _instances() -> list[Any]:
 
 
 def _dynamodb_tables() -> Iterator[Any]:
-    for backends in _instances():
-        if backends.service_name == "dynamodb":
-            for account in backends.values():
-                for backend in account.values():
-                    yield from backend.tables.values()
+    for account in dynamodb_backends.values():
+        for backend in account.values():
+            yield from backend.tables.values()
 
 
 def _contents() -> Contents:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ParamValidationError
 
-from pytest_sessionplugin.errors import TemplateError
+from pytest_sessionplugin.aws.items import differences, plain, stored, words
+from pytest_sessionplugin.errors import ItemError, TemplateError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -17,12 +20,88 @@ if TYPE_CHECKING:
 Seed = Mapping[str, Iterable[Mapping[str, Any]]]
 """Logical name of a table -> the rows it begins with."""
 
+FEW = 5  # items that a failure names
+KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "S": ((str,), "a text"),
+    "N": ((int, float, Decimal), "a number"),
+    "B": ((bytes, bytearray, Binary), "bytes"),
+}
+"""The types that an attribute of a key can have, in Python; moto does not compare them."""
+
 
 class Tables(dict[str, "Table"]):
     """Logical name -> boto3's Table."""
 
     def __missing__(self, name: str) -> Table:
         raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
+
+    def item(self, table: str, key: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any] | None:
+        """The item with this key in plain Python, read strongly, or None: `item("Rooms", name="lobby")`.
+
+        Numbers are int or float, binaries bytes, sets sets. A key that is no keyword stands in a mapping. Raises
+        ItemError if it is not the key of the table.
+        """
+        chosen = self._key(table, {} if key is None else key, more)
+        try:
+            answer = self[table].get_item(Key=chosen, ConsistentRead=True)
+        except ClientError as error:
+            raise ItemError(f"{table} cannot have an item with {words(chosen)}: {error}") from error
+        return dict(plain(answer["Item"])) if "Item" in answer else None
+
+    def assert_item(
+        self,
+        table: str,
+        key: Mapping[str, Any],
+        attributes: Mapping[str, Any] | None = None,
+        /,
+        *,
+        exactly: bool = False,
+        **more: Any,
+    ) -> None:
+        """Asserts that the item is there and has these attributes: `assert_item("Rooms", {"name": "lobby"}, people=2)`.
+
+        What is not named is not compared, unless `exactly`: then it must not be there. An attribute that is no
+        keyword, or is called exactly, stands in the mapping.
+        """
+        __tracebackhide__ = True
+        found = self.item(table, key)
+        if found is None:
+            raise AssertionError(f"{table} has no item with {words(key)}; {self._some_keys(table)}")
+        wanted = {**key, **(attributes or {}), **more}
+        if lines := differences(wanted, found, exactly=exactly):
+            raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as asked:", *lines]))
+
+    def _key(self, table: str, key: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+        names = self._key_names(table)
+        if not isinstance(key, Mapping):
+            raise ItemError(f"the key of {table} is a mapping with {' and '.join(names)}, not {key!r}.")
+        chosen = {**key, **more}
+        if set(chosen) != set(names):
+            raise ItemError(f"the key of {table} is {' and '.join(names)}, not {' and '.join(chosen) or 'nothing'}.")
+        kinds = {one["AttributeName"]: one["AttributeType"] for one in self[table].attribute_definitions}
+        for name, value in chosen.items():
+            types, called = KEYS[kinds[name]]
+            if not isinstance(value, types) or isinstance(value, bool):
+                raise ItemError(f"{name}, of the key of {table}, is {called}, not {value!r}.")
+        return {name: stored(value) for name, value in chosen.items()}
+
+    def _key_names(self, table: str) -> list[str]:
+        return [key["AttributeName"] for key in self[table].key_schema]
+
+    def _some_keys(self, table: str) -> str:
+        """In no order, as DynamoDB has none."""
+        names = self._key_names(table)
+        aliases = {f"#{number}": name for number, name in enumerate(names)}
+        rows = self[table].scan(
+            Limit=FEW + 1,
+            ConsistentRead=True,
+            ProjectionExpression=", ".join(aliases),
+            ExpressionAttributeNames=aliases,
+        )["Items"]
+        if not rows:
+            return "it is empty."
+        shown = "; ".join(words({name: row[name] for name in names}) for row in rows[:FEW])
+        return f"it has: {shown}{' and more' if len(rows) > FEW else ''}."
 
 
 def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> Tables:
@@ -33,21 +112,55 @@ def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBService
     """Creates what is not there yet, and writes the rows into what it created. Raises TemplateError."""
     tables = named(specs, dynamodb)
     client = dynamodb.meta.client
-    if unknown := set(seed) - set(specs):
-        raise TemplateError(f"there are rows for {', '.join(sorted(unknown))}, and no such table.")
+    rows = _rows(seed, specs)
     for name, spec in specs.items():
         try:
             client.create_table(**_creation(spec))
         except client.exceptions.ResourceInUseException:
-            continue
+            continue  # a DynamoDB that really runs has kept it from before
         except (ClientError, ParamValidationError) as error:
             raise TemplateError(f"the table {name} cannot be created: {error}") from error
         tables[name].wait_until_exists()
         if ttl := spec.get("TimeToLiveSpecification"):
             client.update_time_to_live(TableName=spec["TableName"], TimeToLiveSpecification=ttl)
-        with tables[name].batch_writer() as rows:
-            for row in seed.get(name, ()):
-                rows.put_item(Item=dict(row))
+        _write(name, tables[name], rows.get(name, []))
+
+
+def _rows(seed: Any, specs: Mapping[str, TableSpec]) -> dict[str, list[Any]]:
+    if not isinstance(seed, Mapping):
+        raise TemplateError(f"dynamodb_seed must be a mapping of tables to their rows, not a {type(seed).__name__}.")
+    if unknown := set(seed) - set(specs):
+        raise TemplateError(f"there are rows for {', '.join(sorted(map(str, unknown)))}, and no such table.")
+    found: dict[str, list[Any]] = {}
+    for name, rows in seed.items():
+        if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
+            raise TemplateError(f"the rows for {name} must be a list of mappings, not a {type(rows).__name__}.")
+        found[name] = list(rows)
+        keys = [key["AttributeName"] for key in specs[name]["KeySchema"]]
+        seen: dict[str, int] = {}
+        for number, row in enumerate(found[name]):
+            if not isinstance(row, Mapping):
+                raise TemplateError(f"row {number} for {name} must be a mapping, not {row!r}.")
+            if missing := [key for key in keys if key not in row]:
+                raise TemplateError(f"row {number} for {name} has no {' and no '.join(missing)}: {dict(row)}.")
+            first = seen.setdefault(words({key: row[key] for key in keys}), number)
+            if first != number:
+                raise TemplateError(f"rows {first} and {number} for {name} have the same key: {dict(row)}.")
+    return found
+
+
+def _write(name: str, table: Table, rows: list[Any]) -> None:
+    try:
+        with table.batch_writer() as batch:
+            for row in rows:
+                batch.put_item(Item=dict(row))
+    except (ClientError, ParamValidationError, TypeError) as error:
+        for number, row in enumerate(rows):  # a batch does not say which
+            try:
+                table.put_item(Item=dict(row))
+            except (ClientError, ParamValidationError, TypeError) as reason:
+                raise TemplateError(f"row {number} for {name} is refused, {dict(row)}: {reason}") from reason
+        raise TemplateError(f"the rows for {name} are refused: {error}") from error
 
 
 def _creation(spec: TableSpec) -> Any:

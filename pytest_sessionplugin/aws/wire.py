@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from pytest_sessionplugin.gateway.values import Manage
 
@@ -72,6 +72,20 @@ def _xml(protocol: str, code: str, message: str) -> bytes:
     if protocol == "ec2":
         return f"<Response><Errors><Error>{error}</Error></Errors></Response>".encode()
     return f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()
+
+
+def members(request: AWSPreparedRequest) -> dict[str, Any]:
+    """What a request of DynamoDB asks."""
+    asked: dict[str, Any] = json.loads(_bytes(request.body))
+    return asked
+
+
+def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPreparedRequest:
+    """The same request of DynamoDB for something else."""
+    body = json.dumps(members).encode()
+    sent: Any = request.headers
+    headers = {**sent, "Content-Length": str(len(body))}
+    return type(request)(request.method, request.url, type(sent)(headers), body, request.stream_output)
 
 
 def management(method: str, url: str, body: Any) -> Manage:

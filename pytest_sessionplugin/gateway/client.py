@@ -2,7 +2,7 @@
 
     with Gateway.in_process(api, functions, clock=…, ids=…) as gateway: …
     with Gateway.on_sockets(api, functions, clock=…, ids=…, http_port=0, websocket_port=0) as gateway: …
-    Gateway(transport, trace=[])  # a shell that was made by hand, or a transport of one's own
+    Gateway(transport, trace=[])  # a shell that was made by hand, a deployed stage (remote.py), one's own transport
 
 `gateway.manage(Manage(…))` answers a call of the @connections API, for whoever hooks into botocore.
 """
@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from .driver import NotQuiet, new_id
 from .http_client import HttpClient, Params, target, with_defaults
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
-from .transport import Refused, Transport, Urls
-from .values import Api, Clock, Functions, Ids, Manage, Observed, Reply
+from .stalled import Held
+from .transport import Refused, Transport, Unreachable, Urls
+from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -33,9 +34,14 @@ __all__ = [
     "NotQuiet",
     "NothingReceived",
     "Response",
+    "Unreachable",
     "Urls",
     "WebSocket",
 ]
+
+
+class EventSources(Protocol):
+    def deliver(self) -> Sequence[Any]: ...
 
 
 class Gateway:
@@ -44,6 +50,8 @@ class Gateway:
     def __init__(self, transport: Transport, *, trace: list[Observed] | None = None) -> None:
         self._transport = transport
         self._websockets: list[WebSocket] = []
+        self.event_sources: EventSources | None = None
+        """What `deliver_events` delivers from; whoever makes the gateway of an app gives it."""
         self.trace = [] if trace is None else trace
         """What crossed the gateway, in order."""
 
@@ -94,8 +102,14 @@ class Gateway:
 
     # --- for tests
 
-    def http(self, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> HttpClient:
-        return HttpClient(self._transport, token=token, headers=headers)
+    def http(
+        self,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        claims: Claims | None = None,
+    ) -> HttpClient:
+        return HttpClient(self._transport, token=token, headers=headers, claims=claims)
 
     def websocket(
         self,
@@ -107,13 +121,14 @@ class Gateway:
         subprotocols: Sequence[str] = (),
     ) -> WebSocket:
         """Opens a WebSocket. Raises HandshakeRefused."""
+        __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
         where = target(path, params)
         try:
             line = self._transport.connect(where, with_defaults(headers or {}, token, offer))
         except Refused as refused:
             response = Response.of(refused.reply, f"the handshake of {where}")
-            raise HandshakeRefused(response) from refused
+            raise HandshakeRefused(response) from None  # the frames of its cause show the token
         if line.subprotocol is not None and line.subprotocol not in subprotocols:
             line.drop()  # as every client must: RFC 6455, 4.1
             raise ConnectionClosed(1006, f"subprotocol {line.subprotocol!r} was not offered")
@@ -125,8 +140,19 @@ class Gateway:
         """Runs a function of the app, as `lambda:Invoke` does; raises what it raises."""
         return self._transport.invoke(function_name, event or {})
 
+    def deliver_events(self) -> Sequence[Any]:
+        """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.
+
+        Goes on until nothing new is there, and returns what was delivered, each with `function`, `event` and `error`.
+        What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
+        """
+        return self.event_sources.deliver() if self.event_sources is not None else ()
+
     def settle(self) -> None:
-        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet."""
+        """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.
+
+        With a deployed stage, of which this cannot be known, it returns at once.
+        """
         self._transport.settle()
 
     def close(self) -> None:
@@ -151,6 +177,21 @@ class Gateway:
     def manage(self, call: Manage) -> Reply:
         """A call of the @connections API: any host, any path; it is the gateway that judges them."""
         return self._transport.manage(call)
+
+    def stall(self, connection_id: str, held: Held = lambda: None) -> None:
+        """A client reads nothing until resume(): posts to it succeed, and answer 429 once 16 MiB wait.
+
+        `held` is called for each frame that waits, under a lock: it may store, and nothing else.
+        """
+        self._transport.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        """All that has waited arrives, in order."""
+        self._transport.resume(connection_id)
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Whether nothing goes on before these invocations do, though these threads have not ended."""
+        return self._transport.at_rest(threads, invocations)
 
     def due(self) -> float | None:
         """When tick() next has something to do, by the clock; None if nothing is pending."""

@@ -40,6 +40,7 @@ class Connection:
     connected_at: float
     last_active: float  # data in either direction; a Ping is not data
     backlogged: bool = False
+    disconnect_lost: bool = False
     state: State = State.PENDING
 
     def become(self, state: State) -> None:

@@ -15,17 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from . import authorizers, management, rest, shapes
 from . import handshake as handshakes
-from . import management, rest, shapes
 from .connection import Connection, State
-from .results import Answer, Fault, ProxyResult, read_result
+from .results import Answer, Fault, ProxyResult, read_answer
 from .values import (
     REST_FUNCTION,
     Accept,
     Api,
     Backlog,
+    Claims,
     Close,
     Closed,
+    DisconnectLost,
     Effect,
     Frame,
     Handshake,
@@ -54,8 +56,11 @@ TOO_BIG = 1009
 
 _NO_STATUS_REASON = "Client-side close frame status not set"
 
-Settle = Callable[[Answer, float], None]
-"""Tells the caller of an invocation what became of it, and when."""
+Settle = Callable[[Returned | None, float], None]
+"""Tells the caller of an invocation what became of it, and when; None: the integration time-out struck first."""
+
+Answered = Callable[[Answer, float], None]
+"""The same, for a function that returns a proxy result."""
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class GatewayCore:
         self._api = api
         self._ids = ids
         self._router = rest.Router(api)
+        self._policies = authorizers.Policies()
         self._effects: list[Effect] = []
         # Everything of one kind has the same time-out, so the order in which it began (or was last
         # active) is the order in which it falls due.
@@ -87,7 +93,9 @@ class GatewayCore:
     # --- what the shell calls
 
     def receive(self, event: Input, now: float) -> None:
-        """Raises LookupError for the return of what does not run, ValueError for a connection id in use."""
+        """Raises LookupError for the return of what does not run, ValueError for a connection id in use or for claims
+        that check_claims() refuses.
+        """
         match event:
             case Frame():
                 self._frame(event, now)
@@ -102,6 +110,9 @@ class GatewayCore:
             case Backlog():
                 if connection := self._connections.get(event.connection_id):
                     connection.backlogged = event.full
+            case DisconnectLost():
+                if connection := self._connections.get(event.connection_id):
+                    connection.disconnect_lost = True
             case _:
                 raise TypeError(f"{event!r} is no input")
 
@@ -123,11 +134,17 @@ class GatewayCore:
         self._send(connection, call.body.decode(errors="replace"), now)
         return management.POSTED
 
+    def check_claims(self, method: str, path: str, claims: Claims) -> None:
+        """Raises ValueError if the route that such a request reaches could not be given these claims."""
+        match = self._router.find(path)
+        if match is not None and method in match.route.methods:
+            authorizers.claimed(match.route, method, claims)
+
     def tick(self, now: float) -> None:
         """Does what has fallen due: integration time-outs, idle connections, connections two hours old."""
         while (late := _first(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
             self._awaited.popitem(last=False)
-            self._settle(late, Fault.LATE, now)
+            self._settle(late, None, now)
         while (idle := _first(self._idle)) and idle.last_active + IDLE_TIMEOUT <= now:
             self._end(idle, GOING_AWAY, "Going away", now)
         while (oldest := _first(self._connections)) and oldest.connected_at + LIFETIME <= now:
@@ -156,6 +173,33 @@ class GatewayCore:
         if isinstance(match, Reply):
             self._respond(request, match)
             return
+        verdict = authorizers.examine(request, match, self._api)
+        if isinstance(verdict, authorizers.Question):
+            self._ask(request, match, verdict, now)
+        else:
+            self._proceed(request, match, verdict, now, now)
+
+    def _ask(self, request: Request, match: rest.Match, question: authorizers.Question, received: float) -> None:
+        if policy := self._policies.find(question, received):
+            self._proceed(request, match, policy.verdict(question.method_arn), received, received)
+            return
+
+        def settle(returned: Returned | None, now: float) -> None:
+            answer = authorizers.read_answer(returned)
+            if isinstance(answer, Reply):
+                self._respond(request, answer)
+            else:
+                self._policies.keep(question, answer, now)
+                self._proceed(request, match, answer.verdict(question.method_arn), received, now)
+
+        self._start(question.authorizer.name, self._ids(), question.event, received, settle)
+
+    def _proceed(
+        self, request: Request, match: rest.Match, verdict: authorizers.Verdict, received: float, now: float
+    ) -> None:
+        if isinstance(verdict, Reply):
+            self._respond(request, verdict)
+            return
         event = shapes.rest_event(
             self._api,
             request,
@@ -163,7 +207,9 @@ class GatewayCore:
             path=match.path,
             parameters=dict(match.parameters),
             extended_id=self._ids(),
-            now=now,
+            now=received,
+            authorizer=verdict.authorizer,
+            identity=verdict.identity,
         )
 
         def settle(answer: Answer, now: float) -> None:
@@ -265,11 +311,11 @@ class GatewayCore:
 
     def _disconnected(self, connection: Connection, code: int, reason: str, now: float) -> None:
         function = self._api.websocket.get("$disconnect")
-        if function is None:
+        if function is None or connection.disconnect_lost:
             return
         request_id = self._ids()
         event = shapes.disconnect_event(self._api, connection, code, reason, request_id, now)
-        self._invoke(function, request_id, event, now, None)
+        self._start(function, request_id, event, now, None)
 
     def _send(self, connection: Connection, text: str, now: float) -> None:
         self._touch(connection, now)
@@ -293,8 +339,16 @@ class GatewayCore:
         invocation_id: str,
         event: shapes.Event,
         now: float,
-        settle: Settle | None,
+        answered: Answered,
     ) -> None:
+        """Starts a function that returns a proxy result."""
+
+        def settle(returned: Returned | None, now: float) -> None:
+            answered(read_answer(returned), now)
+
+        self._start(function, invocation_id, event, now, settle)
+
+    def _start(self, function: str, invocation_id: str, event: shapes.Event, now: float, settle: Settle | None) -> None:
         running = Running(now, settle)
         self._running[invocation_id] = running
         if settle is not None:
@@ -306,13 +360,12 @@ class GatewayCore:
         if running is None:
             raise LookupError(f"invocation {returned.invocation_id} is not running")
         self._awaited.pop(returned.invocation_id, None)
-        answer = Fault.BROKEN if returned.error else read_result(returned.result)
-        self._settle(running, answer, now)
+        self._settle(running, returned, now)
 
-    def _settle(self, running: Running, answer: Answer, now: float) -> None:
+    def _settle(self, running: Running, returned: Returned | None, now: float) -> None:
         settle, running.settle = running.settle, None
         if settle is not None:
-            settle(answer, now)
+            settle(returned, now)
 
 
 _Entry = TypeVar("_Entry")

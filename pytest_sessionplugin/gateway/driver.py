@@ -17,9 +17,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .core import GatewayCore
+from .stalled import Held, Stalled
 from .values import (
     Api,
+    Backlog,
+    Claims,
     Clock,
+    Closed,
     Effect,
     Functions,
     FunctionTimedOut,
@@ -31,9 +35,12 @@ from .values import (
     Observed,
     Raised,
     Reply,
+    Request,
     Returned,
+    Send,
     TimedOut,
 )
+from .vouchers import Vouchers
 
 PATIENCE = 30.0
 """Seconds that settle() waits: longer than any integration may take."""
@@ -78,6 +85,8 @@ class Driver:
         self.changed = threading.Condition(threading.Lock())
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
         self._core = GatewayCore(api, ids)
+        self._stalled = Stalled()
+        self._vouchers = Vouchers()
         self._functions = functions
         self._hand_over = hand_over
         self._perform = perform
@@ -88,13 +97,36 @@ class Driver:
     def receive(self, event: Input, error: BaseException | None = None) -> None:
         """Feeds the core; `error` is what the function of a Returned raised, for the observer."""
         with self.changed:
+            if isinstance(event, Request):
+                event = self._vouchers.redeem(event)
             now = self._note(event, error=error)
             self._core.receive(event, now)
             self._drain(now)
             if isinstance(event, Returned):
                 del self.running[event.invocation_id]
                 self.changed.notify_all()
+            if isinstance(event, Closed):
+                self._stalled.resume(event.connection_id)  # nobody is left to read it
         self._perform()
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        """A client does not read from here on: what is for it waits."""
+        with self.changed:
+            self._stalled.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        """It reads again, all that has waited and what comes."""
+        with self.changed:
+            for effect in self._stalled.resume(connection_id):
+                self._hand_over(effect)
+            self._core.receive(Backlog(connection_id, full=False), self._clock())
+        self._perform()
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """As `Transport` describes it."""
+        with self.changed:
+            self._core.check_claims(method, target.partition("?")[0], claims)
+            return self._vouchers.issue(claims)
 
     def manage(self, call: Manage) -> Reply:
         with self.changed:
@@ -182,7 +214,10 @@ class Driver:
                 self._observe(Observed(now, effect))
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
-            self._hand_over(effect)
+            if not self._stalled.keeps(effect):
+                self._hand_over(effect)
+            elif isinstance(effect, Send) and self._stalled.is_full(effect.connection_id):
+                self._core.receive(Backlog(effect.connection_id, full=True), now)
 
 
 class _Own(threading.local):

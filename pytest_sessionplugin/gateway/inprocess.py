@@ -16,18 +16,21 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from .core import NO_STATUS
 from .driver import PATIENCE, Driver, new_id
+from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
 from .values import (
     Accept,
     Api,
+    Claims,
     Clock,
     Close,
     Closed,
+    DisconnectLost,
     Effect,
     Frame,
     Functions,
@@ -51,6 +54,8 @@ _Result = TypeVar("_Result")
 
 class InProcess:
     """The shell, and the transport of a client in the same process."""
+
+    patience = None
 
     def __init__(
         self,
@@ -81,6 +86,9 @@ class InProcess:
         request = Request(str(uuid.uuid4()), method, path, query, (host, *headers), body)
         self._drive(lambda: self._driver.receive(request))
         return self._replies.pop(request.id)
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self._driver.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
         path, _, query = target.partition("?")
@@ -135,6 +143,19 @@ class InProcess:
             if nobody_else:
                 self._drive(lambda: None)
         return reply
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        self._driver.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._driver.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self._driver.receive(DisconnectLost(connection_id))
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Functions run in the thread that asks for them: one that has not ended may go on."""
+        return not threads
 
     def due(self) -> float | None:
         return self._driver.due()

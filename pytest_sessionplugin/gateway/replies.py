@@ -10,7 +10,7 @@ import json
 from .values import Reply
 
 
-def failure(status: int, message: str, error_type: str | None = None) -> Reply:
+def failure(status: int, message: str | None, error_type: str | None = None) -> Reply:
     """SDKs tell errors apart by the header `x-amzn-ErrorType`; the body is {"message": …}."""
     headers = [("Content-Type", "application/json")]
     if error_type is not None:

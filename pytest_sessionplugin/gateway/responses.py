@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .masks import masked
 from .values import Headers, Reply
 
 
@@ -52,4 +53,4 @@ class Response:
         return json.loads(self.content)
 
     def __repr__(self) -> str:
-        return f"<Response {self.status_code} of {self.request}: {self.text[:500]}>"
+        return f"<Response {self.status_code} of {masked(self.request)}: {self.text[:500]}>"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from .values import Headers
+from .values import Headers, Returned
 
 # "Output format of a Lambda function for proxy integration" in the developer guide; any other key
 # at the top makes the output malformed (captures of real traffic).
@@ -40,6 +40,13 @@ class Fault(Enum):
 
 Answer = ProxyResult | Fault
 """What became of an invocation, as far as its caller can tell."""
+
+
+def read_answer(returned: Returned | None) -> Answer:
+    """None: the integration time-out struck first."""
+    if returned is None:
+        return Fault.LATE
+    return Fault.BROKEN if returned.error else read_result(returned.result)
 
 
 def read_result(result: Any) -> Answer:
@@ -76,14 +83,14 @@ def _headers(single: Any, multiple: Any) -> Headers | None:
             return None
         pairs += [(name, value) for value in values]
     pairs += [(name, value) for name, value in single.items() if (name, value) not in pairs]
-    texts = [(name, _text(value)) for name, value in pairs]
+    texts = [(name, as_text(value)) for name, value in pairs]
     if any(value is None or not is_sendable(name, value) for name, value in texts):
         return None
     return tuple((name, value) for name, value in texts if value is not None)
 
 
-def _text(value: Any) -> str | None:
-    """Numbers and booleans are written as JSON writes them."""
+def as_text(value: Any) -> str | None:
+    """Numbers and booleans as JSON writes them; None for what has no such form."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):

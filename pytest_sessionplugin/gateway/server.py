@@ -18,19 +18,22 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
+from .stalled import Held
 from .switchboard import Switchboard
-from .values import Api, Clock, Functions, Ids, Manage, Observe, Reply
+from .values import Api, Claims, Clock, DisconnectLost, Functions, Ids, Manage, Observe, Reply
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
 ARRIVALS = 64  # connections that are taken in one go, before those that are open are looked at again
 BACKLOG = 1024  # connections that the kernel may hold until they are accepted
+
+_Result = TypeVar("_Result")
 
 
 class PortInUse(OSError):
@@ -140,6 +143,10 @@ class Server:
         """
         self._board.settle(PATIENCE, connection_id, arrived)
 
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """As `Transport` describes it; nobody who has only the port can do this."""
+        return self._board.driver.vouch(method, target, claims)
+
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""
         return self._board.driver.invoke(function, event)
@@ -149,6 +156,19 @@ class Server:
     def manage(self, call: Manage) -> Reply:
         return self._board.driver.manage(call)
 
+    def stall(self, connection_id: str, held: Held) -> None:
+        self._board.driver.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._board.driver.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self._board.receive(DisconnectLost(connection_id))
+
+    def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
+        """Whether so many clients who ask wait all for one of these invocations, and nothing else runs."""
+        return self._on_loop(self._at_rest(asking, invocations))
+
     def due(self) -> float | None:
         return self._board.driver.due()
 
@@ -157,8 +177,12 @@ class Server:
 
     # --- on the loop's thread
 
-    def _on_loop(self, action: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(action, self._board.loop).result()
+    def _on_loop(self, action: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(action, self._board.loop).result()
+
+    async def _at_rest(self, asking: int, invocations: Collection[str]) -> bool:
+        """On the loop no request arrives, and no answer leaves, between one look and the next."""
+        return self._board.at_rest(asking, invocations)
 
     async def _open(self) -> None:
         for listening in self._listening:

@@ -9,6 +9,7 @@ the developer guide, and captures of real CONNECT, MESSAGE and DISCONNECT events
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl
@@ -37,7 +38,7 @@ _DROPPED = frozenset(
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_NO_IDENTITY = (
+IDENTITY = (
     "accessKey",
     "accountId",
     "caller",
@@ -60,8 +61,13 @@ def rest_event(
     parameters: dict[str, str],
     extended_id: str,
     now: float,
+    authorizer: Mapping[str, Any] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> Event:
-    """`resource` is the template of the route, `path` the path without the stage, still percent-encoded."""
+    """`resource` is the template of the route, `path` the path without the stage, still percent-encoded.
+
+    `authorizer` is what the route's authorizer says of the caller, `identity` what IAM does (of IDENTITY).
+    """
     headers = forwarded(request.headers, request.source_ip, request.id, now)
     query = parse_qsl(request.query, keep_blank_values=True)
     body, is_base64 = _body(request, api)
@@ -89,12 +95,14 @@ def rest_event(
             "requestTimeEpoch": milliseconds(now),
             "requestId": request.id,
             "identity": {
-                **dict.fromkeys(_NO_IDENTITY),
+                **dict.fromkeys(IDENTITY),
+                **(identity or {}),
                 "sourceIp": request.source_ip,
                 "userAgent": header(request.headers, "user-agent"),
             },
             "domainName": api.host(api.rest_api_id),
             "apiId": api.rest_api_id,
+            **({} if authorizer is None else {"authorizer": dict(authorizer)}),
         },
         "body": body,
         "isBase64Encoded": is_base64,

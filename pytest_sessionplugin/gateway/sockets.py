@@ -13,11 +13,12 @@ import contextlib
 import http.client
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import h11
@@ -27,16 +28,22 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from . import upgrade
 from .driver import PATIENCE, NotQuiet
+from .exchange import exchange
 from .server import Server
 from .shapes import header
+from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
-from .values import Headers, Manage, Reply
+from .values import Claims, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
 
 IO_SECONDS = 60.0
 """How long one call may wait for the server: longer than any integration may take."""
 
 CHUNK = 65_536
+
+KEY = "sec-websocket-key"
+
+_Line = TypeVar("_Line", bound="SocketLine")
 
 
 class SocketTransport:
@@ -46,6 +53,9 @@ class SocketTransport:
         self._server = server
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
+        self._asking: set[int] = set()  # threads that wait for an answer
+
+    patience = None
 
     @property
     def urls(self) -> Urls | None:
@@ -58,7 +68,8 @@ class SocketTransport:
             netloc = urlsplit(self._server.http_url).netloc
             connection = http.client.HTTPConnection(netloc, timeout=IO_SECONDS)
         try:
-            reply = _exchange(connection, method, target, headers, body)
+            with self._asks():
+                reply = exchange(connection, method, target, headers, body)
         except BaseException:
             connection.close()
             raise
@@ -66,14 +77,18 @@ class SocketTransport:
             self._pool.append(connection)
         return reply
 
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        return self._server.vouch(method, target, claims)
+
     def connect(self, target: str, headers: Headers) -> Line:
-        line = SocketLine.open(self._server, target, headers)
+        with self._asks():
+            line = SocketLine.open(self._server, target, headers)
         self._lines.add(line)
         line.on_end = self._lines.discard
         return line
 
     def settle(self, line: Line | None = None) -> None:
-        _round_trip([each for each in tuple(self._lines) if each.unread])
+        self._hear()
         if not isinstance(line, SocketLine):
             self._server.settle()
             _round_trip(tuple(self._lines))
@@ -82,11 +97,40 @@ class SocketTransport:
             if not line.waiting():
                 _round_trip([line])
 
+    def _hear(self) -> None:
+        """What was sent has been read."""
+        _round_trip([each for each in tuple(self._lines) if each.unread])
+
+    @contextlib.contextmanager
+    def _asks(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._asking.add(thread)
+        try:
+            yield
+        finally:
+            self._asking.discard(thread)
+
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         return self._server.invoke(function, event)
 
     def manage(self, call: Manage) -> Reply:
         return self._server.manage(call)
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        self._server.stall(connection_id, held)
+
+    def resume(self, connection_id: str) -> None:
+        self._server.resume(connection_id)
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        self._server.lose_disconnect(connection_id)
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        asking = set(self._asking)  # first: who asks from here on is not among them
+        if not asking.issuperset(threads):
+            return False
+        self._hear()
+        return self._server.at_rest(len(asking), invocations)
 
     def due(self) -> float | None:
         return self._server.due()
@@ -116,22 +160,19 @@ class SocketLine:
         self._pings = 0  # how many were sent; their numbers begin with 0
         self._ponged = -1  # the last one that was answered
         self._covering = -1  # the one whose answer says that all we sent has been read
+        self.patience = IO_SECONDS  # for one call that waits for the other end
 
     @classmethod
     def open(cls, server: Server, target: str, headers: Headers) -> SocketLine:
         """Raises Refused, or OSError if there was no answer."""
         address = urlsplit(server.websocket_url)
         sock = socket.create_connection((address.hostname, address.port or 80), IO_SECONDS)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            wanted = (("Host", address.netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
-            subprotocol, early = _shake_hands(sock, target, wanted)
-            line = cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
-            line._feed(early)
-        except BaseException:
-            sock.close()
-            raise
-        return line
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def accepted(sock: socket.socket, subprotocol: str | None) -> SocketLine:
+            return cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
+
+        return opened(sock, address.netloc, target, headers, accepted)
 
     def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
         with self._lock:
@@ -208,7 +249,7 @@ class SocketLine:
 
     def _read_to_the_end(self) -> None:
         """Reads until the server has answered that we leave: by then the core knows it."""
-        deadline = time.monotonic() + IO_SECONDS
+        deadline = time.monotonic() + self.patience
         while self._ended is None and self._read(deadline - time.monotonic()):
             pass
         self._end(Ended(NO_CLOSE_FRAME))
@@ -218,17 +259,17 @@ class SocketLine:
         try:
             self._socket.settimeout(max(seconds, 0.0))
             data = self._socket.recv(CHUNK)
-        except (BlockingIOError, TimeoutError):
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
             return False
         except OSError:
             data = b""
         if data:
-            self._feed(data)
+            self.feed(data)
         else:
             self._end(Ended(NO_CLOSE_FRAME))
         return True
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, WireFrame):
@@ -253,7 +294,7 @@ class SocketLine:
         data = b"".join(self._protocol.data_to_send())
         if data and self._ended is None:
             try:
-                self._socket.settimeout(IO_SECONDS)
+                self._socket.settimeout(self.patience)
                 self._socket.sendall(data)
             except OSError:
                 self._read_what_is_here()  # perhaps the server said why
@@ -273,6 +314,28 @@ def _round_trip(lines: Collection[SocketLine]) -> None:
         line.await_pong(number, deadline)
 
 
+def opened(
+    sock: socket.socket,
+    netloc: str,
+    target: str,
+    headers: Headers,
+    accepted: Callable[[socket.socket, str | None], _Line],
+) -> _Line:
+    """The line that `accepted` makes of a socket and a subprotocol, once the other end has agreed.
+
+    Raises Refused, or OSError if there was no answer; then the socket is closed.
+    """
+    try:
+        wanted = (("Host", netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
+        subprotocol, early = _shake_hands(sock, target, wanted)
+        line = accepted(sock, subprotocol)
+        line.feed(early)
+    except BaseException:
+        sock.close()
+        raise
+    return line
+
+
 def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[str | None, bytes]:
     """The subprotocol that was chosen, and what came right behind the answer. Raises Refused."""
     http1 = h11.Connection(h11.CLIENT)
@@ -281,8 +344,10 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
     sock.sendall((http1.send(request) or b"") + (http1.send(h11.EndOfMessage()) or b""))
     reply: Reply | None = None
     while True:
-        match event := http1.next_event():
+        match event := _next_event(http1):
             case h11.InformationalResponse(status_code=101):
+                if header(_texts(event), "sec-websocket-accept") != upgrade.accept(header(headers, KEY) or ""):
+                    raise ConnectionError("what answered the handshake speaks no WebSocket")
                 chosen = header(_texts(event), "sec-websocket-protocol")
                 return chosen, bytes(http1.trailing_data[0])
             case h11.Response():
@@ -291,31 +356,19 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
             case h11.EndOfMessage() if reply is not None:
                 raise Refused(reply)
-            case h11.NEED_DATA:
-                http1.receive_data(sock.recv(CHUNK))
+            case h11.NEED_DATA if data := sock.recv(CHUNK):
+                http1.receive_data(data)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
+
+
+def _next_event(http1: h11.Connection) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    try:
+        return http1.next_event()
+    except h11.RemoteProtocolError as error:
+        raise ConnectionError(f"what answered the handshake speaks no HTTP: {error}") from error
 
 
 def _texts(response: h11.Response | h11.InformationalResponse) -> Headers:
     pairs = response.headers.raw_items()
     return tuple((name.decode(), value.decode("latin-1")) for name, value in pairs)
-
-
-def _exchange(
-    connection: http.client.HTTPConnection,
-    method: str,
-    target: str,
-    headers: Headers,
-    body: bytes,
-) -> Reply:
-    """One request on a connection that is kept alive, with no header but these and those it needs."""
-    connection.putrequest(method, target, skip_accept_encoding=True)
-    for name, value in headers:
-        connection.putheader(name, value)
-    if body or method in ("POST", "PUT", "PATCH"):
-        connection.putheader("Content-Length", str(len(body)))
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
-        connection.endheaders(body or None)
-    with connection.getresponse() as response:
-        return Reply(response.status, tuple(response.getheaders()), response.read())

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 from .driver import Driver
@@ -93,6 +93,12 @@ class Switchboard:
         if self.interrupt is not None:
             interrupt, self.interrupt = self.interrupt, None
             raise interrupt
+
+    def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
+        """On the loop's thread: whether nothing runs but these, all is written, and so many wait for an answer."""
+        with self.driver.changed:
+            quiet = self.driver.running.keys() <= set(invocations) and not self._unwritten
+        return quiet and asking <= len(self.requests) + len(self.handshakes)
 
     def _run(self, invoke: Invoke) -> None:
         """In a worker's thread, where nobody would see what is raised: whoever settles next does."""

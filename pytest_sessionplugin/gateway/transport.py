@@ -5,16 +5,20 @@ Only the interface and its exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .values import Headers, Manage, Reply
+from .stalled import Held
+from .values import Claims, Headers, Manage, Reply
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Where other clients reach the gateway: http://… and ws://…, without a trailing slash."""
+    """Where other clients reach the gateway: http(s)://… and ws(s)://…, without a trailing slash.
+
+    Empty for what a deployed target does not name.
+    """
 
     http: str
     websocket: str
@@ -34,6 +38,10 @@ class Refused(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"the handshake was refused with status {reply.status}")
         self.reply = reply
+
+
+class Unreachable(ConnectionError):
+    """Nobody answers at a deployed stage, or somebody who cannot be trusted; the message names the host."""
 
 
 class Line(Protocol):
@@ -67,7 +75,17 @@ class Transport(Protocol):
     @property
     def urls(self) -> Urls | None: ...
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds that settle() waits for something on a line; None where it knows that nothing will come."""
+
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply: ...
+
+    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
+        """A header with which this one request passes its route's authorizer, unasked, as somebody of these claims.
+
+        Raises ValueError if the route has no authorizer, or one that cannot give them.
+        """
 
     def connect(self, target: str, headers: Headers) -> Line:
         """Raises Refused."""
@@ -82,6 +100,17 @@ class Transport(Protocol):
         """Runs a function as `lambda:Invoke` does; raises what it raises."""
 
     def manage(self, call: Manage) -> Reply: ...
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        """A client reads nothing until resume(): what is for it waits, and `held` is called for each frame."""
+
+    def resume(self, connection_id: str) -> None: ...
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        """The `$disconnect` of this connection will not run."""
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Whether nothing goes on before these invocations do, though these threads have not ended."""
 
     def due(self) -> float | None: ...
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
@@ -15,8 +16,34 @@ Headers = tuple[tuple[str, str], ...]
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
+MAX_BACKLOG = 16 * 1024 * 1024
+"""Bytes that may wait for a client who does not read; then posts to it answer 429, as on AWS."""
+
+
+Claims = Mapping[str, Any]
+"""What an authorizer knows of a caller: names to texts, numbers and booleans."""
+
 
 # --- what is deployed
+
+
+class AuthorizerKind(Enum):
+    """The value is its name in a message."""
+
+    BUILT_IN = "built-in"  # a function of the app, asked with the value of a header
+    CUSTOM = "custom"  # a function that is deployed elsewhere
+    COGNITO = "Cognito"
+    IAM = "IAM"
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """What guards a method of a route. Only a built-in one can be run here."""
+
+    kind: AuthorizerKind
+    name: str  # of a built-in one, that of its function
+    header: str | None = "Authorization"  # without it nobody is asked; None: it asks for no header
+    ttl: float = 300.0  # seconds for which its answer is kept; 0: not at all
 
 
 @dataclass(frozen=True)
@@ -26,6 +53,7 @@ class Route:
     path: str  # the template: /sessions/{session_id}
     methods: frozenset[str]
     preflight: Mapping[str, str] | None = None  # headers of the mock OPTIONS method, if CORS is on
+    authorizers: Mapping[str, Authorizer] = field(default_factory=dict)  # method -> what guards it, if anything
 
 
 @dataclass(frozen=True)
@@ -54,7 +82,8 @@ class Request:
     """An HTTP request.
 
     `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in front of the path,
-    as in the URL of a deployed API, or be left out.
+    as in the URL of a deployed API, or be left out. With `claims` the route's authorizer is not asked: a test says
+    what it would have answered.
     """
 
     id: str
@@ -64,6 +93,7 @@ class Request:
     headers: Headers = ()
     body: bytes = b""
     source_ip: str = "127.0.0.1"
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +166,14 @@ class Backlog:
     full: bool
 
 
-Input = Request | Handshake | Frame | Closed | Returned | Backlog
+@dataclass(frozen=True)
+class DisconnectLost:
+    """Whenever this connection ends, its `$disconnect` will not run: it is "best effort" on AWS."""
+
+    connection_id: str
+
+
+Input = Request | Handshake | Frame | Closed | Returned | Backlog | DisconnectLost
 
 
 # --- out

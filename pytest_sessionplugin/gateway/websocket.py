@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from .masks import masked
 from .responses import Response
 from .transport import Ended, Line, Transport
 
@@ -33,7 +34,7 @@ class ConnectionClosed(Exception):
 
 
 class NothingReceived(Exception):
-    """The gateway is quiet, and no frame came. The message shows what did."""
+    """No frame came, and the gateway is quiet, or a deployed stage had its time. The message shows what did come."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Exchanged:
 
     def __str__(self) -> str:
         data = self.data if len(self.data) <= 500 else f"{self.data[:500]!r}… ({len(self.data)})"
-        return f"{self.direction:>8}  {data!s}"
+        return f"{self.direction:>8}  {masked(str(data))}"
 
 
 class WebSocket:
@@ -83,14 +84,19 @@ class WebSocket:
     # --- receiving
 
     def receive_text(self) -> str:
-        """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed."""
+        """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed.
+
+        From a deployed stage, whose quiet cannot be seen, the frame is awaited until the time-out.
+        """
         found = self._next()
         if isinstance(found, str):
             self.frames.append(Exchanged("received", found))
             return found
         if found is not None:
             raise self._closed(found)
-        raise NothingReceived(f"no frame came, and the gateway is quiet{self._transcript()}")
+        patience = self._transport.patience
+        why = " and the gateway is quiet" if patience is None else f" within {patience:g} s"
+        raise NothingReceived(f"no frame came{',' if patience is None else ''}{why}{self._transcript()}")
 
     def receive_json(self) -> Any:
         return json.loads(self.receive_text())
@@ -123,8 +129,13 @@ class WebSocket:
             raise ValueError(f"no client may close with code {code} and reason {reason!r}")
         self._leave(f"close {'' if code is None else code} {reason}", lambda: self._line.close(code, reason))
 
-    def drop(self) -> None:
-        """Leaves as a client does whose network fails: without a close frame."""
+    def drop(self, *, disconnect: bool = True) -> None:
+        """Leaves as a client does whose network fails: without a close frame.
+
+        Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
+        """
+        if not disconnect and self.connection_id is not None:
+            self._transport.lose_disconnect(self.connection_id)
         self._leave("dropped", self._line.drop)
 
     def __enter__(self) -> WebSocket:

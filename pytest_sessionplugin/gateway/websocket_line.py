@@ -14,16 +14,13 @@ from websockets.frames import Frame as WireFrame
 from websockets.protocol import OPEN, SERVER, Protocol
 
 from .core import GOING_AWAY, MAX_FRAME, MAX_MESSAGE
-from .values import Backlog, Closed, Frame
+from .values import MAX_BACKLOG, Backlog, Closed, Frame
 
 if TYPE_CHECKING:
     from .switchboard import Switchboard
 
 NO_CLOSE_FRAME = 1006
 INVALID_DATA = 1007
-
-MAX_BACKLOG = 16 * 1024 * 1024
-"""Bytes that may wait for a client who does not read; then posts to it answer 429, as on AWS."""
 
 CLOSE_SECONDS = 5.0
 """How long a client may take to answer our close before the line is cut."""

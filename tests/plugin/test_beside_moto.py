@@ -78,6 +78,12 @@ def around(mocked, dynamodb_tables):
     assert dynamodb_tables["Rooms"].scan()["Count"] == 1
 
 
+@mock_aws
+def decorated(dynamodb_tables):
+    enter(EARLY, "rooms-us-east-1")
+    assert people(boto3.client("dynamodb"), "rooms-us-east-1") == 1
+
+
 @pytest.fixture(autouse=True)
 def as_before():
     def state():
@@ -97,11 +103,13 @@ def as_before():
 
 """
 
-ORDER = ["ours", "theirs", "ours", "inside", "ours", "around", "theirs"]
-ORDER += ["inside", "theirs", "around", "inside", "around", "ours"]
-"""Each kind of test comes right after each other kind."""
+ORDER = ["ours", "ours", "theirs", "theirs", "inside", "inside", "around", "around", "decorated", "decorated", "ours"]
+ORDER += ["inside", "ours", "around", "theirs", "ours", "decorated", "theirs", "around", "inside", "theirs"]
+ORDER += ["decorated", "inside", "decorated", "around", "ours"]
+"""Each kind of test comes right after each kind, its own too."""
 
 ARGUMENTS = {
+    "decorated": ["dynamodb_tables"],
     "ours": ["dynamodb_tables", "aws_calls"],
     "theirs": [],
     "inside": ["dynamodb_tables"],
@@ -109,14 +117,39 @@ ARGUMENTS = {
 }
 
 
+WIDE = """
+@pytest.fixture(scope="module", autouse=True)
+def wide():
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(**{**SPEC, "TableName": "wide"})
+        yield
+        assert client.list_tables()["TableNames"] == ["wide"]
+
+
+def nested():
+    assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == ["wide"]
+    with mock_aws():  # for moto an inner mock is the outer one once more
+        assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == ["wide"]
+
+
+"""
+
+
 def test_mocks_of_a_team_and_ours_get_along_in_any_order(stranger: Stranger) -> None:
-    assert len(set(itertools.pairwise(ORDER))) == 12
-    tests = "".join(
-        f"def test_{number}({', '.join(ARGUMENTS[kind])}): {kind}({', '.join(ARGUMENTS[kind])})\n"
-        for number, kind in enumerate(ORDER)
+    """And once more inside a mock of theirs that stands for a whole module."""
+    assert len(set(itertools.pairwise(ORDER))) == len(ARGUMENTS) ** 2
+    within = [kind if kind in ("ours", "inside", "decorated") else "nested" for kind in ORDER]
+    (stranger.root / "test_it.py").write_text(SUITE + bodies(ORDER))
+    (stranger.root / "test_wide.py").write_text(SUITE + WIDE + bodies(within))
+    stranger.test().assert_outcomes(passed=len(ORDER) * 2)
+
+
+def bodies(order: list[str]) -> str:
+    arguments = {kind: ", ".join(ARGUMENTS.get(kind, [])) for kind in order}
+    return "".join(
+        f"def test_{number}({arguments[kind]}): {kind}({arguments[kind]})\n" for number, kind in enumerate(order)
     )
-    (stranger.root / "test_it.py").write_text(SUITE + tests)
-    stranger.test().assert_outcomes(passed=13)
 
 
 def test_what_an_app_asks_of_aws_that_nothing_emulates_is_blocked(stranger: Stranger) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
-from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke, Route
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Authorizer, AuthorizerKind, Invoke, Route
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -120,15 +120,64 @@ def test_a_feature_that_was_not_asked_for_is_refused_as_by_chalice_deploy(app: C
         functions(app, project)
 
 
-def test_an_authorizer_that_is_not_run_is_a_warning(app: Chalice, project: Project) -> None:
+def test_each_method_has_the_authorizer_that_it_is_deployed_with(app: Chalice, project: Project) -> None:
+    from chalice.app import Authorizer as Base
+    from chalice.app import CognitoUserPoolAuthorizer, CustomAuthorizer, IAMAuthorizer
+
+    from pytest_sessionplugin.chalice_internals import describe
+
+    class Whole(Base):
+        name = "whole"
+
+        def to_swagger(self) -> dict[str, Any]:
+            return {
+                "name": "Unused",
+                "x-amazon-apigateway-authtype": "custom",
+                "x-amazon-apigateway-authorizer": {"type": "request"},
+            }
+
     @app.authorizer()
     def guard(request: object) -> None: ...
 
-    @app.route("/me", authorizer=guard)
-    def me() -> None: ...
+    @app.authorizer(name="brief", ttl_seconds=0, header="X-Key")
+    def keys(request: object) -> None: ...
 
-    with pytest.warns(AuthorizerNotRun, match="the authorizers of /me are not run: every request passes"):
-        functions(app, project)
+    kinds = {
+        "GET": (guard, Authorizer(AuthorizerKind.BUILT_IN, "guard")),
+        "PUT": (keys, Authorizer(AuthorizerKind.BUILT_IN, "brief", "X-Key", 0.0)),
+        "POST": (
+            CognitoUserPoolAuthorizer("pool", ["arn:x"], header="X-Id"),
+            Authorizer(AuthorizerKind.COGNITO, "pool", "X-Id"),
+        ),
+        "PATCH": (CustomAuthorizer("far", "arn:y"), Authorizer(AuthorizerKind.CUSTOM, "far")),
+        "DELETE": (IAMAuthorizer(), Authorizer(AuthorizerKind.IAM, "sigv4")),
+        "HEAD": (Whole(), Authorizer(AuthorizerKind.CUSTOM, "whole", None)),
+        "OPTIONS": (None, None),
+    }
+    for method, (authorizer, _) in kinds.items():
+        app.route("/me", methods=[method], authorizer=authorizer)(lambda: None)
+    with pytest.warns(
+        AuthorizerNotRun, match=r"Cognito \(POST /me\), custom \(PATCH /me, HEAD /me\), IAM \(DELETE /me\)"
+    ):
+        (route,) = describe(app, project).routes
+    assert route.authorizers == {method: described for method, (_, described) in kinds.items() if described}
+
+
+def test_a_built_in_authorizer_runs_as_the_function_that_it_is_deployed_as(app: Chalice, project: Project) -> None:
+    from chalice.app import AuthRequest, AuthResponse
+
+    @app.authorizer(name="brief")
+    def guard(request: AuthRequest) -> AuthResponse:
+        return AuthResponse(["/a", "*"], principal_id=request.token)
+
+    arn = "arn:aws:execute-api:us-east-1:1:r3st/api/GET/a:b"
+    event = {"type": "TOKEN", "authorizationToken": "alice", "methodArn": arn}
+    answer = functions(app, project)(Invoke("id", "brief", event))
+    assert answer["principalId"] == "alice"
+    assert answer["policyDocument"]["Statement"][0]["Resource"] == [
+        "arn:aws:execute-api:us-east-1:1:r3st/api/*/a",
+        "arn:aws:execute-api:us-east-1:1:r3st/api/*/*",
+    ]
 
 
 def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> None:

@@ -167,6 +167,33 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
         assert process.wait(2) == 0
 
 
+INTERRUPTED_IMPORT = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pytest_sessionplugin.options":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["sessionplugin", "serve"]
+import runpy
+runpy.run_module("pytest_sessionplugin", run_name="__main__")
+"""
+
+INTERRUPTED_LATER = """
+import sys
+from pytest_sessionplugin import __main__, options
+def decide(*_): raise KeyboardInterrupt
+options.decide = decide
+sys.exit(__main__.main(["serve"]))
+"""
+
+
+@pytest.mark.parametrize("program", [INTERRUPTED_IMPORT, INTERRUPTED_LATER], ids=["while it loads", "then"])
+def test_a_start_that_is_interrupted_ends_without_a_word(root: Path, program: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_an_app_that_cannot_be_loaded_is_its_own_traceback_and_a_sentence(root: Path) -> None:
     (root / "app.py").write_text("import os\nos.environ['SECRET_OF_MINE']\n")
     ended = run("serve", *FREE_PORTS, cwd=root)

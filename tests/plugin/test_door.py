@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,13 +152,9 @@ def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
         pass
 
 
-def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
-    dynamodb, interval = client(), sys.getswitchinterval()
-
-    def work() -> None:
-        for _ in range(30):
-            enter(dynamodb)
-
+def eight_times(work: Callable[[], None]) -> None:
+    """In eight threads that are switched every 10 µs."""
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         threads = [threading.Thread(target=work) for _ in range(8)]
@@ -167,7 +164,36 @@ def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
             thread.join(60)
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
+    dynamodb = client()
+
+    def work() -> None:
+        for _ in range(30):
+            enter(dynamodb)
+
+    eight_times(work)
     assert people(aws) == 240
+
+
+def test_of_eight_threads_that_put_on_a_condition_one_wins_in_each_of_sixty_rounds(aws: Aws) -> None:
+    dynamodb, winners = client(), []
+    refused = dynamodb.exceptions.ConditionalCheckFailedException
+
+    def work() -> None:
+        for number in range(60):
+            with contextlib.suppress(refused):
+                dynamodb.put_item(
+                    TableName="rooms",
+                    Item={"name": {"S": f"round {number}"}},
+                    ConditionExpression="attribute_not_exists(#name)",
+                    ExpressionAttributeNames={"#name": "name"},
+                )
+                winners.append(number)
+
+    eight_times(work)
+    assert sorted(winners) == list(range(60))
 
 
 # --- counting
@@ -203,11 +229,13 @@ def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Aws) -> None:
 # --- faults, and the retries of the SDK
 
 
-def test_two_throttles_are_two_retries_and_no_sleep(aws: Aws, calls: Calls, faults: Faults) -> None:
+def test_two_throttles_are_two_retries_and_no_sleep(
+    aws: Aws, calls: Calls, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault = faults.throttled("dynamodb:UpdateItem", times=2)
-    dynamodb, began = client(), time.monotonic()
+    dynamodb = client()
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"slept for {seconds} s"))
     enter(dynamodb)
-    assert time.monotonic() - began < 0.5
     assert (people(aws), fault.fired, calls.retries, calls.count("dynamodb:UpdateItem")) == (1, 2, 2, 1)
     assert calls.backoff > 0
 
@@ -245,6 +273,116 @@ def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) ->
         enter(client())
     assert fault.fired > 1
     assert people(aws) == 0
+
+
+def names(aws: Aws) -> set[str]:
+    return {str(row["name"]) for row in aws.tables["Rooms"].scan()["Items"]}
+
+
+@pytest.mark.parametrize("items", [1, 2, 3])
+def test_a_batch_gives_back_the_first_item_that_it_was_to_write(aws: Aws, faults: Faults, items: int) -> None:
+    batch = [{"PutRequest": {"Item": {"name": {"S": f"{number}"}}}} for number in range(items)]
+    fault = faults.unprocessed("dynamodb:BatchWriteItem", times=1)
+    dynamodb = client()
+    answer = dynamodb.batch_write_item(RequestItems={"rooms": batch})
+    assert answer["UnprocessedItems"] == {"rooms": batch[:1]}
+    assert names(aws) == {"seeded", *(f"{number}" for number in range(1, items))}
+    assert dynamodb.batch_write_item(RequestItems=answer["UnprocessedItems"])["UnprocessedItems"] == {}
+    assert names(aws) == {"seeded", *(f"{number}" for number in range(items))}
+    assert fault.fired == 1
+
+
+def test_what_sends_again_what_came_back_has_written_all(aws: Aws, faults: Faults, calls: Calls) -> None:
+    import boto3
+
+    faults.unprocessed("dynamodb:BatchWriteItem", times=2)
+    with boto3.resource("dynamodb").Table("rooms").batch_writer() as batch:
+        for number in range(30):
+            batch.put_item(Item={"name": f"{number}"})
+    assert names(aws) == {"seeded", *map(str, range(30))}
+
+
+@pytest.mark.parametrize("keys", [1, 2])
+def test_a_batch_gives_back_the_first_key_and_how_it_was_to_be_read(aws: Aws, faults: Faults, keys: int) -> None:
+    asked = {
+        "Keys": [{"name": {"S": name}} for name in ("seeded", "other")[:keys]],
+        "ConsistentRead": True,
+        "ProjectionExpression": "people",
+    }
+    faults.unprocessed("dynamodb:BatchGetItem", times=1)
+    dynamodb = client()
+    answer = dynamodb.batch_get_item(RequestItems={"rooms": asked, "empty": {"Keys": [{"id": {"S": "1"}}]}})
+    assert answer["UnprocessedKeys"] == {"rooms": {**asked, "Keys": [{"name": {"S": "seeded"}}]}}
+    assert answer["Responses"].get("rooms", []) == []
+    again = dynamodb.batch_get_item(RequestItems=answer["UnprocessedKeys"])
+    assert (again["Responses"], again["UnprocessedKeys"]) == ({"rooms": [{"people": {"N": "1"}}]}, {})
+
+
+def test_a_batch_that_is_wrong_is_refused_as_ever(aws: Aws, faults: Faults) -> None:
+    faults.unprocessed("dynamodb:BatchWriteItem", times=1)
+    batch = {"rooms": [{"PutRequest": {"Item": {"name": {"S": "a"}}}}], "none": [{"DeleteRequest": {"Key": {}}}]}
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.batch_write_item(RequestItems=batch)
+
+
+def test_a_transaction_in_conflict_does_nothing_and_says_why_for_each_item(
+    aws: Aws, calls: Calls, faults: Faults
+) -> None:
+    puts = [{"Put": {"TableName": "rooms", "Item": {"name": {"S": name}}}} for name in ("a", "b")]
+    faults.conflict("dynamodb:TransactWriteItems", times=1)
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as raised:
+        dynamodb.transact_write_items(TransactItems=puts)
+    response: dict[str, Any] = raised.value.response
+    assert [reason["Code"] for reason in response["CancellationReasons"]] == ["TransactionConflict", "None"]
+    assert response["Error"]["Message"].endswith("for specific reasons [TransactionConflict, None]")
+    assert (names(aws), calls.retries) == ({"seeded"}, 0)
+    dynamodb.transact_write_items(TransactItems=puts)
+    assert names(aws) == {"seeded", "a", "b"}
+
+
+def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Aws, faults: Faults) -> None:
+    faults.conflict("dynamodb:UpdateItem")
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.TransactionConflictException):
+        enter(dynamodb)
+    assert people(aws) == 0
+
+
+def test_an_index_lags_behind_and_its_table_does_not(aws: Aws, faults: Faults) -> None:
+    dynamodb = client()
+
+    def owned(table: str = "rooms") -> list[str]:
+        found = dynamodb.query(
+            TableName=table,
+            IndexName="by-owner",
+            KeyConditionExpression="#owner = :alice",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":alice": {"S": "alice"}},
+        )
+        return [row["name"]["S"] for row in found["Items"]]
+
+    with faults.stale_indexes("Rooms") as stale:
+        dynamodb.put_item(TableName="rooms", Item={"name": {"S": "new"}, "owner": {"S": "alice"}})
+        dynamodb.delete_item(TableName="rooms", Key={"name": {"S": "seeded"}})
+        assert owned() == owned("arn:aws:dynamodb:us-east-1:123456789012:table/rooms") == ["seeded"]
+        assert {row["name"]["S"] for row in dynamodb.scan(TableName="rooms")["Items"]} == {"new"}
+        assert stale.fired == 2
+    assert owned() == ["new"]
+
+
+def test_an_index_of_a_table_that_is_gone_is_gone(aws: Aws, faults: Faults) -> None:
+    dynamodb = client()
+    faults.stale_indexes("rooms")
+    dynamodb.delete_table(TableName="rooms")
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.scan(TableName="rooms", IndexName="by-owner")
+
+
+def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults: Faults) -> None:
+    with pytest.raises(ValueError, match=r"there is no index of Empty.*there are: none"):
+        faults.stale_indexes("Empty")
 
 
 @pytest.mark.parametrize(

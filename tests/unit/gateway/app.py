@@ -1,4 +1,4 @@
-"""A tiny app for the gateway's tests: four functions that do what the message or the request tells them to."""
+"""A tiny app for the gateway's tests: its functions do what the message, the request or the token tells them to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_sessionplugin.gateway.client import Gateway
-from pytest_sessionplugin.gateway.values import Api, FunctionTimedOut, Invoke, Manage, Reply, Route
+from pytest_sessionplugin.gateway.values import (
+    Api,
+    Authorizer,
+    AuthorizerKind,
+    FunctionTimedOut,
+    Invoke,
+    Manage,
+    Reply,
+    Route,
+)
 
 API = Api(
     routes=(
@@ -17,6 +26,13 @@ API = Api(
         Route("/members/{id}", frozenset({"GET", "POST", "DELETE"})),
         Route("/crash", frozenset({"GET"})),
         Route("/status/{status}", frozenset({"GET"})),
+        Route(
+            "/guarded/{place}",
+            frozenset({"GET", "PUT"}),
+            authorizers={"GET": Authorizer(AuthorizerKind.BUILT_IN, "guard")},
+        ),
+        Route("/cognito", frozenset({"GET"}), authorizers={"GET": Authorizer(AuthorizerKind.COGNITO, "pool")}),
+        Route("/iam", frozenset({"GET"}), authorizers={"GET": Authorizer(AuthorizerKind.IAM, "sigv4")}),
     ),
     websocket={"$connect": "connect", "$default": "message", "$disconnect": "disconnect"},
     binary_types=frozenset({"application/octet-stream"}),
@@ -99,7 +115,7 @@ class App:
         resource, method = event["resource"], event["httpMethod"]
         if resource == "/crash":
             raise ImportError("no module")
-        if resource == "/echo":
+        if resource in ("/echo", "/guarded/{place}", "/cognito", "/iam"):
             return {"statusCode": 200, "headers": {"X-Echo": "1"}, "body": json.dumps(event)}
         if resource == "/members/{id}":
             connection_id = event["pathParameters"]["id"].replace("%3D", "=")
@@ -108,6 +124,18 @@ class App:
         if resource == "/status/{status}":
             return {"statusCode": int(event["pathParameters"]["status"]), "body": "a body"}
         return {"statusCode": 200, "body": json.dumps(self.log)}
+
+    def guard(self, event: Any) -> Any:
+        """Lets a token pass to the place that it names; the token "crash" is a bug."""
+        self.log.append(("guard", event["authorizationToken"]))
+        if event["authorizationToken"] == "nobody":
+            raise ValueError("Unauthorized")
+        if event["authorizationToken"] == "crash":
+            raise ZeroDivisionError("a bug")
+        api_and_stage = "/".join(event["methodArn"].split("/")[:2])
+        resource = f"{api_and_stage}/*/guarded/{event['authorizationToken']}"
+        statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}
+        return {"principalId": "alice", "policyDocument": {"Statement": [statement]}, "context": {"level": 3}}
 
     def job(self, event: Any) -> Any:
         """A function that no route runs, as a schedule has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import Any
 
@@ -16,7 +17,7 @@ from pytest_sessionplugin.gateway.client import (
     WebSocket,
 )
 from pytest_sessionplugin.gateway.transport import Line
-from pytest_sessionplugin.gateway.values import Observed, Returned
+from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
 
 from .app import App
 
@@ -122,6 +123,67 @@ class Http:
         assert gateway.http().get("/members/a b%20é").status_code == 410
         event = gateway.http().get("/echo?q=é f&r=%20").json()
         assert event["queryStringParameters"] == {"q": "é f", "r": " "}
+
+
+class Authorizers:
+    def test_a_request_is_authorized_before_its_function_runs(self, gateway: Gateway, app: App) -> None:
+        http = gateway.http(headers={"authorization": "garden"})
+        event = http.get("/api/guarded/garden").json()
+        assert event["requestContext"]["authorizer"] == {"principalId": "alice", "level": "3"}
+        assert http.get("/guarded/house").status_code == 403
+        assert app.log == [("guard", "garden")]
+
+    @pytest.mark.parametrize(("token", "status"), [(None, 401), ("", 401), ("nobody", 401), ("crash", 500)])
+    def test_a_request_that_is_not_authorized_does_not_reach_its_function(
+        self, gateway: Gateway, token: str | None, status: int
+    ) -> None:
+        headers = {} if token is None else {"Authorization": token}
+        assert gateway.http(headers=headers).get("/guarded/garden").status_code == status
+        ran = [seen.what.function for seen in gateway.trace if isinstance(seen.what, Invoke)]
+        assert ran == (["guard"] if token else [])
+
+    def test_a_method_without_an_authorizer_is_open(self, gateway: Gateway, app: App) -> None:
+        assert "authorizer" not in gateway.http().put("/guarded/garden").json()["requestContext"]
+        assert app.log == []
+
+    def test_claims_stand_in_for_the_authorizer(self, gateway: Gateway, app: App) -> None:
+        http = gateway.http(claims={"sub": "bob", "admin": True})
+        context = http.get("/api/guarded/garden?a=1").json()["requestContext"]
+        assert context["authorizer"] == {"principalId": "bob", "sub": "bob", "admin": "true"}
+        context = http.get("/cognito", claims={"cognito:groups": ["a", "b"]}).json()["requestContext"]
+        assert context["authorizer"] == {"claims": {"cognito:groups": "a,b"}}
+        identity = http.get("/iam", claims={"userArn": "arn:x"}).json()["requestContext"]["identity"]
+        assert (identity["userArn"], identity["sourceIp"]) == ("arn:x", "127.0.0.1")
+        assert app.log == []
+
+    def test_claims_leave_no_trace_on_the_request(self, gateway: Gateway) -> None:
+        event = gateway.http(token="t", claims={}).get("/cognito").json()
+        assert set(event["headers"]) == set(gateway.http(token="t").get("/echo").json()["headers"])
+
+    def test_claims_are_those_of_one_request(self, gateway: Gateway) -> None:
+        http = gateway.http(token="t")
+        assert "authorizer" in http.get("/cognito", claims={}).json()["requestContext"]
+        assert "authorizer" not in http.get("/cognito").json()["requestContext"]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "claims", "why"),
+        [
+            ("GET", "/api/echo?a=1", {"sub": "bob"}, "GET /echo has no authorizer"),
+            ("PUT", "/guarded/garden", {"sub": "bob"}, "PUT /guarded/{place} has no authorizer"),
+            ("GET", "/guarded/garden", {"sub": {}}, "'sub' cannot be {}"),
+            ("GET", "/iam", {"sub": "bob"}, "and not sub"),
+        ],
+    )
+    def test_claims_that_api_gateway_could_not_give_are_a_mistake(
+        self, gateway: Gateway, method: str, path: str, claims: Any, why: str
+    ) -> None:
+        with pytest.raises(ValueError, match=re.escape(why)):
+            gateway.http(claims=claims).request(method, path)
+        assert gateway.trace == []
+
+    def test_claims_do_not_make_routes(self, gateway: Gateway) -> None:
+        http = gateway.http(claims={"sub": "bob"})
+        assert [http.get("/nowhere").status_code, http.options("/echo").status_code] == [403, 200]
 
 
 class WebSockets:
@@ -493,7 +555,7 @@ def in_parallel(function: Any, arguments: Any) -> None:
         raise errors[0]
 
 
-class GatewayContract(Http, WebSockets, Closing, Functions, Trace, Threads):
+class GatewayContract(Http, Authorizers, WebSockets, Closing, Functions, Trace, Threads):
     """Subclass it with a fixture `gateway`, made of the fixture `app`."""
 
     @pytest.fixture

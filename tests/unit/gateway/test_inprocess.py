@@ -196,6 +196,13 @@ class TestTime:
         assert ws.receive_json()["message"] == "Endpoint request timed out"
         ws.receive_nothing()
 
+    def test_an_authorizers_answer_is_kept_by_the_clock(self, gateway: Gateway, app: App, now: list[float]) -> None:
+        http = gateway.http(headers={"Authorization": "garden"})
+        for seconds in (0.0, 299.0, 1.0):
+            now[0] += seconds
+            assert http.get("/guarded/garden").status_code == 200
+        assert app.log == [("guard", "garden")] * 2
+
 
 def test_ids_are_the_ones_that_are_given(app: App) -> None:
     numbers = iter(range(100))

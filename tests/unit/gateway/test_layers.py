@@ -11,8 +11,11 @@ from tests.unit.sources import ROOT, imports, tops
 GATEWAY = "pytest_sessionplugin.gateway."
 FOLDER = ROOT / "pytest_sessionplugin" / "gateway"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
-PURE = {"values", "connection", "core", "handshake", "management", "replies", "rest", "results", "shapes"}
-ON_SOCKETS = {"http_line", "server", "sockets", "switchboard", "websocket_line"}
+PURE = {
+    *("values", "authorizers", "connection", "core", "handshake", "management"),
+    *("replies", "rest", "results", "shapes", "stalled"),
+}
+ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
 
 
 def siblings(module: str, *, late: bool) -> set[str]:

@@ -9,7 +9,8 @@ from pytest_sessionplugin.aws.calls import Call, Calls
 
 def ask(calls: Calls, *names: str) -> None:
     for name in names:
-        calls.asked(Call(*name.split(":")))
+        service, operation = name.split(":")
+        calls.asked(Call(service, operation))
 
 
 def test_a_service_and_an_operation_are_counted() -> None:

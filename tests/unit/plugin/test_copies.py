@@ -122,3 +122,22 @@ def test_a_copy_that_fails_to_import_leaves_nothing(copies: Copies, root: Path) 
         copies.load("app")
     copies.close()
     assert not [name for name in sys.modules if is_own(name)]
+
+
+def test_a_patch_of_a_builtin_reaches_a_copy_and_what_it_imports(
+    copies: Copies, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "chalicelib" / "rules.py").write_text("def read(path):\n    return open(path)\n\nclass Rule: ...\n")
+    copy = copies.load("app")
+    with pytest.raises(FileNotFoundError):
+        copy.rules.read("/nowhere")
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", lambda path: f"patched {path}")
+        assert copy.rules.read("/nowhere") == "patched /nowhere"
+        patch.setattr("builtins.unheard_of", 1, raising=False)
+        assert eval("unheard_of", vars(copy)) == 1  # noqa: S307 - a name looked up as the copy does
+    with pytest.raises(FileNotFoundError):
+        copy.rules.read("/nowhere")
+    with pytest.raises(NameError, match="'unheard_of' is not defined"):
+        eval("unheard_of", vars(copy))  # noqa: S307 - as above
+    assert copy.late().rules is copy.rules  # which is found by an import of its own

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_type_hints
+
 import pytest
 
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.faults import Fault, Faults, Kind
+from pytest_sessionplugin.aws.fault import Armed, Fault, Kind, StaleIndexes
+from pytest_sessionplugin.aws.faults import NAMES, Faults
+from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 
 UPDATE = Call("dynamodb", "UpdateItem")
 GET = Call("dynamodb", "GetItem")
@@ -76,6 +80,51 @@ def test_what_never_fired_is_known() -> None:
     faults.gone("VNR=")
     faults.fire(UPDATE, None)
     assert [str(fault) for fault in faults.never_fired] == ["GoneException (410) at apigatewaymanagementapi for VNR="]
+
+
+def test_the_names_of_the_faults_are_those_of_their_methods() -> None:
+    public = {name: method for name, method in vars(Faults).items() if callable(method) and not name.startswith("_")}
+    arms = {name for name, method in public.items() if get_type_hints(method).get("return") in (Armed, StaleIndexes)}
+    assert set(NAMES) == arms - {"arm"}
+
+
+def test_a_fault_that_is_none_is_named_with_the_nearest() -> None:
+    with pytest.raises(AttributeError, match="there is no fault unreachabel, but unreachable; there are: throttled"):
+        getattr(Faults(), "unreachabel")  # noqa: B009 - as a test would write it, past mypy
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("dynamodb:UpdateItems", "there is no operation of dynamodb named UpdateItems, but UpdateItem"),
+        ("dynamdb", "there is no service of AWS named dynamdb, but dynamodb"),
+    ],
+)
+def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> None:
+    with pytest.raises(UnknownName, match=sentence):
+        Faults().throttled(call)
+
+
+def test_what_meets_batches_and_transactions_meets_no_other_call() -> None:
+    with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*there are: dynamodb:BatchWriteItem"):
+        Faults().unprocessed("dynamodb:PutItem")
+    with pytest.raises(UnknownName, match="no call that meets transactions named dynamodb:Query"):
+        Faults().conflict("dynamodb:Query")
+
+
+def test_what_is_about_an_app_needs_one() -> None:
+    with pytest.raises(SessionPluginError, match=r"slow\(\) is about an app behind its gateway, and none is here"):
+        Faults().slow("VNR=")
+    with pytest.raises(SessionPluginError, match="no tables"):
+        Faults().stale_indexes("Rooms")
+
+
+def test_a_lost_disconnect_is_that_of_a_connection_or_of_all() -> None:
+    faults = Faults()
+    with faults.disconnect_lost("VNR="):
+        assert [faults.loses_disconnect(each) for each in ("XYZ=", "VNR=")] == [False, True]
+    faults.disconnect_lost(times=1)
+    assert [faults.loses_disconnect(each) for each in ("XYZ=", "VNR=")] == [True, False]
 
 
 def test_faults_that_make_no_sense_are_refused_at_once() -> None:

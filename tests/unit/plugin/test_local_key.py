@@ -63,3 +63,14 @@ def test_an_empty_file_is_a_sentence(root: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_folder_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"local.key cannot be made: No such file or directory"):
         local_key(tmp_path, "HS256")
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(root: Path) -> None:
+    path = root / ".chalice" / "local.key"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ProjectError, match=r"local.key holds no key; delete it, and a new one is made"):
+        local_key(root, "HS256")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ProjectError, match=r"local.key cannot be read: "):
+        local_key(root, "HS256")

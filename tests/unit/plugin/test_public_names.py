@@ -25,8 +25,9 @@ def test_other_names_are_not() -> None:
         pytest_sessionplugin.nothing  # noqa: B018
 
 
-def test_one_file_knows_moto() -> None:
-    assert importers("moto") == {"aws/moto_internals.py"}
+def test_only_files_that_say_so_know_moto() -> None:
+    """How it runs, and what it holds for functions to be given."""
+    assert importers("moto") == {"aws/moto_internals.py", "aws/moto_sources.py"}
 
 
 def test_one_file_knows_chalices_insides() -> None:

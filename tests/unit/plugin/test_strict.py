@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin import strict
-from pytest_sessionplugin.aws.faults import Fault, Kind
+from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.errors import BlockedCall
 from pytest_sessionplugin.kit import Wishes
 
@@ -26,6 +26,11 @@ def test_each_problem_names_its_switch() -> None:
     )
     assert "a fault never fired: unreachable at dynamodb." in str(found[1])
     assert "translate:ListLanguages was blocked: nothing emulates it." in str(found[2])
+
+
+def test_sockets_of_a_deployed_stage_have_no_ids_to_name() -> None:
+    (found,) = strict.problems(open_sockets=[None, None])
+    assert str(found).startswith("2 WebSockets still open. Close what")
 
 
 def test_what_is_allowed_is_no_problem() -> None:

@@ -1,0 +1,264 @@
+"""Which IAM actions a call needs, and on what. Pure: knows neither botocore nor any policy.
+
+After AWS's Service Authorization Reference, "Actions, resources, and condition keys for …" of each service; what is
+taken from elsewhere says so. A call that no rule here knows needs the action of its own name, on nothing in particular.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+ACCOUNT = "123456789012"  # the emulated one's
+ARN = "arn:"
+
+
+@dataclass(frozen=True)
+class Need:
+    """One permission. `resource` is an ARN, or None where it is not known, so that any will do."""
+
+    action: str  # dynamodb:PutItem
+    resource: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a service: its name in signatures, and the parameters by their names in the API."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    region: str
+    url: str  # where it was to be sent
+
+    def need(self, action: str, resource: str | None) -> Need:
+        """`resource` is the end of an ARN, or a whole one."""
+        prefix = _PREFIXES.get(self.service, self.service)
+        if resource is not None and not resource.startswith(ARN):
+            resource = f"{ARN}aws:{prefix}:{self.region}:{ACCOUNT}:{resource}"
+        return Need(f"{prefix}:{action}", resource)
+
+
+def needs(asked: Asked) -> tuple[Need, ...]:
+    """Each permission once, in the order of the parameters."""
+    rule = _RULES.get(asked.service, _by_name)
+    try:
+        return tuple(dict.fromkeys(rule(asked)))
+    except LookupError:  # a client that does not check its parameters: AWS says what is missing
+        return (asked.need(_action(asked), None),)
+
+
+_PREFIXES = {"monitoring": "cloudwatch", "iotdata": "iot", "tagging": "tag"}
+"""Where the prefix of the actions is not the name that requests are signed for."""
+
+_ACTIONS = {
+    "lambda:Invoke": "InvokeFunction",
+    "lambda:InvokeAsync": "InvokeFunction",
+    "lambda:InvokeWithResponseStream": "InvokeFunction",
+    "sns:PublishBatch": "Publish",
+    "sqs:ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "DeleteMessage",
+    "sqs:SendMessageBatch": "SendMessage",
+    "s3:CompleteMultipartUpload": "PutObject",
+    "s3:CreateMultipartUpload": "PutObject",
+    "s3:DeleteObjects": "DeleteObject",
+    "s3:HeadBucket": "ListBucket",
+    "s3:HeadObject": "GetObject",
+    "s3:ListBuckets": "ListAllMyBuckets",
+    "s3:ListMultipartUploads": "ListBucketMultipartUploads",
+    "s3:ListObjectVersions": "ListBucketVersions",
+    "s3:ListObjects": "ListBucket",
+    "s3:ListObjectsV2": "ListBucket",
+    "s3:ListParts": "ListMultipartUploadParts",
+    "s3:SelectObjectContent": "GetObject",
+    "s3:UploadPart": "PutObject",
+}
+"""Where an action is not called as its operation."""
+
+_NAMED = {
+    "firehose": {"DeliveryStreamName": "deliverystream/{}"},
+    "kinesis": {"StreamARN": "{}", "StreamName": "stream/{}"},
+    "sns": {"TopicArn": "{}", "TargetArn": "{}"},
+    "states": {"stateMachineArn": "{}", "executionArn": "{}"},
+}
+"""The parameter that names what a call is about, and the end of its ARN."""
+
+
+def _action(asked: Asked) -> str:
+    return _ACTIONS.get(f"{asked.service}:{asked.operation}", asked.operation)
+
+
+def _by_name(asked: Asked) -> Iterator[Need]:
+    for parameter, form in _NAMED.get(asked.service, {}).items():
+        if parameter in asked.parameters:
+            yield asked.need(_action(asked), form.format(asked.parameters[parameter]))
+            return
+    yield asked.need(_action(asked), None)
+
+
+def _dynamodb(asked: Asked) -> Iterator[Need]:
+    """Transactions need what their parts do ("Using IAM with DynamoDB transactions" in the developer guide)."""
+    given = asked.parameters
+    match asked.operation:
+        case "TransactWriteItems":
+            for part in given["TransactItems"]:
+                for kind, write in part.items():
+                    action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
+                    yield asked.need(action, _table(write["TableName"]))
+        case "TransactGetItems":
+            for part in given["TransactItems"]:
+                yield asked.need("GetItem", _table(part["Get"]["TableName"]))
+        case "BatchGetItem" | "BatchWriteItem":
+            for table in given["RequestItems"]:
+                yield asked.need(asked.operation, _table(table))
+        case "ExecuteStatement":
+            yield _partiql(asked, given["Statement"])
+        case "BatchExecuteStatement":
+            yield from (_partiql(asked, part["Statement"]) for part in given["Statements"])
+        case "ExecuteTransaction":
+            yield from (_partiql(asked, part["Statement"]) for part in given["TransactStatements"])
+        case operation if "TableName" in given:
+            index = given.get("IndexName")
+            yield asked.need(operation, _table(given["TableName"]) + (f"/index/{index}" if index else ""))
+        case operation:
+            yield asked.need(operation, given.get("StreamArn") or given.get("ResourceArn"))
+
+
+def _table(name: str) -> str:
+    return name if name.startswith(ARN) else f"table/{name}"
+
+
+_STATEMENT = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_SOURCE = re.compile(
+    r"\b(?:FROM|INTO|UPDATE)\s+(?:\"([^\"]+)\"|([\w-]+))(?:\.(?:\"([^\"]+)\"|([\w-]+)))?", re.IGNORECASE
+)
+
+
+def _partiql(asked: Asked, statement: str) -> Need:
+    """("IAM security policies with PartiQL for DynamoDB" in the developer guide.)"""
+    verb, source = _STATEMENT.search(statement), _SOURCE.search(statement)
+    if verb is None or source is None:
+        return asked.need(asked.operation, None)
+    table, index = source[1] or source[2], source[3] or source[4]
+    return asked.need(f"PartiQL{verb[1].title()}", _table(table) + (f"/index/{index}" if index else ""))
+
+
+def _connections(asked: Asked) -> Iterator[Need]:
+    """("Control access to WebSocket APIs with IAM authorization" in API Gateway's developer guide.)"""
+    verb = {"GetConnection": "GET", "DeleteConnection": "DELETE"}.get(asked.operation, "POST")
+    place = urlsplit(asked.url)
+    stage = place.path.partition("/@connections/")[0].strip("/")
+    api = place.netloc.partition(".")[0]
+    yield asked.need("ManageConnections", f"{api}/{stage}/{verb}/@connections/{asked.parameters['ConnectionId']}")
+
+
+def _s3(asked: Asked) -> Iterator[Need]:
+    """("Required permissions for Amazon S3 API operations" in the user guide.)"""
+    given, action = asked.parameters, _action(asked)
+    if "Bucket" not in given:
+        yield asked.need(action, None)
+        return
+    if "CopySource" in given:  # a copy: a read there, a write here
+        yield asked.need("GetObject", _copied(given["CopySource"]))
+        action = "PutObject"
+    if given.get("VersionId") and action in ("GetObject", "DeleteObject"):
+        action += "Version"
+    if asked.operation == "DeleteObjects":
+        for one in given["Delete"]["Objects"]:
+            yield asked.need(
+                f"{action}Version" if one.get("VersionId") else action, _s3_arn(given["Bucket"], one["Key"])
+            )
+    else:
+        yield asked.need(action, _s3_arn(given["Bucket"], given.get("Key")))
+
+
+def _s3_arn(bucket: str, key: str | None) -> str:
+    """Of an object, or of a bucket. What stands for a bucket may be the ARN of an access point."""
+    if bucket.startswith(ARN):
+        return bucket if key is None else f"{bucket}/object/{key}"
+    return f"{ARN}aws:s3:::{bucket}" if key is None else f"{ARN}aws:s3:::{bucket}/{key}"
+
+
+def _copied(source: Any) -> str:
+    if isinstance(source, str):
+        path = unquote(source.partition("?versionId=")[0]).removeprefix("/")
+        return path if path.startswith(ARN) else f"{ARN}aws:s3:::{path}"
+    return _s3_arn(source["Bucket"], source["Key"])
+
+
+def _sqs(asked: Asked) -> Iterator[Need]:
+    """A queue is named by its URL, whose last part is its name."""
+    url = asked.parameters.get("QueueUrl") or asked.parameters.get("QueueName")
+    yield asked.need(_action(asked), url.rpartition("/")[2] if url else None)
+
+
+def _ssm(asked: Asked) -> Iterator[Need]:
+    """A version or label after the name is no part of the ARN; the first slash is."""
+    given = asked.parameters
+    names = given.get("Names") or [name for name in (given.get("Name"), given.get("Path")) if name]
+    for name in names:
+        whole = name.startswith(ARN)
+        yield asked.need(asked.operation, name if whole else f"parameter/{name.removeprefix('/').partition(':')[0]}")
+    if not names:
+        yield asked.need(asked.operation, None)
+
+
+def _secretsmanager(asked: Asked) -> Iterator[Need]:
+    """An ARN ends in six random characters; who names a secret without them may mean any."""
+    secret = asked.parameters.get("SecretId")
+    if secret is None:
+        yield asked.need(asked.operation, None)
+    else:
+        whole = secret if secret.startswith(ARN) else f"secret:{secret}"
+        known = secret.startswith(ARN) and re.search(r"-\w{6}$", secret)
+        yield asked.need(asked.operation, whole if known else f"{whole}-??????")
+
+
+def _lambda(asked: Asked) -> Iterator[Need]:
+    """A function is given by its name, by a part of its ARN or by the whole."""
+    name, qualifier = asked.parameters.get("FunctionName"), asked.parameters.get("Qualifier")
+    if name is None:
+        yield asked.need(_action(asked), None)
+    else:
+        whole = name if name.startswith(ARN) else f"function:{name.rpartition('function:')[2]}"
+        yield asked.need(_action(asked), f"{whole}:{qualifier}" if qualifier else whole)
+
+
+def _events(asked: Asked) -> Iterator[Need]:
+    if asked.operation != "PutEvents":
+        yield asked.need(asked.operation, None)
+        return
+    for entry in asked.parameters["Entries"]:
+        bus = entry.get("EventBusName") or "default"
+        yield asked.need("PutEvents", bus if bus.startswith(ARN) else f"event-bus/{bus}")
+
+
+def _kms(asked: Asked) -> Iterator[Need]:
+    """A permission is on a key: which one stands behind an alias is not known."""
+    key = asked.parameters.get("KeyId")
+    if key is None or "alias/" in key:
+        yield asked.need(asked.operation, None)
+    else:
+        yield asked.need(asked.operation, key if key.startswith(ARN) else f"key/{key}")
+
+
+def _sts(asked: Asked) -> Iterator[Need]:
+    if asked.operation != "GetCallerIdentity":  # which needs no permission
+        yield asked.need(asked.operation, asked.parameters.get("RoleArn"))
+
+
+_RULES: Mapping[str, Callable[[Asked], Iterator[Need]]] = {
+    "dynamodb": _dynamodb,
+    "events": _events,
+    "execute-api": _connections,
+    "kms": _kms,
+    "lambda": _lambda,
+    "s3": _s3,
+    "secretsmanager": _secretsmanager,
+    "sqs": _sqs,
+    "ssm": _ssm,
+    "sts": _sts,
+}

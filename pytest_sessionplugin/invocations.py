@@ -1,0 +1,85 @@
+"""Invocations of an app's functions: which one is making a call to AWS, and the faults that befall it. No AWS here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin.gateway.values import Functions, FunctionTimedOut, Invoke
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.faults import Faults
+
+
+class Killed(BaseException):
+    """Ends a function where it stands, as its time-out does: no `except Exception` of an app may survive it."""
+
+
+@dataclass(eq=False)
+class Invocation:
+    """One run of one function."""
+
+    id: str
+    function: str
+    killed: bool = False
+
+
+_here: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+_running: dict[str, Invocation] = {}
+
+
+def here() -> Invocation | None:
+    """The invocation of this thread; None in a thread that a handler started, and in a test's own code."""
+    return _here.get()
+
+
+def caller() -> Invocation | None:
+    """The invocation that makes a call in this thread. A thread that a handler started is of the one that runs."""
+    if (invocation := _here.get()) is not None:
+        return invocation
+    running = list(_running.values())
+    return running[0] if len(running) == 1 and threading.current_thread() is not threading.main_thread() else None
+
+
+class FaultyFunctions:
+    """Functions of an app, and what AWS may do to them: an answer that comes too late, a `$disconnect` that never does.
+
+    `disconnect` is the function that runs on `$disconnect`. Safe from any number of threads.
+    """
+
+    def __init__(self, functions: Functions, faults: Faults, disconnect: str | None) -> None:
+        self._functions, self._faults, self._disconnect = functions, faults, disconnect
+
+    def __call__(self, invoke: Invoke) -> Any:
+        if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
+            return {"statusCode": 200}  # what nobody asks for
+        with _entered(Invocation(invoke.invocation_id, invoke.function)) as invocation:
+            try:
+                result = self._functions(invoke)
+            except BaseException as error:
+                if invocation.killed:
+                    raise FunctionTimedOut(f"{invoke.function} was ended where it stood, by a fault") from error
+                raise
+        if invocation.killed or self._faults.times_out(invoke.function):
+            raise FunctionTimedOut(f"the answer of {invoke.function} came too late, by a fault")
+        return result
+
+
+def _connection(invoke: Invoke) -> str:
+    connection: str = invoke.event.get("requestContext", {}).get("connectionId", "")
+    return connection
+
+
+@contextmanager
+def _entered(invocation: Invocation) -> Iterator[Invocation]:
+    before = _here.set(invocation)
+    _running[invocation.id] = invocation
+    try:
+        yield invocation
+    finally:
+        del _running[invocation.id]
+        _here.reset(before)

@@ -1,0 +1,202 @@
+"""A stranger's app whose routes are guarded by authorizers of every kind that Chalice has."""
+
+from __future__ import annotations
+
+from .conftest import Stranger, write_project
+
+APP = """
+from chalice import (
+    AuthResponse, AuthRoute, Blueprint, Chalice, CognitoUserPoolAuthorizer, CustomAuthorizer, IAMAuthorizer
+)
+
+app = Chalice("chat")
+extra = Blueprint(__name__)
+asked = []
+
+POLICIES = {
+    "all": ["*"],
+    "rooms": ["/rooms/*"],
+    "reader": [AuthRoute("/rooms/*", ["GET"]), AuthRoute("/", ["GET"])],
+    "root": ["/"],
+    "none": [],
+    "literal": ["/rooms/{name}"],
+}
+
+
+@app.authorizer()
+def guard(request):
+    assert request.auth_type == "TOKEN"
+    asked.append((request.token, request.method_arn.rpartition("/api/")[2]))
+    if request.token == "nobody":
+        raise Exception("Unauthorized")
+    return AuthResponse(POLICIES[request.token], principal_id="alice", context={"level": 3, "staff": True})
+
+
+@extra.authorizer(header="X-Key", ttl_seconds=0)
+def fussy(request):
+    asked.append((request.token, "fussy"))
+    return AuthResponse(["*"], principal_id="key " + request.token)
+
+
+pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+elsewhere = CustomAuthorizer("elsewhere", authorizer_uri="arn:aws:lambda:us-east-1:1:function:x", header="X-Token")
+
+
+def told():
+    context = app.current_request.context
+    return {"authorizer": context.get("authorizer"), "user": context["identity"]["user"]}
+
+
+@app.route("/", authorizer=guard)
+def root():
+    return told()
+
+
+@app.route("/rooms/{name}", methods=["GET"], authorizer=guard)
+def room(name):
+    return told()
+
+
+@app.route("/rooms/{name}", methods=["DELETE"], authorizer=guard.with_scopes(["x"]))
+def leave(name):
+    return told()
+
+
+@app.route("/rooms/{name}", methods=["POST"], cors=True)
+def enter(name):
+    return told()
+
+
+@extra.route("/fussy", authorizer=fussy)
+def by_key():
+    context = extra.current_request.context
+    return {"authorizer": context["authorizer"]}
+
+
+app.register_blueprint(extra, name_prefix="extra_")
+
+
+@app.route("/me", authorizer=pool)
+def me():
+    return told()
+
+
+@app.route("/custom", authorizer=elsewhere)
+def custom():
+    return told()
+
+
+@app.route("/iam", methods=["PUT"], authorizer=IAMAuthorizer())
+def iam():
+    return told()
+"""
+
+TESTS = """
+import pytest
+
+pytestmark = [
+    pytest.mark.targets("inprocess", "sockets"),
+    pytest.mark.filterwarnings("ignore::pytest_sessionplugin.AuthorizerNotRun"),
+]
+
+
+@pytest.fixture
+def asked(chalice_app):
+    import app
+
+    app.asked.clear()
+    return app.asked
+
+
+@pytest.fixture
+def get(chalice_gateway, asked):
+    def get(path, token, method="GET"):
+        return chalice_gateway.http(headers={"Authorization": token}).request(method, path)
+
+    return get
+
+
+def test_the_view_is_told_what_the_authorizer_said(get, asked):
+    response = get("/rooms/hall", "all")
+    assert response.json()["authorizer"] == {"principalId": "alice", "level": "3", "staff": "true"}
+    assert asked == [("all", "GET/rooms/hall")]
+
+
+@pytest.mark.parametrize(
+    ("token", "statuses"),  # GET /, GET, DELETE and POST of a room
+    [
+        ("all", [200, 200, 200, 200]),
+        ("rooms", [403, 200, 200, 200]),
+        ("reader", [200, 200, 403, 200]),
+        ("root", [200, 403, 403, 200]),
+        ("none", [403, 403, 403, 200]),
+        ("literal", [403, 403, 403, 200]),
+        ("nobody", [401, 401, 401, 200]),
+        ("a KeyError", [500, 500, 500, 200]),
+    ],
+)
+def test_each_method_is_judged_by_the_policy(get, asked, token, statuses):
+    paths = [("/", "GET"), ("/rooms/hall", "GET"), ("/rooms/hall", "DELETE"), ("/rooms/hall", "POST")]
+    assert [get(path, token, method).status_code for path, method in paths] == statuses
+    assert len(asked) == (1 if 401 not in statuses and 500 not in statuses else 3)
+
+
+def test_without_a_token_nobody_is_asked(chalice_gateway, asked):
+    response = chalice_gateway.http().get("/")
+    assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
+    assert asked == []
+
+
+def test_an_authorizer_of_a_blueprint_has_its_header_and_its_ttl(chalice_gateway, asked):
+    http = chalice_gateway.http(headers={"X-Key": "k"})
+    assert http.get("/fussy").json()["authorizer"] == {"principalId": "key k"}
+    http.get("/fussy")
+    assert asked == [("k", "fussy"), ("k", "fussy")]
+
+
+def test_what_cannot_be_run_refuses_nobody_with_a_credential(chalice_gateway):
+    http = chalice_gateway.http()
+    assert [http.get("/me").status_code, http.get("/custom").status_code] == [401, 401]
+    assert http.put("/iam").status_code == 403
+    http = chalice_gateway.http(token="any", headers={"X-Token": "any"})
+    assert [http.get("/me").json()["authorizer"], http.put("/iam").json()["authorizer"]] == [None, None]
+    assert http.get("/custom").json()["authorizer"] is None
+
+
+def test_claims_are_given_instead(chalice_gateway, asked):
+    alice = chalice_gateway.http(claims={"sub": "alice", "exp": 1})
+    claims = {"sub": "alice", "exp": "1"}
+    assert alice.get("/me").json()["authorizer"] == {"claims": claims}
+    assert alice.get("/custom").json()["authorizer"] == {"principalId": "alice", **claims}
+    assert alice.get("/rooms/hall").json()["authorizer"] == {"principalId": "alice", **claims}
+    assert alice.put("/iam", claims={"user": "AIDA"}).json() == {"authorizer": None, "user": "AIDA"}
+    assert asked == []
+    with pytest.raises(ValueError, match="POST /rooms/{name} has no authorizer, and API Gateway gives claims to no"):
+        alice.post("/rooms/hall")
+
+
+def test_the_policies_of_one_test_are_not_those_of_the_next(get, asked):
+    assert get("/", "all").status_code == 200
+    assert len(asked) == 1
+"""
+
+WARNED = """
+import pytest
+
+
+def test_what_cannot_be_run_is_said_once(request):
+    with pytest.warns(UserWarning) as warned:
+        request.getfixturevalue("chalice_gateway")
+    (warning,) = [each for each in warned if each.category.__name__ == "AuthorizerNotRun"]
+    assert str(warning.message) == (
+        "authorizers that cannot be run here: Cognito (GET /me), custom (GET /custom), IAM (PUT /iam). A request that "
+        "brings them any credential passes; chalice_gateway.http(claims={...}) gives what they would put into the "
+        "request context."
+    )
+"""
+
+
+def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Stranger) -> None:
+    write_project(stranger.root, APP)
+    result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
+    result.assert_outcomes(passed=2 * 14 + 1)
