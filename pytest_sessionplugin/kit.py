@@ -29,7 +29,7 @@ from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.schedules import Rota
 from pytest_sessionplugin.tokens import Tokens
-from pytest_sessionplugin.trace import ErrorLog, render, render_several
+from pytest_sessionplugin.trace import AppLog, asked_of_aws, render, render_several
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -154,7 +154,7 @@ class Kit:
         self.faults.site = self
         self.races = Races()
         self.races.gateway = lambda: self.__dict__.get("gateway")
-        self._errors = ErrorLog()
+        self._log = AppLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
         self.neighbours = Neighbours(self, setups)
@@ -209,7 +209,7 @@ class Kit:
         )
         share(app)
         start_cold(app)
-        self._stack.enter_context(log_to_root(app, self._errors))
+        self._stack.enter_context(log_to_root(app, self._log))
         return app
 
     def load(self, name: str) -> ModuleType:
@@ -268,7 +268,7 @@ class Kit:
     def processes(self) -> Processes:
         from pytest_sessionplugin.processes import Processes
 
-        return Processes(self._stack.enter_context(ExitStack()), self._errors)
+        return Processes(self._stack.enter_context(ExitStack()), self._log)
 
     @cached_property
     def clock(self) -> Clock:
@@ -320,11 +320,12 @@ class Kit:
 
     @property
     def trace(self) -> str:
-        """What crossed the gateways, to be read; nothing without a gateway."""
+        """What crossed the gateways, was asked of AWS and was logged, to be read."""
         traces = {name: gateway.trace for name, gateway in self.gateways.items()}
+        notes = [*self._log.notes, *asked_of_aws(self.calls.attempts)]
         if len(traces) > 1:
-            return render_several(traces, self._errors.notes)
-        return render(traces[self.name], self._errors.notes) if traces else ""
+            return render_several(traces, notes)
+        return render(traces.get(self.name, ()), notes)
 
     @property
     def denied(self) -> str:

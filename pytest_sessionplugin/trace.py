@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_sessionplugin.aws.calls import Attempt
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -25,6 +26,7 @@ from pytest_sessionplugin.gateway.values import (
 )
 
 LONGEST = 400  # characters of a body
+MOST = 400  # lines
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,27 @@ class Note:
     text: str
 
 
-class ErrorLog(logging.Handler):
-    """Keeps what was logged with a traceback: Chalice answers a bug with 500, and only logs it."""
+class AppLog(logging.Handler):
+    """Keeps what the app logs, with the traceback where there is one: Chalice answers a bug with 500, and logs it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.notes: list[Note] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1] is not None:
-            text = f"log    {record.levelname} {record.getMessage()}"
-            self.notes.append(Note(record.created, text + _traceback(record.exc_info[1])))
+        error = record.exc_info[1] if record.exc_info else None
+        text = f"log    {record.levelname} {_short(record.getMessage())}"
+        self.notes.append(Note(record.created, text + (_traceback(error) if error is not None else "")))
+
+
+def asked_of_aws(attempts: Iterable[Attempt]) -> list[Note]:
+    return [
+        Note(
+            each.at,
+            f"aws    {each.call}  -> {each.outcome}" + (f"  ({each.call.function})" if each.call.function else ""),
+        )
+        for each in attempts
+    ]
 
 
 def render(trace: Sequence[Observed], notes: Iterable[Note] = ()) -> str:
@@ -66,7 +78,9 @@ def _lines(trace: Sequence[Observed]) -> list[Note]:
 
 def _joined(lines: Iterable[Note]) -> str:
     lines = sorted(lines, key=lambda line: line.at)
-    return "\n".join(f"{line.at - lines[0].at:8.3f}  {line.text}" for line in lines)
+    shown = lines[-MOST:]
+    before = [f"… {len(lines) - MOST} lines before these"] if len(lines) > MOST else []
+    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {line.text}" for line in shown)])
 
 
 def _line(seen: Observed) -> str | None:

@@ -38,6 +38,15 @@ class Call:
         return self.service == service and operation in ("", self.operation)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One sending of a call, and what came of it: a status with the error's name, or how no answer came."""
+
+    at: float  # seconds since the epoch
+    call: Call
+    outcome: str
+
+
 @dataclass(frozen=True, repr=False)
 class Denial:
     """Something that the app did and a policy does not allow."""
@@ -71,6 +80,8 @@ class Calls:
         self._calls: list[Call] = []
         self._waits: list[float] = []
         self._blocked: list[BlockedCall] = []
+        self.attempts: list[Attempt] = []
+        """What was sent to AWS and answered, in order. A call of the gateway's own API is in its trace."""
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self._since(0))
@@ -142,6 +153,9 @@ class Calls:
     def asked(self, call: Call) -> None:
         with self._lock:
             self._calls.append(call)
+
+    def attempted(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
 
     def waited(self, seconds: float) -> None:
         with self._lock:

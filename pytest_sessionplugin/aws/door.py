@@ -18,7 +18,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from pytest_sessionplugin import invocations
 from pytest_sessionplugin.aws import batches, wire
 from pytest_sessionplugin.aws.actions import Asked, needs
-from pytest_sessionplugin.aws.calls import Call, Calls
+from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
 from pytest_sessionplugin.aws.fault import Kind
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
@@ -124,7 +124,16 @@ class Door:
         if wire.place(request.url) in self._let_through:
             return None
         name, operation = event_name.split(".")[1:]
-        return wire.response(request.url, self._answer(self._services[name], operation, request))
+        service = self._services[name]
+        call = Call(service.service_name, operation, invocations.function())
+        try:
+            answer = self._answer(service, call, request)
+        except Exception as error:
+            self.calls.attempted(Attempt(time.time(), call, type(error).__name__))
+            raise
+        if call.service != MANAGEMENT:
+            self.calls.attempted(Attempt(time.time(), call, wire.outcome(answer)))
+        return wire.response(request.url, answer)
 
     def before_send_quietly(self, request: Any) -> Any:
         """The same for what a test itself does with its tables: without faults, and not counted."""
@@ -139,8 +148,8 @@ class Door:
             caller.killed = True
             raise invocations.Killed(f"the time-out of {caller.function} strikes at {call}")
 
-    def _answer(self, service: Any, operation: str, request: Any) -> wire.Answer:
-        call, manage = Call(service.service_name, operation), None
+    def _answer(self, service: Any, call: Call, request: Any) -> wire.Answer:
+        manage = None
         if call.service == MANAGEMENT:
             manage = wire.management(request.method, request.url, request.body)
         fault = self.faults.fire(call, wire.connection(manage) if manage else None)

@@ -88,6 +88,18 @@ def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPrepar
     return type(request)(request.method, request.url, type(sent)(headers), body, request.stream_output)
 
 
+def outcome(answer: Answer) -> str:
+    """The status, and the name of the error where the service writes it in JSON."""
+    if answer.status < 400:
+        return str(answer.status)
+    try:
+        body = json.loads(answer.body)
+        code = body.get("__type") or body.get("code") or ""
+    except (ValueError, AttributeError):
+        code = ""
+    return f"{answer.status} {str(code).rpartition('#')[2]}".strip()
+
+
 def management(method: str, url: str, body: Any) -> Manage:
     """A request of apigatewaymanagementapi as the gateway takes it."""
     from pytest_sessionplugin.gateway.values import Manage

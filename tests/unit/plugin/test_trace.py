@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -21,7 +22,7 @@ from pytest_sessionplugin.gateway.values import (
     Returned,
     Send,
 )
-from pytest_sessionplugin.trace import ErrorLog, Note, render
+from pytest_sessionplugin.trace import MOST, AppLog, Note, asked_of_aws, render
 
 
 def error() -> Exception:
@@ -67,19 +68,40 @@ def test_a_function_that_raised_has_its_traceback() -> None:
     assert text.rstrip().endswith("ZeroDivisionError: division by zero")
 
 
-def test_a_traceback_that_was_only_logged_stands_where_it_happened() -> None:
-    log = ErrorLog()
+def test_what_the_app_logs_stands_where_it_happened_with_its_traceback() -> None:
+    log = AppLog()
     raised = error()
     told = (type(raised), raised, raised.__traceback__)
     record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, told)
     log.handle(record)
-    log.handle(logging.LogRecord("app", logging.ERROR, "", 0, "no traceback", None, None))
+    plain = logging.LogRecord("app", logging.WARNING, "", 0, "%s is late", ("alice",), None)
+    plain.created = record.created + 2
+    log.handle(plain)
     lines = render(
         [Observed(record.created - 1, Accept("VNR=")), Observed(record.created + 1, Accept("X="))], log.notes
-    )
-    assert lines.splitlines()[1] == "   1.000  log    ERROR caught it"
-    assert lines.splitlines()[-1].endswith("socket X= is open")
-    assert "no traceback" not in lines
+    ).splitlines()
+    assert lines[1] == "   1.000  log    ERROR caught it"
+    assert lines[-3].endswith("ZeroDivisionError: division by zero")
+    assert lines[-2].endswith("socket X= is open")
+    assert lines[-1] == "   3.000  log    WARNING alice is late"
+
+
+def test_what_was_asked_of_aws_is_a_line_with_its_outcome_and_its_function() -> None:
+    attempts = [
+        Attempt(1.0, Call("dynamodb", "PutItem"), "200"),
+        Attempt(1.5, Call("dynamodb", "UpdateItem", "api_handler"), "400 ConditionalCheckFailedException"),
+    ]
+    assert render([], asked_of_aws(attempts)).splitlines() == [
+        "   0.000  aws    dynamodb:PutItem  -> 200",
+        "   0.500  aws    dynamodb:UpdateItem  -> 400 ConditionalCheckFailedException  (api_handler)",
+    ]
+
+
+def test_of_a_long_trace_the_end_is_shown() -> None:
+    lines = render([Observed(float(n), Accept(f"{n}=")) for n in range(MOST + 7)]).splitlines()
+    assert lines[0] == "… 7 lines before these"
+    assert len(lines) == MOST + 1
+    assert lines[-1].endswith(f"socket {MOST + 6}= is open")
 
 
 def test_long_bodies_are_cut() -> None:
