@@ -134,8 +134,8 @@ class WebSocket:
 
         Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
         """
-        if not disconnect and self.connection_id is not None:
-            self._transport.lose_disconnect(self.connection_id)
+        if not disconnect:
+            self._transport.lose_disconnect(self.connection_id or "")
         self._leave("dropped", self._line.drop)
 
     def __enter__(self) -> WebSocket:

@@ -105,6 +105,14 @@ def test_a_close_and_a_drop_reach_the_stage(gateway: Gateway, app: App) -> None:
     assert gateway.websockets == ()
 
 
+def test_a_disconnect_cannot_be_lost_at_will(gateway: Gateway, app: App) -> None:
+    with gateway.websocket() as ws:
+        with pytest.raises(Lacking, match="disconnect to lose"):
+            ws.drop(disconnect=False)
+        ws.send_text("echo still here")
+        assert ws.receive_text() == "still here"
+
+
 def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: Gateway) -> None:
     gateway.http(token=JWT).post("/echo", json={"token": JWT}, params={"token": JWT})
     gateway.http(headers={"X-Api-Key": "k3y"}).get("/log")
