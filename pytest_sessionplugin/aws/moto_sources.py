@@ -138,8 +138,11 @@ class MotoSources:
 
     def _change(self, item: Any, table: Any) -> Record:
         record = dict(item.to_json())
-        at = record["dynamodb"]["ApproximateCreationDateTime"].replace(tzinfo=timezone.utc)
-        dynamodb = {**record["dynamodb"], "ApproximateCreationDateTime": int(at.timestamp())}
+        at = record["dynamodb"]["ApproximateCreationDateTime"]
+        if isinstance(at, str):  # until moto 5.1
+            at = datetime.fromisoformat(at)
+        seconds = int(at.replace(tzinfo=timezone.utc).timestamp())
+        dynamodb = {**record["dynamodb"], "ApproximateCreationDateTime": seconds}
         arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
         return {**record, "awsRegion": self._region, "dynamodb": dynamodb, "eventSourceARN": arn}
 

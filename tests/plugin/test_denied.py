@@ -155,8 +155,8 @@ def calls() -> Iterator[Calls]:
         (
             "dynamodb",
             "transact_write_items",
-            {"TransactItems": [{"Put": {"TableName": "a", "Item": {"k": {"S": "v"}}}}]},
-            "dynamodb:PutItem arn:aws:dynamodb:us-east-1:123456789012:table/a",
+            {"TransactItems": [{"Put": {"TableName": "abc", "Item": {"k": {"S": "v"}}}}]},
+            "dynamodb:PutItem arn:aws:dynamodb:us-east-1:123456789012:table/abc",
         ),
         (
             "dynamodb",

@@ -94,6 +94,7 @@ def test_no_repr_shows_a_token_or_the_key() -> None:
         ("HS256", "short", "is no key that HS256 can sign with: InsecureKeyLengthWarning"),
         ("ES256", Key.new("RS256").private, "is no key that ES256 can sign with"),
     ],
+    ids=["no PEM", "no key", "a private key", "too short", "of another algorithm"],
 )
 def test_a_key_of_another_kind_is_a_sentence_without_the_key(algorithm: str, key: str, sentence: str) -> None:
     with pytest.raises(SessionPluginError, match=f"^SESSIONPLUGIN_TOKENS_KEY {sentence}") as refused:
