@@ -253,7 +253,7 @@ def test_a_stage_whose_key_is_not_here_is_tried_with_those_that_need_none(strang
 
 
 def test_settings_that_are_no_table_are_a_sentence(stranger: Stranger) -> None:
-    (stranger.root / "pyproject.toml").write_text("[tool.sessionplugin]\ntokens = 5\n")
+    (stranger.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n[tool.sessionplugin]\ntokens = 5\n")
     result = stranger.test(test_it="def test_it(bad_jwt): pass")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of texts*"])
