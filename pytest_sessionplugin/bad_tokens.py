@@ -20,8 +20,17 @@ TEN_YEARS = 10 * 365 * 24 * HOUR
 class BadToken(str):
     """Text to be sent as a token. `flaw` is what is wrong with it, `subject` for whom it would speak otherwise."""
 
+    def __new__(cls, text: str, flaw: str, subject: str) -> BadToken:
+        token = super().__new__(cls, text)
+        token.flaw, token.subject = flaw, subject
+        return token
+
     flaw: str
     subject: str
+
+    def __repr__(self) -> str:
+        """Without the text: a stage may take it for a good one."""
+        return f"<token of {self.subject}: {self.flaw}>"
 
 
 def names(section: Mapping[str, object]) -> tuple[str, ...]:
@@ -37,9 +46,7 @@ def make(flaw: str | None, tokens: Tokens, subject: str = SUBJECT) -> BadToken:
         raise SessionPluginError("bad_jwt is another token in each run of a test: name it among the test's arguments.")
     if flaw not in _MADE:
         raise SessionPluginError(f"bad_jwt: there is no {flaw!r}; there are {', '.join(_MADE)}.")
-    token = BadToken(_MADE[flaw](tokens, subject))
-    token.flaw, token.subject = flaw, subject
-    return token
+    return BadToken(_MADE[flaw](tokens, subject), flaw, subject)
 
 
 def _saying(**changes: Any) -> Callable[[Tokens, str], str]:

@@ -134,10 +134,10 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
 
 def check_target(target: Setting) -> None:
     """Raises OptionError, which shows no credentials that a URL may have in it."""
-    from pytest_sessionplugin import targets
-
     if target.value in TARGETS:
         return
+    from pytest_sessionplugin import targets
+
     if "://" not in target.value:
         reason = f"there is no such target; use {', '.join(TARGETS)}, or URLs of a deployed stage: {targets.FORM}."
         raise OptionError("target", target.value, target.source, reason)

@@ -288,7 +288,11 @@ def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
 def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
     from pytest_sessionplugin import bad_tokens
 
-    return bad_tokens.names(options.find_table(config.stash[OPTIONS].root, config.rootpath).get("tokens", {}))
+    table = options.find_table(config.stash[OPTIONS].root, config.rootpath)
+    try:
+        return bad_tokens.names(options.section(table, "tokens"))
+    except ValueError as error:
+        raise pytest.Collector.CollectError(f"{error}") from error
 
 
 def _setups(config: pytest.Config) -> Setups:

@@ -158,8 +158,12 @@ class Driver:
         with self.changed:
             return self._core.due()
 
-    def run(self, invoke: Invoke) -> None:
-        """Runs a function in this thread and feeds what became of it. Hold no lock."""
+    def run(self, invoke: Invoke, interrupted: Callable[[BaseException], None] | None = None) -> None:
+        """Runs a function in this thread and feeds what became of it. Hold no lock.
+
+        `interrupted` gets what ends more than the function, an interrupt or the test, before anybody can find that the
+        function has returned; without it, that is raised when the function's end has been fed.
+        """
         error: BaseException | None = None
         try:
             returned = Returned(invoke.invocation_id, result=self._call(invoke))
@@ -168,9 +172,12 @@ class Driver:
         except BaseException as raised:  # noqa: BLE001 - what a function raises is its result
             report = Raised(type(raised).__name__, str(raised))
             error, returned = raised, Returned(invoke.invocation_id, error=report)
+        interrupt = None if isinstance(error, (Exception, SystemExit)) else error
+        if interrupt is not None and interrupted is not None:
+            interrupted(interrupt)
         self.receive(returned, error)
-        if error is not None and not isinstance(error, (Exception, SystemExit)):
-            raise error  # an interrupt, or a test that ends itself from within a handler
+        if interrupt is not None and interrupted is None:
+            raise interrupt
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Runs a function in this thread for a caller of Lambda, past the core; raises what it raises."""

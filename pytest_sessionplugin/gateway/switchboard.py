@@ -120,10 +120,10 @@ class Switchboard:
 
     def _run(self, invoke: Invoke) -> None:
         """In a worker's thread, where nobody would see what is raised: whoever settles next does."""
-        try:
-            self.driver.run(invoke)
-        except BaseException as interrupt:  # noqa: BLE001 - a test that ends itself from within a handler
-            self.interrupt = self.interrupt or interrupt
+        self.driver.run(invoke, self._interrupted)
+
+    def _interrupted(self, interrupt: BaseException) -> None:
+        self.interrupt = self.interrupt or interrupt
 
     def run(self) -> None:
         """Runs the loop in this thread until it is stopped."""

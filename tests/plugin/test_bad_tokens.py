@@ -240,6 +240,25 @@ KEYS = "{token:jwks_url}"
     stranger.test(test_it=body).assert_outcomes(passed=3)
 
 
+def test_a_stage_whose_key_is_not_here_is_tried_with_those_that_need_none(stranger: Stranger) -> None:
+    body = """
+        def test_it(bad_jwt, chalice_gateway):
+            print("tried", bad_jwt.flaw)
+    """
+    target = "--sessionplugin-target=https://x.test/api,wss://x.test/api"
+    result = stranger.test("-s", target, test_it=body)
+    tried = {line.partition("tried ")[2] for line in result.outlines if "tried " in line}
+    assert tried == {"wrong key", "alg none", "key confusion", "garbage"}
+    result.assert_outcomes(passed=4, skipped=5)
+
+
+def test_settings_that_are_no_table_are_a_sentence(stranger: Stranger) -> None:
+    (stranger.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n[tool.sessionplugin]\ntokens = 5\n")
+    result = stranger.test(test_it="def test_it(bad_jwt): pass")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of texts*"])
+
+
 def test_a_name_that_there_is_not_is_a_sentence_that_lists_them(stranger: Stranger) -> None:
     body = """
         import pytest

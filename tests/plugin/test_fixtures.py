@@ -335,9 +335,12 @@ def test_tokens_alone_load_neither_the_app_nor_aws(stranger: Stranger) -> None:
 # --- what a failed test shows
 
 
-def test_a_failed_test_shows_what_crossed_the_gateway_and_the_tracebacks_behind_it(stranger: Stranger) -> None:
+def test_a_failed_test_shows_what_crossed_the_gateway_was_asked_of_aws_and_logged_and_the_tracebacks(
+    stranger: Stranger,
+) -> None:
     body = """
         def test_it(chalice_gateway):
+            chalice_gateway.http().post("/rooms/a")
             assert chalice_gateway.http().get("/bug").status_code == 500
             with chalice_gateway.websocket() as socket:
                 socket.send_text("bug")
@@ -350,6 +353,10 @@ def test_a_failed_test_shows_what_crossed_the_gateway_and_the_tracebacks_behind_
     result.stdout.fnmatch_lines(
         [
             "*- gateway -*",
+            "*http   POST /rooms/a*",
+            "*log    ERROR somebody enters a",
+            "*aws    dynamodb:UpdateItem  -> 200  (api_handler)",
+            "*http   -> 200*",
             "*http   GET /bug*",
             "*ZeroDivisionError: a bug in a route",
             "*http   -> 500*",

@@ -9,11 +9,12 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from chalicelib.auth import KeySet, OneKey, authenticate, keys_of
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.settings import Tokens
+from pytest_sessionplugin.tokens import Key
 from tests.unit.fakes import NOON
 
 SECRET = "s" * 32
@@ -230,7 +231,11 @@ def test_a_withdrawn_key_is_good_for_an_hour_at_most(issuer: Issuer) -> None:
 
 @pytest.fixture(scope="module")
 def rsa_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """One for the process: it costs a tenth of a second."""
+    pem = Key.of_this_process("RS256", "").private.encode()
+    key = load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def rsa_jwk(key: rsa.RSAPrivateKey, **members: str) -> Mapping[str, Any]:
