@@ -45,6 +45,5 @@ def run(project: Path, without: list[str]) -> None:
         cwd=project,
         env=environ,
         stdout=subprocess.DEVNULL,
-        check=True,
-        timeout=60,
+        check=True,  # and no timeout: waiting with one looks every 50 ms
     )
