@@ -19,8 +19,8 @@ setup: .venv/.ready  ## .venv with everything in it, the command included
 serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest
+test: setup  ## all tests, a process for each core
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 unit: setup  ## the tests that need neither AWS nor sockets
 	$(BIN)/python -m pytest tests/unit
