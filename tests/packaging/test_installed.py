@@ -23,7 +23,8 @@ def test_modules():
 
 ITS_OWN_TESTS = "tests/test_http_websocket_integration.py::TestHTTPSessionLifecycle"
 
-EXTRA = "real sockets need h11 and websockets: pip install 'pytest-sessionplugin[sockets]'"
+SOCKETS = "real sockets need h11 and websockets: pip install 'pytest-sessionplugin[sockets]'"
+CLOCK = "moving time needs time-machine: pip install 'pytest-sessionplugin[clock]'"
 
 
 def test_what_is_imported_is_the_wheel(plain: Environment, downstream: Path) -> None:
@@ -63,10 +64,17 @@ def test_it_can_be_turned_off(plain: Environment, downstream: Path) -> None:
 # --- without the extra
 
 
-def test_tests_on_sockets_are_skipped_with_the_line_that_installs_them(plain: Environment, downstream: Path) -> None:
+def test_sockets_are_skipped_with_the_line_that_installs_them(plain: Environment, downstream: Path) -> None:
     run = plain.pytest("--sessionplugin-target=sockets", "tests/test_lots.py", cwd=downstream)
     assert set(run.outcomes) == {"skipped"}
-    assert EXTRA in run.output
+    assert SOCKETS in run.output
+
+
+def test_the_clock_is_refused_with_the_line_that_installs_it(plain: Environment, downstream: Path) -> None:
+    (downstream / "test_clock.py").write_text("def test_clock(chalice_clock): pass\n")
+    run = plain.pytest("test_clock.py", cwd=downstream)
+    assert run.outcomes == {"errors": 1}, run.output
+    assert CLOCK in run.output
 
 
 @pytest.mark.parametrize("arguments", [["serve", "."], ["connect", "ws://127.0.0.1:1"]])
@@ -74,7 +82,7 @@ def test_the_command_says_the_line_that_installs_them(
     plain: Environment, downstream: Path, arguments: list[str]
 ) -> None:
     run = plain.run("sessionplugin", *arguments, cwd=downstream)
-    assert (run.status, run.output) == (2, f"sessionplugin: {EXTRA}\n")
+    assert (run.status, run.output) == (2, f"sessionplugin: {SOCKETS}\n")
 
 
 # --- in a checkout
