@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
+BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+"""Who removed a row ("DynamoDB Streams and Time to Live" in the developer guide)."""
+
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
 
@@ -212,6 +215,8 @@ class TimedRows:
         with self._lock:
             for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
                 table.delete_item(item.hash_key, item.range_key)
+                if table.stream_shard is not None:
+                    table.stream_shard.items[-1].record["userIdentity"] = BY_TTL
 
     def _all(self) -> Iterator[tuple[Any, Any, float]]:
         """Table, row, and the number in its TTL attribute."""
