@@ -266,6 +266,31 @@ def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: F
     assert (people(aws), calls.retries) == (2, 1)
 
 
+def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Aws, calls: Calls, faults: Faults) -> None:
+    """The SDK sends the same token again."""
+    add = {
+        "TableName": "rooms",
+        "Key": {"name": {"S": "a"}},
+        "UpdateExpression": "ADD people :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    faults.answer_lost("dynamodb:TransactWriteItems", times=1)
+    faults.answer_lost("dynamodb:ExecuteTransaction", times=1)
+    dynamodb = client()
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert (people(aws), calls.retries) == (1, 1)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert people(aws) == 2
+    insert = "INSERT INTO rooms VALUE {'name': 'b', 'people': 1}"
+    dynamodb.execute_transaction(TransactStatements=[{"Statement": insert}])
+    assert (people(aws, "b"), calls.retries) == (1, 2)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}], ClientRequestToken="mine")
+    other = {**add, "Key": {"name": {"S": "c"}}}
+    with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+        dynamodb.transact_write_items(TransactItems=[{"Update": other}], ClientRequestToken="mine")
+    assert names(aws) == {"seeded", "a", "b"}
+
+
 def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) -> None:
     from botocore.exceptions import EndpointConnectionError
 

@@ -133,3 +133,6 @@ def test_faults_that_make_no_sense_are_refused_at_once() -> None:
         faults.gone()
     with pytest.raises(ValueError, match="only faults of apigatewaymanagementapi are about connections"):
         faults.arm(Fault("dynamodb", Kind.REFUSED, connections=frozenset({"VNR="})))
+    for times in (0, -1, 1.5, "2", True):
+        with pytest.raises(ValueError, match="times is a whole number, 1 or more, or None"):
+            faults.gone("VNR=", times=times)  # type: ignore[arg-type]
