@@ -30,6 +30,7 @@ _NEUTRAL = {
 _UNWANTED = re.compile(
     r"AWS_(DEFAULT_)?PROFILE|AWS_ROLE_.*|AWS_WEB_IDENTITY_.*|AWS_CONTAINER_.*|AWS_ENDPOINT_URL.*"
     r"|AWS_USE_.*_ENDPOINT|AWS_SECURITY_TOKEN|AWS_CREDENTIAL_.*|AWS_ACCOUNT_ID|AWS_MAX_ATTEMPTS|AWS_RETRY_MODE"
+    r"|AWS_DEFAULTS_MODE"
 )
 """What leads a client elsewhere, or makes it another client, on one machine and not on the next."""
 

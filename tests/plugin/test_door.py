@@ -421,7 +421,7 @@ def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults:
     ],
 )
 def test_an_error_is_read_in_the_protocol_of_its_service(
-    aws: Aws, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
+    aws: Aws, calls: Calls, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
     from botocore.exceptions import ClientError
 
@@ -431,6 +431,28 @@ def test_an_error_is_read_in_the_protocol_of_its_service(
     assert raised.value.response["Error"]["Code"] == "Oops"
     assert raised.value.response["Error"]["Message"] == "short and stout"
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 418
+    assert [attempt.outcome for attempt in calls.attempts] == ["418 Oops"]
+
+
+def test_what_came_of_each_attempt_is_told(aws: Aws, calls: Calls, faults: Faults) -> None:
+    faults.throttled("dynamodb:UpdateItem", times=1)
+    faults.unreachable("dynamodb:UpdateItem", times=1)
+    faults.answer_lost("dynamodb:UpdateItem", times=1)
+    enter(client())
+    people(aws)
+    s3 = client("s3")
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        s3.list_objects_v2(Bucket="none")
+    with pytest.raises(BlockedCall):
+        client("translate").list_languages()
+    assert [f"{attempt.call} {attempt.outcome}" for attempt in calls.attempts] == [
+        "dynamodb:UpdateItem 400 ProvisionedThroughputExceededException",
+        "dynamodb:UpdateItem EndpointConnectionError",
+        "dynamodb:UpdateItem ReadTimeoutError",
+        "dynamodb:UpdateItem 200",
+        "s3:ListObjectsV2 404 NoSuchBucket",
+        "translate:ListLanguages BlockedCall",
+    ]
 
 
 # --- the management API

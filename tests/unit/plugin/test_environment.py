@@ -11,7 +11,7 @@ from pytest_sessionplugin.errors import SessionPluginError
 
 
 def test_the_way_to_a_real_account_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_MAX_ATTEMPTS", "AWS_ROLE_ARN"):
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_MAX_ATTEMPTS", "AWS_ROLE_ARN", "AWS_DEFAULTS_MODE"):
         monkeypatch.setenv(name, "real")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     before = dict(os.environ)
