@@ -79,6 +79,13 @@ def on_loopback(url: str) -> bool:
         return False
 
 
+def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables with which no proxy is asked for this host, nor for those that were named before."""
+    named = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    hosts = named if named.strip() == "*" else ",".join(filter(None, [named, urlsplit(url).hostname]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
+
+
 @contextmanager
 def applied(variables: Mapping[str, str]) -> Iterator[None]:
     """os.environ with the variables and without what leads elsewhere; afterwards exactly as before."""

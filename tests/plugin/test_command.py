@@ -308,7 +308,9 @@ def test_tables_can_be_in_a_dynamodb_on_this_machine(root: Path, monkeypatch: py
     with ThreadingHTTPServer(("127.0.0.1", 0), DynamoDB) as dynamodb:
         threading.Thread(target=dynamodb.serve_forever, args=(0.05,), daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{dynamodb.server_port}")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # nobody; a proxy of the machine is not asked
         with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+            monkeypatch.delenv("HTTP_PROXY")
             up = json.loads(line(process))
             assert get(f"{up['http']}/rooms/a", method="POST") == (200, {"people": 5, "greeting": "hello"})
             process.send_signal(signal.SIGINT)

@@ -47,6 +47,14 @@ def test_a_value_of_ours_that_came_back_later_is_taken_back(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
+    ("named", "hosts"),
+    [({}, "127.0.0.1"), ({"NO_PROXY": "intern"}, "intern,127.0.0.1"), ({"no_proxy": "*"}, "*")],
+)
+def test_no_proxy_is_asked_for_what_runs_on_this_machine(named: dict[str, str], hosts: str) -> None:
+    assert environment.past_proxies("http://127.0.0.1:8000", named) == {"no_proxy": hosts, "NO_PROXY": hosts}
+
+
+@pytest.mark.parametrize(
     ("layers", "region"),
     [
         ([{}, {}], "us-east-1"),
