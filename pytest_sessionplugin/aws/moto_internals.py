@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
@@ -25,7 +25,7 @@ from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws import environment, tables
+from pytest_sessionplugin.aws import environment, moto_posts, tables
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
@@ -160,6 +160,7 @@ class Emulated:
             there[picture.name] = now
 
     def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        moto_posts.keep_here()
         try:
             with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
