@@ -152,6 +152,25 @@ def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
         pass
 
 
+def test_a_first_set_up_within_a_mock_of_theirs_takes_nothing_of_it() -> None:
+    from moto import mock_aws
+
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+
+    def buckets() -> list[str]:
+        return [str(bucket["Name"]) for bucket in client("s3").list_buckets()["Buckets"]]
+
+    emulated = Emulated({})
+    with environment.applied(environment.neutral("us-east-1")), mock_aws():
+        client("s3").create_bucket(Bucket="theirs")
+        with emulated.open():
+            assert buckets() == []
+        assert buckets() == ["theirs"]
+    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+        assert buckets() == []
+
+
 def eight_times(work: Callable[[], None]) -> None:
     """In eight threads that are switched every 10 µs."""
     interval = sys.getswitchinterval()
