@@ -26,12 +26,12 @@ unit: setup  ## the tests that need neither AWS nor sockets
 	$(BIN)/python -m pytest tests/unit
 
 lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest versions that it supports
-	.venv-lowest/bin/python -m pytest tests/unit tests/plugin
+	.venv-lowest/bin/python -m pytest -n auto tests/unit tests/plugin
 
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-lowest.txt \
-		-e .[sockets,clock] flask flask-cors pytest-cov
+		-e .[sockets,clock] flask flask-cors pytest-cov pytest-xdist
 	@touch $@
 
 check: setup  ## formatting, lint, types

@@ -7,7 +7,7 @@ and retries with asynchronous invocation" in the Lambda developer guide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,8 +69,8 @@ class Waiting(Protocol):
     def changes(self, table: str) -> list[Record]:
         """All since the table was created, in order; nothing if it has no stream."""
 
-    def changes_of_seed(self, table: str) -> int:
-        """How many of them were there when the test began."""
+    def changes_of_seed(self, table: str) -> Collection[str]:
+        """The `eventID` of those that were there when the test began."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class EventSources:
         self._sources = sources
         self._waiting = waiting
         self._invoke = invoke
-        self._positions: dict[Source, int] = {}
+        # By id, not by number: a topic or table may be deleted and made anew.
+        self._given: dict[Source, set[str]] = {}
         self._retries: dict[Topic, list[tuple[Record, int]]] = {}  # with how often each was tried
 
     def deliver(self) -> list[DeliveredEvent]:
@@ -131,9 +132,11 @@ class EventSources:
             yield event
 
     def _from_topic(self, topic: Topic, tried: _Tried) -> Iterator[DeliveredEvent]:
-        records = self._waiting.notifications(topic.name)
-        new = [(record, 0) for record in records[self._positions.get(topic, 0) :]]
-        self._positions[topic] = len(records)
+        given = self._given.setdefault(topic, set())
+        new = [
+            (record, 0) for record in self._waiting.notifications(topic.name) if record["Sns"]["MessageId"] not in given
+        ]
+        given.update(record["Sns"]["MessageId"] for record, _ in new)
         again = [] if topic in tried.sources else self._retries.pop(topic, [])
         tried.sources.add(topic)
         for record, attempts in (*again, *new):
@@ -145,12 +148,14 @@ class EventSources:
     def _from_stream(self, stream: Stream, tried: _Tried) -> Iterator[DeliveredEvent]:
         if stream in tried.sources:
             return  # a batch that fails holds up all that is behind it
-        start = 0 if stream.from_horizon else self._waiting.changes_of_seed(stream.table)
-        position = self._positions.get(stream, start)
-        if records := self._waiting.changes(stream.table)[position : position + stream.batch_size]:
+        if stream not in self._given:
+            self._given[stream] = set(() if stream.from_horizon else self._waiting.changes_of_seed(stream.table))
+        given = self._given[stream]
+        new = [record for record in self._waiting.changes(stream.table) if record["eventID"] not in given]
+        if records := new[: stream.batch_size]:
             event = self._run(stream.function, records)
             if event.error is None:
-                self._positions[stream] = position + len(records)
+                given.update(record["eventID"] for record in records)
             else:
                 tried.sources.add(stream)
             yield event

@@ -35,9 +35,9 @@ class Served:
         return int(found.group(1)) * 1024
 
     def ask_to_stop(self, by: signal.Signals = signal.SIGINT) -> int:
-        """Sends the signal that Ctrl-C sends; the exit status, or TimeoutExpired after 2 s."""
+        """Sends the signal that Ctrl-C sends; the exit status, or TimeoutExpired."""
         self.process.send_signal(by)
-        return self.process.wait(timeout=2)
+        return self.process.wait(timeout=20)
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ class TestSessionpluginServe:
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_cleanly_within_two_seconds_whoever_is_connected(by: signal.Signals) -> None:
+def test_serve_ends_cleanly_whoever_is_connected(by: signal.Signals) -> None:
     with sessionplugin_serve() as served:
         _, session = call(f"{served.http}/sessions", "POST", served.token, {})
         bearer = {"Authorization": f"Bearer {served.token}"}

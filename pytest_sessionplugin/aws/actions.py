@@ -64,7 +64,19 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "SendMessage",
     "s3:CompleteMultipartUpload": "PutObject",
     "s3:CreateMultipartUpload": "PutObject",
+    "s3:DeleteBucketCors": "PutBucketCORS",
+    "s3:DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "s3:DeleteBucketReplication": "PutReplicationConfiguration",
+    "s3:DeleteBucketTagging": "PutBucketTagging",
     "s3:DeleteObjects": "DeleteObject",
+    "s3:DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "s3:GetBucketEncryption": "GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "s3:GetBucketNotificationConfiguration": "GetBucketNotification",
+    "s3:GetBucketReplication": "GetReplicationConfiguration",
+    "s3:GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "s3:HeadBucket": "ListBucket",
     "s3:HeadObject": "GetObject",
     "s3:ListBuckets": "ListAllMyBuckets",
@@ -73,6 +85,12 @@ _ACTIONS = {
     "s3:ListObjects": "ListBucket",
     "s3:ListObjectsV2": "ListBucket",
     "s3:ListParts": "ListMultipartUploadParts",
+    "s3:PutBucketEncryption": "PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "s3:PutBucketNotificationConfiguration": "PutBucketNotification",
+    "s3:PutBucketReplication": "PutReplicationConfiguration",
+    "s3:PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+    "s3:PutPublicAccessBlock": "PutBucketPublicAccessBlock",
     "s3:SelectObjectContent": "GetObject",
     "s3:UploadPart": "PutObject",
 }
@@ -196,8 +214,8 @@ def _sqs(asked: Asked) -> Iterator[Need]:
 
 
 def _ssm(asked: Asked) -> Iterator[Need]:
-    """A version or label after the name is no part of the ARN; the first slash is."""
-    given = asked.parameters
+    """A version or label after the name is no part of the ARN; the first slash is. Documents have names, too."""
+    given = asked.parameters if "Parameter" in asked.operation else {}
     names = given.get("Names") or [name for name in (given.get("Name"), given.get("Path")) if name]
     for name in names:
         whole = name.startswith(ARN)

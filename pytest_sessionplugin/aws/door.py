@@ -24,6 +24,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.refusals import MANAGEMENT
+from pytest_sessionplugin.aws.transactions import WRITES, Transactions
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Door:
         self._emulate = emulate
         self._outlived = outlived
         self._let_through = let_through
+        self._transactions = Transactions()
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
         self._lent: list[Any] = []  # signers that got credentials of ours, until it is shut
 
@@ -181,6 +183,11 @@ class Door:
         return batches.giving_back(answer, batches.BATCHES[str(call)], first)
 
     def _ask_aws(self, call: Call, request: Any) -> wire.Answer:
+        if str(call) in WRITES:  # the emulator knows no tokens
+            return self._transactions.once(wire.members(request), lambda: self._ask_emulator(call, request))
+        return self._ask_emulator(call, request)
+
+    def _ask_emulator(self, call: Call, request: Any) -> wire.Answer:
         try:
             return self._emulate(request, self.faults.past(call, lambda: wire.members(request)))
         except NotEmulated as reason:

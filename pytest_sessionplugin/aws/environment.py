@@ -30,6 +30,7 @@ _NEUTRAL = {
 _UNWANTED = re.compile(
     r"AWS_(DEFAULT_)?PROFILE|AWS_ROLE_.*|AWS_WEB_IDENTITY_.*|AWS_CONTAINER_.*|AWS_ENDPOINT_URL.*"
     r"|AWS_USE_.*_ENDPOINT|AWS_SECURITY_TOKEN|AWS_CREDENTIAL_.*|AWS_ACCOUNT_ID|AWS_MAX_ATTEMPTS|AWS_RETRY_MODE"
+    r"|AWS_DEFAULTS_MODE"
 )
 """What leads a client elsewhere, or makes it another client, on one machine and not on the next."""
 
@@ -76,6 +77,13 @@ def on_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables with which no proxy is asked for this host, nor for those that were named before."""
+    named = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    hosts = named if named.strip() == "*" else ",".join(filter(None, [named, urlsplit(url).hostname]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 @contextmanager

@@ -166,6 +166,8 @@ class Faults:
     # --- for whom they meet
 
     def arm(self, fault: Fault) -> Armed:
+        if fault.times is not None and (type(fault.times) is not int or fault.times < 1):
+            raise ValueError(f"times is a whole number, 1 or more, or None for each time, not {fault.times!r}")
         if fault.call:
             operations.check(fault.call)
             if fault.connections and fault.call.partition(":")[0] != MANAGEMENT:

@@ -72,7 +72,8 @@ class Hook:
         """Sessions and clients that are there already have a list of their own."""
         hooks = sys.modules["botocore.hooks"]
         for emitter in gc.get_objects():
-            if isinstance(emitter, hooks.HierarchicalEmitter):
+            # Not isinstance, which asks the object too: a proxy may wake what it stands for, or be dead and raise.
+            if issubclass(type(emitter), hooks.HierarchicalEmitter):
                 for event, handler in self._handlers():
                     emitter.register_first(event, handler)
 

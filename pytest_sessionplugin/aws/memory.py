@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ class Memory:
         if endpoint is not None:
             self.variables["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
             self.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
+            self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
         self._seed = seed
         self._endpoint = endpoint
         self._emulated: Emulated | None = None

@@ -1,4 +1,4 @@
-"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only this file and moto_sources know them.
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
 
 moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
 and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
@@ -25,7 +25,7 @@ from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws import environment, tables
+from pytest_sessionplugin.aws import environment, moto_posts, tables
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.ttl import Rows
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
+
+BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+"""Who removed a row ("DynamoDB Streams and Time to Live" in the developer guide)."""
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
@@ -157,6 +160,7 @@ class Emulated:
             there[picture.name] = now
 
     def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        moto_posts.keep_here()
         try:
             with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
@@ -212,6 +216,8 @@ class TimedRows:
         with self._lock:
             for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
                 table.delete_item(item.hash_key, item.range_key)
+                if table.stream_shard is not None:
+                    table.stream_shard.items[-1].record["userIdentity"] = BY_TTL
 
     def _all(self) -> Iterator[tuple[Any, Any, float]]:
         """Table, row, and the number in its TTL attribute."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models.utilities import dynamo_json_dump
 
 Record = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ class MotoSources:
         self._make_sqs = make_sqs
         self._region = region
         self._account_id = account_id
-        self._seeded: dict[str, int] = {}
+        self._seeded: dict[str, list[str]] = {}
 
     @cached_property
     def _sqs(self) -> Any:
@@ -57,10 +58,18 @@ class MotoSources:
             self._sqs.delete_message(QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"])
 
     def put_back(self, queue: str, records: Sequence[Record]) -> None:
+        from moto.sqs.models import sqs_backends
+
         for record in records:
             self._sqs.change_message_visibility(
                 QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
             )
+        handles = {record["receiptHandle"] for record in records}
+        for message in sqs_backends[self._account_id][self._region].get_queue(queue)._messages:
+            if message.receipt_handle in handles:
+                message.visible_at -= (
+                    1  # else moto shows it a millisecond later, which may never come: time may stand still
+                )
 
     def _url(self, queue: str) -> str | None:
         try:
@@ -128,23 +137,31 @@ class MotoSources:
         records = [self._change(item, found) for item in found.stream_shard.items] if found is not None else []
         return [record for record in records if not _changes_nothing(record)]
 
-    def changes_of_seed(self, table: str) -> int:
-        """How many of them were there when the test began."""
-        return self._seeded.get(table, 0)
+    def changes_of_seed(self, table: str) -> Collection[str]:
+        """The `eventID` of those that were there when the test began."""
+        return self._seeded.get(table, ())
 
     def remember_seed(self, tables: Iterable[str]) -> None:
         """What is in their streams by now is there when a test begins."""
-        self._seeded = {table: len(self.changes(table)) for table in tables}
+        self._seeded = {table: [record["eventID"] for record in self.changes(table)] for table in tables}
 
     def _change(self, item: Any, table: Any) -> Record:
-        record = dict(item.to_json())
+        record = item.to_json()
         at = record["dynamodb"]["ApproximateCreationDateTime"]
         if isinstance(at, str):  # until moto 5.1
             at = datetime.fromisoformat(at)
-        seconds = int(at.replace(tzinfo=timezone.utc).timestamp())
-        dynamodb = {**record["dynamodb"], "ApproximateCreationDateTime": seconds}
-        arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
-        return {**record, "awsRegion": self._region, "dynamodb": dynamodb, "eventSourceARN": arn}
+        changed = json.loads(dynamo_json_dump(record["dynamodb"]))  # moto holds sets of binaries as bytes
+        by = {f"{name[0].lower()}{name[1:]}": value for name, value in record.get("userIdentity", {}).items()}
+        return {
+            **record,
+            **({"userIdentity": by} if by else {}),
+            "awsRegion": self._region,
+            "dynamodb": {
+                **changed,
+                "ApproximateCreationDateTime": int(at.replace(tzinfo=timezone.utc).timestamp()),
+            },
+            "eventSourceARN": f"{table.table_arn}/stream/{table.latest_stream_label}",
+        }
 
     def _streamed(self, table: str) -> Any:
         from moto.dynamodb.models import dynamodb_backends
@@ -158,8 +175,19 @@ class MotoSources:
 
 def _changes_nothing(record: Record) -> bool:
     """A write of what is there already makes no record, says "Change data capture for DynamoDB Streams"."""
-    images = record["dynamodb"]
-    return record["eventName"] == "MODIFY" and "OldImage" in images and images["OldImage"] == images.get("NewImage")
+    if record["eventName"] != "MODIFY":
+        return False
+    old, new = (record["dynamodb"].get(image) for image in ("OldImage", "NewImage"))
+    return old is not None and _sets_in_order(old) == _sets_in_order(new)
+
+
+def _sets_in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: sorted(one) if key in ("SS", "NS", "BS") and isinstance(one, list) else _sets_in_order(one)
+            for key, one in value.items()
+        }
+    return [_sets_in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -89,15 +90,25 @@ def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPrepar
 
 
 def outcome(answer: Answer) -> str:
-    """The status, and the name of the error where the service writes it in JSON."""
+    """The status, and the name of the error where the service writes one."""
     if answer.status < 400:
         return str(answer.status)
+    code = str(_code(answer) or "").rpartition("#")[2].partition(":")[0]
+    return f"{answer.status} {code}".strip()
+
+
+def _code(answer: Answer) -> Any:
+    """By the header of rest-json, or in a body of JSON or XML."""
+    for name, value in answer.headers.items():
+        if name.lower() == "x-amzn-errortype":
+            return value
     try:
+        if answer.body.lstrip().startswith(b"<"):
+            return ElementTree.fromstring(answer.body).findtext(".//{*}Code")  # noqa: S314 - the emulator wrote it
         body = json.loads(answer.body)
-        code = body.get("__type") or body.get("code") or ""
-    except (ValueError, AttributeError):
-        code = ""
-    return f"{answer.status} {str(code).rpartition('#')[2]}".strip()
+        return body.get("__type") or body.get("code")
+    except (ValueError, AttributeError, ElementTree.ParseError):
+        return None
 
 
 def management(method: str, url: str, body: Any) -> Manage:

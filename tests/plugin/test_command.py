@@ -120,7 +120,7 @@ def test_it_serves_http_and_websocket_and_ends_on_ctrl_c(root: Path) -> None:
             client.send("bug")
             assert "Internal server error" in str(client.recv(PATIENCE))
             process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=2)
+            output, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert output == ""  # what the app prints goes to stderr
     assert "somebody enters a" in errors
@@ -138,7 +138,7 @@ def test_a_token_of_another_process_is_accepted(root: Path) -> None:
         late = run("token", "bob", "--expires-in", "-1", cwd=root).stdout.strip()
         assert get(f"{up['http']}/me", late)[0] == 401
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=2)
+        process.communicate(timeout=20)
     assert process.returncode == 0
 
 
@@ -308,11 +308,13 @@ def test_tables_can_be_in_a_dynamodb_on_this_machine(root: Path, monkeypatch: py
     with ThreadingHTTPServer(("127.0.0.1", 0), DynamoDB) as dynamodb:
         threading.Thread(target=dynamodb.serve_forever, args=(0.05,), daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{dynamodb.server_port}")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # nobody; a proxy of the machine is not asked
         with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+            monkeypatch.delenv("HTTP_PROXY")
             up = json.loads(line(process))
             assert get(f"{up['http']}/rooms/a", method="POST") == (200, {"people": 5, "greeting": "hello"})
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=2)
+            process.communicate(timeout=20)
         dynamodb.shutdown()
     assert process.returncode == 0
     assert DynamoDB.asked == ["CreateTable", "DescribeTable", "UpdateTimeToLive", "UpdateItem", "GetItem"]

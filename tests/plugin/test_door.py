@@ -152,6 +152,25 @@ def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
         pass
 
 
+def test_a_first_set_up_within_a_mock_of_theirs_takes_nothing_of_it() -> None:
+    from moto import mock_aws
+
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto_internals import Emulated
+
+    def buckets() -> list[str]:
+        return [str(bucket["Name"]) for bucket in client("s3").list_buckets()["Buckets"]]
+
+    emulated = Emulated({})
+    with environment.applied(environment.neutral("us-east-1")), mock_aws():
+        client("s3").create_bucket(Bucket="theirs")
+        with emulated.open():
+            assert buckets() == []
+        assert buckets() == ["theirs"]
+    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+        assert buckets() == []
+
+
 def eight_times(work: Callable[[], None]) -> None:
     """In eight threads that are switched every 10 µs."""
     interval = sys.getswitchinterval()
@@ -264,6 +283,31 @@ def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: F
     faults.answer_lost("dynamodb:UpdateItem", times=1)
     enter(client())
     assert (people(aws), calls.retries) == (2, 1)
+
+
+def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Aws, calls: Calls, faults: Faults) -> None:
+    """The SDK sends the same token again."""
+    add = {
+        "TableName": "rooms",
+        "Key": {"name": {"S": "a"}},
+        "UpdateExpression": "ADD people :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    faults.answer_lost("dynamodb:TransactWriteItems", times=1)
+    faults.answer_lost("dynamodb:ExecuteTransaction", times=1)
+    dynamodb = client()
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert (people(aws), calls.retries) == (1, 1)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert people(aws) == 2
+    insert = "INSERT INTO rooms VALUE {'name': 'b', 'people': 1}"
+    dynamodb.execute_transaction(TransactStatements=[{"Statement": insert}])
+    assert (people(aws, "b"), calls.retries) == (1, 2)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}], ClientRequestToken="mine")
+    other = {**add, "Key": {"name": {"S": "c"}}}
+    with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+        dynamodb.transact_write_items(TransactItems=[{"Update": other}], ClientRequestToken="mine")
+    assert names(aws) == {"seeded", "a", "b"}
 
 
 def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) -> None:
@@ -396,7 +440,7 @@ def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults:
     ],
 )
 def test_an_error_is_read_in_the_protocol_of_its_service(
-    aws: Aws, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
+    aws: Aws, calls: Calls, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
     from botocore.exceptions import ClientError
 
@@ -406,6 +450,28 @@ def test_an_error_is_read_in_the_protocol_of_its_service(
     assert raised.value.response["Error"]["Code"] == "Oops"
     assert raised.value.response["Error"]["Message"] == "short and stout"
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 418
+    assert [attempt.outcome for attempt in calls.attempts] == ["418 Oops"]
+
+
+def test_what_came_of_each_attempt_is_told(aws: Aws, calls: Calls, faults: Faults) -> None:
+    faults.throttled("dynamodb:UpdateItem", times=1)
+    faults.unreachable("dynamodb:UpdateItem", times=1)
+    faults.answer_lost("dynamodb:UpdateItem", times=1)
+    enter(client())
+    people(aws)
+    s3 = client("s3")
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        s3.list_objects_v2(Bucket="none")
+    with pytest.raises(BlockedCall):
+        client("translate").list_languages()
+    assert [f"{attempt.call} {attempt.outcome}" for attempt in calls.attempts] == [
+        "dynamodb:UpdateItem 400 ProvisionedThroughputExceededException",
+        "dynamodb:UpdateItem EndpointConnectionError",
+        "dynamodb:UpdateItem ReadTimeoutError",
+        "dynamodb:UpdateItem 200",
+        "s3:ListObjectsV2 404 NoSuchBucket",
+        "translate:ListLanguages BlockedCall",
+    ]
 
 
 # --- the management API

@@ -84,10 +84,19 @@ def test_it_can_be_turned_off(stranger: Stranger) -> None:
 
 
 def test_a_hook_that_comes_late_is_still_the_first_to_answer() -> None:
-    """As when another plugin has imported boto3 and moto, made a client, and started a mock."""
+    """As when another plugin has imported boto3 and moto, made a client, and started a mock.
+
+    Nor does it ask other objects what they are: a proxy that is lazy would wake, and one that is dead raises.
+    """
     program = """
+import weakref
 import boto3
 from moto import mock_aws
+class Lazy:
+    @property
+    def __class__(self):
+        raise RuntimeError("asked")
+lazy, dead = Lazy(), weakref.proxy(Lazy())
 early = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
 with mock_aws():
     from pytest_sessionplugin.aws.hook import HOOK

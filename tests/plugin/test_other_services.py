@@ -83,6 +83,37 @@ def test_a_service_that_needs_more_of_moto_names_the_line_to_install(monkeypatch
                 boto3.client("cognito-idp").list_user_pools(MaxResults=1)
 
 
+def test_a_topic_posts_to_this_machine_only(stranger: Stranger) -> None:
+    body = """
+        import boto3
+        import pytest
+        import responses
+        from pytest_sessionplugin.errors import BlockedCall
+
+        def publish(endpoint):
+            sns = boto3.client("sns")
+            topic = sns.create_topic(Name="news")["TopicArn"]
+            sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=endpoint)
+            sns.publish(TopicArn=topic, Message="hello")
+
+        @pytest.mark.chalice(allow="blocked_calls")
+        def test_elsewhere(aws_calls):
+            with pytest.raises(BlockedCall, match="sns:Publish was blocked: it posts to https://hooks.invalid/a"):
+                publish("https://hooks.invalid/a")
+
+        @pytest.mark.chalice(allow="blocked_calls")
+        def test_here(aws_calls):
+            with pytest.raises(OSError, match="127.0.0.1"):  # nobody listens there
+                publish("https://127.0.0.1:1/a")
+
+        def test_mocked(aws_calls):
+            with responses.RequestsMock() as mocked:
+                mocked.post("https://hooks.invalid/a")
+                publish("https://hooks.invalid/a")
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=3)
+
+
 def test_outside_of_a_test_nothing_is_open(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fixture of the session begins before the first test does, and is told what a script would be told."""
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

@@ -87,6 +87,7 @@ def test_dynamodb(operation: str, parameters: dict[str, Any], expected: list[tup
         ("ssm", "GetParameter", {"Name": "/a/b:3"}, "ssm:GetParameter", "parameter/a/b"),
         ("ssm", "GetParametersByPath", {"Path": "/a/b"}, "ssm:GetParametersByPath", "parameter/a/b"),
         ("ssm", "DescribeParameters", {}, "ssm:DescribeParameters", None),
+        ("ssm", "GetDocument", {"Name": "d"}, "ssm:GetDocument", None),
         ("secretsmanager", "GetSecretValue", {"SecretId": "s"}, "secretsmanager:GetSecretValue", "secret:s-??????"),
         ("secretsmanager", "ListSecrets", {}, "secretsmanager:ListSecrets", None),
         ("events", "PutEvents", {"Entries": [{}, {}]}, "events:PutEvents", "event-bus/default"),
@@ -128,6 +129,8 @@ def test_an_arn_that_was_given_stays(service: str, operation: str, parameters: d
     ("operation", "parameters", "expected"),
     [
         ("ListObjectsV2", {"Bucket": "b"}, ["s3:ListBucket b"]),
+        ("GetBucketEncryption", {"Bucket": "b"}, ["s3:GetEncryptionConfiguration b"]),
+        ("DeleteBucketLifecycle", {"Bucket": "b"}, ["s3:PutLifecycleConfiguration b"]),
         ("HeadBucket", {"Bucket": "b"}, ["s3:ListBucket b"]),
         ("HeadObject", {"Bucket": "b", "Key": "k/1"}, ["s3:GetObject b/k/1"]),
         ("GetObject", {"Bucket": "b", "Key": "k", "VersionId": "v"}, ["s3:GetObjectVersion b/k"]),

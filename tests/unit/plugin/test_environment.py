@@ -11,7 +11,7 @@ from pytest_sessionplugin.errors import SessionPluginError
 
 
 def test_the_way_to_a_real_account_is_closed_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_MAX_ATTEMPTS", "AWS_ROLE_ARN"):
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_MAX_ATTEMPTS", "AWS_ROLE_ARN", "AWS_DEFAULTS_MODE"):
         monkeypatch.setenv(name, "real")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     before = dict(os.environ)
@@ -44,6 +44,14 @@ def test_a_value_of_ours_that_came_back_later_is_taken_back(monkeypatch: pytest.
     assert "TOLD" not in os.environ
     assert os.environ["REPLACED"] == "theirs"
     assert os.environ["CHANGED"] == "by somebody else"
+
+
+@pytest.mark.parametrize(
+    ("named", "hosts"),
+    [({}, "127.0.0.1"), ({"NO_PROXY": "intern"}, "intern,127.0.0.1"), ({"no_proxy": "*"}, "*")],
+)
+def test_no_proxy_is_asked_for_what_runs_on_this_machine(named: dict[str, str], hosts: str) -> None:
+    assert environment.past_proxies("http://127.0.0.1:8000", named) == {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 @pytest.mark.parametrize(

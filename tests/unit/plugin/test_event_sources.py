@@ -22,7 +22,7 @@ class Waiting:
         self.queues: dict[str, list[Record]] = {}
         self.topics: dict[str, list[Record]] = {}
         self.tables: dict[str, list[Record]] = {}
-        self.seeded = 0
+        self.seeded: list[str] = []
 
     def take(self, queue: str, most: int) -> list[Record]:
         waiting = self.queues.get(queue, [])
@@ -41,7 +41,7 @@ class Waiting:
     def changes(self, table: str) -> list[Record]:
         return self.tables.get(table, [])
 
-    def changes_of_seed(self, table: str) -> int:
+    def changes_of_seed(self, table: str) -> list[str]:
         return self.seeded
 
 
@@ -74,7 +74,7 @@ def sources(waiting: Waiting, functions: Functions, *all_of_them: Source) -> Eve
 
 
 def records(*numbers: int) -> list[Record]:
-    return [{"n": number} for number in numbers]
+    return [{"n": number, "eventID": f"{number}", "Sns": {"MessageId": f"{number}"}} for number in numbers]
 
 
 def test_messages_come_in_batches_and_only_once(waiting: Waiting, functions: Functions) -> None:
@@ -110,7 +110,7 @@ def test_a_notification_goes_alone_and_is_tried_three_times(waiting: Waiting, fu
 
 def test_a_stream_begins_after_the_seed_or_at_its_horizon(waiting: Waiting, functions: Functions) -> None:
     waiting.tables["rooms"] = records(1, 2, 3)
-    waiting.seeded = 1
+    waiting.seeded = ["1"]
     whole = Stream("copy", "rooms", batch_size=10, from_horizon=True)
     sources(waiting, functions, ROOMS, whole).deliver()
     assert functions.got == [("index", [2, 3]), ("copy", [1, 2, 3])]
@@ -124,6 +124,18 @@ def test_a_batch_of_a_stream_that_fails_holds_up_those_behind_it(waiting: Waitin
     functions.refused = set()
     events.deliver()
     assert functions.got == [("index", [1, 2]), ("index", [1, 2]), ("index", [3])]
+
+
+def test_what_a_table_or_topic_that_is_made_anew_has_is_given_from_its_start(
+    waiting: Waiting, functions: Functions
+) -> None:
+    waiting.tables["rooms"], waiting.topics["news"] = records(1, 2), records(3)
+    events = sources(waiting, functions, ROOMS, NEWS)
+    events.deliver()
+    waiting.tables["rooms"], waiting.topics["news"] = records(4, 5), records(6)
+    functions.got.clear()
+    events.deliver()
+    assert functions.got == [("index", [4, 5]), ("read", [6])]
 
 
 def test_what_a_function_sends_on_is_delivered_in_the_same_call(waiting: Waiting, functions: Functions) -> None:

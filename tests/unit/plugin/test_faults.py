@@ -105,6 +105,20 @@ def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> Non
         Faults().throttled(call)
 
 
+def test_a_read_of_an_index_that_is_consistent_is_not_stale() -> None:
+    class Emulator:
+        def picture(self, table: str, index: str | None) -> tuple[str, str]:
+            return "rooms", "as it was"
+
+    faults = Faults()
+    faults.emulator = Emulator()
+    faults.stale_indexes("Rooms")
+    asked = {"TableName": "rooms", "IndexName": "by-owner"}
+    query = Call("dynamodb", "Query")
+    assert faults.past(query, lambda: {**asked, "ConsistentRead": True}) is None
+    assert faults.past(query, lambda: asked) == "as it was"
+
+
 def test_what_meets_batches_and_transactions_meets_no_other_call() -> None:
     with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*there are: dynamodb:BatchWriteItem"):
         Faults().unprocessed("dynamodb:PutItem")
@@ -133,3 +147,6 @@ def test_faults_that_make_no_sense_are_refused_at_once() -> None:
         faults.gone()
     with pytest.raises(ValueError, match="only faults of apigatewaymanagementapi are about connections"):
         faults.arm(Fault("dynamodb", Kind.REFUSED, connections=frozenset({"VNR="})))
+    for times in (0, -1, 1.5, "2", True):
+        with pytest.raises(ValueError, match="times is a whole number, 1 or more, or None"):
+            faults.gone("VNR=", times=times)  # type: ignore[arg-type]
