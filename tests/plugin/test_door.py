@@ -245,6 +245,13 @@ def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Aws) -> None:
         elsewhere.list_tables()
 
 
+def test_an_endpoint_that_a_stage_or_a_test_names_in_the_environment_is_not_taken(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    assert set(client().list_tables()["TableNames"]) == {"empty", "rooms"}
+
+
 # --- faults, and the retries of the SDK
 
 
