@@ -11,13 +11,7 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import (
-    NotOnThisTarget,
-    OptionError,
-    ProjectError,
-    SessionPluginError,
-    cause_in_project,
-)
+from pytest_sessionplugin.errors import NotOnThisTarget, OptionError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -110,11 +104,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
         reason = str(call.excinfo.value)
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
-    report: pytest.TestReport = yield
-    if call.excinfo is not None and call.when == "setup" and isinstance(call.excinfo.value, SessionPluginError):
-        report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
-        if isinstance(call.excinfo.value, ProjectError) and (cause := cause_in_project(call.excinfo.value)):
-            report.sections.append(("raised in the project", cause))
+    if call.excinfo is None or not (KIT in item.stash or isinstance(call.excinfo.value, SessionPluginError)):
+        report: pytest.TestReport = yield
+    else:
+        report = yield from _report_shortened(item, call, call.excinfo.value)
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
@@ -274,6 +267,20 @@ def aws_race(_sessionplugin: Kit) -> Races:
     """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.races
+
+
+def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:
+    from pytest_sessionplugin import failures
+
+    if item.config.option.fulltrace:
+        return (yield)
+    with failures.shortened(call, item.config.rootpath):
+        report: pytest.TestReport = yield
+    if isinstance(error, SessionPluginError) and report.failed and call.excinfo is not None:
+        if not failures.is_in_test(call.excinfo, item.config.rootpath):
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
+        report.sections += failures.sections(error)
+    return report
 
 
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
