@@ -1,4 +1,4 @@
-"""What a failed test shows of an error: lines of the test and of the app, and the sentence; not the kit's own frames."""
+"""What a failed test shows of an error: lines of the test and the app, and a sentence. No frames of the kit, no pytest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError, SessionPluginError, cause_in_project
 
-from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+if TYPE_CHECKING:
+    import pytest
 
 HERE = Path(__file__).parent
 BETWEEN = frozenset({contextlib.__file__, functools.__file__})
@@ -28,13 +29,13 @@ def shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
     assert excinfo is not None  # noqa: S101 - for the types
     error, last = excinfo.value, excinfo.traceback[-1]
     raised = _is_ours(Path(last.path))
-    if raised and not str(last.statement).lstrip().startswith("raise"):
+    if raised and not (isinstance(error, AuthorizerNotRun) or str(last.statement).lstrip().startswith("raise")):
         yield
         return
     cause, suppressed = error.__cause__, error.__suppress_context__
     if short := _without_ours(excinfo.tb, raised):
-        call.excinfo = pytest.ExceptionInfo.from_exc_info((type(error), error, short))
-    if raised and not _is_told_by(cause, root):
+        call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
+    if raised and (isinstance(error, ProjectError) or not _is_told_by(cause, root)):  # a project's is a section
         error.__cause__ = None  # which suppresses the context, too
     try:
         yield

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import strict, targets
 from pytest_sessionplugin.aws import environment
@@ -27,7 +27,7 @@ from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
-from pytest_sessionplugin.schedules import Rota
+from pytest_sessionplugin.schedules import Rota, usual_events
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import AppLog, asked_of_aws, render, render_several
 
@@ -66,6 +66,10 @@ class ChaliceMark:
         allow: str | Iterable[str] = (),
         isolation: str | None = None,
     ) -> ChaliceMark:
+        if not isinstance(allow, Iterable):
+            raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
+        if not all(isinstance(text, str) for pair in _items(env) for text in pair):
+            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
@@ -82,6 +86,10 @@ class ChaliceMark:
     def each_its_own(self) -> bool:
         """Whether each function has an app of its own."""
         return self.isolation == "function"
+
+
+def _items(env: Any) -> Iterable[tuple[Any, Any]]:
+    return env.items() if isinstance(env, Mapping) else () if env is None else ((env, env),)
 
 
 @dataclass(frozen=True)
@@ -235,7 +243,13 @@ class Kit:
         view: View | None = None,
     ) -> Gateway:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
-        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources, function_names
+        from pytest_sessionplugin.chalice_internals import (
+            Functions,
+            describe,
+            event_sources,
+            function_names,
+            scheduled,
+        )
 
         project, app = of.setup.project, process.app
         api = describe(app, project, of.setup.memory.region).numbered(number)
@@ -249,6 +263,7 @@ class Kit:
         self.aws.door.gateway = self._hosts
         self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
+        gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region)
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway

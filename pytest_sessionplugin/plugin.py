@@ -317,14 +317,21 @@ def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
 
 
 def _mark(item: pytest.Item) -> Any:
+    from dataclasses import fields
+
     from pytest_sessionplugin.kit import ChaliceMark
 
     mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
             raise SessionPluginError("@pytest.mark.chalice takes keywords only")
+        known = [one.name for one in fields(ChaliceMark)]
+        if unknown := sorted(set(marker.kwargs) - set(known)):
+            raise SessionPluginError(
+                f"@pytest.mark.chalice has no {' and no '.join(unknown)}; it has {', '.join(known)}"
+            )
         try:
             mark = ChaliceMark.of(**marker.kwargs).over(mark)
         except (TypeError, ValueError) as error:
-            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("ChaliceMark.of() ", "")) from error
+            raise SessionPluginError(f"@pytest.mark.chalice: {error}") from error
     return mark
