@@ -20,7 +20,7 @@ try:
     from typing import TYPE_CHECKING, Any, TextIO
 
     from pytest_sessionplugin import options
-    from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+    from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
@@ -128,7 +128,7 @@ def _serve(asked: argparse.Namespace) -> None:
         if error.errno is None or (error.errno != errno.EADDRNOTAVAIL and error.errno >= 0):  # below: of names
             raise
         reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for whoever reaches it."
-        raise options.OptionError("host", asked.host, "--host", reason) from error
+        raise OptionError("host", asked.host, "--host", reason) from error
     finally:
         sys.stdout = out
 

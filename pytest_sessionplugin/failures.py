@@ -1,4 +1,4 @@
-"""What a failed test shows of an error: lines of the test and the app, and a sentence. No frames of the kit, no pytest."""
+"""What a failed test shows of an error: lines of the test and the app, and a sentence. No frames of the kit."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
-from pytest_sessionplugin.errors import TemplateError
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
@@ -68,7 +68,7 @@ class ChaliceMark:
     ) -> ChaliceMark:
         if not isinstance(allow, Iterable):
             raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
-        if not all(isinstance(text, str) for pair in _items(env) for text in pair):
+        if env is not None and not (isinstance(env, Mapping) and _are_texts(env)):
             raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
@@ -88,8 +88,8 @@ class ChaliceMark:
         return self.isolation == "function"
 
 
-def _items(env: Any) -> Iterable[tuple[Any, Any]]:
-    return env.items() if isinstance(env, Mapping) else () if env is None else ((env, env),)
+def _are_texts(variables: Mapping[Any, Any]) -> bool:
+    return all(isinstance(text, str) for pair in variables.items() for text in pair)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,18 @@ class Setups:
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, which may be given from the rootdir."""
+        if not isinstance(path, str | os.PathLike):
+            raise ProjectError(self._rootdir, f"a project is a folder, the path of one, not {path!r}.")
         return (self._rootdir / path).resolve()
+
+    @staticmethod
+    def checked(variables: Mapping[str, str]) -> Mapping[str, str]:
+        """What the fixture chalice_env gives, which anybody may write."""
+        if not isinstance(variables, Mapping) or not _are_texts(variables):
+            raise SessionPluginError(
+                f"the fixture chalice_env gives {variables!r}; it must be a mapping of texts to texts."
+            )
+        return variables
 
     def neighbour(self, root: Path) -> Setup:
         """A project beside the one in test: what its own files say, and nothing that fixtures override."""

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import NotOnThisTarget, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NotOnThisTarget, OptionError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -34,6 +34,7 @@ OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
+KNOWN = (SessionPluginError, AuthorizerNotRun)
 MARKED = (*options.TARGETS, options.DEPLOYED)
 
 
@@ -104,7 +105,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
         reason = str(call.excinfo.value)
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
-    if call.excinfo is None or not (KIT in item.stash or isinstance(call.excinfo.value, SessionPluginError)):
+    if call.excinfo is None or not (KIT in item.stash or isinstance(call.excinfo.value, KNOWN)):
         report: pytest.TestReport = yield
     else:
         report = yield from _report_shortened(item, call, call.excinfo.value)
@@ -150,7 +151,8 @@ def dynamodb_specs(
         return {}  # it has its own, and tests that know nothing but its URLs need no project
     from pytest_sessionplugin.aws.memory import specs_of
 
-    return specs_of(_setups(pytestconfig).project(Path(chalice_project)), chalice_env)
+    setups = _setups(pytestconfig)
+    return specs_of(setups.project(setups.find(chalice_project)), setups.checked(chalice_env))
 
 
 @pytest.fixture(scope="session")
@@ -178,12 +180,12 @@ def _sessionplugin(
         pytest.skip(reason)
     mine: Kit | Deployed
     if chosen.is_deployed:
-        mine = _deployed(request, Path(chalice_project))
+        mine = _deployed(request, chalice_project)
     elif reason := targets.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
         setups = _setups(request.config)
-        setup = setups.setup(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+        setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
         mine = kit.Kit(setup, target or chosen.target.value, _mark(request.node), setups)
         mine.calls.test = request.node.nodeid
     request.node.stash[KIT] = mine
@@ -276,7 +278,7 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
         return (yield)
     with failures.shortened(call, item.config.rootpath):
         report: pytest.TestReport = yield
-    if isinstance(error, SessionPluginError) and report.failed and call.excinfo is not None:
+    if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
         if not failures.is_in_test(call.excinfo, item.config.rootpath):
             report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
         report.sections += failures.sections(error)
@@ -312,7 +314,7 @@ def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
     from pytest_sessionplugin.deployed import Deployed
 
     chosen = request.config.stash[OPTIONS]
-    table = options.find_table(project, request.config.rootpath)
+    table = options.find_table(_setups(request.config).find(project), request.config.rootpath)
     return Deployed(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
 
 

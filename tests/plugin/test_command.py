@@ -23,7 +23,7 @@ import jwt
 import pytest
 
 from pytest_sessionplugin.__main__ import main
-from tests.plugin.conftest import APP, PYPROJECT, REPOSITORY, write_project
+from tests.plugin.conftest import APP, COGNITO, PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
@@ -46,16 +46,6 @@ def me():
     except jwt.InvalidTokenError as error:
         raise UnauthorizedError(str(error))
     return {"you": said["sub"]}
-"""
-
-COGNITO = """
-
-from chalice import CognitoUserPoolAuthorizer
-
-
-@app.route("/pool", authorizer=CognitoUserPoolAuthorizer("people", provider_arns=["arn:aws:cognito-idp:eu:1:x"]))
-def pool():
-    return {}
 """
 
 

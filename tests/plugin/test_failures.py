@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.plugin.conftest import Stranger
+import pytest
+
+from tests.plugin.conftest import APP, COGNITO, Stranger, write_project
 
 WRONG = """
 import pytest
@@ -116,3 +118,55 @@ def test_a_function_with_a_schedule_is_given_the_event_of_its_rule(stranger: Str
             assert chalice_gateway.invoke("sweep", {**event, "source": "me"})["source"] == "me"
     """
     stranger.test(test_it=body).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "value", "sentence"),
+    [
+        (
+            "chalice_env",
+            "{'PORT': 1}",
+            "the fixture chalice_env gives {'PORT': 1}; it must be a mapping of texts to texts.",
+        ),
+        ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of texts to texts."),
+        ("chalice_project", "None", "a project is a folder, the path of one, not None."),
+        ("chalice_project", "'nowhere'", "*/nowhere is no Chalice project: it has no app.py. *"),
+    ],
+)
+def test_an_overridden_fixture_that_gives_what_cannot_be_is_a_sentence(
+    stranger: Stranger, fixture: str, value: str, sentence: str
+) -> None:
+    conftest = f"""
+        import pytest
+        @pytest.fixture(scope="session")
+        def {fixture}(): return {value}
+    """
+    result = stranger.test(conftest=conftest, test_it="def test_it(chalice_app): pass")
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", sentence])
+    assert "pytest_sessionplugin/" not in result.stdout.str()
+
+
+def test_a_project_that_a_fixture_names_begins_at_the_rootdir(stranger: Stranger) -> None:
+    write_project(stranger.root / "service")
+    body = """
+        import os, pytest
+        @pytest.fixture(scope="session")
+        def chalice_project(): return "service"
+        @pytest.fixture(scope="session", autouse=True)
+        def elsewhere(tmp_path_factory): os.chdir(tmp_path_factory.mktemp("elsewhere"))
+        def test_it(chalice_app):
+            import app
+            assert os.path.basename(os.path.dirname(app.__file__)) == "service"
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=1)
+
+
+def test_where_warnings_are_errors_an_authorizer_that_cannot_be_run_is_a_sentence(stranger: Stranger) -> None:
+    (stranger.root / "app.py").write_text(APP + COGNITO)
+    result = stranger.test(test_it="def test_it(chalice_gateway): pass")
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup of test_it*", "authorizers that cannot be run here: Cognito (GET /pool). *"]
+    )
+    assert "pytest_sessionplugin/" not in result.stdout.str()
+    allowed = stranger.test("-W", "ignore::pytest_sessionplugin.AuthorizerNotRun")
+    allowed.assert_outcomes(passed=1)
