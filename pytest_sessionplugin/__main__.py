@@ -8,6 +8,7 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 try:
     import argparse
+    import errno
     import json
     import os
     import re
@@ -19,7 +20,7 @@ try:
     from typing import TYPE_CHECKING, Any, TextIO
 
     from pytest_sessionplugin import options
-    from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+    from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
@@ -55,11 +56,29 @@ def _parser() -> argparse.ArgumentParser:
         prog="sessionplugin",
         description="Runs any Chalice app on this machine: HTTP and WebSocket, its DynamoDB tables in memory.",
     )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_token(commands)
     _add_connect(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looked up only when it is asked for, which costs as much as the rest of the parser."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("pytest-sessionplugin")
+        except metadata.PackageNotFoundError:  # a checkout, run as it is
+            version = "not installed"
+        print(f"sessionplugin {version}")
+        parser.exit()
 
 
 # --- serve
@@ -105,6 +124,11 @@ def _serve(asked: argparse.Namespace) -> None:
             stop.wait()
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.errno is None or (error.errno != errno.EADDRNOTAVAIL and error.errno >= 0):  # below: of names
+            raise
+        reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for whoever reaches it."
+        raise OptionError("host", asked.host, "--host", reason) from error
     finally:
         sys.stdout = out
 
@@ -191,7 +215,7 @@ def _add_connect(commands: Any) -> None:
     )
     connect.add_argument("url", help="ws://…, with the query that the app wants")
     connect.add_argument("--token", help="is sent as Authorization: Bearer")
-    connect.add_argument("--receive", type=int, metavar="N", help="leave when so many frames have arrived")
+    connect.add_argument("--receive", type=_count, metavar="N", help="leave when so many frames have arrived")
     connect.set_defaults(run=_connect)
 
 
@@ -208,10 +232,19 @@ def _connect(asked: argparse.Namespace) -> None:
 # --- all
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames: 1 or more")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < A_CENTURY:
-        raise argparse.ArgumentTypeError("it is a number of seconds, more than 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds that is more than 0")
     return seconds
 
 

@@ -71,7 +71,8 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
     if not_run := _not_run(routes):
         warnings.warn(
             f"authorizers that cannot be run here: {not_run}. A request that brings them any credential passes; "
-            "chalice_gateway.http(claims={...}) gives what they would put into the request context.",
+            "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
+            "Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.AuthorizerNotRun.",
             AuthorizerNotRun,
             stacklevel=2,
         )
@@ -143,6 +144,11 @@ def schedules(app: Chalice) -> list[Schedule]:
                 unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
                 found.append(Schedule(source.name, int(match[1]) * unit))
     return found
+
+
+def scheduled(app: Chalice) -> frozenset[str]:
+    """All functions with a schedule, a rate or a cron expression."""
+    return frozenset(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
 
 
 def event_sources(app: Chalice) -> list[Source]:

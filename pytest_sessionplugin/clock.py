@@ -82,7 +82,15 @@ class Clock:
         """Moves time on: `advance(minutes=10)`, any keywords of timedelta, or one. What falls due on the way is done
         at its own time: time-outs of the gateway, TTL, and, with `schedules`, the functions that have a rate.
         """
-        by += timedelta(**duration)
+        try:
+            by = timedelta(**duration) + by
+        except TypeError:
+            asked = ", ".join(
+                [*([] if by == timedelta() else [repr(by)]), *(f"{k}={v!r}" for k, v in duration.items())]
+            )
+            raise SessionPluginError(
+                f"chalice_clock.advance({asked}): it takes what timedelta takes, as minutes=10, or a timedelta."
+            ) from None
         if by <= timedelta():
             raise SessionPluginError(
                 f"chalice_clock.advance by {by}: time only moves forwards, so it must be more than 0."
@@ -91,6 +99,10 @@ class Clock:
 
     def move_to(self, moment: datetime, /, *, schedules: bool = False) -> None:
         """As `advance`, to a moment: a datetime with a time zone."""
+        if not isinstance(moment, datetime):
+            raise SessionPluginError(
+                f"chalice_clock.move_to({moment!r}): it must be a datetime; a duration is `advance`d."
+            )
         if moment.tzinfo is None:
             raise SessionPluginError(
                 f"chalice_clock.move_to({moment!r}): it has no time zone; give it one, as timezone.utc."

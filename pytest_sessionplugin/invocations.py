@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_sessionplugin.errors import UnknownName
 from pytest_sessionplugin.gateway.values import Functions, FunctionTimedOut, Invoke
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class FaultyFunctions:
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
             return {"statusCode": 200}  # what nobody asks for
+        if invoke.function not in self._names:
+            raise UnknownName("function", invoke.function, list(self._names))
         function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
         with _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:

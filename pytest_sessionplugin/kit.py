@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import strict, targets
 from pytest_sessionplugin.aws import environment
@@ -22,12 +22,12 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
-from pytest_sessionplugin.errors import TemplateError
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.project import Project
-from pytest_sessionplugin.schedules import Rota
+from pytest_sessionplugin.schedules import Rota, usual_events
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import AppLog, asked_of_aws, render, render_several
 
@@ -66,6 +66,10 @@ class ChaliceMark:
         allow: str | Iterable[str] = (),
         isolation: str | None = None,
     ) -> ChaliceMark:
+        if not isinstance(allow, Iterable):
+            raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
+        if env is not None and not (isinstance(env, Mapping) and _are_texts(env)):
+            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(strict.SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
@@ -82,6 +86,10 @@ class ChaliceMark:
     def each_its_own(self) -> bool:
         """Whether each function has an app of its own."""
         return self.isolation == "function"
+
+
+def _are_texts(variables: Mapping[Any, Any]) -> bool:
+    return all(isinstance(text, str) for pair in variables.items() for text in pair)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,18 @@ class Setups:
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, which may be given from the rootdir."""
+        if not isinstance(path, str | os.PathLike):
+            raise ProjectError(self._rootdir, f"a project is a folder, the path of one, not {path!r}.")
         return (self._rootdir / path).resolve()
+
+    @staticmethod
+    def checked(variables: Mapping[str, str]) -> Mapping[str, str]:
+        """What the fixture chalice_env gives, which anybody may write."""
+        if not isinstance(variables, Mapping) or not _are_texts(variables):
+            raise SessionPluginError(
+                f"the fixture chalice_env gives {variables!r}; it must be a mapping of texts to texts."
+            )
+        return variables
 
     def neighbour(self, root: Path) -> Setup:
         """A project beside the one in test: what its own files say, and nothing that fixtures override."""
@@ -235,7 +254,13 @@ class Kit:
         view: View | None = None,
     ) -> Gateway:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
-        from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources, function_names
+        from pytest_sessionplugin.chalice_internals import (
+            Functions,
+            describe,
+            event_sources,
+            function_names,
+            scheduled,
+        )
 
         project, app = of.setup.project, process.app
         api = describe(app, project, of.setup.memory.region).numbered(number)
@@ -249,6 +274,7 @@ class Kit:
         self.aws.door.gateway = self._hosts
         self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
+        gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region)
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway

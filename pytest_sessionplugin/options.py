@@ -120,11 +120,14 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
             if name == "timeout" and type(value) in (int, float):
                 value = str(value)
             if not isinstance(value, str) or not value:
-                raise OptionError(name, value, TABLE, "it must be a text that is not empty.")
+                must = "a number of seconds" if name == "timeout" else "a text that is not empty"
+                raise OptionError(name, value, TABLE, f"it must be {must}.")
             return Setting(value, TABLE)
         return Setting(default, DEFAULT)
 
     project = ranked("project", read_table(root), str(root))
+    if not project.value:
+        raise OptionError("project", "", project.source, "it must be a folder.")
     base = root if project.source == TABLE else here
     project = Setting(str((base / project.value).resolve()), project.source)
     table = find_table(Path(project.value), root)

@@ -11,13 +11,7 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import (
-    NotOnThisTarget,
-    OptionError,
-    ProjectError,
-    SessionPluginError,
-    cause_in_project,
-)
+from pytest_sessionplugin.errors import AuthorizerNotRun, NotOnThisTarget, OptionError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -40,6 +34,7 @@ OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
+KNOWN = (SessionPluginError, AuthorizerNotRun)
 MARKED = (*options.TARGETS, options.DEPLOYED)
 
 
@@ -110,11 +105,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
         reason = str(call.excinfo.value)
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
-    report: pytest.TestReport = yield
-    if call.excinfo is not None and call.when == "setup" and isinstance(call.excinfo.value, SessionPluginError):
-        report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
-        if isinstance(call.excinfo.value, ProjectError) and (cause := cause_in_project(call.excinfo.value)):
-            report.sections.append(("raised in the project", cause))
+    if call.excinfo is None or not (KIT in item.stash or isinstance(call.excinfo.value, KNOWN)):
+        report: pytest.TestReport = yield
+    else:
+        report = yield from _report_shortened(item, call, call.excinfo.value)
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
@@ -157,7 +151,8 @@ def dynamodb_specs(
         return {}  # it has its own, and tests that know nothing but its URLs need no project
     from pytest_sessionplugin.aws.memory import specs_of
 
-    return specs_of(_setups(pytestconfig).project(Path(chalice_project)), chalice_env)
+    setups = _setups(pytestconfig)
+    return specs_of(setups.project(setups.find(chalice_project)), setups.checked(chalice_env))
 
 
 @pytest.fixture(scope="session")
@@ -185,12 +180,12 @@ def _sessionplugin(
         pytest.skip(reason)
     mine: Kit | Deployed
     if chosen.is_deployed:
-        mine = _deployed(request, Path(chalice_project))
+        mine = _deployed(request, chalice_project)
     elif reason := targets.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
         setups = _setups(request.config)
-        setup = setups.setup(Path(chalice_project), chalice_env, dynamodb_specs, dynamodb_seed)
+        setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
         mine = kit.Kit(setup, target or chosen.target.value, _mark(request.node), setups)
         mine.calls.test = request.node.nodeid
     request.node.stash[KIT] = mine
@@ -276,6 +271,20 @@ def aws_race(_sessionplugin: Kit) -> Races:
     return _sessionplugin.races
 
 
+def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:
+    from pytest_sessionplugin import failures
+
+    if item.config.option.fulltrace:
+        return (yield)
+    with failures.shortened(call, item.config.rootpath):
+        report: pytest.TestReport = yield
+    if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
+        if not failures.is_in_test(call.excinfo, item.config.rootpath):
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
+        report.sections += failures.sections(error)
+    return report
+
+
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
     """Whether the test itself is parametrised by it."""
     for marker in metafunc.definition.iter_markers("parametrize"):
@@ -305,19 +314,26 @@ def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
     from pytest_sessionplugin.deployed import Deployed
 
     chosen = request.config.stash[OPTIONS]
-    table = options.find_table(project, request.config.rootpath)
+    table = options.find_table(_setups(request.config).find(project), request.config.rootpath)
     return Deployed(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
 
 
 def _mark(item: pytest.Item) -> Any:
+    from dataclasses import fields
+
     from pytest_sessionplugin.kit import ChaliceMark
 
     mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
             raise SessionPluginError("@pytest.mark.chalice takes keywords only")
+        known = [one.name for one in fields(ChaliceMark)]
+        if unknown := sorted(set(marker.kwargs) - set(known)):
+            raise SessionPluginError(
+                f"@pytest.mark.chalice has no {' and no '.join(unknown)}; it has {', '.join(known)}"
+            )
         try:
             mark = ChaliceMark.of(**marker.kwargs).over(mark)
         except (TypeError, ValueError) as error:
-            raise SessionPluginError(f"@pytest.mark.chalice: {error}".replace("ChaliceMark.of() ", "")) from error
+            raise SessionPluginError(f"@pytest.mark.chalice: {error}") from error
     return mark

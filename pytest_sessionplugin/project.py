@@ -34,8 +34,8 @@ class Project:
                 raise ProjectError(
                     self.root,
                     f"{self.root} is no Chalice project: it has no {path.relative_to(self.root)}. "
-                    "Name the folder that has both: as an argument, in SESSIONPLUGIN_PROJECT, "
-                    "or as `project` in [tool.sessionplugin].",
+                    "Name the folder that has both: with --sessionplugin-project of pytest, as the argument of the "
+                    "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin].",
                 )
 
     @cached_property
@@ -78,9 +78,12 @@ class Project:
     def config_json(self) -> dict[str, Any]:
         path = self.root / ".chalice" / "config.json"
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
             raise ProjectError(self.root, f"{path} is not a JSON object: {error}.") from error
+        if wrong := _not_an_object(found, str(path)):
+            raise ProjectError(self.root, f"{wrong} is not a JSON object.")
+        return dict(found)
 
     @cached_property
     def name(self) -> str:
@@ -172,6 +175,22 @@ class Project:
                 self.root,
                 f"importing {name} of {self.root} raised {type(error).__name__}: {error}",
             ) from error
+
+
+def _not_an_object(config: Any, path: str) -> str | None:
+    """What of a config.json is none, of all that Chalice takes for one without looking."""
+    if not isinstance(config, dict):
+        return path
+    stages = config.get("stages", {})
+    if not isinstance(stages, dict):
+        return f"{path}: stages"
+    for name, level in (("", config), *((f"stages.{name}.", stage) for name, stage in stages.items())):
+        if not isinstance(level, dict):
+            return f"{path}: {name[:-1]}"
+        for key in ("environment_variables", "lambda_functions"):
+            if not isinstance(level.get(key, {}), dict):
+                return f"{path}: {name}{key}"
+    return None
 
 
 def is_in(root: Path, name: str) -> bool:

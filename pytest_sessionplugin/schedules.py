@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -96,6 +96,15 @@ class Rota:
                 self._next[schedule] = moment + schedule.seconds
                 at = datetime.fromtimestamp(moment, timezone.utc)
                 self._run(schedule.function, scheduled_event(schedule.function, self._region, at))
+
+
+def usual_events(scheduled: Collection[str], region: str) -> Callable[[str], Mapping[str, Any]]:
+    """What a function is given that somebody runs by hand: if it has a schedule, the event of its rule, now."""
+
+    def usual_event(function: str) -> Mapping[str, Any]:
+        return scheduled_event(function, region, datetime.now(timezone.utc)) if function in scheduled else {}
+
+    return usual_event
 
 
 def scheduled_event(function: str, region: str, now: datetime) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
-from pytest_sessionplugin.errors import OptionError, SessionPluginError
+from pytest_sessionplugin.errors import AuthorizerNotRun, OptionError, SessionPluginError
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
@@ -54,7 +55,8 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         from pytest_sessionplugin.schedules import Timer
 
         app = project.load()
-        api = describe(app, project, aws.region)
+        with told_on_stderr():
+            api = describe(app, project, aws.region)
         functions = shown(Functions(app, project, api))
         server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
         aws.door.gateway = server
@@ -90,6 +92,16 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
     if not on_loopback(url):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
+
+
+@contextmanager
+def told_on_stderr() -> Iterator[None]:
+    """What is warned of in the block is a sentence there, and not a line of this code."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", AuthorizerNotRun)
+        yield
+    for each in warned:
+        sys.stderr.write(f"sessionplugin: {each.message}\n")
 
 
 def shown(functions: Functions) -> Functions:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_sessionplugin.aws.calls import Attempt
 from pytest_sessionplugin.gateway.values import (
@@ -25,6 +26,7 @@ from pytest_sessionplugin.gateway.values import (
     Send,
 )
 
+HERE = Path(__file__).parent
 LONGEST = 400  # characters of a body
 MOST = 400  # lines
 
@@ -123,5 +125,12 @@ def _short(body: str | bytes) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    """From where the kit ran the function on: what runs the kit, pytest above all, says nothing of it."""
+    report = traceback.TracebackException.from_exception(error)
+    ours = [Path(frame.filename).is_relative_to(HERE) for frame in report.stack]
+    if True in ours:
+        begun = ours.index(True)
+        behind = begun + ours[begun:].index(False) if False in ours[begun:] else len(ours)
+        report.stack = traceback.StackSummary.from_list(report.stack[behind:])
+    lines = "".join(report.format()).rstrip().splitlines()
     return "".join(f"\n            {line}" for line in lines)

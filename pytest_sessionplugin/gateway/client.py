@@ -55,6 +55,8 @@ class Gateway:
         """What `deliver_events` delivers from; whoever makes the gateway of an app gives it."""
         self.neighbours: Callable[[str | os.PathLike[str]], Gateway] | None = None
         """What `of` asks; whoever has several gateways gives it."""
+        self.usual_event: Callable[[str], Mapping[str, Any]] = lambda function_name: {}
+        """What `invoke` gives a function where the test gives nothing; whoever knows the app's schedules gives it."""
         self.trace = [] if trace is None else trace
         """What crossed the gateway, in order."""
 
@@ -160,8 +162,11 @@ class Gateway:
         return websocket
 
     def invoke(self, function_name: str, event: Mapping[str, Any] | None = None) -> Any:
-        """Runs a function of the app, as `lambda:Invoke` does; raises what it raises."""
-        return self._transport.invoke(function_name, event or {})
+        """Runs a function of the app, as `lambda:Invoke` does; raises what it raises.
+
+        Without an event a function with a schedule gets that of its rule, any other one an empty one.
+        """
+        return self._transport.invoke(function_name, self.usual_event(function_name) if event is None else event)
 
     def deliver_events(self) -> Sequence[Any]:
         """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.

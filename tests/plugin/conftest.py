@@ -58,6 +58,16 @@ def sweep(event):
     app.log.error("swept")
 """
 
+COGNITO = """
+
+from chalice import CognitoUserPoolAuthorizer
+
+
+@app.route("/pool", authorizer=CognitoUserPoolAuthorizer("people", provider_arns=["arn:aws:cognito-idp:eu:1:x"]))
+def pool():
+    return {}
+"""
+
 CONFIG = {
     "version": "2.0",
     "app_name": "chat",

@@ -191,7 +191,8 @@ def test_what_cannot_be_run_is_said_once(request):
     assert str(warning.message) == (
         "authorizers that cannot be run here: Cognito (GET /me), custom (GET /custom), IAM (PUT /iam). A request that "
         "brings them any credential passes; chalice_gateway.http(claims={...}) gives what they would put into the "
-        "request context."
+        "request context. Where this is known, pytest's filterwarnings takes "
+        "ignore::pytest_sessionplugin.AuthorizerNotRun."
     )
 """
 

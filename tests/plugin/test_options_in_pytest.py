@@ -26,6 +26,7 @@ def test_the_header_names_the_winner_and_its_source(stranger: Stranger, monkeypa
     [
         ("option", "target", "socket", "there is no such target; use inprocess, sockets, or URLs of a deployed stage*"),
         ("variable", "project", "nowhere", "there is no such folder."),
+        ("option", "project", "", "it must be a folder."),
         ("variable", "timeout", "soon", "it must be a number of seconds*"),
         ("table", "stage", "nope", "there is no such stage in *config.json; there are dev, prod."),
     ],

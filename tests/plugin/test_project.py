@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -40,6 +41,24 @@ def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) 
 def test_a_config_that_is_none_is_a_sentence(project: Project, text: str) -> None:
     (project.root / ".chalice" / "config.json").write_text(text)
     with pytest.raises(ProjectError, match=r"config.json is not a JSON object"):
+        _ = project.environment
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        ({"stages": []}, "stages"),
+        ({"stages": {"dev": 3}}, "stages.dev"),
+        ({"stages": {"prod": {"environment_variables": "A=1"}}}, "stages.prod.environment_variables"),
+        ({"environment_variables": 3}, "environment_variables"),
+        ({"lambda_functions": []}, "lambda_functions"),
+    ],
+)
+def test_a_config_that_chalice_could_not_read_is_a_sentence_that_names_the_place(
+    project: Project, config: dict[str, object], wrong: str
+) -> None:
+    (project.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ProjectError, match=rf"config.json: {wrong} is not a JSON object\.$"):
         _ = project.environment
 
 

@@ -48,7 +48,6 @@ def test_nobody_bids_without_a_token(chalice_gateway, lot, aws_calls):
     assert chalice_gateway.http().get(lot).status_code == 200  # to look is free
 
 
-@pytest.mark.parametrize("wrong", [{"aud": "bakery"}, {"iss": "https://elsewhere.example"}, {"expires_in": -60}])
-def test_nobody_bids_with_a_token_that_is_wrong(chalice_gateway, jwt_tokens, lot, wrong):
-    stranger = chalice_gateway.http(token=jwt_tokens("eve", **wrong))
+def test_nobody_bids_with_a_token_that_is_wrong(chalice_gateway, bad_jwt, lot):
+    stranger = chalice_gateway.http(token=bad_jwt)
     assert stranger.post(f"{lot}/bids", json={"amount": 120}).status_code == 403

@@ -1,4 +1,4 @@
-"""What a bid costs, and what becomes of it when AWS does not do as it should."""
+"""What a bid costs, and what becomes of it when AWS does not do as it should, or two come at once."""
 
 
 def test_a_bid_is_one_write_one_read_and_a_post_for_each_watcher(bidder, lot, watching, aws_calls):
@@ -28,3 +28,14 @@ def test_a_watcher_that_has_gone_is_forgotten_and_the_others_hear(bidder, lot, w
         bidder.post(f"{lot}/bids", json={"amount": 120})
         here.expect("bid", price=120)
         assert [row["connectionId"] for row in dynamodb_tables["Watchers"].scan()["Items"]] == [here.connection_id]
+
+
+def test_of_two_bids_of_one_moment_one_stands(chalice_gateway, jwt_tokens, lot, watching, aws_race):
+    bidders = [chalice_gateway.http(token=jwt_tokens(name)) for name in ("bea", "ben")]
+    with watching() as watcher:
+        with aws_race("dynamodb:UpdateItem", parties=2) as race:
+            answers = race.run(*(lambda each=each: each.post(f"{lot}/bids", json={"amount": 120}) for each in bidders))
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        (winner,) = [answer.json()["bidder"] for answer in answers if answer.status_code == 200]
+        watcher.expect("bid", price=120, bidder=winner)
+        watcher.receive_nothing()

@@ -137,6 +137,9 @@ def test_it_can_be_moved_to_a_moment() -> None:
         (lambda clock: clock.advance(minutes=-1), "time only moves forwards, so it must be more than 0"),
         (lambda clock: clock.advance(), "more than 0"),
         (lambda clock: clock.advance(timedelta()), "more than 0"),
+        (lambda clock: clock.advance(minute=1), r"advance\(minute=1\): it takes what timedelta takes"),
+        (lambda clock: clock.advance(10), r"advance\(10\): it takes what timedelta takes"),
+        (lambda clock: clock.move_to(10), r"move_to\(10\): it must be a datetime"),
         (lambda clock: clock.move_to(datetime(2101, 1, 1)), "has no time zone"),  # noqa: DTZ001 - that is the point
         (lambda clock: clock.move_to(clock.now), "time only moves forwards, and it is 20"),
         (lambda clock: setattr(clock, "ttl_lag", timedelta(-1)), "ttl_lag .* must be a timedelta that is not negative"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.values import (
     Accept,
+    Api,
     Close,
     Closed,
     Frame,
@@ -113,3 +116,18 @@ def test_long_bodies_are_cut() -> None:
 def test_nothing_is_nothing() -> None:
     assert render([]) == ""
     assert render([], [Note(1.0, "alone")]) == "   0.000  alone"
+
+
+def test_a_traceback_begins_where_the_kit_ran_the_function() -> None:
+    """And so without what runs the test: a direct `invoke` raises through all of pytest."""
+
+    def handler(event: Any, context: Any) -> Any:
+        return 1 / 0
+
+    try:
+        targets.gateway("inprocess", Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
+    except ZeroDivisionError as raised:
+        shown = render([Observed(0.0, Returned("i"), error=raised)])
+    assert "test_a_traceback_begins" not in shown
+    assert "inprocess.py" not in shown
+    assert "in handler" in shown
