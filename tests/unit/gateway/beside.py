@@ -79,6 +79,14 @@ class BesideContract:
             pair.here.settle()
             assert ("disconnect", bob.connection_id, 1000, "Connection Closed Normally") in pair.other.log
 
+    def test_a_function_of_one_that_ends_the_test_ends_it_wherever_the_test_asks_next(self, pair: Pair) -> None:
+        pair.app.message = lambda event: pytest.fail("enough")  # type: ignore[method-assign]
+        with pair.here.websocket() as alice:
+            with pytest.raises(pytest.fail.Exception, match="enough"):
+                alice.send_text("x")
+                pair.there.settle()
+            pair.here.settle()
+
     def test_each_has_its_own_connections_and_trace(self, pair: Pair) -> None:
         with pair.here.websocket() as alice, pair.there.websocket():
             assert pair.here.websockets == (alice,)
