@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_sessionplugin.gateway.client import Gateway, NotQuiet
+from pytest_sessionplugin.gateway.client import Gateway, NotQuiet, WebSocket
 from pytest_sessionplugin.gateway.transport import Line
 from pytest_sessionplugin.gateway.values import Manage
 
@@ -83,8 +83,7 @@ class BesideContract:
         pair.app.message = lambda event: pytest.fail("enough")  # type: ignore[method-assign]
         with pair.here.websocket() as alice:
             with pytest.raises(pytest.fail.Exception, match="enough"):
-                alice.send_text("x")
-                pair.there.settle()
+                _send_and_settle(alice, pair.there)
             pair.here.settle()
 
     def test_each_has_its_own_connections_and_trace(self, pair: Pair) -> None:
@@ -93,3 +92,8 @@ class BesideContract:
             assert pair.app.manage("POST", str(alice.connection_id), "x").status == 410  # it posts to `there`
             posts = [[seen for seen in each.trace if isinstance(seen.what, Manage)] for each in (pair.here, pair.there)]
             assert [len(seen) for seen in posts] == [0, 1]
+
+
+def _send_and_settle(client: WebSocket, elsewhere: Gateway) -> None:
+    client.send_text("x")
+    elsewhere.settle()
