@@ -115,6 +115,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("gateway", trace))
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
         report.sections.append(("denied by the IAM policy", kit.denied))
+    if call.when == "teardown" and KIT in item.stash:
+        del item.stash[KIT]  # the item lives as long as the session, and copies of apps would with it
     return report
 
 

@@ -217,7 +217,7 @@ class Driver:
         own = {invocation for driver in self._together for invocation in driver._own.invocations}
 
         def running() -> list[str]:
-            everywhere = [(each, driver.running[each]) for driver in self._together for each in driver.running]
+            everywhere = (each for driver in self._together for each in driver.running.items())
             return [function for invocation, function in everywhere if invocation not in own]
 
         with self.changed:

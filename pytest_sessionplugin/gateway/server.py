@@ -147,6 +147,10 @@ class Server:
         """
         self._board.settle(PATIENCE, connection_id, arrived)
 
+    def raise_interrupt(self) -> None:
+        """Raises what a handler, here or beside, raised to end the test; whoever has its answer can see that."""
+        self._board.raise_interrupt()
+
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         """As `Transport` describes it; nobody who has only the port can do this."""
         return self._board.driver.vouch(method, target, claims)

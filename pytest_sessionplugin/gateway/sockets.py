@@ -54,6 +54,7 @@ class SocketTransport:
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._lines: set[SocketLine] = set()
         self._asking: set[int] = set()  # threads that wait for an answer
+        self._thread = threading.get_ident()  # the test's
         self._together: list[SocketTransport] = beside._together if beside is not None else []
         self._together.append(self)
 
@@ -77,17 +78,27 @@ class SocketTransport:
             raise
         if connection.sock is not None:  # the answer did not end the connection
             self._pool.append(connection)
+        self._end_test()
         return reply
 
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self.server.vouch(method, target, claims)
 
     def connect(self, target: str, headers: Headers) -> Line:
-        with self._asks():
-            line = SocketLine.open(self.server, target, headers)
+        try:
+            with self._asks():
+                line = SocketLine.open(self.server, target, headers)
+        except Refused:
+            self._end_test()
+            raise
         self._lines.add(line)
-        line.on_end = self._lines.discard
+        line.on_end, line.on_take = self._lines.discard, self._end_test
         return line
+
+    def _end_test(self) -> None:
+        """Raises what a handler raised to end the test, in the thread of the test: another could lose it."""
+        if threading.get_ident() == self._thread:
+            self.server.raise_interrupt()
 
     def settle(self, line: Line | None = None) -> None:
         self._hear()
@@ -153,6 +164,7 @@ class SocketLine:
     def __init__(self, sock: socket.socket, connection_id: str | None, subprotocol: str | None):
         self.connection_id, self.subprotocol = connection_id, subprotocol
         self.on_end: Callable[[SocketLine], None] = lambda line: None
+        self.on_take: Callable[[], None] = lambda: None  # may raise
         self._socket = sock
         self._protocol = Protocol(CLIENT, state=OPEN, max_size=None, logger=SILENT)
         self._lock = threading.RLock()
@@ -195,9 +207,11 @@ class SocketLine:
 
     def take(self) -> str | Ended | None:
         with self._lock:
-            if self.waiting() and self._messages:
-                return self._messages.popleft()
-            return self._ended
+            here = self.waiting()
+        if here:
+            self.on_take()
+        with self._lock:
+            return self._messages.popleft() if self._messages else self._ended
 
     def waiting(self) -> bool:
         with self._lock:

@@ -76,7 +76,8 @@ class Switchboard:
             beside=beside.driver if beside is not None else None,
         )
         self.workers: Workers[Invoke] = Workers(self._run)
-        self.interrupt: BaseException | None = None  # what ended a handler and is meant to end more than it
+        # What ended a handler and is meant to end the test, here or beside.
+        self._interrupts: deque[BaseException] = beside._interrupts if beside is not None else deque()
         self.loop: asyncio.AbstractEventLoop  # from run() on
         self.lines: set[Line] = set()
         self.requests: dict[str, HttpLine] = {}  # HTTP requests that wait for their answer
@@ -108,9 +109,16 @@ class Switchboard:
             return line is None or line.written > arrived
 
         self.driver.quiet(seconds, lambda: not self._unwritten, enough)
-        if self.interrupt is not None:
-            interrupt, self.interrupt = self.interrupt, None
-            raise interrupt
+        self.raise_interrupt()
+
+    def raise_interrupt(self) -> None:
+        """Raises what a handler raised to end the test, the first of them, once."""
+        try:
+            interrupt = self._interrupts.popleft()
+        except IndexError:
+            return
+        self._interrupts.clear()
+        raise interrupt
 
     def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
         """On the loop's thread: whether nothing runs but these, all is written, and so many wait for an answer."""
@@ -119,11 +127,8 @@ class Switchboard:
         return quiet and asking <= len(self.requests) + len(self.handshakes)
 
     def _run(self, invoke: Invoke) -> None:
-        """In a worker's thread, where nobody would see what is raised: whoever settles next does."""
-        self.driver.run(invoke, self._interrupted)
-
-    def _interrupted(self, interrupt: BaseException) -> None:
-        self.interrupt = self.interrupt or interrupt
+        """In a worker's thread, where nobody would see what is raised: the test does, with its next call."""
+        self.driver.run(invoke, self._interrupts.append)
 
     def run(self) -> None:
         """Runs the loop in this thread until it is stopped."""

@@ -432,3 +432,37 @@ def test_child_processes_have_the_environment_of_the_process_or_the_one_they_are
             for env in (None, os.environ)
         ]
     assert seen == ["process None process\n", "changed orders None\n"]
+
+
+def test_copies_of_apps_are_gone_when_their_tests_are(pair: Stranger) -> None:
+    """pytest keeps its items until the session ends: a kit that one of them holds keeps 8 MB of app."""
+    body = """
+        import gc
+        import pytest
+        from chalice import Chalice
+
+        def use(gateway):
+            gateway.http().get("/")
+            gateway.of("services/orders").http().get("/")
+
+        @pytest.mark.targets("inprocess", "sockets")
+        def test_neighbours(chalice_gateway):
+            use(chalice_gateway)
+
+        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(isolation="function")
+        def test_functions(chalice_gateway):
+            use(chalice_gateway)
+            with chalice_gateway.websocket() as ws:
+                ws.send_text("x")
+
+        @pytest.mark.chalice(fresh=True)
+        def test_fresh(chalice_gateway, chalice_load):
+            use(chalice_gateway)
+            chalice_load("app")
+
+        def test_the_one_app_is_left(chalice_app):
+            gc.collect()
+            assert [it for it in gc.get_objects() if isinstance(it, Chalice)] == [chalice_app]
+    """
+    pair.test(test_it=body).assert_outcomes(passed=6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_sessionplugin.gateway.client import Gateway, NotQuiet
+from pytest_sessionplugin.gateway.client import Gateway, NotQuiet, WebSocket
 from pytest_sessionplugin.gateway.transport import Line
 from pytest_sessionplugin.gateway.values import Manage
 
@@ -79,9 +79,21 @@ class BesideContract:
             pair.here.settle()
             assert ("disconnect", bob.connection_id, 1000, "Connection Closed Normally") in pair.other.log
 
+    def test_a_function_of_one_that_ends_the_test_ends_it_wherever_the_test_asks_next(self, pair: Pair) -> None:
+        pair.app.message = lambda event: pytest.fail("enough")  # type: ignore[method-assign]
+        with pair.here.websocket() as alice:
+            with pytest.raises(pytest.fail.Exception, match="enough"):
+                _send_and_settle(alice, pair.there)
+            pair.here.settle()
+
     def test_each_has_its_own_connections_and_trace(self, pair: Pair) -> None:
         with pair.here.websocket() as alice, pair.there.websocket():
             assert pair.here.websockets == (alice,)
             assert pair.app.manage("POST", str(alice.connection_id), "x").status == 410  # it posts to `there`
             posts = [[seen for seen in each.trace if isinstance(seen.what, Manage)] for each in (pair.here, pair.there)]
             assert [len(seen) for seen in posts] == [0, 1]
+
+
+def _send_and_settle(client: WebSocket, elsewhere: Gateway) -> None:
+    client.send_text("x")
+    elsewhere.settle()

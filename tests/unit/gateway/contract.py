@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -462,6 +463,41 @@ class Functions:
             assert ws.receive_json()["message"] == "Internal server error"
 
 
+class Endings:
+    """pytest.fail() and pytest.skip() in a function are no error of the app."""
+
+    @pytest.fixture(params=[pytest.fail, pytest.skip])
+    def ended(self, request: pytest.FixtureRequest, app: App) -> Any:
+        def end(event: Any) -> None:
+            request.param("enough")
+
+        app.connect = app.message = app.api_handler = end  # type: ignore[method-assign,assignment]
+        return pytest.raises(request.param.Exception, match="enough")
+
+    def test_a_function_that_ends_the_test_ends_the_request_that_ran_it(self, gateway: Gateway, ended: Any) -> None:
+        with ended:
+            gateway.http().get("/echo")
+        gateway.settle()
+
+    def test_a_function_that_ends_the_test_ends_the_handshake_that_ran_it(self, gateway: Gateway, ended: Any) -> None:
+        with ended:
+            gateway.websocket()
+        gateway.settle()
+
+    def test_a_function_that_ends_the_test_is_not_taken_for_a_bug_of_the_app(
+        self, gateway: Gateway, app: App, ended: Any
+    ) -> None:
+        del app.connect
+        with gateway.websocket() as ws:
+            with ended:
+                ws.send_text("x")
+                until = time.monotonic() + 10
+                while not ws._line.waiting() and time.monotonic() < until:
+                    pass
+                ws.receive_text()
+            assert "Internal server error" in ws.receive_text()
+
+
 class Trace:
     def test_has_what_crossed_the_gateway_in_order(self, gateway: Gateway) -> None:
         with gateway.websocket() as ws:
@@ -555,7 +591,7 @@ def in_parallel(function: Any, arguments: Any) -> None:
         raise errors[0]
 
 
-class GatewayContract(Http, Authorizers, WebSockets, Closing, Functions, Trace, Threads):
+class GatewayContract(Http, Authorizers, WebSockets, Closing, Functions, Endings, Trace, Threads):
     """Subclass it with a fixture `gateway`, made of the fixture `app`."""
 
     @pytest.fixture
