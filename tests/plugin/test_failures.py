@@ -78,6 +78,7 @@ def test_what_the_kit_refuses_is_the_line_that_asked_and_a_sentence(stranger: St
     shown = result.stdout.str()
     assert "pytest_sessionplugin/" not in shown
     assert "json/decoder.py" not in shown
+    assert "contextlib.py" not in shown
     assert "_pytest/" not in shown
 
 
@@ -101,6 +102,16 @@ def test_what_happens_in_a_race_is_the_cause_that_is_shown(stranger: Stranger) -
     result.stdout.fnmatch_lines(
         ["E * ZeroDivisionError: division by zero", "*direct cause*", "E *0 of 2 calls came to *"]
     )
+
+
+def test_a_debugger_still_stands_where_it_was_raised(stranger: Stranger) -> None:
+    """Only what is printed is short: --pdb, and whoever else looks at the error, has all of it."""
+    conftest = """
+        def pytest_exception_interact(call):
+            print("stands in", call.excinfo.traceback[-1].path, call.excinfo.value.__cause__)
+    """
+    result = stranger.test("-s", conftest=conftest, test_it="def test_it(aws_calls): aws_calls.denied_by('app.py')")
+    result.stdout.fnmatch_lines(["*stands in *policy.py Expecting value: *"])
 
 
 def test_a_slip_of_the_kit_stays_whole(stranger: Stranger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_a_config_that_chalice_could_not_read_is_a_sentence_that_names_the_place
     (project.root / ".chalice" / "config.json").write_text(json.dumps(config))
     with pytest.raises(ProjectError, match=rf"config.json: {wrong} is not a JSON object\.$"):
         _ = project.environment
+
+
+def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "app.py").write_text("import chalicelib\n1 / 0\n")
+    (project.root / "chalicelib.py").touch()
+    for name in ("app", "chalicelib"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    before = list(sys.path)
+    with pytest.raises(ProjectError, match=r"importing app of .* raised ZeroDivisionError"):
+        project.load()
+    assert sys.path == before
+    assert not {"app", "chalicelib"} & set(sys.modules)
 
 
 def test_the_template_can_be_elsewhere(project: Project) -> None:

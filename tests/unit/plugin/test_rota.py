@@ -48,5 +48,15 @@ def test_what_a_function_raises_is_raised_and_its_moment_is_over() -> None:
     assert rota.due() == START + 120
 
 
+def test_a_moment_that_is_met_late_does_not_move_those_after_it() -> None:
+    """A function that takes long, and so moves time, delays one run and no other."""
+    ran: list[str] = []
+    now = START
+    rota = Rota([Schedule("sweep", 60)], lambda function, event: ran.append(event["time"]), "x", BEGAN, lambda: now)
+    now = START + 90
+    rota.tick()
+    assert (ran, rota.due()) == (["2027-01-02T03:05:05Z"], START + 120)
+
+
 def test_without_schedules_nothing_is_ever_due() -> None:
     assert Rota([], lambda function, event: None, "eu-west-1", BEGAN, lambda: START).due() is None
