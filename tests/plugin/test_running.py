@@ -226,5 +226,5 @@ def test_a_team_takes_its_tables_from_the_dynamodb_that_runs(stranger: Stranger,
     closed = conftest.replace(endpoint, "http://127.0.0.1:1")
     result = stranger.test(conftest=closed, test_it=body)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["http://127.0.0.1:1 does not answer as DynamoDB does (*); is it running?"])
+    result.stdout.fnmatch_lines(["E *http://127.0.0.1:1 does not answer as DynamoDB does (*); is it running?"])
     result.stdout.no_fnmatch_line("*running.py*")
