@@ -371,10 +371,10 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(event.status_code, _texts(event))
             case h11.Data() if reply is not None:
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
-            case h11.EndOfMessage() if reply is not None:
-                raise Refused(reply)
             case h11.NEED_DATA if data := sock.recv(CHUNK):
                 http1.receive_data(data)
+            case h11.EndOfMessage() | h11.NEED_DATA if reply is not None:  # its body may end with the line
+                raise Refused(reply)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
 

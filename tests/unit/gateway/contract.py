@@ -272,6 +272,17 @@ class WebSockets:
             with pytest.raises(AssertionError, match=r"(?s)expected .*'ack'.*on this socket:.*sent  echo"):
                 ws.expect("ack", seq=1)
 
+    def test_a_frame_that_was_not_expected_is_shown_without_the_tokens_in_it(self, gateway: Gateway) -> None:
+        token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmVk"
+        with gateway.websocket() as ws:
+            for _ in range(2):
+                ws.send_text(f'echo {{"type": "a", "token": "{token}"}}')
+            with pytest.raises(AssertionError, match="eyJ…") as expected:
+                ws.expect("b", token=token)
+            with pytest.raises(AssertionError, match="eyJ…") as nothing:
+                ws.receive_nothing()
+        assert token not in f"{expected.value} {nothing.value}"
+
     def test_an_error_of_the_function_is_a_frame(self, gateway: Gateway) -> None:
         with gateway.websocket() as ws:
             for message in ("raise no", "late", 'return {"statusCode": 200, "x": 1}', 'return {"body": "x"}'):
