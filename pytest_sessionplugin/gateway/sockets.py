@@ -343,7 +343,8 @@ def opened(
     Raises Refused, or OSError if there was no answer; then the socket is closed.
     """
     try:
-        wanted = (("Host", netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
+        host = (("Host", netloc),) if header(headers, "host") is None else ()
+        wanted = (*host, *upgrade.offer(secrets.token_bytes(16)), *headers)
         subprotocol, early = _shake_hands(sock, target, wanted)
         line = accepted(sock, subprotocol)
         line.feed(early)

@@ -60,6 +60,13 @@ class Http:
         assert (headers["accept"], headers["user-agent"]) == ("text/html", "mine")
         assert not {"Accept", "User-Agent"} & set(headers)
 
+    def test_a_host_of_the_test_is_the_only_one(self, gateway: Gateway) -> None:
+        event = gateway.http(headers={"host": "chat.example"}).get("/echo").json()
+        assert [value for name, value in event["multiValueHeaders"].items() if name.lower() == "host"] == [
+            ["chat.example"]
+        ]
+        gateway.websocket(headers={"Host": "chat.example"}).close()
+
     def test_a_response_has_status_headers_and_body(self, gateway: Gateway) -> None:
         response = gateway.http().get("/echo")
         assert response.status_code == 200
