@@ -237,9 +237,10 @@ class Kit:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
         from pytest_sessionplugin.chalice_internals import Functions, describe, event_sources, function_names
 
+        processes = self.processes  # opened before any gateway: what one still runs when it is closed finds its modules
         project, app = of.setup.project, process.app
         api = describe(app, project, of.setup.memory.region).numbered(number)
-        each = self.processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
+        each = processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
         healthy = Functions(app, project, api, each or (lambda function: process))
         prefix = f"{of.name}:" if number else ""
         functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix)

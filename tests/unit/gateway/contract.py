@@ -489,7 +489,7 @@ class Endings:
         def end(event: Any) -> None:
             request.param("enough")
 
-        app.connect = app.message = app.api_handler = end  # type: ignore[method-assign,assignment]
+        app.connect = app.message = app.api_handler = end  # type: ignore[method-assign]
         return pytest.raises(request.param.Exception, match="enough")
 
     def test_a_function_that_ends_the_test_ends_the_request_that_ran_it(self, gateway: Gateway, ended: Any) -> None:
