@@ -206,9 +206,11 @@ def test_a_host_that_does_not_answer_is_a_sentence() -> None:
     with remote(Urls(f"http://{netloc}", f"ws://{netloc}")) as gateway:
         with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused") as http:
             gateway.http(token=JWT).get("/")
-        with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused"):
-            gateway.websocket()
-    assert http.value.__suppress_context__, "its frames hold the token"
+        with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused") as websocket:
+            gateway.websocket(token=JWT)
+    for raised in (http.value, websocket.value):
+        assert raised.__suppress_context__, "its frames hold the token"
+        assert raised.__cause__ is None, "its frames hold the token"
 
 
 @pytest.mark.parametrize(

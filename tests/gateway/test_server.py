@@ -95,7 +95,7 @@ class TestSettle:
             ws = app.gateway.websocket()
             ws.send_text("one")
             ws.send_text("another")
-            with pytest.raises(pytest.fail.Exception, match="one|another"):
+            with pytest.raises(pytest.fail.Exception, match=r"one|another"):
                 app.gateway.settle()
             app.gateway.settle()
 
