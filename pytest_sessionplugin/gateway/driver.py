@@ -214,10 +214,12 @@ class Driver:
         Functions of the drivers beside it count, too. A function that waits does not wait for itself. Raises NotQuiet
         after so many seconds.
         """
-        own = {invocation for driver in self._together for invocation in driver._own.invocations}
 
         def running() -> list[str]:
-            everywhere = (each for driver in self._together for each in driver.running.items())
+            everywhere = [each for driver in self._together for each in driver.running.items()]
+            if not everywhere:
+                return []
+            own = {invocation for driver in self._together for invocation in driver._own.invocations}
             return [function for invocation, function in everywhere if invocation not in own]
 
         with self.changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 
+from .shapes import header
 from .values import Headers, Reply
 
 
@@ -15,8 +16,11 @@ def exchange(
     headers: Headers,
     body: bytes,
 ) -> Reply:
-    """Sends no header but these and those it needs. Raises OSError or http.client.HTTPException."""
-    connection.putrequest(method, target, skip_accept_encoding=True)
+    """Sends no header but these and those it needs, `Host` if it is not among them.
+
+    Raises OSError or http.client.HTTPException.
+    """
+    connection.putrequest(method, target, skip_host=header(headers, "host") is not None, skip_accept_encoding=True)
     for name, value in headers:
         connection.putheader(name, value)
     if body or method in ("POST", "PUT", "PATCH"):

@@ -77,24 +77,31 @@ class HttpClient:
         return Response.of(reply, f"{method} {where}")
 
     def get(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("POST", path, **options)
 
     def put(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("PUT", path, **options)
 
     def patch(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("PATCH", path, **options)
 
     def delete(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("DELETE", path, **options)
 
     def options(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("OPTIONS", path, **options)
 
     def head(self, path: str, **options: Any) -> Response:
+        __tracebackhide__ = True
         return self.request("HEAD", path, **options)
 
 
@@ -110,17 +117,25 @@ def target(path: str, params: Params | None) -> str:
 
 def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str]) -> Headers:
     """The headers, after those that a client sends unless it is told otherwise."""
+    __tracebackhide__ = True  # of the token, as in all that is called with it
     usual = {"User-Agent": USER_AGENT, **defaults}
     if token is not None:
         usual["Authorization"] = f"Bearer {token}"
     given = {name.lower() for name in headers}
     kept = [(name, value) for name, value in usual.items() if name.lower() not in given]
-    return tuple((name, _checked(name, value)) for name, value in (*kept, *headers.items()))
+    checked = []
+    for name, value in (*kept, *headers.items()):  # no comprehension, which would be a frame of its own
+        checked.append((name, _checked(name, value)))
+    return tuple(checked)
 
 
 def _checked(name: str, value: str) -> str:
     """The value as it arrives at the other end. Raises ValueError if the header cannot be sent."""
-    if not is_sendable(name, value):
+    __tracebackhide__ = True
+    if not is_sendable(name, value) or not _is_latin_1(value):
         raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
-    value.encode("latin-1")  # a UnicodeEncodeError is a ValueError
     return value.strip()
+
+
+def _is_latin_1(value: str) -> bool:
+    return all(character <= "\xff" for character in value)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from .core import NO_STATUS
 from .driver import PATIENCE, Driver, new_id
+from .shapes import header
 from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
 from .values import (
@@ -89,8 +90,8 @@ class InProcess:
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         path, _, query = target.partition("?")
-        host = ("Host", self._api.host(self._api.rest_api_id))
-        request = Request(str(uuid.uuid4()), method, path, query, (host, *headers), body)
+        sent = (*_host(self._api, self._api.rest_api_id, headers), *headers)
+        request = Request(str(uuid.uuid4()), method, path, query, sent, body)
         self._drive(lambda: self._driver.receive(request))
         return self._replies.pop(request.id)
 
@@ -101,7 +102,7 @@ class InProcess:
         path, _, query = target.partition("?")
         connection_id = self._ids()
         upgrade = (
-            ("Host", self._api.host(self._api.websocket_api_id)),
+            *_host(self._api, self._api.websocket_api_id, headers),
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", base64.b64encode(connection_id.encode()).decode()),
         )
@@ -225,6 +226,11 @@ class InProcess:
                 line = self._lines.pop(effect.connection_id)
                 line.arrived(Ended(effect.code, effect.reason))
                 self._driver.changed.notify_all()
+
+
+def _host(api: Api, api_id: str, headers: Headers) -> Headers:
+    """As a client sends it that is not told which."""
+    return (("Host", api.host(api_id)),) if header(headers, "host") is None else ()
 
 
 class _Calls(threading.local):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .masks import masked
+from .masks import masked, masked_headers
 from .values import Headers, Reply
 
 
@@ -31,7 +31,7 @@ class HeaderMap(Mapping[str, str]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"HeaderMap({self.pairs!r})"
+        return f"HeaderMap({masked_headers(self.pairs)!r})"
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ class Response:
         return json.loads(self.content)
 
     def __repr__(self) -> str:
-        return f"<Response {self.status_code} of {masked(self.request)}: {self.text[:500]}>"
+        return f"<Response {self.status_code} of {masked(self.request)}: {masked(self.text)[:500]}>"

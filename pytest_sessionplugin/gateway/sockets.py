@@ -343,7 +343,8 @@ def opened(
     Raises Refused, or OSError if there was no answer; then the socket is closed.
     """
     try:
-        wanted = (("Host", netloc), *upgrade.offer(secrets.token_bytes(16)), *headers)
+        host = (("Host", netloc),) if header(headers, "host") is None else ()
+        wanted = (*host, *upgrade.offer(secrets.token_bytes(16)), *headers)
         subprotocol, early = _shake_hands(sock, target, wanted)
         line = accepted(sock, subprotocol)
         line.feed(early)
@@ -371,10 +372,10 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(event.status_code, _texts(event))
             case h11.Data() if reply is not None:
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
-            case h11.EndOfMessage() if reply is not None:
-                raise Refused(reply)
             case h11.NEED_DATA if data := sock.recv(CHUNK):
                 http1.receive_data(data)
+            case h11.EndOfMessage() | h11.NEED_DATA if reply is not None:  # its body may end with the line
+                raise Refused(reply)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
 

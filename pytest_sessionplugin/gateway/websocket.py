@@ -45,8 +45,11 @@ class Exchanged:
     data: str | bytes
 
     def __str__(self) -> str:
-        data = self.data if len(self.data) <= 500 else f"{self.data[:500]!r}… ({len(self.data)})"
-        return f"{self.direction:>8}  {masked(str(data))}"
+        shown = masked(str(self.data))
+        return f"{self.direction:>8}  {shown if len(shown) <= 500 else f'{shown[:500]}… ({len(self.data)})'}"
+
+    def __repr__(self) -> str:
+        return f"Exchanged({self.direction!r}, {masked(repr(self.data))})"
 
 
 class WebSocket:
@@ -103,20 +106,22 @@ class WebSocket:
 
     def expect(self, type: str, **fields: Any) -> dict[str, Any]:
         """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""
+        __tracebackhide__ = True  # of the frame, as it came; what is raised has it without credentials
         frame = self.receive_json()
         wanted = {"type": type, **fields}
         if isinstance(frame, dict) and wanted.items() <= frame.items():
             return frame
-        raise AssertionError(f"expected {wanted!r}, received {frame!r}{self._transcript()}")
+        raise AssertionError(f"expected {masked(repr(wanted))}, received {masked(repr(frame))}{self._transcript()}")
 
     def receive_nothing(self) -> None:
         """Passes if no frame is here or on its way. Raises AssertionError if there is, and leaves it there."""
+        __tracebackhide__ = True  # as above
         found = self._next()
         if isinstance(found, Ended):
             raise self._closed(found)
         if found is not None:
             self._held = found
-            raise AssertionError(f"expected no frame, received {found}{self._transcript()}")
+            raise AssertionError(f"expected no frame, received {masked(found)}{self._transcript()}")
 
     # --- leaving
 

@@ -95,11 +95,14 @@ def test_what_is_refused_and_what_is_closed_say_why(gateway: Gateway, app: App) 
 
 
 def test_a_close_and_a_drop_reach_the_stage(gateway: Gateway, app: App) -> None:
+    told, disconnect = threading.Semaphore(0), app.disconnect
+    app.disconnect = lambda event: (disconnect(event), told.release())[0]  # type: ignore[method-assign,func-returns-value]
     with gateway.websocket() as ws:
         ws.close(3000, "bye")
     with gateway.websocket() as ws:
         ws.drop()
-    app.gateway.settle()
+    assert told.acquire(timeout=10)
+    assert told.acquire(timeout=10)  # a drop does not wait for the stage
     left = [entry[2] for entry in app.log if isinstance(entry, tuple) and entry[0] == "disconnect"]
     assert sorted(left) == [1006, 3000]
     assert gateway.websockets == ()
@@ -189,15 +192,25 @@ def test_a_handshake_that_nobody_understands_is_a_sentence(answer: bytes, senten
         gateway.websocket(token=JWT)
 
 
+@pytest.mark.parametrize("length", ["", "Content-Length: 1000\r\n"])
+def test_a_refusal_whose_body_ends_with_the_line_is_one(length: str) -> None:
+    answer = f'HTTP/1.1 403 Forbidden\r\n{length}\r\n{{"message": "no"}}'.encode()
+    with answering(answer) as urls, remote(urls) as gateway, pytest.raises(HandshakeRefused) as refused:
+        gateway.websocket()
+    assert (refused.value.status, refused.value.body) == (403, b'{"message": "no"}')
+
+
 def test_a_host_that_does_not_answer_is_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         netloc = f"127.0.0.1:{taken.getsockname()[1]}"
     with remote(Urls(f"http://{netloc}", f"ws://{netloc}")) as gateway:
         with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused") as http:
             gateway.http(token=JWT).get("/")
-        with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused"):
-            gateway.websocket()
-    assert http.value.__suppress_context__, "its frames hold the token"
+        with pytest.raises(Unreachable, match=f"^{netloc} cannot be reached: Connection refused") as websocket:
+            gateway.websocket(token=JWT)
+    for raised in (http.value, websocket.value):
+        assert raised.__suppress_context__, "its frames hold the token"
+        assert raised.__cause__ is None, "its frames hold the token"
 
 
 @pytest.mark.parametrize(

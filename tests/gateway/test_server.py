@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -87,6 +88,24 @@ class TestSettle:
             unread.append(line.unread)
             line.close(None, "")
         assert unread == [True, True, False]
+
+    def test_of_several_handlers_that_end_the_test_the_first_does(self, app: App) -> None:
+        app.message = lambda event: pytest.fail(event["body"])  # type: ignore[method-assign]
+        with Gateway.on_sockets(API, app) as app.gateway:
+            ws = app.gateway.websocket()
+            ws.send_text("one")
+            ws.send_text("another")
+            with pytest.raises(pytest.fail.Exception, match=r"one|another"):
+                app.gateway.settle()
+            app.gateway.settle()
+
+    def test_another_thread_of_the_test_does_not_take_what_is_meant_for_the_test(self, app: App) -> None:
+        app.api_handler = lambda event: pytest.fail("enough")  # type: ignore[method-assign]
+        with Gateway.on_sockets(API, app) as app.gateway:
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(app.gateway.http().get, "/echo").result(10).status_code == 502
+            with pytest.raises(pytest.fail.Exception, match="enough"):
+                app.gateway.settle()
 
 
 class TestStop:

@@ -466,3 +466,23 @@ def test_copies_of_apps_are_gone_when_their_tests_are(pair: Stranger) -> None:
             assert [it for it in gc.get_objects() if isinstance(it, Chalice)] == [chalice_app]
     """
     pair.test(test_it=body).assert_outcomes(passed=6)
+
+
+def test_what_a_disconnect_at_the_end_asks_of_another_app_still_finds_its_modules(pair: Stranger) -> None:
+    app = pair.root / "app.py"
+    app.write_text(f"{app.read_text()}\n\n@app.on_ws_disconnect()\ndef gone(event):\n    import sys; sys.gone()\n")
+    body = """
+        import sys
+        import pytest
+
+        @pytest.mark.chalice(allow="open_sockets")
+        def test_a_socket_that_is_left(chalice_gateway):
+            orders = chalice_gateway.of("services/orders").http()
+            sys.answers = []
+            sys.gone = lambda: sys.answers.append(orders.get("/").json()["lazy"])
+            chalice_gateway.websocket()
+
+        def test_its_handler_ran():
+            assert sys.answers == ["orders"]
+    """
+    pair.test(test_it=body).assert_outcomes(passed=2)

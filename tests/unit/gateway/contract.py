@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from pytest_sessionplugin.gateway.client import (
 )
 from pytest_sessionplugin.gateway.transport import Line
 from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
+from pytest_sessionplugin.gateway.vouchers import HEADER
 
 from .app import App
 
@@ -59,6 +61,13 @@ class Http:
         assert headers["Authorization"] == "Bearer two"
         assert (headers["accept"], headers["user-agent"]) == ("text/html", "mine")
         assert not {"Accept", "User-Agent"} & set(headers)
+
+    def test_a_host_of_the_test_is_the_only_one(self, gateway: Gateway) -> None:
+        event = gateway.http(headers={"host": "chat.example"}).get("/echo").json()
+        assert [value for name, value in event["multiValueHeaders"].items() if name.lower() == "host"] == [
+            ["chat.example"]
+        ]
+        gateway.websocket(headers={"Host": "chat.example"}).close()
 
     def test_a_response_has_status_headers_and_body(self, gateway: Gateway) -> None:
         response = gateway.http().get("/echo")
@@ -166,6 +175,11 @@ class Authorizers:
         assert "authorizer" in http.get("/cognito", claims={}).json()["requestContext"]
         assert "authorizer" not in http.get("/cognito").json()["requestContext"]
 
+    def test_claims_are_not_lost_to_a_header_that_looks_like_theirs(self, gateway: Gateway) -> None:
+        event = gateway.http(claims={"sub": "bob"}, headers={HEADER: "guessed"}).get("/guarded/x").json()
+        assert event["requestContext"]["authorizer"]["principalId"] == "bob"
+        assert HEADER.lower() not in {name.lower() for name in event["headers"]}
+
     @pytest.mark.parametrize(
         ("method", "path", "claims", "why"),
         [
@@ -272,6 +286,17 @@ class WebSockets:
             with pytest.raises(AssertionError, match=r"(?s)expected .*'ack'.*on this socket:.*sent  echo"):
                 ws.expect("ack", seq=1)
 
+    def test_a_frame_that_was_not_expected_is_shown_without_the_tokens_in_it(self, gateway: Gateway) -> None:
+        token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmVk"
+        with gateway.websocket() as ws:
+            for _ in range(2):
+                ws.send_text(f'echo {{"type": "a", "token": "{token}"}}')
+            with pytest.raises(AssertionError, match="eyJ…") as expected:
+                ws.expect("b", token=token)
+            with pytest.raises(AssertionError, match="eyJ…") as nothing:
+                ws.receive_nothing()
+        assert token not in f"{expected.value} {nothing.value}"
+
     def test_an_error_of_the_function_is_a_frame(self, gateway: Gateway) -> None:
         with gateway.websocket() as ws:
             for message in ("raise no", "late", 'return {"statusCode": 200, "x": 1}', 'return {"body": "x"}'):
@@ -346,6 +371,27 @@ class WebSockets:
         with gateway.websocket() as ws:
             ws.send_text("echo héé", frame_bytes=1)
             assert ws.receive_text() == "héé"
+
+
+class SlowClients:
+    def test_posts_are_429_while_more_waits_than_a_line_holds_and_only_then(self, gateway: Gateway, app: App) -> None:
+        with gateway.websocket() as ws:
+            gateway.stall(connection_id(ws))
+            posted = [app.manage("POST", connection_id(ws), "x" * 131_072).status for _ in range(130)]
+            assert posted == [200] * 129 + [429]
+            gateway.resume(connection_id(ws))
+            assert app.manage("POST", connection_id(ws), "y").status == 200
+            assert [len(ws.receive_text()) for _ in range(130)] == [131_072] * 129 + [1]
+
+    def test_what_waits_for_one_that_leaves_is_dropped(self, gateway: Gateway, app: App) -> None:
+        ws = gateway.websocket()
+        gateway.stall(connection_id(ws))
+        app.manage("POST", connection_id(ws), "x")
+        ws.close()
+        gateway.resume(connection_id(ws))
+        gateway.settle()
+        with pytest.raises(ConnectionClosed):
+            ws.receive_text()
 
 
 class Closing:
@@ -497,6 +543,11 @@ class Endings:
                 ws.receive_text()
             assert "Internal server error" in ws.receive_text()
 
+    def test_a_function_that_exits_ends_no_more_than_its_process_would(self, gateway: Gateway, app: App) -> None:
+        app.api_handler = lambda event: sys.exit("no more")  # type: ignore[method-assign]
+        assert gateway.http().get("/echo").status_code == 502
+        gateway.settle()
+
 
 class Trace:
     def test_has_what_crossed_the_gateway_in_order(self, gateway: Gateway) -> None:
@@ -591,7 +642,7 @@ def in_parallel(function: Any, arguments: Any) -> None:
         raise errors[0]
 
 
-class GatewayContract(Http, Authorizers, WebSockets, Closing, Functions, Endings, Trace, Threads):
+class GatewayContract(Http, Authorizers, WebSockets, SlowClients, Closing, Functions, Endings, Trace, Threads):
     """Subclass it with a fixture `gateway`, made of the fixture `app`."""
 
     @pytest.fixture
