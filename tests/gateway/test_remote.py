@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from pytest_sessionplugin.gateway.client import (
     ConnectionClosed,
@@ -190,6 +191,29 @@ def test_a_handshake_that_nobody_understands_is_a_sentence(answer: bytes, senten
     expected = rf"^127\.0\.0\.1:\d+ cannot be reached: .*{sentence}"
     with answering(answer) as urls, remote(urls) as gateway, pytest.raises(Unreachable, match=expected):
         gateway.websocket(token=JWT)
+
+
+def test_what_api_gateway_never_sends_is_no_reason_to_fall_over() -> None:
+    """A pong that nobody asked for, a binary message, one of 1 MB, and an end in the middle of a frame."""
+
+    def misbehaves(peer: ServerConnection) -> None:
+        peer.pong(b"not a number")
+        peer.send(b"binary")
+        peer.send("x" * 1_000_000)
+        peer.socket.sendall(b"\x81\x7e\x01\x00abc")
+        peer.socket.shutdown(socket.SHUT_RDWR)
+
+    with serve(misbehaves, "127.0.0.1", 0, compression=None) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        with remote(Urls("", f"ws://127.0.0.1:{server.socket.getsockname()[1]}")) as gateway:
+            ws = gateway.websocket()
+            assert [len(ws.receive_text()) for _ in range(2)] == [6, 1_000_000]
+            with pytest.raises(ConnectionClosed) as closed:
+                ws.receive_text()
+        server.shutdown()
+        serving.join(10)
+    assert closed.value.code == 1006
 
 
 @pytest.mark.parametrize("length", ["", "Content-Length: 1000\r\n"])
