@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit lowest check bench clean
+.PHONY: help setup serve test unit wheel lowest check bench clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,11 +19,14 @@ setup: .venv/.ready  ## .venv with everything in it, the command included
 serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests, a process for each core
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: setup  ## all tests but those of the wheel, a process for each core
+	$(BIN)/python -m pytest -n auto --ignore tests/packaging
 
 unit: setup  ## the tests that need neither AWS nor sockets
 	$(BIN)/python -m pytest tests/unit
+
+wheel: setup  ## builds the wheel, installs it as a stranger does, and tests another team's project with it
+	$(BIN)/python -m pytest tests/packaging
 
 lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest versions that it supports
 	.venv-lowest/bin/python -m pytest -n auto tests/unit tests/plugin

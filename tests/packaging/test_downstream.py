@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.packaging.environment import Environment
-
-pytestmark = pytest.mark.xdist_group("packaging")  # one process, as the environments are costly
 
 HERE = "sessionplugin: target {target}, project {project} (default), stage dev (default)"
 

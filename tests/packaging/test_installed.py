@@ -9,8 +9,6 @@ import pytest
 
 from tests.packaging.environment import Environment
 
-pytestmark = pytest.mark.xdist_group("packaging")  # one process, as the environments are costly
-
 HEAVY = {"moto", "boto3", "botocore", "chalice", "jwt", "cryptography"}
 
 MODULES = """

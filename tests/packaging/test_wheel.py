@@ -11,14 +11,11 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.packaging.conftest import REPOSITORY
-
-pytestmark = pytest.mark.xdist_group("packaging")  # one process, as the environments are costly
 
 
 def test_the_wheel_holds_the_plugin_and_nothing_else(wheel: Path) -> None:
