@@ -72,7 +72,7 @@ def told_apart() -> Iterator[None]:
                 become(apart)
                 run()
 
-            thread.run = run_in_its_app  # type: ignore[method-assign]
+            thread.run = run_in_its_app  # type: ignore[method-assign]  # this one thread
         start(thread)
 
     def import_in_its_app(name: str, package: str | None = None) -> ModuleType:
@@ -81,13 +81,13 @@ def told_apart() -> Iterator[None]:
 
     for environ in environs:
         environ._data = _Variables(process)
-    threading.Thread.start = start_in_its_app  # type: ignore[method-assign,assignment]
+    threading.Thread.start = start_in_its_app  # type: ignore[method-assign,assignment]  # put back below
     importlib.import_module = import_in_its_app
     try:
         yield
     finally:
         importlib.import_module = import_module
-        threading.Thread.start = start  # type: ignore[method-assign]
+        threading.Thread.start = start  # type: ignore[method-assign]  # as it was
         for environ in environs:
             environ._data = process
 
