@@ -17,7 +17,7 @@ from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.remote import Remote
 from pytest_sessionplugin.gateway.values import Observed
-from pytest_sessionplugin.kit import ChaliceMark
+from pytest_sessionplugin.mark import ChaliceMark
 from pytest_sessionplugin.tokens import TokenSettings
 from pytest_sessionplugin.trace import render
 

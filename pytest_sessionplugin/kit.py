@@ -1,33 +1,26 @@
-"""What one test has of the kit: opened as it asks, closed in reverse at its end. Knows no pytest.
-
-A Setups lasts for the session, and holds what is costly: projects with their imported apps, keys, tables. A Kit is
-one test's view of it.
-"""
+"""What one test has of the kit: opened as it asks, closed in reverse at its end. Knows no pytest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin import strict, targets
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
-from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.mark import ChaliceMark
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
-from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.schedules import Rota, usual_events
+from pytest_sessionplugin.setups import Setup, Setups
 from pytest_sessionplugin.tokens import Tokens
 from pytest_sessionplugin.trace import AppLog, asked_of_aws, render, render_several
 
@@ -36,129 +29,11 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.apart import View
     from pytest_sessionplugin.aws.moto_internals import Aws
-    from pytest_sessionplugin.aws.tables import Seed, Tables
-    from pytest_sessionplugin.aws.template import TableSpec
+    from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.clock import Agenda, Clock
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.processes import Processes
-
-
-ISOLATIONS = ("app", "function")
-"""What has an app of its own: all functions together, or each of them."""
-
-
-@dataclass(frozen=True)
-class ChaliceMark:
-    """What a test asks for with `@pytest.mark.chalice`."""
-
-    fresh: bool = False  # an app of its own, imported for this test
-    env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; needs an app of its own
-    allow: frozenset[str] = frozenset()  # of strict.SWITCHES
-    isolation: str | None = None  # one of ISOLATIONS; None: as around it, or else the first
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        fresh: bool = False,
-        env: Mapping[str, str] | None = None,
-        allow: str | Iterable[str] = (),
-        isolation: str | None = None,
-    ) -> ChaliceMark:
-        if not isinstance(allow, Iterable):
-            raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
-        if env is not None and not (isinstance(env, Mapping) and _are_texts(env)):
-            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
-        switches = frozenset([allow] if isinstance(allow, str) else allow)
-        if unknown := switches - set(strict.SWITCHES):
-            raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(strict.SWITCHES)}")
-        if isolation not in (None, *ISOLATIONS):
-            raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
-        return cls(fresh or bool(env), dict(env or {}), switches, isolation)
-
-    def over(self, outer: ChaliceMark) -> ChaliceMark:
-        """Those of a test over those of its class or module."""
-        env = {**outer.env, **self.env}
-        return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
-
-    @property
-    def each_its_own(self) -> bool:
-        """Whether each function has an app of its own."""
-        return self.isolation == "function"
-
-
-def _are_texts(variables: Mapping[Any, Any]) -> bool:
-    return all(isinstance(text, str) for pair in variables.items() for text in pair)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A project and its AWS, as every test finds them."""
-
-    project: Project
-    memory: Memory
-    variables: Mapping[str, str]  # an app that was imported under others is not this setup's
-
-
-class Setups:
-    """The setups of a session: one for each project, and for each way in which its tests set it up."""
-
-    def __init__(self, stage: str, rootdir: Path) -> None:
-        self._stage = stage
-        self._rootdir = rootdir
-        self._projects: dict[Path, Project] = {}
-        self._setups: dict[object, tuple[Setup, object]] = {}
-        self._neighbours: dict[Path, Setup] = {}
-
-    def find(self, path: str | os.PathLike[str]) -> Path:
-        """The folder of a project, which may be given from the rootdir."""
-        if not isinstance(path, str | os.PathLike):
-            raise ProjectError(self._rootdir, f"a project is a folder, the path of one, not {path!r}.")
-        return (self._rootdir / path).resolve()
-
-    @staticmethod
-    def checked(variables: Mapping[str, str]) -> Mapping[str, str]:
-        """What the fixture chalice_env gives, which anybody may write."""
-        if not isinstance(variables, Mapping) or not _are_texts(variables):
-            raise SessionPluginError(
-                f"the fixture chalice_env gives {variables!r}; it must be a mapping of texts to texts."
-            )
-        return variables
-
-    def neighbour(self, root: Path) -> Setup:
-        """A project beside the one in test: what its own files say, and nothing that fixtures override."""
-        if root not in self._neighbours:
-            project = Project(root, self._stage)
-            self._neighbours[root] = Setup(project, Memory(project), {})
-        return self._neighbours[root]
-
-    def project(self, root: Path) -> Project:
-        if root not in self._projects:
-            self._projects[root] = Project(root, self._stage, self._rootdir)
-        return self._projects[root]
-
-    def setup(
-        self,
-        root: Path,
-        variables: Mapping[str, str],
-        specs: Mapping[str, TableSpec],
-        seed: Seed,
-    ) -> Setup:
-        """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
-        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
-            if given is None:
-                raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
-        key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
-        if key not in self._setups:
-            project = self.project(root)
-            memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._setups[key] = Setup(project, memory, dict(variables)), (specs, seed)
-        return self._setups[key][0]
-
-    def close(self) -> None:
-        for setup in (*(setup for setup, _ in self._setups.values()), *self._neighbours.values()):
-            setup.memory.tokens.close()
 
 
 class Kit:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client import Gateway
     from pytest_sessionplugin.gateway.values import Api, Manage, Reply
-    from pytest_sessionplugin.kit import Kit, Setup, Setups
+    from pytest_sessionplugin.kit import Kit
+    from pytest_sessionplugin.setups import Setup, Setups
     from pytest_sessionplugin.tokens import Tokens
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.clock import Clock
     from pytest_sessionplugin.deployed import Deployed
     from pytest_sessionplugin.gateway.client import Gateway
-    from pytest_sessionplugin.kit import Kit, Setups
+    from pytest_sessionplugin.kit import Kit
+    from pytest_sessionplugin.setups import Setups
     from pytest_sessionplugin.tokens import Tokens
 
 HOOK.install()
@@ -307,7 +308,7 @@ def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
 
 
 def _setups(config: pytest.Config) -> Setups:
-    from pytest_sessionplugin.kit import Setups
+    from pytest_sessionplugin.setups import Setups
 
     return config.stash.setdefault(SETUPS, Setups(config.stash[OPTIONS].stage.value, config.rootpath))
 
@@ -323,7 +324,7 @@ def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
 def _mark(item: pytest.Item) -> Any:
     from dataclasses import fields
 
-    from pytest_sessionplugin.kit import ChaliceMark
+    from pytest_sessionplugin.mark import ChaliceMark
 
     mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sessionplugin.deployed import Deployed, StageGateway
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
-from pytest_sessionplugin.kit import ChaliceMark
+from pytest_sessionplugin.mark import ChaliceMark
 
 TARGET = "https://a.example/api,wss://b.example/api"
 

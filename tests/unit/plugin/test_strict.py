@@ -7,7 +7,7 @@ import pytest
 from pytest_sessionplugin import strict
 from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.errors import BlockedCall
-from pytest_sessionplugin.kit import ChaliceMark
+from pytest_sessionplugin.mark import ChaliceMark
 
 FAULT = Fault("dynamodb", Kind.UNREACHABLE)
 BLOCKED = BlockedCall("translate", "ListLanguages", "nothing emulates it.")
