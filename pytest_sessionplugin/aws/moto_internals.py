@@ -30,6 +30,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.moto_rows import TimedRows
 from pytest_sessionplugin.aws.moto_sources import MotoSources
 from pytest_sessionplugin.aws.outlived import Outlived
 from pytest_sessionplugin.aws.wire import Answer
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.ttl import Rows
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
-
-BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
-"""Who removed a row ("DynamoDB Streams and Time to Live" in the developer guide)."""
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """What moto holds: each service's BackendDict, with its backends by account."""
@@ -202,35 +200,6 @@ def _extra(error: ImportError) -> str:
     return "all"
 
 
-class TimedRows:
-    """What moto holds in tables with TTL, of any account and region, as `ttl.Rows` describes it."""
-
-    def __init__(self, lock: threading.RLock) -> None:
-        self._lock = lock
-
-    def ends(self) -> list[float]:
-        with self._lock:
-            return [end for _, _, end in self._all()]
-
-    def remove(self, ended: Callable[[float], bool]) -> None:
-        with self._lock:
-            for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
-                table.delete_item(item.hash_key, item.range_key)
-                if table.stream_shard is not None:
-                    table.stream_shard.items[-1].record["userIdentity"] = BY_TTL
-
-    def _all(self) -> Iterator[tuple[Any, Any, float]]:
-        """Table, row, and the number in its TTL attribute."""
-        for table in _dynamodb_tables():
-            if table.ttl["TimeToLiveStatus"] == "ENABLED":
-                name, ranged = table.ttl["AttributeName"], table.has_range_key
-                for at_hash_key in table.items.values():
-                    for item in at_hash_key.values() if ranged else [at_hash_key]:
-                        value = item.attrs.get(name)
-                        if value is not None and value.type == "N":
-                            yield table, item, float(value.value)
-
-
 def _through_open_door(request: Any, **_: Any) -> Any:
     if HOOK.door is None:
         raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
@@ -266,14 +235,6 @@ def _instances() -> list[Any]:
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
-
-
-def _dynamodb_tables() -> Iterator[Any]:
-    for backends in _instances():
-        if backends.service_name == "dynamodb":
-            for account in backends.values():
-                for backend in account.values():
-                    yield from backend.tables.values()
 
 
 def _contents() -> Contents:
