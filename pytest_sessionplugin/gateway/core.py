@@ -116,6 +116,10 @@ class GatewayCore:
             case _:
                 raise TypeError(f"{event!r} is no input")
 
+    def call(self, request: Request, now: float) -> Manage | None:
+        """The call of @connections that a request to the WebSocket API is, if it is one."""
+        return management.received(request, self._api, now) if management.is_call(request) else None
+
     def manage(self, call: Manage, now: float) -> Reply:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
         target = management.read_call(call, self._api)

@@ -137,10 +137,16 @@ class Driver:
             self._core.check_claims(method, target.partition("?")[0], claims)
             return self._vouchers.issue(claims)
 
-    def manage(self, call: Manage) -> Reply:
+    def call(self, request: Request) -> Manage | None:
+        """The call of @connections that a request over the network is, if it is one; its signature is checked."""
+        with self.changed:
+            return self._core.call(request, self._clock())
+
+    def manage(self, call: Manage, fault: Reply | None = None) -> Reply:
+        """`fault` is answered in place of what the core would."""
         with self.changed:
             now = self._clock()
-            reply = self._core.manage(call, now)
+            reply = fault or self._core.manage(call, now)
             if self._observe is not None:
                 self._observe(Observed(now, call, reply))
             self._drain(now)

@@ -18,7 +18,7 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -64,14 +64,18 @@ class Server:
         observe: Observe | None = None,
         grace: float = 5.0,
         beside: Server | None = None,
+        fault: Callable[[Manage], Reply | None] | None = None,
     ) -> None:
         """`grace`: seconds that stop() gives the handlers that are running. `beside`: another server of the same
-        process; they are quiet only together.
+        process; they are quiet only together. `fault`: what a signed call of @connections over the network is
+        answered with by a fault, if it meets one.
         """
         self._host, self._ports = host, (http_port, websocket_port)
         self._grace = grace
         neighbour = beside._board if beside is not None else None
-        self._board: Switchboard = Switchboard(api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour)
+        self._board: Switchboard = Switchboard(
+            api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour, fault=fault
+        )
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[Any]] = set()
