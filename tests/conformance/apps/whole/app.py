@@ -271,6 +271,8 @@ def judge(request: AuthRequest) -> Any:
         return policy("Allow", request.method_arn, context)
     if order == "deny":
         return policy("Deny", "*", context)
+    if order == "large":
+        return policy("Allow", "*", {"padding": "x" * int(rest.split()[0])})
     if order == "raise":
         raise RuntimeError(rest)
     if order == "return":
