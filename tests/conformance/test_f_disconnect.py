@@ -39,9 +39,10 @@ def test_f1_disconnect_runs_after_the_socket_is_closed(whole: Client, by: str) -
 def test_f2_what_disconnect_returns_is_seen_by_nobody(whole: Client, steps: list[Any]) -> None:
     """What $disconnect returns or raises has no effect on any client."""
     socket, witness = whole.watched()
-    at_disconnect(whole, socket, *steps)
+    at_disconnect(whole, socket, ["info", "self"], *steps)
     socket.close()
     witness.report("disconnect")
+    assert witness.outcome("info") == "WebsocketDisconnectedError"
     assert socket.wire.rest() == b""
     assert witness.works()
 
