@@ -108,14 +108,19 @@ class Switchboard:
         fault = self._fault(call) if self._fault is not None and call.denied is None else None
         return self.driver.manage(call, fault)
 
-    def settle(self, seconds: float, connection_id: str | None = None, arrived: int = 0) -> None:
+    def settle(
+        self, seconds: float, connection_id: str | None = None, arrived: int = 0, but: Collection[str] = ()
+    ) -> None:
         """Waits until no handler runs and every frame is written. Raises NotQuiet, and what a handler raised to end
         the test.
 
         For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
+        Invocations that are named after `but` may go on.
         """
 
         def enough() -> bool:
+            if but and self.driver.runs_only(but) and not self._unwritten:
+                return True
             if connection_id is None:
                 return False
             line = self.connections.get(connection_id)
