@@ -26,7 +26,10 @@ MAX_BODY = 65_536  # bytes
 SETTLE = 5.0  # seconds
 IDLE = 60.0  # seconds for which a connection is kept
 
-TIME_STANDS = "only the gateway's time has moved: for that of the app, pip install 'pytest-sessionplugin[clock]' where it is served."
+TIME_STANDS = (
+    "only the gateway's time has moved: the app's does, too, "
+    "where it is served with time-machine: pip install 'pytest-sessionplugin[clock]'"
+)
 
 Answer = tuple[int, Mapping[str, Any]]
 

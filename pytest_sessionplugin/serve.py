@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +96,13 @@ def served(
         )
         aws.door.gateway = server
         faults.site = Site(function_names(app), server)
-        control: Control | None = None
-        if control_port is not None:
-            expiry = [] if endpoint else [TimeToLive(aws.rows, clock=moved)]
-            control = Control(Steering(server, faults, moved, lambda: expiry), host, control_port)
-        with server, Timer(schedules(app), functions, aws.region), control or nullcontext():
-            url = control.url if control is not None else None
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, url)
+        expiry = [] if endpoint else [TimeToLive(aws.rows, clock=moved)]
+        with server, Timer(schedules(app), functions, aws.region), ExitStack() as controlled:
+            control = None
+            if control_port is not None:
+                steering = Steering(server, faults, moved, lambda: expiry)
+                control = controlled.enter_context(Control(steering, host, control_port)).url
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, control)
 
 
 @contextmanager
