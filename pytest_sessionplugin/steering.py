@@ -69,23 +69,18 @@ class Steering:
             until = self._time() + seconds
             before = self._server.under_way()
 
+            def settle() -> None:
+                self._server.quiet(PATIENCE, before)
+
             def go_to(moment: float) -> None:
                 nonlocal before
+                settle()  # once more: the server also looks at its deadlines by itself
                 before = self._server.under_way()
-                self._go_to(moment)
+                self._time.move(moment - self._time())
+                self._server.move_ahead(self._time.ahead)
 
-            walk(
-                [self._server, *self._agendas()],
-                until=until,
-                now=self._time,
-                go_to=go_to,
-                settle=lambda: self._server.quiet(PATIENCE, before),
-            )
-            self._go_to(until)
-
-    def _go_to(self, moment: float) -> None:
-        self._time.move(moment - self._time())
-        self._server.move_ahead(self._time.ahead)
+            walk([self._server, *self._agendas()], until=until, now=self._time, go_to=go_to, settle=settle)
+            go_to(until)
 
     def settle(self, seconds: float) -> None:
         """Waits until no handler runs and every frame is written."""
