@@ -9,9 +9,12 @@ from __future__ import annotations
 import errno
 import json
 import math
+import socket
+import socketserver
+import sys
 import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
@@ -41,7 +44,7 @@ class Control:
         """Raises PortInUse, or OSError."""
         desk = _Desk(steering)
         try:
-            self._http = _Http((host, port), lambda *arguments: _Line(desk.answer, *arguments))
+            self._http = _Http(host, port, lambda *arguments: _Line(desk.answer, *arguments))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(host, port, "the control port") from error
@@ -130,9 +133,21 @@ class _Desk:
         return self._steering.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
+class _Http(socketserver.ThreadingTCPServer):
+    """The standard library's own for HTTP would ask a name server for the name of the host."""
+
+    allow_reuse_address = True
     block_on_close = False
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, line: Callable[..., BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), line)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that left is nobody's mistake
+            super().handle_error(request, client_address)
 
 
 class _Line(BaseHTTPRequestHandler):

@@ -394,6 +394,19 @@ class TestPort:
         with serving(root) as up:
             assert set(up.said) == {"http", "websocket", "token", "aws"}
 
+    def test_a_port_in_use_is_a_sentence(self, root: Path, up: Up) -> None:
+        taken = str(urllib.parse.urlsplit(up.said["control"]).port)
+        command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--control-port", taken]
+        done = subprocess.run(
+            [*command, "--http-port", "0", "--websocket-port", "0"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=environment(),
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"port {taken} on 127.0.0.1 is in use, so the control port cannot be served there" in done.stderr
+
     def test_it_is_for_this_machine_alone(self, root: Path) -> None:
         command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--host", "0.0.0.0"]  # noqa: S104
         done = subprocess.run(
