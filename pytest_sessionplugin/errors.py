@@ -99,6 +99,10 @@ class AuthorizerNotRun(UserWarning):
     """A route has an authorizer of a kind that cannot be run here: what a request says to it passes unverified."""
 
 
+class NoApiKey(UserWarning):
+    """A route needs an API key and the project has none: nobody can call it."""
+
+
 def cause_in_project(error: ProjectError) -> str:
     """The traceback of what the project's code raised, from its own first line on; nothing if it raised nothing."""
     if error.__cause__ is None:
