@@ -15,7 +15,7 @@ from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
-from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import GatewayWarning, OptionError, SessionPluginError
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
@@ -98,8 +98,7 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
 def told_on_stderr() -> Iterator[None]:
     """What is warned of in the block is a sentence there, and not a line of this code."""
     with warnings.catch_warnings(record=True) as warned:
-        for kind in (AuthorizerNotRun, NoApiKey):
-            warnings.simplefilter("always", kind)
+        warnings.simplefilter("always", GatewayWarning)
         yield
     for each in warned:
         sys.stderr.write(f"sessionplugin: {each.message}\n")

@@ -90,7 +90,7 @@ def read(headers: Headers, body: bytes) -> bytes:
 
 
 def _accepted(accept: str) -> str | None:
-    """The coding that a client names and likes best, gzip of equals; None if it likes its bytes plain. `*` names none."""
+    """The coding that a client names and likes best, gzip of equals; None if it likes plain bytes. `*` names none."""
     weights: dict[str, float] = {}
     for entry in accept.lower().split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))

@@ -141,7 +141,7 @@ def _patterns(statement: Mapping[str, Any], name: str) -> Patterns | None:
     if inverted and name in statement:
         return None
     value = statement.get(f"Not{name}" if inverted else name)
-    values = value if isinstance(value, list) else [value]
+    values: list[Any] = value if isinstance(value, list) else [value]
     return Patterns(tuple(values), inverted) if all(isinstance(each, str) for each in values) else None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .conftest import Stranger, write_project
+import json
+
+from .conftest import APP as APP_OF_ALL
+from .conftest import CONFIG, PYPROJECT, Stranger, write_project
 
 APP = """
 from chalice import (
@@ -38,13 +41,15 @@ def fussy(request):
     return AuthResponse(["*"], principal_id="key " + request.token)
 
 
-pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_x"])
 elsewhere = CustomAuthorizer("elsewhere", authorizer_uri="arn:aws:lambda:us-east-1:1:function:x", header="X-Token")
 
 
 def told():
     context = app.current_request.context
-    return {"authorizer": context.get("authorizer"), "user": context["identity"]["user"]}
+    authorizer = context.get("authorizer")
+    assert isinstance((authorizer or {}).pop("integrationLatency", 0), int)
+    return {"authorizer": authorizer, "user": context["identity"]["user"]}
 
 
 @app.route("/", authorizer=guard)
@@ -69,8 +74,9 @@ def enter(name):
 
 @extra.route("/fussy", authorizer=fussy)
 def by_key():
-    context = extra.current_request.context
-    return {"authorizer": context["authorizer"]}
+    authorizer = extra.current_request.context["authorizer"]
+    del authorizer["integrationLatency"]
+    return {"authorizer": authorizer}
 
 
 app.register_blueprint(extra, name_prefix="extra_")
@@ -84,6 +90,16 @@ def me():
 @app.route("/custom", authorizer=elsewhere)
 def custom():
     return told()
+
+
+@app.route("/keyed", api_key_required=True)
+def keyed():
+    return {"apiKey": app.current_request.context["identity"]["apiKey"]}
+
+
+@app.route("/keyed/long")
+def long():
+    return {"text": "x" * 2000}
 
 
 @app.route("/iam", methods=["PUT"], authorizer=IAMAuthorizer())
@@ -159,14 +175,56 @@ def test_what_cannot_be_run_refuses_nobody_with_a_credential(chalice_gateway):
     assert [http.get("/me").status_code, http.get("/custom").status_code] == [401, 401]
     assert http.put("/iam").status_code == 403
     http = chalice_gateway.http(token="any", headers={"X-Token": "any"})
-    assert [http.get("/me").json()["authorizer"], http.put("/iam").json()["authorizer"]] == [None, None]
-    assert http.get("/custom").json()["authorizer"] is None
+    assert [http.put("/iam").json()["authorizer"], http.get("/custom").json()["authorizer"]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"token_use": "id"}, 200),
+        ({"token_use": "access"}, 401),
+        ({"token_use": "id", "iss": "https://another.test"}, 401),
+        ({"token_use": "id", "expires_in": 0}, 401),
+    ],
+)
+def test_a_user_pool_takes_its_own_tokens(chalice_gateway, jwt_tokens, chalice_clock, claims, status):
+    response = chalice_gateway.http(token=jwt_tokens("alice", **claims)).get("/me")
+    assert response.status_code == status
+    if status == 200:
+        assert response.json()["authorizer"]["claims"]["sub"] == "alice"
+        chalice_clock.advance(hours=1)
+        response = chalice_gateway.http(token=jwt_tokens("alice", expires_in=0, **claims)).get("/me")
+        assert response.json() == {"message": "The incoming token has expired"}
+
+
+def test_a_user_pool_takes_no_token_that_it_did_not_sign(chalice_gateway, jwt_tokens):
+    head, claims, signature = jwt_tokens("alice", token_use="id").split(".")
+    forged = jwt_tokens("mallory", token_use="id").split(".")[1]
+    assert chalice_gateway.http(token=f"{head}.{forged}.{signature}").get("/me").status_code == 401
+    older = jwt_tokens("alice", token_use="id")
+    jwt_tokens.rotate()
+    assert chalice_gateway.http(token=older).get("/me").status_code == 401
+    assert chalice_gateway.http(token=jwt_tokens("alice", token_use="id")).get("/me").status_code == 200
+
+
+def test_a_route_that_needs_an_api_key_takes_those_of_the_settings(chalice_gateway):
+    statuses = [chalice_gateway.http(headers={"x-api-key": key}).get("/keyed").status_code for key in ("k", "x", "")]
+    assert statuses == [200, 403, 403]
+    assert chalice_gateway.http(headers={"x-api-key": "k"}).get("/keyed").json() == {"apiKey": "k"}
+
+
+def test_answers_are_compressed_as_the_config_says(chalice_gateway):
+    response = chalice_gateway.http(headers={"Accept-Encoding": "gzip"}).get("/keyed/long")
+    assert (response.headers["content-encoding"], response.json()) == ("gzip", {"text": "x" * 2000})
+    short = chalice_gateway.http(headers={"Accept-Encoding": "gzip", "x-api-key": "k"}).get("/keyed")
+    assert "content-encoding" not in short.headers
 
 
 def test_claims_are_given_instead(chalice_gateway, asked):
     alice = chalice_gateway.http(claims={"sub": "alice", "exp": 1})
     claims = {"sub": "alice", "exp": "1"}
-    assert alice.get("/me").json()["authorizer"] == {"claims": claims}
+    date = "Thu Jan 01 00:00:01 UTC 1970"
+    assert alice.get("/me").json()["authorizer"] == {"claims": {**claims, "exp": date}}
     assert alice.get("/custom").json()["authorizer"] == {"principalId": "alice", **claims}
     assert alice.get("/rooms/hall").json()["authorizer"] == {"principalId": "alice", **claims}
     assert alice.put("/iam", claims={"user": "AIDA"}).json() == {"authorizer": None, "user": "AIDA"}
@@ -189,15 +247,37 @@ def test_what_cannot_be_run_is_said_once(request):
         request.getfixturevalue("chalice_gateway")
     (warning,) = [each for each in warned if each.category.__name__ == "AuthorizerNotRun"]
     assert str(warning.message) == (
-        "authorizers that cannot be run here: Cognito (GET /me), custom (GET /custom), IAM (PUT /iam). A request that "
-        "brings them any credential passes; chalice_gateway.http(claims={...}) gives what they would put into the "
-        "request context. Where this is known, pytest's filterwarnings takes "
+        "authorizers that cannot be run here: custom (GET /custom), which lets pass any credential; IAM (PUT /iam), "
+        "which lets pass any signature; chalice_gateway.http(claims={...}) gives what they would put into the request "
+        "context. Where this is known, pytest's filterwarnings takes "
         "ignore::pytest_sessionplugin.AuthorizerNotRun."
     )
 """
 
 
+SETTINGS = """
+[tool.sessionplugin]
+api_keys = ["k"]
+
+[tool.sessionplugin.tokens]
+algorithm = "RS256"
+issuer = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
+"""
+
+
 def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Stranger) -> None:
-    write_project(stranger.root, APP)
+    write_project(
+        stranger.root, APP, PYPROJECT.replace("\n[tool.sessionplugin.env]", f"{SETTINGS}\n[tool.sessionplugin.env]")
+    )
+    config = stranger.root / ".chalice" / "config.json"
+    config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
     result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 14 + 1)
+    result.assert_outcomes(passed=2 * 21 + 1)
+
+
+def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:
+    app = APP_OF_ALL + '\n\n@app.route("/keyed", api_key_required=True)\ndef keyed():\n    return {}\n'
+    (stranger.root / "app.py").write_text(app)
+    result = stranger.test(test_it="def test_it(chalice_gateway): pass")
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "GET /keyed need an API key, and there is none, *"])
+    assert "pytest_sessionplugin/" not in result.stdout.str()
