@@ -31,6 +31,7 @@ from chalice.app import (
 from chalice.constants import MAX_COMPRESSION_SIZE
 
 from pytest_sessionplugin.apart import Apart, become
+from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
@@ -116,6 +117,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         api_keys=project.api_keys,
         stage=project.config().api_gateway_stage or "api",
         region=region,
+        access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
     )
 
 

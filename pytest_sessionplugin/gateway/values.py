@@ -87,6 +87,7 @@ class Api:
     region: str = "us-east-1"
     account_id: str = "123456789012"
     api_keys: frozenset[str] = field(default=frozenset(), repr=False)
+    access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
 
     def numbered(self, number: int) -> Api:
         """The APIs of another app of the account, with ids of their own; 0 is the first app's."""
