@@ -62,7 +62,6 @@ _LETS_PASS = {
         "which lets pass tokens whose signature nobody here can verify, unless issuer in [tool.sessionplugin.tokens] "
         "is the user pool's and algorithm is RS256"
     ),
-    AuthorizerKind.IAM: "which lets pass any signature",
 }
 """What each kind that is not wholly emulated does not look at."""
 

@@ -175,7 +175,22 @@ def test_what_cannot_be_run_refuses_nobody_with_a_credential(chalice_gateway):
     assert [http.get("/me").status_code, http.get("/custom").status_code] == [401, 401]
     assert http.put("/iam").status_code == 403
     http = chalice_gateway.http(token="any", headers={"X-Token": "any"})
-    assert [http.put("/iam").json()["authorizer"], http.get("/custom").json()["authorizer"]] == [None, None]
+    assert http.get("/custom").json()["authorizer"] is None
+
+
+def test_a_request_that_is_signed_for_aws_passes_iam(chalice_gateway, chalice_clock):
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.session import get_session
+
+    chalice_clock.advance(hours=5)
+    request = AWSRequest("PUT", "https://chat.test/iam", headers={"Host": "chat.test"}, data=b"x")
+    SigV4Auth(get_session().get_credentials(), "execute-api", "us-east-1").add_auth(request)
+    http = chalice_gateway.http(headers=dict(request.headers.items()))
+    assert http.put("/iam", content="x").json() == {"authorizer": None, "user": "testing"}
+    assert http.put("/iam", content="y").status_code == 403
+    chalice_clock.advance(hours=1)
+    assert http.put("/iam", content="x").status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -247,9 +262,8 @@ def test_what_cannot_be_run_is_said_once(request):
         request.getfixturevalue("chalice_gateway")
     (warning,) = [each for each in warned if each.category.__name__ == "AuthorizerNotRun"]
     assert str(warning.message) == (
-        "authorizers that cannot be run here: custom (GET /custom), which lets pass any credential; IAM (PUT /iam), "
-        "which lets pass any signature; chalice_gateway.http(claims={...}) gives what they would put into the request "
-        "context. Where this is known, pytest's filterwarnings takes "
+        "authorizers that cannot be run here: custom (GET /custom), which lets pass any credential; "
+        "chalice_gateway.http(claims={...}) gives what they would put into the request context. Where this is known, pytest's filterwarnings takes "
         "ignore::pytest_sessionplugin.AuthorizerNotRun."
     )
 """
@@ -272,7 +286,7 @@ def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Strang
     config = stranger.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
     result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 21 + 1)
+    result.assert_outcomes(passed=2 * 22 + 1)
 
 
 def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:

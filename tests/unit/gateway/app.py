@@ -47,6 +47,7 @@ API = Api(
     binary_types=frozenset({"application/octet-stream"}),
     minimum_compression=100,
     api_keys=frozenset({"a-key"}),
+    access_keys={"AKID": "secret"},
 )
 
 

@@ -26,6 +26,7 @@ from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
 from pytest_sessionplugin.gateway.vouchers import HEADER
 
 from .app import App
+from .signing import signed
 
 
 def connection_id(websocket: WebSocket) -> str:
@@ -256,6 +257,24 @@ class Authorizers:
         assert response.status_code == status
         if status == 200:
             assert response.json()["requestContext"]["authorizer"]["claims"]["sub"] == "bob"
+
+    def test_a_signed_request_is_that_of_its_signer(self, gateway: Gateway) -> None:
+        http = gateway.http(headers=signed("GET", "/api/iam?a=1&b=%20", "AKID", "secret"))
+        identity = http.get("/api/iam?a=1&b=%20").json()["requestContext"]["identity"]
+        assert (identity["accessKey"], identity["sourceIp"]) == ("AKID", "127.0.0.1")
+        assert [http.get("/api/iam?a=2").status_code, gateway.http().get("/iam").status_code] == [403, 403]
+
+    def test_only_who_signs_is_told_that_there_is_nothing(self, gateway: Gateway) -> None:
+        answers = [
+            gateway.http(headers=signed("GET", "/nowhere", "AKID", "secret")).get("/nowhere"),
+            gateway.http(token="t").get("/nowhere"),
+            gateway.http().get("/nowhere"),
+        ]
+        assert [(answer.status_code, answer.headers["x-amzn-errortype"]) for answer in answers] == [
+            (404, "NotFoundException"),
+            (403, "IncompleteSignatureException"),
+            (403, "MissingAuthenticationTokenException"),
+        ]
 
     def test_a_method_without_an_authorizer_is_open(self, gateway: Gateway, app: App) -> None:
         assert "authorizer" not in gateway.http().put("/guarded/garden").json()["requestContext"]

@@ -405,12 +405,6 @@ class TestNotRun:
     def test_one_that_asks_for_the_whole_request_needs_no_token(self, desk: Desk) -> None:
         assert ask(desk, path="/whole", token=None).function == REST_FUNCTION
 
-    def test_iam_needs_a_signature_and_does_not_look_at_it(self, desk: Desk) -> None:
-        reply = turned_away(desk, "GET", "/iam", None)
-        assert (reply.status, error_type(reply)) == (403, "MissingAuthenticationTokenException")
-        assert ask(desk, path="/iam", token="AWS4-HMAC-SHA256 …").function == REST_FUNCTION
-        assert ask(desk, path="/iam", token=None, query="X-Amz-Signature=ab").function == REST_FUNCTION
-
 
 class TestClaims:
     @pytest.mark.parametrize(
