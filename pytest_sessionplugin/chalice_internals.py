@@ -114,6 +114,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         binary_types=frozenset(app.api.binary_types),
         minimum_compression=_minimum_compression(project),
         api_keys=project.api_keys,
+        max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
         stage=project.config().api_gateway_stage or "api",
         region=region,
         access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},

@@ -171,7 +171,7 @@ class GatewayCore:
     # --- HTTP
 
     def _request(self, request: Request, now: float) -> None:
-        match = rest.admit(self._router, request)
+        match = rest.admit(self._router, request, self._api)
         if match is None:
             match = iam.nowhere(request, self._router.without_stage(request.path), self._api, now)
         if isinstance(match, Reply):

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from . import shapes
 from .codings import compressed
-from .replies import HEADERS_TOO_LARGE, failure
+from .replies import HEADERS_TOO_LARGE, URL_TOO_LONG, failure
 from .results import Answer, Fault, ProxyResult
 from .values import Api, Headers, Reply, Request, Route
 
@@ -92,11 +92,13 @@ class Router:
         return None
 
 
-def admit(router: Router, request: Request) -> Match | Reply | None:
+def admit(router: Router, request: Request, api: Api) -> Match | Reply | None:
     """The route that serves this request, or the answer if it needs none; None if there is neither.
 
     An unknown path and a verb that its route does not have are the same: API Gateway knows no 405.
     """
+    if len(request.path) + len(request.query) > api.max_url:
+        return URL_TOO_LONG
     if sum(len(value) for _, value in request.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
     match = router.find(request.path)

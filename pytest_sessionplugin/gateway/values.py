@@ -83,6 +83,7 @@ class Api:
     minimum_compression: int | None = None  # bytes from which on an answer is compressed; None: none is
     rest_api_id: str = "r3stapi000"
     websocket_api_id: str = "w3bs0cket0"
+    max_url: int = 8192  # characters of path and query; an edge-optimised API has CloudFront's limit
     stage: str = "api"
     region: str = "us-east-1"
     account_id: str = "123456789012"

@@ -9,7 +9,8 @@ from .conftest import CONFIG, PYPROJECT, Stranger, write_project
 
 APP = """
 from chalice import (
-    AuthResponse, AuthRoute, Blueprint, Chalice, CognitoUserPoolAuthorizer, CustomAuthorizer, IAMAuthorizer
+    AuthResponse, AuthRoute, Blueprint, Chalice, CognitoUserPoolAuthorizer, CustomAuthorizer, IAMAuthorizer, Response,
+    UnauthorizedError,
 )
 
 app = Chalice("chat")
@@ -32,6 +33,8 @@ def guard(request):
     asked.append((request.token, request.method_arn.rpartition("/api/")[2]))
     if request.token == "nobody":
         raise Exception("Unauthorized")
+    if request.token == "failed":
+        raise UnauthorizedError("Authorization failed")
     return AuthResponse(POLICIES[request.token], principal_id="alice", context={"level": 3, "staff": True})
 
 
@@ -97,6 +100,16 @@ def keyed():
     return {"apiKey": app.current_request.context["identity"]["apiKey"]}
 
 
+@app.route("/picture")
+def picture():
+    return Response(b"\\xff\\x00", headers={"Content-Type": "image/png"})
+
+
+@app.route("/json", methods=["POST"])
+def only_json():
+    return app.current_request.json_body
+
+
 @app.route("/keyed/long")
 def long():
     return {"text": "x" * 2000}
@@ -148,6 +161,7 @@ def test_the_view_is_told_what_the_authorizer_said(get, asked):
         ("none", [403, 403, 403, 200]),
         ("literal", [403, 403, 403, 200]),
         ("nobody", [401, 401, 401, 200]),
+        ("failed", [500, 500, 500, 200]),
         ("a KeyError", [500, 500, 500, 200]),
     ],
 )
@@ -228,6 +242,28 @@ def test_a_route_that_needs_an_api_key_takes_those_of_the_settings(chalice_gatew
     assert chalice_gateway.http(headers={"x-api-key": "k"}).get("/keyed").json() == {"apiKey": "k"}
 
 
+@pytest.mark.parametrize(
+    ("accept", "status", "content"),
+    [
+        ("image/png", 200, b"\\xff\\x00"),
+        ("text/html, image/png", 200, b"/wA="),
+        ("text/html", 400, None),
+    ],
+)
+def test_what_is_binary_depends_on_what_the_client_accepts(chalice_gateway, accept, status, content):
+    response = chalice_gateway.http(headers={"Accept": accept}).get("/picture")
+    assert response.status_code == status
+    assert content in (None, response.content)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 200), ({"content-type": "application/json"}, 200), ({"Content-Type": "text/plain"}, 415)],
+)
+def test_a_route_takes_json_unless_it_says_otherwise(chalice_gateway, headers, status):
+    assert chalice_gateway.http(headers=headers).post("/json", content='{"a": 1}').status_code == status
+
+
 def test_answers_are_compressed_as_the_config_says(chalice_gateway):
     response = chalice_gateway.http(headers={"Accept-Encoding": "gzip"}).get("/keyed/long")
     assert (response.headers["content-encoding"], response.json()) == ("gzip", {"text": "x" * 2000})
@@ -263,7 +299,8 @@ def test_what_cannot_be_run_is_said_once(request):
     (warning,) = [each for each in warned if each.category.__name__ == "AuthorizerNotRun"]
     assert str(warning.message) == (
         "authorizers that cannot be run here: custom (GET /custom), which lets pass any credential; "
-        "chalice_gateway.http(claims={...}) gives what they would put into the request context. Where this is known, pytest's filterwarnings takes "
+        "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
+        "Where this is known, pytest's filterwarnings takes "
         "ignore::pytest_sessionplugin.AuthorizerNotRun."
     )
 """
@@ -286,7 +323,7 @@ def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Strang
     config = stranger.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
     result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 22 + 1)
+    result.assert_outcomes(passed=2 * 29 + 1)
 
 
 def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:

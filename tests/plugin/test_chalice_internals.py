@@ -161,7 +161,7 @@ def test_each_method_has_the_authorizer_that_it_is_deployed_with(app: Chalice, p
         app.route("/me", methods=[method], authorizer=authorizer)(lambda: None)
     with pytest.warns(
         AuthorizerNotRun,
-        match=r"Cognito \(POST /me\), which .*; custom \(PATCH /me, HEAD /me\), which lets pass any credential; chalice_gateway",
+        match=r"Cognito \(POST /me\), which .*; custom \(PATCH /me, HEAD /me\), which lets pass any credential; ",
     ):
         (route,) = describe(app, project).routes
     assert route.authorizers == {method: described for method, (_, described) in kinds.items() if described}
@@ -233,8 +233,20 @@ def test_api_keys_are_texts(app: Chalice, project: Project, keys: str) -> None:
     from pytest_sessionplugin.project import Project
 
     (project.root / "pyproject.toml").write_text(f"[tool.sessionplugin]\napi_keys = {keys}")
-    with pytest.raises(ProjectError, match="api_keys .* must be a list of texts that are not empty"):
+    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of texts that are not empty"):
         describe(app, Project(project.root))
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(None, 8192), ("EDGE", 8192), ("REGIONAL", 10_240), ("PRIVATE", 10_240)])
+def test_an_edge_optimised_api_takes_shorter_urls(app: Chalice, project: Project, kind: str | None, limit: int) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "api_gateway_endpoint_type": kind or "EDGE"}))
+    if kind is None:
+        path.write_text(json.dumps({"version": "2.0", "app_name": "chat", "stages": {"dev": {}}}))
+    assert describe(app, Project(project.root)).max_url == limit
 
 
 @pytest.mark.parametrize("size", [None, 0, 1000, 10_485_760])
