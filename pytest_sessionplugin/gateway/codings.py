@@ -16,11 +16,8 @@ from .replies import failure
 from .shapes import header
 from .values import Api, Headers, Reply, Request
 
-MAX_BODY = 10 * 1024 * 1024  # bytes, as they reach the function
-
 _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # what zlib calls them
 
-TOO_LARGE = failure(413, f"HTTP content length exceeded {MAX_BODY} bytes.", "RequestTooLargeException")
 UNSUPPORTED = failure(415, "Unsupported Media Type", "UnsupportedMediaTypeException")
 
 
@@ -32,22 +29,22 @@ class TooLong(ValueError):
     """A body is longer, once it is decompressed, than it may be."""
 
 
-def plain(request: Request) -> Request | Reply:
+def plain(request: Request, longest: int) -> Request | Reply:
     """The request with its body decompressed; 413 or 415 if that cannot be. Its headers stay.
 
-    No more than MAX_BODY is ever decompressed.
+    The body may have `longest` bytes, and no more are ever decompressed.
     """
     coding = (header(request.headers, "content-encoding") or "identity").strip().lower()
     if coding != "identity" and coding not in _WINDOW:
         return UNSUPPORTED
-    if len(request.body) > MAX_BODY:
-        return TOO_LARGE
+    if len(request.body) > longest:
+        return _too_large(longest)
     if coding == "identity" or not request.body:
         return request
     try:
-        return replace(request, body=decompressed(request.body, coding, MAX_BODY))
+        return replace(request, body=decompressed(request.body, coding, longest))
     except TooLong:
-        return TOO_LARGE
+        return _too_large(longest)
     except NotEncoded:
         return UNSUPPORTED
 
@@ -87,6 +84,10 @@ def read(headers: Headers, body: bytes) -> bytes:
         return decompressed(body, coding)
     except NotEncoded:
         return body
+
+
+def _too_large(longest: int) -> Reply:
+    return failure(413, f"HTTP content length exceeded {longest} bytes.", "RequestTooLargeException")
 
 
 def _accepted(accept: str) -> str | None:

@@ -177,7 +177,7 @@ class GatewayCore:
         if isinstance(match, Reply):
             self._respond(request, match)
             return
-        plain = codings.plain(request)
+        plain = codings.plain(request, rest.MAX_BODY)
         if isinstance(plain, Reply):
             self._respond(request, plain)
             return

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 import h11
 
 from . import upgrade
-from .codings import MAX_BODY
 from .replies import failure
+from .rest import MAX_BODY
 from .values import Closed, Handshake, Headers, Reply, Request
 from .websocket_line import NO_CLOSE_FRAME, WebSocketLine
 

@@ -21,6 +21,7 @@ from .replies import HEADERS_TOO_LARGE, URL_TOO_LONG, failure
 from .results import Answer, Fault, ProxyResult
 from .values import Api, Headers, Reply, Request, Route
 
+MAX_BODY = 10 * 1024 * 1024  # bytes
 MAX_HEADERS = 10_240  # bytes, all values together
 
 # What a function may not set: API Gateway renames it. "Amazon API Gateway important notes".

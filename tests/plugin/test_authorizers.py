@@ -284,6 +284,16 @@ def test_claims_are_given_instead(chalice_gateway, asked):
         alice.post("/rooms/hall")
 
 
+def test_a_policy_is_kept_for_300_seconds_of_the_clock(get, asked, chalice_clock):
+    assert [get("/rooms/hall", "root").status_code, get("/", "root").status_code] == [403, 200]
+    chalice_clock.advance(seconds=299)
+    get("/", "root")
+    assert len(asked) == 1
+    chalice_clock.advance(seconds=1)
+    get("/", "root")
+    assert len(asked) == 2
+
+
 def test_the_policies_of_one_test_are_not_those_of_the_next(get, asked):
     assert get("/", "all").status_code == 200
     assert len(asked) == 1
@@ -323,7 +333,7 @@ def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Strang
     config = stranger.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
     result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 29 + 1)
+    result.assert_outcomes(passed=2 * 30 + 1)
 
 
 def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:

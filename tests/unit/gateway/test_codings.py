@@ -10,9 +10,18 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.codings import MAX_BODY, NotEncoded, decompressed
+from pytest_sessionplugin.gateway.codings import NotEncoded, decompressed
 from pytest_sessionplugin.gateway.responses import Response
-from pytest_sessionplugin.gateway.values import Invoke, Reply, Request, Respond
+from pytest_sessionplugin.gateway.rest import MAX_BODY
+from pytest_sessionplugin.gateway.values import (
+    Authorizer,
+    AuthorizerKind,
+    Invoke,
+    Reply,
+    Request,
+    Respond,
+    Route,
+)
 
 from .desk import API, Desk, only
 
@@ -85,6 +94,15 @@ class TestRequest:
             tracemalloc.stop()
         assert reply.status == 413
         assert peak < 3 * MAX_BODY
+
+    def test_reaches_it_plain_past_an_authorizer_too(self) -> None:
+        guard = Authorizer(AuthorizerKind.BUILT_IN, "guard")
+        desk = Desk(replace(API, routes=(Route("/rooms", frozenset({"POST"}), authorizers={"POST": guard}),)))
+        request = sent(GZIPPED, "gzip")
+        asked = only(desk.receive(replace(request, headers=(*request.headers, ("Authorization", "t")))), Invoke)
+        statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        policy = {"principalId": "alice", "policyDocument": {"Statement": statement}}
+        assert only(desk.answer(asked, policy), Invoke).event["body"] == TEXT.decode()
 
     def test_to_nowhere_is_not_read(self) -> None:
         request = replace(sent(TEXT, "gzip"), path="/nowhere")

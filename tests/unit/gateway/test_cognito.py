@@ -165,6 +165,12 @@ def test_claims_are_texts_dates_in_words_and_lists_with_commas() -> None:
     }
 
 
+def test_what_is_no_moment_is_no_date() -> None:
+    effect = answered(jwt({**CLAIMS, "iat": True}))
+    assert isinstance(effect, Invoke)
+    assert effect.event["requestContext"]["authorizer"]["claims"]["iat"] == "true"
+
+
 def test_a_moment_that_no_calendar_has_stays_a_number() -> None:
     effect = answered(jwt({**CLAIMS, "exp": 1e30}))
     assert isinstance(effect, Invoke)
