@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -37,7 +38,7 @@ def judge(authorizer: Authorizer, token: str, now: float) -> Grant | Reply:
     expires = claims.get("exp")
     if not isinstance(expires, (int, float)) or claims.get("token_use") != ("access" if authorizer.scopes else "id"):
         return UNAUTHORIZED
-    if expires <= now:
+    if not now < expires < math.inf:  # Python reads NaN and Infinity, which are no JSON
         return EXPIRED
     if authorizer.scopes and not set(authorizer.scopes) & set(str(claims.get("scope", "")).split()):
         return UNAUTHORIZED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_what_is_no_token_of_a_pool_is_401(token: str) -> None:
     assert ("x-amzn-ErrorType", "UnauthorizedException") in reply.headers
 
 
-@pytest.mark.parametrize("seconds", [0, -1])
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf])
 def test_one_that_has_expired_is_401_and_says_so(seconds: float) -> None:
     reply = answered(jwt({**CLAIMS, "exp": NOON + seconds}))
     assert isinstance(reply, Reply)
