@@ -16,11 +16,11 @@ from .shapes import IDENTITY, header
 from .values import Api, AuthorizerKind, Claims, Grant, Reply, Request, Route
 
 
-def examine(request: Request, match: Match, api: Api, now: float) -> Grant | Reply | Question:
+def examine(request: Request, match: Match, api: Api, now: float, signers_now: float) -> Grant | Reply | Question:
     """What can be said of a request before anybody is asked. Raises ValueError as claimed() does.
 
-    `request` is as it was sent, since that is what was signed. A custom authorizer cannot be run here: it lets pass
-    whoever brings a credential.
+    `request` is as it was sent, since that is what was signed, at the time that its signer has. A custom authorizer
+    cannot be run here: it lets pass whoever brings a credential.
     """
     if request.claims is not None:
         return claimed(match.route, request.method, request.claims)
@@ -28,7 +28,7 @@ def examine(request: Request, match: Match, api: Api, now: float) -> Grant | Rep
     if authorizer is None:
         return Grant()
     if authorizer.kind is AuthorizerKind.IAM:
-        return iam.judge(request, api, now)
+        return iam.judge(request, api, signers_now)
     token = header(request.headers, authorizer.header.lower()) if authorizer.header else None
     if authorizer.header is not None and not token:
         return UNAUTHORIZED
