@@ -139,7 +139,7 @@ class Kit:
 
         processes = self.processes  # opened before any gateway: what one still runs when it is closed finds its modules
         project, app = of.setup.project, process.app
-        api = describe(app, project, of.setup.memory.region).numbered(number)
+        api = describe(app, project, of.setup.memory.region, of.setup.memory.tokens).numbered(number)
         each = processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
         healthy = Functions(app, project, api, each or (lambda function: process))
         prefix = f"{of.name}:" if number else ""

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import AuthorizerNotRun, NotOnThisTarget, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import GatewayWarning, NotOnThisTarget, OptionError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -35,7 +35,7 @@ OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
-KNOWN = (SessionPluginError, AuthorizerNotRun)
+KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
 
 

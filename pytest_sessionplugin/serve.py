@@ -18,7 +18,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.ttl import TimeToLive
-from pytest_sessionplugin.errors import AuthorizerNotRun, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import GatewayWarning, OptionError, SessionPluginError
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.moved_time import MovedTime
@@ -81,7 +81,7 @@ def served(
 
         app = project.load()
         with told_on_stderr():
-            api = describe(app, project, aws.region)
+            api = describe(app, project, aws.region, tokens)
         healthy = Functions(app, project, api)
         functions = shown(FaultyFunctions(healthy, healthy.names, faults, api.websocket.get("$disconnect")))
         server = Server(
@@ -139,7 +139,7 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
 def told_on_stderr() -> Iterator[None]:
     """What is warned of in the block is a sentence there, and not a line of this code."""
     with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", AuthorizerNotRun)
+        warnings.simplefilter("always", GatewayWarning)
         yield
     for each in warned:
         sys.stderr.write(f"sessionplugin: {each.message}\n")
