@@ -70,10 +70,10 @@ class Steering:
         if not 0 < seconds <= FARTHEST:
             raise SessionPluginError(f"time moves forwards, and by {FARTHEST:.0f} seconds at most, not by {seconds:g}.")
         with self._moving:
+            until = self._time() + seconds  # before anything is waited for, which takes time too
             self._server.hear()
             with suppress(NotQuiet):
                 self._server.quiet(grace)
-            until = self._time() + seconds
             before = self._server.under_way()
 
             def settle() -> None:
