@@ -17,6 +17,7 @@ from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.lambda_service import LambdaService
 from pytest_sessionplugin.mark import ChaliceMark
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.schedules import Rota, usual_events
@@ -51,6 +52,7 @@ class Kit:
         self._log = AppLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
+        self.lambdas = LambdaService()
         self.neighbours = Neighbours(self, setups)
         self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
         self.before = dict(os.environ)
@@ -147,10 +149,12 @@ class Kit:
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
-        self.aws.door.gateway = self._hosts
+        self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)
+        self.aws.door.gateway, self.aws.door.functions = self._hosts, self.lambdas
         self.calls.functions = self._hosts.functions
         gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
         gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region)
+        gateway.waiting = lambda: self.lambdas.retries.waiting
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway
@@ -185,7 +189,7 @@ class Kit:
         agendas: list[Agenda] = []
         if schedules:
             agendas.append(self._rota())
-        agendas += self.gateways.values()
+        agendas += [*self.gateways.values(), self.lambdas.retries]
         if "aws" in self.__dict__:
             agendas.append(TimeToLive(self.aws.rows, self.clock.ttl_lag))
         return agendas
@@ -224,7 +228,7 @@ class Kit:
     def trace(self) -> str:
         """What crossed the gateways, was asked of AWS and was logged, to be read."""
         traces = {name: gateway.trace for name, gateway in self.gateways.items()}
-        notes = [*self._log.notes, *asked_of_aws(self.calls.attempts)]
+        notes = [*self._log.notes, *self.lambdas.notes, *asked_of_aws(self.calls.attempts)]
         if len(traces) > 1:
             return render_several(traces, notes)
         return render(traces.get(self.name, ()), notes)

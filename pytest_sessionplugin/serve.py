@@ -50,17 +50,24 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
     HOOK.install()
     endpoint = dynamodb_endpoint(os.environ)
     with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws:
+        from pytest_sessionplugin.aws.faults import Faults
         from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
         from pytest_sessionplugin.gateway.server import Server
+        from pytest_sessionplugin.invocations import FaultyFunctions
+        from pytest_sessionplugin.lambda_service import LambdaService
+        from pytest_sessionplugin.retries import Beat
         from pytest_sessionplugin.schedules import Timer
 
         app = project.load()
         with told_on_stderr():
             api = describe(app, project, aws.region)
-        functions = shown(Functions(app, project, api))
+        healthy = Functions(app, project, api)
+        functions = shown(FaultyFunctions(healthy, healthy.names, Faults(), None))
         server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
-        aws.door.gateway = server
-        with server, Timer(schedules(app), functions, aws.region):
+        lambdas = LambdaService()
+        lambdas.deploy(healthy, api, server.invoke, server.invoke_later)
+        aws.door.gateway, aws.door.functions = server, lambdas
+        with server, Timer(schedules(app), functions, aws.region), Beat(lambdas.retries):
             yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
 
 

@@ -28,6 +28,7 @@ from pytest_sessionplugin.aws.transactions import WRITES, Transactions
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.invoke_call import InvokeCall
     from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
@@ -36,6 +37,7 @@ class NotEmulated(Exception):
     """The emulated AWS has no such call; the message says why."""
 
 
+INVOKE = "lambda:Invoke"
 _PARAMETERS = "sessionplugin_parameters"  # in botocore's context of a call, which its handlers may add to
 
 
@@ -43,6 +45,13 @@ class Gateway(Protocol):
     """What answers the calls of @connections."""
 
     def manage(self, call: Manage) -> Reply: ...
+
+
+class Functions(Protocol):
+    """What answers `lambda:Invoke`."""
+
+    def invoke(self, call: InvokeCall) -> wire.Answer | None:
+        """None for a function that is nobody's here."""
 
 
 class Door:
@@ -63,6 +72,7 @@ class Door:
         self.calls = calls
         self.faults = faults
         self.gateway: Gateway | None = None
+        self.functions: Functions | None = None
         self.races: Races | None = None
         self._emulate = emulate
         self._outlived = outlived
@@ -183,6 +193,10 @@ class Door:
         return batches.giving_back(answer, batches.BATCHES[str(call)], first)
 
     def _ask_aws(self, call: Call, request: Any) -> wire.Answer:
+        if call.is_of(INVOKE) and self.functions is not None and (invocation := wire.invocation(request)) is not None:
+            answer = self.functions.invoke(invocation)
+            if answer is not None:
+                return answer  # else of a function that the test has made in the emulator
         if str(call) in WRITES:  # the emulator knows no tokens
             return self._transactions.once(wire.members(request), lambda: self._ask_emulator(call, request))
         return self._ask_emulator(call, request)
