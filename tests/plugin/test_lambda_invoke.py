@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import urllib.request
+from pathlib import Path
+from typing import Any
 
 from tests.plugin.conftest import CONFIG, TABLE, Stranger, write_project
+from tests.serving import sessionplugin_serve
 
 APP = """
 import json
@@ -63,6 +67,7 @@ def mailer(event, context):
     if event["text"] == "fails":
         raise OSError("no mail today")
     if event.get("connection"):
+        app.websocket_api.configure(event["domain"], event["stage"])
         app.websocket_api.send(event["connection"], "mailed")
 
 
@@ -85,7 +90,8 @@ def much(event, context):
 
 @app.on_ws_message()
 def message(event):
-    ask("chat-dev-send_mail", {"text": event.body, "connection": event.connection_id}, "Event")
+    where = {"connection": event.connection_id, "domain": event.domain_name, "stage": event.stage}
+    ask("chat-dev-send_mail", {"text": event.body, **where}, "Event")
     app.websocket_api.send(event.connection_id, "asked")
 """
 
@@ -234,8 +240,8 @@ LATER = """
         chalice_gateway.settle()
         assert noted() == ["hello"]
         with chalice_gateway.websocket() as ws:
-            ws.send("post")
-            assert {ws.receive(), ws.receive()} == {"asked", "mailed"}
+            ws.send_text("post")
+            assert {ws.receive_text(), ws.receive_text()} == {"asked", "mailed"}
         chalice_gateway.settle()
         assert noted() == ["hello", "post"]
 
@@ -321,3 +327,17 @@ def test_functions_of_another_app_are_reached_by_their_names(stranger: Stranger)
             assert dynamodb_tables["Rooms"].scan()["Items"] == []
     """
     stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=2)
+
+
+def test_a_served_app_invokes_its_functions(tmp_path: Path) -> None:
+    write_project(tmp_path, APP)
+    with sessionplugin_serve(tmp_path) as served:
+
+        def ask(path: str, body: bytes | None = None) -> Any:
+            request = urllib.request.Request(served.http + path, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)
+
+        assert ask("/price/7") == {"price": 7, "pi": "π"}
+        assert ask("/mail/hello", b"{}") == {"status": 202}
+        assert ask("/loop/RequestResponse", b"{}") == {"rounds": 16}
