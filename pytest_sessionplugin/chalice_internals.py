@@ -147,9 +147,9 @@ def schedules(app: Chalice) -> list[Schedule]:
     return found
 
 
-def scheduled(app: Chalice) -> frozenset[str]:
-    """All functions with a schedule, a rate or a cron expression."""
-    return frozenset(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
+def scheduled(app: Chalice) -> tuple[str, ...]:
+    """All functions with a schedule, a rate or a cron expression, as they stand in the app."""
+    return tuple(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
 
 
 def event_sources(app: Chalice) -> list[Source]:

@@ -55,6 +55,7 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         from pytest_sessionplugin.gateway.server import Server
         from pytest_sessionplugin.invocations import FaultyFunctions
         from pytest_sessionplugin.lambda_service import LambdaService
+        from pytest_sessionplugin.left_threads import LeftThreads
         from pytest_sessionplugin.retries import Beat
         from pytest_sessionplugin.schedules import Timer
 
@@ -62,12 +63,18 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         with told_on_stderr():
             api = describe(app, project, aws.region)
         healthy = Functions(app, project, api)
-        functions = shown(FaultyFunctions(healthy, healthy.names, Faults(), None))
+        threads = LeftThreads(lambda left: _tell(f"{left}"))
+        threads.watch(project.root)
+        functions = shown(FaultyFunctions(healthy, healthy.names, Faults(), None, threads=threads))
         server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
         lambdas = LambdaService()
         lambdas.deploy(healthy, api, server.invoke, server.invoke_later)
-        aws.door.gateway, aws.door.functions = server, lambdas
-        with server, Timer(schedules(app), functions, aws.region), Beat(lambdas.retries):
+        aws.door.gateway, aws.door.functions, aws.door.threads = server, lambdas, threads
+        with (
+            server,
+            Timer(schedules(app), functions, aws.region, prefix=f"{project.name}-{project.stage}"),
+            Beat(lambdas.retries),
+        ):
             yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
 
 
@@ -108,7 +115,11 @@ def told_on_stderr() -> Iterator[None]:
         warnings.simplefilter("always", AuthorizerNotRun)
         yield
     for each in warned:
-        sys.stderr.write(f"sessionplugin: {each.message}\n")
+        _tell(f"{each.message}")
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"sessionplugin: {sentence}\n")
 
 
 def shown(functions: Functions) -> Functions:

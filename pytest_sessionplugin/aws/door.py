@@ -54,6 +54,12 @@ class Functions(Protocol):
         """None for a function that is nobody's here."""
 
 
+class Threads(Protocol):
+    """Who hears what is called in threads."""
+
+    def calls(self, call: str) -> None: ...
+
+
 class Door:
     """For one test, or for as long as `serve` runs.
 
@@ -74,6 +80,7 @@ class Door:
         self.gateway: Gateway | None = None
         self.functions: Functions | None = None
         self.races: Races | None = None
+        self.threads: Threads | None = None
         self._emulate = emulate
         self._outlived = outlived
         self._let_through = let_through
@@ -114,6 +121,8 @@ class Door:
         # Not later: what the parameters hold is the caller's, who may change it afterwards.
         call = Call(service.service_name, model.name, invocations.function(), needs(asked))
         self._end_caller(call)
+        if self.threads is not None:
+            self.threads.calls(str(call))
         self.calls.asked(call)
         manage = connection = None
         if call.service == MANAGEMENT:

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class EventSources(Protocol):
-    def deliver(self) -> Sequence[Any]: ...
+    def deliver(self, schedules: bool | str | Collection[str] = False) -> Sequence[Any]: ...
 
 
 class Gateway:
@@ -170,13 +170,16 @@ class Gateway:
         """
         return self._transport.invoke(function_name, self.usual_event(function_name) if event is None else event)
 
-    def deliver_events(self) -> Sequence[Any]:
+    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> Sequence[Any]:
         """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.
 
         Goes on until nothing new is there, and returns what was delivered, each with `function`, `event` and `error`.
         What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
+
+        With `schedules` each function that has one, a rate or a cron expression, runs first, once, as if its moment
+        were now: all, or those of these names.
         """
-        return self.event_sources.deliver() if self.event_sources is not None else ()
+        return self.event_sources.deliver(schedules) if self.event_sources is not None else ()
 
     @property
     def retries(self) -> Sequence[Any]:

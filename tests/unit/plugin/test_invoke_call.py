@@ -49,7 +49,7 @@ def test_another_operation_is_none(path: str) -> None:
 @pytest.mark.parametrize("payload", [b"{", b"\xff", b"NaN", b"{} {}"])
 def test_what_is_no_json_is_no_event(payload: bytes) -> None:
     with pytest.raises(
-        ValueError, match="^Could not parse request body into json: Could not parse payload into json: "
+        ValueError, match=r"^Could not parse request body into json: Could not parse payload into json: "
     ):
         invoke_call.event_of(InvokeCall("a", None, None, None, "Event", payload))
 
