@@ -11,6 +11,7 @@ import os
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,8 +113,9 @@ class LeftThreads:
             _born.update(new)
             suspects = self._at_work(new)
             self._suspects.update(thread for thread, _ in suspects)
+        deadline = time.monotonic() + FAREWELL
         for thread, _ in suspects:
-            thread.join(FAREWELL)
+            thread.join(max(0.0, deadline - time.monotonic()))
         for thread, place in self._at_work([thread for thread, _ in suspects]):
             self._report(thread, f"still runs, in {place},")
 
