@@ -26,6 +26,9 @@ class Served:
     websocket: str
     token: str
     process: subprocess.Popen[str]
+    control: str | None = None
+    access_key: str = "testing"
+    secret_key: str = "testing"
 
     def resident_bytes(self) -> int:
         """Memory of the process, as Linux counts it."""
@@ -41,13 +44,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def sessionplugin_serve(project: Path = ROOT) -> Iterator[Served]:
-    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json"]
+def sessionplugin_serve(project: Path = ROOT, *options: str) -> Iterator[Served]:
+    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json", *options]
     with process([*command, "--http-port", "0", "--websocket-port", "0"]) as started:
         assert started.stdout is not None
         said = json.loads(started.stdout.readline() or "{}")
         assert said, "the server ended before it was ready"
-        yield Served(said["http"], said["websocket"], said["token"], started)
+        yield Served(said["http"], said["websocket"], said["token"], started, said.get("control"))
 
 
 @contextlib.contextmanager
