@@ -20,9 +20,11 @@ table = boto3.resource("dynamodb").Table(os.environ["ROOMS_TABLE"])
 pool = ThreadPoolExecutor(1, thread_name_prefix="pool")
 go_on = threading.Event()
 done = threading.Event()
+began = threading.Event()
 
 
 def wait():
+    began.set()
     go_on.wait(20)
     done.set()
 
@@ -54,6 +56,11 @@ def timer():
 @app.route("/pool/{job}", methods=["POST"])
 def executor(job):
     pool.submit({"wait": wait, "write": write}[job])
+    return {}
+
+
+@app.route("/ping", methods=["POST"])
+def ping():
     return {}
 
 
@@ -114,8 +121,10 @@ CONFTEST = """
         app = sys.modules["app"]
         app.go_on.clear()
         app.done.clear()
+        app.began.clear()
         yield lambda path: chalice_gateway.http().post(path)
         app.go_on.set()
+        app.pool.submit(int).result()
         if hasattr(app.app, "later"):
             app.app.later.cancel()
 
@@ -129,6 +138,7 @@ CONFTEST = """
 """
 
 LEFT = """
+    import sys
     import pytest
 
     pytestmark = pytest.mark.targets("inprocess", "sockets")
@@ -145,6 +155,8 @@ LEFT = """
 
     def test_pool_that_runs(post):
         post("/pool/wait")
+        assert sys.modules["app"].began.wait(20)
+        post("/ping")
 
     def test_post(chalice_gateway, post, let_go):
         with chalice_gateway.websocket() as ws:
