@@ -41,6 +41,7 @@ from pytest_sessionplugin.user_pools import signs_for_all, verifier
 
 if TYPE_CHECKING:
     from chalice.app import RouteEntry
+    from chalice.config import Config
 
     from pytest_sessionplugin.project import Project
     from pytest_sessionplugin.tokens import Tokens
@@ -201,9 +202,9 @@ def schedules(app: Chalice) -> list[Schedule]:
     return found
 
 
-def scheduled(app: Chalice) -> frozenset[str]:
-    """All functions with a schedule, a rate or a cron expression."""
-    return frozenset(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
+def scheduled(app: Chalice) -> tuple[str, ...]:
+    """All functions with a schedule, a rate or a cron expression, as they stand in the app."""
+    return tuple(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
 
 
 def event_sources(app: Chalice) -> list[Source]:
@@ -272,6 +273,22 @@ class Functions:
         """Of the functions: in the app -> in config.json."""
         return {name: config.function_name for name, config in self._configs.items()}
 
+    @property
+    def deployed(self) -> Mapping[str, str]:
+        """Of the functions: the name that Lambda knows -> in the app."""
+        return {self._deployed_name(name): name for name in self._configs}
+
+    @property
+    def timeouts(self) -> Mapping[str, float]:
+        """Name in the app -> seconds."""
+        return {name: _timeout(config) for name, config in self._configs.items()}
+
+    def _deployed_name(self, function: str) -> str:
+        """The function of the REST API has the name of the app alone (deploy/appgraph.py)."""
+        if function == REST_FUNCTION:
+            return self._prefix
+        return f"{self._prefix}-{self._configs[function].function_name}"
+
     def __call__(self, invoke: Invoke) -> Any:
         return copy_context().run(self._run, self._process_of(invoke.function), invoke)
 
@@ -282,14 +299,19 @@ class Functions:
         handler = process.app if rest else process.app.handler_map[invoke.function]
         config = self._configs[invoke.function]
         context = LambdaContext(
-            function_name=self._prefix if rest else f"{self._prefix}-{config.function_name}",
+            function_name=self._deployed_name(invoke.function),
             aws_request_id=invoke.invocation_id,
             memory_limit_in_mb=config.lambda_memory_size or 128,
-            timeout=config.lambda_timeout or 60,
+            timeout=_timeout(config),
             region=self._region,
             account_id=self._account_id,
         )
         return handler(copy.deepcopy(invoke.event), context)
+
+
+def _timeout(config: Config) -> float:
+    """Seconds; Chalice deploys a minute where nothing is said."""
+    return float(config.lambda_timeout or 60)
 
 
 def share(app: Chalice) -> None:

@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
-        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls); "
-        "'function': a copy of the app for each function",
+        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls, "
+        "left_threads); 'function': a copy of the app for each function",
     )
     config.addinivalue_line(
         "markers",

@@ -269,6 +269,9 @@ class FunctionTimedOut(Exception):
 Functions = Callable[[Invoke], Any]
 """Runs one Lambda and gives what it returned; whatever it raises is a function error."""
 
+Done = Callable[["BaseException | None"], None]
+"""Told of the end of a function for which nobody waits, with what it raised, before anybody can find that it ended."""
+
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 
