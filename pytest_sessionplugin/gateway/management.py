@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from urllib.parse import unquote
 
 from .connection import Connection
-from .replies import MISSING_TOKEN, failure
+from .replies import MISSING_TOKEN, TOO_MANY, failure
 from .values import Api, Manage, Reply
 
 MAX_PAYLOAD = 131_072  # bytes
@@ -53,7 +53,7 @@ POSTED = Reply(200)
 DELETED = Reply(204)
 # The body of a real one is empty: SDKs tell a GoneException by the header alone.
 GONE = Reply(410, (("x-amzn-ErrorType", "GoneException"),))
-SLOW_READER = failure(429, "Too Many Requests", "LimitExceededException")
+SLOW_READER = TOO_MANY
 
 
 def described(connection: Connection) -> Reply:

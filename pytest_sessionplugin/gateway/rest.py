@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from . import shapes
-from .replies import HEADERS_TOO_LARGE, MISSING_TOKEN, failure
+from .replies import HEADERS_TOO_LARGE, MISSING_TOKEN, URL_TOO_LONG, WITHOUT_BODY, failure
 from .results import Answer, Fault, ProxyResult
 from .values import Api, Headers, Reply, Request, Route
 
 MAX_BODY = 10 * 1024 * 1024  # bytes
 MAX_HEADERS = 10_240  # bytes, all values together
+MAX_URL = 8_192  # characters of path and query: of an EDGE endpoint, which is what Chalice deploys
 
 # What a function may not set: API Gateway renames it. "Amazon API Gateway important notes".
 _REMAPPED = frozenset(
@@ -94,6 +95,8 @@ def admit(router: Router, request: Request) -> Match | Reply:
     """
     if sum(len(value) for _, value in request.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
+    if len(request.path) + len(request.query) > MAX_URL:
+        return URL_TOO_LONG
     match = router.find(request.path)
     if match is None:
         return MISSING_TOKEN
@@ -119,8 +122,7 @@ def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
     if answer is Fault.LATE:
         return failure(504, "Endpoint request timed out")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
-        without_body = request.method == "HEAD" or answer.status in (204, 304)
-        return Reply(answer.status, _headers(answer), b"" if without_body else body)
+        return Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)
     return failure(502, "Internal server error", "InternalServerErrorException")
 
 

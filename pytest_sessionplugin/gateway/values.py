@@ -104,13 +104,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Handshake:
-    """A client asks to upgrade. The handshake is pending until Accept or Refuse."""
+    """A client asks to upgrade. The handshake is pending until Accept or Refuse.
+
+    `throttled`: more come than the account may open in a second.
+    """
 
     connection_id: str
     path: str = "/"
     query: str = ""
     headers: Headers = ()
     source_ip: str = "127.0.0.1"
+    throttled: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -362,6 +362,7 @@ class TestWhateverComes(Shell.TestCase):  # type: ignore[name-defined,misc]
 
 @settings(STEADY, max_examples=300)
 @given(result=results | policies | anything)
+@example({"statusCode": "9" * 5_000})
 def test_whatever_a_function_returns_each_who_waits_for_it_gets_one_answer(result: Any) -> None:
     shell = Shell()
     shell.deploy(set(FUNCTIONS), functions_return=True)

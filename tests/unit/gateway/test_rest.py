@@ -105,7 +105,7 @@ class TestRoutes:
 class TestTurnedAway:
     @pytest.mark.parametrize(
         ("method", "path"),
-        [("GET", "/nowhere"), ("PUT", "/rooms"), ("OPTIONS", "/rooms/7"), ("HEAD", "/rooms")],
+        [("GET", "/nowhere"), ("PUT", "/rooms"), ("OPTIONS", "/rooms/7")],
     )
     def test_unknown_path_and_unknown_verb_are_the_same_403(self, desk: Desk, method: str, path: str) -> None:
         reply = turned_away(desk, method, path)
@@ -113,6 +113,17 @@ class TestTurnedAway:
         assert body(reply) == {"message": "Missing Authentication Token"}
         assert ("x-amzn-ErrorType", "MissingAuthenticationTokenException") in reply.headers
         assert ("x-amzn-RequestId", "r1") in reply.headers
+
+    @pytest.mark.parametrize("path", ["/nowhere", "/rooms"])
+    def test_no_answer_to_head_has_a_body(self, desk: Desk, path: str) -> None:
+        reply = turned_away(desk, "HEAD", path)
+        assert (reply.status, reply.body) == (403, b"")
+
+    @pytest.mark.parametrize("query", ["", "x"])
+    def test_a_url_has_8192_characters(self, desk: Desk, query: str) -> None:
+        path = f"/rooms/{'x' * (8_192 - 7 - len(query))}"
+        assert not isinstance(desk.receive(Request("r1", "GET", path, query))[0], Respond)
+        assert turned_away(desk, "GET", path + "x", query=query).status == 414
 
     def test_a_preflight_is_answered_without_the_function(self, desk: Desk) -> None:
         reply = turned_away(desk, "OPTIONS", "/rooms")
