@@ -144,7 +144,7 @@ class Kit:
         healthy = Functions(app, project, api, each or (lambda function: process))
         prefix = f"{of.name}:" if number else ""
         functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix)
-        gateway = targets.gateway(self.target, api, functions, beside)
+        gateway = targets.gateway(self.target, api, functions, beside, self.faults.throttles_handshake)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
         self.aws.door.gateway = self._hosts

@@ -30,6 +30,8 @@ from .values import (
     Refuse,
     Respond,
     Send,
+    Throttles,
+    never,
 )
 from .workers import MAX_THREADS, Workers
 
@@ -62,6 +64,7 @@ class Switchboard:
         clock: Clock,
         ids: Ids,
         observe: Observe | None,
+        throttles: Throttles = never,
         beside: Switchboard | None = None,
     ) -> None:
         self.new_id = ids
@@ -73,6 +76,7 @@ class Switchboard:
             clock=clock,
             ids=ids,
             observe=observe,
+            throttles=throttles,
             beside=beside.driver if beside is not None else None,
         )
         self.workers: Workers[Invoke] = Workers(self._run)

@@ -250,6 +250,14 @@ class FunctionTimedOut(Exception):
 Functions = Callable[[Invoke], Any]
 """Runs one Lambda and gives what it returned; whatever it raises is a function error."""
 
+Throttles = Callable[[], bool]
+"""Whether the handshake that comes now is one too many in its second. Called with the core locked."""
+
+
+def never() -> bool:
+    return False
+
+
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 

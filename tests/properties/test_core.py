@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from pytest_sessionplugin.gateway.core import IDLE_TIMEOUT, LIFETIME, GatewayCore
 from pytest_sessionplugin.gateway.values import (
@@ -353,11 +360,9 @@ def sendable(reply: Reply) -> None:
 STEADY = settings(derandomize=True, database=None, deadline=None)
 """Each run takes the same examples: what fails here fails everywhere."""
 
-Shell.TestCase.settings = settings(STEADY, max_examples=250, stateful_step_count=30)
 
-
-class TestWhateverComes(Shell.TestCase):  # type: ignore[name-defined,misc]
-    """Nothing raises, each peer gets one answer, and nothing is left behind."""
+def test_whatever_comes_nothing_raises_and_each_peer_gets_one_answer_and_nothing_is_left_behind() -> None:
+    run_state_machine_as_test(Shell, settings=settings(STEADY, max_examples=250, stateful_step_count=30))
 
 
 @settings(STEADY, max_examples=300)
