@@ -218,6 +218,7 @@ class HttpLine(asyncio.Protocol):
         self._transport.write(b"".join(piece or b"" for piece in pieces))
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
+            self._request = None
             self._transport.resume_reading()
             self._advance()
         else:

@@ -230,6 +230,13 @@ class TestOdd:
             wire.hang_up()
             assert wire.rest() == b""
 
+    def test_what_is_no_request_has_an_answer_behind_a_head_too(self, wire: Wire) -> None:
+        wire.send("HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.head()[0] == 200
+        wire.send("GET\r\n\r\n")
+        assert wire.answer() == (400, b'{"message": "Bad Request"}')
+        assert wire.rest() == b""
+
     @pytest.mark.parametrize(
         "begun",
         [
