@@ -13,7 +13,7 @@ from pytest_sessionplugin.gateway import http_line
 from pytest_sessionplugin.gateway.client import Gateway
 from tests.unit.gateway.app import App
 
-from .leftovers import nothing_is_left
+from .leftovers import lines, nothing_is_left
 from .wire import Wire
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -256,9 +256,29 @@ class TestOdd:
         wire.hang_up()
         assert wire.rest() == b""
 
-    def test_a_line_without_a_request_and_a_slow_function_have_no_such_limit(
-        self, wire: Wire, app: App, monkeypatch: pytest.MonkeyPatch
+    def test_no_limit_is_left_once_a_request_is_whole(
+        self, wire: Wire, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        def api_handler(event: object) -> object:
+            app.waiting.release()
+            assert app.gate.wait(10)
+            return {"statusCode": 200}
+
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "api_handler", api_handler)
+            wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            assert wire.head()[0] == 100
+            (line,) = lines(gateway)
+            assert isinstance(line, http_line.HttpLine)
+            limit = line._deadline
+            wire.send("abc")
+            assert app.waiting.acquire(timeout=10)
+            assert limit is not None
+            assert limit.cancelled()
+            app.gate.set()
+            assert wire.answer()[0] == 200
+
+    def test_a_line_without_a_request_has_none(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(http_line, "REQUEST_SECONDS", 0.0)
         for _ in range(3):
             wire.send(GET)
