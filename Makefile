@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench clean
+.PHONY: help setup serve test unit wheel lowest check bench conformance clean
 
 help:  ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready  ## .venv with everything in it, the command included
 
@@ -44,6 +44,9 @@ check: setup  ## formatting, lint, types
 
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
+
+conformance: setup  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
+	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY))
 
 clean:  ## removes the environments that were made here
 	rm -rf .venv .venv-lowest

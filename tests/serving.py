@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,8 @@ class Served:
     websocket: str
     token: str
     process: subprocess.Popen[str]
+    control: str | None = None
+    aws: Mapping[str, str] = field(default_factory=dict)  # credentials that it knows
 
     def resident_bytes(self) -> int:
         """Memory of the process, as Linux counts it."""
@@ -41,13 +43,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def sessionplugin_serve(project: Path = ROOT) -> Iterator[Served]:
-    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json"]
+def sessionplugin_serve(project: Path = ROOT, *options: str) -> Iterator[Served]:
+    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json", *options]
     with process([*command, "--http-port", "0", "--websocket-port", "0"]) as started:
         assert started.stdout is not None
         said = json.loads(started.stdout.readline() or "{}")
         assert said, "the server ended before it was ready"
-        yield Served(said["http"], said["websocket"], said["token"], started)
+        yield Served(said["http"], said["websocket"], said["token"], started, said.get("control"), said["aws"])
 
 
 @contextlib.contextmanager

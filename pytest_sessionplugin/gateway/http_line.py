@@ -34,9 +34,7 @@ LINGER = 2.0  # seconds in which a client may still send what nobody reads
 
 
 class HttpLine(asyncio.Protocol):
-    """With `upgrades`, every request is a WebSocket handshake, or wrong."""
-
-    # The place for @connections over real HTTP is _dispatch: a Manage in, its Reply out, at once.
+    """With `upgrades`, every request is a WebSocket handshake, a call of @connections, or wrong."""
 
     def __init__(self, board: Switchboard, *, upgrades: bool) -> None:
         self._board = board
@@ -93,6 +91,7 @@ class HttpLine(asyncio.Protocol):
     def refuse(self, reply: Reply) -> None:
         self._handshake = None
         self._board.peers.pop(self._peer, None)
+        self._last = True
         self._write(reply)
 
     def accept(self, subprotocol: str | None) -> None:
@@ -133,7 +132,7 @@ class HttpLine(asyncio.Protocol):
                 match event := self._http.next_event():
                     case h11.Request():
                         self._request = event
-                        if flaw := _flaw(event, self._upgrades):
+                        if flaw := _flaw(event) or self._misplaced_body(event):
                             self._give_up(flaw)
                             return
                         self._body.clear()
@@ -174,22 +173,36 @@ class HttpLine(asyncio.Protocol):
 
     def _dispatch(self) -> None:
         self._arrived()
-        request = cast(h11.Request, self._request)
-        method, path, query = request.method.decode(), *_target(request.target)
-        headers = tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
+        received = cast(h11.Request, self._request)
+        path, query = _target(received.target)
+        headers, body = _headers(received), bytes(self._body)
+        request = Request(str(uuid.uuid4()), received.method.decode(), path, query, headers, body, self._peer[0])
         if not self._upgrades:
-            self._asked = str(uuid.uuid4())
-            self._board.requests[self._asked] = self
-            body = bytes(self._body)
-            self._board.receive(Request(self._asked, method, path, query, headers, body, self._peer[0]))
-        elif refusal := upgrade.reject(method, headers, request.http_version):
-            self._write(refusal)
+            self._asked = request.id
+            self._board.requests[request.id] = self
+            self._board.receive(request)
+        elif refusal := self._refusal():
+            reply = self._board.manage(request)
+            self._last = self._last or reply is None
+            self._asked = request.id
+            self._board.loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
         else:
             self._early += self._http.trailing_data[0]
             self._handshake = Handshake(self._board.new_id(), path, query, headers, self._peer[0])
             self._board.handshakes[self._handshake.connection_id] = self
             self._board.peers[self._peer] = self._handshake.connection_id
             self._board.receive(self._handshake)
+
+    def _refusal(self) -> Reply | None:
+        """The answer to the request as a handshake, if it is none."""
+        request = cast(h11.Request, self._request)
+        return upgrade.reject(request.method.decode(), _headers(request), request.http_version)
+
+    def _misplaced_body(self, request: h11.Request) -> int | None:
+        """The status for a handshake with a body, which has none."""
+        headers = dict(request.headers)
+        has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+        return 400 if self._upgrades and has_body and self._refusal() is None else None
 
     def _gone(self) -> None:
         """The client left before its handshake was answered."""
@@ -207,7 +220,7 @@ class HttpLine(asyncio.Protocol):
         headers = [*_encode(reply.headers), _date()]
         if reply.status not in WITHOUT_BODY:
             headers.append((b"Content-Length", b"%d" % len(reply.body)))
-        if self._last or self._upgrades:
+        if self._last:
             headers.append((b"Connection", b"close"))
         reason = _phrase(reply.status)
         response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
@@ -247,16 +260,13 @@ class HttpLine(asyncio.Protocol):
         self._board.loop.call_later(LINGER, self._transport.abort)
 
 
-def _flaw(request: h11.Request, upgrades: bool) -> int | None:
+def _flaw(request: h11.Request) -> int | None:
     """The status for a request that is none, though h11 takes it (RFC 9110 and 9112)."""
     headers = dict(request.headers)
-    length, chunked = headers.get(b"content-length"), b"transfer-encoding" in headers
     if not request.http_version.startswith(b"1."):
         return 505
-    if length is not None and chunked:
+    if b"content-length" in headers and b"transfer-encoding" in headers:
         return 400  # two ways to tell where it ends: a second request may hide in it
-    if upgrades and (chunked or length not in (None, b"0")):
-        return 400  # a handshake has no body
     if _HOST.fullmatch(headers.get(b"host", b"")) is None or _TARGET.fullmatch(request.target) is None:
         return 400
     return None
@@ -274,6 +284,10 @@ def _target(raw: bytes) -> tuple[str, str]:
         return f"/{host_and_path.partition('/')[2]}", query
     path, _, query = target.partition("?")
     return path, query
+
+
+def _headers(request: h11.Request) -> Headers:
+    return tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
 
 
 def _text(value: bytes) -> str:

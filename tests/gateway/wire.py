@@ -54,6 +54,12 @@ class Wire:
         del self._read[:size]
         return taken
 
+    def _peek(self, size: int) -> bytes:
+        taken = self.read(size)
+        assert len(taken) == size, "the server hung up"
+        self._read[:0] = taken
+        return taken
+
     def rest(self) -> bytes:
         """What comes until the server hangs up."""
         return self.read(1 << 40)
@@ -78,11 +84,11 @@ class Wire:
 
     # --- WebSocket
 
-    def ask_to_upgrade(self, target: str = "/", *more: str) -> None:
+    def ask_to_upgrade(self, target: str = "/", *more: str, host: str = "x") -> None:
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             f"GET {target} HTTP/1.1",
-            "Host: x",
+            f"Host: {host}",
             "Connection: keep-alive, Upgrade",
             "Upgrade: WebSocket",
             "Sec-WebSocket-Version: 13",
@@ -109,6 +115,17 @@ class Wire:
         elif size == 127:
             (size,) = struct.unpack("!Q", self.read(8))
         return first & 15, self.read(size)
+
+    def receive_message(self) -> tuple[int, bytes]:
+        """Opcode and payload of a control frame, or of a message whose fragments are put together."""
+        kind, payload, fin = 0, b"", False
+        while not fin:
+            fin = self._peek(1)[0] >= 128
+            opcode, piece = self.receive()
+            if opcode >= 8:
+                return opcode, piece
+            kind, payload = kind or opcode, payload + piece
+        return kind, payload
 
     def closed(self) -> int:
         """The code of the close frame that comes next."""

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from pytest_sessionplugin.gateway.core import IDLE_TIMEOUT, LIFETIME, GatewayCore
+from pytest_sessionplugin.gateway.replies import MISSING_TOKEN
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
@@ -244,13 +245,13 @@ class Shell(RuleBasedStateMachine):
         connection=connections,
         path=st.none() | paths,
         body=st.sampled_from([b"hi", b"\xff", b"x" * 131_073]),
-        signed=st.booleans(),
+        denied=st.sampled_from([None, None, MISSING_TOKEN]),
     )
-    def manage(self, method: str, connection: str, path: str | None, body: bytes, signed: bool) -> None:
+    def manage(self, method: str, connection: str, path: str | None, body: bytes, denied: Reply | None) -> None:
         host = self.api.host(self.api.websocket_api_id)
         is_open = self.connections.get(connection) is State.OPEN
         whole = f"/{self.api.stage}/@connections/{connection}" if path is None else path
-        reply = self.core.manage(Manage(method, host, whole, body, signed), self.now)
+        reply = self.core.manage(Manage(method, host, whole, body, denied), self.now)
         assert reply.status in (200, 204, 403, 404, 410, 413, 429)
         if reply.status in (200, 204, 429):
             assert is_open

@@ -1,0 +1,25 @@
+"""Has a message handler and no other of WebSocket: it sends each message back. One route, whose answers are large."""
+
+from __future__ import annotations
+
+import boto3
+from chalice.app import Chalice, Response, WebsocketEvent
+
+app = Chalice(app_name="listening")
+app.experimental_feature_flags.add("WEBSOCKETS")
+app.websocket_api.session = boto3.session.Session()
+
+
+@app.on_ws_message()
+def message(event: WebsocketEvent) -> None:
+    app.websocket_api.send(event.connection_id, event.body)
+
+
+@app.route("/text/{size}")
+def text(size: str) -> Response:
+    return Response("x" * int(size), headers={"Content-Type": "text/plain"})
+
+
+@app.route("/encoded/{size}")
+def encoded(size: str) -> Response:
+    return Response("x" * int(size), headers={"Content-Type": "text/plain", "Content-Encoding": "identity"})

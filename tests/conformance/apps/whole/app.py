@@ -1,0 +1,327 @@
+"""Does what a client tells it to, and tells a witness what its functions were given: all kinds of handlers.
+
+A handler's orders are a list of steps, JSON, in the query parameter `do` of a handshake, in the field `do` of a
+message, and in the body of POST /do:
+
+    ["send", id, text]    posts to a connection, "self" for its own; the witness is told what came of it
+    ["info", id]          the same with GetConnection
+    ["close", id]         the same with DeleteConnection
+    ["hold", name]        goes on when somebody has said PUT /go/{name}
+    ["return", value]     returns it as it is
+    ["respond", {...}]    returns a Response of Chalice with these arguments
+    ["raise", text]       raises RuntimeError
+    ["unauthorized", text]  raises Chalice's UnauthorizedError
+    ["exit"]              ends as sys.exit() ends a program
+
+The witness is a connection: `witness` beside `do`, for a message its own unless told otherwise, for a $disconnect the
+one of its $connect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from botocore.exceptions import ClientError
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    Chalice,
+    CORSConfig,
+    IAMAuthorizer,
+    Request,
+    Response,
+    UnauthorizedError,
+    WebsocketDisconnectedError,
+    WebsocketEvent,
+)
+
+app = Chalice(app_name="whole")
+app.experimental_feature_flags.add("WEBSOCKETS")
+app.websocket_api.session = boto3.session.Session()
+app.api.binary_types.append("application/x-conformance")
+
+COPY = uuid.uuid4().hex  # each function has its own on AWS
+HOLD_SECONDS = 40.0
+
+invocations = 0
+
+
+def notes() -> Any:
+    return boto3.resource("dynamodb").Table(os.environ["NOTES_TABLE"])
+
+
+# --- orders
+
+
+def follow(steps: list[Any], connection: str | None, told: Callable[[Any], None]) -> Any:
+    """What the last step returns; None without one that returns."""
+    for name, *arguments in steps:
+        if name in ("send", "info", "close"):
+            told({name: tried(name, *arguments, own=connection)})
+        elif name == "hold":
+            hold(arguments[0])
+        elif name == "return":
+            return arguments[0]
+        elif name == "respond":
+            return Response(**arguments[0])
+        elif name == "raise":
+            raise RuntimeError(arguments[0])
+        elif name == "unauthorized":
+            raise UnauthorizedError(arguments[0])
+        elif name == "exit":
+            sys.exit(1)
+        else:
+            raise ValueError(f"no such step: {name}")
+    return None
+
+
+def tried(name: str, connection: str, *arguments: str, own: str | None) -> Any:
+    """What came of a call of @connections: its answer, or the error's name."""
+    target = own if connection == "self" else connection
+    try:
+        answer = getattr(app.websocket_api, name)(target, *arguments)
+        return json.loads(json.dumps(answer, default=str)) if name == "info" else "ok"
+    except WebsocketDisconnectedError:
+        return "WebsocketDisconnectedError"
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    except ValueError as error:
+        return f"ValueError: {error}"
+
+
+def hold(name: str) -> None:
+    """A Lambda that waits for something: it looks every now and then, and not for ever."""
+    until = time.monotonic() + HOLD_SECONDS
+    while "Item" not in notes().get_item(Key={"name": f"go {name}"}, ConsistentRead=True):
+        if time.monotonic() > until:
+            raise TimeoutError(f"nobody said PUT /go/{name}")
+        time.sleep(0.05)
+
+
+def tell(witness: str | None, what: dict[str, Any]) -> None:
+    if witness is not None:
+        app.websocket_api.send(witness, json.dumps(what, default=str))
+
+
+# --- WebSocket
+
+
+def handle(kind: str, event: WebsocketEvent, witness: str | None, steps: list[Any]) -> Any:
+    global invocations
+    invocations += 1
+    report = {
+        "told": kind,
+        "event": event.to_dict(),
+        "body": event.body,
+        "function": app.lambda_context.function_name if hasattr(app, "lambda_context") else None,
+        "copy": COPY,
+        "invocations": invocations,
+    }
+    tell(witness, report)
+    return follow(steps, event.connection_id, lambda outcome: tell(witness, {"told": "outcome", **outcome}))
+
+
+@app.on_ws_connect()
+def connect(event: WebsocketEvent) -> Any:
+    query = event.to_dict().get("queryStringParameters") or {}
+    witness = query.get("witness")
+    if witness is not None:
+        notes().put_item(Item={"name": f"witness of {event.connection_id}", "witness": witness})
+    return handle("connect", event, witness, json.loads(query.get("do", "[]")))
+
+
+@app.on_ws_message()
+def message(event: WebsocketEvent) -> Any:
+    try:
+        said = event.json_body
+    except Exception:  # noqa: BLE001 - a client may say anything, and is told what arrived
+        said = {}
+    orders = said if isinstance(said, dict) else {}
+    witness = orders.get("witness", event.connection_id)
+    return handle("message", event, witness, orders.get("do", []))
+
+
+@app.on_ws_disconnect()
+def disconnect(event: WebsocketEvent) -> Any:
+    kept = notes().get_item(Key={"name": f"witness of {event.connection_id}"}, ConsistentRead=True).get("Item", {})
+    steps = json.loads(kept.get("steps", "[]"))
+    return handle("disconnect", event, kept.get("witness"), steps)
+
+
+# --- HTTP
+
+
+def here() -> Request:
+    request = app.current_request
+    assert request is not None
+    return request
+
+
+def seen() -> dict[str, Any]:
+    """The event of this request, as it came."""
+    return {"event": here().to_original_event(), "copy": COPY}
+
+
+ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+TYPES = ["application/json", "text/plain", "application/octet-stream", "application/x-conformance"]
+
+
+@app.route("/", methods=["GET", "HEAD"])
+def root() -> Any:
+    return seen()
+
+
+@app.route("/echo", methods=ANY, content_types=TYPES)
+def echo() -> Any:
+    return seen()
+
+
+@app.route("/echo/fixed")
+def echo_fixed() -> Any:
+    return seen()
+
+
+@app.route("/echo/{one}")
+def echo_one(one: str) -> Any:
+    return {"one": one, **seen()}
+
+
+@app.route("/echo/{first}/{second}")
+def echo_two(first: str, second: str) -> Any:
+    return {"first": first, "second": second, **seen()}
+
+
+@app.route("/json", methods=["POST"])
+def only_json() -> Any:
+    return seen()
+
+
+@app.route("/do", methods=["POST"], content_types=TYPES)
+def do() -> Any:
+    """Outcomes are in the header `outcomes`, JSON; what is returned has none."""
+    outcomes: list[Any] = []
+    returned = follow(json.loads(here().raw_body), None, outcomes.append)
+    return Response({"outcomes": outcomes}) if returned is None else returned
+
+
+@app.route("/bytes/{media}", methods=["GET"])
+def some_bytes(media: str) -> Response:
+    return Response(b"\xde\xad\xbe\xef", headers={"Content-Type": f"application/{media}"})
+
+
+@app.route("/go/{name}", methods=["PUT"])
+def go(name: str) -> Any:
+    notes().put_item(Item={"name": f"go {name}"})
+    return {}
+
+
+@app.route("/leave/{connection}", methods=["PUT"])
+def at_disconnect(connection: str) -> Any:
+    """The steps of the body are those of the connection's $disconnect; its witness stays."""
+    notes().update_item(
+        Key={"name": f"witness of {unquote(connection)}"},
+        UpdateExpression="SET steps = :steps",
+        ExpressionAttributeValues={":steps": json.dumps(json.loads(here().raw_body))},
+    )
+    return {}
+
+
+# --- CORS, keys, authorizers
+
+
+@app.route("/cors", methods=["GET", "PUT"], cors=CORSConfig(allow_origin="https://example.org", max_age=60))
+def cors() -> Any:
+    return seen()
+
+
+@app.route("/own-options", methods=["GET", "OPTIONS"])
+def own_options() -> Any:
+    return seen()
+
+
+@app.route("/keyed", api_key_required=True)
+def keyed() -> Any:
+    return seen()
+
+
+@app.route("/signed", authorizer=IAMAuthorizer())
+def signed() -> Any:
+    return seen()
+
+
+def judge(request: AuthRequest) -> Any:
+    """The token says what to answer."""
+    notes().update_item(
+        Key={"name": "asked"},
+        UpdateExpression="ADD times :one",
+        ExpressionAttributeValues={":one": 1},
+    )
+    order, _, rest = request.token.partition(" ")
+    context: Any = {"asked": uuid.uuid4().hex, "number": 1, "flag": True}
+    if order == "routes":
+        return AuthResponse(routes=json.loads(rest), principal_id="alice", context=context)
+    if order == "this":
+        return policy("Allow", request.method_arn, context)
+    if order == "deny":
+        return policy("Deny", "*", context)
+    if order == "large":
+        return policy("Allow", "*", {"padding": "x" * int(rest.split()[0])})
+    if order == "raise":
+        raise RuntimeError(rest)
+    if order == "return":
+        return json.loads(rest)
+    raise ValueError(f"no such order: {order}")
+
+
+def policy(effect: str, resource: str, context: dict[str, Any]) -> dict[str, Any]:
+    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}
+    return {
+        "principalId": "alice",
+        "context": context,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    }
+
+
+@app.authorizer()
+def cached(request: AuthRequest) -> Any:
+    return judge(request)
+
+
+@app.authorizer(ttl_seconds=0)
+def uncached(request: AuthRequest) -> Any:
+    return judge(request)
+
+
+@app.route("/asked")
+def asked() -> Any:
+    """How often an authorizer was run."""
+    item = notes().get_item(Key={"name": "asked"}, ConsistentRead=True).get("Item", {})
+    return {"times": int(item.get("times", 0))}
+
+
+@app.route("/guarded/one", methods=["GET", "PUT"], authorizer=cached)
+def guarded_one() -> Any:
+    return seen()
+
+
+@app.route("/guarded/two", authorizer=cached)
+def guarded_two() -> Any:
+    return seen()
+
+
+@app.route("/guarded/item/{name}", authorizer=cached)
+def guarded_item(name: str) -> Any:
+    return seen()
+
+
+@app.route("/always-asked", authorizer=uncached)
+def always_asked() -> Any:
+    return seen()

@@ -1,0 +1,298 @@
+"""What a test holds: HTTP, WebSocket, @connections and the clock of one deployed app, and nothing of what is behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+
+from tests.conformance.adapters import Deployed
+from tests.gateway.wire import Wire
+
+if TYPE_CHECKING:
+    from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+SECONDS = 20.0
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+_names = itertools.count(1)
+
+
+def new_name(word: str) -> str:
+    """One that no other test has, on a stage that may have seen earlier runs."""
+    import uuid
+
+    return f"{word}-{next(_names)}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client:
+    """One app. Every call has its bound, and what it opened is closed with it."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed = deployed
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    # --- HTTP
+
+    def http(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | str | None = None
+    ) -> Answer:
+        """`path` is raw, behind the stage; its query too."""
+        return self.http_at(self.deployed.http, method, path, headers, body)
+
+    def http_at(
+        self,
+        base: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+    ) -> Answer:
+        address = urlsplit(base)
+        with contextlib.closing(_connection(address.scheme, address.netloc)) as connection:
+            raw = body.encode() if isinstance(body, str) else body
+            names = {name.lower() for name in headers or {}}
+            target = f"{address.path}{path}"
+            connection.putrequest(method, target, skip_host="host" in names, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            if raw is not None and not names & {"content-length", "transfer-encoding"}:
+                connection.putheader("Content-Length", str(len(raw)))
+            connection.endheaders(raw)
+            response = connection.getresponse()
+            return Answer(response.status, tuple(response.getheaders()), response.read())
+
+    def do(self, *steps: Any) -> Answer:
+        """Has a view follow these steps."""
+        return self.http("POST", "/do", {"Content-Type": "application/json"}, json.dumps(steps))
+
+    def outcomes(self, *steps: Any) -> Any:
+        """What came of steps that return nothing."""
+        answer = self.do(*steps)
+        assert answer.status == 200, answer
+        return answer.json()["outcomes"]
+
+    def go(self, name: str) -> None:
+        """Lets handlers go on that hold for this name."""
+        assert self.http("PUT", f"/go/{name}").status == 200
+
+    # --- WebSocket
+
+    def handshake(self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "") -> Socket:
+        """Asks to upgrade, and does not wait for the answer. `steps` are for $connect; `headers` are whole lines."""
+        asked = [query] if query else []
+        if steps:
+            asked.append(urlencode({"do": json.dumps(steps)}))
+        address = urlsplit(self.deployed.websocket)
+        target = f"{address.path}{path}" + (f"?{'&'.join(asked)}" if asked else "")
+        socket = Socket(self, self._wire(self.deployed.websocket))
+        self._open.callback(socket.wire.socket.close)
+        socket.wire.ask_to_upgrade(target, *headers, host=address.netloc)
+        return socket
+
+    def connect(self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "") -> Socket:
+        """An open socket."""
+        socket = self.handshake(*steps, query=query, headers=headers, path=path)
+        assert socket.status == 101, (socket.status, socket.answer)
+        return socket
+
+    def witness(self) -> Socket:
+        """A socket that knows its own id, for others to tell."""
+        socket = self.connect()
+        socket.say()
+        socket.id = socket.report("message")["event"]["requestContext"]["connectionId"]
+        return socket
+
+    def watched(self, *steps: Any, query: str = "", headers: tuple[str, ...] = ()) -> tuple[Socket, Socket]:
+        """An open socket whose id is known, and its witness, who has taken the report of its $connect."""
+        witness = self.witness()
+        watched = f"witness={witness.quoted_id}"
+        socket = self.connect(*steps, query=f"{watched}&{query}" if query else watched, headers=headers)
+        socket.connect_event = witness.report("connect")["event"]
+        socket.id = socket.connect_event["requestContext"]["connectionId"]
+        return socket, witness
+
+    def _wire(self, url: str) -> Wire:
+        wire = Wire(url)
+        wire.socket.settimeout(SECONDS)
+        if urlsplit(url).scheme == "wss":
+            context = ssl.create_default_context()
+            wire.socket = context.wrap_socket(wire.socket, server_hostname=urlsplit(url).hostname)
+        return wire
+
+    # --- @connections
+
+    def connections(self, endpoint: str | None = None, **config: Any) -> ApiGatewayManagementApiClient:
+        """boto3's client, with credentials that the implementation accepts, and no retries."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "apigatewaymanagementapi",
+            endpoint_url=endpoint or self.deployed.connections,
+            region_name=self.deployed.region,
+            aws_access_key_id=self.deployed.access_key,
+            aws_secret_access_key=self.deployed.secret_key,
+            aws_session_token=self.deployed.session_token,
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=SECONDS, **config),
+        )
+
+    def signed(self, method: str, url: str, body: bytes = b"", host: str | None = None) -> Answer:
+        """A request to any URL, signed as boto3 signs; `host` is what it says that it is for."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        deployed = self.deployed
+        request = AWSRequest(method, url, data=body, headers={"Host": host} if host else {})
+        credentials = Credentials(deployed.access_key, deployed.secret_key, deployed.session_token)
+        SigV4Auth(credentials, "execute-api", deployed.region).add_auth(request)
+        address = urlsplit(url)
+        target = address.path + (f"?{address.query}" if address.query else "")
+        headers = dict(request.headers.items())
+        return self.http_at(f"{address.scheme}://{address.netloc}", method, target, headers, body or None)
+
+    # --- the clock and faults, where there are any
+
+    def advance(self, seconds: float) -> None:
+        """Moves the implementation's time; what falls due has happened when this returns."""
+        self._control("POST", "/clock", {"advance": seconds})
+
+    @contextlib.contextmanager
+    def fault(self, name: str, *arguments: Any, **more: Any) -> Iterator[None]:
+        self._control("POST", "/faults", {"fault": name, "arguments": list(arguments), **more})
+        try:
+            yield
+        finally:
+            self._control("DELETE", "/faults", None)
+
+    def _control(self, method: str, path: str, body: Any) -> Any:
+        if self.deployed.control is None:
+            pytest.skip("not observable there: no clock and no faults")
+        raw = None if body is None else json.dumps(body)
+        answer = self.http_at(self.deployed.control, method, path, {"Content-Type": "application/json"}, raw)
+        assert answer.status < 300, answer
+        return answer.json() if answer.body else None
+
+
+class Socket:
+    """A client's end of a WebSocket; until its answer is asked for, one that waits for it."""
+
+    id: str
+    connect_event: dict[str, Any]
+
+    def __init__(self, client: Client, wire: Wire) -> None:
+        self.client, self.wire = client, wire
+        self._answer: Answer | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """That to the handshake. The body of a refusal is read as far as its length goes."""
+        if self._answer is None:
+            status, headers = self.wire.head()
+            body = self.wire.read(int(headers.get("content-length", "0"))) if status != 101 else b""
+            self._answer = Answer(status, tuple(headers.items()), body)
+        return self._answer
+
+    @property
+    def quoted_id(self) -> str:
+        """As it stands in a URL."""
+        return quote(self.id, safe="")
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    def is_pending(self) -> bool:
+        """Whether nothing at all has come yet."""
+        self.wire.socket.settimeout(0)
+        try:
+            return not self.wire.socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        finally:
+            self.wire.socket.settimeout(SECONDS)
+
+    # --- out
+
+    def say(self, *steps: Any, **more: Any) -> None:
+        """A message with orders for its handler."""
+        self.text(json.dumps({"do": steps, **more}))
+
+    def text(self, text: str) -> None:
+        self.wire.frame(text.encode())
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """A close frame; the other end's answer to it is waited for."""
+        self.wire.frame(b"" if code is None else code.to_bytes(2, "big") + reason.encode(), CLOSE)
+        assert self.next()[0] == CLOSE
+
+    # --- in
+
+    def next(self) -> tuple[int, bytes]:
+        """Opcode and payload of the next message, its fragments put together; pings are answered and left out."""
+        while True:
+            opcode, payload = self.wire.receive_message()
+            if opcode != PING:
+                return opcode, payload
+            self.wire.frame(payload, PONG)
+
+    def read(self) -> str:
+        """The text of the next message."""
+        opcode, payload = self.next()
+        assert opcode == TEXT, (opcode, payload)
+        return payload.decode()
+
+    def closed(self) -> int:
+        """The code of the close frame that comes next."""
+        opcode, payload = self.next()
+        assert opcode == CLOSE, (opcode, payload)
+        return int.from_bytes(payload[:2], "big") if payload else 1005
+
+    def report(self, kind: str) -> dict[str, Any]:
+        """What the app tells next, which must be of this kind: connect, message, disconnect or outcome."""
+        said = json.loads(self.read())
+        assert said.get("told") == kind, said
+        assert isinstance(said, dict)
+        return said
+
+    def outcome(self, step: str) -> Any:
+        return self.report("outcome")[step]
+
+    def works(self) -> bool:
+        """Whether a message still comes through, and is the next to be answered."""
+        self.say()
+        return bool(self.report("message")["event"]["requestContext"]["routeKey"] == "$default")
+
+
+def _connection(scheme: str, netloc: str) -> http.client.HTTPConnection:
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    return kind(netloc, timeout=SECONDS)

@@ -1,0 +1,123 @@
+"""Options, the apps of the suite behind an implementation, and the table at the end of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conformance.adapters import APPS, Adapter, Deployed
+from tests.conformance.adapters.given import Given
+from tests.conformance.adapters.sessionplugin import SessionPlugin
+from tests.conformance.client import Client
+from tests.conformance.table import Outcome, Result, fact_of, table, worst
+
+ADAPTERS: dict[str, Callable[[], Adapter]] = {"sessionplugin": SessionPlugin}
+
+
+@pytest.fixture(scope="session")
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    return adapter_of(request.config)
+
+
+def adapter_of(config: pytest.Config) -> Adapter:
+    # Where the whole suite runs, this file is read too late to add options.
+    if given := config.getoption("--gateway-app", None):
+        try:
+            return Given.read(given)
+        except ValueError as error:
+            raise pytest.UsageError(f"--gateway-app {error}") from None
+    return ADAPTERS[config.getoption("--gateway", SessionPlugin.name)]()
+
+
+@pytest.fixture(scope="session")
+def deployments(adapter: Adapter) -> Iterator[Callable[[str], Deployed | None]]:
+    """Brings an app up when it is first asked for; all end with the run."""
+    with contextlib.ExitStack() as stack:
+        up: dict[str, Deployed | None] = {}
+
+        def deployed(name: str) -> Deployed | None:
+            if name not in up:
+                up[name] = stack.enter_context(adapter.deploy(APPS / name))
+            return up[name]
+
+        yield deployed
+
+
+@pytest.fixture
+def whole(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+    """The app that does what it is told."""
+    yield from _client(deployments, "whole")
+
+
+@pytest.fixture
+def listening(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+    """The app that has a message handler and no other."""
+    yield from _client(deployments, "listening")
+
+
+@pytest.fixture
+def mute(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+    """The app that has a connect handler and no other."""
+    yield from _client(deployments, "mute")
+
+
+def _client(deployments: Callable[[str], Deployed | None], name: str) -> Iterator[Client]:
+    deployed = deployments(name)
+    if deployed is None:
+        pytest.skip(f"not observable there: the app {name!r} has not been brought up")
+    with Client(deployed) as client:
+        yield client
+
+
+# --- the table
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "which implementation the conformance suite speaks to")
+    group.addoption("--gateway", choices=sorted(ADAPTERS), default="sessionplugin", help="one that is brought up here")
+    group.addoption(
+        "--gateway-app",
+        action="append",
+        metavar="NAME=HTTP_URL,WEBSOCKET_URL[,CONTROL_URL]",
+        help="one that is up: where an app of tests/conformance/apps is reached; can be given once for each app",
+    )
+    group.addoption("--facts", action="store_true", help="print the table of facts at the end")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if fact := fact_of(item.name):
+        item.user_properties.append(("fact", fact))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("--facts", False):
+        terminalreporter.write_line("")
+        terminalreporter.write_line(table(adapter_of(config).name, _results(terminalreporter.stats)))
+
+
+def _results(stats: dict[str, list[Any]]) -> dict[str, Result]:
+    found: defaultdict[str, list[Result]] = defaultdict(list)
+    for category, outcome in (
+        ("passed", Outcome.HOLDS),
+        ("failed", Outcome.MISSED),
+        ("error", Outcome.MISSED),
+        ("skipped", Outcome.UNSEEN),
+    ):
+        for report in stats.get(category, []):
+            if fact := dict(getattr(report, "user_properties", ())).get("fact"):
+                found[fact].append(Result(outcome, _why(report, outcome)))
+    return {fact: worst(results) for fact, results in found.items()}
+
+
+def _why(report: Any, outcome: Outcome) -> str:
+    if outcome is Outcome.UNSEEN:
+        return str(report.longrepr[2]).removeprefix("Skipped: ").removeprefix("not observable there: ")
+    if outcome is Outcome.MISSED:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        said = str(crash.message if crash is not None else report.longrepr)
+        return f"{report.nodeid.rpartition('::')[2]}: {' '.join(said.split())[:160]}"
+    return ""
