@@ -99,6 +99,7 @@ def served(
             websocket_port=websocket_port,
             clock=moved,
             grace=GRACE,
+            throttles=faults.throttles_handshake,
             fault=refused(faults),
         )
         lambdas = LambdaService(clock=moved)

@@ -237,7 +237,8 @@ class GatewayCore:
 
     def _respond(self, request: Request, reply: Reply) -> None:
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))
-        self._effects.append(Respond(request.id, Reply(reply.status, headers, reply.body)))
+        body = b"" if request.method == "HEAD" else reply.body
+        self._effects.append(Respond(request.id, Reply(reply.status, headers, body)))
 
     # --- WebSocket
 

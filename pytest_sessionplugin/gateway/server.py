@@ -26,7 +26,7 @@ from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .stalled import Held
 from .switchboard import Switchboard
-from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply
+from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply, Throttles, never
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
@@ -62,6 +62,7 @@ class Server:
         clock: Clock = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
+        throttles: Throttles = never,
         grace: float = 5.0,
         beside: Server | None = None,
         fault: Callable[[Manage], Reply | None] | None = None,
@@ -74,7 +75,14 @@ class Server:
         self._grace = grace
         neighbour = beside._board if beside is not None else None
         self._board: Switchboard = Switchboard(
-            api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour, fault=fault
+            api,
+            functions,
+            clock=clock,
+            ids=ids,
+            observe=observe,
+            throttles=throttles,
+            beside=neighbour,
+            fault=fault,
         )
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
