@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
 from tests.conformance.adapters import APPS, Adapter, Deployed
 from tests.conformance.adapters.given import Given
+from tests.conformance.adapters.ministack import MiniStack
 from tests.conformance.adapters.sessionplugin import SessionPlugin
 from tests.conformance.client import Client
 from tests.conformance.table import Outcome, Result, fact_of, table, worst
 
-ADAPTERS: dict[str, Callable[[], Adapter]] = {"sessionplugin": SessionPlugin}
+ADAPTERS: dict[str, Callable[[], Adapter]] = {"ministack": MiniStack, "sessionplugin": SessionPlugin}
+MISSED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +36,19 @@ def adapter_of(config: pytest.Config) -> Adapter:
 
 
 @pytest.fixture(scope="session")
-def deployments(adapter: Adapter) -> Iterator[Callable[[str], Deployed | None]]:
-    """Brings an app up when it is first asked for; all end with the run."""
+def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Deployed | None]]:
+    """Brings an app up when it is first asked for; all end with the run.
+
+    They end after a test that failed, too: what it left running, or dead, is not the next one's to answer for.
+    """
     with contextlib.ExitStack() as stack:
         up: dict[str, Deployed | None] = {}
 
         def deployed(name: str) -> Deployed | None:
+            if request.session.stash.get(MISSED, False):
+                request.session.stash[MISSED] = False
+                up.clear()
+                stack.close()
             if name not in up:
                 up[name] = stack.enter_context(adapter.deploy(APPS / name))
             return up[name]
@@ -91,6 +100,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if fact := fact_of(item.name):
         item.user_properties.append(("fact", fact))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.session.stash[MISSED] = True
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
