@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from tests.conformance.adapters import APPS, Adapter, Deployed
+from tests.conformance.adapters import Adapter
 from tests.conformance.adapters.given import Given
 from tests.conformance.adapters.ministack import MiniStack
 from tests.conformance.adapters.sessionplugin import SessionPlugin
 from tests.conformance.client import Client
+from tests.conformance.deployments import Deployments
 from tests.conformance.table import Outcome, Result, fact_of, table, worst
 
 ADAPTERS: dict[str, Callable[[], Adapter]] = {"ministack": MiniStack, "sessionplugin": SessionPlugin}
-MISSED = pytest.StashKey[bool]()
+DEPLOYMENTS = pytest.StashKey[Deployments]()
 
 
 @pytest.fixture(scope="session")
@@ -36,46 +36,32 @@ def adapter_of(config: pytest.Config) -> Adapter:
 
 
 @pytest.fixture(scope="session")
-def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Deployed | None]]:
-    """Brings an app up when it is first asked for; all end with the run.
-
-    They end after a test that failed, too: what it left running, or dead, is not the next one's to answer for.
-    """
-    with contextlib.ExitStack() as stack:
-        up: dict[str, Deployed | None] = {}
-
-        def deployed(name: str) -> Deployed | None:
-            if request.session.stash.get(MISSED, False):
-                request.session.stash[MISSED] = False
-                up.clear()
-                stack.close()
-            if name not in up:
-                up[name] = stack.enter_context(adapter.deploy(APPS / name))
-            return up[name]
-
-        yield deployed
+def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[Deployments]:
+    with Deployments(adapter) as deployments:
+        request.config.stash[DEPLOYMENTS] = deployments
+        yield deployments
 
 
 @pytest.fixture
-def whole(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def whole(deployments: Deployments) -> Iterator[Client]:
     """The app that does what it is told."""
     yield from _client(deployments, "whole")
 
 
 @pytest.fixture
-def listening(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def listening(deployments: Deployments) -> Iterator[Client]:
     """The app that has a message handler and no other."""
     yield from _client(deployments, "listening")
 
 
 @pytest.fixture
-def mute(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def mute(deployments: Deployments) -> Iterator[Client]:
     """The app that has a connect handler and no other."""
     yield from _client(deployments, "mute")
 
 
-def _client(deployments: Callable[[str], Deployed | None], name: str) -> Iterator[Client]:
-    deployed = deployments(name)
+def _client(deployments: Deployments, name: str) -> Iterator[Client]:
+    deployed = deployments.up(name)
     if deployed is None:
         pytest.skip(f"not observable there: the app {name!r} has not been brought up")
     with Client(deployed) as client:
@@ -105,8 +91,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed:
-        item.session.stash[MISSED] = True
+    if report.failed and DEPLOYMENTS in item.config.stash:
+        item.config.stash[DEPLOYMENTS].renew()
     return report
 
 
