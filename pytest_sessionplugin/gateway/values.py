@@ -69,6 +69,7 @@ class Api:
     stage: str = "api"
     region: str = "us-east-1"
     account_id: str = "123456789012"
+    access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
 
     def numbered(self, number: int) -> Api:
         """The APIs of another app of the account, with ids of their own; 0 is the first app's."""

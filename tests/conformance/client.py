@@ -130,7 +130,7 @@ class Client:
     def watched(self, *steps: Any, query: str = "", headers: tuple[str, ...] = ()) -> tuple[Socket, Socket]:
         """An open socket whose id is known, and its witness, who has taken the report of its $connect."""
         witness = self.witness()
-        watched = f"witness={quote(witness.id, safe='')}"
+        watched = f"witness={witness.quoted_id}"
         socket = self.connect(*steps, query=f"{watched}&{query}" if query else watched, headers=headers)
         socket.connect_event = witness.report("connect")["event"]
         socket.id = socket.connect_event["requestContext"]["connectionId"]
@@ -161,16 +161,16 @@ class Client:
             config=Config(retries={"total_max_attempts": 1}, read_timeout=self.deployed.seconds, **config),
         )
 
-    def signed(self, method: str, url: str, body: bytes = b"", service: str = "execute-api") -> Answer:
-        """A request to any URL, signed as boto3 signs."""
+    def signed(self, method: str, url: str, body: bytes = b"", host: str | None = None) -> Answer:
+        """A request to any URL, signed as boto3 signs; `host` is what it says that it is for."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
 
         deployed = self.deployed
-        request = AWSRequest(method, url, data=body)
+        request = AWSRequest(method, url, data=body, headers={"Host": host} if host else {})
         credentials = Credentials(deployed.access_key, deployed.secret_key, deployed.session_token)
-        SigV4Auth(credentials, service, deployed.region).add_auth(request)
+        SigV4Auth(credentials, "execute-api", deployed.region).add_auth(request)
         address = urlsplit(url)
         target = address.path + (f"?{address.query}" if address.query else "")
         headers = dict(request.headers.items())
@@ -217,6 +217,11 @@ class Socket:
             body = self.wire.read(int(headers.get("content-length", "0"))) if status != 101 else b""
             self._answer = Answer(status, tuple(headers.items()), body)
         return self._answer
+
+    @property
+    def quoted_id(self) -> str:
+        """As it stands in a URL."""
+        return quote(self.id, safe="")
 
     @property
     def status(self) -> int:

@@ -26,6 +26,7 @@ import time
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 from botocore.exceptions import ClientError
@@ -232,7 +233,7 @@ def go(name: str) -> Any:
 def at_disconnect(connection: str) -> Any:
     """The steps of the body are those of the connection's $disconnect; its witness stays."""
     notes().update_item(
-        Key={"name": f"witness of {connection}"},
+        Key={"name": f"witness of {unquote(connection)}"},
         UpdateExpression="SET steps = :steps",
         ExpressionAttributeValues={":steps": json.dumps(json.loads(here().raw_body))},
     )
@@ -277,6 +278,8 @@ def judge(request: AuthRequest) -> Any:
         return policy("Allow", request.method_arn, context)
     if order == "deny":
         return policy("Deny", "*", context)
+    if order == "large":
+        return policy("Allow", "*", {"padding": "x" * int(rest.split()[0])})
     if order == "raise":
         raise RuntimeError(rest)
     if order == "return":

@@ -1,0 +1,90 @@
+"""Section D: limits and timers."""
+
+from __future__ import annotations
+
+import json
+
+from tests.conformance.client import CLOSE, Client, Socket, new_name
+
+FRAME = 32 * 1024
+MESSAGE = 128 * 1024
+
+
+def fragments(socket: Socket, payload: bytes, size: int) -> None:
+    pieces = [payload[start : start + size] for start in range(0, len(payload), size)]
+    for number, piece in enumerate(pieces):
+        socket.wire.frame(piece, 0 if number else 1, fin=number == len(pieces) - 1)
+
+
+def order(size: int) -> bytes:
+    """A message of so many bytes, which its handler answers with "heard" and tells nobody of."""
+    orders = {"do": [["send", "self", "heard"]], "witness": None, "padding": ""}
+    return json.dumps({**orders, "padding": "x" * (size - len(json.dumps(orders)))}).encode()
+
+
+def test_d1_a_frame_of_more_than_32_kb_closes_with_1009(whole: Client) -> None:
+    """A frame may have 32 KB: a larger one closes the connection with 1009, though the message be under 128 KB."""
+    socket = whole.connect()
+    socket.wire.frame(order(FRAME))
+    assert socket.read() == "heard"
+    socket.wire.frame(order(FRAME + 1024))
+    assert socket.closed() == 1009
+
+
+def test_d2_a_message_of_more_than_128_kb_closes_with_1009(whole: Client) -> None:
+    """A message may have 128 KB, in frames of up to 32 KB: a larger one closes the connection with 1009."""
+    socket = whole.connect()
+    fragments(socket, order(MESSAGE), FRAME)
+    assert socket.read() == "heard"
+    fragments(socket, order(MESSAGE + 1024), FRAME)
+    assert socket.closed() == 1009
+
+
+def test_d3_ten_minutes_without_data_in_either_direction_close_with_1001(whole: Client) -> None:
+    """The idle time-out is 10 minutes, counts data in either direction, and closes with 1001."""
+    socket, _ = whole.watched()
+    for _ in range(3):
+        whole.advance(9.5 * 60)
+        whole.connections().post_to_connection(ConnectionId=socket.id, Data=b"still here")
+        assert socket.read() == "still here"
+    whole.advance(9.5 * 60)
+    assert socket.works()
+    whole.advance(10 * 60)
+    assert socket.closed() == 1001
+
+
+def test_d4_a_connection_ends_after_two_hours(whole: Client) -> None:
+    """After 2 hours a connection is closed, however busy it is."""
+    socket = whole.connect()
+    for _ in range(14):
+        whole.advance(8 * 60)
+        assert socket.works()
+    whole.advance(8 * 60)
+    assert socket.next()[0] == CLOSE
+
+
+def test_d5_the_integration_time_out_is_29_seconds(whole: Client) -> None:
+    """A handler may take 29 s."""
+    socket, name = whole.connect(), new_name("d5")
+    socket.say(["hold", name])
+    socket.report("message")
+    whole.advance(28)
+    socket.text("not json")
+    assert socket.report("message")["event"]["body"] == "not json"  # nothing came before
+    whole.advance(1)
+    assert json.loads(socket.read())["message"] == "Endpoint request timed out"
+    whole.go(name)
+
+
+def test_d9_a_post_may_have_131072_bytes(whole: Client) -> None:
+    """A post to a connection may have 131,072 bytes; one more is 413, which the server says and not boto3."""
+    socket, _ = whole.watched()
+    client = whole.connections()
+    client.post_to_connection(ConnectionId=socket.id, Data=b"x" * 131_072)
+    assert len(socket.read()) == 131_072
+    try:
+        client.post_to_connection(ConnectionId=socket.id, Data=b"x" * 131_073)
+    except client.exceptions.PayloadTooLargeException as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert status == 413
+    assert socket.works()

@@ -1,0 +1,181 @@
+"""Section E: the @connections API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conformance.client import Answer, Client
+
+if TYPE_CHECKING:
+    from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+NOBODY = "AAAAAAAAAAAAAAA="
+
+
+def url(client: Client, connection: str, at: str = "@") -> str:
+    return f"{client.deployed.connections}/{at}connections/{connection}"
+
+
+def refused(answer: Answer) -> tuple[int, str]:
+    """Status and the error's name, as SDKs find it."""
+    return answer.status, (answer.header("x-amzn-ErrorType") or "").partition(":")[0]
+
+
+def flood(client: ApiGatewayManagementApiClient, connection: str) -> None:
+    """50 MB, unless a post is refused."""
+    for _ in range(400):
+        client.post_to_connection(ConnectionId=connection, Data=b"x" * 131_072)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_e1_the_path_has_the_stage_and_the_connection(whole: Client, method: str) -> None:
+    """POST, GET and DELETE of {stage}/@connections/{connectionId}."""
+    socket, _ = whole.watched()
+    answer = whole.signed(method, url(whole, socket.quoted_id), b"hello" if method == "POST" else b"")
+    assert answer.status == {"POST": 200, "GET": 200, "DELETE": 204}[method]
+
+
+@pytest.mark.parametrize("at", ["@", "%40"])
+def test_e2_the_at_sign_may_be_escaped_and_the_id_is(whole: Client, at: str) -> None:
+    """boto3 sends @ as it is and = as %3D; %40connections is accepted as well; text is sent as UTF-8."""
+    socket, _ = whole.watched()
+    assert socket.quoted_id.endswith("%3D")
+    assert whole.signed("POST", url(whole, socket.quoted_id, at), "grüße".encode()).status == 200
+    assert socket.read() == "grüße"
+    whole.connections().post_to_connection(ConnectionId=socket.id, Data="grüße")
+    assert socket.read() == "grüße"
+
+
+def test_e3_an_unsigned_call_is_403(whole: Client) -> None:
+    """A call without a signature is 403, Missing Authentication Token."""
+    socket, _ = whole.watched()
+    target = url(whole, socket.quoted_id).removeprefix(whole.deployed.connections)
+    answer = whole.http_at(whole.deployed.connections, "POST", target, body=b"hello")
+    assert answer.status == 403
+    assert answer.json() == {"message": "Missing Authentication Token"}
+    assert socket.works()  # nothing was posted
+
+
+def test_e4_a_post_is_answered_with_200_and_no_body(whole: Client) -> None:
+    """A post that is delivered: 200, no body."""
+    socket, _ = whole.watched()
+    answer = whole.signed("POST", url(whole, socket.quoted_id), b"hello")
+    assert (answer.status, answer.body) == (200, b"")
+    assert socket.read() == "hello"
+
+
+def test_e5_get_says_since_when_and_who_in_camel_case(whole: Client) -> None:
+    """GET: 200, camelCase JSON with ISO 8601 times, which boto3 makes ConnectedAt, LastActiveAt and Identity of."""
+    socket, _ = whole.watched(headers=("User-Agent: conformance",))
+    answer = whole.signed("GET", url(whole, socket.quoted_id))
+    body = answer.json()
+    assert answer.status == 200
+    assert set(body) == {"connectedAt", "lastActiveAt", "identity"}
+    assert body["identity"] == {**socket.connect_event["requestContext"]["identity"], "userAgent": "conformance"}
+    assert "T" in body["connectedAt"]
+    read = whole.connections().get_connection(ConnectionId=socket.id)
+    connected_at = socket.connect_event["requestContext"]["connectedAt"]
+    assert abs(read["ConnectedAt"] - datetime.fromtimestamp(connected_at / 1000, timezone.utc)).total_seconds() < 1
+    assert read["LastActiveAt"] >= read["ConnectedAt"]
+    assert read["Identity"]["UserAgent"] == "conformance"
+
+
+def test_e6_delete_is_answered_with_204_and_no_body(whole: Client) -> None:
+    """DELETE: 204, no body."""
+    socket, _ = whole.watched()
+    answer = whole.signed("DELETE", url(whole, socket.quoted_id))
+    assert (answer.status, answer.body) == (204, b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_e7_a_connection_that_is_not_there_is_410(whole: Client, method: str) -> None:
+    """A connection that is unknown or closed is 410 for all three."""
+    socket, witness = whole.watched()
+    socket.close()
+    witness.report("disconnect")
+    for connection in (socket.quoted_id, NOBODY.replace("=", "%3D")):
+        assert whole.signed(method, url(whole, connection), b"x" if method == "POST" else b"").status == 410
+
+
+def test_e8_a_410_says_what_it_is_in_a_header_and_has_no_body(whole: Client) -> None:
+    """The 410 has x-amzn-ErrorType: GoneException, and no body."""
+    answer = whole.signed("POST", url(whole, NOBODY.replace("=", "%3D")), b"hello")
+    assert refused(answer) == (410, "GoneException")
+    assert answer.body == b""
+
+
+def test_e9_boto3_raises_a_typed_gone_exception(whole: Client) -> None:
+    """boto3 makes a GoneException of it, for all three calls."""
+    client = whole.connections()
+    with pytest.raises(client.exceptions.GoneException):
+        client.post_to_connection(ConnectionId=NOBODY, Data=b"hello")
+    with pytest.raises(client.exceptions.GoneException):
+        client.get_connection(ConnectionId=NOBODY)
+    with pytest.raises(client.exceptions.GoneException):
+        client.delete_connection(ConnectionId=NOBODY)
+
+
+def test_e11_another_api_is_403(whole: Client) -> None:
+    """A call to the host of another API is 403 ForbiddenException."""
+    socket, _ = whole.watched()
+    host = f"0therapi00.execute-api.{whole.deployed.region}.amazonaws.com"
+    answer = whole.signed("POST", url(whole, socket.quoted_id), b"hello", host=host)
+    assert refused(answer) == (403, "ForbiddenException")
+    assert socket.works()
+
+
+def test_e12_a_signed_call_to_no_route_is_404(whole: Client) -> None:
+    """A signed call to a path that has no route, as with the stage twice: 404, No method found matching route."""
+    stage = whole.deployed.connections.rpartition("/")[2]
+    answer = whole.signed("POST", f"{whole.deployed.connections}/{stage}/@connections/{NOBODY}", b"hello")
+    assert answer.status == 404
+    assert answer.json()["message"].startswith(f"No method found matching route {stage}/@connections/")
+    assert answer.json()["message"].endswith(" for http method POST.")
+
+
+def test_e13_a_413_is_typed_and_has_a_message(whole: Client) -> None:
+    """Too large a post is 413 PayloadTooLargeException, with a message."""
+    socket, _ = whole.watched()
+    answer = whole.signed("POST", url(whole, socket.quoted_id), b"x" * 131_073)
+    assert refused(answer) == (413, "PayloadTooLargeException")
+    assert answer.json()["message"]
+
+
+def test_e14_a_client_that_does_not_read_is_429(whole: Client) -> None:
+    """A post is 429 LimitExceededException above the rate, or while its client does not read."""
+    socket, _ = whole.watched()
+    client = whole.connections()
+    with (
+        whole.fault("throttled", "apigatewaymanagementapi:PostToConnection", socket.id),
+        pytest.raises(client.exceptions.LimitExceededException) as raised,
+    ):
+        client.post_to_connection(ConnectionId=socket.id, Data=b"hello")
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    with whole.fault("slow", socket.id), pytest.raises(client.exceptions.LimitExceededException):
+        flood(client, socket.id)
+
+
+def test_e15_delete_takes_no_code_and_no_reason(whole: Client) -> None:
+    """DELETE closes always alike, whatever is sent with it."""
+    codes = []
+    for suffix, body in (("", b""), ("?code=4000&reason=mine", b'{"code": 4000}')):
+        socket, _ = whole.watched()
+        assert whole.signed("DELETE", url(whole, socket.quoted_id) + suffix, body).status == 204
+        codes.append(socket.closed())
+    assert len(set(codes)) == 1
+    assert codes[0] in (1000, 1005)
+
+
+def test_e16_disconnect_reports_1000_after_a_delete(whole: Client) -> None:
+    """After DELETE, $disconnect reports 1000, Connection Closed Normally."""
+    socket, witness = whole.watched()
+    whole.connections().delete_connection(ConnectionId=socket.id)
+    context = witness.report("disconnect")["event"]["requestContext"]
+    assert context["disconnectStatusCode"] == 1000
+    assert context["disconnectReason"] == "Connection Closed Normally"
+    with pytest.raises(ClientError):
+        whole.connections().get_connection(ConnectionId=socket.id)
