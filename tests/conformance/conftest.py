@@ -91,7 +91,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed and DEPLOYMENTS in item.config.stash:
+    broken_off = report.failed or (report.skipped and report.when == "call")
+    if broken_off and DEPLOYMENTS in item.config.stash:
         item.config.stash[DEPLOYMENTS].renew()
     return report
 

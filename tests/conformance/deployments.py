@@ -38,6 +38,6 @@ class Deployments:
     def renew(self) -> None:
         """What is asked for next is brought up anew, after all that is up has ended.
 
-        To be called after a test that failed: what it left running, or dead, is not the next one's to answer for.
+        To be called after a test that broke off: what it left running, or dead, is not the next one's to answer for.
         """
         self._stale = True

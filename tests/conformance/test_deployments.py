@@ -1,4 +1,4 @@
-"""Apps are brought up once, and anew after a test that failed."""
+"""Apps are brought up once, and anew when they are to be renewed."""
 
 from __future__ import annotations
 

@@ -92,6 +92,7 @@ class Process:
             "HOME": self._folder.name,
             "TMPDIR": self._folder.name,
             "STATE_DIR": self._folder.name,
+            "AUTH": "true",  # IAM is asked, as on AWS
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
