@@ -26,7 +26,7 @@ from tests.conformance.adapters.ministack.process import ACCESS_KEY, REGION, SEC
 from tests.serving import ROOT
 
 DEPLOY_SECONDS = 120
-SECONDS = 5.0  # it answers within one, when a function begins within two
+SECONDS = 10.0  # it answers within one, when a function begins within two; a busy machine may take longer
 BROUGHT = re.compile(r"(boto3|botocore|chalice)\b", re.IGNORECASE)
 BESIDE_APP = "conformance_in_function"
 MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local.key")

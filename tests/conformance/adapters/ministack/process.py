@@ -7,6 +7,7 @@ import http.client
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +19,15 @@ REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = "test"
 READY_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
+
+# Ends the whole group when what began it is gone, however that ended: its standard input has no other end then.
+GUARD = """
+import os, signal, subprocess, sys, threading
+
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: (sys.stdin.read(), os.killpg(0, signal.SIGKILL)), daemon=True).start()
+sys.exit(server.wait())
+"""
 
 
 class Process:
@@ -32,10 +42,10 @@ class Process:
         self.url = f"http://127.0.0.1:{self._port}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [str(PYTHON), "-m", "ministack"],
+                [sys.executable, "-c", GUARD, str(PYTHON), "-m", "ministack"],
                 cwd=self._folder.name,
                 env=self._environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own, so that its functions end with it
@@ -67,12 +77,7 @@ class Process:
         """Ends it and all its functions at once: there is nothing that they could have to save."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        until = time.monotonic() + ANSWER_SECONDS
-        with contextlib.suppress(ProcessLookupError):
-            while time.monotonic() < until:
-                os.killpg(self._process.pid, 0)  # a function is nobody's child by now, and nothing says when it is gone
-                time.sleep(0.01)
+        self._process.communicate()
         self._folder.cleanup()
 
     def _wait(self) -> None:
