@@ -156,13 +156,16 @@ class Returned:
 
 @dataclass(frozen=True)
 class Manage:
-    """A call of the @connections API. `path` is raw and has the stage in it."""
+    """A call of the @connections API. `path` is raw and has the stage in it.
+
+    `denied` is what its signature is answered with, if that does not hold.
+    """
 
     method: str  # POST, GET or DELETE
     host: str
     path: str
     body: bytes = b""
-    signed: bool = True
+    denied: Reply | None = None
 
 
 @dataclass(frozen=True)
