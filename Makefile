@@ -42,11 +42,16 @@ check: setup  ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.venv-ministack/.ready: requirements-ministack.txt
+	$(PYTHON) -m venv --clear .venv-ministack
+	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-ministack.txt
+	@touch $@
+
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
 
-conformance: setup  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
+conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY))
 
 clean:  ## removes the environments that were made here
-	rm -rf .venv .venv-lowest
+	rm -rf .venv .venv-lowest .venv-ministack

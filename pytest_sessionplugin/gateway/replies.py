@@ -22,7 +22,7 @@ def failure(status: int, message: str | None, error_type: str | None = None) -> 
 
 
 MISSING_TOKEN = failure(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-URL_TOO_LONG = failure(414, "URI Too Long")
+URL_TOO_LONG = failure(413, "Request Entity Too Large")
 TOO_MANY = failure(429, "Too Many Requests", "LimitExceededException")
 HEADERS_TOO_LARGE = failure(431, "Request Header Fields Too Large")
 UNAUTHORIZED = failure(401, "Unauthorized", "UnauthorizedException")

@@ -178,8 +178,8 @@ LARGE = "x" * 100_000
 REQUESTS: list[tuple[str, str, int, str]] = [
     # what it is, the request without its Host header (a line | is where that stands), the answer, and then
     ("an upper limit of a URL", f"GET /members/{'x' * 8_183} HTTP/1.1|", 410, "stays"),
-    ("a URL of 8193 characters", f"GET /members/{'x' * 8_184} HTTP/1.1|", 414, "stays"),
-    ("a query that is too long", f"GET /echo?{'x' * 8_188} HTTP/1.1|", 414, "stays"),
+    ("a URL of 8193 characters", f"GET /members/{'x' * 8_184} HTTP/1.1|", 413, "stays"),
+    ("a query that is too long", f"GET /echo?{'x' * 8_188} HTTP/1.1|", 413, "stays"),
     ("header values of 10241 bytes", f"GET /echo HTTP/1.1|X: {'x' * 10_240}\r\n", 431, "stays"),
     ("a refusal of HEAD", "HEAD /nope HTTP/1.1|", 403, "stays"),
     ("a HEAD whose headers are too large", f"HEAD /echo HTTP/1.1|X: {'x' * 10_240}\r\n", 431, "stays"),

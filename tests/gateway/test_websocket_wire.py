@@ -84,7 +84,7 @@ class TestHandshake:
             (("GET /", "GET /../api"), 403),
             (("GET /", "GET /\0"), 400),
             (("GET /", "GET /\xe9"), 400),
-            (("GET /", f"GET /?{'x' * 4_096}"), 414),
+            (("GET /", f"GET /?{'x' * 4_096}"), 413),
             (("GET /", "GET x"), 400),
             (("GET /", "OPTIONS *"), 426),
         ],

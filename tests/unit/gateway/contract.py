@@ -188,9 +188,9 @@ class Http:
         assert gateway.http().get("/echo", headers={"X": "x" * 9_000}).status_code == 200
         assert gateway.http().get("/echo", headers={"X": "x" * 11_000}).status_code == 431
 
-    def test_a_url_of_more_than_8192_characters_is_414(self, gateway: Gateway) -> None:
+    def test_a_url_of_more_than_8192_characters_is_413(self, gateway: Gateway) -> None:
         assert gateway.http().get("/echo", params={"a": "x" * 8_000}).status_code == 200
-        assert gateway.http().get("/echo", params={"a": "x" * 8_192}).status_code == 414
+        assert gateway.http().get("/echo", params={"a": "x" * 8_192}).status_code == 413
 
     def test_json_and_content_exclude_each_other(self, gateway: Gateway) -> None:
         with pytest.raises(TypeError, match="not both"):

@@ -64,7 +64,7 @@ class TestHandshake:
 
     @pytest.mark.parametrize(
         ("path", "query", "status"),
-        [("/api", "x" * 4_092, None), ("/", "x" * 4_096, 414), ("/other", "", 403), ("//", "", 403)],
+        [("/api", "x" * 4_092, None), ("/", "x" * 4_096, 413), ("/other", "", 403), ("//", "", 403)],
     )
     def test_asks_for_the_stage_in_4096_characters(self, desk: Desk, path: str, query: str, status: int | None) -> None:
         """A1."""

@@ -123,7 +123,7 @@ class TestTurnedAway:
     def test_a_url_has_8192_characters(self, desk: Desk, query: str) -> None:
         path = f"/rooms/{'x' * (8_192 - 7 - len(query))}"
         assert not isinstance(desk.receive(Request("r1", "GET", path, query))[0], Respond)
-        assert turned_away(desk, "GET", path + "x", query=query).status == 414
+        assert turned_away(desk, "GET", path + "x", query=query).status == 413
 
     def test_a_preflight_is_answered_without_the_function(self, desk: Desk) -> None:
         reply = turned_away(desk, "OPTIONS", "/rooms")
