@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench clean
+.PHONY: help setup serve test unit wheel lowest check bench soak clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: setup  ## formatting, lint, types
 
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
+
+soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
+	@exec $(BIN)/python -m bench.soak
 
 clean:  ## removes the environments that were made here
 	rm -rf .venv .venv-lowest

@@ -21,6 +21,7 @@ from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto_internals import Aws
+    from pytest_sessionplugin.gateway.server import Server
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -37,6 +38,7 @@ class Served:
     websocket: str
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
+    server: Server
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
         aws.door.gateway = server
         with server, Timer(schedules(app), functions, aws.region):
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, server)
 
 
 @contextmanager
