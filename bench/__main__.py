@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import echoes, fixtures, frames, loading, publish, requests
+from bench import crowd, echoes, fixtures, frames, loading, publish, requests
 from bench.figures import Figure, progress, table
 
 BENCHES: dict[str, Callable[[], Figure]] = {
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], Figure]] = {
     "requests": requests.measure_usual,
     "quick-requests": requests.measure_quick,
     "frames": frames.measure,
+    "crowd": crowd.measure,
     "fixtures": fixtures.measure,
     "loading": loading.measure,
 }

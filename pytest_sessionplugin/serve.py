@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import targets
+from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
@@ -72,7 +73,7 @@ def _aws(project: Project, tokens: Tokens, endpoint: str | None) -> Iterator[Aws
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open())
+            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(Uncounted()))
         except EndpointConnectionError as error:
             raise SessionPluginError(
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
