@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
@@ -27,6 +28,7 @@ from pytest_sessionplugin.tokens import Tokens, TokenSettings
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.clock import Agenda
+    from pytest_sessionplugin.gateway.server import Server
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -43,6 +45,7 @@ class Served:
     websocket: str
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
+    server: Server
     control: str | None = None
 
     @property
@@ -115,7 +118,7 @@ def served(
             if control_port is not None:
                 steering = Steering(server, faults, moved, lambda: agendas)
                 control = controlled.enter_context(Control(steering, host, control_port)).url
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, control)
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, server, control)
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def _aws(project: Project, tokens: Tokens, endpoint: str | None, faults: Faults)
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(faults=faults))
+            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(Uncounted(), faults))
         except EndpointConnectionError as error:
             raise SessionPluginError(
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."

@@ -168,6 +168,10 @@ class GatewayCore:
             moments.append(oldest.connected_at + LIFETIME)
         return min(moments, default=None)
 
+    def connections(self) -> int:
+        """How many there are, PENDING or OPEN."""
+        return len(self._connections)
+
     def effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
         effects, self._effects = self._effects, []

@@ -171,6 +171,11 @@ class Driver:
             self._drain(now)
         self._perform()
 
+    def connections(self) -> int:
+        """How many the core knows, those that are connecting included."""
+        with self.changed:
+            return self._core.connections()
+
     def due(self) -> float | None:
         with self.changed:
             return self._core.due()

@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .census import Census
 from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .stalled import Held
@@ -138,6 +139,10 @@ class Server:
     ) -> None:
         self.stop()
 
+    def census(self) -> Census:
+        """What is open and runs at this moment."""
+        return self._on_loop(self._census())
+
     # --- for clients
 
     @property
@@ -228,6 +233,20 @@ class Server:
     async def _at_rest(self, asking: int, invocations: Collection[str]) -> bool:
         """On the loop no request arrives, and no answer leaves, between one look and the next."""
         return self._board.at_rest(asking, invocations)
+
+    async def _census(self) -> Census:
+        board, others = self._board, {asyncio.current_task(), *self._arriving}
+        return Census(
+            lines=len(board.lines) + len(self._arriving),
+            requests=len(board.requests),
+            handshakes=len(board.handshakes),
+            connections=len(board.connections),
+            known=board.driver.connections(),
+            peers=len(board.peers),
+            invocations=len(board.driver.running),
+            tasks=len(asyncio.all_tasks() - others),
+            workers=board.workers.threads,
+        )
 
     async def _open(self) -> None:
         for listening in self._listening:
