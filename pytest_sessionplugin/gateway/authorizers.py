@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -80,6 +80,10 @@ def examine(request: Request, match: Match, api: Api) -> Verdict | Question:
     if token and authorizer.kind is AuthorizerKind.BUILT_IN:
         return Question(authorizer, token, method_arn(api, request.method, match.path))
     return Grant()
+
+
+def of(api: Api) -> frozenset[Authorizer]:
+    return frozenset(each for route in api.routes for each in route.authorizers.values())
 
 
 def method_arn(api: Api, method: str, path: str) -> str:
@@ -234,3 +238,10 @@ class Policies:
         kept[question.token] = now + question.authorizer.ttl, policy
         while kept and next(iter(kept.values()))[0] <= now:
             kept.popitem(last=False)
+
+    def of(self, authorizers: Collection[Authorizer]) -> Policies:
+        """Those of these authorizers, and nothing of the others."""
+        found = Policies()
+        for authorizer in self._kept.keys() & set(authorizers):
+            found._kept[authorizer] = self._kept[authorizer].copy()
+        return found
