@@ -69,18 +69,12 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
         Route(path, frozenset(views), _preflight(views), _authorizers(views)) for path, views in app.routes.items()
     )
     if not_run := _not_run(routes):
-        warnings.warn(
-            f"authorizers that cannot be run here: {not_run}. A request that brings them any credential passes; "
-            "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
-            "Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.AuthorizerNotRun.",
-            AuthorizerNotRun,
-            stacklevel=2,
-        )
+        warnings.warn(AuthorizerNotRun(not_run), stacklevel=2)
     return Api(
         routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
         binary_types=frozenset(app.api.binary_types),
-        stage=project.config().api_gateway_stage or "api",
+        stage=project.api_stage,
         region=region,
     )
 
@@ -354,6 +348,28 @@ def log_to_root(app: Chalice, listener: logging.Handler) -> Iterator[None]:
         yield
     finally:
         log.handlers, log.propagate = handlers, propagate
+
+
+def log_no_failures(app: Chalice, show: Callable[[str, BaseException], None]) -> None:
+    """What a view raises goes to `show`, with its method and path, and not to Chalice's own handler.
+
+    Chalice answers 500 then, and logs it. Handlers of the app itself get the record as ever.
+    """
+
+    def of_a_view(record: logging.LogRecord) -> bool:
+        return record.funcName == "_unhandled_exception_to_response"
+
+    def to_show(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not of_a_view(record) or (request := app.current_request) is None:
+            return True
+        show(f"{request.method} {request.path}", error)
+        return app.log.hasHandlers()  # else Python itself would print it again
+
+    app.log.addFilter(to_show)
+    for handler in app.log.handlers:
+        if _is_chalices(handler):
+            handler.addFilter(lambda record: not of_a_view(record))
 
 
 @contextmanager

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
-import traceback
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
-from pytest_sessionplugin.errors import AuthorizerNotRun, OptionError, SessionPluginError
+from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.errors import OptionError, SessionPluginError
+from pytest_sessionplugin.gateway.authorizers import of as authorizers_of
 from pytest_sessionplugin.local_key import local_key
+from pytest_sessionplugin.reload import App, Reload, Start
+from pytest_sessionplugin.shown import of_views, shown, tell, warned_of
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
+from pytest_sessionplugin.watching import Watch
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto_internals import Aws
-    from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
+    from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.project import Project
 
 DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -37,10 +40,13 @@ class Served:
     websocket: str
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
+    reload: Reload | None  # to be told when it may: it waits in the thread that imported the app
 
 
 @contextmanager
-def served(project: Project, host: str, http_port: int, websocket_port: int) -> Iterator[Served]:
+def served(
+    project: Project, host: str, http_port: int, websocket_port: int, *, reloads: bool = False
+) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
 
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
@@ -49,31 +55,62 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         raise SessionPluginError(reason)
     HOOK.install()
     endpoint = dynamodb_endpoint(os.environ)
-    with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws:
-        from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
-        from pytest_sessionplugin.gateway.server import Server
-        from pytest_sessionplugin.schedules import Timer
+    watch, start = Watch(project.root, project.files), Start()
+    with tokens_of(project) as tokens:
+        memory = Memory(project, tokens=tokens, endpoint=endpoint)
+        with _aws(memory) as aws, _copies(project) as copies:
+            from pytest_sessionplugin.gateway.server import Server
+            from pytest_sessionplugin.schedules import Timer
 
-        app = project.load()
-        with told_on_stderr():
-            api = describe(app, project, aws.region)
-        functions = shown(Functions(app, project, api))
-        server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
-        aws.door.gateway = server
-        with server, Timer(schedules(app), functions, aws.region):
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+            load = partial(_loaded, copies if reloads else None)
+            app = load(project, memory)
+            for fact in app.warnings:
+                tell(fact)
+            server = Server(
+                app.api, app.functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE
+            )
+            aws.door.gateway = server
+            with server, Timer(app.schedules, app.functions, aws.region) as timer:
+
+                def deploy(new: App, asked_anew: bool) -> None:
+                    server.redeploy(new.api, new.functions, asked_anew=asked_anew)
+                    timer.redeploy(new.schedules, new.functions)
+
+                reload = Reload(app, watch, start, aws, load, deploy) if reloads else None
+                yield Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, reload)
+
+
+def _loaded(copies: Copies | None, project: Project, memory: Memory) -> App:
+    """The project's app, ready to be served; a copy of its own, if there are to be others."""
+    from pytest_sessionplugin.chalice_internals import Functions, describe, log_no_failures, schedules
+
+    app = project.load() if copies is None else project.chalice_object(project.load_copy(copies))
+    log_no_failures(app, of_views(project.root))
+    with warned_of() as warnings:
+        api = describe(app, project, memory.region)
+    functions = shown(Functions(app, project, api), project.root, {each.name for each in authorizers_of(api)})
+    return App(project, memory, api, functions, schedules(app), warnings)
 
 
 @contextmanager
-def _aws(project: Project, tokens: Tokens, endpoint: str | None) -> Iterator[Aws]:
+def _copies(project: Project) -> Iterator[Copies]:
+    copies = Copies(project.root)
+    try:
+        yield copies
+    finally:
+        copies.close()
+
+
+@contextmanager
+def _aws(memory: Memory) -> Iterator[Aws]:
     from botocore.exceptions import EndpointConnectionError
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open())
+            aws = stack.enter_context(memory.open())
         except EndpointConnectionError as error:
             raise SessionPluginError(
-                f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
+                f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
             ) from error
         yield aws
 
@@ -92,26 +129,3 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
     if not on_loopback(url):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
-
-
-@contextmanager
-def told_on_stderr() -> Iterator[None]:
-    """What is warned of in the block is a sentence there, and not a line of this code."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", AuthorizerNotRun)
-        yield
-    for each in warned:
-        sys.stderr.write(f"sessionplugin: {each.message}\n")
-
-
-def shown(functions: Functions) -> Functions:
-    """The same functions; the traceback of what they raise goes to stderr."""
-
-    def run(invoke: Invoke) -> Any:
-        try:
-            return functions(invoke)
-        except Exception:
-            sys.stderr.write(f"\n{invoke.function} failed:\n{traceback.format_exc()}\n")
-            raise
-
-    return run
