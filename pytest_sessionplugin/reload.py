@@ -9,13 +9,14 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin import copies, loggers
+from pytest_sessionplugin import copies, loggers, tracebacks
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
@@ -116,7 +117,8 @@ class Reload:
         what = _listed(sorted(_short(path, root) for path in changed))
         _forget_compiled(changed)
         project = self._app.project
-        missing: set[Path] = set()
+        to_blame: set[Path] = set()
+        absent: set[Path] = set()
         try:
             project = project.again()
             others = all(path.name == "pyproject.toml" for path in changed)  # most of it is not about us
@@ -125,7 +127,7 @@ class Reload:
             app, told = self._reloaded(project, vendor=any(path.is_relative_to(root / "vendor") for path in changed))
         except Exception as error:  # noqa: BLE001 - whatever it is, what is served goes on
             self._broken = True
-            missing = _wanted(error, root)
+            to_blame, absent = _to_blame(error, root), _absent(error, root)
             _tell_failure(what, error, root)
         else:
             self._broken = False
@@ -137,7 +139,7 @@ class Reload:
                 if fact not in self._app.warnings:
                     tell(fact)
             self._app = app
-        self._watch.name({*project.files, *missing})
+        self._watch.name({*project.files, *to_blame}, absent)
 
     def _reloaded(self, project: Project, vendor: bool) -> tuple[App, list[str]]:
         project.check_stage()
@@ -215,13 +217,30 @@ def _forget_compiled(paths: Iterable[Path]) -> None:
                 os.unlink(importlib.util.cache_from_source(str(path)))
 
 
-def _wanted(error: BaseException, root: Path) -> set[Path]:
-    """Where a module could appear that could not be found."""
-    found: set[Path] = set()
+def _absent(error: BaseException, root: Path) -> set[Path]:
+    """Where a module could appear that was not found."""
+    missing = [each for each in _chain(error) if isinstance(each, ImportError) and not each.path]
+    names = {each.name for each in missing if each.name}
+    return {
+        folder.joinpath(*name.split(".")[:-1], file)
+        for name in names
+        for folder in (root, root / "vendor")
+        for file in (f"{name.rpartition('.')[2]}.py", f"{name.rpartition('.')[2]}/__init__.py")
+    }
+
+
+def _to_blame(error: BaseException, root: Path) -> set[Path]:
+    """Files of the project in which it may be mended, imported or not."""
+    found = set()
+    for each in _chain(error):
+        found |= {frame.f_code.co_filename for frame, _ in traceback.walk_tb(each.__traceback__)}
+        if named := each.filename if isinstance(each, SyntaxError) else getattr(each, "path", None):
+            found.add(str(named))
+    return {Path(name) for name in found if tracebacks.is_in(root, name)}
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ModuleNotFoundError) and cause.name:
-            top = cause.name.partition(".")[0]
-            found |= {folder / name for folder in (root, root / "vendor") for name in (top, f"{top}.py")}
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return found

@@ -60,9 +60,9 @@ class Timer:
         One that stays goes on counting, else whoever saves once a minute would never see it run. What runs ends on the
         functions that it began with.
         """
-        self._functions = functions
         for schedule in self._over.keys() - set(schedules):
             self._over.pop(schedule).set()
+        self._functions = functions  # after that: see _repeat
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         for schedule in schedules:
             if schedule not in self._over:
@@ -73,9 +73,12 @@ class Timer:
 
     def _repeat(self, schedule: Schedule, over: threading.Event) -> None:
         while not over.wait(schedule.seconds):
+            functions = self._functions
+            if over.is_set():  # and these may not have it any more
+                return
             event = scheduled_event(schedule.function, self._region, self._now())
             try:
-                self._functions(Invoke(str(uuid.uuid4()), schedule.function, event))
+                functions(Invoke(str(uuid.uuid4()), schedule.function, event))
             except Exception:  # noqa: BLE001, S112 - the next run is another one
                 continue
 

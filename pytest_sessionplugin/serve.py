@@ -77,7 +77,9 @@ def served(
                     timer.redeploy(new.schedules, new.functions)
 
                 reload = Reload(app, watch, start, aws, load, deploy) if reloads else None
-                yield Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, reload)
+                up = Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, reload)
+                del app  # not to be held for longer than it is served
+                yield up
 
 
 def _loaded(copies: Copies | None, project: Project, memory: Memory) -> App:

@@ -41,11 +41,14 @@ class Watch:
                 return changed
         return frozenset()
 
-    def name(self, paths: Iterable[Path]) -> None:
-        """Others in the place of those named before; how they are now is no change."""
-        before, self.named = self.named, frozenset(paths)
-        now = self._look()
-        self._seen = {**self._seen, **{path: now[path] for path in self.named - before if path in now}}
+    def name(self, paths: Iterable[Path], absent: Iterable[Path] = ()) -> None:
+        """Others in the place of those named before. As they are now they are no change; those absent are, once there.
+
+        Those that were looked at before, for whatever reason, count from there on.
+        """
+        named = frozenset(paths)
+        self._seen = {**{path: stamp for path in named if (stamp := _stamp(path))}, **self._seen}
+        self.named = named.union(absent)
 
     def _settled(self, stop: threading.Event) -> Mapping[Path, Stamp]:
         now = self._look()
