@@ -72,7 +72,12 @@ class Serving:
         self.process = subprocess.Popen(
             [*COMMAND, *FREE_PORTS],
             cwd=root,
-            env={**variables, "PYTHONPATH": str(REPOSITORY), "GATE": str(root / "gate")},
+            env={
+                **variables,
+                "PYTHONPATH": str(REPOSITORY),
+                "PYTHONDONTWRITEBYTECODE": "",  # it is what was compiled that may be stale
+                "GATE": str(root / "gate"),
+            },
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -181,7 +186,11 @@ def test_a_new_app_takes_over_while_sockets_stay_open_and_tables_keep_their_rows
 def test_a_module_that_changes_twice_in_a_second_is_read_twice(serving: Serving) -> None:
     """Its size stays too, and Python would take what it compiled before."""
     for number in (2, 3, 4):
-        assert "chalicelib/rules.py changed: reloaded" in serving.write(chalicelib__rules=f"RULE = {number}\n")
+        saved = serving.root / "saved"
+        saved.write_text(f"RULE = {number}\n")
+        os.utime(saved, ns=(0, 1_700_000_000_000_000_000 + number))
+        saved.replace(serving.root / "chalicelib" / "rules.py")
+        assert "chalicelib/rules.py changed: reloaded" in serving.line()
         assert serving.get("/rule") == (200, {"rule": number})
 
 
@@ -215,8 +224,13 @@ def test_an_app_that_cannot_be_imported_is_shown_and_the_one_before_is_served(se
         assert "pytest_sessionplugin/" not in said
         assert "importlib" not in said
         assert serving.get("/rule") == (200, {"rule": 1})
+    config = {**CONFIG, "environment_variables": {"GREETING": "good day"}}
+    (serving.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    assert ".chalice/config.json changed, and is not reloaded" in serving.line()
+    assert serving.get("/rooms/a")[1]["greeting"] == "hello"  # all of the one before, or all of the new one
     assert "reloaded in" in serving.write(chalicelib__rules="RULE = 5\n")
     assert serving.get("/rule") == (200, {"rule": 5})
+    assert serving.get("/rooms/a")[1]["greeting"] == "good day"
     assert serving.end() == 0
 
 

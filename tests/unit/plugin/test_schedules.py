@@ -37,14 +37,11 @@ def test_after_another_deployment_those_that_stay_run_what_is_new_and_those_that
 
     stays, comes, waits = Schedule("stays", 0.001), Schedule("comes", 0.001), Schedule("waits", 3600)
     with Timer([stays, Schedule("goes", 0.001), waits], old, "eu-west-1") as timer:
-        while {"stays", "goes"} - {ran.get(timeout=10)[1] for _ in range(4)}:
-            pass
+        assert {ran.get(timeout=10)[1] for _ in range(100)} == {"stays", "goes"}
         (waiting,) = [thread for thread in threading.enumerate() if thread.name == "waits"]
         timer.redeploy([stays, comes, waits], new)
-        seen = set()
-        while ("new", "comes") not in seen or ("new", "stays") not in seen:
-            seen.add(ran.get(timeout=10))
-        assert ("new", "goes") not in seen
+        seen = {ran.get(timeout=10) for _ in range(300)}
+        assert {name for age, name in seen if age == "new"} == {"stays", "comes"}
         assert waiting.is_alive()  # and goes on counting
         assert len([thread for thread in threading.enumerate() if thread.name == "waits"]) == 1
     assert not [thread for thread in threading.enumerate() if thread.name in ("stays", "goes", "comes", "waits")]
