@@ -103,7 +103,7 @@ class Reload:
         self._load = load
         self._deploy = deploy
         self._tables = dict(_tables(app.memory))  # as they were made
-        self._broken = False
+        self._failed: frozenset[Path] = frozenset()  # what changed since it was last reloaded
 
     def until(self, stop: threading.Event) -> None:
         """Reloads whenever files change, until it is told to stop."""
@@ -116,22 +116,23 @@ class Reload:
         root = self._app.project.root
         what = _listed(sorted(_short(path, root) for path in changed))
         _forget_compiled(changed)
+        since = self._failed.union(changed)
         project = self._app.project
         to_blame: set[Path] = set()
         absent: set[Path] = set()
         try:
             project = project.again()
             others = all(path.name == "pyproject.toml" for path in changed)  # most of it is not about us
-            if others and not self._broken and project.settings == self._app.project.settings:
+            if others and not self._failed and project.settings == self._app.project.settings:
                 return
-            app, told = self._reloaded(project, vendor=any(path.is_relative_to(root / "vendor") for path in changed))
+            app, told = self._reloaded(project, vendor=any(path.is_relative_to(root / "vendor") for path in since))
         except Exception as error:  # noqa: BLE001 - whatever it is, what is served goes on
-            self._broken = True
+            self._failed = since
             to_blame, absent = _to_blame(error, root), _absent(error, root)
             _tell_failure(what, error, root)
         else:
-            self._broken = False
-            self._deploy(app, any(path.suffix == ".py" for path in changed))
+            self._failed = frozenset()
+            self._deploy(app, any(path.suffix == ".py" for path in since))
             news = "; ".join([*_news(self._app.parts, app.parts), *told])
             took = time.perf_counter() - began
             tell(f"{what} changed: {coloured('reloaded', GREEN)} in {took:.2f} s{'; ' if news else ''}{news}.")
