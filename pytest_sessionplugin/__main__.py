@@ -107,6 +107,13 @@ def _add_serve(commands: Any) -> None:
         action="store_true",
         help='when ready, print one line: {"http": …, "websocket": …, "token": …, "aws": …}',
     )
+    serve.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="serve the app anew when its files change: WebSockets stay open, tables keep their rows, and what cannot "
+        "be imported is shown while the app before it is still served (default: yes; no with --json, whose reader "
+        "counts on one app)",
+    )
     serve.set_defaults(run=_serve)
 
 
@@ -128,9 +135,14 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(project, asked.host, asked.http_port, asked.websocket_port, asked.control_port) as up:
+        reloads = not asked.json if asked.reload is None else asked.reload
+        with served(
+            project, asked.host, asked.http_port, asked.websocket_port, asked.control_port, reloads=reloads
+        ) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
+            if up.reload is not None:
+                up.reload.until(stop)
             stop.wait()
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
@@ -282,12 +294,7 @@ def _project(asked: argparse.Namespace) -> Project:
     if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its settings are its own, not this folder's
         chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
     project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
-    stages = project.config_json.get("stages") or {project.stage: {}}
-    if project.stage not in stages:
-        raise SessionPluginError(
-            f"there is no stage {project.stage} in {project.root / '.chalice' / 'config.json'}; "
-            f"there are {', '.join(stages)}."
-        )
+    project.check_stage()
     return project
 
 
