@@ -21,6 +21,7 @@ try:
 
     from pytest_sessionplugin import options
     from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
+    from pytest_sessionplugin.mark import ISOLATIONS
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
@@ -97,6 +98,12 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
+        "--isolation",
+        choices=ISOLATIONS,
+        default=ISOLATIONS[0],
+        help="what has a copy of the app to itself: all functions together, or each, as on AWS (default: %(default)s)",
+    )
+    serve.add_argument(
         "--json", action="store_true", help='when ready, print one line: {"http": …, "websocket": …, "token": …}'
     )
     serve.set_defaults(run=_serve)
@@ -118,7 +125,9 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(project, asked.host, asked.http_port, asked.websocket_port) as up:
+        with served(
+            project, asked.host, asked.http_port, asked.websocket_port, asked.isolation == "function"
+        ) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
             stop.wait()

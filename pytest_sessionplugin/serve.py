@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
+    from chalice.app import Chalice
+
     from pytest_sessionplugin.aws.moto_internals import Aws
+    from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -40,8 +44,12 @@ class Served:
 
 
 @contextmanager
-def served(project: Project, host: str, http_port: int, websocket_port: int) -> Iterator[Served]:
+def served(
+    project: Project, host: str, http_port: int, websocket_port: int, each_its_own: bool = False
+) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
+
+    With `each_its_own` each function has a copy of the app to itself, as each Lambda has.
 
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
     """
@@ -49,7 +57,7 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         raise SessionPluginError(reason)
     HOOK.install()
     endpoint = dynamodb_endpoint(os.environ)
-    with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws:
+    with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws, ExitStack() as apart:
         from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
         from pytest_sessionplugin.gateway.server import Server
         from pytest_sessionplugin.schedules import Timer
@@ -57,11 +65,22 @@ def served(project: Project, host: str, http_port: int, websocket_port: int) -> 
         app = project.load()
         with told_on_stderr():
             api = describe(app, project, aws.region)
-        functions = shown(Functions(app, project, api))
+        processes = apart.enter_context(_copies(project, app)) if each_its_own else None
+        functions = shown(Functions(app, project, api, processes))
         server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
         aws.door.gateway = server
         with server, Timer(schedules(app), functions, aws.region):
             yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+
+
+@contextmanager
+def _copies(project: Project, app: Chalice) -> Iterator[Callable[[str], Process]]:
+    """A copy of the app for each function, made when it first runs. `app` is that of the HTTP routes."""
+    from pytest_sessionplugin.chalice_internals import Process
+    from pytest_sessionplugin.processes import Processes
+
+    with ExitStack() as stack:
+        yield Processes(stack, logging.StreamHandler()).each_its_own(project, project.name, Process(app))
 
 
 @contextmanager
