@@ -125,9 +125,7 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(
-            project, asked.host, asked.http_port, asked.websocket_port, asked.isolation == "function"
-        ) as up:
+        with served(project, asked.host, asked.http_port, asked.websocket_port, asked.isolation == "function") as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
             stop.wait()

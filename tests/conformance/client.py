@@ -102,6 +102,15 @@ class Client:
         """Lets handlers go on that hold for this name."""
         assert self.http("PUT", f"/go/{name}").status == 200
 
+    @contextlib.contextmanager
+    def holding(self, word: str) -> Iterator[str]:
+        """A name for handlers to hold for: they go on when the block ends, whatever ends it."""
+        name = new_name(word)
+        try:
+            yield name
+        finally:
+            self.go(name)
+
     # --- WebSocket
 
     def handshake(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import BINARY, PING, PONG, TEXT, Client, Socket, new_name
+from tests.conformance.client import BINARY, PING, PONG, TEXT, Client, Socket
 
 ID = "[A-Za-z0-9_-]{15}="
 
@@ -90,15 +90,15 @@ def test_c8_a_result_with_other_keys_is_malformed(whole: Client) -> None:
 
 def test_c9_a_handler_that_takes_29_seconds_times_out(whole: Client) -> None:
     """The integration time-out, 29 s: a frame that says so, and the socket stays open."""
-    (socket, _), name = whole.watched(), new_name("c9")
-    socket.say(["hold", name])
-    request_id = socket.report("message")["event"]["requestContext"]["requestId"]
-    whole.advance(29)
-    match = complaint("Endpoint request timed out").fullmatch(socket.read())
-    assert match is not None
-    assert match.groups() == (socket.id, request_id)
-    assert socket.works()
-    whole.go(name)
+    socket, _ = whole.watched()
+    with whole.holding("c9") as name:
+        socket.say(["hold", name])
+        request_id = socket.report("message")["event"]["requestContext"]["requestId"]
+        whole.advance(29)
+        match = complaint("Endpoint request timed out").fullmatch(socket.read())
+        assert match is not None
+        assert match.groups() == (socket.id, request_id)
+        assert socket.works()
 
 
 @pytest.mark.parametrize("status", [200, 500])

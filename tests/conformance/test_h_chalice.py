@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conformance.client import Client, Socket, new_name
+from tests.conformance.client import Client, Socket
 
 NOBODY = "AAAAAAAAAAAAAAA="
 GONE = "WebsocketDisconnectedError"
@@ -114,7 +114,7 @@ def test_h9_the_body_of_connect_and_disconnect_is_the_text_none(whole: Client) -
 
 
 def test_h10_json_body_raises_for_what_is_no_json(whole: Client) -> None:
-    """event.json_body of what is no JSON raises, which is Internal server error; of other JSON it is a list or scalar."""
+    """event.json_body of what is no JSON raises: Internal server error; it may be a list or a scalar as well."""
     socket = whole.connect()
     socket.text("uncaught: {")
     assert frame_of(socket) == "Internal server error"
@@ -154,9 +154,10 @@ def test_h13_the_endpoint_is_made_of_the_api_and_the_region(whole: Client) -> No
 def test_h14_configure_makes_it_https(whole: Client) -> None:
     """websocket_api.configure(domainName, stage) makes https://{domainName}/{stage} of it, where @connections is."""
     socket, _ = whole.watched()
-    told = {"session": True, "configure": domain_and_stage(socket)}
+    domain, stage = domain_and_stage(socket)
+    told = {"session": True, "configure": [domain, stage]}
     endpoint, sent = whole.outcomes(["apart", told, "endpoint"], ["apart", told, "send", socket.id, "hello"])
-    assert endpoint["apart"]["url"] == "https://{}/{}".format(*told["configure"])
+    assert endpoint["apart"]["url"] == f"https://{domain}/{stage}"
     assert sent == {"apart": "ok"}
     assert socket.read() == "hello"
 
@@ -239,13 +240,13 @@ def test_h21_a_returned_response_is_not_delivered(whole: Client) -> None:
 
 
 def test_h23_a_handler_goes_on_after_its_time_out(whole: Client) -> None:
-    """The function may take longer than the integration's 29 s: it goes on although the client is told of a time-out."""
-    socket, name = whole.connect(), new_name("h23")
-    socket.say(["hold", name], ["send", "self", "done at last"])
-    socket.report("message")
-    whole.advance(29)
-    assert frame_of(socket) == "Endpoint request timed out"
-    whole.go(name)
+    """The function may take longer than the integration's 29 s: it goes on though the client is told of a time-out."""
+    socket = whole.connect()
+    with whole.holding("h23") as name:
+        socket.say(["hold", name], ["send", "self", "done at last"])
+        socket.report("message")
+        whole.advance(29)
+        assert frame_of(socket) == "Endpoint request timed out"
     assert socket.read() == "done at last"
 
 

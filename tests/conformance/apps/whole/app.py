@@ -179,7 +179,7 @@ def handle(kind: str, event: WebsocketEvent, witness: str | None, steps: list[An
         "told": kind,
         "event": event.to_dict(),
         "attributes": {name: value for name, value in vars(event).items() if not name.startswith("_")},
-        "function": event.context.function_name,
+        "function": getattr(event.context, "function_name", None),
         "copy": COPY,
         "invocations": invocations,
         **more,
