@@ -349,7 +349,7 @@ def test_g29_a_compressed_request_is_decompressed(whole: Client) -> None:
 def test_g30_a_large_answer_is_compressed(
     listening: Client, whole: Client, path: str, accept: str | None, coding: str | None
 ) -> None:
-    """An answer is compressed if it has the least size that the API sets, is not encoded, and the client asks for it."""
+    """An answer is compressed if it has the least size that the API sets, is not encoded, and a client asks for it."""
     headers = {} if accept is None else {"Accept-Encoding": accept}
     answer = listening.http("GET", path, headers)
     plain = b"x" * int(path.rpartition("/")[2])
