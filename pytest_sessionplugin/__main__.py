@@ -104,7 +104,15 @@ def _add_serve(commands: Any) -> None:
         help="what has a copy of the app to itself: all functions together, or each, as on AWS (default: %(default)s)",
     )
     serve.add_argument(
-        "--json", action="store_true", help='when ready, print one line: {"http": …, "websocket": …, "token": …}'
+        "--control-port",
+        type=_port,
+        metavar="N",
+        help="lets tests move time and bring faults about there, over HTTP; 0 for a free one (default: none)",
+    )
+    serve.add_argument(
+        "--json",
+        action="store_true",
+        help='when ready, print one line: {"http": …, "websocket": …, "token": …, "aws": …}',
     )
     serve.set_defaults(run=_serve)
 
@@ -125,7 +133,10 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(project, asked.host, asked.http_port, asked.websocket_port, asked.isolation == "function") as up:
+        each_its_own = asked.isolation == "function"
+        with served(
+            project, asked.host, asked.http_port, asked.websocket_port, asked.control_port, each_its_own
+        ) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
             stop.wait()
@@ -142,7 +153,10 @@ def _serve(asked: argparse.Namespace) -> None:
 
 def _announce_json(project: Project, up: Served, out: TextIO) -> None:
     token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
-    print(json.dumps({"http": up.http, "websocket": up.websocket, "token": token}), file=out, flush=True)
+    said = {"http": up.http, "websocket": up.websocket, "token": token, "aws": up.credentials}
+    if up.control is not None:
+        said["control"] = up.control
+    print(json.dumps(said), file=out, flush=True)
 
 
 def _announce(project: Project, up: Served, out: TextIO) -> None:
@@ -154,13 +168,21 @@ def _announce(project: Project, up: Served, out: TextIO) -> None:
         f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
         "",
         f"  {bold}HTTP{plain}       {up.http}",
-        *([f"  {bold}WebSocket{plain}  {up.websocket}"] if up.api.websocket else []),
+        *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),
+        *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
         f"  {bold}Token{plain}      {token}",
         f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
         "",
         *(f"  {_filled(example, words)}" for example in project.examples or _examples(up.api)),
     ]
     print("\n".join(lines), file=out, flush=True)
+
+
+def _connections(up: Served) -> list[str]:
+    """Where SDKs of other processes post to a socket, and with which credentials."""
+    url = up.websocket.replace("ws://", "http://", 1)
+    variables = " ".join(f"{name}={value}" for name, value in up.credentials.items())
+    return [f"             {url}/{up.api.stage} for @connections, with {variables}"]
 
 
 def _examples(api: Api) -> list[str]:

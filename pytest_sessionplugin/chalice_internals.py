@@ -30,6 +30,7 @@ from chalice.app import (
 )
 
 from pytest_sessionplugin.apart import Apart, become
+from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
 from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
@@ -82,6 +83,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
         binary_types=frozenset(app.api.binary_types),
         stage=project.config().api_gateway_stage or "api",
         region=region,
+        access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
     )
 
 

@@ -115,12 +115,13 @@ class Clock:
 
     def _go_to(self, target: datetime, agendas: Sequence[Agenda]) -> None:
         self._settle()
-        while (due := _next(agendas)) is not None and due <= target.timestamp():
-            self._set(max(self._now, _first_moment(due)))
-            for agenda in agendas:
-                if (its := agenda.due()) is not None and its <= self._now.timestamp():
-                    agenda.tick()
-                    self._settle()
+        walk(
+            agendas,
+            until=target.timestamp(),
+            now=lambda: self._now.timestamp(),
+            go_to=lambda due: self._set(max(self._now, _first_moment(due))),
+            settle=self._settle,
+        )
         self._set(max(self._now, target))  # what was done may have moved time itself: a handler that takes long
 
     def _set(self, moment: datetime) -> None:
@@ -134,6 +135,23 @@ class Clock:
                 "chalice_clock cannot move time, as something else holds it: use it without another travel "
                 "of time-machine or freezegun inside."
             )
+
+
+def walk(
+    agendas: Sequence[Agenda],
+    *,
+    until: float,
+    now: Callable[[], float],
+    go_to: Callable[[float], None],
+    settle: Callable[[], None],
+) -> None:
+    """Goes from deadline to deadline: what falls due is done at its own time, and `settle` is called after each."""
+    while (due := _next(agendas)) is not None and due <= until:
+        go_to(due)
+        for agenda in agendas:
+            if (its := agenda.due()) is not None and its <= now():
+                agenda.tick()
+                settle()
 
 
 def _next(agendas: Sequence[Agenda]) -> float | None:

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import targets
+from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.environment import on_loopback
+from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
+from pytest_sessionplugin.aws.ttl import TimeToLive
 from pytest_sessionplugin.errors import AuthorizerNotRun, OptionError, SessionPluginError
+from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.local_key import local_key
+from pytest_sessionplugin.moved_time import MovedTime
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
@@ -41,36 +46,75 @@ class Served:
     websocket: str
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
+    control: str | None = None
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The variables with which SDKs sign what the gateway accepts; the keys are of nobody's account."""
+        return {
+            "AWS_ACCESS_KEY_ID": environment.ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": environment.SECRET_KEY,
+            "AWS_DEFAULT_REGION": self.api.region,
+        }
 
 
 @contextmanager
 def served(
-    project: Project, host: str, http_port: int, websocket_port: int, each_its_own: bool = False
+    project: Project,
+    host: str,
+    http_port: int,
+    websocket_port: int,
+    control_port: int | None = None,
+    each_its_own: bool = False,
 ) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
 
-    With `each_its_own` each function has a copy of the app to itself, as each Lambda has.
-
+    With a `control_port` whoever is on this machine may move its time and bring faults about (control.py). With
+    `each_its_own` each function has a copy of the app to itself, as each Lambda has.
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
     """
     if reason := targets.why_not("sockets"):
         raise SessionPluginError(reason)
     HOOK.install()
+    if control_port is not None and not on_loopback(f"http://{f'[{host}]' if ':' in host else host}"):
+        raise OptionError("host", host, "--host", "with a control port it must be a loopback address, as 127.0.0.1.")
     endpoint = dynamodb_endpoint(os.environ)
-    with tokens_of(project) as tokens, _aws(project, tokens, endpoint) as aws, ExitStack() as apart:
-        from pytest_sessionplugin.chalice_internals import Functions, describe, schedules
+    with ExitStack() as stack:
+        faults, moved = Faults(), stack.enter_context(MovedTime())
+        tokens = stack.enter_context(tokens_of(project))
+        aws = stack.enter_context(_aws(project, tokens, endpoint, faults))
+        from pytest_sessionplugin.chalice_internals import Functions, describe, function_names, schedules
+        from pytest_sessionplugin.control import Control
         from pytest_sessionplugin.gateway.server import Server
         from pytest_sessionplugin.schedules import Timer
+        from pytest_sessionplugin.steering import Site, Steering, refused
 
         app = project.load()
         with told_on_stderr():
             api = describe(app, project, aws.region)
-        processes = apart.enter_context(_copies(project, app)) if each_its_own else None
-        functions = shown(Functions(app, project, api, processes))
-        server = Server(api, functions, host=host, http_port=http_port, websocket_port=websocket_port, grace=GRACE)
+            api = describe(app, project, aws.region)
+        processes = stack.enter_context(_copies(project, app)) if each_its_own else None
+        healthy = Functions(app, project, api, processes)
+        functions = shown(FaultyFunctions(healthy, healthy.names, faults, api.websocket.get("$disconnect")))
+        server = Server(
+            api,
+            functions,
+            host=host,
+            http_port=http_port,
+            websocket_port=websocket_port,
+            clock=moved,
+            grace=GRACE,
+            fault=refused(faults),
+        )
         aws.door.gateway = server
-        with server, Timer(schedules(app), functions, aws.region):
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint)
+        faults.site = Site(function_names(app), server)
+        expiry = [] if endpoint else [TimeToLive(aws.rows, clock=moved)]
+        with server, Timer(schedules(app), functions, aws.region), ExitStack() as controlled:
+            control = None
+            if control_port is not None:
+                steering = Steering(server, faults, moved, lambda: expiry)
+                control = controlled.enter_context(Control(steering, host, control_port)).url
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, control)
 
 
 @contextmanager
@@ -84,12 +128,12 @@ def _copies(project: Project, app: Chalice) -> Iterator[Callable[[str], Process]
 
 
 @contextmanager
-def _aws(project: Project, tokens: Tokens, endpoint: str | None) -> Iterator[Aws]:
+def _aws(project: Project, tokens: Tokens, endpoint: str | None, faults: Faults) -> Iterator[Aws]:
     from botocore.exceptions import EndpointConnectionError
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open())
+            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(faults=faults))
         except EndpointConnectionError as error:
             raise SessionPluginError(
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."

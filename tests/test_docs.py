@@ -66,7 +66,7 @@ def test_a_test_in_the_docs_passes_as_it_stands(example: Example, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with sessionplugin_serve() as served:
+    with sessionplugin_serve(ROOT, "--control-port", "0") as served:
         yield served
 
 
@@ -79,7 +79,9 @@ def matches(shown: str, real: str) -> bool:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands shown use curl, which this machine lacks")
 @pytest.mark.parametrize("example", SESSIONS, ids=str)
 def test_commands_in_the_docs_print_what_is_shown(example: Example, served: Served) -> None:
+    assert served.control is not None
     here = example.text.replace("http://127.0.0.1:8000", served.http).replace("ws://127.0.0.1:8001", served.websocket)
+    here = here.replace("http://127.0.0.1:8002", served.control)
     here = here.replace(".venv/bin/sessionplugin", f"{sys.executable} -m pytest_sessionplugin")
     steps = [step.partition("\n") for step in re.split(r"^\$ ", here, flags=re.MULTILINE) if step]
     mark = "-- the next command --"
@@ -98,7 +100,8 @@ def test_make_serve_prints_what_is_shown() -> None:
         assert started.stdout is not None
         lines = [started.stdout.readline() for _ in shown.strip().splitlines()]
     real = re.sub(r"eyJ[\w.-]+", "eyJ…", "".join(lines))
-    real = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:8000", real)
+    real = re.sub(r"http://127\.0\.0\.1:\d+/api", "http://127.0.0.1:8001/api", real)
+    real = re.sub(r"http://127\.0\.0\.1:\d+\b(?!/api)", "http://127.0.0.1:8000", real)
     real = re.sub(r"ws://127\.0\.0\.1:\d+", "ws://127.0.0.1:8001", real)
     real = re.sub(r"(?m)(^| |: )\S*sessionplugin (token|connect)", r"\1.venv/bin/sessionplugin \2", real)
     assert real.strip() == shown.strip()

@@ -19,6 +19,7 @@ from pytest_sessionplugin import invocations
 from pytest_sessionplugin.aws import batches, wire
 from pytest_sessionplugin.aws.actions import Asked, needs
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
+from pytest_sessionplugin.aws.environment import ACCESS_KEY, SECRET_KEY
 from pytest_sessionplugin.aws.fault import Kind
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
@@ -118,7 +119,7 @@ class Door:
     def before_sign(self, request_signer: Any, **_: Any) -> None:
         """A client that was made where there are no credentials could not even sign."""
         if request_signer._credentials is None:
-            request_signer._credentials = Credentials("testing", "testing")
+            request_signer._credentials = Credentials(ACCESS_KEY, SECRET_KEY)
             self._lent.append(request_signer)
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:

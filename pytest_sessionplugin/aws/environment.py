@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from pytest_sessionplugin.errors import SessionPluginError
 
 REGION = "us-east-1"
+ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "testing"  # noqa: S105 - of nobody's account
 
 _NEUTRAL = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_SESSION_TOKEN": "testing",
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    "AWS_SESSION_TOKEN": SESSION_TOKEN,
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
     "AWS_CONFIG_FILE": os.devnull,

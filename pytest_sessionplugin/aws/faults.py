@@ -186,6 +186,11 @@ class Faults:
         armed = self._fire(lambda fault: fault.kind in AT_A_CALL and fault.concerns(call, connection))
         return armed.fault if armed else None
 
+    def refuses(self, call: Call, connection: str | None) -> Fault | None:
+        """The error that a call which comes over the network is answered with; one of its times is used up."""
+        armed = self._fire(lambda fault: fault.kind is Kind.REFUSED and fault.concerns(call, connection))
+        return armed.fault if armed else None
+
     def past(self, call: Call, read: Callable[[], Mapping[str, Any]]) -> Any:
         """The picture that a read of an index sees in place of its table, if any. `read` gives what is asked for."""
         if str(call) not in ("dynamodb:Query", "dynamodb:Scan") or not self._has(Kind.STALE):

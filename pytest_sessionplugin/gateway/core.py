@@ -80,6 +80,7 @@ class GatewayCore:
     def __init__(self, api: Api, ids: Ids) -> None:
         self._api = api
         self._ids = ids
+        self.ahead = 0.0  # seconds by which time has been moved here, and not where callers sign by it
         self._router = rest.Router(api)
         self._policies = authorizers.Policies()
         self._effects: list[Effect] = []
@@ -115,6 +116,10 @@ class GatewayCore:
                     connection.disconnect_lost = True
             case _:
                 raise TypeError(f"{event!r} is no input")
+
+    def call(self, request: Request, now: float) -> Manage | None:
+        """The call of @connections that a request to the WebSocket API is, if it is one."""
+        return management.received(request, self._api, now - self.ahead) if management.is_call(request) else None
 
     def manage(self, call: Manage, now: float) -> Reply:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""

@@ -137,10 +137,21 @@ class Driver:
             self._core.check_claims(method, target.partition("?")[0], claims)
             return self._vouchers.issue(claims)
 
-    def manage(self, call: Manage) -> Reply:
+    def move_ahead(self, seconds: float) -> None:
+        """The clock has been moved so far ahead of that of callers elsewhere, who sign by theirs."""
+        with self.changed:
+            self._core.ahead = seconds
+
+    def call(self, request: Request) -> Manage | None:
+        """The call of @connections that a request over the network is, if it is one; its signature is checked."""
+        with self.changed:
+            return self._core.call(request, self._clock())
+
+    def manage(self, call: Manage, fault: Reply | None = None) -> Reply:
+        """`fault` is answered in place of what the core would."""
         with self.changed:
             now = self._clock()
-            reply = self._core.manage(call, now)
+            reply = fault or self._core.manage(call, now)
             if self._observe is not None:
                 self._observe(Observed(now, call, reply))
             self._drain(now)
@@ -225,6 +236,11 @@ class Driver:
         with self.changed:
             if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
                 raise NotQuiet(tuple(running()), seconds)
+
+    def under_way(self) -> frozenset[str]:
+        """The invocations that have not returned, here and beside."""
+        with self.changed:
+            return frozenset(invocation for driver in self._together for invocation in driver.running)
 
     def runs_only(self, invocations: Collection[str]) -> bool:
         """Whether nothing runs but these, here and beside. To be called under the lock."""

@@ -30,9 +30,7 @@ LINGER = 2.0  # seconds in which a client may still send what nobody reads
 
 
 class HttpLine(asyncio.Protocol):
-    """With `upgrades`, every request is a WebSocket handshake, or wrong."""
-
-    # The place for @connections over real HTTP is _dispatch: a Manage in, its Reply out, at once.
+    """With `upgrades`, every request is a WebSocket handshake, a call of @connections, or wrong."""
 
     def __init__(self, board: Switchboard, *, upgrades: bool) -> None:
         self._board = board
@@ -87,6 +85,7 @@ class HttpLine(asyncio.Protocol):
     def refuse(self, reply: Reply) -> None:
         self._handshake = None
         self._board.peers.pop(self._peer, None)
+        self._last = True
         self._write(reply)
 
     def accept(self, subprotocol: str | None) -> None:
@@ -128,7 +127,7 @@ class HttpLine(asyncio.Protocol):
                     case h11.Request():
                         self._request = event
                         self._body.clear()
-                    case h11.Data() if self._upgrades:  # a handshake has no body
+                    case h11.Data() if self._upgrades and self._refusal() is None:  # a handshake has no body
                         self._give_up(400)
                         return
                     case h11.Data():
@@ -156,22 +155,30 @@ class HttpLine(asyncio.Protocol):
         self._transport.write(self._http.send(response) or b"")
 
     def _dispatch(self) -> None:
-        request = cast(h11.Request, self._request)
-        method, path, query = request.method.decode(), *_target(request.target)
-        headers = tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
+        received = cast(h11.Request, self._request)
+        path, query = _target(received.target)
+        headers, body = _headers(received), bytes(self._body)
+        request = Request(str(uuid.uuid4()), received.method.decode(), path, query, headers, body, self._peer[0])
         if not self._upgrades:
-            self._asked = str(uuid.uuid4())
-            self._board.requests[self._asked] = self
-            body = bytes(self._body)
-            self._board.receive(Request(self._asked, method, path, query, headers, body, self._peer[0]))
-        elif refusal := upgrade.reject(method, headers, request.http_version):
-            self._write(refusal)
+            self._asked = request.id
+            self._board.requests[request.id] = self
+            self._board.receive(request)
+        elif refusal := self._refusal():
+            reply = self._board.manage(request)
+            self._last = self._last or reply is None
+            self._asked = request.id
+            self._board.loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
         else:
             self._early += self._http.trailing_data[0]
             self._handshake = Handshake(self._board.new_id(), path, query, headers, self._peer[0])
             self._board.handshakes[self._handshake.connection_id] = self
             self._board.peers[self._peer] = self._handshake.connection_id
             self._board.receive(self._handshake)
+
+    def _refusal(self) -> Reply | None:
+        """The answer to the request as a handshake, if it is none."""
+        request = cast(h11.Request, self._request)
+        return upgrade.reject(request.method.decode(), _headers(request), request.http_version)
 
     def _gone(self) -> None:
         """The client left before its handshake was answered."""
@@ -189,7 +196,7 @@ class HttpLine(asyncio.Protocol):
         headers = [*_encode(reply.headers), _date()]
         if reply.status not in (204, 304):
             headers.append((b"Content-Length", b"%d" % len(reply.body)))
-        if self._last or self._upgrades:
+        if self._last:
             headers.append((b"Connection", b"close"))
         reason = _phrase(reply.status)
         response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
@@ -231,6 +238,10 @@ def _target(raw: bytes) -> tuple[str, str]:
         target = "/" + target.split("://", 1)[1].partition("/")[2]
     path, _, query = target.partition("?")
     return path, query
+
+
+def _headers(request: h11.Request) -> Headers:
+    return tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
 
 
 def _text(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The @connections API: which call names which connection, and the answers to it.
+"""The @connections API: which request is a call of it, which connection a call names, and the answers.
 
 It knows no connection itself.
 
@@ -8,14 +8,18 @@ developer guide, and captures of real answers.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from urllib.parse import unquote
 
+from . import signature
 from .connection import Connection
-from .replies import MISSING_TOKEN, failure
-from .values import Api, Manage, Reply
+from .replies import failure
+from .rest import MAX_BODY
+from .shapes import header
+from .values import Api, Manage, Reply, Request
 
 MAX_PAYLOAD = 131_072  # bytes
 
@@ -30,12 +34,32 @@ class Target:
     connection_id: str
 
 
+def is_call(request: Request) -> bool:
+    """Whether a request to the WebSocket API that asks for no upgrade is meant for this one, rightly or wrongly."""
+    return "@connections" in map(unquote, request.path.split("/")) or signature.is_signed(request)
+
+
+def received(request: Request, api: Api, now: float) -> Manage:
+    """The call that came over the network. On loopback there is one WebSocket API, the app's own."""
+    host = header(request.headers, "host") or ""
+    verdict = signature.verify(request, api.access_keys, api.region, now)
+    if len(request.body) > MAX_BODY:  # nobody has read it to its end, so nobody can say who signed it
+        verdict = TOO_LARGE
+    return Manage(
+        request.method,
+        api.host(api.websocket_api_id) if _is_loopback(host) else host,
+        request.path,
+        request.body,
+        verdict if isinstance(verdict, Reply) else None,
+    )
+
+
 def read_call(call: Manage, api: Api) -> Target | Reply:
     """The target of a call, or the answer to a call that cannot have one."""
     if call.host.split(":")[0].lower() != api.host(api.websocket_api_id):
         return failure(403, "Forbidden", "ForbiddenException")
-    if not call.signed:
-        return MISSING_TOKEN
+    if call.denied is not None:
+        return call.denied
     stage, _, route = call.path.lstrip("/").partition("/")
     if unquote(stage) != api.stage:
         return failure(403, "Forbidden", "ForbiddenException")
@@ -45,10 +69,11 @@ def read_call(call: Manage, api: Api) -> Target | Reply:
     if call.method not in _METHODS:
         return _no_route(call.method, route)
     if call.method == "POST" and len(call.body) > MAX_PAYLOAD:
-        return failure(413, "Request Too Long", "PayloadTooLargeException")
+        return TOO_LARGE
     return Target(call.method, unquote(connection_id))
 
 
+TOO_LARGE = failure(413, "Request Too Long", "PayloadTooLargeException")
 POSTED = Reply(200)
 DELETED = Reply(204)
 # The body of a real one is empty: SDKs tell a GoneException by the header alone.
@@ -66,6 +91,15 @@ def described(connection: Connection) -> Reply:
         "lastActiveAt": _iso(connection.last_active),
     }
     return Reply(200, (("Content-Type", "application/json"),), json.dumps(body).encode())
+
+
+def _is_loopback(host: str) -> bool:
+    """`host` as in a header, with a port or without."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        return name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _no_route(method: str, route: str) -> Reply:

@@ -18,7 +18,7 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -64,14 +64,18 @@ class Server:
         observe: Observe | None = None,
         grace: float = 5.0,
         beside: Server | None = None,
+        fault: Callable[[Manage], Reply | None] | None = None,
     ) -> None:
         """`grace`: seconds that stop() gives the handlers that are running. `beside`: another server of the same
-        process; they are quiet only together.
+        process; they are quiet only together. `fault`: what a signed call of @connections over the network is
+        answered with by a fault, if it meets one.
         """
         self._host, self._ports = host, (http_port, websocket_port)
         self._grace = grace
         neighbour = beside._board if beside is not None else None
-        self._board: Switchboard = Switchboard(api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour)
+        self._board: Switchboard = Switchboard(
+            api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour, fault=fault
+        )
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -177,6 +181,22 @@ class Server:
         """Whether so many clients who ask wait all for one of these invocations, and nothing else runs."""
         return self._on_loop(self._at_rest(asking, invocations))
 
+    def under_way(self) -> frozenset[str]:
+        """The invocations that have not returned."""
+        return self._board.driver.under_way()
+
+    def hear(self) -> None:
+        """Returns when all that had arrived has been read."""
+        self._on_loop(self._hear())
+
+    def quiet(self, seconds: float, but: Collection[str] = ()) -> None:
+        """As settle(), for so many seconds; invocations that are named after `but` may go on. Raises NotQuiet."""
+        self._board.settle(seconds, but=but)
+
+    def move_ahead(self, seconds: float) -> None:
+        """`clock` has been moved so far ahead of that of callers elsewhere, who sign by theirs."""
+        self._board.driver.move_ahead(seconds)
+
     def due(self) -> float | None:
         return self._board.driver.due()
 
@@ -187,6 +207,11 @@ class Server:
 
     def _on_loop(self, action: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(action, self._board.loop).result()
+
+    async def _hear(self) -> None:
+        """Sockets are looked at once a turn: in the second one at the latest, and read before the third."""
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def _at_rest(self, asking: int, invocations: Collection[str]) -> bool:
         """On the loop no request arrives, and no answer leaves, between one look and the next."""

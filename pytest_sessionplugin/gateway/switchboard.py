@@ -26,8 +26,11 @@ from .values import (
     Ids,
     Input,
     Invoke,
+    Manage,
     Observe,
     Refuse,
+    Reply,
+    Request,
     Respond,
     Send,
 )
@@ -63,8 +66,10 @@ class Switchboard:
         ids: Ids,
         observe: Observe | None,
         beside: Switchboard | None = None,
+        fault: Callable[[Manage], Reply | None] | None = None,
     ) -> None:
         self.new_id = ids
+        self._fault = fault
         self.driver: Driver = Driver(
             api,
             functions,
@@ -95,14 +100,27 @@ class Switchboard:
     def receive(self, event: Input) -> None:
         self.driver.receive(event)
 
-    def settle(self, seconds: float, connection_id: str | None = None, arrived: int = 0) -> None:
+    def manage(self, request: Request) -> Reply | None:
+        """The answer to a call of @connections that came over the network; None if it is none."""
+        call = self.driver.call(request)
+        if call is None:
+            return None
+        fault = self._fault(call) if self._fault is not None and call.denied is None else None
+        return self.driver.manage(call, fault)
+
+    def settle(
+        self, seconds: float, connection_id: str | None = None, arrived: int = 0, but: Collection[str] = ()
+    ) -> None:
         """Waits until no handler runs and every frame is written. Raises NotQuiet, and what a handler raised to end
         the test.
 
         For a connection it is enough that more messages than have `arrived` were written to it, or that it ended.
+        Invocations that are named after `but` may go on.
         """
 
         def enough() -> bool:
+            if but and self.driver.runs_only(but) and not self._unwritten:
+                return True
             if connection_id is None:
                 return False
             line = self.connections.get(connection_id)

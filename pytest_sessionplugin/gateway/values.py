@@ -69,6 +69,7 @@ class Api:
     stage: str = "api"
     region: str = "us-east-1"
     account_id: str = "123456789012"
+    access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
 
     def numbered(self, number: int) -> Api:
         """The APIs of another app of the account, with ids of their own; 0 is the first app's."""
@@ -155,13 +156,16 @@ class Returned:
 
 @dataclass(frozen=True)
 class Manage:
-    """A call of the @connections API. `path` is raw and has the stage in it."""
+    """A call of the @connections API. `path` is raw and has the stage in it.
+
+    `denied` is what its signature is answered with, if that does not hold.
+    """
 
     method: str  # POST, GET or DELETE
     host: str
     path: str
     body: bytes = b""
-    signed: bool = True
+    denied: Reply | None = None
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def test_it_serves_http_and_websocket_and_ends_on_ctrl_c(root: Path) -> None:
 
     with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
         up = json.loads(line(process))
-        assert set(up) == {"http", "websocket", "token"}
+        assert set(up) == {"http", "websocket", "token", "aws"}
         assert get(f"{up['http']}/rooms/a", method="POST") == (200, {"people": 1, "greeting": "hello"})
         assert get(f"{up['http']}/rooms/a") == (200, {"people": 1, "greeting": "hello"})
         with connect(up["websocket"]) as client:

@@ -13,7 +13,7 @@ FOLDER = ROOT / "pytest_sessionplugin" / "gateway"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PURE = {
     *("values", "authorizers", "connection", "core", "handshake", "management"),
-    *("replies", "rest", "results", "shapes", "stalled"),
+    *("replies", "rest", "results", "shapes", "signature", "stalled"),
 }
 ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
 

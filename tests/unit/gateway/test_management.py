@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from pytest_sessionplugin.gateway.replies import MISSING_TOKEN
 from pytest_sessionplugin.gateway.values import Frame, Manage, Send
 
 from .desk import Desk
@@ -104,7 +105,7 @@ def test_another_stage_is_forbidden(desk: Desk) -> None:
 
 
 def test_an_unsigned_call_is_403_without_a_word_about_the_connection(desk: Desk) -> None:
-    reply, _ = desk.manage("GET", ID, signed=False)
+    reply, _ = desk.manage("GET", ID, denied=MISSING_TOKEN)
     assert reply.status == 403
     assert json.loads(reply.body) == {"message": "Missing Authentication Token"}
 
