@@ -79,7 +79,8 @@ class Client:
         address = urlsplit(base)
         with contextlib.closing(_connection(address.scheme, address.netloc)) as connection:
             raw = body.encode() if isinstance(body, str) else body
-            connection.putrequest(method, f"{address.path}{path}", skip_accept_encoding=True)
+            own_host = any(name.lower() == "host" for name in headers or {})
+            connection.putrequest(method, f"{address.path}{path}", skip_host=own_host, skip_accept_encoding=True)
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             if raw is not None and "Content-Length" not in (headers or {}):
@@ -199,6 +200,10 @@ class Client:
     def advance(self, seconds: float) -> None:
         """Moves the implementation's time; what falls due has happened when this returns."""
         self._control("POST", "/clock", {"advance": seconds})
+
+    def settle(self) -> None:
+        """Waits until no handler runs, so that none is found late when time moves."""
+        self._control("POST", "/settle", {})
 
     @contextlib.contextmanager
     def fault(self, name: str, *arguments: Any, **more: Any) -> Iterator[None]:

@@ -46,4 +46,4 @@ def test_the_table_counts_what_holds_and_lists_what_does_not() -> None:
     assert "\n  A2   refused\n" in printed
     assert "\n  D3   no clock\n" in printed
     handshake = next(line for line in printed.splitlines() if line.startswith("A "))
-    assert handshake.split()[-6:] == ["27", "1", "1", "·", "10", "2"]
+    assert handshake.split()[-6:] == ["27", "1", "1", "·", "11", "2"]
