@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +27,7 @@ class Served:
     token: str
     process: subprocess.Popen[str]
     control: str | None = None
-    access_key: str = "testing"
-    secret_key: str = "testing"
+    aws: Mapping[str, str] = field(default_factory=dict)  # credentials that it knows
 
     def resident_bytes(self) -> int:
         """Memory of the process, as Linux counts it."""
@@ -50,7 +49,7 @@ def sessionplugin_serve(project: Path = ROOT, *options: str) -> Iterator[Served]
         assert started.stdout is not None
         said = json.loads(started.stdout.readline() or "{}")
         assert said, "the server ended before it was ready"
-        yield Served(said["http"], said["websocket"], said["token"], started, said.get("control"))
+        yield Served(said["http"], said["websocket"], said["token"], started, said.get("control"), said["aws"])
 
 
 @contextlib.contextmanager

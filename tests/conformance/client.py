@@ -79,11 +79,12 @@ class Client:
         address = urlsplit(base)
         with contextlib.closing(_connection(address.scheme, address.netloc)) as connection:
             raw = body.encode() if isinstance(body, str) else body
-            own_host = any(name.lower() == "host" for name in headers or {})
-            connection.putrequest(method, f"{address.path}{path}", skip_host=own_host, skip_accept_encoding=True)
+            names = {name.lower() for name in headers or {}}
+            target = f"{address.path}{path}"
+            connection.putrequest(method, target, skip_host="host" in names, skip_accept_encoding=True)
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
-            if raw is not None and "Content-Length" not in (headers or {}):
+            if raw is not None and not names & {"content-length", "transfer-encoding"}:
                 connection.putheader("Content-Length", str(len(raw)))
             connection.endheaders(raw)
             response = connection.getresponse()

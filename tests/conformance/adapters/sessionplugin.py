@@ -23,7 +23,8 @@ class SessionPlugin:
                 websocket,
                 connections,
                 served.control,
-                access_key=served.access_key,
-                secret_key=served.secret_key,
+                region=served.aws["AWS_DEFAULT_REGION"],
+                access_key=served.aws["AWS_ACCESS_KEY_ID"],
+                secret_key=served.aws["AWS_SECRET_ACCESS_KEY"],
                 api_key="conformance-key",
             )
