@@ -134,9 +134,7 @@ def _serve(asked: argparse.Namespace) -> None:
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
         each_its_own = asked.isolation == "function"
-        with served(
-            project, asked.host, asked.http_port, asked.websocket_port, asked.control_port, each_its_own
-        ) as up:
+        with served(project, asked.host, asked.http_port, asked.websocket_port, asked.control_port, each_its_own) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
             stop.wait()

