@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.errors import (
         AuthorizerNotRun,
         BlockedCall,
+        NoApiKey,
         NotOnThisTarget,
         RaceNotRun,
         SessionPluginError,
@@ -46,6 +47,7 @@ _HOMES = {
     "Faults": "aws.faults",
     "Gateway": "gateway.client",
     "HandshakeRefused": "gateway.client",
+    "NoApiKey": "errors",
     "NotOnThisTarget": "errors",
     "NotQuiet": "gateway.client",
     "NothingReceived": "gateway.client",
@@ -73,6 +75,7 @@ __all__ = [
     "Faults",
     "Gateway",
     "HandshakeRefused",
+    "NoApiKey",
     "NotOnThisTarget",
     "NotQuiet",
     "NothingReceived",

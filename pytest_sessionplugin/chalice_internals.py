@@ -28,19 +28,23 @@ from chalice.app import (
     WebsocketAPI,
     WebsocketEventSourceHandler,
 )
+from chalice.constants import MAX_COMPRESSION_SIZE
 
 from pytest_sessionplugin.apart import Apart, become
 from pytest_sessionplugin.aws import environment
-from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Invoke, Route
 from pytest_sessionplugin.lambda_context import LambdaContext
 from pytest_sessionplugin.schedules import Schedule
+from pytest_sessionplugin.user_pools import signs_for_all, verifier
 
 if TYPE_CHECKING:
     from chalice.app import RouteEntry
+    from chalice.config import Config
 
     from pytest_sessionplugin.project import Project
+    from pytest_sessionplugin.tokens import Tokens
 
 _DEPLOYED_NAMES = {
     "$connect": "websocket_connect",
@@ -53,12 +57,25 @@ _DEPLOYED_NAMES = {
 _KINDS = {"awsSigv4": AuthorizerKind.IAM, "cognito_user_pools": AuthorizerKind.COGNITO}
 """What x-amazon-apigateway-authtype says; anything else is a function."""
 
+_LETS_PASS = {
+    AuthorizerKind.CUSTOM: "which lets pass any credential",
+    AuthorizerKind.COGNITO: (
+        "which lets pass tokens whose signature nobody here can verify, unless issuer in [tool.sessionplugin.tokens] "
+        "is the user pool's and algorithm is RS256"
+    ),
+}
+"""What each kind that is not wholly emulated does not look at."""
+
 
 # --- what is deployed
 
 
-def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
-    """The REST and the WebSocket API as `chalice deploy` makes them (deploy/swagger.py, deploy/appgraph.py)."""
+def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: Tokens | None = None) -> Api:
+    """The REST and the WebSocket API as `chalice deploy` makes them (deploy/swagger.py, deploy/appgraph.py).
+
+    `tokens` verifies those of a Cognito user pool whose issuer it signs for. Warns of what lets pass whoever asks, and
+    of routes that nobody can call.
+    """
     missing = app._features_used - app.experimental_feature_flags
     if missing:
         raise ProjectError(
@@ -67,20 +84,38 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1") -> Api:
             f"app.experimental_feature_flags.update({sorted(missing)}).",
         )
     routes = tuple(
-        Route(path, frozenset(views), _preflight(views), _authorizers(views)) for path, views in app.routes.items()
+        Route(
+            path,
+            frozenset(views),
+            _preflight(views),
+            _authorizers(views, tokens),
+            frozenset(method for method, view in views.items() if view.api_key_required),
+        )
+        for path, views in app.routes.items()
     )
-    if not_run := _not_run(routes):
+    if not_run := _not_run(routes, tokens):
         warnings.warn(
-            f"authorizers that cannot be run here: {not_run}. A request that brings them any credential passes; "
+            f"authorizers that cannot be run here: {not_run}; "
             "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
             "Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.AuthorizerNotRun.",
             AuthorizerNotRun,
+            stacklevel=2,
+        )
+    keyed = [f"{method} {route.path}" for route in routes for method in sorted(route.keyed)]
+    if keyed and not project.api_keys:
+        warnings.warn(
+            f"{', '.join(keyed)} need an API key, and there is none, so that each request to them is answered 403: "
+            'name one with api_keys = ["a-key"] in [tool.sessionplugin], and send it as the header x-api-key.',
+            NoApiKey,
             stacklevel=2,
         )
     return Api(
         routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
         binary_types=frozenset(app.api.binary_types),
+        minimum_compression=_minimum_compression(project),
+        api_keys=project.api_keys,
+        max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
         stage=project.config().api_gateway_stage or "api",
         region=region,
         access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
@@ -96,11 +131,25 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
     return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
 
 
-def _authorizers(views: Mapping[str, RouteEntry]) -> dict[str, Authorizer]:
-    return {method: _authorizer(view.authorizer) for method, view in views.items() if view.authorizer is not None}
+def _minimum_compression(project: Project) -> int | None:
+    """As `chalice deploy` takes it (deploy/validate.py)."""
+    size = project.config().minimum_compression_size
+    if size is not None and (type(size) is not int or not 0 <= size <= MAX_COMPRESSION_SIZE):
+        raise ProjectError(
+            project.root,
+            f"minimum_compression_size in .chalice/config.json is {size!r}, and `chalice deploy` refuses that: "
+            f"it must be a whole number of bytes from 0 to {MAX_COMPRESSION_SIZE}.",
+        )
+    return size
 
 
-def _authorizer(authorizer: Any) -> Authorizer:
+def _authorizers(views: Mapping[str, RouteEntry], tokens: Tokens | None) -> dict[str, Authorizer]:
+    return {
+        method: _authorizer(view.authorizer, tokens) for method, view in views.items() if view.authorizer is not None
+    }
+
+
+def _authorizer(authorizer: Any, tokens: Tokens | None) -> Authorizer:
     """As the API's definition names it (deploy/swagger.py)."""
     if isinstance(authorizer, ChaliceAuthorizer):
         config = authorizer.config
@@ -108,19 +157,24 @@ def _authorizer(authorizer: Any) -> Authorizer:
         return built_in if config.ttl_seconds is None else replace(built_in, ttl=float(config.ttl_seconds))
     definition = authorizer.to_swagger()
     kind = _KINDS.get(definition["x-amazon-apigateway-authtype"], AuthorizerKind.CUSTOM)
+    details = definition.get("x-amazon-apigateway-authorizer", {})
     # A class of the app's own may ask for the whole request, and so for no header.
-    whole = definition.get("x-amazon-apigateway-authorizer", {}).get("type") == "request"
-    return Authorizer(kind, authorizer.name, None if whole else definition["name"])
+    found = Authorizer(kind, authorizer.name, None if details.get("type") == "request" else definition["name"])
+    if kind is not AuthorizerKind.COGNITO:
+        return found
+    pools = tuple(map(str, details.get("providerARNs", ())))
+    return replace(found, pools=pools, scopes=tuple(authorizer.scopes), verified=verifier(pools, tokens))
 
 
-def _not_run(routes: tuple[Route, ...]) -> str:
-    """The methods whose authorizer is no function of the app, by its kind."""
-    methods: dict[str, list[str]] = {}
+def _not_run(routes: tuple[Route, ...], tokens: Tokens | None) -> str:
+    """The methods whose callers pass unverified, by the kind of their authorizer, and what lets them pass."""
+    methods: dict[AuthorizerKind, list[str]] = {}
     for route in routes:
         for method, authorizer in route.authorizers.items():
-            if authorizer.kind is not AuthorizerKind.BUILT_IN:
-                methods.setdefault(authorizer.kind.value, []).append(f"{method} {route.path}")
-    return ", ".join(f"{kind} ({', '.join(guarded)})" for kind, guarded in methods.items())
+            known = authorizer.kind is AuthorizerKind.COGNITO and signs_for_all(authorizer.pools, tokens)
+            if authorizer.kind in _LETS_PASS and not known:
+                methods.setdefault(authorizer.kind, []).append(f"{method} {route.path}")
+    return "; ".join(f"{kind.value} ({', '.join(guarded)}), {_LETS_PASS[kind]}" for kind, guarded in methods.items())
 
 
 def function_names(app: Chalice) -> dict[str, str]:
@@ -148,9 +202,9 @@ def schedules(app: Chalice) -> list[Schedule]:
     return found
 
 
-def scheduled(app: Chalice) -> frozenset[str]:
-    """All functions with a schedule, a rate or a cron expression."""
-    return frozenset(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
+def scheduled(app: Chalice) -> tuple[str, ...]:
+    """All functions with a schedule, a rate or a cron expression, as they stand in the app."""
+    return tuple(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
 
 
 def event_sources(app: Chalice) -> list[Source]:
@@ -219,6 +273,22 @@ class Functions:
         """Of the functions: in the app -> in config.json."""
         return {name: config.function_name for name, config in self._configs.items()}
 
+    @property
+    def deployed(self) -> Mapping[str, str]:
+        """Of the functions: the name that Lambda knows -> in the app."""
+        return {self._deployed_name(name): name for name in self._configs}
+
+    @property
+    def timeouts(self) -> Mapping[str, float]:
+        """Name in the app -> seconds."""
+        return {name: _timeout(config) for name, config in self._configs.items()}
+
+    def _deployed_name(self, function: str) -> str:
+        """The function of the REST API has the name of the app alone (deploy/appgraph.py)."""
+        if function == REST_FUNCTION:
+            return self._prefix
+        return f"{self._prefix}-{self._configs[function].function_name}"
+
     def __call__(self, invoke: Invoke) -> Any:
         return copy_context().run(self._run, self._process_of(invoke.function), invoke)
 
@@ -229,14 +299,19 @@ class Functions:
         handler = process.app if rest else process.app.handler_map[invoke.function]
         config = self._configs[invoke.function]
         context = LambdaContext(
-            function_name=self._prefix if rest else f"{self._prefix}-{config.function_name}",
+            function_name=self._deployed_name(invoke.function),
             aws_request_id=invoke.invocation_id,
             memory_limit_in_mb=config.lambda_memory_size or 128,
-            timeout=config.lambda_timeout or 60,
+            timeout=_timeout(config),
             region=self._region,
             account_id=self._account_id,
         )
         return handler(copy.deepcopy(invoke.event), context)
+
+
+def _timeout(config: Config) -> float:
+    """Seconds; Chalice deploys a minute where nothing is said."""
+    return float(config.lambda_timeout or 60)
 
 
 def share(app: Chalice) -> None:

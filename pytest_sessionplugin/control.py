@@ -23,7 +23,7 @@ from pytest_sessionplugin.aws.faults import NAMES
 from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.gateway.driver import NotQuiet
 from pytest_sessionplugin.gateway.server import PortInUse
-from pytest_sessionplugin.steering import Steering, words
+from pytest_sessionplugin.steering import GRACE, Steering, words
 
 MAX_BODY = 65_536  # bytes
 SETTLE = 5.0  # seconds
@@ -97,7 +97,7 @@ class _Desk:
     def _help(self, _: dict[str, Any]) -> Answer:
         return 200, {
             "now": self._now,
-            "POST /clock": {"advance": "seconds"},
+            "POST /clock": {"advance": "seconds", "grace": f"for what runs already; {GRACE:g} if left out"},
             "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
             "DELETE /faults": "all is well again",
             "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
@@ -106,8 +106,9 @@ class _Desk:
 
     def _clock(self, asked: dict[str, Any]) -> Answer:
         seconds = _number(asked.pop("advance", None), "advance")
-        _nothing_else(asked, "advance")
-        self._steering.advance(seconds)
+        grace = _number(asked.pop("grace", GRACE), "grace")
+        _nothing_else(asked, "advance, grace")
+        self._steering.advance(seconds, grace)
         return 200, {"now": self._now, **({} if self._steering.moves_the_app else {"note": TIME_STANDS})}
 
     def _arm(self, asked: dict[str, Any]) -> Answer:

@@ -6,7 +6,7 @@ Whatever else a Kit has, this lacks: the test is skipped with the reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, NoReturn
@@ -96,5 +96,9 @@ class StageGateway(Gateway):
     def of(self, path: object) -> NoReturn:
         raise self._lacking("other app beside it")
 
-    def deliver_events(self) -> NoReturn:
+    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> NoReturn:
         raise self._lacking("event sources in this process")
+
+    @property
+    def retries(self) -> NoReturn:
+        raise self._lacking("retries that could be seen")

@@ -95,8 +95,16 @@ class RaceNotRun(SessionPluginError, AssertionError):
     """Fewer calls came than a race waits for, so nothing raced."""
 
 
-class AuthorizerNotRun(UserWarning):
+class GatewayWarning(UserWarning):
+    """What the routes of an app are here that they are not on AWS; the message is the sentence to show."""
+
+
+class AuthorizerNotRun(GatewayWarning):
     """A route has an authorizer of a kind that cannot be run here: what a request says to it passes unverified."""
+
+
+class NoApiKey(GatewayWarning):
+    """A route needs an API key and the project has none: nobody can call it."""
 
 
 def cause_in_project(error: ProjectError) -> str:

@@ -1,4 +1,6 @@
-"""What waits in an app's queues, topics and streams, given to its functions when a test says so. Knows no emulator.
+"""What waits in an app's queues, topics and streams, or is scheduled, given to its functions when a test says so.
+
+Knows no emulator.
 
 As on AWS an event can be delivered again: what a function did not take waits for the next call of `deliver`.
 Sources: "Using Lambda with Amazon SQS", "… with Amazon SNS", "… with DynamoDB Streams" and "How Lambda handles errors
@@ -11,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 
 ATTEMPTS = 3
 """How often Lambda runs a function for a notification before it drops it: once, and two retries."""
@@ -85,20 +87,32 @@ class DeliveredEvent:
 class EventSources:
     """The event sources of one app, for one test."""
 
-    def __init__(self, sources: Sequence[Source], waiting: Waiting, invoke: Callable[[str, Any], Any]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        waiting: Waiting,
+        invoke: Callable[[str, Any], Any],
+        scheduled: Sequence[str] = (),
+        event_of: Callable[[str], Mapping[str, Any]] = lambda function: {},
+    ) -> None:
+        """`scheduled` are the functions with a schedule, `event_of` what the rule of one sends it now."""
         self._sources = sources
         self._waiting = waiting
         self._invoke = invoke
+        self._scheduled, self._event_of = scheduled, event_of
         # By id, not by number: a topic or table may be deleted and made anew.
         self._given: dict[Source, set[str]] = {}
         self._retries: dict[Topic, list[tuple[Record, int]]] = {}  # with how often each was tried
 
-    def deliver(self) -> list[DeliveredEvent]:
-        """Runs the functions until nothing is left that this call has not tried, in order at each source.
+    def deliver(self, schedules: bool | str | Collection[str] = False) -> list[DeliveredEvent]:
+        """Runs the functions until nothing is left that this call has not tried, in order at each source; before that
+        those whose `schedules` are asked for, once: all, or these.
 
-        What a function raises is told by the report. Raises SessionPluginError after a thousand events.
+        What a function raises is told by the report. Raises SessionPluginError after a thousand events, and
+        UnknownName for a function without a schedule.
         """
-        delivered: list[DeliveredEvent] = []
+        due = self._asked_for(schedules)
+        delivered = [self._run(function, self._event_of(function)) for function in due]
         tried = _Tried()
         try:
             while len(delivered) < ENOUGH:
@@ -115,6 +129,15 @@ class EventSources:
             "does a function send its own messages on for ever?"
         )
 
+    def _asked_for(self, schedules: bool | str | Collection[str]) -> Sequence[str]:
+        if isinstance(schedules, bool):
+            return self._scheduled if schedules else ()
+        names = (schedules,) if isinstance(schedules, str) else tuple(schedules)
+        for name in names:
+            if name not in self._scheduled:
+                raise UnknownName("function with a schedule named", name, self._scheduled)
+        return names
+
     def _from(self, source: Source, tried: _Tried) -> Iterator[DeliveredEvent]:
         if isinstance(source, Queue):
             return self._from_queue(source, tried)
@@ -124,7 +147,7 @@ class EventSources:
 
     def _from_queue(self, queue: Queue, tried: _Tried) -> Iterator[DeliveredEvent]:
         if records := self._waiting.take(queue.name, queue.batch_size):
-            event = self._run(queue.function, records)
+            event = self._run(queue.function, {"Records": records})
             if event.error is None:
                 self._waiting.delete(queue.name, records)
             else:
@@ -140,7 +163,7 @@ class EventSources:
         again = [] if topic in tried.sources else self._retries.pop(topic, [])
         tried.sources.add(topic)
         for record, attempts in (*again, *new):
-            event = self._run(topic.function, [record])
+            event = self._run(topic.function, {"Records": [record]})
             if event.error is not None and attempts + 1 < ATTEMPTS:
                 self._retries.setdefault(topic, []).append((record, attempts + 1))
             yield event
@@ -153,15 +176,14 @@ class EventSources:
         given = self._given[stream]
         new = [record for record in self._waiting.changes(stream.table) if record["eventID"] not in given]
         if records := new[: stream.batch_size]:
-            event = self._run(stream.function, records)
+            event = self._run(stream.function, {"Records": records})
             if event.error is None:
                 given.update(record["eventID"] for record in records)
             else:
                 tried.sources.add(stream)
             yield event
 
-    def _run(self, function: str, records: Sequence[Record]) -> DeliveredEvent:
-        event = {"Records": list(records)}
+    def _run(self, function: str, event: Mapping[str, Any]) -> DeliveredEvent:
         try:
             self._invoke(function, event)
         except Exception as error:  # noqa: BLE001 - a function that fails is tried again, as on AWS

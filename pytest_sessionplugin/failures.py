@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError, SessionPluginError, cause_in_project
+from pytest_sessionplugin.errors import GatewayWarning, ProjectError, SessionPluginError, cause_in_project
 
 if TYPE_CHECKING:
     import pytest
@@ -29,7 +29,7 @@ def shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
     assert excinfo is not None  # noqa: S101 - for the types
     error, last = excinfo.value, excinfo.traceback[-1]
     raised = _is_ours(Path(last.path))
-    if raised and not (isinstance(error, AuthorizerNotRun) or str(last.statement).lstrip().startswith("raise")):
+    if raised and not (isinstance(error, GatewayWarning) or str(last.statement).lstrip().startswith("raise")):
         yield
         return
     cause, suppressed = error.__cause__, error.__suppress_context__

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.errors import UnknownName
 from pytest_sessionplugin.gateway.values import Functions, FunctionTimedOut, Invoke
@@ -28,6 +28,7 @@ class Invocation:
     function: str  # its name in the app, and
     name: str  # in config.json; in front of both, the prefix of its app
     killed: bool = False
+    ended: bool = False
 
 
 _here: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
@@ -36,12 +37,13 @@ _running: dict[str, Invocation] = {}
 
 def here() -> Invocation | None:
     """The invocation of this thread; None in a thread that a handler started, and in a test's own code."""
-    return _here.get()
+    invocation = _here.get()  # a context may be copied into a thread, and outlive what it was made for
+    return invocation if invocation is not None and not invocation.ended else None
 
 
 def caller() -> Invocation | None:
     """The invocation that makes a call in this thread. A thread that a handler started is of the one that runs."""
-    if (invocation := _here.get()) is not None:
+    if (invocation := here()) is not None:
         return invocation
     running = list(_running.values())
     return running[0] if len(running) == 1 and threading.current_thread() is not threading.main_thread() else None
@@ -49,10 +51,16 @@ def caller() -> Invocation | None:
 
 def function() -> str | None:
     """Whose work this thread does, as it is named in config.json; None if there is none, or nobody can know which."""
-    if (invocation := _here.get()) is not None:
+    if (invocation := here()) is not None:
         return invocation.name
     names = {invocation.name for invocation in list(_running.values())}
     return names.pop() if len(names) == 1 and threading.current_thread() is not threading.main_thread() else None
+
+
+class Threads(Protocol):
+    """Who looks for what a function leaves in threads."""
+
+    def while_running(self, function: str) -> AbstractContextManager[None]: ...
 
 
 class FaultyFunctions:
@@ -69,9 +77,11 @@ class FaultyFunctions:
         faults: Faults,
         disconnect: str | None,
         prefix: str = "",
+        threads: Threads | None = None,
     ) -> None:
         self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
         self._prefix = prefix
+        self._threads = threads
 
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
@@ -79,7 +89,8 @@ class FaultyFunctions:
         if invoke.function not in self._names:
             raise UnknownName("function", invoke.function, list(self._names))
         function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
-        with _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
+        watched = self._threads.while_running(name) if self._threads is not None else nullcontext()
+        with watched, _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:
@@ -103,5 +114,6 @@ def _entered(invocation: Invocation) -> Iterator[Invocation]:
     try:
         yield invocation
     finally:
+        invocation.ended = True
         del _running[invocation.id]
         _here.reset(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -17,12 +18,14 @@ from pytest_sessionplugin.aws.race import Races
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.event_sources import EventSources
 from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.lambda_service import LambdaService
+from pytest_sessionplugin.left_threads import Left, LeftThreads
 from pytest_sessionplugin.mark import ChaliceMark
 from pytest_sessionplugin.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.schedules import Rota, usual_events
 from pytest_sessionplugin.setups import Setup, Setups
 from pytest_sessionplugin.tokens import Tokens
-from pytest_sessionplugin.trace import AppLog, asked_of_aws, render, render_several
+from pytest_sessionplugin.trace import AppLog, Note, asked_of_aws, render, render_several
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -51,6 +54,9 @@ class Kit:
         self._log = AppLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
+        self.lambdas = LambdaService()
+        self._left: list[tuple[float, Left]] = []
+        self._threads = LeftThreads(lambda left: self._left.append((time.time(), left)))
         self.neighbours = Neighbours(self, setups)
         self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
         self.before = dict(os.environ)
@@ -139,18 +145,26 @@ class Kit:
 
         processes = self.processes  # opened before any gateway: what one still runs when it is closed finds its modules
         project, app = of.setup.project, process.app
-        api = describe(app, project, of.setup.memory.region).numbered(number)
+        api = describe(app, project, of.setup.memory.region, of.setup.memory.tokens).numbered(number)
         each = processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
         healthy = Functions(app, project, api, each or (lambda function: process))
         prefix = f"{of.name}:" if number else ""
-        functions = FaultyFunctions(healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix)
+        self._threads.watch(project.root)
+        functions = FaultyFunctions(
+            healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix, self._threads
+        )
         gateway = targets.gateway(self.target, api, functions, beside)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
-        self.aws.door.gateway = self._hosts
+        self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)
+        door = self.aws.door
+        door.gateway, door.functions, door.threads = self._hosts, self.lambdas, self._threads
         self.calls.functions = self._hosts.functions
-        gateway.event_sources = EventSources(event_sources(app), of.aws.sources, gateway.invoke)
-        gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region)
+        gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region, f"{project.name}-{project.stage}")
+        gateway.event_sources = EventSources(
+            event_sources(app), of.aws.sources, gateway.invoke, scheduled(app), gateway.usual_event
+        )
+        gateway.waiting = lambda: self.lambdas.retries.waiting
         gateway.neighbours = lambda path: self.neighbours(path).gateway
         self.gateways[of.name] = gateway
         return gateway
@@ -185,7 +199,7 @@ class Kit:
         agendas: list[Agenda] = []
         if schedules:
             agendas.append(self._rota())
-        agendas += self.gateways.values()
+        agendas += [*self.gateways.values(), self.lambdas.retries]
         if "aws" in self.__dict__:
             agendas.append(TimeToLive(self.aws.rows, self.clock.ttl_lag))
         return agendas
@@ -193,7 +207,14 @@ class Kit:
     def _rota(self) -> Rota:
         from pytest_sessionplugin.chalice_internals import schedules
 
-        return Rota(schedules(self.app), self.gateway.invoke, self.setup.memory.region, self.clock.began)
+        project = self.setup.project
+        return Rota(
+            schedules(self.app),
+            self.gateway.invoke,
+            self.setup.memory.region,
+            self.clock.began,
+            prefix=f"{project.name}-{project.stage}",
+        )
 
     def _settle(self) -> None:
         if "gateway" in self.__dict__:
@@ -224,7 +245,8 @@ class Kit:
     def trace(self) -> str:
         """What crossed the gateways, was asked of AWS and was logged, to be read."""
         traces = {name: gateway.trace for name, gateway in self.gateways.items()}
-        notes = [*self._log.notes, *asked_of_aws(self.calls.attempts)]
+        left = [Note(at, f"left   {left}") for at, left in self._left]
+        notes = [*self._log.notes, *self.lambdas.notes, *left, *asked_of_aws(self.calls.attempts)]
         if len(traces) > 1:
             return render_several(traces, notes)
         return render(traces.get(self.name, ()), notes)
@@ -236,11 +258,13 @@ class Kit:
 
     def problems(self) -> list[strict.Problem]:
         """What is left that nobody meant to leave. To be asked before `close`."""
+        self._threads.look()
         return strict.problems(
             open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
             unfired=self.faults.never_fired,
             not_run=self.races.never_run,
             blocked=self.calls.blocked,
+            left=[left for _, left in self._left],
             allowed=self.mark.allow,
         )
 

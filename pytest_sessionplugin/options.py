@@ -21,7 +21,7 @@ DEPLOYED = "deployed"
 
 NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
-KEYS = frozenset({*NAMES, "template", "tokens", "env", "examples"})
+KEYS = frozenset({*NAMES, "template", "tokens", "env", "examples", "api_keys"})
 TABLE = "[tool.sessionplugin]"
 DEFAULT = "default"
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import AuthorizerNotRun, NotOnThisTarget, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import GatewayWarning, NotOnThisTarget, OptionError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -35,7 +35,7 @@ OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["Setups"]()
 KIT = pytest.StashKey["Kit | Deployed"]()
 PASSED = pytest.StashKey[bool]()
-KNOWN = (SessionPluginError, AuthorizerNotRun)
+KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
 
 
@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
-        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls); "
-        "'function': a copy of the app for each function",
+        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls, "
+        "left_threads); 'function': a copy of the app for each function",
     )
     config.addinivalue_line(
         "markers",

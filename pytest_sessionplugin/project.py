@@ -74,6 +74,16 @@ class Project:
             raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of texts.")
         return lines
 
+    @property
+    def api_keys(self) -> frozenset[str]:
+        """Those with which routes that need one can be called."""
+        keys = self.settings.get("api_keys", [])
+        if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
+            raise ProjectError(
+                self.root, "api_keys in [tool.sessionplugin] must be a list of texts that are not empty."
+            )
+        return frozenset(keys)
+
     @cached_property
     def config_json(self) -> dict[str, Any]:
         path = self.root / ".chalice" / "config.json"

@@ -36,8 +36,12 @@ class Timer:
         functions: Functions,
         region: str,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        *,
+        prefix: str = "",
     ) -> None:
+        """`prefix` is that of the rules' names: the app's own and its stage."""
         self._functions = functions
+        self._prefix = prefix
         self._region = region
         self._now = now
         self._over = threading.Event()
@@ -58,7 +62,7 @@ class Timer:
 
     def _repeat(self, schedule: Schedule) -> None:
         while not self._over.wait(schedule.seconds):
-            event = scheduled_event(schedule.function, self._region, self._now())
+            event = scheduled_event(schedule.function, self._region, self._now(), self._prefix)
             try:
                 self._functions(Invoke(str(uuid.uuid4()), schedule.function, event))
             except Exception:  # noqa: BLE001, S112 - the next run is another one
@@ -78,8 +82,11 @@ class Rota:
         region: str,
         began: datetime,
         clock: Callable[[], float] = time.time,
+        *,
+        prefix: str = "",
     ) -> None:
         self._run = run
+        self._prefix = prefix
         self._region = region
         self._clock = clock
         start = began.timestamp()
@@ -95,20 +102,23 @@ class Rota:
             if moment <= now:
                 self._next[schedule] = moment + schedule.seconds
                 at = datetime.fromtimestamp(moment, timezone.utc)
-                self._run(schedule.function, scheduled_event(schedule.function, self._region, at))
+                self._run(schedule.function, scheduled_event(schedule.function, self._region, at, self._prefix))
 
 
-def usual_events(scheduled: Collection[str], region: str) -> Callable[[str], Mapping[str, Any]]:
+def usual_events(scheduled: Collection[str], region: str, prefix: str = "") -> Callable[[str], Mapping[str, Any]]:
     """What a function is given that somebody runs by hand: if it has a schedule, the event of its rule, now."""
 
     def usual_event(function: str) -> Mapping[str, Any]:
-        return scheduled_event(function, region, datetime.now(timezone.utc)) if function in scheduled else {}
+        if function not in scheduled:
+            return {}
+        return scheduled_event(function, region, datetime.now(timezone.utc), prefix)
 
     return usual_event
 
 
-def scheduled_event(function: str, region: str, now: datetime) -> dict[str, Any]:
+def scheduled_event(function: str, region: str, now: datetime, prefix: str = "") -> dict[str, Any]:
     """What EventBridge sends a rule's target (EventBridge user guide, "Scheduled events")."""
+    rule = f"{prefix}-{function}-event" if prefix else f"{function}-event"
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -117,6 +127,6 @@ def scheduled_event(function: str, region: str, now: datetime) -> dict[str, Any]
         "account": "123456789012",
         "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": region,
-        "resources": [f"arn:aws:events:{region}:123456789012:rule/{function}-event"],
+        "resources": [f"arn:aws:events:{region}:123456789012:rule/{rule}"],
         "detail": {},
     }

@@ -19,7 +19,7 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.ttl import TimeToLive
-from pytest_sessionplugin.errors import AuthorizerNotRun, OptionError, SessionPluginError
+from pytest_sessionplugin.errors import GatewayWarning, OptionError, SessionPluginError
 from pytest_sessionplugin.invocations import FaultyFunctions
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.moved_time import MovedTime
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.chalice_internals import Process
+    from pytest_sessionplugin.clock import Agenda
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -86,16 +87,21 @@ def served(
         from pytest_sessionplugin.chalice_internals import Functions, describe, function_names, schedules
         from pytest_sessionplugin.control import Control
         from pytest_sessionplugin.gateway.server import Server
+        from pytest_sessionplugin.lambda_service import LambdaService
+        from pytest_sessionplugin.left_threads import LeftThreads
+        from pytest_sessionplugin.retries import Beat
         from pytest_sessionplugin.schedules import Timer
         from pytest_sessionplugin.steering import Site, Steering, refused
 
         app = project.load()
         with told_on_stderr():
-            api = describe(app, project, aws.region)
-            api = describe(app, project, aws.region)
+            api = describe(app, project, aws.region, tokens)
         processes = stack.enter_context(_copies(project, app)) if each_its_own else None
         healthy = Functions(app, project, api, processes)
-        functions = shown(FaultyFunctions(healthy, healthy.names, faults, api.websocket.get("$disconnect")))
+        threads = LeftThreads(lambda left: _tell(f"{left}"))
+        threads.watch(project.root)
+        disconnect = api.websocket.get("$disconnect")
+        functions = shown(FaultyFunctions(healthy, healthy.names, faults, disconnect, threads=threads))
         server = Server(
             api,
             functions,
@@ -106,13 +112,18 @@ def served(
             grace=GRACE,
             fault=refused(faults),
         )
-        aws.door.gateway = server
+        lambdas = LambdaService(clock=moved)
+        lambdas.deploy(healthy, api, server.invoke, server.invoke_later)
+        aws.door.gateway, aws.door.functions, aws.door.threads = server, lambdas, threads
         faults.site = Site(function_names(app), server)
-        expiry = [] if endpoint else [TimeToLive(aws.rows, clock=moved)]
-        with server, Timer(schedules(app), functions, aws.region), ExitStack() as controlled:
+        agendas: list[Agenda] = [lambdas.retries]
+        if endpoint is None:
+            agendas.append(TimeToLive(aws.rows, clock=moved))
+        timer = Timer(schedules(app), functions, aws.region, prefix=f"{project.name}-{project.stage}")
+        with server, timer, Beat(lambdas.retries), ExitStack() as controlled:
             control = None
             if control_port is not None:
-                steering = Steering(server, faults, moved, lambda: expiry)
+                steering = Steering(server, faults, moved, lambda: agendas)
                 control = controlled.enter_context(Control(steering, host, control_port)).url
             yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, control)
 
@@ -161,10 +172,14 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
 def told_on_stderr() -> Iterator[None]:
     """What is warned of in the block is a sentence there, and not a line of this code."""
     with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", AuthorizerNotRun)
+        warnings.simplefilter("always", GatewayWarning)
         yield
     for each in warned:
-        sys.stderr.write(f"sessionplugin: {each.message}\n")
+        _tell(f"{each.message}")
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"sessionplugin: {sentence}\n")
 
 
 def shown(functions: Functions) -> Functions:

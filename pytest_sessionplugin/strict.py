@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.fault import Fault
     from pytest_sessionplugin.aws.race import Race
     from pytest_sessionplugin.errors import BlockedCall
+    from pytest_sessionplugin.left_threads import Left
 
 OPEN_SOCKETS = "open_sockets"
 UNFIRED_FAULTS = "unfired_faults"
 BLOCKED_CALLS = "blocked_calls"
-SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS)
+LEFT_THREADS = "left_threads"
+SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ def problems(
     unfired: Sequence[Fault] = (),
     not_run: Sequence[Race] = (),
     blocked: Sequence[BlockedCall] = (),
+    left: Sequence[Left] = (),
     allowed: Iterable[str] = (),
 ) -> list[Problem]:
     found = []
@@ -49,4 +52,5 @@ def problems(
     found += [Problem(f"a fault never fired: {fault}.", UNFIRED_FAULTS) for fault in unfired]
     found += [Problem(f"a race was never run: no call came to {race}.", UNFIRED_FAULTS) for race in not_run]
     found += [Problem(f"{error}", BLOCKED_CALLS) for error in blocked]
+    found += [Problem(f"{thread}", LEFT_THREADS) for thread in left]
     return [problem for problem in found if problem.switch not in set(allowed)]

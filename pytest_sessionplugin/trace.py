@@ -124,7 +124,17 @@ def _short(body: str | bytes) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 
+def frames(error: BaseException) -> list[str]:
+    """Those of the app, the outermost first, each as Python writes it."""
+    return _of_the_app(error).stack.format()
+
+
 def _traceback(error: BaseException) -> str:
+    lines = "".join(_of_the_app(error).format()).rstrip().splitlines()
+    return "".join(f"\n            {line}" for line in lines)
+
+
+def _of_the_app(error: BaseException) -> traceback.TracebackException:
     """From where the kit ran the function on: what runs the kit, pytest above all, says nothing of it."""
     report = traceback.TracebackException.from_exception(error)
     ours = [Path(frame.filename).is_relative_to(HERE) for frame in report.stack]
@@ -132,5 +142,4 @@ def _traceback(error: BaseException) -> str:
         begun = ours.index(True)
         behind = begun + ours[begun:].index(False) if False in ours[begun:] else len(ours)
         report.stack = traceback.StackSummary.from_list(report.stack[behind:])
-    lines = "".join(report.format()).rstrip().splitlines()
-    return "".join(f"\n            {line}" for line in lines)
+    return report

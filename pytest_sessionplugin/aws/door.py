@@ -29,6 +29,7 @@ from pytest_sessionplugin.aws.transactions import WRITES, Transactions
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.invoke_call import InvokeCall
     from pytest_sessionplugin.aws.race import Races
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
@@ -37,6 +38,7 @@ class NotEmulated(Exception):
     """The emulated AWS has no such call; the message says why."""
 
 
+INVOKE = "lambda:Invoke"
 _PARAMETERS = "sessionplugin_parameters"  # in botocore's context of a call, which its handlers may add to
 
 
@@ -44,6 +46,19 @@ class Gateway(Protocol):
     """What answers the calls of @connections."""
 
     def manage(self, call: Manage) -> Reply: ...
+
+
+class Functions(Protocol):
+    """What answers `lambda:Invoke`."""
+
+    def invoke(self, call: InvokeCall) -> wire.Answer | None:
+        """None for a function that is nobody's here."""
+
+
+class Threads(Protocol):
+    """Who hears what is called in threads."""
+
+    def calls(self, call: str) -> None: ...
 
 
 class Door:
@@ -64,7 +79,9 @@ class Door:
         self.calls = calls
         self.faults = faults
         self.gateway: Gateway | None = None
+        self.functions: Functions | None = None
         self.races: Races | None = None
+        self.threads: Threads | None = None
         self._emulate = emulate
         self._outlived = outlived
         self._let_through = let_through
@@ -105,6 +122,8 @@ class Door:
         # Not later: what the parameters hold is the caller's, who may change it afterwards.
         call = Call(service.service_name, model.name, invocations.function(), needs(asked))
         self._end_caller(call)
+        if self.threads is not None:
+            self.threads.calls(str(call))
         self.calls.asked(call)
         manage = connection = None
         if call.service == MANAGEMENT:
@@ -184,6 +203,10 @@ class Door:
         return batches.giving_back(answer, batches.BATCHES[str(call)], first)
 
     def _ask_aws(self, call: Call, request: Any) -> wire.Answer:
+        if call.is_of(INVOKE) and self.functions is not None and (invocation := wire.invocation(request)) is not None:
+            answer = self.functions.invoke(invocation)
+            if answer is not None:
+                return answer  # else of a function that the test has made in the emulator
         if str(call) in WRITES:  # the emulator knows no tokens
             return self._transactions.once(wire.members(request), lambda: self._ask_emulator(call, request))
         return self._ask_emulator(call, request)

@@ -22,6 +22,7 @@ THROTTLED: Mapping[str, Refusal] = {
         "ProvisionedThroughputExceededException", 400, "The level of configured throughput was exceeded."
     ),
     MANAGEMENT: Refusal("LimitExceededException", 429, "Too many posts, or the client reads too slowly."),
+    "lambda": Refusal("TooManyRequestsException", 429, "Rate Exceeded."),
     "s3": Refusal("SlowDown", 503, "Please reduce your request rate."),
 }
 THROTTLED_ELSEWHERE = Refusal("ThrottlingException", 400, "Rate exceeded")

@@ -22,7 +22,7 @@ from .inprocess import InProcess
 from .responses import HeaderMap, Response
 from .stalled import Held
 from .transport import Refused, Transport, Unreachable, Urls
-from .values import Api, Claims, Clock, Functions, Ids, Manage, Observed, Reply
+from .values import Api, Claims, Clock, Done, Functions, Ids, Manage, Observed, Reply
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class EventSources(Protocol):
-    def deliver(self) -> Sequence[Any]: ...
+    def deliver(self, schedules: bool | str | Collection[str] = False) -> Sequence[Any]: ...
 
 
 class Gateway:
@@ -57,6 +57,8 @@ class Gateway:
         """What `of` asks; whoever has several gateways gives it."""
         self.usual_event: Callable[[str], Mapping[str, Any]] = lambda function_name: {}
         """What `invoke` gives a function where the test gives nothing; whoever knows the app's schedules gives it."""
+        self.waiting: Callable[[], Sequence[Any]] = tuple
+        """What `retries` lists; whoever runs functions for callers of Lambda gives it."""
         self.trace = [] if trace is None else trace
         """What crossed the gateway, in order."""
 
@@ -168,13 +170,25 @@ class Gateway:
         """
         return self._transport.invoke(function_name, self.usual_event(function_name) if event is None else event)
 
-    def deliver_events(self) -> Sequence[Any]:
+    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> Sequence[Any]:
         """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.
 
         Goes on until nothing new is there, and returns what was delivered, each with `function`, `event` and `error`.
         What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
+
+        With `schedules` each function that has one, a rate or a cron expression, runs first, once, as if its moment
+        were now: all, or those of these names.
         """
-        return self.event_sources.deliver() if self.event_sources is not None else ()
+        return self.event_sources.deliver(schedules) if self.event_sources is not None else ()
+
+    @property
+    def retries(self) -> Sequence[Any]:
+        """Events of `lambda:Invoke` that a function failed on and gets again, the next first: each with `function`,
+        `event`, `attempt` (2 or 3) and `due`, in seconds since the epoch.
+
+        `chalice_clock.advance` runs what falls due; `settle()` waits for none.
+        """
+        return self.waiting()
 
     def of(self, path: str | os.PathLike[str]) -> Gateway:
         """That of another Chalice project of the repository, beside this one; the same object every time.
@@ -210,6 +224,14 @@ class Gateway:
         self.close()
 
     # --- for hooks
+
+    def run(self, function: str, event: Any, request_id: str) -> Any:
+        """A function for a caller of Lambda, under its name in the app; raises what it raises."""
+        return self._transport.invoke(function, event, request_id)
+
+    def run_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        """The same for a caller that does not wait: in process, when the function that asks has returned."""
+        self._transport.invoke_later(function, event, request_id, done)
 
     def manage(self, call: Manage) -> Reply:
         """A call of the @connections API: any host, any path; it is the gateway that judges them."""

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from . import authorizers, management, rest, shapes
+from . import api_keys, authorizers, codings, iam, management, policies, rest, shapes
 from . import handshake as handshakes
 from .connection import Connection, State
+from .policies import Question
 from .results import Answer, Fault, ProxyResult, read_answer
 from .values import (
     REST_FUNCTION,
@@ -30,6 +31,7 @@ from .values import (
     DisconnectLost,
     Effect,
     Frame,
+    Grant,
     Handshake,
     Ids,
     Input,
@@ -82,7 +84,7 @@ class GatewayCore:
         self._ids = ids
         self.ahead = 0.0  # seconds by which time has been moved here, and not where callers sign by it
         self._router = rest.Router(api)
-        self._policies = authorizers.Policies()
+        self._policies = policies.Policies()
         self._effects: list[Effect] = []
         # Everything of one kind has the same time-out, so the order in which it began (or was last
         # active) is the order in which it falls due.
@@ -174,36 +176,47 @@ class GatewayCore:
     # --- HTTP
 
     def _request(self, request: Request, now: float) -> None:
-        match = rest.admit(self._router, request)
+        match = rest.admit(self._router, request, self._api)
+        if match is None:
+            match = iam.nowhere(request, self._router.without_stage(request.path), self._api, now - self.ahead)
         if isinstance(match, Reply):
             self._respond(request, match)
             return
-        verdict = authorizers.examine(request, match, self._api)
-        if isinstance(verdict, authorizers.Question):
-            self._ask(request, match, verdict, now)
+        plain = codings.plain(request, rest.MAX_BODY)
+        if isinstance(plain, Reply):
+            self._respond(request, plain)
+            return
+        verdict = authorizers.examine(request, match, self._api, now, now - self.ahead)
+        if isinstance(verdict, Question):
+            self._ask(plain, match, verdict, now)
         else:
-            self._proceed(request, match, verdict, now, now)
+            self._proceed(plain, match, verdict, now, now)
 
-    def _ask(self, request: Request, match: rest.Match, question: authorizers.Question, received: float) -> None:
+    def _ask(self, request: Request, match: rest.Match, question: Question, received: float) -> None:
         if policy := self._policies.find(question, received):
             self._proceed(request, match, policy.verdict(question.method_arn), received, received)
             return
 
         def settle(returned: Returned | None, now: float) -> None:
-            answer = authorizers.read_answer(returned)
+            answer = policies.read_answer(returned)
             if isinstance(answer, Reply):
                 self._respond(request, answer)
             else:
                 self._policies.keep(question, answer, now)
-                self._proceed(request, match, answer.verdict(question.method_arn), received, now)
+                verdict = answer.verdict(question.method_arn, now - received)
+                self._proceed(request, match, verdict, received, now)
 
         self._start(question.authorizer.name, self._ids(), question.event, received, settle)
 
     def _proceed(
-        self, request: Request, match: rest.Match, verdict: authorizers.Verdict, received: float, now: float
+        self, request: Request, match: rest.Match, verdict: Grant | Reply, received: float, now: float
     ) -> None:
         if isinstance(verdict, Reply):
             self._respond(request, verdict)
+            return
+        key = api_keys.identify(request, match, self._api)
+        if isinstance(key, Reply):
+            self._respond(request, key)
             return
         event = shapes.rest_event(
             self._api,
@@ -214,7 +227,7 @@ class GatewayCore:
             extended_id=self._ids(),
             now=received,
             authorizer=verdict.authorizer,
-            identity=verdict.identity,
+            identity={**verdict.identity, **key},
         )
 
         def settle(answer: Answer, now: float) -> None:

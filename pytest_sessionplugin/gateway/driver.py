@@ -13,7 +13,7 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .core import GatewayCore
@@ -24,6 +24,7 @@ from .values import (
     Claims,
     Clock,
     Closed,
+    Done,
     Effect,
     Functions,
     FunctionTimedOut,
@@ -91,6 +92,7 @@ class Driver:
             beside.changed if beside is not None else threading.Condition(threading.Lock())
         )
         self.running: dict[str, str] = {}  # invocation -> function, from Invoke to Returned
+        self._done: dict[str, Done] = {}  # invocation that is not the core's -> who wants to know its end
         self._together: list[Driver] = beside._together if beside is not None else []
         self._together.append(self)
         self._core = GatewayCore(api, ids)
@@ -186,30 +188,51 @@ class Driver:
         interrupt = None if isinstance(error, (Exception, SystemExit)) else error
         if interrupt is not None and interrupted is not None:
             interrupted(interrupt)
-        self.receive(returned, error)
+        done = self._done.pop(invoke.invocation_id, None)
+        if done is None:
+            self.receive(returned, error)
+        else:
+            done(error)
+            self._ended(returned, error)
         if interrupt is not None and interrupted is None:
             raise interrupt
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
         """Runs a function in this thread for a caller of Lambda, past the core; raises what it raises."""
-        invoke = Invoke(new_id(), function, json.loads(json.dumps(event)))
+        invoke = self._begun(function, event, request_id or new_id())
         error: BaseException | None = None
         result: Any = None
-        with self.changed:
-            self.running[invoke.invocation_id] = function
-            self._note(invoke)
         try:
             result = self._call(invoke)
         except BaseException as raised:
             error = raised
             raise
         finally:
-            with self.changed:
-                report = Raised(type(error).__name__, str(error)) if error is not None else None
-                self._note(Returned(invoke.invocation_id, result, report), error=error)
-                del self.running[invoke.invocation_id]
-                self.changed.notify_all()
+            report = Raised(type(error).__name__, str(error)) if error is not None else None
+            self._ended(Returned(invoke.invocation_id, result, report), error)
         return result
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        """Queues a function for a caller of Lambda that does not wait, past the core, as `Transport` describes it."""
+        self._done[request_id] = done
+        self._begun(function, event, request_id, self._hand_over)
+        self._perform()
+
+    def _begun(
+        self, function: str, event: Any, invocation_id: str, then: Callable[[Invoke], None] = lambda invoke: None
+    ) -> Invoke:
+        invoke = Invoke(invocation_id, function, json.loads(json.dumps(event)))
+        with self.changed:
+            self.running[invocation_id] = function
+            self._note(invoke)
+            then(invoke)
+        return invoke
+
+    def _ended(self, returned: Returned, error: BaseException | None) -> None:
+        with self.changed:
+            self._note(returned, error=error)
+            del self.running[returned.invocation_id]
+            self.changed.notify_all()
 
     def _call(self, invoke: Invoke) -> Any:
         """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""

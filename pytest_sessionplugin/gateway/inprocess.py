@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ from .values import (
     Close,
     Closed,
     DisconnectLost,
+    Done,
     Effect,
     Frame,
     Functions,
@@ -134,8 +135,12 @@ class InProcess:
         else:
             self._driver.quiet(PATIENCE, enough=line.waiting)
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        return self._drive(lambda: self._driver.invoke(function, event))
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
+        return self._drive(lambda: self._driver.invoke(function, event, request_id))
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        self._driver.invoke_later(function, event, request_id, done)
+        self._run_strays()
 
     def close(self) -> None:
         """Nothing is held that would have to be let go."""
@@ -145,11 +150,7 @@ class InProcess:
     def manage(self, call: Manage) -> Reply:
         """From a handler, from a thread that a handler started, or from the test itself."""
         reply = self._driver.manage(call)
-        if not self._work.calls.stack:
-            with self._driver.changed:
-                nobody_else = self._work.strays and not self._work.active
-            if nobody_else:
-                self._drive(lambda: None)
+        self._run_strays()
         return reply
 
     def stall(self, connection_id: str, held: Held) -> None:
@@ -172,6 +173,15 @@ class InProcess:
         self._drive(self._driver.tick)
 
     # --- running what is set off
+
+    def _run_strays(self) -> None:
+        """What was set off from outside of a function, if nobody else is about to run it."""
+        if self._work.calls.stack:
+            return
+        with self._driver.changed:
+            nobody_else = self._work.strays and not self._work.active
+        if nobody_else:
+            self._drive(lambda: None)
 
     def _drive(self, action: Callable[[], _Result]) -> _Result:
         """Does something, then runs in this thread what it sets off, and what that sets off."""

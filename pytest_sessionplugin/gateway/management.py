@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from . import signature
 from .connection import Connection
-from .replies import failure
+from .replies import failure, no_method
 from .rest import MAX_BODY
 from .shapes import header
 from .values import Api, Manage, Reply, Request
@@ -65,9 +65,9 @@ def read_call(call: Manage, api: Api) -> Target | Reply:
         return failure(403, "Forbidden", "ForbiddenException")
     kind, _, connection_id = route.partition("/")
     if unquote(kind) != "@connections" or not connection_id or "/" in connection_id:
-        return _no_route(call.method, route)
+        return no_method(call.method, route)
     if call.method not in _METHODS:
-        return _no_route(call.method, route)
+        return no_method(call.method, route)
     if call.method == "POST" and len(call.body) > MAX_PAYLOAD:
         return TOO_LARGE
     return Target(call.method, unquote(connection_id))
@@ -100,11 +100,6 @@ def _is_loopback(host: str) -> bool:
         return name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _no_route(method: str, route: str) -> Reply:
-    message = f"No method found matching route {route} for http method {method}."
-    return failure(404, message, "NotFoundException")
 
 
 def _iso(at: float) -> str:

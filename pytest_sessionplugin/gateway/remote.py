@@ -28,6 +28,7 @@ from .values import (
     Clock,
     Close,
     Closed,
+    Done,
     Frame,
     Handshake,
     Headers,
@@ -134,7 +135,10 @@ class Remote:
 
     # --- what no client can do
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
+        raise self._lacking("way to invoke its functions")
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
         raise self._lacking("way to invoke its functions")
 
     def manage(self, call: Manage) -> Reply:

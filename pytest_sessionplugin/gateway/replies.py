@@ -19,4 +19,12 @@ def failure(status: int, message: str | None, error_type: str | None = None) -> 
 
 
 MISSING_TOKEN = failure(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+URL_TOO_LONG = failure(413, "Request Entity Too Large")
 HEADERS_TOO_LARGE = failure(431, "Request Header Fields Too Large")
+UNAUTHORIZED = failure(401, "Unauthorized", "UnauthorizedException")
+FORBIDDEN = failure(403, "Forbidden", "ForbiddenException")
+
+
+def no_method(method: str, route: str) -> Reply:
+    """To somebody who proved who he is and asks for what is not there; `route` has no stage and no leading slash."""
+    return failure(404, f"No method found matching route {route} for http method {method}.", "NotFoundException")

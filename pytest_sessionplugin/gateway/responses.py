@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .codings import read
 from .masks import masked, masked_headers
 from .values import Headers, Reply
 
@@ -38,12 +39,12 @@ class HeaderMap(Mapping[str, str]):
 class Response:
     status_code: int
     headers: HeaderMap
-    content: bytes
+    content: bytes  # decompressed, as every client does it; the headers are as they came
     request: str = ""  # "GET /sessions", for messages
 
     @classmethod
     def of(cls, reply: Reply, request: str = "") -> Response:
-        return cls(reply.status, HeaderMap(reply.headers), reply.body, request)
+        return cls(reply.status, HeaderMap(reply.headers), read(reply.headers, reply.body), request)
 
     @property
     def text(self) -> str:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from . import shapes
-from .replies import HEADERS_TOO_LARGE, MISSING_TOKEN, failure
+from .codings import compressed
+from .replies import HEADERS_TOO_LARGE, URL_TOO_LONG, failure
 from .results import Answer, Fault, ProxyResult
 from .values import Api, Headers, Reply, Request, Route
 
@@ -78,6 +79,11 @@ class Router:
             return match
         return self._find(f"/{rest}") or self._find(path)
 
+    def without_stage(self, path: str) -> str:
+        """What such a path names in its API, without the slash in front."""
+        first, _, rest = path.removeprefix("/").partition("/")
+        return rest if unquote(first) == self._stage else path.removeprefix("/")
+
     def _find(self, path: str) -> Match | None:
         segments = _segments(path)
         for template, route in self._routes.get(len(segments), ()):
@@ -87,24 +93,21 @@ class Router:
         return None
 
 
-def admit(router: Router, request: Request) -> Match | Reply:
-    """The route that serves this request, or the answer if none does.
+def admit(router: Router, request: Request, api: Api) -> Match | Reply | None:
+    """The route that serves this request, or the answer if it needs none; None if there is neither.
 
-    An unknown path and a verb that its route does not have are the same 403: API Gateway knows no 404 and no 405.
+    An unknown path and a verb that its route does not have are the same: API Gateway knows no 405.
     """
+    if len(request.path) + len(request.query) > api.max_url:
+        return URL_TOO_LONG
     if sum(len(value) for _, value in request.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
     match = router.find(request.path)
-    if match is None:
-        return MISSING_TOKEN
-    if request.method not in match.route.methods:
-        if request.method == "OPTIONS" and match.route.preflight is not None:
-            return preflight(match.route)
-        return MISSING_TOKEN
-    if len(request.body) > MAX_BODY:
-        message = f"HTTP content length exceeded {MAX_BODY} bytes."
-        return failure(413, message, "RequestTooLargeException")
-    return match
+    if match is not None and request.method in match.route.methods:
+        return match
+    if match is not None and request.method == "OPTIONS" and match.route.preflight is not None:
+        return preflight(match.route)
+    return None
 
 
 def preflight(route: Route) -> Reply:
@@ -120,7 +123,7 @@ def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
         return failure(504, "Endpoint request timed out")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
         without_body = request.method == "HEAD" or answer.status in (204, 304)
-        return Reply(answer.status, _headers(answer), b"" if without_body else body)
+        return compressed(request, Reply(answer.status, _headers(answer), b"" if without_body else body), api)
     return failure(502, "Internal server error", "InternalServerErrorException")
 
 

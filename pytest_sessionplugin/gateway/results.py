@@ -74,7 +74,7 @@ def _status(value: Any) -> int | None:
 
 def _headers(single: Any, multiple: Any) -> Headers | None:
     """Both maps merged: of a pair that is in both, only the one of `multiValueHeaders` is left."""
-    single, multiple = single or {}, multiple or {}
+    single, multiple = ({} if each is None else each for each in (single, multiple))
     if not isinstance(single, Mapping) or not isinstance(multiple, Mapping):
         return None
     pairs: list[tuple[str, str]] = []

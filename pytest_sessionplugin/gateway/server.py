@@ -18,7 +18,7 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .stalled import Held
 from .switchboard import Switchboard
-from .values import Api, Claims, Clock, DisconnectLost, Functions, Ids, Manage, Observe, Reply
+from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
@@ -159,9 +159,13 @@ class Server:
         """As `Transport` describes it; nobody who has only the port can do this."""
         return self._board.driver.vouch(method, target, claims)
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
         """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""
-        return self._board.driver.invoke(function, event)
+        return self._board.driver.invoke(function, event, request_id)
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        """The same in a worker's thread, for a caller that does not wait."""
+        self._board.driver.invoke_later(function, event, request_id, done)
 
     # --- for hooks
 

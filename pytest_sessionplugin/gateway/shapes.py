@@ -66,7 +66,8 @@ def rest_event(
 ) -> Event:
     """`resource` is the template of the route, `path` the path without the stage, still percent-encoded.
 
-    `authorizer` is what the route's authorizer says of the caller, `identity` what IAM does (of IDENTITY).
+    `authorizer` is what the route's authorizer says of the caller, `identity` what IAM does (of IDENTITY),
+    and an API key.
     """
     headers = forwarded(request.headers, request.source_ip, request.id, now)
     query = parse_qsl(request.query, keep_blank_values=True)

@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ from .server import Server
 from .shapes import header
 from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
-from .values import Claims, Headers, Manage, Reply
+from .values import Claims, Done, Headers, Manage, Reply
 from .websocket_line import NO_CLOSE_FRAME, SILENT
 
 IO_SECONDS = 60.0
@@ -123,8 +123,11 @@ class SocketTransport:
         finally:
             self._asking.discard(thread)
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        return self.server.invoke(function, event)
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
+        return self.server.invoke(function, event, request_id)
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        self.server.invoke_later(function, event, request_id, done)
 
     def manage(self, call: Manage) -> Reply:
         return self.server.manage(call)

@@ -5,12 +5,12 @@ Only the interface and its exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .stalled import Held
-from .values import Claims, Headers, Manage, Reply
+from .values import Claims, Done, Headers, Manage, Reply
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,11 @@ class Transport(Protocol):
         For a line it is enough that something is waiting for it.
         """
 
-    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        """Runs a function as `lambda:Invoke` does; raises what it raises."""
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
+        """Runs a function as `lambda:Invoke` does, with any JSON as its event; raises what it raises."""
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        """The same for a caller that does not wait: in process it runs when the function that asks has returned."""
 
     def manage(self, call: Manage) -> Reply: ...
 

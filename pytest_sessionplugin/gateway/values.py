@@ -36,14 +36,29 @@ class AuthorizerKind(Enum):
     IAM = "IAM"
 
 
+Verified = Callable[[str], bool]
+"""Says of a JWT whether its signature is that of its issuer, as far as that is known. It does not wait for anything."""
+
+
 @dataclass(frozen=True)
 class Authorizer:
-    """What guards a method of a route. Only a built-in one can be run here."""
+    """What guards a method of a route. A custom one cannot be run here."""
 
     kind: AuthorizerKind
     name: str  # of a built-in one, that of its function
     header: str | None = "Authorization"  # without it nobody is asked; None: it asks for no header
     ttl: float = 300.0  # seconds for which its answer is kept; 0: not at all
+    pools: tuple[str, ...] = ()  # ARNs of the user pools of Cognito
+    scopes: tuple[str, ...] = ()  # one of which the method needs, if Cognito guards it
+    verified: Verified | None = None  # who knows the keys of a pool; None: nobody does
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The request may pass; this is what its function is told of the caller."""
+
+    authorizer: Mapping[str, Any] | None = None  # requestContext.authorizer
+    identity: Mapping[str, str] = field(default_factory=dict)  # over requestContext.identity
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,7 @@ class Route:
     methods: frozenset[str]
     preflight: Mapping[str, str] | None = None  # headers of the mock OPTIONS method, if CORS is on
     authorizers: Mapping[str, Authorizer] = field(default_factory=dict)  # method -> what guards it, if anything
+    keyed: frozenset[str] = frozenset()  # methods that need an API key
 
 
 @dataclass(frozen=True)
@@ -64,11 +80,14 @@ class Api:
     # route key ($connect, $default, $disconnect) -> function; a key that is missing is not deployed
     websocket: Mapping[str, str] = field(default_factory=dict)
     binary_types: frozenset[str] = frozenset()
+    minimum_compression: int | None = None  # bytes from which on an answer is compressed; None: none is
     rest_api_id: str = "r3stapi000"
     websocket_api_id: str = "w3bs0cket0"
+    max_url: int = 8192  # characters of path and query; an edge-optimised API has CloudFront's limit
     stage: str = "api"
     region: str = "us-east-1"
     account_id: str = "123456789012"
+    api_keys: frozenset[str] = field(default=frozenset(), repr=False)
     access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
 
     def numbered(self, number: int) -> Api:
@@ -249,6 +268,9 @@ class FunctionTimedOut(Exception):
 
 Functions = Callable[[Invoke], Any]
 """Runs one Lambda and gives what it returned; whatever it raises is a function error."""
+
+Done = Callable[["BaseException | None"], None]
+"""Told of the end of a function for which nobody waits, with what it raised, before anybody can find that it ended."""
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""

@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 _Job = TypeVar("_Job")
 
+NAME = "gateway-handler"
+"""Of each thread."""
+
 MAX_THREADS = 1_000
 """The concurrency that an AWS account has for all its functions, unless it asks for more."""
 
@@ -36,7 +39,7 @@ class Workers(Generic[_Job]):
             self._free -= 1
             if self._free < 0 and len(self._threads) < self._limit:
                 self._free += 1
-                thread = threading.Thread(target=self._work, name="gateway-handler", daemon=True)
+                thread = threading.Thread(target=self._work, name=NAME, daemon=True)
                 self._threads.append(thread)
             else:
                 thread = None

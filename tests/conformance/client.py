@@ -198,9 +198,12 @@ class Client:
 
     # --- the clock and faults, where there are any
 
-    def advance(self, seconds: float) -> None:
-        """Moves the implementation's time; what falls due has happened when this returns."""
-        self._control("POST", "/clock", {"advance": seconds})
+    def advance(self, seconds: float, *, grace: float = 1.0) -> None:
+        """Moves the implementation's time; what falls due has happened when this returns.
+
+        Handlers that run already have `grace` real seconds to end: 0 for one that is held.
+        """
+        self._control("POST", "/clock", {"advance": seconds, "grace": grace})
 
     def settle(self) -> None:
         """Waits until no handler runs, so that none is found late when time moves."""

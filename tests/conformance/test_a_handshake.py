@@ -62,7 +62,7 @@ def test_a8_a_connect_that_takes_29_seconds_is_refused(whole: Client) -> None:
     witness, name = whole.witness(), new_name("a8")
     socket = whole.handshake(["hold", name], query=f"witness={witness.quoted_id}")
     witness.report("connect")
-    whole.advance(29)
+    whole.advance(29, grace=0)
     assert socket.status == 504
     whole.go(name)
 

@@ -70,10 +70,10 @@ def test_d5_the_integration_time_out_is_29_seconds(whole: Client) -> None:
     socket, name = whole.connect(), new_name("d5")
     socket.say(["hold", name])
     socket.report("message")
-    whole.advance(28)
+    whole.advance(27, grace=0)
     socket.text("not json")
     assert socket.report("message")["event"]["body"] == "not json"  # nothing came before
-    whole.advance(1)
+    whole.advance(2, grace=0)
     assert json.loads(socket.read())["message"] == "Endpoint request timed out"
     whole.go(name)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import uuid
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sessionplugin.errors import AuthorizerNotRun, ProjectError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Authorizer, AuthorizerKind, Invoke, Route
+from pytest_sessionplugin.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -146,8 +149,8 @@ def test_each_method_has_the_authorizer_that_it_is_deployed_with(app: Chalice, p
         "GET": (guard, Authorizer(AuthorizerKind.BUILT_IN, "guard")),
         "PUT": (keys, Authorizer(AuthorizerKind.BUILT_IN, "brief", "X-Key", 0.0)),
         "POST": (
-            CognitoUserPoolAuthorizer("pool", ["arn:x"], header="X-Id"),
-            Authorizer(AuthorizerKind.COGNITO, "pool", "X-Id"),
+            CognitoUserPoolAuthorizer("pool", ["arn:x"], header="X-Id").with_scopes(["a/b"]),
+            Authorizer(AuthorizerKind.COGNITO, "pool", "X-Id", pools=("arn:x",), scopes=("a/b",)),
         ),
         "PATCH": (CustomAuthorizer("far", "arn:y"), Authorizer(AuthorizerKind.CUSTOM, "far")),
         "DELETE": (IAMAuthorizer(), Authorizer(AuthorizerKind.IAM, "sigv4")),
@@ -157,10 +160,116 @@ def test_each_method_has_the_authorizer_that_it_is_deployed_with(app: Chalice, p
     for method, (authorizer, _) in kinds.items():
         app.route("/me", methods=[method], authorizer=authorizer)(lambda: None)
     with pytest.warns(
-        AuthorizerNotRun, match=r"Cognito \(POST /me\), custom \(PATCH /me, HEAD /me\), IAM \(DELETE /me\)"
+        AuthorizerNotRun,
+        match=r"Cognito \(POST /me\), which .*; custom \(PATCH /me, HEAD /me\), which lets pass any credential; ",
     ):
         (route,) = describe(app, project).routes
     assert route.authorizers == {method: described for method, (_, described) in kinds.items() if described}
+
+
+POOL = "arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_x"
+POOL_ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
+
+
+def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chalice, project: Project) -> None:
+    from chalice.app import CognitoUserPoolAuthorizer
+
+    from pytest_sessionplugin.chalice_internals import describe
+
+    app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
+    tokens = Tokens(TokenSettings("RS256", POOL_ISSUER))
+    (route,) = describe(app, project, tokens=tokens).routes  # without a warning, which would be an error
+    verified = route.authorizers["GET"].verified
+    assert verified is not None
+    older = tokens("alice", exp=1, aud=None, nbf=9999999999)
+    assert verified(older)
+    head, claims, signature = older.split(".")
+    assert not verified(f"{head}.{claims}.{signature[:-8]}AAAAAAAA")
+    tokens.rotate()
+    assert not verified(older)
+    assert verified(tokens("alice"))
+    assert verified(Tokens(TokenSettings("RS256", "https://another.test"))("alice"))  # nobody here has its keys
+    assert not verified("no token")
+
+
+@pytest.mark.parametrize("settings", [TokenSettings("RS256"), TokenSettings("HS256", POOL_ISSUER)])
+def test_a_user_pool_takes_no_token_of_the_kit_that_it_could_not_have_signed(
+    app: Chalice, project: Project, settings: TokenSettings
+) -> None:
+    """Of another issuer there are no keys here; a shared secret is no pool's."""
+    from chalice.app import CognitoUserPoolAuthorizer
+
+    from pytest_sessionplugin.chalice_internals import describe
+
+    app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        (route,) = describe(app, project, tokens=Tokens(settings)).routes
+    verified = route.authorizers["GET"].verified
+    if settings.issuer == POOL_ISSUER:
+        assert verified is not None
+        assert not verified(Tokens(settings)("alice"))
+    else:
+        assert verified is None
+        assert [each.category for each in warned] == [AuthorizerNotRun]
+
+
+def test_api_keys_are_those_of_the_settings_and_without_any_it_is_said(app: Chalice, project: Project) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    app.route("/keyed", methods=["GET"], api_key_required=True)(lambda: None)
+    app.route("/keyed", methods=["PUT"])(lambda: None)
+    with pytest.warns(NoApiKey, match=r"^GET /keyed need an API key, .* api_keys = \["):
+        api = describe(app, project)
+    assert (api.routes[0].keyed, api.api_keys) == (frozenset({"GET"}), frozenset())
+    (project.root / "pyproject.toml").write_text('[tool.sessionplugin]\napi_keys = ["one", "two"]')
+    assert describe(app, Project(project.root)).api_keys == {"one", "two"}
+
+
+@pytest.mark.parametrize("keys", ['"one"', "[1]", '[""]'])
+def test_api_keys_are_texts(app: Chalice, project: Project, keys: str) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    (project.root / "pyproject.toml").write_text(f"[tool.sessionplugin]\napi_keys = {keys}")
+    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of texts that are not empty"):
+        describe(app, Project(project.root))
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(None, 8192), ("EDGE", 8192), ("REGIONAL", 10_240), ("PRIVATE", 10_240)])
+def test_an_edge_optimised_api_takes_shorter_urls(app: Chalice, project: Project, kind: str | None, limit: int) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "api_gateway_endpoint_type": kind or "EDGE"}))
+    if kind is None:
+        path.write_text(json.dumps({"version": "2.0", "app_name": "chat", "stages": {"dev": {}}}))
+    assert describe(app, Project(project.root)).max_url == limit
+
+
+@pytest.mark.parametrize("size", [None, 0, 1000, 10_485_760])
+def test_answers_are_compressed_from_the_size_of_the_config_on(
+    app: Chalice, project: Project, size: int | None
+) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "minimum_compression_size": size}))
+    assert describe(app, Project(project.root)).minimum_compression == size
+
+
+@pytest.mark.parametrize("size", [-1, 10_485_761, "100", True, 1.5])
+def test_a_size_that_chalice_deploy_refuses_is_refused(app: Chalice, project: Project, size: object) -> None:
+    from pytest_sessionplugin.chalice_internals import describe
+    from pytest_sessionplugin.project import Project
+
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "minimum_compression_size": size}))
+    with pytest.raises(ProjectError, match=r"minimum_compression_size .* from 0 to 10485760"):
+        describe(app, Project(project.root))
 
 
 def test_a_built_in_authorizer_runs_as_the_function_that_it_is_deployed_as(app: Chalice, project: Project) -> None:

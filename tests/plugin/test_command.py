@@ -294,7 +294,7 @@ def test_an_authorizer_that_cannot_be_run_is_one_sentence(root: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = run("serve", "--http-port", str(taken.getsockname()[1]), cwd=root)
     first, second = ended.stderr.splitlines()
-    assert first.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool).")
+    assert first.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool), which ")
     assert "is in use" in second
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import textwrap
 from typing import Any
 
 from tests.plugin.conftest import TABLE, Stranger
@@ -109,6 +110,38 @@ BODY = """
     def test_without_queue_and_topic_nothing_waits(chalice_gateway):
         assert chalice_gateway.deliver_events() == []
 """
+
+
+SCHEDULED = """
+    import pytest
+
+    @pytest.mark.targets("inprocess", "sockets")
+    def test_a_rate_and_a_cron_expression(chalice_gateway, chalice_clock):
+        assert chalice_gateway.deliver_events() == []
+        nightly, sweep = chalice_gateway.deliver_events(schedules=True)
+        assert (nightly.function, sweep.function) == ("nightly", "sweep")
+        assert isinstance(sweep.error, ZeroDivisionError)
+        assert nightly.event["time"] == chalice_clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert nightly.event["resources"] == ["arn:aws:events:us-east-1:123456789012:rule/chat-dev-nightly-event"]
+        assert [event.function for event in chalice_gateway.deliver_events(schedules="nightly")] == ["nightly"]
+"""
+
+
+def test_schedules_run_without_waiting_for_them(stranger: Stranger) -> None:
+    app = """
+        from chalice import Chalice, Cron, Rate
+        app = Chalice("chat")
+
+        @app.schedule(Cron(0, 3, "*", "*", "?", "*"))
+        def nightly(event):
+            assert event.resources[0].endswith("-event")
+
+        @app.schedule(Rate(5, unit=Rate.MINUTES))
+        def sweep(event):
+            raise ZeroDivisionError
+    """
+    (stranger.root / "app.py").write_text(textwrap.dedent(app))
+    stranger.test(test_it=SCHEDULED).assert_outcomes(passed=2)
 
 
 def test_queues_topics_and_streams_reach_their_functions(stranger: Stranger) -> None:

@@ -176,7 +176,7 @@ def test_where_warnings_are_errors_an_authorizer_that_cannot_be_run_is_a_sentenc
     (stranger.root / "app.py").write_text(APP + COGNITO)
     result = stranger.test(test_it="def test_it(chalice_gateway): pass")
     result.stdout.fnmatch_lines(
-        ["*ERROR at setup of test_it*", "authorizers that cannot be run here: Cognito (GET /pool). *"]
+        ["*ERROR at setup of test_it*", "authorizers that cannot be run here: Cognito (GET /pool), which lets pass *"]
     )
     assert "pytest_sessionplugin/" not in result.stdout.str()
     allowed = stranger.test("-W", "ignore::pytest_sessionplugin.AuthorizerNotRun")

@@ -66,6 +66,7 @@ def polled():
     return app.done.get(timeout=10)
 
 
+@pytest.mark.chalice(allow="left_threads")
 def test_a_first(chalice_gateway):
     assert chalice_gateway.http().get("/start").status_code == 200
     assert polled() == 0

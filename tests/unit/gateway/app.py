@@ -19,6 +19,13 @@ from pytest_sessionplugin.gateway.values import (
     Route,
 )
 
+POOL = Authorizer(
+    AuthorizerKind.COGNITO,
+    "pool",
+    pools=("arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_x",),
+    verified=lambda token: token.endswith(".good"),
+)
+
 API = Api(
     routes=(
         Route("/log", frozenset({"GET"})),
@@ -31,11 +38,16 @@ API = Api(
             frozenset({"GET", "PUT"}),
             authorizers={"GET": Authorizer(AuthorizerKind.BUILT_IN, "guard")},
         ),
-        Route("/cognito", frozenset({"GET"}), authorizers={"GET": Authorizer(AuthorizerKind.COGNITO, "pool")}),
+        Route("/cognito", frozenset({"GET"}), authorizers={"GET": POOL}),
+        Route("/keyed", frozenset({"GET"}), keyed=frozenset({"GET"})),
+        Route("/returned", frozenset({"POST"})),
         Route("/iam", frozenset({"GET"}), authorizers={"GET": Authorizer(AuthorizerKind.IAM, "sigv4")}),
     ),
     websocket={"$connect": "connect", "$default": "message", "$disconnect": "disconnect"},
     binary_types=frozenset({"application/octet-stream"}),
+    minimum_compression=100,
+    api_keys=frozenset({"a-key"}),
+    access_keys={"AKID": "secret"},
 )
 
 
@@ -115,7 +127,9 @@ class App:
         resource, method = event["resource"], event["httpMethod"]
         if resource == "/crash":
             raise ImportError("no module")
-        if resource in ("/echo", "/guarded/{place}", "/cognito", "/iam"):
+        if resource == "/returned":
+            return json.loads(event["body"])
+        if resource in ("/echo", "/guarded/{place}", "/cognito", "/keyed", "/iam"):
             return {"statusCode": 200, "headers": {"X-Echo": "1"}, "body": json.dumps(event)}
         if resource == "/members/{id}":
             connection_id = event["pathParameters"]["id"].replace("%3D", "=")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import sys
 import threading
 import time
+import zlib
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
 from pytest_sessionplugin.gateway.vouchers import HEADER
 
 from .app import App
+from .signing import signed
 
 
 def connection_id(websocket: WebSocket) -> str:
@@ -106,9 +110,87 @@ class Http:
         assert http.post("/echo", content=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
         assert http.get("/echo").status_code == 200
 
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    def test_a_compressed_request_reaches_the_function_plain(self, gateway: Gateway, coding: str) -> None:
+        content = {"gzip": gzip.compress("é".encode()), "deflate": zlib.compress("é".encode())}[coding]
+        headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+        event = gateway.http().post("/echo", content=content, headers=headers).json()
+        assert (event["body"], event["headers"]["Content-Encoding"]) == ("é", coding)
+
+    @pytest.mark.parametrize(
+        ("coding", "body", "status"),
+        [("br", b"x", 415), ("gzip", b"x", 415), ("gzip", 10 * 1024 * 1024 + 1, 413)],
+    )
+    def test_what_cannot_be_decompressed_does_not_reach_it(
+        self, gateway: Gateway, coding: str, body: bytes | int, status: int
+    ) -> None:
+        content = body if isinstance(body, bytes) else gzip.compress(bytes(body), 1)
+        assert gateway.http(headers={"Content-Encoding": coding}).post("/echo", content=content).status_code == status
+        assert [seen for seen in gateway.trace if isinstance(seen.what, Invoke)] == []
+
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    def test_an_answer_is_compressed_for_a_client_that_asks_and_read_by_it(self, gateway: Gateway, coding: str) -> None:
+        response = gateway.http(headers={"Accept-Encoding": coding}).get("/echo")
+        assert response.headers["content-encoding"] == coding
+        assert response.json()["httpMethod"] == "GET"
+        assert "content-encoding" not in gateway.http().get("/echo").headers
+
+    @pytest.mark.parametrize(
+        ("result", "status"),
+        [
+            (None, 502),
+            (200, 502),
+            ("x", 502),
+            ({}, 502),
+            ({"statusCode": 200, "extra": 1}, 502),
+            ({"statusCode": 200, "body": 1}, 502),
+            ({"statusCode": 200, "body": {}}, 502),
+            ({"statusCode": 200, "body": "?", "isBase64Encoded": True}, 502),
+            ({"statusCode": 200, "headers": {"X-N": 1, "X-B": True}}, 200),
+            ({"statusCode": "201"}, 201),
+            ({"statusCode": 200, "body": None}, 200),
+        ],
+        ids=repr,
+    )
+    def test_a_function_may_return_only_what_a_proxy_may(self, gateway: Gateway, result: Any, status: int) -> None:
+        response = gateway.http(headers={"Accept": "application/octet-stream"}).post("/returned", json=result)
+        if result is None:
+            response = gateway.http().post("/returned", content="null")
+        assert response.status_code == status
+        if status == 502:
+            assert response.json() == {"message": "Internal server error"}
+
+    def test_base64_is_decoded_only_for_a_client_whose_first_type_is_binary(self, gateway: Gateway) -> None:
+        result = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
+        bodies = [
+            gateway.http(headers={"Accept": accept}).post("/returned", json=result).content
+            for accept in ("application/octet-stream, text/html", "text/html, application/octet-stream")
+        ]
+        assert bodies == [b"\xff\x00", b"/wA="]
+
+    def test_a_body_that_is_no_utf_8_loses_what_it_cannot_say(self, gateway: Gateway) -> None:
+        headers = {"Content-Type": "text/plain"}
+        event = gateway.http().post("/echo", content=b"a\xffb", headers=headers).json()
+        assert (event["body"], event["isBase64Encoded"]) == ("a\ufffdb", False)
+
+    @pytest.mark.parametrize("segment", ["a%2Fb", "..", "%2e%2e", "a%20b", "a+b", "a;b=1"])
+    def test_a_segment_of_a_path_reaches_the_function_as_it_was_sent(self, gateway: Gateway, segment: str) -> None:
+        event = gateway.http().put(f"/guarded/{segment}").json()
+        assert event["path"] == f"/guarded/{segment}"
+        assert event["pathParameters"] == {"place": segment}
+        assert event["requestContext"]["path"] == f"/api/guarded/{segment}"
+
+    @pytest.mark.parametrize("path", ["/prod/echo", "/API/echo"])
+    def test_another_stage_is_403(self, gateway: Gateway, path: str) -> None:
+        assert gateway.http().get(path).status_code == 403
+
     def test_header_values_of_more_than_10240_bytes_are_431(self, gateway: Gateway) -> None:
         assert gateway.http().get("/echo", headers={"X": "x" * 9_000}).status_code == 200
         assert gateway.http().get("/echo", headers={"X": "x" * 11_000}).status_code == 431
+
+    def test_a_url_of_more_than_8192_characters_is_413(self, gateway: Gateway) -> None:
+        assert gateway.http().get("/echo", params={"a": "x" * 8_000}).status_code == 200
+        assert gateway.http().get("/echo", params={"a": "x" * 8_192}).status_code == 413
 
     def test_json_and_content_exclude_each_other(self, gateway: Gateway) -> None:
         with pytest.raises(TypeError, match="not both"):
@@ -139,7 +221,9 @@ class Authorizers:
     def test_a_request_is_authorized_before_its_function_runs(self, gateway: Gateway, app: App) -> None:
         http = gateway.http(headers={"authorization": "garden"})
         event = http.get("/api/guarded/garden").json()
-        assert event["requestContext"]["authorizer"] == {"principalId": "alice", "level": "3"}
+        authorizer = event["requestContext"]["authorizer"]
+        assert authorizer.pop("integrationLatency") >= 0
+        assert authorizer == {"principalId": "alice", "level": "3"}
         assert http.get("/guarded/house").status_code == 403
         assert app.log == [("guard", "garden")]
 
@@ -151,6 +235,50 @@ class Authorizers:
         assert gateway.http(headers=headers).get("/guarded/garden").status_code == status
         ran = [seen.what.function for seen in gateway.trace if isinstance(seen.what, Invoke)]
         assert ran == (["guard"] if token else [])
+
+    @pytest.mark.parametrize(("key", "status"), [(None, 403), ("another", 403), ("a-key", 200)])
+    def test_a_route_that_needs_an_api_key_takes_those_that_are_known(
+        self, gateway: Gateway, key: str | None, status: int
+    ) -> None:
+        response = gateway.http(headers={} if key is None else {"x-api-key": key}).get("/keyed")
+        assert response.status_code == status
+        if status == 403:
+            assert response.json() == {"message": "Forbidden"}
+        else:
+            assert response.json()["requestContext"]["identity"]["apiKey"] == key
+
+    @pytest.mark.parametrize(
+        ("signature", "claims", "status"),
+        [("good", {}, 200), ("bad", {}, 401), ("good", {"token_use": "access"}, 401), ("good", {"exp": 1}, 401)],
+    )
+    def test_a_token_of_a_user_pool_is_checked(
+        self, gateway: Gateway, signature: str, claims: dict[str, Any], status: int
+    ) -> None:
+        issuer = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
+        said = {"iss": issuer, "token_use": "id", "sub": "bob", "exp": 99999999999, **claims}
+        head, body = (base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in ({"alg": "RS256"}, said))
+        response = gateway.http(token=f"{head.rstrip('=')}.{body.rstrip('=')}.{signature}").get("/cognito")
+        assert response.status_code == status
+        if status == 200:
+            assert response.json()["requestContext"]["authorizer"]["claims"]["sub"] == "bob"
+
+    def test_a_signed_request_is_that_of_its_signer(self, gateway: Gateway) -> None:
+        http = gateway.http(headers=signed("GET", "/api/iam?a=1&b=%20", "AKID", "secret"))
+        identity = http.get("/api/iam?a=1&b=%20").json()["requestContext"]["identity"]
+        assert (identity["accessKey"], identity["sourceIp"]) == ("AKID", "127.0.0.1")
+        assert [http.get("/api/iam?a=2").status_code, gateway.http().get("/iam").status_code] == [403, 403]
+
+    def test_only_who_signs_is_told_that_there_is_nothing(self, gateway: Gateway) -> None:
+        answers = [
+            gateway.http(headers=signed("GET", "/nowhere", "AKID", "secret")).get("/nowhere"),
+            gateway.http(token="t").get("/nowhere"),
+            gateway.http().get("/nowhere"),
+        ]
+        assert [(answer.status_code, answer.headers["x-amzn-errortype"]) for answer in answers] == [
+            (404, "NotFoundException"),
+            (403, "IncompleteSignatureException"),
+            (403, "MissingAuthenticationTokenException"),
+        ]
 
     def test_a_method_without_an_authorizer_is_open(self, gateway: Gateway, app: App) -> None:
         assert "authorizer" not in gateway.http().put("/guarded/garden").json()["requestContext"]
@@ -172,8 +300,8 @@ class Authorizers:
 
     def test_claims_are_those_of_one_request(self, gateway: Gateway) -> None:
         http = gateway.http(token="t")
-        assert "authorizer" in http.get("/cognito", claims={}).json()["requestContext"]
-        assert "authorizer" not in http.get("/cognito").json()["requestContext"]
+        assert http.get("/cognito", claims={}).status_code == 200
+        assert http.get("/cognito").status_code == 401
 
     def test_claims_are_not_lost_to_a_header_that_looks_like_theirs(self, gateway: Gateway) -> None:
         event = gateway.http(claims={"sub": "bob"}, headers={HEADER: "guessed"}).get("/guarded/x").json()

@@ -12,8 +12,8 @@ GATEWAY = "pytest_sessionplugin.gateway."
 FOLDER = ROOT / "pytest_sessionplugin" / "gateway"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PURE = {
-    *("values", "authorizers", "connection", "core", "handshake", "management"),
-    *("replies", "rest", "results", "shapes", "signature", "stalled"),
+    *("values", "api_keys", "authorizers", "codings", "cognito", "connection", "core", "handshake", "iam"),
+    *("management", "policies", "replies", "rest", "results", "shapes", "signature", "stalled"),
 }
 ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
 

@@ -129,6 +129,10 @@ class TestTurnedAway:
         reply = turned_away(desk, "POST", "/rooms", body=b"x" * (10 * 1024 * 1024 + 1))
         assert reply.status == 413
 
+    def test_more_than_8192_characters_of_url_are_413(self, desk: Desk) -> None:
+        assert ask(desk, "GET", "/rooms", query="x" * (8192 - len("/rooms")))
+        assert turned_away(desk, "GET", "/rooms", query="x" * (8193 - len("/rooms"))).status == 413
+
     def test_more_than_10240_bytes_of_header_values_is_431(self, desk: Desk) -> None:
         assert ask(desk, "GET", "/rooms", headers=(("X", "x" * 10_240),))
         assert turned_away(desk, "GET", "/rooms", headers=(("X", "x" * 10_241),)).status == 431
@@ -167,6 +171,17 @@ class TestEvent:
         }
         assert event["isBase64Encoded"] is False
         json.dumps(event)
+
+    def test_has_the_context_of_a_captured_one(self, desk: Desk) -> None:
+        """An event of April 2024, without the authorizer and the API key that its method had."""
+        context = ask(desk, "GET", "/rooms").event["requestContext"]
+        names = "resourceId resourcePath httpMethod extendedRequestId requestTime path accountId protocol stage"
+        more = "domainPrefix requestTimeEpoch requestId identity domainName apiId"
+        assert set(context) == set(f"{names} {more}".split())
+        names = "cognitoIdentityPoolId cognitoIdentityId principalOrgId cognitoAuthenticationType userArn userAgent"
+        more = "accountId caller sourceIp accessKey cognitoAuthenticationProvider user"
+        assert set(context["identity"]) == set(f"{names} {more}".split())
+        assert {name for name, value in context["identity"].items() if value is not None} == {"sourceIp"}
 
     def test_names_template_concrete_path_and_path_with_stage(self, desk: Desk) -> None:
         for path in ("/rooms/a%2Fb", "/api/rooms/a%2Fb"):
@@ -264,7 +279,24 @@ class TestAnswer:
 
     @pytest.mark.parametrize(
         "result",
-        [None, "x", {}, {"statusCode": 200, "extra": 1}, {"statusCode": 200, "body": {}}, {"statusCode": 99}],
+        [
+            None,
+            "x",
+            200,
+            [],
+            {},
+            {"statusCode": 200, "extra": 1},
+            {"statusCode": 200, "body": {}},
+            {"statusCode": 200, "body": 1},
+            {"statusCode": 99},
+            {"statusCode": True},
+            {"statusCode": 200, "headers": []},
+            {"statusCode": 200, "headers": {"X": []}},
+            {"statusCode": 200, "multiValueHeaders": {"X": "1"}},
+            {"statusCode": 200, "headers": {"X": "a\nb"}},
+            {"statusCode": 200, "isBase64Encoded": "yes"},
+        ],
+        ids=repr,
     )
     def test_malformed_output_is_502(self, desk: Desk, result: object) -> None:
         reply = answered(desk, result)

@@ -46,6 +46,8 @@ def test_its_gateway_has_urls_and_no_more_than_a_client_sees() -> None:
         gateway.of("elsewhere")
     with pytest.raises(NotOnThisTarget, match="no event sources"):
         gateway.deliver_events()
+    with pytest.raises(NotOnThisTarget, match="no retries"):
+        _ = gateway.retries
 
 
 def test_without_a_gateway_there_is_neither_trace_nor_problem() -> None:

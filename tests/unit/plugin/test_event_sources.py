@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 from pytest_sessionplugin.event_sources import EventSources, Queue, Record, Source, Stream, Topic
 
 ORDERS = Queue("ship", "orders", batch_size=2)
@@ -158,3 +158,31 @@ def test_messages_without_end_are_an_error_that_names_a_function(waiting: Waitin
 
     with pytest.raises(SessionPluginError, match="after 1000 events there are still more, of ship"):
         EventSources([ORDERS], waiting, invoke).deliver()
+
+
+@pytest.mark.parametrize(
+    ("asked", "run"),
+    [(False, []), (True, ["sweep", "report"]), ("report", ["report"]), (["report", "sweep"], ["report", "sweep"])],
+)
+def test_schedules_run_when_they_are_asked_for_and_before_what_waits(asked: Any, run: list[str]) -> None:
+    waiting, got = Waiting(), list[tuple[str, Any]]()
+
+    def invoke(function: str, event: Any) -> None:
+        got.append((function, event))
+        if function == "report":
+            raise ZeroDivisionError
+        if function == "sweep":
+            waiting.queues["orders"] = [{"n": 1}]
+
+    sources = EventSources([ORDERS], waiting, invoke, ("sweep", "report"), lambda function: {"rule": function})
+    delivered = sources.deliver(asked)
+    ships = ["ship"] if "sweep" in run else []
+    assert [event.function for event in delivered] == [*run, *ships] == [function for function, _ in got]
+    assert [event.event for event in delivered[: len(run)]] == [{"rule": function} for function in run]
+    assert [event.function for event in delivered if event.error] == [each for each in run if each == "report"]
+
+
+def test_a_function_without_a_schedule_is_not_run_as_if_it_had_one() -> None:
+    sources = EventSources([ORDERS], Waiting(), lambda function, event: None, ("sweep",))
+    with pytest.raises(UnknownName, match="there is no function with a schedule named ship; there are: sweep"):
+        sources.deliver("ship")

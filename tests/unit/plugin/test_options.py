@@ -85,7 +85,10 @@ def test_a_typed_project_is_relative_to_where_it_was_typed(tmp_path: Path) -> No
         ("[tool.sessionplugin]\nstage = 3", "it must be a text"),
         ("[tool.sessionplugin]\ntimeout = true", "it must be a number of seconds"),
         ('[tool.sessionplugin]\nstage = ""', "it must be a text that is not empty"),
-        ('[tool.sessionplugin]\ntagret = "x"', "there is no such key; there are env, examples, project, stage, target"),
+        (
+            '[tool.sessionplugin]\ntagret = "x"',
+            "there is no such key; there are api_keys, env, examples, project, stage, target",
+        ),
         ('[tool]\nsessionplugin = "x"', "must be a table"),
         ("[tool.sessionplugin", "it is not TOML"),
     ],

@@ -7,9 +7,11 @@ import pytest
 from pytest_sessionplugin import strict
 from pytest_sessionplugin.aws.fault import Fault, Kind
 from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.left_threads import Left
 from pytest_sessionplugin.mark import ChaliceMark
 
 FAULT = Fault("dynamodb", Kind.UNREACHABLE)
+LEFT = Left("audit", ("sweep",), "calls dynamodb:PutItem")
 BLOCKED = BlockedCall("translate", "ListLanguages", "nothing emulates it.")
 
 
@@ -18,7 +20,7 @@ def test_nothing_left_is_no_problem() -> None:
 
 
 def test_each_problem_names_its_switch() -> None:
-    found = strict.problems(open_sockets=["VNR="], unfired=[FAULT], blocked=[BLOCKED])
+    found = strict.problems(open_sockets=["VNR="], unfired=[FAULT], blocked=[BLOCKED], left=[LEFT])
     assert [problem.switch for problem in found] == list(strict.SWITCHES)
     assert str(found[0]) == (
         "1 WebSocket still open: VNR=. Close what a test opens, or open it with `with`.\n"
@@ -26,6 +28,7 @@ def test_each_problem_names_its_switch() -> None:
     )
     assert "a fault never fired: unreachable at dynamodb." in str(found[1])
     assert "translate:ListLanguages was blocked: nothing emulates it." in str(found[2])
+    assert "the thread 'audit' calls dynamodb:PutItem after sweep had returned: on Lambda it stands" in str(found[3])
 
 
 def test_sockets_of_a_deployed_stage_have_no_ids_to_name() -> None:

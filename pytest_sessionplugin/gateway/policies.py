@@ -1,0 +1,180 @@
+"""Authorizers that are functions of the app: what one is asked, what it answered, and how long that holds.
+
+It runs none of them, and knows no time but what it is given.
+
+Sources: "Use API Gateway Lambda authorizers", "Output from an API Gateway Lambda authorizer", "Gateway response types"
+and "Quotas" in the developer guide, Chalice's tests against AWS, and reports of real answers where these say nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .replies import UNAUTHORIZED, failure
+from .results import as_text
+from .shapes import Event
+from .values import Authorizer, Grant, Raised, Reply, Returned
+
+INVOKE = "execute-api:Invoke"
+MAX_ANSWER = 8192  # bytes of JSON
+
+BROKEN = failure(500, None, "AuthorizerConfigurationException")
+
+
+def _denied(message: str) -> Reply:
+    """Unlike every other answer of API Gateway, this one writes its key with a capital."""
+    headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException"))
+    return Reply(403, headers, json.dumps({"Message": message}).encode())
+
+
+NOT_ALLOWED = _denied("User is not authorized to access this resource")
+DENIED = _denied("User is not authorized to access this resource with an explicit deny")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a built-in authorizer is asked: may the bearer of this token call this method?"""
+
+    authorizer: Authorizer
+    token: str
+    method_arn: str
+
+    @property
+    def event(self) -> Event:
+        return {"type": "TOKEN", "methodArn": self.method_arn, "authorizationToken": self.token}
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """What Action and Resource name; with `inverted`, what NotAction and NotResource leave."""
+
+    patterns: tuple[str, ...]
+    inverted: bool = False
+
+    def cover(self, text: str) -> bool:
+        return any(_fits(pattern, text) for pattern in self.patterns) is not self.inverted
+
+
+@dataclass(frozen=True)
+class Statement:
+    allows: bool
+    actions: Patterns  # in lower case
+    resources: Patterns
+    conditional: bool = False  # nothing here evaluates a Condition: under one, a Deny holds and an Allow does not
+
+    def covers(self, arn: str) -> bool:
+        return self.actions.cover(INVOKE.lower()) and self.resources.cover(arn)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The answer of an authorizer, which holds for every method that its token is sent to."""
+
+    principal_id: str
+    statements: tuple[Statement, ...]
+    context: Mapping[str, str | None] = field(default_factory=dict)
+
+    def verdict(self, arn: str, latency: float = 0.0) -> Grant | Reply:
+        """A Deny outweighs every Allow; what no statement names is not allowed.
+
+        `latency`: the seconds that the authorizer took, nothing if its answer was kept; beside its context they are
+        milliseconds (captures of real events).
+        """
+        covering = [statement for statement in self.statements if statement.covers(arn)]
+        if not all(statement.allows for statement in covering):
+            return DENIED
+        if all(statement.conditional for statement in covering):
+            return NOT_ALLOWED
+        own = {"principalId": self.principal_id, "integrationLatency": round(latency * 1000)}
+        return Grant({**self.context, **own})
+
+
+def read_answer(returned: Returned | None) -> Policy | Reply:
+    """None: the integration time-out struck first.
+
+    Only an error whose whole text is "Unauthorized" is a 401.
+    """
+    if returned is None:
+        return BROKEN
+    if returned.error is not None:
+        refuses = isinstance(returned.error, Raised) and returned.error.message == "Unauthorized"
+        return UNAUTHORIZED if refuses else BROKEN
+    return read_policy(returned.result) or BROKEN
+
+
+def read_policy(result: Any) -> Policy | None:
+    """`result` is what json.loads makes of the function's output; None if it is malformed, or too long."""
+    if not isinstance(result, dict) or not isinstance(result.get("policyDocument"), dict):
+        return None
+    principal_id = result.get("principalId")
+    context = _context(result.get("context"))
+    listed = result["policyDocument"].get("Statement")
+    statements = [_statement(each) for each in (listed if isinstance(listed, list) else [listed])]
+    if not isinstance(principal_id, str) or context is None or None in statements:
+        return None
+    if len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")) > MAX_ANSWER:
+        return None
+    return Policy(principal_id, tuple(each for each in statements if each is not None), context)
+
+
+def _statement(value: Any) -> Statement | None:
+    if not isinstance(value, dict) or value.get("Effect") not in ("Allow", "Deny"):
+        return None
+    actions, resources = _patterns(value, "Action"), _patterns(value, "Resource")
+    if actions is None or resources is None:
+        return None
+    actions = Patterns(tuple(map(str.lower, actions.patterns)), actions.inverted)
+    return Statement(value["Effect"] == "Allow", actions, resources, bool(value.get("Condition")))
+
+
+def _patterns(statement: Mapping[str, Any], name: str) -> Patterns | None:
+    """One or many, of `name` or of its Not; a statement has one of the two.
+
+    An empty list is what Chalice makes of `routes=[]`: it names nothing, and is well-formed.
+    """
+    inverted = f"Not{name}" in statement
+    if inverted and name in statement:
+        return None
+    value = statement.get(f"Not{name}" if inverted else name)
+    values: list[Any] = value if isinstance(value, list) else [value]
+    return Patterns(tuple(values), inverted) if all(isinstance(each, str) for each in values) else None
+
+
+def _context(value: Any) -> dict[str, str | None] | None:
+    """Values become text; null stays (DefinitelyTyped/DefinitelyTyped#69823), lists and maps are malformed."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        return None
+    context = {name: as_text(each) for name, each in value.items()}
+    return None if any(context[name] is None and value[name] is not None for name in value) else context
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """`*` stands for anything, slashes included, `?` for one character."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, re.DOTALL) is not None
+
+
+class Policies:
+    """What authorizers answered, by authorizer and token. An error is not kept, and so neither is Unauthorized."""
+
+    def __init__(self) -> None:
+        # Those of one authorizer live equally long, so they go in the order in which they came. One that came anew
+        # keeps its place: those behind it may stay longer than they count.
+        self._kept: defaultdict[Authorizer, OrderedDict[str, tuple[float, Policy]]] = defaultdict(OrderedDict)
+
+    def find(self, question: Question, now: float) -> Policy | None:
+        until, policy = self._kept[question.authorizer].get(question.token, (now, None))
+        return policy if now < until else None
+
+    def keep(self, question: Question, policy: Policy, now: float) -> None:
+        kept = self._kept[question.authorizer]
+        kept[question.token] = now + question.authorizer.ttl, policy
+        while kept and next(iter(kept.values()))[0] <= now:
+            kept.popitem(last=False)
