@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench conformance clean
+.PHONY: help setup serve test unit wheel lowest check bench soak conformance clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,11 +42,19 @@ check: setup  ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.venv-ministack/.ready: requirements-ministack.txt
+	$(PYTHON) -m venv --clear .venv-ministack
+	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-ministack.txt
+	@touch $@
+
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
 
-conformance: setup  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
+conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY))
 
+soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
+	@exec $(BIN)/python -m bench.soak
+
 clean:  ## removes the environments that were made here
-	rm -rf .venv .venv-lowest
+	rm -rf .venv .venv-lowest .venv-ministack

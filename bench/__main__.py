@@ -6,14 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import echoes, fixtures, loading, publish, requests
+from bench import crowd, echoes, fixtures, frames, loading, publish, requests
 from bench.figures import Figure, progress, table
 
 BENCHES: dict[str, Callable[[], Figure]] = {
     "frame": echoes.measure_frame,
     "set-up": echoes.measure_set_up,
     "publish": publish.measure,
-    "requests": requests.measure,
+    "requests": requests.measure_usual,
+    "quick-requests": requests.measure_quick,
+    "frames": frames.measure,
+    "crowd": crowd.measure,
     "fixtures": fixtures.measure,
     "loading": loading.measure,
 }

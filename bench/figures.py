@@ -7,6 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+_Taken = TypeVar("_Taken")
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,17 @@ def milliseconds(act: Callable[[], object]) -> float:
 
 def in_turns(runs: int, *acts: Callable[[], float]) -> list[float]:
     """The median of each act's figures, taken in turns so that a busy moment meets all of them."""
-    taken: list[list[float]] = [[] for _ in acts]
+    return [statistics.median(figures) for figures in each_in_turns(runs, *acts)]
+
+
+def each_in_turns(runs: int, *acts: Callable[[], _Taken]) -> list[list[_Taken]]:
+    """All that each act gave, taken in turns."""
+    taken: list[list[_Taken]] = [[] for _ in acts]
     for run in range(runs):
         for figures, act in zip(taken, acts, strict=True):
             figures.append(act())
         progress(f"{run + 1}/{runs}")
-    return [statistics.median(figures) for figures in taken]
+    return taken
 
 
 def progress(text: str) -> None:

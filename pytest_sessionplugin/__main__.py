@@ -125,9 +125,11 @@ def _port(text: str) -> int:
 
 def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.driver import NotQuiet
+    from pytest_sessionplugin.open_files import allow_as_many_as_may_be
     from pytest_sessionplugin.serve import served
 
     project = _project(asked)
+    allow_as_many_as_may_be()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -153,7 +153,7 @@ class Kit:
         functions = FaultyFunctions(
             healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix, self._threads
         )
-        gateway = targets.gateway(self.target, api, functions, beside)
+        gateway = targets.gateway(self.target, api, functions, beside, self.faults.throttles_handshake)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
         self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)

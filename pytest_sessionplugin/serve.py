@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.clock import Agenda
+    from pytest_sessionplugin.gateway.server import Server
     from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
     from pytest_sessionplugin.project import Project
 
@@ -47,6 +49,7 @@ class Served:
     websocket: str
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
+    server: Server
     control: str | None = None
 
     @property
@@ -110,6 +113,7 @@ def served(
             websocket_port=websocket_port,
             clock=moved,
             grace=GRACE,
+            throttles=faults.throttles_handshake,
             fault=refused(faults),
         )
         lambdas = LambdaService(clock=moved)
@@ -125,7 +129,7 @@ def served(
             if control_port is not None:
                 steering = Steering(server, faults, moved, lambda: agendas)
                 control = controlled.enter_context(Control(steering, host, control_port)).url
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, control)
+            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, server, control)
 
 
 @contextmanager
@@ -144,7 +148,7 @@ def _aws(project: Project, tokens: Tokens, endpoint: str | None, faults: Faults)
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(faults=faults))
+            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(Uncounted(), faults))
         except EndpointConnectionError as error:
             raise SessionPluginError(
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."

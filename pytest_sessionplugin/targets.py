@@ -13,7 +13,7 @@ from pytest_sessionplugin.options import DEPLOYED, TARGETS
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.client import Gateway
-    from pytest_sessionplugin.gateway.values import Api, Functions
+    from pytest_sessionplugin.gateway.values import Api, Functions, Throttles
 
 FORM = "https://…,wss://…"
 _PLAIN = {"http": "https", "ws": "wss"}
@@ -28,13 +28,17 @@ def why_not(target: str) -> str | None:
     return None
 
 
-def gateway(target: str, api: Api, functions: Functions, beside: Gateway | None = None) -> Gateway:
+def gateway(
+    target: str, api: Api, functions: Functions, beside: Gateway | None = None, throttles: Throttles | None = None
+) -> Gateway:
     """A gateway that runs, beside another one if there is one; whoever asks closes it."""
     from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.gateway.values import never
 
+    throttles = throttles or never
     if target == "sockets":
-        return Gateway.on_sockets(api, functions, beside=beside)
-    return Gateway.in_process(api, functions, beside=beside)
+        return Gateway.on_sockets(api, functions, throttles=throttles, beside=beside)
+    return Gateway.in_process(api, functions, throttles=throttles, beside=beside)
 
 
 # --- a mark, and what the run can give

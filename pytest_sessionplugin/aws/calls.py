@@ -182,3 +182,19 @@ class Calls:
                 operations = Counter(call.operation for call in made)
                 detail = ", ".join(f"{operation} {n}" for operation, n in operations.items())
                 raise AssertionError(f"{name} was called {len(made)} times, not {words} {allowed}: {detail or 'never'}")
+
+
+class Uncounted(Calls):
+    """Of what runs for as long as it likes and is asked by nobody: keeps nothing."""
+
+    def asked(self, call: Call) -> None:
+        pass
+
+    def attempted(self, attempt: Attempt) -> None:
+        pass
+
+    def waited(self, seconds: float) -> None:
+        pass
+
+    def was_blocked(self, error: BlockedCall) -> None:
+        pass

@@ -22,6 +22,7 @@ class Kind(Enum):
     STALE = "AWS reads an index that does not know the latest writes yet"
     TIMED_OUT = "a function runs into its time-out"
     SLOW = "a client does not read what is sent to it"
+    HANDSHAKE_THROTTLED = "a client is refused with 429 before anything runs"
     DISCONNECT_LOST = "a $disconnect does not come to the app"
 
 

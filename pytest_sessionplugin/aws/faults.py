@@ -74,7 +74,14 @@ class Faults:
     # --- calls
 
     def throttled(self, call: str, *connections: str, times: int | None = None) -> Armed:
-        """The call, `dynamodb` or `dynamodb:UpdateItem`, comes too often; or posts to these connections do."""
+        """The call, `dynamodb` or `dynamodb:UpdateItem`, comes too often; or posts to these connections do.
+
+        With `$connect` it is handshakes that do, more than the 500 a second of an account: 429, and nothing runs.
+        """
+        if call == "$connect":
+            if connections:
+                raise ValueError("a handshake that is throttled has no connection: throttled('$connect', times=…)")
+            return self.arm(Fault("", Kind.HANDSHAKE_THROTTLED, times=times))
         refusal = THROTTLED.get(call.partition(":")[0], THROTTLED_ELSEWHERE)
         return self._refused(call, refusal, connections, times)
 
@@ -219,6 +226,9 @@ class Faults:
         return bool(
             self._fire(lambda fault: fault.kind is Kind.TIMED_OUT and fault.function == function and not fault.call)
         )
+
+    def throttles_handshake(self) -> bool:
+        return bool(self._fire(lambda fault: fault.kind is Kind.HANDSHAKE_THROTTLED))
 
     def loses_disconnect(self, connection: str) -> bool:
         return bool(self._fire(lambda fault: fault.kind is Kind.DISCONNECT_LOST and fault.is_about(connection)))

@@ -41,13 +41,19 @@ class Transactions:
         if token is None:
             return do()
         with self._lock:
-            done = self._done.get(token)
-            if done is not None and self._clock() - done.at < REMEMBERED:
+            self._forget()
+            if (done := self._done.get(token)) is not None:
                 return done.answer if done.asked == asked else _mismatch()
             answer = do()
             if answer.status == 200:
                 self._done[token] = _Done(self._clock(), asked, answer)
             return answer
+
+    def _forget(self) -> None:
+        """Those of ten minutes ago; they are in the order in which they were done."""
+        until = self._clock() - REMEMBERED
+        while (oldest := next(iter(self._done), None)) is not None and self._done[oldest].at <= until:
+            del self._done[oldest]
 
 
 def _mismatch() -> wire.Answer:

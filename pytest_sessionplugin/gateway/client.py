@@ -22,7 +22,7 @@ from .inprocess import InProcess
 from .responses import HeaderMap, Response
 from .stalled import Held
 from .transport import Refused, Transport, Unreachable, Urls
-from .values import Api, Claims, Clock, Done, Functions, Ids, Manage, Observed, Reply
+from .values import Api, Claims, Clock, Done, Functions, Ids, Manage, Observed, Reply, Throttles, never
 from .websocket import ConnectionClosed, Exchanged, HandshakeRefused, NothingReceived, WebSocket
 
 __all__ = [
@@ -70,6 +70,7 @@ class Gateway:
         *,
         clock: Clock = time.time,
         ids: Ids = new_id,
+        throttles: Throttles = never,
         beside: Gateway | None = None,
     ) -> Gateway:
         """`beside`: another one in process; a function of one may post to the sockets of the other."""
@@ -77,7 +78,9 @@ class Gateway:
         neighbour = beside._transport if beside is not None else None
         if not isinstance(neighbour, InProcess | None):
             raise TypeError("a gateway in process can only be beside another one in process")
-        shell = InProcess(api, functions, clock=clock, ids=ids, observe=trace.append, beside=neighbour)
+        shell = InProcess(
+            api, functions, clock=clock, ids=ids, observe=trace.append, throttles=throttles, beside=neighbour
+        )
         return cls(shell, trace=trace)
 
     @classmethod
@@ -91,6 +94,7 @@ class Gateway:
         websocket_port: int = 0,
         clock: Clock = time.time,
         ids: Ids = new_id,
+        throttles: Throttles = never,
         beside: Gateway | None = None,
     ) -> Gateway:
         """Starts a server of its own, which close() stops. Needs the extra `sockets`.
@@ -113,6 +117,7 @@ class Gateway:
             clock=clock,
             ids=ids,
             observe=trace.append,
+            throttles=throttles,
             beside=neighbour.server if neighbour is not None else None,
         )
         return cls(SocketTransport(server.start(), beside=neighbour), trace=trace)

@@ -168,6 +168,10 @@ class GatewayCore:
             moments.append(oldest.connected_at + LIFETIME)
         return min(moments, default=None)
 
+    def connections(self) -> int:
+        """How many there are, PENDING or OPEN."""
+        return len(self._connections)
+
     def effects(self) -> list[Effect]:
         """What is to be done since the last call, in order."""
         effects, self._effects = self._effects, []
@@ -237,7 +241,8 @@ class GatewayCore:
 
     def _respond(self, request: Request, reply: Reply) -> None:
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))
-        self._effects.append(Respond(request.id, Reply(reply.status, headers, reply.body)))
+        body = b"" if request.method == "HEAD" else reply.body
+        self._effects.append(Respond(request.id, Reply(reply.status, headers, body)))
 
     # --- WebSocket
 

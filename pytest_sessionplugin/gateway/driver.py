@@ -14,6 +14,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from .core import GatewayCore
@@ -28,6 +29,7 @@ from .values import (
     Effect,
     Functions,
     FunctionTimedOut,
+    Handshake,
     Ids,
     Input,
     Invoke,
@@ -39,7 +41,9 @@ from .values import (
     Request,
     Returned,
     Send,
+    Throttles,
     TimedOut,
+    never,
 )
 from .vouchers import Vouchers
 
@@ -65,10 +69,6 @@ def _yes() -> bool:
     return True
 
 
-def _no() -> bool:
-    return False
-
-
 class Driver:
     """Thread-safe. `changed` is notified when a function has returned; shells may use it for more.
 
@@ -86,6 +86,7 @@ class Driver:
         clock: Clock,
         ids: Ids,
         observe: Observe | None,
+        throttles: Throttles = never,
         beside: Driver | None = None,
     ) -> None:
         self.changed: threading.Condition = (
@@ -102,6 +103,7 @@ class Driver:
         self._hand_over = hand_over
         self._perform = perform
         self._clock = clock
+        self._throttles = throttles
         self._observe = observe
         self._own = _Own()
 
@@ -110,6 +112,8 @@ class Driver:
         with self.changed:
             if isinstance(event, Request):
                 event = self._vouchers.redeem(event)
+            if isinstance(event, Handshake) and self._throttles():
+                event = replace(event, throttled=True)
             now = self._note(event, error=error)
             self._core.receive(event, now)
             self._drain(now)
@@ -166,6 +170,11 @@ class Driver:
             self._core.tick(now)
             self._drain(now)
         self._perform()
+
+    def connections(self) -> int:
+        """How many the core knows, those that are connecting included."""
+        with self.changed:
+            return self._core.connections()
 
     def due(self) -> float | None:
         with self.changed:
@@ -242,7 +251,7 @@ class Driver:
         finally:
             self._own.invocations.pop()
 
-    def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = _no) -> None:
+    def quiet(self, seconds: float, idle: Callable[[], bool] = _yes, enough: Callable[[], bool] = never) -> None:
         """Waits until no function runs and `idle()`, or until `enough()`; both are called under the lock.
 
         Functions of the drivers beside it count, too. A function that waits does not wait for itself. Raises NotQuiet

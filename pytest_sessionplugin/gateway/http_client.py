@@ -69,7 +69,7 @@ class HttpClient:
             body = json_module.dumps(json).encode()
             wanted = {"Content-Type": "application/json", **wanted}
         method, where = method.upper(), target(path, params)
-        all_headers = with_defaults(wanted, token or self._token, {"Accept": "*/*"})
+        all_headers = with_defaults(wanted, token or self._token, {"Accept": "*/*"}, body)
         claims = self._claims if claims is None else claims
         if claims is not None:
             all_headers = (*all_headers, self._transport.vouch(method, where, claims))
@@ -115,8 +115,10 @@ def target(path: str, params: Params | None) -> str:
     return f"{wire}{'&' if '?' in wire else '?'}{urlencode(params, doseq=True)}"
 
 
-def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str]) -> Headers:
-    """The headers, after those that a client sends unless it is told otherwise."""
+def with_defaults(
+    headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str], body: bytes = b""
+) -> Headers:
+    """The headers, after those that a client sends unless it is told otherwise; those that frame the body it adds."""
     __tracebackhide__ = True  # of the token, as in all that is called with it
     usual = {"User-Agent": USER_AGENT, **defaults}
     if token is not None:
@@ -125,8 +127,22 @@ def with_defaults(headers: Mapping[str, str], token: str | None, defaults: Mappi
     kept = [(name, value) for name, value in usual.items() if name.lower() not in given]
     checked = []
     for name, value in (*kept, *headers.items()):  # no comprehension, which would be a frame of its own
-        checked.append((name, _checked(name, value)))
+        if not _frames(name, value, body):
+            checked.append((name, _checked(name, value)))
     return tuple(checked)
+
+
+def _frames(name: str, value: str, body: bytes) -> bool:
+    """Whether a header says what the client says itself. Raises ValueError if it says something else."""
+    if name.lower() == "transfer-encoding":
+        raise ValueError(
+            f"header {name!r} cannot be sent: the client sends each body whole, with its length; leave it out"
+        )
+    if name.lower() != "content-length":
+        return False
+    if value.strip() != str(len(body)):
+        raise ValueError(f"header {name!r} cannot be {value!r}: the body has {len(body)} bytes; leave the header out")
+    return True
 
 
 def _checked(name: str, value: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import email.utils
 import functools
 import http
+import re
 import time
 import uuid
 from typing import TYPE_CHECKING, cast
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import h11
 
 from . import upgrade
-from .replies import failure
+from .replies import WITHOUT_BODY, failure
 from .rest import MAX_BODY
 from .values import Closed, Handshake, Headers, Reply, Request
 from .websocket_line import NO_CLOSE_FRAME, WebSocketLine
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_HEAD = 65_536  # bytes of request line and headers; what API Gateway allows is for the core to say
 MAX_EARLY = 65_536  # bytes that are kept of what comes before they may be read
+REQUEST_SECONDS = 30.0
+"""How long a request may take to arrive, from its first byte to its last. A line without a request may stay."""
+
 LINGER = 2.0  # seconds in which a client may still send what nobody reads
 
 
@@ -42,6 +46,7 @@ class HttpLine(asyncio.Protocol):
         self._handshake: Handshake | None = None  # the handshake that does, while $connect runs
         self._early = bytearray()  # what came meanwhile
         self._last = False  # the next answer is the last one
+        self._deadline: asyncio.TimerHandle | None = None  # of the request that arrives
 
     # --- called by the transport
 
@@ -71,6 +76,7 @@ class HttpLine(asyncio.Protocol):
         return self._asked is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
         self._board.forget(self)
         if self._asked is not None:
             self._board.requests.pop(self._asked, None)
@@ -126,10 +132,10 @@ class HttpLine(asyncio.Protocol):
                 match event := self._http.next_event():
                     case h11.Request():
                         self._request = event
+                        if flaw := _flaw(event) or self._misplaced_body(event):
+                            self._give_up(flaw)
+                            return
                         self._body.clear()
-                    case h11.Data() if self._upgrades and self._refusal() is None:  # a handshake has no body
-                        self._give_up(400)
-                        return
                     case h11.Data():
                         self._body += event.data
                         if len(self._body) > MAX_BODY:  # the core says how this is answered
@@ -144,6 +150,7 @@ class HttpLine(asyncio.Protocol):
                             self._transport.close()
                         return
                     case _:  # NEED_DATA or PAUSED
+                        self._await_the_rest()
                         if self._http.they_are_waiting_for_100_continue:
                             self._continue()
                         return
@@ -154,7 +161,18 @@ class HttpLine(asyncio.Protocol):
         response = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
         self._transport.write(self._http.send(response) or b"")
 
+    def _await_the_rest(self) -> None:
+        begun = self._http.their_state is h11.SEND_BODY or bool(self._http.trailing_data[0])
+        if begun and self._deadline is None and self._asked is None:
+            self._deadline = self._board.loop.call_later(REQUEST_SECONDS, self._give_up, 408)
+
+    def _arrived(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _dispatch(self) -> None:
+        self._arrived()
         received = cast(h11.Request, self._request)
         path, query = _target(received.target)
         headers, body = _headers(received), bytes(self._body)
@@ -180,6 +198,12 @@ class HttpLine(asyncio.Protocol):
         request = cast(h11.Request, self._request)
         return upgrade.reject(request.method.decode(), _headers(request), request.http_version)
 
+    def _misplaced_body(self, request: h11.Request) -> int | None:
+        """The status for a handshake with a body, which has none."""
+        headers = dict(request.headers)
+        has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+        return 400 if self._upgrades and has_body and self._refusal() is None else None
+
     def _gone(self) -> None:
         """The client left before its handshake was answered."""
         if self._handshake is not None:
@@ -194,31 +218,36 @@ class HttpLine(asyncio.Protocol):
         if self._transport.is_closing():
             return
         headers = [*_encode(reply.headers), _date()]
-        if reply.status not in (204, 304):
+        if reply.status not in WITHOUT_BODY:
             headers.append((b"Content-Length", b"%d" % len(reply.body)))
         if self._last:
             headers.append((b"Connection", b"close"))
         reason = _phrase(reply.status)
         response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
         pieces = [self._http.send(response)]
-        if reply.body:
+        if reply.body and self._wants_bodies():
             pieces.append(self._http.send(h11.Data(data=reply.body)))
         pieces.append(self._http.send(h11.EndOfMessage()))
         self._transport.write(b"".join(piece or b"" for piece in pieces))
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
+            self._request = None
             self._transport.resume_reading()
             self._advance()
         else:
             self._hang_up()
 
     def _give_up(self, status: int) -> None:
-        """The client does not speak HTTP."""
+        """What came is no request, or does not end."""
+        self._arrived()
         self._last = True
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._write(failure(status, _phrase(status).decode()))
         else:
             self._hang_up()
+
+    def _wants_bodies(self) -> bool:
+        return self._request is None or self._request.method != b"HEAD"
 
     def _hang_up(self) -> None:
         """Says that no more comes, and lets the client read it before the line is cut."""
@@ -231,11 +260,28 @@ class HttpLine(asyncio.Protocol):
         self._board.loop.call_later(LINGER, self._transport.abort)
 
 
+def _flaw(request: h11.Request) -> int | None:
+    """The status for a request that is none, though h11 takes it (RFC 9110 and 9112)."""
+    headers = dict(request.headers)
+    if not request.http_version.startswith(b"1."):
+        return 505
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        return 400  # two ways to tell where it ends: a second request may hide in it
+    if _HOST.fullmatch(headers.get(b"host", b"")) is None or _TARGET.fullmatch(request.target) is None:
+        return 400
+    return None
+
+
+_HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
+_TARGET = re.compile(rb"/.*|\*|[A-Za-z][\w+.-]*://.*|[^/?#@]+:[0-9]+", re.ASCII)  # the last: that of a CONNECT
+
+
 def _target(raw: bytes) -> tuple[str, str]:
     """Path and query, both raw. A proxy's form of the target names the host too."""
     target = raw.decode("ascii")
     if not target.startswith("/") and "://" in target:
-        target = "/" + target.split("://", 1)[1].partition("/")[2]
+        host_and_path, _, query = target.split("://", 1)[1].partition("?")
+        return f"/{host_and_path.partition('/')[2]}", query
     path, _, query = target.partition("?")
     return path, query
 

@@ -49,6 +49,8 @@ from .values import (
     Request,
     Respond,
     Send,
+    Throttles,
+    never,
 )
 
 NO_CLOSE_FRAME = 1006
@@ -71,13 +73,21 @@ class InProcess:
         clock: Clock = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
+        throttles: Throttles = never,
         beside: InProcess | None = None,
     ) -> None:
         """`beside`: another shell; they are quiet only together."""
         self._api, self._functions, self._ids = api, functions, ids
         neighbour = beside._driver if beside is not None else None
         self._driver: Driver = Driver(
-            api, functions, self._hand_over, clock=clock, ids=ids, observe=observe, beside=neighbour
+            api,
+            functions,
+            self._hand_over,
+            clock=clock,
+            ids=ids,
+            observe=observe,
+            throttles=throttles,
+            beside=neighbour,
         )
         self._replies: dict[str, Reply] = {}
         self._lines: dict[str, InProcessLine] = {}

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from . import signature
 from .connection import Connection
-from .replies import failure, no_method
+from .replies import TOO_MANY, failure, no_method
 from .rest import MAX_BODY
 from .shapes import header
 from .values import Api, Manage, Reply, Request
@@ -78,7 +78,7 @@ POSTED = Reply(200)
 DELETED = Reply(204)
 # The body of a real one is empty: SDKs tell a GoneException by the header alone.
 GONE = Reply(410, (("x-amzn-ErrorType", "GoneException"),))
-SLOW_READER = failure(429, "Too Many Requests", "LimitExceededException")
+SLOW_READER = TOO_MANY
 
 
 def described(connection: Connection) -> Reply:

@@ -165,8 +165,7 @@ class Policies:
     """What authorizers answered, by authorizer and token. An error is not kept, and so neither is Unauthorized."""
 
     def __init__(self) -> None:
-        # Those of one authorizer live equally long, so they go in the order in which they came. One that came anew
-        # keeps its place: those behind it may stay longer than they count.
+        # Those of one authorizer live equally long, so they go in the order in which they came.
         self._kept: defaultdict[Authorizer, OrderedDict[str, tuple[float, Policy]]] = defaultdict(OrderedDict)
 
     def find(self, question: Question, now: float) -> Policy | None:
@@ -176,5 +175,6 @@ class Policies:
     def keep(self, question: Question, policy: Policy, now: float) -> None:
         kept = self._kept[question.authorizer]
         kept[question.token] = now + question.authorizer.ttl, policy
+        kept.move_to_end(question.token)  # one that came anew would keep its place, and those behind it for good
         while kept and next(iter(kept.values()))[0] <= now:
             kept.popitem(last=False)

@@ -9,6 +9,9 @@ import json
 
 from .values import Reply
 
+WITHOUT_BODY = frozenset({204, 304})
+"""Statuses whose answers end with their headers (RFC 9112, 6.3)."""
+
 
 def failure(status: int, message: str | None, error_type: str | None = None) -> Reply:
     """SDKs tell errors apart by the header `x-amzn-ErrorType`; the body is {"message": …}."""
@@ -20,6 +23,7 @@ def failure(status: int, message: str | None, error_type: str | None = None) -> 
 
 MISSING_TOKEN = failure(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 URL_TOO_LONG = failure(413, "Request Entity Too Large")
+TOO_MANY = failure(429, "Too Many Requests", "LimitExceededException")
 HEADERS_TOO_LARGE = failure(431, "Request Header Fields Too Large")
 UNAUTHORIZED = failure(401, "Unauthorized", "UnauthorizedException")
 FORBIDDEN = failure(403, "Forbidden", "ForbiddenException")

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from . import shapes
 from .codings import compressed
-from .replies import HEADERS_TOO_LARGE, URL_TOO_LONG, failure
+from .replies import HEADERS_TOO_LARGE, URL_TOO_LONG, WITHOUT_BODY, failure
 from .results import Answer, Fault, ProxyResult
 from .values import Api, Headers, Reply, Request, Route
 
@@ -122,8 +122,8 @@ def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
     if answer is Fault.LATE:
         return failure(504, "Endpoint request timed out")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
-        without_body = request.method == "HEAD" or answer.status in (204, 304)
-        return compressed(request, Reply(answer.status, _headers(answer), b"" if without_body else body), api)
+        reply = Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)
+        return compressed(request, reply, api)
     return failure(502, "Internal server error", "InternalServerErrorException")
 
 

@@ -17,6 +17,7 @@ from .values import Headers, Returned
 # at the top makes the output malformed (captures of real traffic).
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # the name of a header: RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_STATUS = re.compile(r"[0-9]{3}")  # no more digits: Python refuses to read thousands of them
 _KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
 
 
@@ -65,7 +66,7 @@ def read_result(result: Any) -> Answer:
 
 
 def _status(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and _STATUS.fullmatch(value):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599:
         return value

@@ -22,11 +22,12 @@ from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .census import Census
 from .driver import PATIENCE, NotQuiet, new_id
 from .http_line import HttpLine
 from .stalled import Held
 from .switchboard import Switchboard
-from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply
+from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply, Throttles, never
 
 TICK = 1.0  # seconds between two looks at what has fallen due
 FAREWELL = 0.5  # seconds in which clients may take what is still on its way when the server stops
@@ -62,6 +63,7 @@ class Server:
         clock: Clock = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
+        throttles: Throttles = never,
         grace: float = 5.0,
         beside: Server | None = None,
         fault: Callable[[Manage], Reply | None] | None = None,
@@ -74,7 +76,14 @@ class Server:
         self._grace = grace
         neighbour = beside._board if beside is not None else None
         self._board: Switchboard = Switchboard(
-            api, functions, clock=clock, ids=ids, observe=observe, beside=neighbour, fault=fault
+            api,
+            functions,
+            clock=clock,
+            ids=ids,
+            observe=observe,
+            throttles=throttles,
+            beside=neighbour,
+            fault=fault,
         )
         self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
@@ -129,6 +138,10 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def census(self) -> Census:
+        """What is open and runs at this moment."""
+        return self._on_loop(self._census())
 
     # --- for clients
 
@@ -220,6 +233,20 @@ class Server:
     async def _at_rest(self, asking: int, invocations: Collection[str]) -> bool:
         """On the loop no request arrives, and no answer leaves, between one look and the next."""
         return self._board.at_rest(asking, invocations)
+
+    async def _census(self) -> Census:
+        board, others = self._board, {asyncio.current_task(), *self._arriving}
+        return Census(
+            lines=len(board.lines) + len(self._arriving),
+            requests=len(board.requests),
+            handshakes=len(board.handshakes),
+            connections=len(board.connections),
+            known=board.driver.connections(),
+            peers=len(board.peers),
+            invocations=len(board.driver.running),
+            tasks=len(asyncio.all_tasks() - others),
+            workers=board.workers.threads,
+        )
 
     async def _open(self) -> None:
         for listening in self._listening:

@@ -33,6 +33,8 @@ from .values import (
     Request,
     Respond,
     Send,
+    Throttles,
+    never,
 )
 from .workers import MAX_THREADS, Workers
 
@@ -65,6 +67,7 @@ class Switchboard:
         clock: Clock,
         ids: Ids,
         observe: Observe | None,
+        throttles: Throttles = never,
         beside: Switchboard | None = None,
         fault: Callable[[Manage], Reply | None] | None = None,
     ) -> None:
@@ -78,6 +81,7 @@ class Switchboard:
             clock=clock,
             ids=ids,
             observe=observe,
+            throttles=throttles,
             beside=beside.driver if beside is not None else None,
         )
         self.workers: Workers[Invoke] = Workers(self._run)

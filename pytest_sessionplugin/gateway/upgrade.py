@@ -18,14 +18,14 @@ _VERSION = "13"
 
 def reject(method: str, headers: Headers, http_version: bytes = b"1.1") -> Reply | None:
     """The answer to a request that is no opening handshake, or a wrong one."""
-    connection = (header(headers, "connection") or "").lower()
-    upgrade = (header(headers, "upgrade") or "").strip().lower()
-    if http_version < b"1.1" or method != "GET" or "upgrade" not in map(str.strip, connection.split(",")):
+    if http_version < b"1.1" or method != "GET":
         return _UPGRADE_REQUIRED
-    if upgrade != "websocket":
+    if "upgrade" not in _listed(headers, "connection") or "websocket" not in _listed(headers, "upgrade"):
         return _UPGRADE_REQUIRED
     if (header(headers, "sec-websocket-version") or "").strip() != _VERSION:
         return _WRONG_VERSION
+    if [name.lower() for name, _ in headers].count("sec-websocket-key") != 1:
+        return _BAD_REQUEST
     try:
         key = base64.b64decode(header(headers, "sec-websocket-key") or "", validate=True)
     except ValueError:
@@ -61,10 +61,16 @@ def accept(key: str) -> str:
     return base64.b64encode(digest).decode()
 
 
+def _listed(headers: Headers, name: str) -> list[str]:
+    """The members of a list that may stand in several headers (RFC 9110, 5.3), in lower case."""
+    values = ",".join(value for key, value in headers if key.lower() == name)
+    return [member.strip().lower() for member in values.split(",")]
+
+
 def _with(reply: Reply, *headers: tuple[str, str]) -> Reply:
     return Reply(reply.status, (*reply.headers, *headers), reply.body)
 
 
-_UPGRADE_REQUIRED = _with(failure(426, "Upgrade Required"), ("Upgrade", "websocket"))
-_WRONG_VERSION = _with(failure(426, "Upgrade Required"), ("Sec-WebSocket-Version", _VERSION))
+_UPGRADE_REQUIRED = _with(failure(426, "Upgrade Required"), ("Upgrade", "websocket"), ("Connection", "Upgrade"))
+_WRONG_VERSION = _with(_UPGRADE_REQUIRED, ("Sec-WebSocket-Version", _VERSION))
 _BAD_REQUEST = failure(400, "Bad Request")

@@ -124,13 +124,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Handshake:
-    """A client asks to upgrade. The handshake is pending until Accept or Refuse."""
+    """A client asks to upgrade. The handshake is pending until Accept or Refuse.
+
+    `throttled`: more come than the account may open in a second.
+    """
 
     connection_id: str
     path: str = "/"
     query: str = ""
     headers: Headers = ()
     source_ip: str = "127.0.0.1"
+    throttled: bool = False
 
 
 @dataclass(frozen=True)
@@ -271,6 +275,14 @@ Functions = Callable[[Invoke], Any]
 
 Done = Callable[["BaseException | None"], None]
 """Told of the end of a function for which nobody waits, with what it raised, before anybody can find that it ended."""
+
+Throttles = Callable[[], bool]
+"""Whether the handshake that comes now is one too many in its second. Called with the core locked."""
+
+
+def never() -> bool:
+    return False
+
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""

@@ -102,7 +102,13 @@ class WebSocket:
         raise NothingReceived(f"no frame came{',' if patience is None else ''}{why}{self._transcript()}")
 
     def receive_json(self) -> Any:
-        return json.loads(self.receive_text())
+        """As receive_text(). Raises AssertionError if the frame is no JSON."""
+        __tracebackhide__ = True  # of the frame, as it came; what is raised has it without credentials
+        text = self.receive_text()
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise AssertionError(f"expected JSON, received {masked(text)}{self._transcript()}") from None
 
     def expect(self, type: str, **fields: Any) -> dict[str, Any]:
         """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""

@@ -47,6 +47,11 @@ class Workers(Generic[_Job]):
         if thread is not None:
             thread.start()
 
+    @property
+    def threads(self) -> int:
+        """How many there are, busy or free."""
+        return len(self._threads)
+
     def stop(self, seconds: float) -> None:
         """Lets each thread end after its job, and waits so many seconds for all of them."""
         with self._lock:

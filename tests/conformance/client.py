@@ -20,8 +20,6 @@ from tests.gateway.wire import Wire
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
-SECONDS = 20.0
-
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 _names = itertools.count(1)
@@ -77,7 +75,7 @@ class Client:
         body: bytes | str | None = None,
     ) -> Answer:
         address = urlsplit(base)
-        with contextlib.closing(_connection(address.scheme, address.netloc)) as connection:
+        with contextlib.closing(_connection(address.scheme, address.netloc, self.deployed.seconds)) as connection:
             raw = body.encode() if isinstance(body, str) else body
             names = {name.lower() for name in headers or {}}
             target = f"{address.path}{path}"
@@ -158,7 +156,7 @@ class Client:
 
     def _wire(self, url: str) -> Wire:
         wire = Wire(url)
-        wire.socket.settimeout(SECONDS)
+        wire.socket.settimeout(self.deployed.seconds)
         if urlsplit(url).scheme == "wss":
             context = ssl.create_default_context()
             wire.socket = context.wrap_socket(wire.socket, server_hostname=urlsplit(url).hostname)
@@ -178,7 +176,7 @@ class Client:
             aws_access_key_id=self.deployed.access_key,
             aws_secret_access_key=self.deployed.secret_key,
             aws_session_token=self.deployed.session_token,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=SECONDS, **config),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=self.deployed.seconds, **config),
         )
 
     def signed(self, method: str, url: str, body: bytes = b"", host: str | None = None) -> Answer:
@@ -262,7 +260,7 @@ class Socket:
         except (BlockingIOError, ssl.SSLWantReadError):
             return True
         finally:
-            self.wire.socket.settimeout(SECONDS)
+            self.wire.socket.settimeout(self.client.deployed.seconds)
 
     # --- out
 
@@ -316,6 +314,6 @@ class Socket:
         return bool(self.report("message")["event"]["requestContext"]["routeKey"] == "$default")
 
 
-def _connection(scheme: str, netloc: str) -> http.client.HTTPConnection:
+def _connection(scheme: str, netloc: str, seconds: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    return kind(netloc, timeout=SECONDS)
+    return kind(netloc, timeout=seconds)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from tests.conformance.adapters import APPS, Adapter, Deployed
+from tests.conformance.adapters import Adapter
 from tests.conformance.adapters.given import Given
+from tests.conformance.adapters.ministack import MiniStack
 from tests.conformance.adapters.sessionplugin import SessionPlugin
 from tests.conformance.client import Client
+from tests.conformance.deployments import Deployments
 from tests.conformance.table import Outcome, Result, fact_of, table, worst
 
-ADAPTERS: dict[str, Callable[[], Adapter]] = {"sessionplugin": SessionPlugin}
+ADAPTERS: dict[str, Callable[[], Adapter]] = {"ministack": MiniStack, "sessionplugin": SessionPlugin}
+DEPLOYMENTS = pytest.StashKey[Deployments]()
 
 
 @pytest.fixture(scope="session")
@@ -34,39 +36,32 @@ def adapter_of(config: pytest.Config) -> Adapter:
 
 
 @pytest.fixture(scope="session")
-def deployments(adapter: Adapter) -> Iterator[Callable[[str], Deployed | None]]:
-    """Brings an app up when it is first asked for; all end with the run."""
-    with contextlib.ExitStack() as stack:
-        up: dict[str, Deployed | None] = {}
-
-        def deployed(name: str) -> Deployed | None:
-            if name not in up:
-                up[name] = stack.enter_context(adapter.deploy(APPS / name))
-            return up[name]
-
-        yield deployed
+def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[Deployments]:
+    with Deployments(adapter) as deployments:
+        request.config.stash[DEPLOYMENTS] = deployments
+        yield deployments
 
 
 @pytest.fixture
-def whole(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def whole(deployments: Deployments) -> Iterator[Client]:
     """The app that does what it is told."""
     yield from _client(deployments, "whole")
 
 
 @pytest.fixture
-def listening(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def listening(deployments: Deployments) -> Iterator[Client]:
     """The app that has a message handler and no other."""
     yield from _client(deployments, "listening")
 
 
 @pytest.fixture
-def mute(deployments: Callable[[str], Deployed | None]) -> Iterator[Client]:
+def mute(deployments: Deployments) -> Iterator[Client]:
     """The app that has a connect handler and no other."""
     yield from _client(deployments, "mute")
 
 
-def _client(deployments: Callable[[str], Deployed | None], name: str) -> Iterator[Client]:
-    deployed = deployments(name)
+def _client(deployments: Deployments, name: str) -> Iterator[Client]:
+    deployed = deployments.up(name)
     if deployed is None:
         pytest.skip(f"not observable there: the app {name!r} has not been brought up")
     with Client(deployed) as client:
@@ -91,6 +86,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if fact := fact_of(item.name):
         item.user_properties.append(("fact", fact))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    broken_off = report.failed or (report.skipped and report.when == "call")
+    if broken_off and DEPLOYMENTS in item.config.stash:
+        item.config.stash[DEPLOYMENTS].renew()
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -117,5 +117,5 @@ def test_a22_a_post_to_the_connecting_client_is_410(whole: Client) -> None:
 
 def test_a24_too_many_handshakes_are_429(whole: Client) -> None:
     """New connections above the rate of the account are refused with 429."""
-    with whole.fault("handshakes_throttled", times=1):
+    with whole.fault("throttled", "$connect", times=1):
         assert [whole.handshake().status, whole.handshake().status] == [429, 101]

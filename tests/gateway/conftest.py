@@ -16,6 +16,8 @@ def app() -> App:
 
 
 @pytest.fixture
-def gateway(app: App) -> Iterator[Gateway]:
+def gateway(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[Gateway]:
+    """Nothing that a client does makes the loop log an error."""
     with Gateway.on_sockets(API, app) as app.gateway:
         yield app.gateway
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

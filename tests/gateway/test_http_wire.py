@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.gateway import http_line
 from pytest_sessionplugin.gateway.client import Gateway
 from tests.unit.gateway.app import App
 
+from .leftovers import lines, nothing_is_left
 from .wire import Wire
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -22,7 +25,7 @@ def wire(gateway: Gateway) -> Iterator[Wire]:
     assert gateway.urls is not None
     with Wire(gateway.urls.http) as wire:
         yield wire
-    assert gateway.http().get("/status/200").status_code == 200
+    nothing_is_left(gateway)
 
 
 class TestWellBehaved:
@@ -168,3 +171,149 @@ class TestMalformed:
         assert [wire.answer()[0] for _ in range(count)] == [200] * count
         sending.join(10)
         assert not sending.is_alive()
+
+
+LARGE = "x" * 100_000
+
+REQUESTS: list[tuple[str, str, int, str]] = [
+    # what it is, the request without its Host header (a line | is where that stands), the answer, and then
+    ("an upper limit of a URL", f"GET /members/{'x' * 8_183} HTTP/1.1|", 410, "stays"),
+    ("a URL of 8193 characters", f"GET /members/{'x' * 8_184} HTTP/1.1|", 413, "stays"),
+    ("a query that is too long", f"GET /echo?{'x' * 8_188} HTTP/1.1|", 413, "stays"),
+    ("header values of 10241 bytes", f"GET /echo HTTP/1.1|X: {'x' * 10_240}\r\n", 431, "stays"),
+    ("a refusal of HEAD", "HEAD /nope HTTP/1.1|", 403, "stays"),
+    ("a HEAD whose headers are too large", f"HEAD /echo HTTP/1.1|X: {'x' * 10_240}\r\n", 431, "stays"),
+    ("OPTIONS *", "OPTIONS * HTTP/1.1|", 403, "stays"),
+    ("CONNECT", "CONNECT x:443 HTTP/1.1|", 403, "stays"),
+    ("CONNECT of a path", "CONNECT /echo HTTP/1.1|", 403, "stays"),
+    ("TRACE", "TRACE /echo HTTP/1.1|", 403, "stays"),
+    ("a verb in lower case", "get /echo HTTP/1.1|", 403, "stays"),
+    ("a target without a slash", "GET echo HTTP/1.1|", 400, "ends"),
+    ("an absolute target without a path", "GET http://x?a=1 HTTP/1.1|", 403, "stays"),
+    ("an escaped slash", "GET /members/a%2Fb HTTP/1.1|", 410, "stays"),
+    ("two dots, which nobody resolves", "GET /members/../echo HTTP/1.1|", 403, "stays"),
+    ("two dots as an id", "GET /members/.. HTTP/1.1|", 410, "stays"),
+    ("an escaped NUL", "GET /members/%00 HTTP/1.1|", 410, "stays"),
+    ("NUL", "GET /ec\0ho HTTP/1.1|", 400, "ends"),
+    ("a blank in the path", "GET /ec ho HTTP/1.1|", 400, "ends"),
+    ("UTF-8 that is not escaped", "GET /\xc3\xa9 HTTP/1.1|", 400, "ends"),
+    ("HTTP/2", "PRI * HTTP/2.0|", 505, "ends"),
+    ("HTTP/3", "GET /echo HTTP/3.0|", 505, "ends"),
+    ("HTTP/0.9", "GET /echo|", 400, "ends"),
+    ("a Host that is none", "GET /echo HTTP/1.1\r\nHost: a/b\r\n", 400, "ends"),
+    ("a blank before the colon", "GET /echo HTTP/1.1|X : a\r\n", 400, "ends"),
+    ("both lengths", "POST /echo HTTP/1.1|Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", 400, "ends"),
+    ("a coding that nobody knows", "POST /echo HTTP/1.1|Transfer-Encoding: gzip, chunked\r\n", 501, "ends"),
+    ("a length with a sign", "POST /echo HTTP/1.1|Content-Length: +3\r\n", 400, "ends"),
+    ("a length of 30 digits", f"POST /echo HTTP/1.1|Content-Length: {'9' * 30}\r\n", 400, "ends"),
+    ("a chunk without end", "POST /echo HTTP/1.1|Transfer-Encoding: chunked\r\n\r\n3\r\nabcX", 400, "ends"),
+    ("a chunk of 2^120 bytes", f"POST /echo HTTP/1.1|Transfer-Encoding: chunked\r\n\r\n{'f' * 30}\r\n", 400, "ends"),
+    ("trailers without end", f"POST /echo HTTP/1.1|Transfer-Encoding: chunked\r\n\r\n0\r\nX: {LARGE}", 431, "ends"),
+]
+
+
+class TestOdd:
+    @pytest.mark.parametrize(("text", "status", "then"), [pytest.param(*row[1:], id=row[0]) for row in REQUESTS])
+    def test_requests_have_an_answer_each_and_cost_nobody_else_theirs(
+        self, wire: Wire, text: str, status: int, then: str
+    ) -> None:
+        wire.send(text.replace("|", "\r\nHost: x\r\n") + "\r\n")
+        found, headers = wire.head()
+        assert found == status
+        if not text.startswith("HEAD"):
+            wire.read(int(headers["content-length"]))
+        if then == "stays":
+            wire.send(GET)
+            assert wire.answer() == (200, b"a body")
+        else:
+            assert headers["connection"] == "close"
+            wire.hang_up()
+            assert wire.rest() == b""
+
+    def test_what_is_no_request_has_an_answer_behind_a_head_too(self, wire: Wire) -> None:
+        wire.send("HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.head()[0] == 200
+        wire.send("GET\r\n\r\n")
+        assert wire.answer() == (400, b'{"message": "Bad Request"}')
+        assert wire.rest() == b""
+
+    @pytest.mark.parametrize(
+        "begun",
+        [
+            "G",
+            "GET /echo HTTP/1.1\r\nHost: x\r\n",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+            GET + "GET /",
+        ],
+        ids=["a byte", "a head", "a body", "a second one"],
+    )
+    def test_a_request_that_does_not_end_is_408(self, wire: Wire, monkeypatch: pytest.MonkeyPatch, begun: str) -> None:
+        monkeypatch.setattr(http_line, "REQUEST_SECONDS", 0.05)
+        wire.send(begun)
+        if begun.startswith(GET):
+            assert wire.answer() == (200, b"a body")
+        assert wire.answer()[0] == 408
+        wire.hang_up()
+        assert wire.rest() == b""
+
+    def test_no_limit_is_left_once_a_request_is_whole(
+        self, wire: Wire, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def api_handler(event: object) -> object:
+            app.waiting.release()
+            assert app.gate.wait(10)
+            return {"statusCode": 200}
+
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "api_handler", api_handler)
+            wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            assert wire.head()[0] == 100
+            (line,) = lines(gateway)
+            assert isinstance(line, http_line.HttpLine)
+            limit = line._deadline
+            wire.send("abc")
+            assert app.waiting.acquire(timeout=10)
+            assert limit is not None
+            assert limit.cancelled()
+            app.gate.set()
+            assert wire.answer()[0] == 200
+
+    def test_a_line_without_a_request_has_none(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http_line, "REQUEST_SECONDS", 0.0)
+        for _ in range(3):
+            wire.send(GET)
+            assert wire.answer() == (200, b"a body")
+
+    @pytest.mark.parametrize(
+        ("result", "status", "body"),
+        [
+            (None, 502, b'{"message": "Internal server error"}'),
+            (5, 502, b'{"message": "Internal server error"}'),
+            ([], 502, b'{"message": "Internal server error"}'),
+            ({1}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": 200, "more": 1}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": 200, "body": 1}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": "9" * 5_000}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": 200, "headers": {"a b": "c"}}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": 200, "headers": {"a": "b\r\nc: d"}}, 502, b'{"message": "Internal server error"}'),
+            ({"statusCode": 200, "headers": {"Content-Length": "99"}, "body": "x"}, 200, b"x"),
+            ({"statusCode": 200, "headers": {"Transfer-Encoding": "chunked"}, "body": "x"}, 200, b"x"),
+            ({"statusCode": 200, "headers": {"Connection": "close"}, "body": "x"}, 200, b"x"),
+            ({"statusCode": 200, "headers": {"a": " \ud800 "}, "body": "\ud800"}, 200, b"?"),
+            ({"statusCode": 204, "body": "x"}, 204, b""),
+            ({"statusCode": 304, "body": "x"}, 304, b""),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_results_of_functions_are_answered_and_the_line_stays(
+        self, wire: Wire, app: App, monkeypatch: pytest.MonkeyPatch, method: str, result: Any, status: int, body: bytes
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "api_handler", lambda event: result)
+            wire.send(f"{method} /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+            found, headers = wire.head()
+            if method == "GET":
+                assert wire.read(int(headers.get("content-length", "0"))) == body
+            assert found == status
+        wire.send(GET)
+        assert wire.answer() == (200, b"a body")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,14 +12,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_sessionplugin.gateway import websocket_line
+from pytest_sessionplugin.gateway import http_line, websocket_line
 from pytest_sessionplugin.gateway.client import Gateway
+from pytest_sessionplugin.gateway.values import Frame, Invoke
 from tests.unit.gateway.app import API, App
 from tests.unit.gateway.contract import in_parallel
 
+from .leftovers import nothing_is_left
 from .wire import Wire, frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+OTHER_KEY = base64.b64encode(b"y" * 16).decode()
 
 
 @pytest.fixture
@@ -29,6 +33,7 @@ def url(gateway: Gateway) -> Iterator[str]:
     with gateway.websocket() as ws:
         ws.send_text("echo alive")
         assert ws.receive_text() == "alive"
+    nothing_is_left(gateway)
 
 
 @pytest.fixture
@@ -68,6 +73,20 @@ class TestHandshake:
             (("GET /", "POST /"), 426),
             (("HTTP/1.1", "HTTP/1.0"), 426),
             (("Host: x\r\n", ""), 400),
+            (("Sec-WebSocket-Key: ", f"Sec-WebSocket-Key: {OTHER_KEY}\r\nSec-WebSocket-Key: "), 400),
+            (("Host: x\r\n", "Host: x\r\nContent-Length: 5\r\n"), 400),
+            (("Host: x\r\n", "Host: x\r\nTransfer-Encoding: chunked\r\n"), 400),
+            (("HTTP/1.1", "HTTP/2.0"), 505),
+            (("GET /", "GET /nope"), 403),
+            (("GET /", "GET //"), 403),
+            (("GET /", "GET /api/x"), 403),
+            (("GET /", "GET /%61pi"), 403),
+            (("GET /", "GET /../api"), 403),
+            (("GET /", "GET /\0"), 400),
+            (("GET /", "GET /\xe9"), 400),
+            (("GET /", f"GET /?{'x' * 4_096}"), 413),
+            (("GET /", "GET x"), 400),
+            (("GET /", "OPTIONS *"), 426),
         ],
     )
     def test_a_wrong_one_is_turned_away_and_runs_nothing(
@@ -80,7 +99,53 @@ class TestHandshake:
         send(sent[0].replace(*change))
         assert wire.answer()[0] == status
         assert wire.rest() == b""
-        assert gateway.trace == []
+        assert [seen for seen in gateway.trace if isinstance(seen.what, Invoke)] == []
+
+    @pytest.mark.parametrize("target", ["/", "/api", "/api/", "/?", "http://x", "http://x/api", f"/?{'x' * 4_095}"])
+    def test_reaches_the_stage_with_a_slash_at_its_end_or_without(self, wire: Wire, target: str) -> None:
+        wire.ask_to_upgrade(target)
+        assert wire.head()[0] == 101
+
+    def test_may_say_what_it_wants_in_lists(self, wire: Wire) -> None:
+        """RFC 9110, 5.3 and 7.8."""
+        wire.ask_to_upgrade("/", "Connection: close", "Upgrade: h2c")
+        assert wire.head()[0] == 101
+
+    def test_what_says_that_an_upgrade_is_needed_names_it(self, wire: Wire) -> None:
+        wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw = wire.rest().decode()
+        assert raw.startswith("HTTP/1.1 426 ")
+        assert "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" in raw
+
+    @pytest.mark.parametrize("result", [None, 5, {"statusCode": 200, "more": 1}, {"statusCode": "9" * 5_000}])
+    def test_a_result_that_is_none_is_502(
+        self, wire: Wire, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch, result: object
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "connect", lambda event: result)
+            wire.ask_to_upgrade()
+            assert wire.answer()[0] == 502
+            assert wire.rest() == b""
+
+    def test_a_refusal_with_304_has_no_body(self, wire: Wire) -> None:
+        wire.ask_to_upgrade("/?status=304")
+        assert wire.head()[0] == 304
+        assert wire.rest() == b""
+
+    def test_one_that_does_not_end_is_408(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http_line, "REQUEST_SECONDS", 0.05)
+        wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n")
+        assert wire.answer()[0] == 408
+        assert wire.rest() == b""
+
+    def test_a_head_without_end_is_431(self, wire: Wire) -> None:
+        wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000)
+        assert wire.answer()[0] == 431
+
+    def test_one_byte_by_byte_is_taken(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        send = wire.send
+        monkeypatch.setattr(wire, "send", lambda data: [send(byte) for byte in data])
+        wire.open()
 
     def test_a_refusal_ends_the_connection_with_the_status_of_the_function(self, wire: Wire) -> None:
         wire.ask_to_upgrade("/?status=410")
@@ -162,11 +227,21 @@ class TestFrames:
             (frame(b"x" * 40_000, TEXT, fin=False), 1009),
             (frame(b"x" * 32_768, TEXT, fin=False) + frame(b"x" * 32_768, 0, fin=False) * 4, 1009),
             (frame(b"x", BINARY), 1003),
+            (frame(b"x", BINARY, fin=False) + frame(b"x", 0), 1003),
+            (b"\x81\xff" + b"\x00\x00\x01" + b"\x00" * 9, 1009),
+            (b"\x81\xff" + b"\x80" + b"\x00" * 11, 1009),
+            (frame(b"x" * 33_000), 1009),
+            (frame(b"\x03\xec", CLOSE), 1002),
+            (frame(b"\x13\x88", CLOSE), 1002),
+            (frame(b"\x03\xe8\xff", CLOSE), 1007),
+            (frame(b"x", CLOSE, fin=False), 1002),
         ],
         ids=[
             *("reserved bit 1", "reserved bit 3", "reserved opcode", "reserved control opcode", "unmasked"),
             *("long ping", "ping in pieces", "continuation of nothing", "interleaved", "half a code", "code 1"),
             *("no utf-8", "utf-8 cut off", "200 kB", "large first fragment", "sum of fragments", "binary"),
+            *("binary in pieces", "2^40 bytes said", "2^63 bytes said", "33 kB"),
+            *("code 1004", "code 5000", "a reason that is no utf-8", "close in pieces"),
         ],
     )
     def test_that_break_a_rule_close_with_the_code_for_it(
@@ -179,6 +254,48 @@ class TestFrames:
         assert wire.rest() == b""
         gateway.settle()
         assert disconnects(app) == [code]
+
+    def test_a_message_of_128_kb_in_frames_of_32_is_one_message(self, wire: Wire, app: App) -> None:
+        wire.open()
+        whole = b"echo " + b"x" * (131_072 - 5)
+        pieces = [whole[at : at + 32_768] for at in range(0, len(whole), 32_768)]
+        for number, piece in enumerate(pieces, 1):
+            wire.frame(piece, 0 if number > 1 else TEXT, fin=number == len(pieces))
+        assert wire.receive() == (TEXT, whole[5:])
+
+    def test_a_character_that_is_split_over_frames_is_one(self, wire: Wire) -> None:
+        wire.open()
+        wire.frame(b"echo \xc3", TEXT, fin=False)
+        wire.frame(b"\xa9", 0)
+        assert wire.receive() == (TEXT, b"\xc3\xa9")
+
+    def test_a_flood_of_pings_is_answered_and_keeps_nobody_alive(self, wire: Wire, gateway: Gateway) -> None:
+        wire.open()
+        crossed = len(gateway.trace)
+        sending = threading.Thread(target=wire.send, args=(frame(b"x" * 100, PING) * 5_000,))
+        sending.start()
+        for _ in range(5_000):
+            assert wire.receive() == (PONG, b"x" * 100)
+        sending.join(10)
+        assert len(gateway.trace) == crossed
+
+    def test_what_comes_behind_a_close_is_not_read(self, wire: Wire, gateway: Gateway, app: App) -> None:
+        wire.open()
+        wire.send(frame(b"\x03\xe8", CLOSE) + frame(b"raise too late"))
+        assert wire.closed() == 1000
+        wire.hang_up()
+        assert wire.rest() == b""
+        gateway.settle()
+        assert disconnects(app) == [1000]
+        assert [seen for seen in gateway.trace if isinstance(seen.what, Frame)] == []
+
+    @pytest.mark.parametrize("result", [None, 5, {"statusCode": 200, "more": 1}])
+    def test_a_result_that_is_none_is_an_error_frame_and_the_socket_stays(self, wire: Wire, result: object) -> None:
+        wire.open()
+        wire.frame(f"return {json.dumps(result)}".encode())
+        assert wire.receive()[1].startswith(b'{"message": "Internal server error", ')
+        wire.frame(b"echo still here")
+        assert wire.receive() == (TEXT, b"still here")
 
     def test_a_ping_is_answered_and_sets_nothing_off(self, wire: Wire, gateway: Gateway) -> None:
         wire.open()

@@ -227,6 +227,28 @@ def test_a_client_that_vanishes_leaves_a_ghost(chalice_gateway, dynamodb_tables)
         assert f"gone {ghost.connection_id}" in names(dynamodb_tables["Rooms"])
 
 
+def test_handshakes_can_be_throttled(chalice_gateway, aws_faults, dynamodb_tables):
+    throttled = aws_faults.throttled("$connect", times=1)
+    with pytest.raises(HandshakeRefused) as refused:
+        chalice_gateway.websocket()
+    assert refused.value.status == 429
+    assert names(dynamodb_tables["Rooms"]) == set()
+    with chalice_gateway.websocket() as alice:
+        assert names(dynamodb_tables["Rooms"]) == {alice.connection_id}
+    assert throttled.fired == 1
+
+
+def test_a_client_can_be_out_of_reach_for_a_moment_after_its_connect(chalice_gateway, aws_faults, dynamodb_tables):
+    with chalice_gateway.websocket() as alice:
+        call = "apigatewaymanagementapi:PostToConnection"
+        aws_faults.failing(call, code="GoneException", status=410, times=1)
+        alice.send_text(f"post {alice.connection_id} boo")
+        chalice_gateway.settle()
+        assert f"gone {alice.connection_id}" in names(dynamodb_tables["Rooms"])
+        alice.send_text(f"post {alice.connection_id} here")
+        assert alice.receive_text() == "here"
+
+
 # --- what there is not
 
 
@@ -272,4 +294,4 @@ def test_each_says_in_a_line_what_it_is(chalice_gateway, aws_faults):
 @pytest.mark.parametrize("target", BOTH)
 def test_faults(stranger: Stranger, target: str) -> None:
     move_in(stranger)
-    stranger.test(f"--sessionplugin-target={target}", test_it=FAULTS).assert_outcomes(passed=23)
+    stranger.test(f"--sessionplugin-target={target}", test_it=FAULTS).assert_outcomes(passed=25)

@@ -23,6 +23,7 @@ class Deployed:
     secret_key: str = "testing"
     session_token: str | None = None
     api_key: str | None = None  # one that GET /keyed accepts; None: it has none
+    seconds: float = 20.0  # how long a test waits for what does not come
 
 
 class Adapter(Protocol):

@@ -207,6 +207,21 @@ class Http:
         with pytest.raises(ValueError, match=r"header|latin-1"):
             gateway.websocket(headers=headers)
 
+    @pytest.mark.parametrize(
+        "headers", [{"Transfer-Encoding": "chunked"}, {"content-length": "4"}, {"Content-Length": "x"}]
+    )
+    def test_a_header_that_says_another_length_than_the_body_has_is_a_mistake(
+        self, gateway: Gateway, headers: dict[str, str]
+    ) -> None:
+        with pytest.raises(ValueError, match=r"header '.*' cannot be .*leave"):
+            gateway.http().post("/echo", content="abc", headers=headers)
+        with pytest.raises(ValueError, match=r"header '.*' cannot be .*leave"):
+            gateway.websocket(headers=headers)
+
+    def test_the_length_that_the_body_has_may_be_said(self, gateway: Gateway) -> None:
+        event = gateway.http().post("/echo", content="abc", headers={"content-length": "3"}).json()
+        assert event["body"] == "abc"
+
     def test_header_values_are_trimmed_and_may_be_latin_1(self, gateway: Gateway) -> None:
         headers = gateway.http().get("/echo", headers={"X": " é ", "Y": ""}).json()["headers"]
         assert (headers["X"], headers["Y"]) == ("é", "")
@@ -424,6 +439,21 @@ class WebSockets:
             with pytest.raises(AssertionError, match="eyJ…") as nothing:
                 ws.receive_nothing()
         assert token not in f"{expected.value} {nothing.value}"
+
+    def test_a_frame_that_is_no_json_is_shown(self, gateway: Gateway) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("echo {no json eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl")
+            with pytest.raises(
+                AssertionError, match=r"expected JSON, received \{no json eyJ…; on this socket:"
+            ) as error:
+                ws.receive_json()
+            assert "eyJhbGciOi" not in str(error.value)
+            ws.send_text("echo 1")
+            assert ws.receive_json() == 1
+
+    def test_a_refusal_of_head_has_no_body(self, gateway: Gateway) -> None:
+        reply = gateway.http().head("/nowhere")
+        assert (reply.status_code, reply.content) == (403, b"")
 
     def test_an_error_of_the_function_is_a_frame(self, gateway: Gateway) -> None:
         with gateway.websocket() as ws:

@@ -391,6 +391,16 @@ class TestKept:
         policies.keep(Question(GUARD, "third", "arn:x"), Policy("bob", ()), NOON + 300)
         assert kept() is None
 
+    def test_not_for_as_long_as_an_older_token_is_used(self) -> None:
+        policies, policy = Policies(), Policy("bob", ())
+        kept = weakref.ref(policy)
+        policies.keep(Question(GUARD, "used", "arn:x"), Policy("alice", ()), NOON)
+        policies.keep(Question(GUARD, "used once", "arn:x"), policy, NOON + 1)
+        del policy
+        policies.keep(Question(GUARD, "used", "arn:x"), Policy("alice", ()), NOON + 300)
+        policies.keep(Question(GUARD, "used", "arn:x"), Policy("alice", ()), NOON + 301)
+        assert kept() is None
+
 
 class TestNotRun:
     """What nobody can run here: requests pass, but not those that API Gateway would refuse without asking."""

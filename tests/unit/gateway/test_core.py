@@ -55,6 +55,22 @@ class TestHandshake:
         assert "no" not in str(reply.headers)
         assert b"no" not in reply.body
 
+    def test_past_500_a_second_is_429_and_calls_nothing(self, desk: Desk) -> None:
+        """A24. Whoever deploys many clients at once asks for it: the core counts nothing."""
+        reply = only(desk.receive(Handshake("alice", throttled=True)), Refuse).reply
+        assert (reply.status, dict(reply.headers)["x-amzn-ErrorType"]) == (429, "LimitExceededException")
+        assert desk.core.due() is None
+        desk.open()
+
+    @pytest.mark.parametrize(
+        ("path", "query", "status"),
+        [("/api", "x" * 4_092, None), ("/", "x" * 4_096, 413), ("/other", "", 403), ("//", "", 403)],
+    )
+    def test_asks_for_the_stage_in_4096_characters(self, desk: Desk, path: str, query: str, status: int | None) -> None:
+        """A1."""
+        (effect,) = desk.receive(Handshake("alice", path, query))
+        assert (effect.reply.status if isinstance(effect, Refuse) else None) == status
+
     def test_a_refused_connection_never_existed(self, desk: Desk) -> None:
         desk.answer(desk.connect(), {"statusCode": 403})
         assert desk.manage("GET")[0].status == 410

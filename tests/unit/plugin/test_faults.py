@@ -141,6 +141,15 @@ def test_a_lost_disconnect_is_that_of_a_connection_or_of_all() -> None:
     assert [faults.loses_disconnect(each) for each in ("XYZ=", "VNR=")] == [True, False]
 
 
+def test_handshakes_are_throttled_so_often() -> None:
+    faults = Faults()
+    faults.throttled("$connect", times=2)
+    assert [str(fault) for fault in faults.never_fired] == ["handshake throttled"]
+    assert [faults.throttles_handshake() for _ in range(3)] == [True, True, False]
+    with pytest.raises(ValueError, match="has no connection"):
+        faults.throttled("$connect", "VNR=")
+
+
 def test_faults_that_make_no_sense_are_refused_at_once() -> None:
     faults = Faults()
     with pytest.raises(TypeError, match="at least one connection"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_sessionplugin.aws.transactions import Transactions
+from pytest_sessionplugin.aws.transactions import REMEMBERED, Transactions
 from pytest_sessionplugin.aws.wire import Answer
 
 
@@ -42,3 +42,12 @@ def test_what_failed_and_what_has_no_token_is_done_each_time() -> None:
     for _ in range(2):
         transactions.once({}, table.write)
     assert table.writes == 4
+
+
+def test_a_token_is_forgotten_after_ten_minutes() -> None:
+    now = [0.0]
+    transactions, table = Transactions(lambda: now[0]), Table()
+    for moment in range(100):
+        now[0] = moment * REMEMBERED
+        transactions.once({"ClientRequestToken": str(moment)}, table.write)
+    assert len(transactions._done) == 1, "a server that runs for days would keep them all"

@@ -1,0 +1,117 @@
+"""`python -m bench.soak --minutes 10 --seed N`: clients of every kind against a server, then what they left in it.
+
+Fails if a client saw what it should not have, if anything of them is left in the server, or if its log tells of an
+error. Ctrl-C ends it without a verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import time
+from random import Random
+
+from bench.figures import progress
+from bench.soak.actions import ACTIONS
+from bench.soak.place import Place
+from bench.soak.subject import Look, Subject, subject
+from pytest_sessionplugin.project import Project
+from pytest_sessionplugin.serve import tokens_of
+from tests.serving import ROOT
+
+CLIENTS = 40
+SESSIONS = 5
+WARM_UP = 0.2  # of the time: what it has made by then it may keep, threads and files and caches
+QUIET = 90.0  # seconds that it may take until nothing of the clients is left
+PAUSE = 1.0
+INTERRUPTED = 130
+SHOWN = 20  # of what went wrong
+SUSPICIOUS = re.compile(r"Traceback|Exception|Error\b|ERROR|WARNING|Warning|failed:|never (retrieved|awaited)")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long clients come (default: %(default)g)")
+    parser.add_argument("--seed", type=int, help="what they do is drawn from it (default: another one each time)")
+    asked = parser.parse_args()
+    seed = asked.seed if asked.seed is not None else int.from_bytes(os.urandom(4), "big")
+    print(f"soak: {asked.minutes:g} minutes, {CLIENTS} clients at once, --seed {seed}", flush=True)
+    try:
+        with tokens_of(Project(ROOT, "dev", ROOT)) as tokens, subject() as server:
+            place = Place(server.http, server.websocket, tokens)
+            seconds = asked.minutes * 60
+            first = asyncio.run(soaked("warming up", place, server, f"{seed} warm", WARM_UP * seconds))
+            last = asyncio.run(soaked("soaking", place, server, f"{seed}", (1 - WARM_UP) * seconds))
+            return judge(place, first, last, server.log())
+    except KeyboardInterrupt:
+        print("\nsoak: stopped, and not judged")
+        return INTERRUPTED
+
+
+async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: float) -> Look:
+    """What is there when clients have come for so many seconds, and all are gone."""
+    place.sessions = [await place.new_session() for _ in range(SESSIONS)]
+    began = time.monotonic()
+    clients = [
+        asyncio.create_task(client(place, Random(f"{seed} {number}"), began + seconds))  # noqa: S311  no secret
+        for number in range(CLIENTS)
+    ]
+    while not all(each.done() for each in clients):
+        await asyncio.wait(clients, timeout=1.0)
+        progress(
+            f"{what}: {time.monotonic() - began:.0f} of {seconds:.0f} s, {place.done.total()} done, "
+            f"{len(place.wrong)} wrong, {server.resident() / 1e6:.0f} MB"
+        )
+    for session_id in place.sessions:
+        await place.end(session_id)
+    progress(f"{what}: waits until nothing is left")
+    deadline = time.monotonic() + QUIET
+    while (look := server.look()).left and time.monotonic() < deadline:
+        await asyncio.sleep(PAUSE)
+        for session_id in list(place.ended) if look.inside["rows"] else ():
+            await place.end(session_id)
+    place.ended.clear()
+    progress("")
+    return look
+
+
+async def client(place: Place, random: Random, until: float) -> None:
+    while time.monotonic() < until:
+        [action] = random.choices(list(ACTIONS), list(ACTIONS.values()))
+        name = action.__name__.replace("_", " ")
+        try:
+            await action(place, random)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+            place.wrong.append(f"{name}: {type(error).__name__}: {error}")
+        place.done[name] += 1
+
+
+def judge(place: Place, first: Look, last: Look, log: str) -> int:
+    problems = place.wrong[:SHOWN]
+    if len(place.wrong) > SHOWN:
+        problems.append(f"and {len(place.wrong) - SHOWN} more that clients saw")
+    problems += [f"{name}: {count} left when all clients were gone" for name, count in last.left.items()]
+    problems += [
+        f"{name}: {now} at the end, {then} after the warm-up"
+        for name, then, now in (("files", first.files, last.files), ("threads", first.threads, last.threads))
+        if now > then
+    ]
+    told = [line for line in log.splitlines() if SUSPICIOUS.search(line)]
+    problems += [f"the server's log: {line}" for line in told[:SHOWN]]
+    print(", ".join(f"{count} {name}" for name, count in place.done.most_common()))
+    for when, look in (("after the warm-up", first), ("at the end", last)):
+        print(
+            f"{when}: {look.resident / 1e6:.0f} MB, {look.files} files, {look.threads} threads, "
+            f"and {look.inside['workers']} of handlers"
+        )
+    for problem in problems:
+        print(f"- {problem}")
+    print("soak: nothing wrong, and nothing left" if not problems else f"soak: {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

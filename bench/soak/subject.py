@@ -1,0 +1,86 @@
+"""The server under test: a process of its own, looked at from outside (/proc) and from inside (its census)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.serving import ROOT
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there was of everything at one moment."""
+
+    inside: dict[str, int]  # the server's census, and the rows of its table of connections
+    files: int  # that the process has open
+    threads: int  # without those of the handlers, which are kept
+    resident: int  # bytes
+
+    @property
+    def left(self) -> dict[str, int]:
+        """What clients have left behind, by its name in the census."""
+        return {name: count for name, count in self.inside.items() if count and name != "workers"}
+
+
+class Subject:
+    def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
+        self._process, self._log = process, log
+        said = self._hear()
+        self.http, self.websocket = str(said["http"]), str(said["websocket"])
+
+    def look(self) -> Look:
+        assert self._process.stdin is not None
+        self._process.stdin.write("look\n")
+        self._process.stdin.flush()
+        inside = {name: int(str(count)) for name, count in self._hear().items()}
+        folder = Path(f"/proc/{self._process.pid}")
+        return Look(
+            inside,
+            files=len(list((folder / "fd").iterdir())),
+            threads=len(list((folder / "task").iterdir())) - inside["workers"],
+            resident=self.resident(),
+        )
+
+    def resident(self) -> int:
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * 4096
+
+    def log(self) -> str:
+        """All that it has written to stderr."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def _hear(self) -> dict[str, object]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"soak: the server ended\n{self.log()[-4000:]}")
+        said: dict[str, object] = json.loads(line)
+        return said
+
+
+@contextlib.contextmanager
+def subject() -> Iterator[Subject]:
+    """Started, and ended with the block. Ctrl-C is for us alone: a server that stops first has nothing to show."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "always::ResourceWarning", "-m", "bench.soak.inside"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield Subject(process, log)
+        finally:
+            process.communicate()  # closes its input

@@ -1,0 +1,110 @@
+"""MiniStack in a process of its own, on loopback, with nothing kept after it. It knows nothing of Chalice."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.serving import ROOT, free_port
+
+PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
+REGION = "us-east-1"
+ACCESS_KEY = SECRET_KEY = "test"
+READY_SECONDS = 30.0
+ANSWER_SECONDS = 5.0
+
+# Ends the whole group when what began it is gone, however that ended: its standard input has no other end then.
+GUARD = """
+import os, signal, subprocess, sys, threading
+
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: (sys.stdin.read(), os.killpg(0, signal.SIGKILL)), daemon=True).start()
+sys.exit(server.wait())
+"""
+
+
+class Process:
+    """Runs until it is closed; its functions run in processes below it."""
+
+    def __init__(self) -> None:
+        if not PYTHON.is_file():
+            raise FileNotFoundError("MiniStack is not installed here: make .venv-ministack/.ready")
+        self._folder = tempfile.TemporaryDirectory(prefix="ministack-", ignore_cleanup_errors=True)
+        self._log = Path(self._folder.name) / "log"
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", GUARD, str(PYTHON), "-m", "ministack"],
+                cwd=self._folder.name,
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own, so that its functions end with it
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def answers(self) -> bool:
+        """Whether it is alive and not stuck."""
+        if self._process.poll() is not None:
+            return False
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/_ministack/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        """The end of what it and its functions have printed."""
+        return self._log.read_text(errors="replace")[-4000:]
+
+    def close(self) -> None:
+        """Ends it and all its functions at once: there is nothing that they could have to save."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while not self.answers():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=0.05)
+                raise RuntimeError(f"MiniStack ended before it was ready:\n{self.log()}")
+            if time.monotonic() > until:
+                raise RuntimeError(f"MiniStack was not ready within {READY_SECONDS:.0f} s:\n{self.log()}")
+
+    def _environment(self) -> dict[str, str]:
+        """Its functions inherit this, as it is: nothing of ours may be in it, and no way out of this machine."""
+        nowhere = "http://127.0.0.1:9"  # the port of `discard`, where nobody listens
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": self._folder.name,
+            "TMPDIR": self._folder.name,
+            "STATE_DIR": self._folder.name,
+            "AUTH": "true",  # IAM is asked, as on AWS
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self._port),
+            "MINISTACK_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "DOCKER_HOST": f"unix://{self._folder.name}/none.sock",
+            "HTTP_PROXY": nowhere,
+            "HTTPS_PROXY": nowhere,
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
