@@ -126,7 +126,8 @@ def tried(api: WebsocketAPI, name: str, connection: str = "self", *arguments: st
     target = own if connection == "self" else connection
     try:
         if name == "endpoint":
-            return {"url": api._get_client().meta.endpoint_url, "environment": os.environ.get(ENDPOINT)}
+            api._get_client()  # raises if there is none
+            return {"url": api._endpoint, "environment": os.environ.get(ENDPOINT)}
         answer = getattr(api, name)(target, *arguments)
         return json.loads(json.dumps(answer, default=str)) if name == "info" else "ok"
     except WebsocketDisconnectedError as error:
