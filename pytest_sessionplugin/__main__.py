@@ -21,6 +21,7 @@ try:
 
     from pytest_sessionplugin import options
     from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
+    from pytest_sessionplugin.mark import ISOLATIONS
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
@@ -97,6 +98,12 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
+        "--isolation",
+        choices=ISOLATIONS,
+        default=ISOLATIONS[0],
+        help="what has a copy of the app to itself: all functions together, or each, as on AWS (default: %(default)s)",
+    )
+    serve.add_argument(
         "--control-port",
         type=_port,
         metavar="N",
@@ -112,7 +119,7 @@ def _add_serve(commands: Any) -> None:
         action=argparse.BooleanOptionalAction,
         help="serve the app anew when its files change: WebSockets stay open, tables keep their rows, and what cannot "
         "be imported is shown while the app before it is still served (default: yes; no with --json, whose reader "
-        "counts on one app)",
+        "counts on one app, and with --isolation function)",
     )
     serve.set_defaults(run=_serve)
 
@@ -135,9 +142,14 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        reloads = not asked.json if asked.reload is None else asked.reload
         with served(
-            project, asked.host, asked.http_port, asked.websocket_port, asked.control_port, reloads=reloads
+            project,
+            asked.host,
+            asked.http_port,
+            asked.websocket_port,
+            asked.control_port,
+            each_its_own=asked.isolation == "function",
+            reloads=_reloads(asked),
         ) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
@@ -153,6 +165,14 @@ def _serve(asked: argparse.Namespace) -> None:
         raise OptionError("host", asked.host, "--host", reason) from error
     finally:
         sys.stdout = out
+
+
+def _reloads(asked: argparse.Namespace) -> bool:
+    if asked.isolation == "function":
+        if asked.reload:
+            raise OptionError("isolation", "function", "--isolation", "copies of an app are not reloaded: --no-reload.")
+        return False
+    return not asked.json if asked.reload is None else bool(asked.reload)
 
 
 def _announce_json(project: Project, up: Served, out: TextIO) -> None:
