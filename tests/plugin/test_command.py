@@ -316,7 +316,7 @@ def test_files_are_watched_unless_a_program_reads_or_somebody_says_no(
 ) -> None:
     told: list[bool] = []
 
-    def served(*_: Any, reloads: bool) -> Any:
+    def served(*_: Any, reloads: bool, **__: Any) -> Any:
         told.append(reloads)
         raise SessionPluginError("enough")
 
