@@ -14,8 +14,8 @@ try:
     import re
     import shutil
     import signal
-    import threading
     from collections.abc import Mapping
+    from contextlib import suppress
     from pathlib import Path
     from typing import TYPE_CHECKING, Any, TextIO
 
@@ -94,7 +94,9 @@ def _add_serve(commands: Any) -> None:
     )
     serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
     serve.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
-    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    serve.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="the address to listen on (default: %(default)s)"
+    )
     serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
@@ -124,6 +126,12 @@ def _add_serve(commands: Any) -> None:
     serve.set_defaults(run=_serve)
 
 
+def _host(text: str) -> str:
+    if not text:  # for sockets: all addresses of this machine
+        raise argparse.ArgumentTypeError("'' is no address: 127.0.0.1 is for this machine, 0.0.0.0 for all others too")
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
@@ -134,12 +142,13 @@ def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.driver import NotQuiet
     from pytest_sessionplugin.open_files import allow_as_many_as_may_be
     from pytest_sessionplugin.serve import served
+    from pytest_sessionplugin.stop import Stop
 
     project = _project(asked)
     allow_as_many_as_may_be()
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
         with served(
@@ -152,10 +161,11 @@ def _serve(asked: argparse.Namespace) -> None:
             reloads=_reloads(asked),
         ) as up:
             announce = _announce_json if asked.json else _announce
-            announce(project, up, out)
-            if up.reload is not None:
-                up.reload.until(stop)
-            stop.wait()
+            with suppress(KeyboardInterrupt):  # from here on Ctrl-C is no failure
+                announce(project, up, out)
+                if up.reload is not None:
+                    up.reload.until(stop)
+                stop.wait()
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
     except OSError as error:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -29,6 +30,8 @@ SKEW = timedelta(minutes=5)
 LONGEST = 604_800  # seconds for which a presigned URL may be good
 
 _STAMP = "%Y%m%dT%H%M%SZ"
+_DIGITS = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # strptime also takes fewer
+_EXPIRES = re.compile(r"[0-9]{1,9}")
 _UNRESERVED = "-_.~"
 
 
@@ -96,7 +99,7 @@ def _read(request: Request) -> _Signature | None:
         pairs = {unquote(name): unquote(value) for name, value in _pairs(request.query)}
         given = {name.removeprefix("X-Amz-"): value for name, value in pairs.items() if name.startswith("X-Amz-")}
         expires = given.get("Expires", "")
-        if not (expires.isascii() and expires.isdecimal() and 0 < int(expires) <= LONGEST):
+        if not (_EXPIRES.fullmatch(expires) and 0 < int(expires) <= LONGEST):
             raise _Incomplete(f"X-Amz-Expires must be a number of seconds from 1 to {LONGEST}.")
         return _signature(given, given.get("Date"), "The query string requires", "", int(expires))
     header = _first(request.headers, "authorization")
@@ -152,13 +155,15 @@ def _date(headers: Headers) -> str | None:
         return None
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
+    except (ValueError, OverflowError):  # the latter in another time zone, at the end of all years
         return date.strip()
-    return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
 
 
 def _moment(stamp: str) -> datetime:
     """Raises ValueError."""
+    if not _DIGITS.fullmatch(stamp):
+        raise ValueError(stamp)
     return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
 
 
@@ -191,16 +196,15 @@ def _wrong_scope(signature: _Signature, region: str) -> str:
 
 
 def _wrong_time(signature: _Signature, now: float) -> str:
-    moment = signature.moment
-    here = datetime.fromtimestamp(now, timezone.utc)
+    ahead = signature.moment - (here := datetime.fromtimestamp(now, timezone.utc))
     good_for = SKEW if signature.expires is None else timedelta(seconds=signature.expires)
-    if moment + good_for < here:
+    if ahead < -good_for:
         minutes = good_for.total_seconds() / 60
         return (
             f"Signature expired: {signature.stamp} is now earlier than {here - good_for:{_STAMP}} "
             f"({here:{_STAMP}} - {minutes:g} min.)"
         )
-    if moment - SKEW > here:
+    if ahead > SKEW:
         return (
             f"Signature not yet current: {signature.stamp} is still later than {here + SKEW:{_STAMP}} "
             f"({here:{_STAMP}} + 5 min.)"

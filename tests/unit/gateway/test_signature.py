@@ -187,7 +187,7 @@ def test_a_presigned_url_is_good_for_as_long_as_it_says() -> None:
     )
 
 
-@pytest.mark.parametrize("expires", ["0", "604801", "-1", "x", "٣"])
+@pytest.mark.parametrize("expires", ["0", "604801", "-1", "x", "٣", "9" * 5000])
 def test_and_no_longer_than_a_week(expires: str) -> None:
     request = signed("GET", expires=3600)
     verdict = judge(replace(request, query=request.query.replace("Expires=3600", f"Expires={expires}")))
@@ -252,6 +252,7 @@ def test_a_header_of_another_kind_is_an_incomplete_signature(header: str, messag
         ("SignedHeaders=host;x-amz-date", "SignedHeaders=x-amz-date"),
         ("SignedHeaders=host;x-amz-date", "SignedHeaders="),
         ("20260102T030405Z", "2026-01-02"),
+        ("20260102T030405Z", "20260102T0304Z"),
         ("20260102T030405Z", ""),
         (", SignedHeaders", " SignedHeaders"),
         ("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"),
@@ -264,6 +265,31 @@ def test_what_lacks_a_part_is_incomplete(found: str, put: str) -> None:
     verdict = judge(replace(good, headers=headers))
     assert isinstance(verdict, tuple)
     assert verdict[:2] == (403, "IncompleteSignatureException")
+
+
+@pytest.mark.parametrize("expires", [None, 604_800], ids=["header", "presigned"])
+@pytest.mark.parametrize(
+    ("stamp", "verdict"), [("99991231T235959Z", "not yet current"), ("00010101T000000Z", "expired")]
+)
+def test_the_ends_of_all_years_are_refused_as_other_times_are(stamp: str, verdict: str, expires: int | None) -> None:
+    good = signed(expires=expires)
+
+    def then(text: str) -> str:
+        return text.replace("20260102T030405Z", stamp).replace("20260102", stamp[:8])
+
+    headers = tuple((name, then(value)) for name, value in good.headers)
+    refused = judge(replace(good, query=then(good.query), headers=headers))
+    assert isinstance(refused, tuple)
+    assert refused[1] == "InvalidSignatureException"
+    assert refused[2].startswith(f"Signature {verdict}: {stamp}")
+
+
+def test_a_date_beyond_all_years_is_incomplete() -> None:
+    good = signed()
+    headers = tuple((name, value) for name, value in good.headers if name != "X-Amz-Date")
+    verdict = judge(replace(good, headers=(*headers, ("Date", "Fri, 31 Dec 9999 23:59:59 -2300"))))
+    assert isinstance(verdict, tuple)
+    assert verdict[1] == "IncompleteSignatureException"
 
 
 def test_a_signature_of_strange_signs_is_no_crash() -> None:
