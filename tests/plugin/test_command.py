@@ -299,6 +299,25 @@ def test_an_authorizer_that_cannot_be_run_is_one_sentence(root: Path) -> None:
     assert "is in use" in second
 
 
+def test_no_address_is_not_all_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--host", ""])
+    assert ended.value.code == 2
+    assert "'' is no address: 127.0.0.1 is for this machine" in capsys.readouterr().err
+
+
+def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> None:
+    hangs = "import threading\nprint('hangs', flush=True)\nthreading.Event().wait(600)\n"
+    (root / "app.py").write_text(hangs)
+    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", *FREE_PORTS]
+    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "hangs\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr.read() == ""
+
+
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
 def test_a_port_that_is_none_is_said_so(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

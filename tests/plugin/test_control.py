@@ -70,8 +70,7 @@ def room(name):
 
 @app.route("/work/{name}", methods=["POST"])
 def order(name):
-    worker = os.environ["WORKER"]
-    boto3.client("lambda").invoke(FunctionName=worker, InvocationType="Event", Payload='"%s"' % name)
+    boto3.client("lambda").invoke(FunctionName="chat-dev-work", InvocationType="Event", Payload='"%s"' % name)
 
 
 @app.lambda_function()
