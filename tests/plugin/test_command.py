@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -316,6 +317,22 @@ def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> No
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert process.stderr.read() == ""
+
+
+def test_a_port_of_the_administrators_is_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody may be refused who runs the tests, so it is the refusal that is brought about."""
+
+    def served(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pytest_sessionplugin.serve.served", served)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["serve", str(root), "--http-port", "80"]) == 2
+    assert capsys.readouterr().err == (
+        "sessionplugin: this user may not listen there: take ports above 1023, or 0 for free ones.\n"
+    )
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
