@@ -61,7 +61,9 @@ def let_go():
 def serving(tmp_path: Path) -> Iterator[Serving]:
     started = Serving(write_project(tmp_path, APP), "--control-port", "0")
     yield started
+    status = started.process.poll()
     started.close()
+    assert status in (None, 0), started.rest()  # a server that ended by itself says why
 
 
 def advance(serving: Serving, seconds: float) -> None:
