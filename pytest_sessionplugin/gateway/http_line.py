@@ -10,12 +10,12 @@ import email.utils
 import functools
 import re
 import time
-import uuid
 from typing import TYPE_CHECKING, cast
 
 import h11
 
 from . import plain_http, upgrade
+from .ids import new_uuid
 from .replies import WITHOUT_BODY, failure
 from .rest import MAX_BODY
 from .values import Closed, Handshake, Headers, Reply, Request
@@ -194,7 +194,7 @@ class HttpLine(asyncio.Protocol):
 
     def _ask(self, method: str, target: str, headers: Headers, body: bytes) -> None:
         path, query = _target(target)
-        request = Request(str(uuid.uuid4()), method, path, query, headers, body, self._peer[0])
+        request = Request(new_uuid(), method, path, query, headers, body, self._peer[0])
         if not self._upgrades:
             self._asked = request.id
             self._board.requests[request.id] = self
