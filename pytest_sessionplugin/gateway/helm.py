@@ -149,7 +149,8 @@ class Helm(Generic[_Job]):
                 time.sleep(MOMENT)
         else:
             return False
-        self._overdue(left)
+        if long:
+            self._overdue(left)
         return True
 
     def _take_over(self) -> list[_Job]:
