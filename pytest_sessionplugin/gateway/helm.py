@@ -17,8 +17,8 @@ from .workers import NAME
 
 _Job = TypeVar("_Job")
 
-MOMENT = 0.005
-"""Seconds between two looks of the other thread: a job that is met twice is long. A turn of another process is shorter."""
+MOMENT = 0.002
+"""Seconds between two looks of the other thread: a job that is met twice is long."""
 
 PENALTY = 0.25
 """Seconds for which jobs of the kind that was long are run elsewhere. On a busy machine a short one may seem long."""
