@@ -20,8 +20,8 @@ _Job = TypeVar("_Job")
 MOMENT = 0.002
 """Seconds between two looks of the other thread: a job that is met twice is long."""
 
-PENALTY = 0.25
-"""Seconds for which jobs of the kind that was long are run elsewhere. On a busy machine a short one may seem long."""
+PENALTY = 1.0
+"""Seconds for which jobs of the kind that was long are run elsewhere."""
 
 AWAKE = 100  # looks in a row that find no job, before the other thread waits to be called
 
