@@ -16,6 +16,7 @@ import contextlib
 import errno
 import functools
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
@@ -85,10 +86,11 @@ class Server:
             beside=neighbour,
             fault=fault,
         )
+        self._thread = threading.Thread(target=self._board.run, name="gateway", daemon=True)
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[Any]] = set()
         self._addresses: list[str] = []
-        self._started = self._stopped = False
+        self._stopped = False
 
     # --- life
 
@@ -100,8 +102,8 @@ class Server:
                 closing.callback(self._listening[-1].close)
             closing.pop_all()
         self._addresses = [_netloc(listening) for listening in self._listening]
-        self._board.start()
-        self._started = True
+        self._board.loop = asyncio.SelectorEventLoop()  # on any system: only it has add_reader()
+        self._thread.start()
         self._on_loop(self._open())
         return self
 
@@ -111,7 +113,7 @@ class Server:
         Raises NotQuiet, after everything else is cleaned up, if one still runs after `grace` seconds, and what a
         handler raised to end the test.
         """
-        if self._stopped or not self._started:
+        if self._stopped or not self._thread.is_alive():
             return
         self._stopped = True
         raised: BaseException | None = None
@@ -121,7 +123,9 @@ class Server:
         except BaseException as error:  # noqa: BLE001 - first everything is cleaned up
             raised = error
         self._on_loop(self._board.part(FAREWELL))
-        self._board.stop(0.0 if isinstance(raised, NotQuiet) else self._grace)
+        self._board.loop.call_soon_threadsafe(self._board.loop.stop)
+        self._thread.join()
+        self._board.workers.stop(0.0 if isinstance(raised, NotQuiet) else self._grace)
         if raised is not None:
             raise raised
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 from .driver import Driver
-from .helm import Helm
 from .values import (
     Accept,
     Api,
@@ -87,13 +87,13 @@ class Switchboard:
         self.workers: Workers[Invoke] = Workers(self._run)
         # What ended a handler and is meant to end the test, here or beside.
         self._interrupts: deque[BaseException] = beside._interrupts if beside is not None else deque()
-        self.loop: asyncio.AbstractEventLoop  # from start() on, as the helm
-        self.helm: Helm[Invoke]
+        self.loop: asyncio.AbstractEventLoop  # from run() on
         self.lines: set[Line] = set()
         self.requests: dict[str, HttpLine] = {}  # HTTP requests that wait for their answer
         self.handshakes: dict[str, HttpLine] = {}  # connection id -> a handshake that waits
         self.connections: dict[str, WebSocketLine] = {}
         self.peers: dict[object, str] = {}  # address of the client -> connection id
+        self._thread = 0
         self._invokes: deque[Invoke] = deque()
         self._outbox: deque[Effect] = deque()
         self._woken = False
@@ -152,15 +152,13 @@ class Switchboard:
         """In a worker's thread, where nobody would see what is raised: the test does, with its next call."""
         self.driver.run(invoke, self._interrupts.append)
 
-    def start(self) -> None:
-        self.loop = asyncio.SelectorEventLoop()  # on any system: only it has add_reader()
-        self.helm = Helm(self.loop, self._run, self._flush, self._overtake)
-        self.helm.start()
-
-    def stop(self, seconds: float) -> None:
-        """Ends the loop, and waits so many seconds for handlers that go on."""
-        self.helm.stop(seconds)
-        self.workers.stop(seconds)
+    def run(self) -> None:
+        """Runs the loop in this thread until it is stopped."""
+        self._thread = threading.get_ident()
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
 
     async def part(self, seconds: float) -> None:
         """Closes every line, and cuts those that are still there after so many seconds."""
@@ -198,20 +196,18 @@ class Switchboard:
     def _perform(self) -> None:
         with contextlib.suppress(IndexError):  # another thread may have taken the last one
             while self._invokes:
-                invoke = self._invokes.popleft()
-                if not self.helm.take(invoke.function, invoke):
-                    self.workers.submit(invoke)
+                self.workers.submit(self._invokes.popleft())
         relieved = self._held and len(self.driver.running) <= CROWDED // 2
         if (self._outbox or relieved) and not self._woken:
             self._woken = True
-            with contextlib.suppress(RuntimeError):  # a handler outlived the server
-                self.helm.wake()
+            self.on_loop(self._flush)
 
-    def _overtake(self, invokes: list[Invoke]) -> None:
-        """A handler turned out long: those behind it run in threads of their own."""
-        for invoke in invokes:
-            self.workers.submit(invoke)
-        self._flush()
+    def on_loop(self, callback: Callable[[], None]) -> None:
+        if threading.get_ident() == self._thread:
+            self.loop.call_soon(callback)
+        else:
+            with contextlib.suppress(RuntimeError):  # a handler outlived the server
+                self.loop.call_soon_threadsafe(callback)
 
     def _flush(self) -> None:
         self._woken = False  # first: whoever appends from here on wakes us again
