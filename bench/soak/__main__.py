@@ -65,12 +65,16 @@ async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: f
         asyncio.create_task(client(place, Random(f"{seed} {number}"), began + seconds))  # noqa: S311  no secret
         for number in range(CLIENTS)
     ]
-    while not all(each.done() for each in clients):
-        await asyncio.wait(clients, timeout=1.0)
-        progress(
-            f"{what}: {time.monotonic() - began:.0f} of {seconds:.0f} s, {place.done.total()} done, "
-            f"{len(place.wrong)} wrong, {server.resident() / 1e6:.0f} MB"
-        )
+    try:
+        while not all(each.done() for each in clients):
+            await asyncio.wait(clients, timeout=1.0)
+            progress(
+                f"{what}: {time.monotonic() - began:.0f} of {seconds:.0f} s, {place.done.total()} done, "
+                f"{len(place.wrong)} wrong, {server.resident() / 1e6:.0f} MB"
+            )
+    except asyncio.CancelledError:  # Ctrl-C
+        place.cut()
+        raise
     for session_id in place.sessions:
         await place.end(session_id)
     progress(f"{what}: waits until nothing is left")
@@ -118,7 +122,8 @@ def judge(place: Place, first: tuple[Look, Weight], last: tuple[Look, Weight], l
     for when, (there, kept) in (("after the warm-up", first), ("at the end", last)):
         print(
             f"{when}: {there.files} files, {there.threads} threads, and {there.inside['workers']} of handlers; "
-            f"{kept.resident / 1e6:.0f} MB, {kept.blocks} blocks, without {kept.purged} sessions of {kept.purged_blocks}"
+            f"{kept.resident / 1e6:.0f} MB, {kept.blocks} blocks, "
+            f"without {kept.purged} sessions of {kept.purged_blocks}"
         )
     for problem in problems:
         print(f"- {problem}")
