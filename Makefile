@@ -22,8 +22,11 @@ serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 test: setup  ## all tests but those of the wheel, a process for each core
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging
 
-unit: setup  ## the tests that need neither AWS nor sockets
-	$(BIN)/python -m pytest tests/unit
+unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
+	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway
+
+unit-%:
+	@echo "tests/unit/$*"; $(BIN)/python -m pytest --quiet tests/unit/$*
 
 wheel: setup  ## builds the wheel, installs it as a stranger does, and tests another team's project with it
 	$(BIN)/python -m pytest tests/packaging
@@ -51,7 +54,7 @@ bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench
 
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
-	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY))
+	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
 soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
 	@exec $(BIN)/python -m bench.soak

@@ -21,6 +21,7 @@ try:
 
     from pytest_sessionplugin import options
     from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
+    from pytest_sessionplugin.mark import ISOLATIONS
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
@@ -97,6 +98,12 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
+        "--isolation",
+        choices=ISOLATIONS,
+        default=ISOLATIONS[0],
+        help="what has a copy of the app to itself: all functions together, or each, as on AWS (default: %(default)s)",
+    )
+    serve.add_argument(
         "--control-port",
         type=_port,
         metavar="N",
@@ -106,6 +113,13 @@ def _add_serve(commands: Any) -> None:
         "--json",
         action="store_true",
         help='when ready, print one line: {"http": …, "websocket": …, "token": …, "aws": …}',
+    )
+    serve.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="serve the app anew when its files change: WebSockets stay open, tables keep their rows, and what cannot "
+        "be imported is shown while the app before it is still served (default: yes; no with --json, whose reader "
+        "counts on one app, and with --isolation function)",
     )
     serve.set_defaults(run=_serve)
 
@@ -128,9 +142,19 @@ def _serve(asked: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(project, asked.host, asked.http_port, asked.websocket_port, asked.control_port) as up:
+        with served(
+            project,
+            asked.host,
+            asked.http_port,
+            asked.websocket_port,
+            asked.control_port,
+            each_its_own=asked.isolation == "function",
+            reloads=_reloads(asked),
+        ) as up:
             announce = _announce_json if asked.json else _announce
             announce(project, up, out)
+            if up.reload is not None:
+                up.reload.until(stop)
             stop.wait()
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
@@ -141,6 +165,14 @@ def _serve(asked: argparse.Namespace) -> None:
         raise OptionError("host", asked.host, "--host", reason) from error
     finally:
         sys.stdout = out
+
+
+def _reloads(asked: argparse.Namespace) -> bool:
+    if asked.isolation == "function":
+        if asked.reload:
+            raise OptionError("isolation", "function", "--isolation", "copies of an app are not reloaded: --no-reload.")
+        return False
+    return not asked.json if asked.reload is None else bool(asked.reload)
 
 
 def _announce_json(project: Project, up: Served, out: TextIO) -> None:
@@ -282,12 +314,7 @@ def _project(asked: argparse.Namespace) -> Project:
     if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its settings are its own, not this folder's
         chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
     project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
-    stages = project.config_json.get("stages") or {project.stage: {}}
-    if project.stage not in stages:
-        raise SessionPluginError(
-            f"there is no stage {project.stage} in {project.root / '.chalice' / 'config.json'}; "
-            f"there are {', '.join(stages)}."
-        )
+    project.check_stage()
     return project
 
 

@@ -93,21 +93,10 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         for path, views in app.routes.items()
     )
     if not_run := _not_run(routes, tokens):
-        warnings.warn(
-            f"authorizers that cannot be run here: {not_run}; "
-            "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
-            "Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.AuthorizerNotRun.",
-            AuthorizerNotRun,
-            stacklevel=2,
-        )
+        warnings.warn(AuthorizerNotRun(not_run), stacklevel=2)
     keyed = [f"{method} {route.path}" for route in routes for method in sorted(route.keyed)]
     if keyed and not project.api_keys:
-        warnings.warn(
-            f"{', '.join(keyed)} need an API key, and there is none, so that each request to them is answered 403: "
-            'name one with api_keys = ["a-key"] in [tool.sessionplugin], and send it as the header x-api-key.',
-            NoApiKey,
-            stacklevel=2,
-        )
+        warnings.warn(NoApiKey(", ".join(keyed)), stacklevel=2)
     return Api(
         routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
@@ -115,7 +104,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         minimum_compression=_minimum_compression(project),
         api_keys=project.api_keys,
         max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
-        stage=project.config().api_gateway_stage or "api",
+        stage=project.api_stage,
         region=region,
         access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
     )
@@ -438,6 +427,28 @@ def log_to_root(app: Chalice, listener: logging.Handler) -> Iterator[None]:
         yield
     finally:
         log.handlers, log.propagate = handlers, propagate
+
+
+def log_no_failures(app: Chalice, show: Callable[[str, BaseException], None]) -> None:
+    """What a view raises goes to `show`, with its method and path, and not to Chalice's own handler.
+
+    Chalice answers 500 then, and logs it. Handlers of the app itself get the record as ever.
+    """
+
+    def of_a_view(record: logging.LogRecord) -> bool:
+        return record.funcName == "_unhandled_exception_to_response"
+
+    def to_show(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not of_a_view(record) or (request := app.current_request) is None:
+            return True
+        show(f"{request.method} {request.path}", error)
+        return app.log.hasHandlers()  # else Python itself would print it again
+
+    app.log.addFilter(to_show)
+    for handler in app.log.handlers:
+        if _is_chalices(handler):
+            handler.addFilter(lambda record: not of_a_view(record))
 
 
 @contextmanager

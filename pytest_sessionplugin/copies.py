@@ -45,7 +45,7 @@ def put_vendor_on_path(root: Path) -> str | None:
 
 
 class Copies:
-    """New copies until `close`; what `import app` finds meanwhile is the newest one."""
+    """New copies until `close`; what `import app` finds meanwhile is the newest one that could be imported."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -61,9 +61,16 @@ class Copies:
             else:
                 self._put_away()
             put_on_path(self._root)
-            self._newest = _Copy(str(self._root))
+            before, self._newest = self._newest, _Copy(str(self._root))
             self._newest.enter()
-            return importlib.import_module(name)
+            try:
+                return importlib.import_module(name)
+            except BaseException:
+                if before is not None:
+                    self._put_away()
+                    self._newest = before
+                    before.enter()
+                raise
 
     @contextmanager
     def outside(self) -> Iterator[None]:

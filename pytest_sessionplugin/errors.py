@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Collection
 from pathlib import Path
 
+from pytest_sessionplugin import tracebacks
+
 
 class SessionPluginError(Exception):
     """The kit cannot do what it was asked; the message is the sentence to show."""
@@ -96,24 +98,43 @@ class RaceNotRun(SessionPluginError, AssertionError):
 
 
 class GatewayWarning(UserWarning):
-    """What the routes of an app are here that they are not on AWS; the message is the sentence to show."""
+    """What the routes of an app are here that they are not on AWS.
+
+    The message is for a test; `fact` is what is true wherever the app runs.
+    """
+
+    def __init__(self, fact: str, advice: str = "") -> None:
+        super().__init__(f"{fact}{advice}")
+        self.fact = fact
 
 
 class AuthorizerNotRun(GatewayWarning):
     """A route has an authorizer of a kind that cannot be run here: what a request says to it passes unverified."""
 
+    def __init__(self, not_run: str) -> None:
+        super().__init__(
+            f"authorizers that cannot be run here: {not_run}",
+            "; chalice_gateway.http(claims={...}) gives what they would put into the request context. "
+            "Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.AuthorizerNotRun.",
+        )
+
 
 class NoApiKey(GatewayWarning):
     """A route needs an API key and the project has none: nobody can call it."""
 
+    def __init__(self, keyed: str) -> None:
+        super().__init__(
+            f"{keyed} need an API key, and there is none, so that each request to them is answered 403: "
+            'name one with api_keys = ["a-key"] in [tool.sessionplugin], and send it as the header x-api-key'
+        )
+
 
 def cause_in_project(error: ProjectError) -> str:
     """The traceback of what the project's code raised, from its own first line on; nothing if it raised nothing."""
-    if error.__cause__ is None:
+    cause = error.__cause__
+    if cause is None:
         return ""
-    report = traceback.TracebackException.from_exception(error.__cause__)
-    own = [number for number, frame in enumerate(report.stack) if Path(frame.filename).is_relative_to(error.root)]
-    if not own and not isinstance(error.__cause__, SyntaxError):
+    own = any(tracebacks.is_in(error.root, frame.filename) for frame in traceback.extract_tb(cause.__traceback__))
+    if not own and not isinstance(cause, SyntaxError):
         return ""  # raised by us over a file of theirs: the sentence says it all
-    report.stack = traceback.StackSummary.from_list(report.stack[own[0] if own else len(report.stack) :])
-    return "".join(report.format())
+    return tracebacks.shown(cause, error.root)

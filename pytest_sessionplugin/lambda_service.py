@@ -77,9 +77,16 @@ class LambdaService:
         self._depth: dict[str, int] = {}  # request id -> how many functions led to it
 
     def deploy(self, app: App, api: Api, run: Run, run_later: RunLater, prefix: str = "") -> None:
-        """The functions of an app, under the names of their own; a `prefix` tells it from others in the trace."""
-        for deployed, name in app.deployed.items():
-            self._functions[deployed] = _Function(name, prefix, app.timeouts[name], api, run, run_later)
+        """The functions of an app, under the names of their own; a `prefix` tells it from others in the trace.
+
+        Those that were deployed with the same prefix before are gone.
+        """
+        own = {
+            deployed: _Function(name, prefix, app.timeouts[name], api, run, run_later)
+            for deployed, name in app.deployed.items()
+        }
+        others = {name: each for name, each in self._functions.items() if each.prefix != prefix}
+        self._functions = {**others, **own}
 
     def invoke(self, call: InvokeCall) -> Answer | None:
         """None if no app has such a function: somebody else may."""

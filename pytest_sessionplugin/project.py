@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import copies, options
-from pytest_sessionplugin.errors import ProjectError
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -38,6 +38,28 @@ class Project:
                     "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin].",
                 )
 
+    def again(self) -> Project:
+        """The same, of which nothing is read yet. Raises ProjectError as for the first time."""
+        return Project(self.root, self.stage, self._outer)
+
+    def check_stage(self) -> None:
+        """Raises ProjectError if config.json has stages, and this is none of them."""
+        stages = self.config_json.get("stages") or {self.stage: {}}
+        if self.stage not in stages:
+            raise ProjectError(
+                self.root,
+                f"there is no stage {self.stage} in {self.root / '.chalice' / 'config.json'}; "
+                f"there are {', '.join(stages)}.",
+            )
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """What is read of it beside its code, whether it is there or not."""
+        found = {folder / "pyproject.toml" for folder in (self.root, self._outer)}
+        with contextlib.suppress(SessionPluginError):  # said where they are read
+            found.update(self._template_paths)
+        return frozenset({*found, self.root / ".chalice" / "config.json"})
+
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """[tool.sessionplugin] of its pyproject.toml, or else of the rootdir's."""
@@ -53,17 +75,22 @@ class Project:
     @cached_property
     def templates(self) -> list[Path]:
         """The files with its tables. The default one need not be there; one that is named must be."""
+        paths = self._template_paths
+        for path in paths:
+            if "template" in self.settings and not path.is_file():
+                raise ProjectError(
+                    self.root, f"template in [tool.sessionplugin] names {path}, and there is no such file."
+                )
+        return paths
+
+    @property
+    def _template_paths(self) -> list[Path]:
         named = self.settings.get("template")
         if named is None:
             return [self.root / ".chalice" / "resources.json"]
         names = named if isinstance(named, list) else [named]
         if not names or not all(isinstance(name, str) and name for name in names):
             raise ProjectError(self.root, "template in [tool.sessionplugin] must be a path, or a list of paths.")
-        for name in names:
-            if not (self.root / name).is_file():
-                raise ProjectError(
-                    self.root, f"template in [tool.sessionplugin] names {self.root / name}, and there is no such file."
-                )
         return [self.root / name for name in names]
 
     @property
@@ -104,6 +131,11 @@ class Project:
         from chalice.config import Config
 
         return Config(self.stage, function, config_from_disk=self.config_json)
+
+    @property
+    def api_stage(self) -> str:
+        """Of its APIs, as it stands in their URLs."""
+        return self.config().api_gateway_stage or "api"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -42,29 +42,47 @@ class Timer:
         """`prefix` is that of the rules' names: the app's own and its stage."""
         self._functions = functions
         self._prefix = prefix
+        self._schedules = schedules
         self._region = region
         self._now = now
-        self._over = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._repeat, args=(schedule,), name=schedule.function, daemon=True)
-            for schedule in schedules
-        ]
+        self._over: dict[Schedule, threading.Event] = {}
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Timer:
-        for thread in self._threads:
-            thread.start()
+        self.redeploy(self._schedules, self._functions)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        for over in self._over.values():
+            over.set()
         for thread in self._threads:
             thread.join(FAREWELL)
 
-    def _repeat(self, schedule: Schedule) -> None:
-        while not self._over.wait(schedule.seconds):
+    def redeploy(self, schedules: Collection[Schedule], functions: Functions) -> None:
+        """In its block, from one thread: these schedules from now on, with these functions.
+
+        One that stays goes on counting, else whoever saves once a minute would never see it run. What runs ends on the
+        functions that it began with.
+        """
+        for schedule in self._over.keys() - set(schedules):
+            self._over.pop(schedule).set()
+        self._functions = functions  # after that: see _repeat
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        for schedule in schedules:
+            if schedule not in self._over:
+                over = self._over[schedule] = threading.Event()
+                name, arguments = schedule.function, (schedule, over)
+                self._threads.append(threading.Thread(target=self._repeat, args=arguments, name=name, daemon=True))
+                self._threads[-1].start()
+
+    def _repeat(self, schedule: Schedule, over: threading.Event) -> None:
+        while not over.wait(schedule.seconds):
+            functions = self._functions
+            if over.is_set():  # and these may not have it any more
+                return
             event = scheduled_event(schedule.function, self._region, self._now(), self._prefix)
             try:
-                self._functions(Invoke(str(uuid.uuid4()), schedule.function, event))
+                functions(Invoke(str(uuid.uuid4()), schedule.function, event))
             except Exception:  # noqa: BLE001, S112 - the next run is another one
                 continue
 

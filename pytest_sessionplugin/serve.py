@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
-import traceback
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin import targets
 from pytest_sessionplugin.aws import environment
@@ -19,17 +17,26 @@ from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.aws.ttl import TimeToLive
-from pytest_sessionplugin.errors import GatewayWarning, OptionError, SessionPluginError
+from pytest_sessionplugin.copies import Copies
+from pytest_sessionplugin.errors import OptionError, SessionPluginError
+from pytest_sessionplugin.gateway.authorizers import of as authorizers_of
 from pytest_sessionplugin.invocations import FaultyFunctions
+from pytest_sessionplugin.left_threads import LeftThreads
 from pytest_sessionplugin.local_key import local_key
 from pytest_sessionplugin.moved_time import MovedTime
+from pytest_sessionplugin.reload import App, Reload, Start
+from pytest_sessionplugin.shown import of_views, shown, tell, warned_of
 from pytest_sessionplugin.tokens import Tokens, TokenSettings
+from pytest_sessionplugin.watching import Watch
 
 if TYPE_CHECKING:
+    from chalice.app import Chalice
+
     from pytest_sessionplugin.aws.moto_internals import Aws
+    from pytest_sessionplugin.chalice_internals import Process
     from pytest_sessionplugin.clock import Agenda
     from pytest_sessionplugin.gateway.server import Server
-    from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
+    from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.project import Project
 
 DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -46,7 +53,8 @@ class Served:
     tokens: Tokens
     dynamodb: str | None  # where its tables are; None: in memory
     server: Server
-    control: str | None = None
+    control: str | None
+    reload: Reload | None  # to be told when it may: it waits in the thread that imported the app
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -60,11 +68,19 @@ class Served:
 
 @contextmanager
 def served(
-    project: Project, host: str, http_port: int, websocket_port: int, control_port: int | None = None
+    project: Project,
+    host: str,
+    http_port: int,
+    websocket_port: int,
+    control_port: int | None = None,
+    *,
+    each_its_own: bool = False,
+    reloads: bool = False,
 ) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
 
-    With a `control_port` whoever is on this machine may move its time and bring faults about (control.py).
+    With a `control_port` whoever is on this machine may move its time and bring faults about (control.py). With
+    `each_its_own` each function has a copy of the app to itself, as each Lambda has; such an app is not reloaded.
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
     """
     if reason := targets.why_not("sockets"):
@@ -73,30 +89,26 @@ def served(
     if control_port is not None and not on_loopback(f"http://{f'[{host}]' if ':' in host else host}"):
         raise OptionError("host", host, "--host", "with a control port it must be a loopback address, as 127.0.0.1.")
     endpoint = dynamodb_endpoint(os.environ)
+    watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
         faults, moved = Faults(), stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
-        aws = stack.enter_context(_aws(project, tokens, endpoint, faults))
-        from pytest_sessionplugin.chalice_internals import Functions, describe, function_names, schedules
+        memory = Memory(project, tokens=tokens, endpoint=endpoint)
+        aws = stack.enter_context(_aws(memory, faults))
+        loader = stack.enter_context(_loader(project, faults, each_its_own, reloads))
         from pytest_sessionplugin.control import Control
         from pytest_sessionplugin.gateway.server import Server
         from pytest_sessionplugin.lambda_service import LambdaService
-        from pytest_sessionplugin.left_threads import LeftThreads
         from pytest_sessionplugin.retries import Beat
         from pytest_sessionplugin.schedules import Timer
         from pytest_sessionplugin.steering import Site, Steering, refused
 
-        app = project.load()
-        with told_on_stderr():
-            api = describe(app, project, aws.region, tokens)
-        healthy = Functions(app, project, api)
-        threads = LeftThreads(lambda left: _tell(f"{left}"))
-        threads.watch(project.root)
-        disconnect = api.websocket.get("$disconnect")
-        functions = shown(FaultyFunctions(healthy, healthy.names, faults, disconnect, threads=threads))
+        app = loader.load(project, memory)
+        for fact in app.warnings:
+            tell(fact)
         server = Server(
-            api,
-            functions,
+            app.api,
+            app.functions,
             host=host,
             http_port=http_port,
             websocket_port=websocket_port,
@@ -106,31 +118,90 @@ def served(
             fault=refused(faults),
         )
         lambdas = LambdaService(clock=moved)
-        lambdas.deploy(healthy, api, server.invoke, server.invoke_later)
-        aws.door.gateway, aws.door.functions, aws.door.threads = server, lambdas, threads
-        faults.site = Site(function_names(app), server)
+        timer = Timer(app.schedules, app.functions, aws.region, prefix=f"{project.name}-{project.stage}")
+
+        def deploy(app: App) -> None:
+            lambdas.deploy(app.healthy, app.api, server.invoke, server.invoke_later)
+            faults.site = Site(app.names, server)
+
+        def redeploy(app: App, asked_anew: bool) -> None:
+            server.redeploy(app.api, app.functions, asked_anew=asked_anew)
+            timer.redeploy(app.schedules, app.functions)
+            deploy(app)
+
+        deploy(app)
+        aws.door.gateway, aws.door.functions, aws.door.threads = server, lambdas, loader.threads
         agendas: list[Agenda] = [lambdas.retries]
         if endpoint is None:
             agendas.append(TimeToLive(aws.rows, clock=moved))
-        timer = Timer(schedules(app), functions, aws.region, prefix=f"{project.name}-{project.stage}")
         with server, timer, Beat(lambdas.retries), ExitStack() as controlled:
             control = None
             if control_port is not None:
                 steering = Steering(server, faults, moved, lambda: agendas)
                 control = controlled.enter_context(Control(steering, host, control_port)).url
-            yield Served(api, server.http_url, server.websocket_url, tokens, endpoint, server, control)
+            reload = Reload(app, watch, start, aws, loader.load, redeploy) if reloads else None
+            up = Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, server, control, reload)
+            del app  # not to be held for longer than it is served
+            yield up
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Makes a project's app ready to be served."""
+
+    faults: Faults
+    threads: LeftThreads
+    copies: Copies | None  # if there are to be others, each is a copy of its own
+    processes: Callable[[Project, Chalice], Callable[[str], Process]] | None  # if each function is to have one
+
+    def load(self, project: Project, memory: Memory) -> App:
+        from pytest_sessionplugin.chalice_internals import (
+            Functions,
+            describe,
+            function_names,
+            log_no_failures,
+            schedules,
+        )
+
+        app = project.load() if self.copies is None else project.chalice_object(project.load_copy(self.copies))
+        log_no_failures(app, of_views(project.root))
+        with warned_of() as warnings:
+            api = describe(app, project, memory.region, memory.tokens)
+        healthy = Functions(app, project, api, self.processes and self.processes(project, app))
+        disconnect = api.websocket.get("$disconnect")
+        faulty = FaultyFunctions(healthy, healthy.names, self.faults, disconnect, threads=self.threads)
+        functions = shown(faulty, project.root, {each.name for each in authorizers_of(api)})
+        return App(project, memory, api, healthy, functions, function_names(app), schedules(app), warnings)
 
 
 @contextmanager
-def _aws(project: Project, tokens: Tokens, endpoint: str | None, faults: Faults) -> Iterator[Aws]:
+def _loader(project: Project, faults: Faults, each_its_own: bool, reloads: bool) -> Iterator[_Loader]:
+    threads = LeftThreads(lambda left: tell(f"{left}"))
+    threads.watch(project.root)
+    with ExitStack() as stack:
+
+        def processes(project: Project, app: Chalice) -> Callable[[str], Process]:
+            """A copy of the app for each function, made when it first runs. `app` is that of the HTTP routes."""
+            from pytest_sessionplugin.chalice_internals import Process
+            from pytest_sessionplugin.processes import Processes
+
+            return Processes(stack, logging.StreamHandler()).each_its_own(project, project.name, Process(app))
+
+        copies = Copies(project.root)
+        stack.callback(copies.close)
+        yield _Loader(faults, threads, copies if reloads else None, processes if each_its_own else None)
+
+
+@contextmanager
+def _aws(memory: Memory, faults: Faults) -> Iterator[Aws]:
     from botocore.exceptions import EndpointConnectionError
 
     with ExitStack() as stack:
         try:
-            aws = stack.enter_context(Memory(project, tokens=tokens, endpoint=endpoint).open(Uncounted(), faults))
+            aws = stack.enter_context(memory.open(Uncounted(), faults))
         except EndpointConnectionError as error:
             raise SessionPluginError(
-                f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
+                f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
             ) from error
         yield aws
 
@@ -149,30 +220,3 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
     if not on_loopback(url):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
-
-
-@contextmanager
-def told_on_stderr() -> Iterator[None]:
-    """What is warned of in the block is a sentence there, and not a line of this code."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", GatewayWarning)
-        yield
-    for each in warned:
-        _tell(f"{each.message}")
-
-
-def _tell(sentence: str) -> None:
-    sys.stderr.write(f"sessionplugin: {sentence}\n")
-
-
-def shown(functions: Functions) -> Functions:
-    """The same functions; the traceback of what they raise goes to stderr."""
-
-    def run(invoke: Invoke) -> Any:
-        try:
-            return functions(invoke)
-        except Exception:
-            sys.stderr.write(f"\n{invoke.function} failed:\n{traceback.format_exc()}\n")
-            raise
-
-    return run

@@ -17,7 +17,7 @@ from chalicelib.model import (
 from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
 from pytest_sessionplugin.aws.tables import Tables
-from tests.unit.fakes import ALICE, NOON
+from tests.unit.service.fakes import ALICE, NOON
 
 AnyStore: TypeAlias = "Store | MemoryStore"
 HOUR = timedelta(hours=1)

@@ -17,7 +17,7 @@ from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.local import MemoryStore
 from chalicelib.model import Draft, Endpoint, Principal, Recipient, Status, Write
 from tests.interleavings import Actor, Walk, walk
-from tests.unit.fakes import ENDPOINT, NOON, connection, new_session
+from tests.unit.service.fakes import ENDPOINT, NOON, connection, new_session
 
 BOB = Principal("bob", NOON + timedelta(days=1))
 OLD = NOON - timedelta(minutes=30)

@@ -11,7 +11,7 @@ from chalicelib.model import Endpoint
 from pytest_sessionplugin import Gateway, WebSocket
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.tokens import Tokens
-from tests.unit.fakes import Management as FakeManagement
+from tests.unit.service.fakes import Management as FakeManagement
 
 ENDPOINT = Endpoint("w3bs0cket0", "api", "us-east-1")
 

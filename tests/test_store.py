@@ -21,7 +21,7 @@ from chalicelib.model import (
 )
 from chalicelib.storage import Store
 from tests.stores import HOUR, AnyStore, again, roster, stored
-from tests.unit.fakes import ALICE, NOON, connection, new_session, write
+from tests.unit.service.fakes import ALICE, NOON, connection, new_session, write
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

@@ -21,7 +21,7 @@ from chalicelib.storage import Store
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.tables import Tables
 from tests.stores import HOUR, again, names_of, roster, stored
-from tests.unit.fakes import NOON, connection, new_session, write
+from tests.unit.service.fakes import NOON, connection, new_session, write
 
 
 def test_what_is_purged_when(dynamodb_store: Store, dynamodb_tables: Tables) -> None:

@@ -87,14 +87,16 @@ def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:
     return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
+def told(machine: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables on a machine that has others, without what leads elsewhere."""
+    return {**{name: value for name, value in machine.items() if not leads_elsewhere(name)}, **variables}
+
+
 @contextmanager
 def applied(variables: Mapping[str, str]) -> Iterator[None]:
     """os.environ with the variables and without what leads elsewhere; afterwards exactly as before."""
     before = dict(os.environ)
-    for name in before:
-        if leads_elsewhere(name):
-            del os.environ[name]
-    os.environ.update(variables)
+    put_back(told(before, variables))
     try:
         yield
     finally:

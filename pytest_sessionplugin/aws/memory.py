@@ -70,7 +70,7 @@ class Memory:
             self.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
             self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
         self._seed = seed
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._emulated: Emulated | None = None
 
     def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +84,7 @@ class Memory:
             from pytest_sessionplugin.aws.moto_internals import Emulated
 
             if self._emulated is None:
-                self._emulated = Emulated(self.specs, self._seed, self.region, self._endpoint)
+                self._emulated = Emulated(self.specs, self._seed, self.region, self.endpoint)
             with self._emulated.open(calls, faults) as aws:
                 yield aws
 

@@ -13,7 +13,7 @@ from .replies import UNAUTHORIZED
 from .rest import Match
 from .results import as_text
 from .shapes import IDENTITY, header
-from .values import Api, AuthorizerKind, Claims, Grant, Reply, Request, Route
+from .values import Api, Authorizer, AuthorizerKind, Claims, Grant, Reply, Request, Route
 
 
 def examine(request: Request, match: Match, api: Api, now: float, signers_now: float) -> Grant | Reply | Question:
@@ -37,6 +37,10 @@ def examine(request: Request, match: Match, api: Api, now: float, signers_now: f
     if token and authorizer.kind is AuthorizerKind.BUILT_IN:
         return Question(authorizer, token, method_arn(api, request.method, match.path))
     return Grant()
+
+
+def of(api: Api) -> frozenset[Authorizer]:
+    return frozenset(each for route in api.routes for each in route.authorizers.values())
 
 
 def method_arn(api: Api, method: str, path: str) -> str:

@@ -141,6 +141,20 @@ class GatewayCore:
         self._send(connection, call.body.decode(errors="replace"), now)
         return management.POSTED
 
+    def redeploy(self, api: Api, *, asked_anew: bool = False) -> None:
+        """Another deployment to the same stage: from now on its routes and functions are called.
+
+        Connections, their times and what runs stay as they are; a connection whose kind of route is gone meets what
+        any would. What authorizers answered that are gone is forgotten; if they are `asked_anew`, whatever any has.
+        Raises ValueError for the API of another id, stage, region or account.
+        """
+        if _place(api) != _place(self._api):
+            raise ValueError(f"{_place(api)} cannot be deployed in the place of {_place(self._api)}")
+        self._api = api
+        self._router = rest.Router(api)
+        # Another object: a question that is open was put to the old authorizer, and answers for no request to come.
+        self._policies = policies.Policies() if asked_anew else self._policies.of(authorizers.of(api))
+
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
         """Raises ValueError if the route that such a request reaches could not be given these claims."""
         match = self._router.find(path)
@@ -201,12 +215,14 @@ class GatewayCore:
             self._proceed(request, match, policy.verdict(question.method_arn), received, received)
             return
 
+        kept = self._policies
+
         def settle(returned: Returned | None, now: float) -> None:
             answer = policies.read_answer(returned)
             if isinstance(answer, Reply):
                 self._respond(request, answer)
             else:
-                self._policies.keep(question, answer, now)
+                kept.keep(question, answer, now)
                 verdict = answer.verdict(question.method_arn, now - received)
                 self._proceed(request, match, verdict, received, now)
 
@@ -389,6 +405,11 @@ class GatewayCore:
         settle, running.settle = running.settle, None
         if settle is not None:
             settle(returned, now)
+
+
+def _place(api: Api) -> tuple[str, ...]:
+    """What its clients and its functions know it by."""
+    return api.rest_api_id, api.websocket_api_id, api.stage, api.region, api.account_id
 
 
 _Entry = TypeVar("_Entry")

@@ -111,6 +111,7 @@ class Driver:
         self._stalled = Stalled()
         self._vouchers = Vouchers()
         self._functions = functions
+        self._started: dict[str, Functions] = {}  # invocation -> what it runs on, from Invoke until it is called
         self._hand_over = hand_over
         self._perform = perform
         self._clock = clock
@@ -175,6 +176,12 @@ class Driver:
         self._perform()
         return reply
 
+    def redeploy(self, api: Api, functions: Functions, *, asked_anew: bool = False) -> None:
+        """As the core has it; what was invoked before, in a queue or running, ends on the functions of before."""
+        with self.changed:
+            self._core.redeploy(api, asked_anew=asked_anew)
+            self._functions = functions
+
     def tick(self) -> None:
         with self.changed:
             now = self._clock()
@@ -198,8 +205,9 @@ class Driver:
         function has returned; without it, that is raised when the function's end has been fed.
         """
         error: BaseException | None = None
+        functions = self._started.pop(invoke.invocation_id)
         try:
-            returned = Returned(invoke.invocation_id, result=self._call(invoke))
+            returned = Returned(invoke.invocation_id, result=self._call(functions, invoke))
         except FunctionTimedOut as raised:
             error, returned = raised, Returned(invoke.invocation_id, error=TimedOut())
         except BaseException as raised:  # noqa: BLE001 - what a function raises is its result
@@ -222,8 +230,9 @@ class Driver:
         invoke = self._begun(function, event, request_id or new_id())
         error: BaseException | None = None
         result: Any = None
+        functions = self._started.pop(invoke.invocation_id)
         try:
-            result = self._call(invoke)
+            result = self._call(functions, invoke)
         except BaseException as raised:
             error = raised
             raise
@@ -244,6 +253,7 @@ class Driver:
         invoke = Invoke(invocation_id, function, json.loads(json.dumps(event)))
         with self.changed:
             self.running[invocation_id] = function
+            self._started[invocation_id] = self._functions
             self._note(invoke)
             then(invoke)
         return invoke
@@ -254,11 +264,11 @@ class Driver:
             del self.running[returned.invocation_id]
             self.changed.notify_all()
 
-    def _call(self, invoke: Invoke) -> Any:
+    def _call(self, functions: Functions, invoke: Invoke) -> Any:
         """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""
         self._own.invocations.append(invoke.invocation_id)
         try:
-            return json.loads(json.dumps(self._functions(invoke)))
+            return json.loads(json.dumps(functions(invoke)))
         finally:
             self._own.invocations.pop()
 
@@ -301,6 +311,7 @@ class Driver:
                 self._observe(Observed(now, _kept(effect)))
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
+                self._started[effect.invocation_id] = self._functions
             if not self._stalled.keeps(effect):
                 self._hand_over(effect)
             elif isinstance(effect, Send) and self._stalled.is_full(effect.connection_id):

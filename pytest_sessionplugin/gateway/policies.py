@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,3 +178,10 @@ class Policies:
         kept.move_to_end(question.token)  # one that came anew would keep its place, and those behind it for good
         while kept and next(iter(kept.values()))[0] <= now:
             kept.popitem(last=False)
+
+    def of(self, authorizers: Collection[Authorizer]) -> Policies:
+        """Those of these authorizers, and nothing of the others."""
+        found = Policies()
+        for authorizer in self._kept.keys() & set(authorizers):
+            found._kept[authorizer] = self._kept[authorizer].copy()
+        return found

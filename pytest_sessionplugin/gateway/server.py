@@ -173,6 +173,10 @@ class Server:
         """As `Transport` describes it; nobody who has only the port can do this."""
         return self._board.driver.vouch(method, target, claims)
 
+    def redeploy(self, api: Api, functions: Functions, *, asked_anew: bool = False) -> None:
+        """Another deployment of the same APIs, without a pause: sockets stay open, what runs ends as it began."""
+        self._board.driver.redeploy(api, functions, asked_anew=asked_anew)
+
     def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
         """Runs a function in the caller's thread, as `lambda:Invoke` does; raises what it raises."""
         return self._board.driver.invoke(function, event, request_id)

@@ -102,10 +102,24 @@ class Client:
         """Lets handlers go on that hold for this name."""
         assert self.http("PUT", f"/go/{name}").status == 200
 
+    @contextlib.contextmanager
+    def holding(self, word: str) -> Iterator[str]:
+        """A name for handlers to hold for: they go on when the block ends, whatever ends it."""
+        name = new_name(word)
+        try:
+            yield name
+        finally:
+            self.go(name)
+
     # --- WebSocket
 
-    def handshake(self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "") -> Socket:
-        """Asks to upgrade, and does not wait for the answer. `steps` are for $connect; `headers` are whole lines."""
+    def handshake(
+        self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "", host: str | None = None
+    ) -> Socket:
+        """Asks to upgrade, and does not wait for the answer. `steps` are for $connect; `headers` are whole lines.
+
+        `host` is whom it asks for; None: the one that it is connected to.
+        """
         asked = [query] if query else []
         if steps:
             asked.append(urlencode({"do": json.dumps(steps)}))
@@ -113,12 +127,14 @@ class Client:
         target = f"{address.path}{path}" + (f"?{'&'.join(asked)}" if asked else "")
         socket = Socket(self, self._wire(self.deployed.websocket))
         self._open.callback(socket.wire.socket.close)
-        socket.wire.ask_to_upgrade(target, *headers, host=address.netloc)
+        socket.wire.ask_to_upgrade(target, *headers, host=host or address.netloc)
         return socket
 
-    def connect(self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "") -> Socket:
+    def connect(
+        self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "", host: str | None = None
+    ) -> Socket:
         """An open socket."""
-        socket = self.handshake(*steps, query=query, headers=headers, path=path)
+        socket = self.handshake(*steps, query=query, headers=headers, path=path, host=host)
         assert socket.status == 101, (socket.status, socket.answer)
         return socket
 
@@ -186,6 +202,10 @@ class Client:
         Handlers that run already have `grace` real seconds to end: 0 for one that is held.
         """
         self._control("POST", "/clock", {"advance": seconds, "grace": grace})
+
+    def settle(self) -> None:
+        """Waits until no handler runs, so that none is found late when time moves."""
+        self._control("POST", "/settle", {})
 
     @contextlib.contextmanager
     def fault(self, name: str, *arguments: Any, **more: Any) -> Iterator[None]:

@@ -49,6 +49,7 @@ def test_d3_ten_minutes_without_data_in_either_direction_close_with_1001(whole: 
         assert socket.read() == "still here"
     whole.advance(9.5 * 60)
     assert socket.works()
+    whole.settle()
     whole.advance(10 * 60)
     assert socket.closed() == 1001
 
@@ -59,6 +60,7 @@ def test_d4_a_connection_ends_after_two_hours(whole: Client) -> None:
     for _ in range(14):
         whole.advance(8 * 60)
         assert socket.works()
+        whole.settle()
     whole.advance(8 * 60)
     assert socket.next()[0] == CLOSE
 

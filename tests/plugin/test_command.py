@@ -23,6 +23,7 @@ import jwt
 import pytest
 
 from pytest_sessionplugin.__main__ import main
+from pytest_sessionplugin.errors import SessionPluginError
 from tests.plugin.conftest import APP, COGNITO, PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
@@ -165,7 +166,7 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
             assert (once.returncode, once.stdout, once.stderr) == (0, "< echo 1\n", "")
             process.send_signal(signal.SIGINT)
             assert line(talk).startswith("closed: 1001")
-        assert process.wait(2) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 INTERRUPTED_IMPORT = """
@@ -304,6 +305,25 @@ def test_a_port_that_is_none_is_said_so(port: str, capsys: pytest.CaptureFixture
         main(["serve", "--http-port", port])
     assert ended.value.code == 2
     assert "is no port: 0 to 65535" in capsys.readouterr().err or port == "-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reloads"),
+    [([], True), (["--json"], False), (["--json", "--reload"], True), (["--no-reload"], False)],
+)
+def test_files_are_watched_unless_a_program_reads_or_somebody_says_no(
+    arguments: list[str], reloads: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def served(*_: Any, reloads: bool, **__: Any) -> Any:
+        told.append(reloads)
+        raise SessionPluginError("enough")
+
+    monkeypatch.setattr("pytest_sessionplugin.serve.served", served)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["serve", str(root), *arguments]) == 2
+    assert told == [reloads]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["token", "--help"], ["connect", "--help"]])

@@ -15,7 +15,7 @@ class SessionPlugin:
 
     @contextlib.contextmanager
     def deploy(self, project: Path) -> Iterator[Deployed]:
-        with sessionplugin_serve(project, "--control-port", "0") as served:
+        with sessionplugin_serve(project, "--isolation", "function", "--control-port", "0") as served:
             websocket = f"{served.websocket}/api"
             connections = websocket.replace("ws://", "http://", 1)
             yield Deployed(

@@ -124,6 +124,17 @@ def test_a_copy_that_fails_to_import_leaves_nothing(copies: Copies, root: Path) 
     assert not [name for name in sys.modules if is_own(name)]
 
 
+def test_after_a_copy_that_fails_to_import_the_one_before_is_found(copies: Copies, root: Path) -> None:
+    before = copies.load("app")
+    (root / "app.py").write_text("from chalicelib import rules, lazy\n1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        copies.load("app")
+    assert importlib.import_module("app") is before
+    assert importlib.import_module("chalicelib.rules") is before.rules
+    assert "chalicelib.lazy" not in sys.modules
+    assert before.late().rules is before.rules
+
+
 def test_a_patch_of_a_builtin_reaches_a_copy_and_what_it_imports(
     copies: Copies, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

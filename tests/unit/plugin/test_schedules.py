@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from datetime import datetime, timezone
 
 from pytest_sessionplugin.gateway.values import Invoke
@@ -23,6 +24,27 @@ def test_a_function_runs_again_after_it_failed() -> None:
     assert first.function == second.function == "sweep"
     assert first.invocation_id != second.invocation_id
     assert first.event["time"] == "2026-01-02T03:04:05Z"
+
+
+def test_after_another_deployment_those_that_stay_run_what_is_new_and_those_that_went_do_not_run() -> None:
+    ran: queue.Queue[tuple[str, str]] = queue.Queue()
+
+    def old(invoke: Invoke) -> None:
+        ran.put(("old", invoke.function))
+
+    def new(invoke: Invoke) -> None:
+        ran.put(("new", invoke.function))
+
+    stays, comes, waits = Schedule("stays", 0.001), Schedule("comes", 0.001), Schedule("waits", 3600)
+    with Timer([stays, Schedule("goes", 0.001), waits], old, "eu-west-1") as timer:
+        assert {ran.get(timeout=10)[1] for _ in range(100)} == {"stays", "goes"}
+        (waiting,) = [thread for thread in threading.enumerate() if thread.name == "waits"]
+        timer.redeploy([stays, comes, waits], new)
+        seen = {ran.get(timeout=10) for _ in range(300)}
+        assert {name for age, name in seen if age == "new"} == {"stays", "comes"}
+        assert waiting.is_alive()  # and goes on counting
+        assert len([thread for thread in threading.enumerate() if thread.name == "waits"]) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name in ("stays", "goes", "comes", "waits")]
 
 
 def test_the_event_is_that_of_eventbridge() -> None:

@@ -9,12 +9,19 @@ message, and in the body of POST /do:
     ["hold", name]        goes on when somebody has said PUT /go/{name}
     ["return", value]     returns it as it is
     ["respond", {...}]    returns a Response of Chalice with these arguments
+    ["result", {...}]     returns this from an HTTP view, past Chalice
     ["raise", text]       raises RuntimeError
     ["unauthorized", text]  raises Chalice's UnauthorizedError
+    ["forbidden", text]   raises ForbiddenError, of which a middleware makes a Response
     ["exit"]              ends as sys.exit() ends a program
+    ["endpoint"]          the witness is told where @connections is called, and what the environment says of it
+    ["configure", domain, stage]  tells websocket_api where that is
+    ["apart", {...}, name, ...]   a step of the first three kinds, or "endpoint", with a WebsocketAPI of its own:
+                          `session`, whether it has one, and `configure`, domain and stage
+    ["rest"]              gives its event to the HTTP views; the witness is told what came of it
 
 The witness is a connection: `witness` beside `do`, for a message its own unless told otherwise, for a $disconnect the
-one of its $connect.
+one of its $connect. A handshake without a query may name it in the header X-Witness.
 """
 
 from __future__ import annotations
@@ -35,10 +42,12 @@ from chalice.app import (
     AuthResponse,
     Chalice,
     CORSConfig,
+    ForbiddenError,
     IAMAuthorizer,
     Request,
     Response,
     UnauthorizedError,
+    WebsocketAPI,
     WebsocketDisconnectedError,
     WebsocketEvent,
 )
@@ -50,6 +59,8 @@ app.api.binary_types.append("application/x-conformance")
 
 COPY = uuid.uuid4().hex  # each function has its own on AWS
 HOLD_SECONDS = 40.0
+ENDPOINT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+UNCAUGHT = "uncaught:"  # how a message begins whose handler does not mind that it is no JSON
 
 invocations = 0
 
@@ -61,40 +72,80 @@ def notes() -> Any:
 # --- orders
 
 
-def follow(steps: list[Any], connection: str | None, told: Callable[[Any], None]) -> Any:
+def follow(steps: list[Any], event: WebsocketEvent | None, told: Callable[[Any], None]) -> Any:
     """What the last step returns; None without one that returns."""
+    own = event.connection_id if event is not None else None
     for name, *arguments in steps:
-        if name in ("send", "info", "close"):
-            told({name: tried(name, *arguments, own=connection)})
+        if name in CALLS:
+            told({name: tried(app.websocket_api, name, *arguments, own=own)})
+        elif name == "apart":
+            told({name: tried(apart(**arguments[0]), *arguments[1:], own=own)})
+        elif name == "configure":
+            app.websocket_api.configure(*arguments)
+        elif name == "rest":
+            assert event is not None
+            told({name: app(event.to_dict(), event.context)})
         elif name == "hold":
             hold(arguments[0])
-        elif name == "return":
-            return arguments[0]
-        elif name == "respond":
-            return Response(**arguments[0])
-        elif name == "raise":
-            raise RuntimeError(arguments[0])
-        elif name == "unauthorized":
-            raise UnauthorizedError(arguments[0])
-        elif name == "exit":
-            sys.exit(1)
+        elif name in ENDINGS:
+            return ENDINGS[name](*arguments)
         else:
             raise ValueError(f"no such step: {name}")
     return None
 
 
-def tried(name: str, connection: str, *arguments: str, own: str | None) -> Any:
+class Result(Response):
+    """What a view returns past Chalice."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__("")
+        self.result = result
+
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
+        return self.result
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+CALLS = ("send", "info", "close", "endpoint")
+ENDINGS: dict[str, Callable[..., Any]] = {
+    "return": lambda value: value,
+    "respond": lambda arguments: Response(**arguments),
+    "result": Result,
+    "raise": lambda text: fail(RuntimeError(text)),
+    "unauthorized": lambda text: fail(UnauthorizedError(text)),
+    "forbidden": lambda text: fail(ForbiddenError(text)),
+    "exit": lambda: sys.exit(1),
+}
+
+
+def tried(api: WebsocketAPI, name: str, connection: str = "self", *arguments: str, own: str | None) -> Any:
     """What came of a call of @connections: its answer, or the error's name."""
     target = own if connection == "self" else connection
     try:
-        answer = getattr(app.websocket_api, name)(target, *arguments)
+        if name == "endpoint":
+            api._get_client()  # raises if there is none
+            return {"url": api._endpoint, "environment": os.environ.get(ENDPOINT)}
+        answer = getattr(api, name)(target, *arguments)
         return json.loads(json.dumps(answer, default=str)) if name == "info" else "ok"
-    except WebsocketDisconnectedError:
-        return "WebsocketDisconnectedError"
+    except WebsocketDisconnectedError as error:
+        return "WebsocketDisconnectedError" if error.connection_id == target else f"of {error.connection_id}"
     except ClientError as error:
         return error.response["Error"]["Code"]
     except ValueError as error:
         return f"ValueError: {error}"
+
+
+def apart(session: bool, configure: tuple[str, str] | None = None) -> WebsocketAPI:
+    """One that no other function or event has told anything."""
+    api = WebsocketAPI()
+    if session:
+        api.session = app.websocket_api.session
+    if configure is not None:
+        api.configure(*configure)
+    return api
 
 
 def hold(name: str) -> None:
@@ -114,25 +165,36 @@ def tell(witness: str | None, what: dict[str, Any]) -> None:
 # --- WebSocket
 
 
-def handle(kind: str, event: WebsocketEvent, witness: str | None, steps: list[Any]) -> Any:
+@app.middleware("websocket")
+def translate(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    try:
+        return get_response(event)
+    except ForbiddenError as error:
+        return Response(str(error), status_code=error.STATUS_CODE)
+
+
+def handle(kind: str, event: WebsocketEvent, witness: str | None, steps: list[Any], **more: Any) -> Any:
     global invocations
     invocations += 1
     report = {
         "told": kind,
         "event": event.to_dict(),
-        "body": event.body,
-        "function": app.lambda_context.function_name if hasattr(app, "lambda_context") else None,
+        "attributes": {name: value for name, value in vars(event).items() if not name.startswith("_")},
+        "function": getattr(event.context, "function_name", None),
         "copy": COPY,
         "invocations": invocations,
+        **more,
     }
     tell(witness, report)
-    return follow(steps, event.connection_id, lambda outcome: tell(witness, {"told": "outcome", **outcome}))
+    return follow(steps, event, lambda outcome: tell(witness, {"told": "outcome", **outcome}))
 
 
 @app.on_ws_connect()
 def connect(event: WebsocketEvent) -> Any:
-    query = event.to_dict().get("queryStringParameters") or {}
-    witness = query.get("witness")
+    whole = event.to_dict()
+    query = whole.get("queryStringParameters") or {}
+    headers = {name.lower(): value for name, value in whole["headers"].items()}
+    witness = query.get("witness", headers.get("x-witness"))
     if witness is not None:
         notes().put_item(Item={"name": f"witness of {event.connection_id}", "witness": witness})
     return handle("connect", event, witness, json.loads(query.get("do", "[]")))
@@ -141,12 +203,14 @@ def connect(event: WebsocketEvent) -> Any:
 @app.on_ws_message()
 def message(event: WebsocketEvent) -> Any:
     try:
-        said = event.json_body
-    except Exception:  # noqa: BLE001 - a client may say anything, and is told what arrived
-        said = {}
+        said: Any = event.json_body
+    except Exception:
+        if event.body.startswith(UNCAUGHT):
+            raise
+        said = {}  # a client may say anything, and is told what arrived
     orders = said if isinstance(said, dict) else {}
     witness = orders.get("witness", event.connection_id)
-    return handle("message", event, witness, orders.get("do", []))
+    return handle("message", event, witness, orders.get("do", []), json=said)
 
 
 @app.on_ws_disconnect()
@@ -167,7 +231,7 @@ def here() -> Request:
 
 def seen() -> dict[str, Any]:
     """The event of this request, as it came."""
-    return {"event": here().to_original_event(), "copy": COPY}
+    return {"event": here().to_original_event(), "copy": COPY, "function": app.lambda_context.function_name}
 
 
 ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -271,7 +335,7 @@ def judge(request: AuthRequest) -> Any:
         ExpressionAttributeValues={":one": 1},
     )
     order, _, rest = request.token.partition(" ")
-    context: Any = {"asked": uuid.uuid4().hex, "number": 1, "flag": True}
+    context: Any = {"asked": uuid.uuid4().hex, "number": 1, "flag": True, "type": request.auth_type}
     if order == "routes":
         return AuthResponse(routes=json.loads(rest), principal_id="alice", context=context)
     if order == "this":
@@ -282,6 +346,8 @@ def judge(request: AuthRequest) -> Any:
         return policy("Allow", "*", {"padding": "x" * int(rest.split()[0])})
     if order == "raise":
         raise RuntimeError(rest)
+    if order == "unauthorized":
+        raise UnauthorizedError(rest)
     if order == "return":
         return json.loads(rest)
     raise ValueError(f"no such order: {order}")
@@ -303,6 +369,11 @@ def cached(request: AuthRequest) -> Any:
 
 @app.authorizer(ttl_seconds=0)
 def uncached(request: AuthRequest) -> Any:
+    return judge(request)
+
+
+@app.authorizer(header="X-Token")
+def by_header(request: AuthRequest) -> Any:
     return judge(request)
 
 
@@ -330,4 +401,9 @@ def guarded_item(name: str) -> Any:
 
 @app.route("/always-asked", authorizer=uncached)
 def always_asked() -> Any:
+    return seen()
+
+
+@app.route("/guarded/by-header", authorizer=by_header)
+def guarded_by_header() -> Any:
     return seen()

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import credentials, errors, http
 from chalicelib.local import MemoryStore
 from chalicelib.model import KEEP, Draft, Page, Patch, Position, Session, Status
-from tests.unit.fakes import NOON, new_session
+from tests.unit.service.fakes import NOON, new_session
 
 
 def request(body: Any = None, query: dict[str, list[str]] | None = None, **headers: str) -> http.Request:

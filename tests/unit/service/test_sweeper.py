@@ -8,7 +8,7 @@ from chalicelib import sweeper
 from chalicelib.errors import Unavailable
 from chalicelib.local import MemoryStore
 from chalicelib.model import Draft, Outcome, Report, Status, Written
-from tests.unit.fakes import Clock, Deliveries, new_session, write
+from tests.unit.service.fakes import Clock, Deliveries, new_session, write
 
 MINUTE = Draft(expires_in=timedelta(seconds=60))
 

@@ -9,7 +9,7 @@ from chalice.app import ScheduledEventConfig, ScheduleExpression
 
 import app
 
-CONFIG = json.loads((Path(__file__).parents[2] / ".chalice" / "config.json").read_text())
+CONFIG = json.loads((Path(__file__).parents[3] / ".chalice" / "config.json").read_text())
 
 
 def test_no_function_outlives_what_api_gateway_waits() -> None:

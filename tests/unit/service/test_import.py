@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HEAVY = ("boto3", "botocore", "jwt", "cryptography", "urllib3", "pytest")
 
 IMPORT = f"""

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import errors, sessions
 from chalicelib.local import MemoryStore
 from chalicelib.model import Change, Draft, Once, Page, Patch, Principal, Report, Session, Status, Write, Written
-from tests.unit.fakes import ALICE, NOON, Deliveries, new_session, write
+from tests.unit.service.fakes import ALICE, NOON, Deliveries, new_session, write
 
 
 @pytest.fixture

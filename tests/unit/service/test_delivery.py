@@ -11,7 +11,7 @@ from chalicelib import delivery, errors
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.local import MemoryStore
 from chalicelib.model import Connection, Outcome, Recipient, Report
-from tests.unit.fakes import ENDPOINT, NOON, Clock, Management, connection
+from tests.unit.service.fakes import ENDPOINT, NOON, Clock, Management, connection
 
 FRAME = {"type": "message", "data": "é"}
 OLD = NOON - timedelta(minutes=1)

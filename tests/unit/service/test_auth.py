@@ -15,7 +15,7 @@ from chalicelib.auth import KeySet, OneKey, authenticate, keys_of
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.settings import Tokens
 from pytest_sessionplugin.tokens import Key
-from tests.unit.fakes import NOON
+from tests.unit.service.fakes import NOON
 
 SECRET = "s" * 32
 TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=SECRET)

@@ -7,7 +7,7 @@ import pytest
 from chalicelib import connections, errors, frames
 from chalicelib.local import MemoryStore
 from chalicelib.model import Change, Connection, Draft, Principal, Session, Status
-from tests.unit.fakes import ENDPOINT, NOON, Deliveries, connection, new_session, write
+from tests.unit.service.fakes import ENDPOINT, NOON, Deliveries, connection, new_session, write
 
 BOB = Principal("bob", NOON + timedelta(hours=1))
 

@@ -9,7 +9,7 @@ import pytest
 from chalicelib import errors, frames
 from chalicelib.local import MemoryStore
 from chalicelib.model import Session
-from tests.unit.fakes import ENDPOINT, NOON, connection, new_session, write
+from tests.unit.service.fakes import ENDPOINT, NOON, connection, new_session, write
 
 ORIGINS = frozenset({"https://app.example"})
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"

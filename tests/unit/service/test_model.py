@@ -10,7 +10,7 @@ from chalicelib import errors
 from chalicelib.local import MemoryStore
 from chalicelib.model import Draft, Session, Status, document, judge, merged
 from chalicelib.moments import from_rfc3339, rfc3339
-from tests.unit.fakes import NOON, connection, new_session, write
+from tests.unit.service.fakes import NOON, connection, new_session, write
 
 
 @pytest.fixture
