@@ -307,16 +307,7 @@ class Functions:
             region=self._region,
             account_id=self._account_id,
         )
-        return handler(_own(invoke.event), context)
-
-
-def _own(event: Any) -> Any:
-    """A handler's own copy of its event, which is JSON: a third of the time that copy.deepcopy takes."""
-    if isinstance(event, dict):
-        return {name: _own(value) for name, value in event.items()}
-    if isinstance(event, list):
-        return [_own(value) for value in event]
-    return event
+        return handler(invoke.event, context)
 
 
 def share(app: Chalice) -> None:
