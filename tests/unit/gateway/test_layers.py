@@ -13,6 +13,7 @@ FOLDER = ROOT / "pytest_sessionplugin" / "gateway"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PURE = {
     *("values", "api_keys", "authorizers", "codings", "cognito", "connection", "core", "handshake", "iam"),
+    *("invocations", "oldest", "rest_api", "websocket_api"),
     *("management", "plain_http", "policies", "replies", "rest", "results", "shapes", "signature", "stalled"),
 }
 ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
