@@ -120,7 +120,7 @@ def preflight(route: Route) -> Reply:
 def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
     """The HTTP answer to what became of the function."""
     if answer is Fault.LATE:
-        return failure(504, "Endpoint request timed out")
+        return failure(504, "Endpoint request timed out", "InternalServerErrorException")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
         reply = Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)
         return compressed(request, reply, api)

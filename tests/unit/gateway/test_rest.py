@@ -320,6 +320,7 @@ class TestAnswer:
         assert desk.tick(28.9) == []
         reply = only(desk.tick(0.1), Respond).reply
         assert (reply.status, body(reply)) == (504, {"message": "Endpoint request timed out"})
+        assert ("x-amzn-ErrorType", "InternalServerErrorException") in reply.headers
         assert desk.answer(invoke) == []
 
     @pytest.mark.parametrize("status", [204, 304])
