@@ -94,9 +94,12 @@ def as_text(value: Any) -> str | None:
     """Numbers and booleans as JSON writes them; None for what has no such form."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int, float)):
+        return None
+    try:
         return str(value)
-    return None
+    except ValueError:  # a number of thousands of digits
+        return None
 
 
 def is_sendable(name: str, value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,13 @@ class TestToken:
     @pytest.mark.parametrize(("path", "arn"), [("/", "GET/"), ("/rooms", "GET/rooms"), ("/a/b%20c", "GET/a/b%20c")])
     def test_names_the_method_with_its_path(self, path: str, arn: str) -> None:
         assert method_arn(API, "GET", path) == f"{BASE}/{arn}"
+
+    @pytest.mark.parametrize(
+        ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+    )
+    def test_names_the_partition_of_the_region(self, region: str, partition: str) -> None:
+        arn = method_arn(replace(API, region=region), "GET", "/")
+        assert arn.startswith(f"arn:{partition}:execute-api:{region}:")
 
     @pytest.mark.parametrize("token", [None, ""])
     def test_without_one_nobody_is_asked(self, desk: Desk, token: str | None) -> None:

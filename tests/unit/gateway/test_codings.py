@@ -66,9 +66,10 @@ class TestRequest:
             (GZIPPED[:-1], "gzip"),
             (GZIPPED[:-5] + b"\0" + GZIPPED[-4:], "gzip"),
             (GZIPPED + b"more", "gzip"),
+            (GZIPPED + GZIPPED, "gzip"),
             (zlib.compress(DEFLATED), "deflate, deflate"),
         ],
-        ids=range(10),
+        ids=range(11),
     )
     def test_in_no_coding_or_not_in_the_one_it_names_is_415(self, body: bytes, coding: str) -> None:
         assert only(Desk().receive(sent(body, coding)), Respond).reply.status == 415

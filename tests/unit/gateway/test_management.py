@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pytest_sessionplugin.gateway.replies import MISSING_TOKEN
 from pytest_sessionplugin.gateway.values import Frame, Manage, Send
 
-from .desk import Desk
+from .desk import API, Desk
 
 ID = "VNRUSeldSwMCIRQ="
 
@@ -98,6 +99,11 @@ def test_the_host_of_another_api_is_forbidden(desk: Desk, host: str) -> None:
 def test_the_host_is_compared_without_port_and_case(desk: Desk) -> None:
     host = "W3BS0CKET0.execute-api.us-east-1.amazonaws.com:443"
     assert desk.manage("GET", ID, host=host)[0].status == 200
+
+
+@pytest.mark.parametrize(("region", "domain"), [("cn-north-1", "amazonaws.com.cn"), ("eu-west-1", "amazonaws.com")])
+def test_the_host_is_that_of_the_region_as_chalice_calls_it(region: str, domain: str) -> None:
+    assert replace(API, region=region).host("abc") == f"abc.execute-api.{region}.{domain}"
 
 
 def test_another_stage_is_forbidden(desk: Desk) -> None:
