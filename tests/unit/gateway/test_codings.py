@@ -138,6 +138,9 @@ class TestAnswer:
         assert len(reply.body) < len(TEXT)
         assert decompressed(reply.body, coding) == TEXT
 
+    def test_has_no_time_in_it(self) -> None:
+        assert answer(OK, "gzip").body[4:8] == bytes(4)  # RFC 1952, 2.3
+
     @pytest.mark.parametrize(
         "accept", [None, "", "*", "br", "identity", "gzip;q=0", "gzip;q=0.1, identity", "gzip;q=x"]
     )

@@ -145,6 +145,18 @@ def test_whatever_is_changed_on_the_way_breaks_it(expires: int | None) -> None:
     assert judge(signed(secret="another")) == MISMATCH
 
 
+@pytest.mark.parametrize("place", [0, 31, 63])
+def test_each_digit_of_it_counts(place: int) -> None:
+    good = signed()
+    said = dict(good.headers)["Authorization"]
+    start, _, value = said.partition("Signature=")
+    other = value[:place] + ("0" if value[place] != "0" else "1") + value[place + 1 :]
+    for changed in (other, value[:place], f"{value}0"):
+        headers = tuple((name, f"{start}Signature={changed}" if text == said else text) for name, text in good.headers)
+        verdict = judge(replace(good, headers=headers))
+        assert verdict == MISMATCH or (not changed and isinstance(verdict, tuple))
+
+
 def test_a_mismatch_shows_what_should_have_been_signed() -> None:
     verdict = judge(signed("GET", f"/api/@connections/{ID}", secret="another"))
     assert isinstance(verdict, tuple)
@@ -180,6 +192,7 @@ def test_and_no_second_more(seconds: int, message: str) -> None:
 def test_a_presigned_url_is_good_for_as_long_as_it_says() -> None:
     request = signed("GET", expires=3600)
     assert judge(request, NOW + 3600) == GOOD
+    assert judge(signed("GET", expires=604_800), NOW + 604_800) == GOOD
     assert judge(request, NOW + 3601) == (
         403,
         "InvalidSignatureException",
