@@ -68,7 +68,7 @@ def read_result(result: Any) -> Answer:
 def _status(value: Any) -> int | None:
     if isinstance(value, str) and _STATUS.fullmatch(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599:
+    if isinstance(value, int) and 200 <= value <= 599:
         return value
     return None
 

@@ -130,6 +130,11 @@ class TestToken:
         assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized"})
         assert error_type(reply) == "UnauthorizedException"
 
+    def test_is_the_last_of_several_as_it_is_in_an_event(self, desk: Desk) -> None:
+        several = (("Authorization", "first"), ("authorization", "last"))
+        invoke = only(desk.receive(Request("r1", "GET", "/rooms", headers=several)), Invoke)
+        assert invoke.event["authorizationToken"] == "last"
+
     def test_stands_in_the_header_that_the_authorizer_names_in_any_spelling(self, desk: Desk) -> None:
         assert turned_away(desk, "GET", "/brief").status == 401
         assert ask(desk, path="/brief", header="x-kEY").event["authorizationToken"] == "t"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -277,6 +278,13 @@ class TestAnswer:
     @pytest.mark.parametrize("accept", ["image/png", "image/png;q=0.5, */*", "application/octet-stream"])
     def test_base64_is_decoded_if_the_client_accepts_a_binary_type_first(self, desk: Desk, accept: str) -> None:
         assert answered(desk, self.BINARY, headers=(("Accept", accept),)).body == self.PIXEL
+
+    def test_of_any_type_is_binary_where_all_are(self) -> None:
+        desk = Desk(replace(API, binary_types=frozenset({"*/*"})))
+        request = Request("r1", "GET", "/", headers=(("Accept", "text/html"),))
+        invoke = only(desk.receive(request), Invoke)
+        result = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
+        assert only(desk.answer(invoke, result), Respond).reply.body == b"\xff\x00"
 
     @pytest.mark.parametrize("accept", ["text/html, image/png", "*/*", ""])
     def test_base64_stays_base64_if_it_does_not(self, desk: Desk, accept: str) -> None:
