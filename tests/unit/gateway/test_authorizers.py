@@ -252,6 +252,12 @@ class TestAnswer:
             ("arn:aws:execute-api:*:*:r3stapi000/*/GET/rooms/7", 200),
             ("~/GET/rooms/?", 200),
             ("~/GET/rooms/??", 403),
+            ("~/GET/rooms/7?", 403),
+            ("~/*/GET/rooms/7", 403),
+            ("~/GET/rooms/7*7", 403),
+            ("~/GET/*o*o?s*/7", 200),
+            ("~/GET/*o*o*o*/7", 403),
+            ("~/*?T/*/?", 200),
             ("~/GET/rooms", 403),
             ("~/GET/rooms/", 403),
             ("~/POST/rooms/7", 403),
@@ -279,6 +285,9 @@ class TestAnswer:
     )
     def test_allows_what_its_action_names(self, desk: Desk, action: Any, status: int) -> None:
         assert verdict(desk, policy("*", Action=action)) == status
+
+    def test_with_many_wildcards_is_read_at_once_whatever_the_path(self, desk: Desk) -> None:
+        assert verdict(desk, policy("*:" * 20 + "x"), path="/rooms/" + ":" * 8000) == 403
 
     def test_is_read_up_to_8_kb(self, desk: Desk) -> None:
         answer = policy("*", context={"a": ""})
