@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.unit.sources import ROOT, imports
+from tests.unit.sources import ROOT, imports, tree
 
 GATEWAY = "pytest_sessionplugin.gateway."
 FOLDER = ROOT / "pytest_sessionplugin" / "gateway"
@@ -48,9 +48,9 @@ def test_the_pure_half_is_pure(module: str) -> None:
     assert siblings(module, late=True) <= PURE
     found = {one.name for one in imports(path)} - ALONE
     assert {name for name in found if not f"{name}.".startswith((GATEWAY, *(f"{each}." for each in WITHIN)))} == set()
-    tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    assert not {node.attr for node in tree if isinstance(node, ast.Attribute)} & CLOCKS
-    assert not {node.id for node in tree if isinstance(node, ast.Name)} & {"open", "input", "__import__"}
+    nodes = list(ast.walk(tree(path)))
+    assert not {node.attr for node in nodes if isinstance(node, ast.Attribute)} & CLOCKS
+    assert not {node.id for node in nodes if isinstance(node, ast.Name)} & {"open", "input", "__import__"}
 
 
 def test_what_needs_the_extra_is_loaded_only_when_it_is_used() -> None:
