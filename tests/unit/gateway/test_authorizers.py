@@ -255,6 +255,7 @@ class TestAnswer:
             ("~/GET/rooms/7?", 403),
             ("~/*/GET/rooms/7", 403),
             ("~/GET/rooms/7*7", 403),
+            ("~/GET/rooms/*7*7", 403),
             ("~/GET/*o*o?s*/7", 200),
             ("~/GET/*o*o*o*/7", 403),
             ("~/*?T/*/?", 200),

@@ -134,6 +134,15 @@ def test_no_function_sees_a_signature_nor_what_is_for_the_gateway_alone() -> Non
     assert headers["Authorization"] == "Bearer abc"
 
 
+def test_a_signature_is_for_the_region_of_the_api() -> None:
+    desk = Desk(replace(API, region="cn-north-1"))
+    desk.now = time.time()
+    request = Request("r1", "GET", "/iam", headers=tuple(signed("GET", "/iam", "AKID", "secret").items()))
+    _, error, message = refused(desk.receive(request))
+    assert error == "InvalidSignatureException"
+    assert "'us-east-1'" in message
+
+
 def test_a_preflight_is_not_signed() -> None:
     assert only(send("OPTIONS", "/iam"), Respond).reply.status == 200
 

@@ -60,7 +60,7 @@ class TestRoutes:
         assert match is not None
         assert (match.route.path, match.parameters) == (template, parameters)
 
-    @pytest.mark.parametrize("path", ["/room", "/rooms/7/8", "/rooms//", "//rooms", "/rooms//7", "*"])
+    @pytest.mark.parametrize("path", ["/room", "/rooms/7/8", "/rooms//", "//rooms", "/rooms//7", "*", "rooms", "x:80"])
     def test_do_not_match(self, path: str) -> None:
         assert Router(API).find(path) is None
 
