@@ -22,7 +22,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .core import NO_STATUS
-from .driver import PATIENCE, Driver, new_id
+from .driver import PATIENCE, Driver
+from .ids import new_id
 from .shapes import header
 from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
