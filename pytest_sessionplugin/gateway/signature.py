@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -29,6 +30,7 @@ SKEW = timedelta(minutes=5)
 LONGEST = 604_800  # seconds for which a presigned URL may be good
 
 _STAMP = "%Y%m%dT%H%M%SZ"
+_SECONDS = re.compile(r"[0-9]{1,6}")  # no more digits: Python refuses to read thousands of them
 _UNRESERVED = "-_.~"
 
 
@@ -96,7 +98,7 @@ def _read(request: Request) -> _Signature | None:
         pairs = {unquote(name): unquote(value) for name, value in _pairs(request.query)}
         given = {name.removeprefix("X-Amz-"): value for name, value in pairs.items() if name.startswith("X-Amz-")}
         expires = given.get("Expires", "")
-        if not (expires.isascii() and expires.isdecimal() and 0 < int(expires) <= LONGEST):
+        if not _SECONDS.fullmatch(expires) or not 0 < int(expires) <= LONGEST:
             raise _Incomplete(f"X-Amz-Expires must be a number of seconds from 1 to {LONGEST}.")
         return _signature(given, given.get("Date"), "The query string requires", "", int(expires))
     header = _first(request.headers, "authorization")
@@ -104,16 +106,16 @@ def _read(request: Request) -> _Signature | None:
         return None
     algorithm, _, rest = header.strip().partition(" ")
     given = {}
-    for part in (rest if algorithm == ALGORITHM else header).split(","):
+    for part in rest.split(",") if rest else ():
         name, equals, value = part.strip().partition("=")
         if not equals:
-            digest = base64.b64encode(hashlib.sha256(_bytes(header)).digest()).decode()
             raise _Incomplete(
                 "Invalid key=value pair (missing equal-sign) in Authorization header "
-                f"(hashed with SHA-256 and encoded with Base64): '{digest}'."
+                f"(hashed with SHA-256 and encoded with Base64): '{_digest(header)}'."
             )
         given[name] = value
-    return _signature(given, _date(request.headers), "Authorization header requires", header)
+    signature = _signature(given, _date(request.headers), "Authorization header requires", header)
+    return signature if algorithm == ALGORITHM else None
 
 
 def _signature(
@@ -124,7 +126,9 @@ def _signature(
     if not stamp:
         lacks.append(f"{requires} existence of either a 'X-Amz-Date' or a 'Date' header.")
     if lacks or not stamp:
-        raise _Incomplete(" ".join([*lacks, *([f"Authorization={header}"] if header else [])]))
+        if header:  # never as it came: it may be the password of something else
+            lacks.append(f"(Hashed with SHA-256 and encoded with Base64) Authorization={_digest(header)}")
+        raise _Incomplete(" ".join(lacks))
     access_key, _, scope = given["Credential"].partition("/")
     if scope.count("/") != 3 or not scope.endswith("/aws4_request"):
         raise _Incomplete(
@@ -152,9 +156,9 @@ def _date(headers: Headers) -> str | None:
         return None
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
+    except (ValueError, OverflowError):  # no date, or one of no calendar
         return date.strip()
-    return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
 
 
 def _moment(stamp: str) -> datetime:
@@ -194,13 +198,13 @@ def _wrong_time(signature: _Signature, now: float) -> str:
     moment = signature.moment
     here = datetime.fromtimestamp(now, timezone.utc)
     good_for = SKEW if signature.expires is None else timedelta(seconds=signature.expires)
-    if moment + good_for < here:
+    if here - moment > good_for:  # not moment + good_for, which may lie beyond the last year
         minutes = good_for.total_seconds() / 60
         return (
             f"Signature expired: {signature.stamp} is now earlier than {here - good_for:{_STAMP}} "
             f"({here:{_STAMP}} - {minutes:g} min.)"
         )
-    if moment - SKEW > here:
+    if moment - here > SKEW:
         return (
             f"Signature not yet current: {signature.stamp} is still later than {here + SKEW:{_STAMP}} "
             f"({here:{_STAMP}} + 5 min.)"
@@ -225,7 +229,7 @@ def _canonical(request: Request, signature: _Signature) -> str:
     return "\n".join(
         (
             request.method,
-            quote(_without_dots(request.path), safe="/~"),
+            quote(_without_dots(request.path), safe="/~", errors="replace"),
             _canonical_query(request.query),
             *lines,
             "",
@@ -241,7 +245,7 @@ def _canonical_query(query: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(text), safe=_UNRESERVED)
+    return quote(unquote_to_bytes(_bytes(text)), safe=_UNRESERVED)
 
 
 def _values(headers: Headers, name: str) -> str:
@@ -259,6 +263,10 @@ def _without_dots(path: str) -> str:
             kept.append(segment)
     slash = "/" if path.endswith("/") and kept else ""
     return "/" + "/".join(kept) + slash
+
+
+def _digest(header: str) -> str:
+    return base64.b64encode(hashlib.sha256(_bytes(header)).digest()).decode()
 
 
 def _sign(secret: str, scope: str, to_sign: str) -> bytes:
