@@ -5,7 +5,6 @@ It raises for nothing.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,7 +102,6 @@ def as_text(value: Any) -> str | None:
         return None
 
 
-@functools.lru_cache(maxsize=1024)  # most answers have the same few headers
 def is_sendable(name: str, value: str) -> bool:
     """Whether this header can stand on the wire: no control characters, and a name that is a token."""
     return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None
