@@ -13,7 +13,7 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
 from .remote import readable
-from .sockets import SocketLine
+from .socket_line import SocketLine
 from .transport import Ended
 from .values import Close, Closed, Frame, Send
 from .websocket_api import NO_STATUS

@@ -25,7 +25,7 @@ WITHIN = (
 CLOCKS. Whoever adds to it has looked."""
 ALONE = {"http", "email.utils.parsedate_to_datetime"}  # with http.client and email.utils.localtime beside them
 CLOCKS = {"now", "utcnow", "today"}  # of datetime; nothing else in the pure half may have these names
-ON_SOCKETS = {"http_line", "remote_line", "server", "sockets", "switchboard", "websocket_line"}
+ON_SOCKETS = {"http_line", "remote_line", "server", "socket_line", "sockets", "switchboard", "websocket_line"}
 
 
 def siblings(module: str, *, late: bool) -> set[str]:
