@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import BINARY, PING, PONG, TEXT, Client, Socket
+from tests.conformance.client import Client
+from tests.conformance.websocket import BINARY, PING, PONG, TEXT, Socket
 
 ID = "[A-Za-z0-9_-]{15}="
 

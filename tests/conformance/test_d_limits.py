@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.conformance.client import CLOSE, Client, Socket, new_name
+from tests.conformance.client import Client, new_name
+from tests.conformance.websocket import CLOSE, Socket
 
 FRAME = 32 * 1024
 MESSAGE = 128 * 1024

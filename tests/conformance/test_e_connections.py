@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conformance.client import Answer, Client
+from tests.conformance.client import Client
+from tests.conformance.websocket import Answer
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient

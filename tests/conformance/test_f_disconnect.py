@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import BINARY, Client, Socket, new_name
+from tests.conformance.client import Client, new_name
+from tests.conformance.websocket import BINARY, Socket
 
 
 def at_disconnect(client: Client, socket: Socket, *steps: Any) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import Answer, Client, Socket, new_name
+from tests.conformance.client import Client, new_name
+from tests.conformance.websocket import Answer, Socket
 
 BYTES = b"\xde\xad\xbe\xef"
 MISSING = "MissingAuthenticationTokenException"

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conformance.client import Client, Socket
+from tests.conformance.client import Client
+from tests.conformance.websocket import Socket
 
 NOBODY = "AAAAAAAAAAAAAAA="
 GONE = "WebsocketDisconnectedError"

@@ -15,9 +15,8 @@ from pytest_sessionplugin.gateway import server as server_module
 from pytest_sessionplugin.gateway.client import ConnectionClosed, Gateway, NotQuiet
 from pytest_sessionplugin.gateway.server import PortInUse, Server
 from pytest_sessionplugin.gateway.sockets import SocketLine, SocketTransport
+from tests.conformance.wire import Wire
 from tests.unit.gateway.app import API, App
-
-from .wire import Wire
 
 
 @pytest.fixture(autouse=True)

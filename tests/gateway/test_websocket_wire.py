@@ -15,11 +15,11 @@ import pytest
 from pytest_sessionplugin.gateway import http_line, websocket_line
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.values import Frame, Invoke
+from tests.conformance.wire import Wire, frame
 from tests.unit.gateway.app import API, App
 from tests.unit.gateway.contract import in_parallel
 
 from .leftovers import nothing_is_left
-from .wire import Wire, frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 OTHER_KEY = base64.b64encode(b"y" * 16).decode()
