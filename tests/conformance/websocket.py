@@ -26,6 +26,11 @@ class Answer:
         return json.loads(self.body)
 
 
+def lowered(headers: dict[str, Any]) -> dict[str, Any]:
+    """Headers of an event by name, where their spelling is not what a test is about."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
 class Socket:
     """A client's end of a WebSocket; until its answer is asked for, one that waits for it."""
 
