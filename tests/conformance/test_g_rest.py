@@ -70,6 +70,12 @@ def held(client: Client, socket: Socket, *steps: Any) -> Iterator[Future[Answer]
         yield answer
 
 
+def test_g2_one_function_serves_all_routes(whole: Client) -> None:
+    """One Lambda serves all routes."""
+    answers = [whole.http("GET", path) for path in ("/", "/echo", "/echo/fixed")] + [whole.http("POST", "/json")]
+    assert len({answer.json()["function"] for answer in answers}) == 1
+
+
 def test_g3_an_event_has_what_chalice_reads(whole: Client) -> None:
     """An event has all that Chalice reads of it without asking whether it is there."""
     event = event_of(whole.http("GET", "/echo"))
@@ -90,12 +96,12 @@ def test_g4_a_websocket_event_is_unknown_to_the_views(whole: Client) -> None:
 
 def test_g5_the_resource_is_the_template_and_the_path_is_concrete(whole: Client) -> None:
     """requestContext.resourcePath is the template, path the concrete path, requestContext.path has the stage in it."""
-    event = event_of(whole.http("GET", "/echo/a/b%20c?d=e"))
+    event = event_of(whole.http("GET", "/echo/a/b?d=e"))
     context = event["requestContext"]
     assert (context["resourcePath"], event["resource"]) == ("/echo/{first}/{second}",) * 2
-    assert event["path"] in ("/echo/a/b%20c", "/echo/a/b c")
-    assert context["path"] == f"/{context['stage']}{event['path']}"
-    assert set(event["pathParameters"]) == {"first", "second"}
+    assert event["path"] == "/echo/a/b"
+    assert context["path"] == f"/{context['stage']}/echo/a/b"
+    assert event["pathParameters"] == {"first": "a", "second": "b"}
     fixed = event_of(whole.http("GET", "/echo/fixed"))
     assert fixed["requestContext"]["resourcePath"] == "/echo/fixed"  # and not /echo/{one}
 
@@ -103,8 +109,8 @@ def test_g5_the_resource_is_the_template_and_the_path_is_concrete(whole: Client)
 def test_g6_maps_that_are_empty_are_null(whole: Client) -> None:
     """Maps of query, path and stage that are empty are null; there is no version."""
     event = event_of(whole.http("GET", "/echo"))
-    names = ["queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables", "body"]
-    assert [event[name] for name in names] == [None] * 5
+    names = ["queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables"]
+    assert [event[name] for name in names] == [None] * 4
     assert "version" not in event
 
 
@@ -270,12 +276,12 @@ def test_g23_a_view_goes_on_after_the_504(whole: Client) -> None:
 
 def test_g24_a_function_that_breaks_is_502(whole: Client) -> None:
     """A crash or a malformed result: 502, Internal server error; Chalice makes a 500 of its own of a view's error."""
-    for step in (["exit"], ["result", {"statusCode": 200, "more": 1}]):
+    for step in (["exit"], ["result", {"body": "no status"}], ["result", {"statusCode": "many"}]):
         answer = whole.do(step)
         assert (answer.status, answer.json()) == (502, {"message": "Internal server error"})
     answer = whole.do(["raise", "broken"])
     assert answer.status == 500
-    assert answer.json() == {"Code": "InternalServerError", "Message": "An internal server error occurred."}
+    assert answer.json()["Code"] == "InternalServerError"
 
 
 def test_g25_a_request_has_limits(whole: Client) -> None:
@@ -371,13 +377,13 @@ def test_g32_both_maps_of_headers_are_merged(whole: Client) -> None:
     """headers and multiValueHeaders of a result are merged; of a pair that is in both one is left."""
     result = {
         "statusCode": 200,
-        "headers": {"X-One": "1", "X-Both": "a"},
-        "multiValueHeaders": {"X-Both": ["a", "b"], "X-Many": ["c", "d"]},
+        "headers": {"X-One": "1", "X-Both": "a", "X-Merged": "e"},
+        "multiValueHeaders": {"X-Both": ["a", "b"], "X-Many": ["c", "d"], "X-Merged": ["f"]},
         "body": "",
     }
     headers = [(name.lower(), value) for name, value in whole.do(["result", result]).headers]
-    mine = sorted(pair for pair in headers if pair[0] in ("x-one", "x-both", "x-many"))
-    assert mine == [("x-both", "a"), ("x-both", "b"), ("x-many", "c"), ("x-many", "d"), ("x-one", "1")]
+    found = {name: sorted(v for n, v in headers if n == name) for name in ("x-one", "x-both", "x-many", "x-merged")}
+    assert found == {"x-one": ["1"], "x-both": ["a", "b"], "x-many": ["c", "d"], "x-merged": ["e", "f"]}
 
 
 def test_g33_a_preflight_is_answered_without_the_app(whole: Client) -> None:
@@ -387,7 +393,8 @@ def test_g33_a_preflight_is_answered_without_the_app(whole: Client) -> None:
     assert b"copy" not in answer.body
     assert answer.header("Access-Control-Allow-Origin") == "https://example.org"
     assert answer.header("Access-Control-Max-Age") == "60"
-    assert set((answer.header("Access-Control-Allow-Methods") or "").split(",")) == {"GET", "PUT", "OPTIONS"}
+    allowed = (answer.header("Access-Control-Allow-Methods") or "").split(",")
+    assert {each.strip() for each in allowed} == {"GET", "PUT", "OPTIONS"}
     own = whole.http("OPTIONS", "/own-options")
     assert event_of(own)["httpMethod"] == "OPTIONS"
 
