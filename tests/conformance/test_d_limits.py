@@ -46,13 +46,16 @@ def test_d2_a_message_of_more_than_128_kb_closes_with_1009(whole: Client) -> Non
 
 def test_d3_ten_minutes_without_data_in_either_direction_close_with_1001(whole: Client) -> None:
     """The idle time-out is 10 minutes, counts data in either direction, and closes with 1001."""
-    socket, _ = whole.watched()
-    for _ in range(3):
+    socket, witness = whole.watched()
+    for data in ("out", "in", "out", "in"):
         whole.advance(9.5 * 60)
-        whole.connections().post_to_connection(ConnectionId=socket.id, Data=b"still here")
-        assert socket.read() == "still here"
-    whole.advance(9.5 * 60)
-    assert socket.works()
+        assert witness.works()
+        if data == "out":
+            whole.connections().post_to_connection(ConnectionId=socket.id, Data=b"still here")
+            assert socket.read() == "still here"
+        else:
+            socket.say(witness=witness.id)  # nothing is sent to it
+            witness.report("message")
     whole.settle()
     whole.advance(10 * 60)
     assert socket.closed() == 1001
@@ -78,7 +81,9 @@ def test_d5_the_integration_time_out_is_29_seconds(whole: Client) -> None:
         whole.advance(27, grace=0)
         assert socket.works()  # nothing came before
         whole.advance(2, grace=0)
-        assert "told" not in json.loads(socket.read())  # which frame it is, is C9
+        socket.say()
+        assert "told" not in json.loads(socket.read())  # it was there at once; which frame it is, is C9
+        socket.report("message")
 
 
 def test_d9_a_post_may_have_131072_bytes(whole: Client) -> None:

@@ -61,7 +61,9 @@ def test_f4_a_refused_connection_has_no_disconnect(whole: Client) -> None:
     socket = whole.handshake(["return", {"statusCode": 403}], query=f"witness={witness.quoted_id}")
     witness.report("connect")
     assert socket.status >= 400
-    assert witness.works()  # the next thing it hears is its own
+    whole.connect(query=f"witness={witness.quoted_id}").close()
+    of = witness.report("connect")["event"]["requestContext"]["connectionId"]
+    assert witness.report("disconnect")["event"]["requestContext"]["connectionId"] == of  # the first that it hears of
 
 
 def test_f5_a_close_without_a_code_is_1005(whole: Client) -> None:

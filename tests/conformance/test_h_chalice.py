@@ -272,4 +272,5 @@ def test_h27_a_warm_function_keeps_its_globals(whole: Client) -> None:
         counts.append((report["copy"], report["invocations"]))
         assert socket.read() == "hello"
     (copy, first), (same, second) = counts
-    assert (same, second) == (copy, first + 1)
+    assert same == copy
+    assert second > first
