@@ -15,7 +15,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.conformance.adapters import Deployed
-from tests.conformance.websocket import Answer, Socket
+from tests.conformance.answer import Answer
+from tests.conformance.websocket import Socket
 from tests.conformance.wire import Wire
 
 if TYPE_CHECKING:

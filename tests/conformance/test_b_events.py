@@ -14,23 +14,21 @@ from tests.conformance.websocket import lowered
 ID = re.compile(r"[A-Za-z0-9_-]{15}=")
 HEADERS = ("headers", "multiValueHeaders")
 QUERY = ("queryStringParameters", "multiValueQueryStringParameters")
-# What other facts than B1 speak of: B3, B10, B11, B16, B18 and section F.
+# Keys whose presence is another fact: B10, B11, B15, B18, and in the context B2 to B8, B16 and section F.
 ELSEWHERE = {"body", "stageVariables", *HEADERS, *QUERY}
-CONTEXT_ELSEWHERE = {"messageId", "authorizer", "disconnectStatusCode", "disconnectReason"}
-CONTEXT = {
-    "routeKey",
-    "eventType",
-    "extendedRequestId",
-    "requestTime",
-    "messageDirection",
-    "stage",
+CONTEXT = {"routeKey", "eventType", "stage", "apiId", "connectionId", "domainName"}
+CONTEXT_ELSEWHERE = {
+    "authorizer",
     "connectedAt",
-    "requestTimeEpoch",
+    "disconnectReason",
+    "disconnectStatusCode",
+    "extendedRequestId",
     "identity",
+    "messageDirection",
+    "messageId",
     "requestId",
-    "domainName",
-    "connectionId",
-    "apiId",
+    "requestTime",
+    "requestTimeEpoch",
 }
 
 

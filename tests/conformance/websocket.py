@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from tests.conformance.answer import Answer
 from tests.conformance.wire import Wire
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
-
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 def lowered(headers: dict[str, Any]) -> dict[str, Any]:
