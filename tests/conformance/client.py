@@ -22,6 +22,9 @@ from tests.conformance.wire import Wire
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
+GONE = ("WebsocketDisconnectedError", "410")
+"""What an app is told of a 410: that SDKs can tell it by its name is E9."""
+
 _names = itertools.count(1)
 
 

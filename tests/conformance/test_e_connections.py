@@ -22,8 +22,8 @@ def url(client: Client, connection: str, at: str = "@") -> str:
 
 def flood(client: ApiGatewayManagementApiClient, connection: str) -> None:
     """50 MB, unless a post is refused."""
-    for _ in range(400):
-        client.post_to_connection(ConnectionId=connection, Data=b"x" * 131_072)
+    for _ in range(500):
+        client.post_to_connection(ConnectionId=connection, Data=b"x" * 100_000)
 
 
 def at_second(text: str) -> datetime:
