@@ -90,8 +90,8 @@ class Wire:
         lines = [
             f"GET {target} HTTP/1.1",
             f"Host: {host}",
-            "Connection: keep-alive, Upgrade",
-            "Upgrade: WebSocket",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
             "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {key}",
             *more,
