@@ -35,7 +35,7 @@ def test_c1_an_action_that_no_route_has_goes_to_default(whole: Client, action: A
     assert socket.report("message")["event"]["requestContext"]["routeKey"] == "$default"
 
 
-@pytest.mark.parametrize("text", ["plain", "{", "grüße ☃ 𝄞", "a\r\n\tb", "[", "{'action': 'join'}"])
+@pytest.mark.parametrize("text", ["plain", "{", "grüße ☃ 𝄞", "a\r\n\tb", " padded\n", "[", "{'action': 'join'}"])
 def test_c4_text_that_is_no_json_goes_to_default(whole: Client, text: str) -> None:
     """Text that is no JSON goes to $default, as it is."""
     socket = whole.connect()
