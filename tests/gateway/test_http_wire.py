@@ -12,10 +12,10 @@ import pytest
 
 from pytest_sessionplugin.gateway import http_line
 from pytest_sessionplugin.gateway.client import Gateway
+from tests.conformance.wire import Wire
 from tests.unit.gateway.app import App
 
 from .leftovers import lines, nothing_is_left
-from .wire import Wire
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
