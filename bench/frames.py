@@ -1,7 +1,7 @@
-"""Frames a second, and the time of one, through a handler that sends each back: `sessionplugin serve`, and a rival.
+"""Frames a second, and the time of one, through a handler that sends each back: `sessionplugin serve` and MiniStack.
 
-The rival is whatever a URL names: a WebSocket of the same app (`bench/echo`), deployed onto something else on this
-machine before. SESSIONPLUGIN_BENCH_RIVAL="its name=ws://127.0.0.1:…/…" tells of it; without one, ours stand alone.
+MiniStack runs the same app (`bench/echo`), deployed as the conformance suite does it, where it is installed; else ours
+stand alone. It needs `make .venv-ministack/.ready`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import os
 import socket
 import statistics
+import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,26 +19,30 @@ from urllib.parse import urlsplit
 from bench import callers
 from bench.callers import Rate
 from bench.figures import Figure, each_in_turns
+from tests.conformance.adapters.ministack import MiniStack
+from tests.conformance.adapters.ministack.process import PYTHON
 from tests.serving import sessionplugin_serve
 
 ECHO = Path(__file__).parent / "echo"
-RIVAL = "SESSIONPLUGIN_BENCH_RIVAL"
 SECONDS = 2.0
 RUNS = 5
 TEXT = b"hello"
 
 
 def measure() -> Figure:
-    name, _, rival = os.environ.get(RIVAL, "").partition("=")
-    with sessionplugin_serve(ECHO) as served:
-        urls = [served.websocket, *([rival] if rival else [])]
+    with ExitStack() as stack:
+        urls = [stack.enter_context(sessionplugin_serve(ECHO)).websocket]
+        if PYTHON.is_file():
+            urls.append(stack.enter_context(MiniStack().deploy(ECHO)).websocket)
+        else:
+            print("bench: for MiniStack beside it, make .venv-ministack/.ready", file=sys.stderr)
         for url in urls:
             echoes(url, 0.5)
         ours, *theirs = map(_median, each_in_turns(RUNS, *(partial(echoes, url, SECONDS) for url in urls)))
     return Figure(
         f"frames and their echoes, on sockets, {callers.CLIENTS} clients",
         _shown(ours),
-        f"{name} {_shown(theirs[0])}" if theirs else "-",
+        f"MiniStack {_shown(theirs[0])}" if theirs else "-",
         "as many" if theirs else "-",
         not theirs or ours.per_second >= theirs[0].per_second,
     )

@@ -81,6 +81,7 @@ class _Desk:
             ("POST", "/faults"): self._arm,
             ("DELETE", "/faults"): self._end,
             ("POST", "/settle"): self._settle,
+            ("GET", "/state"): self._state,
         }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
@@ -106,6 +107,7 @@ class _Desk:
             "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
             "DELETE /faults": "all is well again",
             "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
+            "GET /state": "how much of each kind is open and runs",
             "faults": [f"{name}{words(name)}" for name in NAMES],
         }
 
@@ -136,6 +138,9 @@ class _Desk:
         _nothing_else(asked, "seconds")
         self._steering.settle(seconds)
         return 200, {"now": self._now}
+
+    def _state(self, _: dict[str, Any]) -> Answer:
+        return 200, {"now": self._now, **self._steering.state()}
 
     @property
     def _now(self) -> str:

@@ -6,6 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,10 @@ class Steering:
         _check_wait(seconds)
         self._server.hear()
         self._server.quiet(seconds)
+
+    def state(self) -> dict[str, int]:
+        """How much of each kind is open and runs, by its name in gateway/census.py."""
+        return asdict(self._server.census())
 
     def arm(self, name: str, arguments: Sequence[Any], more: Mapping[str, Any]) -> str:
         """Brings about a fault of `aws_faults`, by its name; the answer says which."""

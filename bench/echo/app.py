@@ -10,6 +10,11 @@ app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 
 
+@app.on_ws_connect()
+def connect(event: WebsocketEvent) -> None:
+    """MiniStack would run `message` without it."""
+
+
 @app.on_ws_message()
 def message(event: WebsocketEvent) -> None:
     app.websocket_api.send(event.connection_id, event.body)

@@ -1,7 +1,11 @@
 """`python -m bench.soak --minutes 10 --seed N`: clients of every kind against a server, then what they left in it.
 
-Fails if a client saw what it should not have, if anything of them is left in the server, or if its log tells of an
-error. Ctrl-C ends it without a verdict.
+Fails if a client saw what it should not have, if anything of them is left in the server, if its memory has grown, or
+if its log tells of an error. Ctrl-C ends it without a verdict.
+
+Memory is weighed twice, after the warm-up and at the end, each time with nobody there and the sessions purged, which
+the service keeps for days: nothing that may grow with what was done is left then. What the second weighing has more
+than the first is kept by somebody.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from random import Random
 from bench.figures import progress
 from bench.soak.actions import ACTIONS
 from bench.soak.place import Place
-from bench.soak.subject import Look, Subject, subject
+from bench.soak.subject import Look, Subject, Weight, subject
 from pytest_sessionplugin.project import Project
 from pytest_sessionplugin.serve import tokens_of
 from tests.serving import ROOT
@@ -28,6 +32,8 @@ WARM_UP = 0.2  # of the time: what it has made by then it may keep, threads and 
 QUIET = 90.0  # seconds that it may take until nothing of the clients is left
 PAUSE = 1.0
 INTERRUPTED = 130
+MORE_BLOCKS = 10_000  # than after the warm-up: for caches and threads; less than one for each thing that is done
+MORE_RESIDENT = 1.25  # times as many bytes: what is free again is seldom given back to the system
 SHOWN = 20  # of what went wrong
 SUSPICIOUS = re.compile(r"Traceback|Exception|Error\b|ERROR|WARNING|Warning|failed:|never (retrieved|awaited)")
 
@@ -51,7 +57,7 @@ def main() -> int:
         return INTERRUPTED
 
 
-async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: float) -> Look:
+async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: float) -> tuple[Look, Weight]:
     """What is there when clients have come for so many seconds, and all are gone."""
     place.sessions = [await place.new_session() for _ in range(SESSIONS)]
     began = time.monotonic()
@@ -59,12 +65,16 @@ async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: f
         asyncio.create_task(client(place, Random(f"{seed} {number}"), began + seconds))  # noqa: S311  no secret
         for number in range(CLIENTS)
     ]
-    while not all(each.done() for each in clients):
-        await asyncio.wait(clients, timeout=1.0)
-        progress(
-            f"{what}: {time.monotonic() - began:.0f} of {seconds:.0f} s, {place.done.total()} done, "
-            f"{len(place.wrong)} wrong, {server.resident() / 1e6:.0f} MB"
-        )
+    try:
+        while not all(each.done() for each in clients):
+            await asyncio.wait(clients, timeout=1.0)
+            progress(
+                f"{what}: {time.monotonic() - began:.0f} of {seconds:.0f} s, {place.done.total()} done, "
+                f"{len(place.wrong)} wrong, {server.resident() / 1e6:.0f} MB"
+            )
+    except asyncio.CancelledError:  # Ctrl-C
+        place.cut()
+        raise
     for session_id in place.sessions:
         await place.end(session_id)
     progress(f"{what}: waits until nothing is left")
@@ -74,8 +84,10 @@ async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: f
         for session_id in list(place.ended) if look.inside["rows"] else ():
             await place.end(session_id)
     place.ended.clear()
+    progress(f"{what}: weighs what is kept")
+    weight = server.weigh()
     progress("")
-    return look
+    return look, weight
 
 
 async def client(place: Place, random: Random, until: float) -> None:
@@ -89,28 +101,45 @@ async def client(place: Place, random: Random, until: float) -> None:
         place.done[name] += 1
 
 
-def judge(place: Place, first: Look, last: Look, log: str) -> int:
+def judge(place: Place, first: tuple[Look, Weight], last: tuple[Look, Weight], log: str) -> int:
+    (look, weight), (last_look, last_weight) = first, last
     problems = place.wrong[:SHOWN]
     if len(place.wrong) > SHOWN:
         problems.append(f"and {len(place.wrong) - SHOWN} more that clients saw")
-    problems += [f"{name}: {count} left when all clients were gone" for name, count in last.left.items()]
+    problems += [f"{name}: {count} left when all clients were gone" for name, count in last_look.left.items()]
     problems += [
         f"{name}: {now} at the end, {then} after the warm-up"
-        for name, then, now in (("files", first.files, last.files), ("threads", first.threads, last.threads))
+        for name, then, now in (
+            ("files", look.files, last_look.files),
+            ("threads", look.threads, last_look.threads),
+        )
         if now > then
     ]
+    problems += grown(weight, last_weight)
     told = [line for line in log.splitlines() if SUSPICIOUS.search(line)]
     problems += [f"the server's log: {line}" for line in told[:SHOWN]]
     print(", ".join(f"{count} {name}" for name, count in place.done.most_common()))
-    for when, look in (("after the warm-up", first), ("at the end", last)):
+    for when, (there, kept) in (("after the warm-up", first), ("at the end", last)):
         print(
-            f"{when}: {look.resident / 1e6:.0f} MB, {look.files} files, {look.threads} threads, "
-            f"and {look.inside['workers']} of handlers"
+            f"{when}: {there.files} files, {there.threads} threads, and {there.inside['workers']} of handlers; "
+            f"{kept.resident / 1e6:.0f} MB, {kept.blocks} blocks, "
+            f"without {kept.purged} sessions of {kept.purged_blocks}"
         )
     for problem in problems:
         print(f"- {problem}")
     print("soak: nothing wrong, and nothing left" if not problems else f"soak: {len(problems)} problems")
     return 1 if problems else 0
+
+
+def grown(first: Weight, last: Weight) -> list[str]:
+    problems = []
+    if last.blocks > first.blocks + MORE_BLOCKS:
+        problems.append(f"memory: {last.blocks} blocks are kept at the end, {first.blocks} after the warm-up")
+    if last.resident > first.resident * MORE_RESIDENT:
+        problems.append(
+            f"memory: {last.resident / 1e6:.0f} MB at the end, {first.resident / 1e6:.0f} after the warm-up"
+        )
+    return problems
 
 
 if __name__ == "__main__":

@@ -255,7 +255,8 @@ async def _listen(member: ClientConnection) -> None:
 
 
 def _drop(member: ClientConnection, random: Random) -> None:
-    if random.random() < 0.5:
+    by_reset = random.random() < 0.5
+    if by_reset and not member.transport.is_closing():  # the server was first, and the socket may be closed
         linger = struct.pack("ii", 1, 0)  # what is closed so is reset
         member.transport.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, linger)
     member.transport.abort()

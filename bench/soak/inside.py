@@ -1,10 +1,11 @@
 """What `sessionplugin serve` runs, in this process, which says besides what is open in it.
 
-For each line of its input it prints one of JSON; it ends with its input.
+For each line of its input, `look` or `weigh`, it prints one of JSON; it ends with its input.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -20,8 +21,11 @@ def main() -> None:
     out, sys.stdout = sys.stdout, sys.stderr
     with served(Project(ROOT, "dev", ROOT), "127.0.0.1", 0, 0) as up:
         say(out, {"http": up.http, "websocket": up.websocket})
-        for _ in sys.stdin:
-            say(out, {**asdict(up.server.census()), "rows": rows()})
+        for asked in sys.stdin:
+            if asked.strip() == "weigh":
+                say(out, weigh())
+            else:
+                say(out, {**asdict(up.server.census()), "rows": rows()})
 
 
 def rows() -> int:
@@ -31,6 +35,35 @@ def rows() -> int:
     pages = boto3.client("dynamodb").get_paginator("scan")
     found = pages.paginate(TableName=os.environ["CONNECTIONS_TABLE"], Select="COUNT")
     return sum(page["Count"] for page in found)
+
+
+def weigh() -> dict[str, object]:
+    """What the process keeps of memory when the sessions, which have all ended, are purged as their TTL would in days.
+
+    Tokens of transactions are kept for ten minutes, but no client of a soak sends an Idempotency-Key, which is what
+    the service makes transactions of.
+    """
+    gc.collect()
+    before = sys.getallocatedblocks()
+    purged = purge()
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    return {"blocks": blocks, "purged": purged, "purged_blocks": before - blocks}
+
+
+def purge() -> int:
+    """How many sessions there were."""
+    import boto3
+
+    table = boto3.resource("dynamodb").Table(os.environ["SESSIONS_TABLE"])
+    names = [each["AttributeName"] for each in table.key_schema]
+    purged = 0
+    while found := table.scan()["Items"]:
+        with table.batch_writer() as batch:
+            for item in found:
+                batch.delete_item(Key={name: item[name] for name in names})
+        purged += len(found)
+    return purged
 
 
 def say(out: TextIO, what: dict[str, object]) -> None:

@@ -22,12 +22,21 @@ class Look:
     inside: dict[str, int]  # the server's census, and the rows of its table of connections
     files: int  # that the process has open
     threads: int  # without those of the handlers, which are kept
-    resident: int  # bytes
 
     @property
     def left(self) -> dict[str, int]:
         """What clients have left behind, by its name in the census."""
         return {name: count for name, count in self.inside.items() if count and name != "workers"}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What the process kept of memory when all that may be there was gone."""
+
+    resident: int  # bytes
+    blocks: int  # of Python's allocator, each an object or what one of its own holds
+    purged: int  # sessions that the service had kept, and that were purged for the weighing
+    purged_blocks: int  # what those were
 
 
 class Subject:
@@ -37,17 +46,18 @@ class Subject:
         self.http, self.websocket = str(said["http"]), str(said["websocket"])
 
     def look(self) -> Look:
-        assert self._process.stdin is not None
-        self._process.stdin.write("look\n")
-        self._process.stdin.flush()
-        inside = {name: int(str(count)) for name, count in self._hear().items()}
+        inside = self._ask("look")
         folder = Path(f"/proc/{self._process.pid}")
         return Look(
             inside,
             files=len(list((folder / "fd").iterdir())),
             threads=len(list((folder / "task").iterdir())) - inside["workers"],
-            resident=self.resident(),
         )
+
+    def weigh(self) -> Weight:
+        """To be done when nothing is left: it purges every session."""
+        told = self._ask("weigh")
+        return Weight(self.resident(), **told)
 
     def resident(self) -> int:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
@@ -57,6 +67,12 @@ class Subject:
         """All that it has written to stderr."""
         self._log.seek(0)
         return self._log.read()
+
+    def _ask(self, what: str) -> dict[str, int]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        return {name: int(str(count)) for name, count in self._hear().items()}
 
     def _hear(self) -> dict[str, object]:
         assert self._process.stdout is not None

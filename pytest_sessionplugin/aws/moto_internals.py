@@ -30,6 +30,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.door import Door, NotEmulated
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.moto_kept import nothing_kept
 from pytest_sessionplugin.aws.moto_partitions import queries_by_partition
 from pytest_sessionplugin.aws.moto_rows import TimedRows
 from pytest_sessionplugin.aws.moto_sources import MotoSources
@@ -99,7 +100,7 @@ class Emulated:
         faults = Faults() if faults is None else faults
         faults.emulator = self
         door = Door(self._emulate, calls, faults, OUTLIVED, let_through)
-        with _aside(), self._default_session(), queries_by_partition(), door.open():
+        with _aside(), self._default_session(), queries_by_partition(), nothing_kept(), door.open():
             if self._pristine is None:
                 self._set_up()
                 self._pristine = _copied(_contents())

@@ -45,7 +45,8 @@ def of(api: Api) -> frozenset[Authorizer]:
 
 def method_arn(api: Api, method: str, path: str) -> str:
     """`path` is that of the request, without the stage. The root is `…/GET/` (aws/chalice#1552)."""
-    return f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.rest_api_id}/{api.stage}/{method}{path}"
+    place = f"{api.region}:{api.account_id}:{api.rest_api_id}"
+    return f"arn:{api.partition}:execute-api:{place}/{api.stage}/{method}{path}"
 
 
 def claimed(route: Route, method: str, claims: Claims) -> Grant:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
-from .driver import NotQuiet, new_id
+from .driver import NotQuiet
 from .http_client import HttpClient, Params, target, with_defaults
+from .ids import new_id
 from .inprocess import InProcess
 from .responses import HeaderMap, Response
 from .stalled import Held

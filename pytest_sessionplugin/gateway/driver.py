@@ -9,15 +9,14 @@ the lock is released, to see to what was queued.
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .core import GatewayCore
+from .ids import new_id
 from .stalled import Held, Stalled
 from .values import (
     Api,
@@ -60,9 +59,21 @@ class NotQuiet(Exception):
         self.running, self.seconds = running, seconds
 
 
-def new_id() -> str:
-    """An id in the form of API Gateway: 15 URL-safe base64 characters and '='."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
+_What = TypeVar("_What", bound="Input | Effect")
+
+
+def _kept(what: _What) -> _What:
+    """What is observed, as it is now: a function may do to its event what it likes."""
+    return replace(what, event=_copied(what.event)) if isinstance(what, Invoke) else what
+
+
+def _copied(value: Any) -> Any:
+    """A copy of JSON: a third of the time that copy.deepcopy takes."""
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    return value
 
 
 def _yes() -> bool:
@@ -291,13 +302,13 @@ class Driver:
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
         now = self._clock()
         if self._observe is not None:
-            self._observe(Observed(now, what, error=error))
+            self._observe(Observed(now, _kept(what), error=error))
         return now
 
     def _drain(self, now: float) -> None:
         for effect in self._core.effects():
             if self._observe is not None:
-                self._observe(Observed(now, effect))
+                self._observe(Observed(now, _kept(effect)))
             if isinstance(effect, Invoke):
                 self.running[effect.invocation_id] = effect.function
                 self._started[effect.invocation_id] = self._functions

@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import functools
-import http
 import re
 import time
-import uuid
 from typing import TYPE_CHECKING, cast
 
 import h11
 
-from . import upgrade
+from . import plain_http, upgrade
+from .ids import new_uuid
 from .replies import WITHOUT_BODY, failure
 from .rest import MAX_BODY
 from .values import Closed, Handshake, Headers, Reply, Request
@@ -43,6 +42,8 @@ class HttpLine(asyncio.Protocol):
         self._request: h11.Request | None = None
         self._body = bytearray()
         self._asked: str | None = None  # the request that waits for its answer
+        self._plain = False  # it was read without h11, which has what came behind it
+        self._followed = False  # something did
         self._handshake: Handshake | None = None  # the handshake that does, while $connect runs
         self._early = bytearray()  # what came meanwhile
         self._last = False  # the next answer is the last one
@@ -61,6 +62,10 @@ class HttpLine(asyncio.Protocol):
             if len(self._early) > MAX_EARLY:
                 self._transport.pause_reading()
         elif not self._transport.is_closing() and self._http.our_state is not h11.ERROR:
+            if self._is_between_requests() and (plain := plain_http.read(data)):
+                self._plain = True
+                self._ask(plain.method, plain.target, plain.headers, plain.body)
+                return
             self._http.receive_data(data)
             if self._asked is not None and len(self._http.trailing_data[0]) > MAX_EARLY:
                 self._transport.pause_reading()
@@ -86,7 +91,10 @@ class HttpLine(asyncio.Protocol):
 
     def respond(self, reply: Reply) -> None:
         self._asked = None
-        self._write(reply)
+        if self._plain:
+            self._write_plain(reply)
+        else:
+            self._write(reply)
 
     def refuse(self, reply: Reply) -> None:
         self._handshake = None
@@ -98,9 +106,9 @@ class HttpLine(asyncio.Protocol):
         if self._handshake is None:
             return
         handshake, self._handshake = self._handshake, None
-        headers = _encode(upgrade.answer(handshake.headers, subprotocol))
+        headers = plain_http.encoded(upgrade.answer(handshake.headers, subprotocol))
         response = h11.InformationalResponse(
-            status_code=101, headers=[*headers, _date()], reason=b"Switching Protocols"
+            status_code=101, headers=[*headers, (b"Date", _date())], reason=b"Switching Protocols"
         )
         self._transport.write(self._http.send(response) or b"")
         line = WebSocketLine(self._board, handshake.connection_id, self._transport, self._peer)
@@ -126,7 +134,15 @@ class HttpLine(asyncio.Protocol):
 
     # --- reading
 
+    def _is_between_requests(self) -> bool:
+        """Whether nothing has come of the next one, on a line that is for requests."""
+        idle = self._http.their_state is h11.IDLE and self._asked is None and self._deadline is None
+        return idle and not self._upgrades
+
     def _advance(self) -> None:
+        if self._plain:
+            self._followed = True
+            return
         try:
             while True:
                 match event := self._http.next_event():
@@ -174,9 +190,11 @@ class HttpLine(asyncio.Protocol):
     def _dispatch(self) -> None:
         self._arrived()
         received = cast(h11.Request, self._request)
-        path, query = _target(received.target)
-        headers, body = _headers(received), bytes(self._body)
-        request = Request(str(uuid.uuid4()), received.method.decode(), path, query, headers, body, self._peer[0])
+        self._ask(received.method.decode(), received.target.decode("ascii"), _headers(received), bytes(self._body))
+
+    def _ask(self, method: str, target: str, headers: Headers, body: bytes) -> None:
+        path, query = _target(target)
+        request = Request(new_uuid(), method, path, query, headers, body, self._peer[0])
         if not self._upgrades:
             self._asked = request.id
             self._board.requests[request.id] = self
@@ -217,12 +235,12 @@ class HttpLine(asyncio.Protocol):
     def _write(self, reply: Reply) -> None:
         if self._transport.is_closing():
             return
-        headers = [*_encode(reply.headers), _date()]
+        headers = [*plain_http.encoded(reply.headers), (b"Date", _date())]
         if reply.status not in WITHOUT_BODY:
             headers.append((b"Content-Length", b"%d" % len(reply.body)))
         if self._last:
             headers.append((b"Connection", b"close"))
-        reason = _phrase(reply.status)
+        reason = plain_http.phrase(reply.status)
         response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
         pieces = [self._http.send(response)]
         if reply.body and self._wants_bodies():
@@ -237,12 +255,24 @@ class HttpLine(asyncio.Protocol):
         else:
             self._hang_up()
 
+    def _write_plain(self, reply: Reply) -> None:
+        self._plain = False
+        if self._transport.is_closing():
+            return
+        self._transport.write(plain_http.answer(reply, _date(), last=self._last))
+        if self._last:
+            self._transport.close()
+        elif self._followed:
+            self._followed = False
+            self._transport.resume_reading()
+            self._advance()
+
     def _give_up(self, status: int) -> None:
         """What came is no request, or does not end."""
         self._arrived()
         self._last = True
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._write(failure(status, _phrase(status).decode()))
+            self._write(failure(status, plain_http.phrase(status).decode()))
         else:
             self._hang_up()
 
@@ -276,9 +306,8 @@ _HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _TARGET = re.compile(rb"/.*|\*|[A-Za-z][\w+.-]*://.*|[^/?#@]+:[0-9]+", re.ASCII)  # the last: that of a CONNECT
 
 
-def _target(raw: bytes) -> tuple[str, str]:
+def _target(target: str) -> tuple[str, str]:
     """Path and query, both raw. A proxy's form of the target names the host too."""
-    target = raw.decode("ascii")
     if not target.startswith("/") and "://" in target:
         host_and_path, _, query = target.split("://", 1)[1].partition("?")
         return f"/{host_and_path.partition('/')[2]}", query
@@ -294,27 +323,8 @@ def _text(value: bytes) -> str:
     return value.decode("latin-1")
 
 
-def _encode(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Latin-1 as HTTP has it; what that cannot say goes out as UTF-8."""
-    return [(name.encode(), _bytes(value.strip())) for name, value in headers]
-
-
-def _bytes(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode(errors="replace")
-
-
-def _phrase(status: int) -> bytes:
-    try:
-        return http.HTTPStatus(status).phrase.encode()
-    except ValueError:
-        return b""
-
-
-def _date() -> tuple[bytes, bytes]:
-    return b"Date", _date_of(int(time.time()))
+def _date() -> bytes:
+    return _date_of(int(time.time()))
 
 
 @functools.lru_cache(maxsize=1)

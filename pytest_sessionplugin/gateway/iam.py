@@ -29,5 +29,5 @@ def _identity(access_key: str, api: Api) -> dict[str, str]:
         "accountId": api.account_id,
         "caller": access_key,
         "user": access_key,
-        "userArn": f"arn:aws:iam::{api.account_id}:user/{access_key}",
+        "userArn": f"arn:{api.partition}:iam::{api.account_id}:user/{access_key}",
     }

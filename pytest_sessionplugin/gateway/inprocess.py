@@ -21,8 +21,8 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
 
-from .core import NO_STATUS
-from .driver import PATIENCE, Driver, new_id
+from .driver import PATIENCE, Driver
+from .ids import new_id
 from .shapes import header
 from .stalled import Held
 from .transport import Ended, Line, Refused, Urls
@@ -52,6 +52,7 @@ from .values import (
     Throttles,
     never,
 )
+from .websocket_api import NO_STATUS
 
 NO_CLOSE_FRAME = 1006
 

@@ -156,9 +156,30 @@ def _context(value: Any) -> dict[str, str | None] | None:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """`*` stands for anything, slashes included, `?` for one character."""
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, text, re.DOTALL) is not None
+    """`*` stands for anything, slashes included, `?` for one character.
+
+    What stands between two of `*` is looked for once, where it comes first: one expression for all of it would try each
+    place for each, and whoever chooses the path could keep the gateway at that.
+    """
+    first, *middle = pattern.split("*")
+    if not middle:
+        return _part(first).fullmatch(text) is not None
+    last = middle.pop()
+    end = len(text) - len(last)
+    at = len(first)
+    if end < at or not _part(first).match(text) or not _part(last).match(text, end):
+        return False
+    for part in middle:
+        found = _part(part).search(text, at, end)
+        if found is None:
+            return False
+        at = found.end()
+    return True
+
+
+def _part(pattern: str) -> re.Pattern[str]:
+    """As long as what it fits: no `*` is in it."""
+    return re.compile(re.escape(pattern).replace(r"\?", "."), re.DOTALL)
 
 
 class Policies:

@@ -98,7 +98,7 @@ class Remote:
         if not self._websocket.netloc:
             raise self._lacking("WebSocket API: the target names no wss:// URL")
         from .remote_line import RemoteLine
-        from .sockets import opened
+        from .socket_line import opened
 
         name, where = (
             f"#{next(self._numbers)}",

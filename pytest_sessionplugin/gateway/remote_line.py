@@ -12,11 +12,11 @@ from collections.abc import Callable
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
-from .core import NO_STATUS
 from .remote import readable
-from .sockets import SocketLine
+from .socket_line import SocketLine
 from .transport import Ended
 from .values import Close, Closed, Frame, Send
+from .websocket_api import NO_STATUS
 from .websocket_line import NO_CLOSE_FRAME
 
 GLANCE = 0.1

@@ -24,24 +24,31 @@ from .values import Api, Headers, Reply, Request, Route
 MAX_BODY = 10 * 1024 * 1024  # bytes
 MAX_HEADERS = 10_240  # bytes, all values together
 
-# What a function may not set: API Gateway renames it. "Amazon API Gateway important notes".
+# What becomes of a function's headers: "Amazon API Gateway important notes", in its column for Lambda. A length is let
+# pass there; here it is always that of the body that is sent.
 _REMAPPED = frozenset(
     {
         "authorization",
         "connection",
-        "content-length",
         "content-md5",
         "date",
+        "max-forwards",
+        "server",
+        "user-agent",
+        "www-authenticate",
+    }
+)
+_DROPPED = frozenset(
+    {
+        "content-length",
         "expect",
         "host",
-        "max-forwards",
         "proxy-authenticate",
-        "server",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "www-authenticate",
+        "via",
     }
 )
 
@@ -120,7 +127,7 @@ def preflight(route: Route) -> Reply:
 def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
     """The HTTP answer to what became of the function."""
     if answer is Fault.LATE:
-        return failure(504, "Endpoint request timed out")
+        return failure(504, "Endpoint request timed out", "InternalServerErrorException")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
         reply = Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)
         return compressed(request, reply, api)
@@ -129,7 +136,9 @@ def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
 
 def _headers(result: ProxyResult) -> Headers:
     headers = [
-        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value) for name, value in result.headers
+        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
+        for name, value in result.headers
+        if name.lower() not in _DROPPED
     ]
     if result.header("content-type") is None:
         headers.append(("Content-Type", "application/json"))

@@ -68,7 +68,7 @@ def read_result(result: Any) -> Answer:
 def _status(value: Any) -> int | None:
     if isinstance(value, str) and _STATUS.fullmatch(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599:
+    if isinstance(value, int) and 200 <= value <= 599:
         return value
     return None
 
@@ -94,9 +94,12 @@ def as_text(value: Any) -> str | None:
     """Numbers and booleans as JSON writes them; None for what has no such form."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int, float)):
+        return None
+    try:
         return str(value)
-    return None
+    except ValueError:  # a number of thousands of digits
+        return None
 
 
 def is_sendable(name: str, value: str) -> bool:

@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .census import Census
-from .driver import PATIENCE, NotQuiet, new_id
+from .driver import PATIENCE, NotQuiet
 from .http_line import HttpLine
+from .ids import new_id
 from .stalled import Held
 from .switchboard import Switchboard
 from .values import Api, Claims, Clock, DisconnectLost, Done, Functions, Ids, Manage, Observe, Reply, Throttles, never

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .connection import Connection
+from .signature import ALGORITHM
 from .values import Api, Handshake, Headers, Request
 
 Event = dict[str, Any]
@@ -34,6 +35,11 @@ _DROPPED = frozenset(
         "x-forwarded-port",
         "x-forwarded-proto",
     }
+)
+
+# What no function behind a REST API gets besides: "Amazon API Gateway important notes".
+_DROPPED_BY_REST = frozenset(
+    {"content-md5", "expect", "max-forwards", "proxy-authenticate", "server", "www-authenticate"}
 )
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -69,7 +75,8 @@ def rest_event(
     `authorizer` is what the route's authorizer says of the caller, `identity` what IAM does (of IDENTITY),
     and an API key.
     """
-    headers = forwarded(request.headers, request.source_ip, request.id, now)
+    given = tuple(pair for pair in request.headers if not _is_dropped_by_rest(*pair))
+    headers = forwarded(given, request.source_ip, request.id, now)
     query = parse_qsl(request.query, keep_blank_values=True)
     body, is_base64 = _body(request, api)
     return {
@@ -179,6 +186,12 @@ def is_binary(content_type: str | None, api: Api) -> bool:
     """Whether the media type is among the API's binary ones; its parameters do not count."""
     media_type = (content_type or "").split(";")[0].strip().lower()
     return media_type in api.binary_types or "*/*" in api.binary_types
+
+
+def _is_dropped_by_rest(name: str, value: str) -> bool:
+    """A signature is for API Gateway alone."""
+    name = name.lower()
+    return name in _DROPPED_BY_REST or (name == "authorization" and value.strip().startswith(ALGORITHM))
 
 
 def forwarded(headers: Headers, source_ip: str, request_id: str, now: float) -> Headers:

@@ -31,7 +31,7 @@ LONGEST = 604_800  # seconds for which a presigned URL may be good
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _DIGITS = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # strptime also takes fewer
-_EXPIRES = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]{1,6}")  # no more digits: Python refuses to read thousands of them
 _UNRESERVED = "-_.~"
 
 
@@ -99,7 +99,7 @@ def _read(request: Request) -> _Signature | None:
         pairs = {unquote(name): unquote(value) for name, value in _pairs(request.query)}
         given = {name.removeprefix("X-Amz-"): value for name, value in pairs.items() if name.startswith("X-Amz-")}
         expires = given.get("Expires", "")
-        if not (_EXPIRES.fullmatch(expires) and 0 < int(expires) <= LONGEST):
+        if not _SECONDS.fullmatch(expires) or not 0 < int(expires) <= LONGEST:
             raise _Incomplete(f"X-Amz-Expires must be a number of seconds from 1 to {LONGEST}.")
         return _signature(given, given.get("Date"), "The query string requires", "", int(expires))
     header = _first(request.headers, "authorization")
@@ -107,16 +107,16 @@ def _read(request: Request) -> _Signature | None:
         return None
     algorithm, _, rest = header.strip().partition(" ")
     given = {}
-    for part in (rest if algorithm == ALGORITHM else header).split(","):
+    for part in rest.split(",") if rest else ():
         name, equals, value = part.strip().partition("=")
         if not equals:
-            digest = base64.b64encode(hashlib.sha256(_bytes(header)).digest()).decode()
             raise _Incomplete(
                 "Invalid key=value pair (missing equal-sign) in Authorization header "
-                f"(hashed with SHA-256 and encoded with Base64): '{digest}'."
+                f"(hashed with SHA-256 and encoded with Base64): '{_digest(header)}'."
             )
         given[name] = value
-    return _signature(given, _date(request.headers), "Authorization header requires", header)
+    signature = _signature(given, _date(request.headers), "Authorization header requires", header)
+    return signature if algorithm == ALGORITHM else None
 
 
 def _signature(
@@ -127,7 +127,9 @@ def _signature(
     if not stamp:
         lacks.append(f"{requires} existence of either a 'X-Amz-Date' or a 'Date' header.")
     if lacks or not stamp:
-        raise _Incomplete(" ".join([*lacks, *([f"Authorization={header}"] if header else [])]))
+        if header:  # never as it came: it may be the password of something else
+            lacks.append(f"(Hashed with SHA-256 and encoded with Base64) Authorization={_digest(header)}")
+        raise _Incomplete(" ".join(lacks))
     access_key, _, scope = given["Credential"].partition("/")
     if scope.count("/") != 3 or not scope.endswith("/aws4_request"):
         raise _Incomplete(
@@ -156,7 +158,7 @@ def _date(headers: Headers) -> str | None:
     try:
         moment = parsedate_to_datetime(date)
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
-    except (ValueError, OverflowError):  # the latter in another time zone, at the end of all years
+    except (ValueError, OverflowError):  # no date, or one of no calendar
         return date.strip()
 
 
@@ -196,15 +198,16 @@ def _wrong_scope(signature: _Signature, region: str) -> str:
 
 
 def _wrong_time(signature: _Signature, now: float) -> str:
-    ahead = signature.moment - (here := datetime.fromtimestamp(now, timezone.utc))
+    moment = signature.moment
+    here = datetime.fromtimestamp(now, timezone.utc)
     good_for = SKEW if signature.expires is None else timedelta(seconds=signature.expires)
-    if ahead < -good_for:
+    if here - moment > good_for:  # not moment + good_for, which may lie beyond the last year
         minutes = good_for.total_seconds() / 60
         return (
             f"Signature expired: {signature.stamp} is now earlier than {here - good_for:{_STAMP}} "
             f"({here:{_STAMP}} - {minutes:g} min.)"
         )
-    if ahead > SKEW:
+    if moment - here > SKEW:
         return (
             f"Signature not yet current: {signature.stamp} is still later than {here + SKEW:{_STAMP}} "
             f"({here:{_STAMP}} + 5 min.)"
@@ -229,7 +232,7 @@ def _canonical(request: Request, signature: _Signature) -> str:
     return "\n".join(
         (
             request.method,
-            quote(_without_dots(request.path), safe="/~"),
+            quote(_without_dots(request.path), safe="/~", errors="replace"),
             _canonical_query(request.query),
             *lines,
             "",
@@ -245,7 +248,7 @@ def _canonical_query(query: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(text), safe=_UNRESERVED)
+    return quote(unquote_to_bytes(_bytes(text)), safe=_UNRESERVED)
 
 
 def _values(headers: Headers, name: str) -> str:
@@ -263,6 +266,10 @@ def _without_dots(path: str) -> str:
             kept.append(segment)
     slash = "/" if path.endswith("/") and kept else ""
     return "/" + "/".join(kept) + slash
+
+
+def _digest(header: str) -> str:
+    return base64.b64encode(hashlib.sha256(_bytes(header)).digest()).decode()
 
 
 def _sign(secret: str, scope: str, to_sign: str) -> bytes:

@@ -97,7 +97,15 @@ class Api:
         return replace(self, rest_api_id=f"r3stapi{number:03}", websocket_api_id=f"w3bs0ck{number:03}")
 
     def host(self, api_id: str) -> str:
-        return f"{api_id}.execute-api.{self.region}.amazonaws.com"
+        """The one that Chalice calls (chalice/app.py)."""
+        return f"{api_id}.execute-api.{self.region}.amazonaws.com{'.cn' if self.partition == 'aws-cn' else ''}"
+
+    @property
+    def partition(self) -> str:
+        """What an ARN begins with, after `arn:`."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
 
 
 # --- in

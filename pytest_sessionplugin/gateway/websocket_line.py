@@ -13,8 +13,8 @@ from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import OPEN, SERVER, Protocol
 
-from .core import GOING_AWAY, MAX_FRAME, MAX_MESSAGE
 from .values import MAX_BACKLOG, Backlog, Closed, Frame
+from .websocket_api import GOING_AWAY, MAX_FRAME, MAX_MESSAGE
 
 if TYPE_CHECKING:
     from .switchboard import Switchboard

@@ -7,42 +7,30 @@ import http.client
 import itertools
 import json
 import ssl
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from tests.conformance.adapters import Deployed
-from tests.gateway.wire import Wire
+from tests.conformance.answer import Answer
+from tests.conformance.websocket import Socket
+from tests.conformance.wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+GONE = ("WebsocketDisconnectedError", "410")
+"""What an app is told of a 410: that SDKs can tell it by its name is E9."""
 
 _names = itertools.count(1)
 
 
 def new_name(word: str) -> str:
     """One that no other test has, on a stage that may have seen earlier runs."""
-    import uuid
-
     return f"{word}-{next(_names)}-{uuid.uuid4().hex[:8]}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
-
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Client:
@@ -125,7 +113,7 @@ class Client:
             asked.append(urlencode({"do": json.dumps(steps)}))
         address = urlsplit(self.deployed.websocket)
         target = f"{address.path}{path}" + (f"?{'&'.join(asked)}" if asked else "")
-        socket = Socket(self, self._wire(self.deployed.websocket))
+        socket = Socket(self._wire(self.deployed.websocket), self.deployed.seconds)
         self._open.callback(socket.wire.socket.close)
         socket.wire.ask_to_upgrade(target, *headers, host=host or address.netloc)
         return socket
@@ -222,96 +210,6 @@ class Client:
         answer = self.http_at(self.deployed.control, method, path, {"Content-Type": "application/json"}, raw)
         assert answer.status < 300, answer
         return answer.json() if answer.body else None
-
-
-class Socket:
-    """A client's end of a WebSocket; until its answer is asked for, one that waits for it."""
-
-    id: str
-    connect_event: dict[str, Any]
-
-    def __init__(self, client: Client, wire: Wire) -> None:
-        self.client, self.wire = client, wire
-        self._answer: Answer | None = None
-
-    @property
-    def answer(self) -> Answer:
-        """That to the handshake. The body of a refusal is read as far as its length goes."""
-        if self._answer is None:
-            status, headers = self.wire.head()
-            body = self.wire.read(int(headers.get("content-length", "0"))) if status != 101 else b""
-            self._answer = Answer(status, tuple(headers.items()), body)
-        return self._answer
-
-    @property
-    def quoted_id(self) -> str:
-        """As it stands in a URL."""
-        return quote(self.id, safe="")
-
-    @property
-    def status(self) -> int:
-        return self.answer.status
-
-    def is_pending(self) -> bool:
-        """Whether nothing at all has come yet."""
-        self.wire.socket.settimeout(0)
-        try:
-            return not self.wire.socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        finally:
-            self.wire.socket.settimeout(self.client.deployed.seconds)
-
-    # --- out
-
-    def say(self, *steps: Any, **more: Any) -> None:
-        """A message with orders for its handler."""
-        self.text(json.dumps({"do": steps, **more}))
-
-    def text(self, text: str) -> None:
-        self.wire.frame(text.encode())
-
-    def close(self, code: int | None = None, reason: str = "") -> None:
-        """A close frame; the other end's answer to it is waited for."""
-        self.wire.frame(b"" if code is None else code.to_bytes(2, "big") + reason.encode(), CLOSE)
-        assert self.next()[0] == CLOSE
-
-    # --- in
-
-    def next(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next message, its fragments put together; pings are answered and left out."""
-        while True:
-            opcode, payload = self.wire.receive_message()
-            if opcode != PING:
-                return opcode, payload
-            self.wire.frame(payload, PONG)
-
-    def read(self) -> str:
-        """The text of the next message."""
-        opcode, payload = self.next()
-        assert opcode == TEXT, (opcode, payload)
-        return payload.decode()
-
-    def closed(self) -> int:
-        """The code of the close frame that comes next."""
-        opcode, payload = self.next()
-        assert opcode == CLOSE, (opcode, payload)
-        return int.from_bytes(payload[:2], "big") if payload else 1005
-
-    def report(self, kind: str) -> dict[str, Any]:
-        """What the app tells next, which must be of this kind: connect, message, disconnect or outcome."""
-        said = json.loads(self.read())
-        assert said.get("told") == kind, said
-        assert isinstance(said, dict)
-        return said
-
-    def outcome(self, step: str) -> Any:
-        return self.report("outcome")[step]
-
-    def works(self) -> bool:
-        """Whether a message still comes through, and is the next to be answered."""
-        self.say()
-        return bool(self.report("message")["event"]["requestContext"]["routeKey"] == "$default")
 
 
 def _connection(scheme: str, netloc: str, seconds: float) -> http.client.HTTPConnection:

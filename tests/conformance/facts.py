@@ -68,10 +68,7 @@ LEFT_OUT: dict[str, LeftOut] = {
     "A15": LeftOut("the syntax of identity sources", _NO_AUTHORIZER),
     "A16": LeftOut("methodArn of a WebSocket authorizer has no verb", _NO_AUTHORIZER),
     "A17": LeftOut("authorization is evaluated when a client connects, and never again", _NO_AUTHORIZER),
-    "A23": LeftOut(
-        "a post may be 410 for a moment after $connect has returned",
-        "it may and need not be: the socket is reachable here, and the fault `gone` makes it be otherwise",
-    ),
+    "A23": LeftOut("a post may be 410 for a moment after $connect has returned", "it may, so that no answer is wrong"),
     "A26": LeftOut("$connect may ask for an API key", "Chalice asks for none on a WebSocket API"),
     "A27": LeftOut("$connect by an HTTP integration", "Chalice deploys Lambda integrations only"),
     "C2": LeftOut("a missing variable of a selection expression is empty text", _NO_ROUTES),
@@ -81,12 +78,13 @@ LEFT_OUT: dict[str, LeftOut] = {
     "D7": LeftOut("open connections have no quota", "that there is no limit cannot be seen"),
     "D6": LeftOut("500 new connections a second", "a rate of the whole account; what a client sees of it is A24"),
     "D8": LeftOut("10,000 requests a second", "a rate of the whole account; what a caller sees of it is E14"),
-    "D10": LeftOut("a push is sent in frames of 32 KB", "a client puts the frames of a message together, and sees one"),
+    "D10": LeftOut(
+        "a push is sent in frames of 32 KB", "documented, and never seen: a client takes one frame or four alike"
+    ),
     "D11": LeftOut("at most 300 routes, 10 stages, 10 authorizers", _DEPLOYMENT),
     "D12": LeftOut("413 and 429 may be missing from the access log", "about AWS's own logs"),
     "E19": LeftOut("with a custom domain the endpoint has no stage", "Chalice's stage is reached by its own host here"),
     "G1": LeftOut("stage api, EDGE, 60 s, 128 MB", _DEPLOYMENT),
-    "G2": LeftOut("one Swagger import, one Lambda for all routes", _DEPLOYMENT),
     "H22": LeftOut("a second deploy makes no new deployment of the WebSocket API", _DEPLOYMENT),
     "H25": LeftOut("which policy gets execute-api:ManageConnections", _DEPLOYMENT),
     "H26": LeftOut("chalice local and chalice.test.Client know no WebSocket", _CHALICES),

@@ -6,7 +6,7 @@ import threading
 
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.server import Server
-from pytest_sessionplugin.gateway.sockets import SocketLine
+from pytest_sessionplugin.gateway.socket_line import SocketLine
 from pytest_sessionplugin.gateway.values import Invoke
 from tests.unit.gateway.app import API, App
 

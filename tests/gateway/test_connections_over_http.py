@@ -18,9 +18,8 @@ from botocore.exceptions import ClientError
 
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.websocket import ConnectionClosed, WebSocket
+from tests.conformance.wire import Wire
 from tests.unit.gateway.app import API, App
-
-from .wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 
 from pytest_sessionplugin.gateway import http_line
 from pytest_sessionplugin.gateway.client import Gateway
+from tests.conformance.wire import Wire
 from tests.unit.gateway.app import App
 
 from .leftovers import lines, nothing_is_left
-from .wire import Wire
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -37,6 +38,30 @@ class TestWellBehaved:
     def test_pipelined_requests_are_answered_in_order(self, wire: Wire) -> None:
         wire.send(GET + GET.replace("200", "201") + GET.replace("200", "418"))
         assert [wire.answer()[0] for _ in range(3)] == [200, 201, 418]
+
+    @pytest.mark.parametrize("target", ["/status/200", "/status/204", "/status/418", "/nowhere", "/echo"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+    def test_an_answer_is_the_same_however_its_request_is_cut(self, gateway: Gateway, method: str, target: str) -> None:
+        """In one piece it does not pass through h11."""
+        assert gateway.urls is not None
+        request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nX-WeIrD: 1\r\n\r\n"
+        answers = []
+        for pieces in ([request], [request[:9], request[9:]]):
+            with Wire(gateway.urls.http) as wire:
+                for piece in pieces:
+                    wire.send(piece)
+                    gateway.settle()
+                wire.hang_up()
+                answers.append(_without_what_changes(wire.rest()))
+        assert answers[0] == answers[1]
+
+    def test_what_follows_a_request_before_its_answer_is_read_after_it(self, wire: Wire, app: App) -> None:
+        wire.send(GET)
+        wire.send(
+            GET.replace("200", "201") + GET.replace("200", "418").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+        )
+        assert [wire.answer()[0] for _ in range(3)] == [200, 201, 418]
+        assert wire.rest() == b""
 
     def test_connection_close_is_honoured(self, wire: Wire) -> None:
         wire.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
@@ -90,6 +115,15 @@ class TestWellBehaved:
         assert json.loads(body)["headers"]["x-WeIrD"] == "1"
         wire.send("HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"X-Echo: 1\r\n" in wire.rest()
+
+
+def _without_what_changes(answer: bytes) -> bytes:
+    """Ids and times, in headers and in an event that is sent back."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    ids = re.compile(rb"(?m)^(Date|x-amzn-RequestId): .*?\r$")
+    return ids.sub(rb"\1", head) + re.sub(
+        rb'"(extendedRequestId|request.*?|X-Amzn-Trace-Id)": ?("[^"]*"|\[[^]]*\]|\d+)', b"", body
+    )
 
 
 class TestMalformed:

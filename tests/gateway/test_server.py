@@ -14,10 +14,10 @@ import pytest
 from pytest_sessionplugin.gateway import server as server_module
 from pytest_sessionplugin.gateway.client import ConnectionClosed, Gateway, NotQuiet
 from pytest_sessionplugin.gateway.server import PortInUse, Server
-from pytest_sessionplugin.gateway.sockets import SocketLine, SocketTransport
+from pytest_sessionplugin.gateway.socket_line import SocketLine
+from pytest_sessionplugin.gateway.sockets import SocketTransport
+from tests.conformance.wire import Wire
 from tests.unit.gateway.app import API, App
-
-from .wire import Wire
 
 
 @pytest.fixture(autouse=True)

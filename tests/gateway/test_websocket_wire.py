@@ -15,11 +15,11 @@ import pytest
 from pytest_sessionplugin.gateway import http_line, websocket_line
 from pytest_sessionplugin.gateway.client import Gateway
 from pytest_sessionplugin.gateway.values import Frame, Invoke
+from tests.conformance.wire import Wire, frame
 from tests.unit.gateway.app import API, App
 from tests.unit.gateway.contract import in_parallel
 
 from .leftovers import nothing_is_left
-from .wire import Wire, frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 OTHER_KEY = base64.b64encode(b"y" * 16).decode()
@@ -62,11 +62,23 @@ class TestHandshake:
         assert not {"sec-websocket-extensions", "sec-websocket-protocol"} & set(headers)
 
     @pytest.mark.parametrize(
+        "change",
+        [("Upgrade: websocket", "Upgrade: WebSocket"), ("Connection: Upgrade", "connection: keep-alive, upgrade")],
+    )
+    def test_is_read_in_any_spelling(self, wire: Wire, change: tuple[str, str]) -> None:
+        sent: list[str] = []
+        wire.send, send = lambda data: sent.append(str(data)), wire.send  # type: ignore[method-assign]
+        wire.ask_to_upgrade()
+        assert change[0] in sent[0]
+        send(sent[0].replace(*change))
+        assert wire.head()[0] == 101
+
+    @pytest.mark.parametrize(
         ("change", "status"),
         [
-            (("Upgrade: WebSocket\r\n", ""), 426),
-            (("Upgrade: WebSocket", "Upgrade: h2c"), 426),
-            (("Connection: keep-alive, Upgrade", "Connection: keep-alive"), 426),
+            (("Upgrade: websocket\r\n", ""), 426),
+            (("Upgrade: websocket", "Upgrade: h2c"), 426),
+            (("Connection: Upgrade", "Connection: keep-alive"), 426),
             (("Version: 13", "Version: 8"), 426),
             (("Sec-WebSocket-Key: ", "X: "), 400),
             (("Sec-WebSocket-Key: ", "Sec-WebSocket-Key: A"), 400),

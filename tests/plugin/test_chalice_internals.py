@@ -344,16 +344,6 @@ def test_what_a_handler_raises_is_raised(app: Chalice, project: Project) -> None
         functions(app, project)(websocket("message"))
 
 
-def test_a_handler_cannot_change_the_event_of_the_gateway(app: Chalice, project: Project) -> None:
-    @app.on_ws_message()
-    def message(event: Any) -> None:
-        event.to_dict()["requestContext"].clear()
-
-    invoke = websocket("message")
-    functions(app, project)(invoke)
-    assert invoke.event["requestContext"]["connectionId"] == "VNR="
-
-
 # --- many at once
 
 

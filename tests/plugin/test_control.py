@@ -418,10 +418,23 @@ class TestPort:
             up.http("POST", "/go/three")
             assert up.ask("POST", "/settle")[0] == 200
 
+    def test_the_state_counts_what_is_there(self, up: Up) -> None:
+        _, before = up.ask("GET", "/state")
+        with up.socket() as (client, _):
+            client.send("hold four")
+            assert client.recv(PATIENCE) == "holds"
+            status, during = up.ask("GET", "/state")
+            up.http("POST", "/go/four")
+            assert up.ask("POST", "/settle")[0] == 200
+        names = ("connections", "known", "invocations", "requests", "handshakes")
+        assert (status, [during[name] - before[name] for name in names]) == (200, [1, 1, 1, 0, 0])
+        assert moment(during["now"]) >= moment(before["now"])
+
     def test_it_says_what_can_be_asked(self, up: Up) -> None:
         status, told = up.ask("GET", "/")
         assert status == 200
-        assert {"now", "POST /clock", "POST /faults", "DELETE /faults", "POST /settle", "faults"} == set(told)
+        asked = {"POST /clock", "POST /faults", "DELETE /faults", "POST /settle", "GET /state"}
+        assert {"now", "faults", *asked} == set(told)
         assert "gone(*connections, times)" in told["faults"]
         status, answer = up.ask("POST", "/nowhere")
         assert (status, "POST /clock" in answer["error"]) == (404, True)

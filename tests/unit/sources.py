@@ -25,10 +25,15 @@ class Import:
 
 
 @cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> frozenset[Import]:
     """Everything that a file imports, wherever in it."""
     package = path.relative_to(ROOT).parts[:-1]
-    return frozenset(_within(ast.parse(path.read_text(encoding="utf-8")), package, late=False, typed=False))
+    return frozenset(_within(tree(path), package, late=False, typed=False))
 
 
 def _within(node: ast.AST, package: tuple[str, ...], *, late: bool, typed: bool) -> Iterator[Import]:

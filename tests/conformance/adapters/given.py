@@ -45,7 +45,7 @@ def _read(option: str) -> tuple[str, Deployed]:
         websocket,
         connections,
         control,
-        region=environment.get("AWS_REGION", "us-east-1"),
+        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
         access_key=environment.get("AWS_ACCESS_KEY_ID", "testing"),
         secret_key=environment.get("AWS_SECRET_ACCESS_KEY", "testing"),
         session_token=environment.get("AWS_SESSION_TOKEN"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,11 +117,23 @@ class TestToken:
     def test_names_the_method_with_its_path(self, path: str, arn: str) -> None:
         assert method_arn(API, "GET", path) == f"{BASE}/{arn}"
 
+    @pytest.mark.parametrize(
+        ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")]
+    )
+    def test_names_the_partition_of_the_region(self, region: str, partition: str) -> None:
+        arn = method_arn(replace(API, region=region), "GET", "/")
+        assert arn.startswith(f"arn:{partition}:execute-api:{region}:")
+
     @pytest.mark.parametrize("token", [None, ""])
     def test_without_one_nobody_is_asked(self, desk: Desk, token: str | None) -> None:
         reply = turned_away(desk, "GET", "/rooms", token)
         assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized"})
         assert error_type(reply) == "UnauthorizedException"
+
+    def test_is_the_last_of_several_as_it_is_in_an_event(self, desk: Desk) -> None:
+        several = (("Authorization", "first"), ("authorization", "last"))
+        invoke = only(desk.receive(Request("r1", "GET", "/rooms", headers=several)), Invoke)
+        assert invoke.event["authorizationToken"] == "last"
 
     def test_stands_in_the_header_that_the_authorizer_names_in_any_spelling(self, desk: Desk) -> None:
         assert turned_away(desk, "GET", "/brief").status == 401
@@ -239,6 +252,13 @@ class TestAnswer:
             ("arn:aws:execute-api:*:*:r3stapi000/*/GET/rooms/7", 200),
             ("~/GET/rooms/?", 200),
             ("~/GET/rooms/??", 403),
+            ("~/GET/rooms/7?", 403),
+            ("~/*/GET/rooms/7", 403),
+            ("~/GET/rooms/7*7", 403),
+            ("~/GET/rooms/*7*7", 403),
+            ("~/GET/*o*o?s*/7", 200),
+            ("~/GET/*o*o*o*/7", 403),
+            ("~/*?T/*/?", 200),
             ("~/GET/rooms", 403),
             ("~/GET/rooms/", 403),
             ("~/POST/rooms/7", 403),
@@ -267,11 +287,15 @@ class TestAnswer:
     def test_allows_what_its_action_names(self, desk: Desk, action: Any, status: int) -> None:
         assert verdict(desk, policy("*", Action=action)) == status
 
+    def test_with_many_wildcards_is_read_at_once_whatever_the_path(self, desk: Desk) -> None:
+        assert verdict(desk, policy("*:" * 20 + "x"), path="/rooms/" + ":" * 8000) == 403
+
     def test_is_read_up_to_8_kb(self, desk: Desk) -> None:
         answer = policy("*", context={"a": ""})
-        answer["context"]["a"] = "é" * ((8192 - len(json.dumps(answer, separators=(",", ":")))) // 2)
+        spare = 8192 - len(json.dumps(answer, separators=(",", ":")))
+        answer["context"]["a"] = "é" + "x" * (spare - 2)
         assert verdict(desk, answer) == 200
-        answer["context"]["a"] += "é"
+        answer["context"]["a"] += "x"
         assert verdict(Desk(API), answer) == 500
 
     @pytest.mark.parametrize(

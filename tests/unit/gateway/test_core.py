@@ -18,6 +18,7 @@ from pytest_sessionplugin.gateway.values import (
     Handshake,
     Invoke,
     Refuse,
+    Reply,
     Returned,
     Send,
     TimedOut,
@@ -54,6 +55,9 @@ class TestHandshake:
         assert reply.status == status
         assert "no" not in str(reply.headers)
         assert b"no" not in reply.body
+
+    def test_with_a_status_that_has_no_body_gets_none(self, desk: Desk) -> None:
+        assert only(desk.answer(desk.connect(), {"statusCode": 304, "body": "no"}), Refuse).reply == Reply(304)
 
     def test_past_500_a_second_is_429_and_calls_nothing(self, desk: Desk) -> None:
         """A24. Whoever deploys many clients at once asks for it: the core counts nothing."""

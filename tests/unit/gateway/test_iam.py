@@ -123,6 +123,26 @@ def test_an_open_method_does_not_look_at_a_signature() -> None:
     assert only(send("GET", "/open", signed("GET", "/open", "AKID", "another")), Invoke)
 
 
+def test_no_function_sees_a_signature_nor_what_is_for_the_gateway_alone() -> None:
+    more = {"Expect": "100-continue", "content-md5": "x", "Server": "x", "Date": "x", "Via": "1.1 x"}
+    for path in ("/iam", "/open"):
+        headers = only(send("GET", path, {**signed("GET", path, "AKID", "secret"), **more}), Invoke).event["headers"]
+        names = {name.lower() for name in headers}
+        assert {"host", "x-amz-date", "date", "via"} <= names
+        assert not {"authorization", "expect", "content-md5", "server"} & names
+    headers = only(send("GET", "/open", [("Authorization", "Bearer abc")]), Invoke).event["headers"]
+    assert headers["Authorization"] == "Bearer abc"
+
+
+def test_a_signature_is_for_the_region_of_the_api() -> None:
+    desk = Desk(replace(API, region="cn-north-1"))
+    desk.now = time.time()
+    request = Request("r1", "GET", "/iam", headers=tuple(signed("GET", "/iam", "AKID", "secret").items()))
+    _, error, message = refused(desk.receive(request))
+    assert error == "InvalidSignatureException"
+    assert "'us-east-1'" in message
+
+
 def test_a_preflight_is_not_signed() -> None:
     assert only(send("OPTIONS", "/iam"), Respond).reply.status == 200
 

@@ -55,6 +55,17 @@ def test_what_a_handler_sets_off_runs_when_it_has_returned_and_before_the_call_d
         ]
 
 
+def test_what_is_observed_stays_though_a_function_changes_its_event(app: App) -> None:
+    def forgetful(invoke: Invoke) -> Any:
+        invoke.event["requestContext"].clear()
+        return {"statusCode": 200}
+
+    with Gateway.in_process(API, forgetful) as gateway:
+        gateway.websocket()
+    events = [each.what.event for each in gateway.trace if isinstance(each.what, Invoke)]
+    assert [event["requestContext"]["eventType"] for event in events] == ["CONNECT", "DISCONNECT"]
+
+
 def test_what_a_thread_of_a_handler_sets_off_waits_for_the_handler_too(gateway: Gateway, app: App) -> None:
     ws = gateway.websocket()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 
 from pytest_sessionplugin.gateway.replies import MISSING_TOKEN
-from pytest_sessionplugin.gateway.values import Frame, Manage, Send
+from pytest_sessionplugin.gateway.rest import MAX_BODY
+from pytest_sessionplugin.gateway.values import Frame, Manage, Request, Send
 
-from .desk import Desk
+from .desk import API, Desk
+from .signing import signed
 
 ID = "VNRUSeldSwMCIRQ="
 
@@ -100,6 +104,11 @@ def test_the_host_is_compared_without_port_and_case(desk: Desk) -> None:
     assert desk.manage("GET", ID, host=host)[0].status == 200
 
 
+@pytest.mark.parametrize(("region", "domain"), [("cn-north-1", "amazonaws.com.cn"), ("eu-west-1", "amazonaws.com")])
+def test_the_host_is_that_of_the_region_as_chalice_calls_it(region: str, domain: str) -> None:
+    assert replace(API, region=region).host("abc") == f"abc.execute-api.{region}.{domain}"
+
+
 def test_another_stage_is_forbidden(desk: Desk) -> None:
     assert desk.manage("GET", path=f"/prod/@connections/{ID}")[0].status == 403
 
@@ -134,3 +143,35 @@ def test_a_post_that_is_no_utf8_cannot_break_the_frame(desk: Desk) -> None:
 
 def _post(desk: Desk, body: bytes) -> Manage:
     return Manage("POST", desk.api.host(desk.api.websocket_api_id), f"/api/@connections/{ID}", body)
+
+
+class TestOverTheNetwork:
+    """What a request to the WebSocket port is, as a call."""
+
+    def call(self, host: str, *, body: bytes = b"", late: float = 0.0, ahead: float = 0.0) -> int:
+        desk = Desk(replace(API, access_keys={"AKID": "secret"}))
+        desk.now = time.time() + late  # by which botocore signs
+        desk.core.ahead = ahead
+        path = f"/api/@connections/{ID}"
+        headers = {**signed("POST", path, "AKID", "secret", b"hi", host=host), "Host": host}
+        call = desk.core.call(Request("r1", "POST", path, headers=tuple(headers.items()), body=body or b"hi"), desk.now)
+        assert call is not None
+        return desk.core.manage(call, desk.now).status
+
+    @pytest.mark.parametrize("host", ["localhost:8001", "127.0.0.1", "[::1]:8001", "127.1.2.3"])
+    def test_every_name_of_loopback_is_this_api(self, host: str) -> None:
+        assert self.call(host) == 410
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""]
+    )
+    def test_no_other_host_is(self, host: str) -> None:
+        """A page whose name leads here cannot speak for the app, whoever signed."""
+        assert self.call(host) == 403
+
+    def test_a_body_that_nobody_read_to_its_end_is_413_whoever_signed(self) -> None:
+        assert self.call("localhost", body=bytes(MAX_BODY + 1)) == 413
+
+    def test_who_calls_signs_by_a_time_that_is_not_moved_here(self) -> None:
+        assert self.call("localhost", late=3600, ahead=3600) == 410
+        assert self.call("localhost", late=3600) == 403

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.driver import Driver, new_id
+from pytest_sessionplugin.gateway.driver import Driver
+from pytest_sessionplugin.gateway.ids import new_id
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class TestRoutes:
         assert match is not None
         assert (match.route.path, match.parameters) == (template, parameters)
 
-    @pytest.mark.parametrize("path", ["/room", "/rooms/7/8", "/rooms//", "//rooms", "/rooms//7", "*"])
+    @pytest.mark.parametrize("path", ["/room", "/rooms/7/8", "/rooms//", "//rooms", "/rooms//7", "*", "rooms", "x:80"])
     def test_do_not_match(self, path: str) -> None:
         assert Router(API).find(path) is None
 
@@ -258,16 +259,18 @@ class TestAnswer:
         pairs = [pair for pair in answered(desk, result).headers if pair[0] in "XY"]
         assert sorted(pairs) == [("X", "1"), ("X", "2"), ("Y", "3")]
 
-    @pytest.mark.parametrize("name", ["WWW-Authenticate", "www-authenticate"])
-    def test_www_authenticate_leaves_under_another_name(self, desk: Desk, name: str) -> None:
+    @pytest.mark.parametrize(
+        "name", ["WWW-Authenticate", "www-authenticate", "Authorization", "Connection", "Date", "Server", "User-Agent"]
+    )
+    def test_some_headers_leave_under_another_name(self, desk: Desk, name: str) -> None:
         reply = answered(desk, {"statusCode": 401, "headers": {name: "Bearer"}})
         assert (f"x-amzn-Remapped-{name}", "Bearer") in reply.headers
-        assert all(key.lower() != "www-authenticate" for key, _ in reply.headers)
-
-    @pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding", "Connection"])
-    def test_no_function_decides_about_the_framing(self, desk: Desk, name: str) -> None:
-        reply = answered(desk, {"statusCode": 200, "headers": {name: "7"}, "body": "x"})
         assert all(key.lower() != name.lower() for key, _ in reply.headers)
+
+    @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Upgrade", "Host", "TE", "Via"])
+    def test_no_function_decides_about_the_framing_and_the_hop(self, desk: Desk, name: str) -> None:
+        reply = answered(desk, {"statusCode": 200, "headers": {name: "7"}, "body": "x"})
+        assert all(key.lower().removeprefix("x-amzn-remapped-") != name.lower() for key, _ in reply.headers)
 
     PIXEL = b"\x89PNG"
     BINARY = {"statusCode": 200, "body": base64.b64encode(PIXEL).decode(), "isBase64Encoded": True}  # noqa: RUF012
@@ -275,6 +278,13 @@ class TestAnswer:
     @pytest.mark.parametrize("accept", ["image/png", "image/png;q=0.5, */*", "application/octet-stream"])
     def test_base64_is_decoded_if_the_client_accepts_a_binary_type_first(self, desk: Desk, accept: str) -> None:
         assert answered(desk, self.BINARY, headers=(("Accept", accept),)).body == self.PIXEL
+
+    def test_of_any_type_is_binary_where_all_are(self) -> None:
+        desk = Desk(replace(API, binary_types=frozenset({"*/*"})))
+        request = Request("r1", "GET", "/", headers=(("Accept", "text/html"),))
+        invoke = only(desk.receive(request), Invoke)
+        result = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
+        assert only(desk.answer(invoke, result), Respond).reply.body == b"\xff\x00"
 
     @pytest.mark.parametrize("accept", ["text/html, image/png", "*/*", ""])
     def test_base64_stays_base64_if_it_does_not(self, desk: Desk, accept: str) -> None:
@@ -320,6 +330,7 @@ class TestAnswer:
         assert desk.tick(28.9) == []
         reply = only(desk.tick(0.1), Respond).reply
         assert (reply.status, body(reply)) == (504, {"message": "Endpoint request timed out"})
+        assert ("x-amzn-ErrorType", "InternalServerErrorException") in reply.headers
         assert desk.answer(invoke) == []
 
     @pytest.mark.parametrize("status", [204, 304])

@@ -32,6 +32,7 @@ def test_what_a_client_offers_a_server_takes() -> None:
         ("GET", OFFER[:3], b"1.1", 400),
         ("GET", (*OFFER[:3], ("Sec-WebSocket-Key", "é")), b"1.1", 400),
         ("GET", (*OFFER[:3], ("Sec-WebSocket-Key", "AAAA")), b"1.1", 400),
+        ("GET", (*OFFER, OFFER[3]), b"1.1", 400),
     ],
 )
 def test_anything_less_is_rejected(method: str, headers: Headers, version: bytes, status: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_sessionplugin.aws.calls import Call, Calls
+from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Uncounted
+from pytest_sessionplugin.errors import BlockedCall
 
 
 def ask(calls: Calls, *names: str) -> None:
@@ -61,3 +62,14 @@ def test_retries_and_the_time_they_would_have_waited_add_up() -> None:
     calls.waited(0.5)
     calls.waited(1.0)
     assert (calls.retries, calls.backoff) == (2, 1.5)
+
+
+@pytest.mark.parametrize(("calls", "kept"), [(Calls(), 1), (Uncounted(), 0)], ids=["of a test", "of what runs on"])
+def test_what_runs_for_as_long_as_it_likes_keeps_nothing_of_its_calls(calls: Calls, kept: int) -> None:
+    call = Call("dynamodb", "Query")
+    calls.asked(call)
+    calls.attempted(Attempt(0.0, call, "200"))
+    calls.waited(0.5)
+    calls.was_blocked(BlockedCall("ses", "SendEmail", "nothing emulates it."))
+    assert [len(calls), len(calls.attempts), calls.retries, len(calls.blocked)] == [kept] * 4
+    assert (calls.count("dynamodb"), calls.backoff) == (kept, 0.5 * kept)

@@ -1,4 +1,7 @@
-"""Has a message handler and no other of WebSocket: it sends each message back. One route, whose answers are large."""
+"""Has a message handler and no other of WebSocket: it sends each message back. Its routes have large answers.
+
+Asked "how often?" it says instead how often it has run.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,14 @@ app = Chalice(app_name="listening")
 app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 
+runs = 0
+
 
 @app.on_ws_message()
 def message(event: WebsocketEvent) -> None:
-    app.websocket_api.send(event.connection_id, event.body)
+    global runs
+    runs += 1
+    app.websocket_api.send(event.connection_id, str(runs) if event.body == "how often?" else event.body)
 
 
 @app.route("/text/{size}")

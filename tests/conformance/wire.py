@@ -10,6 +10,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 SECONDS = 10.0
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}  # of a URL that names none
 
 
 class Wire:
@@ -21,7 +22,7 @@ class Wire:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._read = bytearray()
         try:
-            self.socket.connect((address.hostname, address.port))
+            self.socket.connect((address.hostname, address.port or PORTS[address.scheme]))
         except OSError:
             self.socket.close()
             raise
@@ -74,8 +75,8 @@ class Wire:
             assert byte, f"the server hung up after {bytes(raw)!r}"
             raw += byte
         first, *lines = raw.decode("latin-1").strip().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        return int(first.split()[1]), {name.lower(): value for name, value in headers.items()}
+        pairs = (line.partition(":") for line in lines)
+        return int(first.split()[1]), {name.lower(): value.strip() for name, _, value in pairs}
 
     def answer(self) -> tuple[int, bytes]:
         """Status and body of an answer."""
@@ -89,8 +90,8 @@ class Wire:
         lines = [
             f"GET {target} HTTP/1.1",
             f"Host: {host}",
-            "Connection: keep-alive, Upgrade",
-            "Upgrade: WebSocket",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
             "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {key}",
             *more,
