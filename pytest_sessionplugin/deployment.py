@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.aws.ttl import TimeToLive
-from pytest_sessionplugin.gateway.driver import new_id
+from pytest_sessionplugin.gateway.ids import new_id
 from pytest_sessionplugin.gateway.server import Server
 from pytest_sessionplugin.lambda_service import LambdaService
 from pytest_sessionplugin.retries import Beat
