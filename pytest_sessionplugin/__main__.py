@@ -9,13 +9,9 @@ INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 try:
     import argparse
     import errno
-    import json
     import os
-    import re
-    import shutil
     import signal
-    import threading
-    from collections.abc import Mapping
+    from contextlib import suppress
     from pathlib import Path
     from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,13 +22,9 @@ except KeyboardInterrupt:  # whoever starts it and at once thinks better of it w
     sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.project import Project
-    from pytest_sessionplugin.serve import Served
 
-SUBJECT = "alice"
 HOUR = 3600.0
-HALF_A_DAY = 12 * HOUR
 A_CENTURY = 100 * 365 * 24 * HOUR
 
 
@@ -94,7 +86,9 @@ def _add_serve(commands: Any) -> None:
     )
     serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
     serve.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
-    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    serve.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="the address to listen on (default: %(default)s)"
+    )
     serve.add_argument("--http-port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     serve.add_argument("--websocket-port", type=_port, default=8001, help="0 for a free one (default: %(default)s)")
     serve.add_argument(
@@ -124,6 +118,12 @@ def _add_serve(commands: Any) -> None:
     serve.set_defaults(run=_serve)
 
 
+def _host(text: str) -> str:
+    if not text:  # for sockets: all addresses of this machine
+        raise argparse.ArgumentTypeError("'' is no address: 127.0.0.1 is for this machine, 0.0.0.0 for all others too")
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
@@ -131,34 +131,43 @@ def _port(text: str) -> int:
 
 
 def _serve(asked: argparse.Namespace) -> None:
+    from pytest_sessionplugin.announcement import as_json, for_people
     from pytest_sessionplugin.gateway.driver import NotQuiet
     from pytest_sessionplugin.open_files import allow_as_many_as_may_be
     from pytest_sessionplugin.serve import served
+    from pytest_sessionplugin.stop import Stop
 
     project = _project(asked)
     allow_as_many_as_may_be()
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.ask)
     out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
     try:
-        with served(
-            project,
-            asked.host,
-            asked.http_port,
-            asked.websocket_port,
-            asked.control_port,
-            each_its_own=asked.isolation == "function",
-            reloads=_reloads(asked),
-        ) as up:
-            announce = _announce_json if asked.json else _announce
-            announce(project, up, out)
+        with (
+            served(
+                project,
+                asked.host,
+                asked.http_port,
+                asked.websocket_port,
+                asked.control_port,
+                each_its_own=asked.isolation == "function",
+                reloads=_reloads(asked),
+            ) as up,
+            suppress(KeyboardInterrupt),
+        ):  # from here on Ctrl-C is no failure
+            said = as_json(up) if asked.json else for_people(project, up, coloured=_likes_colours(out))
+            print(said, file=out, flush=True)
             if up.reload is not None:
                 up.reload.until(stop)
             stop.wait()
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
     except OSError as error:
+        if error.errno == errno.EACCES and error.filename is None:  # of no file, so of a port
+            raise SessionPluginError(
+                "this user may not listen there: take ports above 1023, or 0 for free ones."
+            ) from error
         if error.errno is None or (error.errno != errno.EADDRNOTAVAIL and error.errno >= 0):  # below: of names
             raise
         reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for whoever reaches it."
@@ -175,57 +184,9 @@ def _reloads(asked: argparse.Namespace) -> bool:
     return not asked.json if asked.reload is None else bool(asked.reload)
 
 
-def _announce_json(project: Project, up: Served, out: TextIO) -> None:
-    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
-    said = {"http": up.http, "websocket": up.websocket, "token": token, "aws": up.credentials}
-    if up.control is not None:
-        said["control"] = up.control
-    print(json.dumps(said), file=out, flush=True)
-
-
-def _announce(project: Project, up: Served, out: TextIO) -> None:
-    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
-    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
-    bold, plain = ("\033[1m", "\033[0m") if out.isatty() and "NO_COLOR" not in os.environ else ("", "")
-    tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
-    lines = [
-        f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
-        "",
-        f"  {bold}HTTP{plain}       {up.http}",
-        *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),
-        *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
-        f"  {bold}Token{plain}      {token}",
-        f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
-        "",
-        *(f"  {_filled(example, words)}" for example in project.examples or _examples(up.api)),
-    ]
-    print("\n".join(lines), file=out, flush=True)
-
-
-def _connections(up: Served) -> list[str]:
-    """Where SDKs of other processes post to a socket, and with which credentials."""
-    url = up.websocket.replace("ws://", "http://", 1)
-    variables = " ".join(f"{name}={value}" for name, value in up.credentials.items())
-    return [f"             {url}/{up.api.stage} for @connections, with {variables}"]
-
-
-def _examples(api: Api) -> list[str]:
-    """Lines to paste that fit any app: one for a route, without parameters if possible, and one for a WebSocket."""
-    examples = []
-    for route in sorted(api.routes, key=lambda route: "{" in route.path):
-        url = "{http}" + route.path.replace("{", "").replace("}", "")
-        if route.methods & {"GET", "POST"}:
-            post = "" if "GET" in route.methods else " -d '{}' -H 'Content-Type: application/json'"
-            examples.append(f"curl {url}{post} -H 'Authorization: Bearer {{token}}'")
-            break
-    if api.websocket:
-        examples.append("{sessionplugin} connect {websocket} --token {token}")
-    return examples
-
-
-def _filled(example: str, words: Mapping[str, str]) -> str:
-    """The line with its placeholders replaced; other braces are JSON."""
-    return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), example)
+def _likes_colours(out: TextIO) -> bool:
+    """no-color.org"""
+    return out.isatty() and not os.environ.get("NO_COLOR")
 
 
 # --- token
@@ -316,17 +277,6 @@ def _project(asked: argparse.Namespace) -> Project:
     project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
     project.check_stage()
     return project
-
-
-def _command() -> str:
-    """What to type here for this command: its name if the shell finds it, else its path."""
-    script = Path(sys.executable).with_name("sessionplugin")
-    if not script.exists():
-        return f"{sys.executable} -m pytest_sessionplugin"
-    if shutil.which("sessionplugin") == str(script):
-        return "sessionplugin"
-    here = Path.cwd()
-    return str(script.relative_to(here) if script.is_relative_to(here) else script)
 
 
 if __name__ == "__main__":

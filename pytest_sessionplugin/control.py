@@ -26,6 +26,7 @@ from pytest_sessionplugin.gateway.server import PortInUse
 from pytest_sessionplugin.steering import GRACE, Steering, words
 
 MAX_BODY = 65_536  # bytes
+DIGITS = 9  # of a length: one that has more is too long, and one of thousands no number that Python reads
 SETTLE = 5.0  # seconds
 IDLE = 60.0  # seconds for which a connection is kept
 
@@ -98,7 +99,11 @@ class _Desk:
     def _help(self, _: dict[str, Any]) -> Answer:
         return 200, {
             "now": self._now,
-            "POST /clock": {"advance": "seconds", "grace": f"for what runs already; {GRACE:g} if left out"},
+            "POST /clock": {
+                "advance": "seconds",
+                "grace": f"for what runs already; {GRACE:g} if left out",
+                "schedules": "whether those of the app run on the way; false if left out",
+            },
             "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
             "DELETE /faults": "all is well again",
             "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
@@ -109,8 +114,11 @@ class _Desk:
     def _clock(self, asked: dict[str, Any]) -> Answer:
         seconds = _number(asked.pop("advance", None), "advance")
         grace = _number(asked.pop("grace", GRACE), "grace")
-        _nothing_else(asked, "advance, grace")
-        self._steering.advance(seconds, grace)
+        schedules = asked.pop("schedules", False)
+        if not isinstance(schedules, bool):
+            raise SessionPluginError("schedules must be true or false: whether the app's run on the way.")
+        _nothing_else(asked, "advance, grace, schedules")
+        self._steering.advance(seconds, grace, schedules=schedules)
         return 200, {"now": self._now, **({} if self._steering.moves_the_app else {"note": TIME_STANDS})}
 
     def _arm(self, asked: dict[str, Any]) -> Answer:
@@ -189,7 +197,7 @@ class _Line(BaseHTTPRequestHandler):
             return 403, _error("this port is for tests on this machine: ask for it by its loopback address.")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             return 411, _error("say how long the body is, with Content-Length.")
-        if int(length) > MAX_BODY:
+        if len(length) > DIGITS or int(length) > MAX_BODY:
             return 413, _error(f"a body may have {MAX_BODY} bytes.")
         self.close_connection = keeps
         return None

@@ -54,7 +54,8 @@ class Kit:
         self._log = AppLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
-        self.lambdas = LambdaService()
+        self._events: list[Note] = []  # what became of those that functions got from Lambda
+        self.lambdas = LambdaService(note=self._events.append)
         self._left: list[tuple[float, Left]] = []
         self._threads = LeftThreads(lambda left: self._left.append((time.time(), left)))
         self.neighbours = Neighbours(self, setups)
@@ -246,7 +247,7 @@ class Kit:
         """What crossed the gateways, was asked of AWS and was logged, to be read."""
         traces = {name: gateway.trace for name, gateway in self.gateways.items()}
         left = [Note(at, f"left   {left}") for at, left in self._left]
-        notes = [*self._log.notes, *self.lambdas.notes, *left, *asked_of_aws(self.calls.attempts)]
+        notes = [*self._log.notes, *self._events, *left, *asked_of_aws(self.calls.attempts)]
         if len(traces) > 1:
             return render_several(traces, notes)
         return render(traces.get(self.name, ()), notes)

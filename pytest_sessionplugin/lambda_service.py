@@ -67,14 +67,18 @@ class LambdaService:
     """The functions of all apps of a test. Thread-safe."""
 
     def __init__(
-        self, ids: Callable[[], str] = lambda: str(uuid.uuid4()), clock: Callable[[], float] = time.time
+        self,
+        ids: Callable[[], str] = lambda: str(uuid.uuid4()),
+        clock: Callable[[], float] = time.time,
+        *,
+        note: Callable[[Note], None] = lambda note: None,
+        warn: Callable[[str], None] = lambda sentence: None,
     ) -> None:
+        """`note` is told what became of each event, `warn` only of those that a function has not taken."""
         self.retries = Retries(self._again, clock)
-        self.notes: list[Note] = []
-        """What became of events, for the trace."""
-        self._ids, self._clock = ids, clock
+        self._ids, self._clock, self._tell, self._warn = ids, clock, note, warn
         self._functions: dict[str, _Function] = {}  # by the name that Lambda knows
-        self._depth: dict[str, int] = {}  # request id -> how many functions led to it
+        self._depth: dict[str, int] = {}  # request id that is not done with -> how many functions led to it
 
     def deploy(self, app: App, api: Api, run: Run, run_later: RunLater, prefix: str = "") -> None:
         """The functions of an app, under the names of their own; a `prefix` tells it from others in the trace.
@@ -110,39 +114,52 @@ class LambdaService:
         if call.kind != ASYNCHRONOUS:
             return self._run(function, event, request_id, depth)
         if depth > LONGEST_CHAIN:
-            self._note(f"{call.name} is dropped: {depth} functions have invoked each other, which Lambda ends")
+            del self._depth[request_id]
+            self._lost(f"{call.name} is dropped: {depth} functions have invoked each other, which Lambda ends")
         else:
             self._queue(function, event, request_id, 1)
         return invoke_call.accepted(202, request_id)
 
     def _run(self, function: _Function, event: Any, request_id: str, depth: int) -> Answer:
-        if depth > LONGEST_CHAIN:
-            sentence = f"{depth} functions have invoked each other, which Lambda takes for a loop"
-            return invoke_call.refused("RecursiveInvocationException", 400, sentence)
         try:
+            if depth > LONGEST_CHAIN:
+                sentence = f"{depth} functions have invoked each other, which Lambda takes for a loop"
+                return invoke_call.refused("RecursiveInvocationException", 400, sentence)
             return invoke_call.returned(function.run(function.name, event, request_id), request_id)
         except FunctionTimedOut:
             return invoke_call.timed_out(function.timeout, request_id)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the caller's answer
             return invoke_call.raised(error, trace.frames(error), request_id)
+        finally:
+            del self._depth[request_id]
 
     def _queue(self, function: _Function, event: Any, request_id: str, attempt: int) -> None:
         name = function.prefix + function.name
 
         def done(error: BaseException | None) -> None:
+            if error is not None and self.retries.after(name, event, request_id, attempt):
+                self._lost(f"{name} failed at attempt {attempt}; the next one in {WAITS[attempt - 1]:g} seconds")
+                return
+            self._depth.pop(request_id, None)
             if error is None:
                 self._note(f"{name} has taken its event, at attempt {attempt}")
-            elif self.retries.after(name, event, request_id, attempt):
-                self._note(f"{name} failed at attempt {attempt}; the next one in {WAITS[attempt - 1]:g} seconds")
             else:
-                self._note(f"{name} failed at attempt {attempt}, the last one: its event is dropped")
+                self._lost(f"{name} failed at attempt {attempt}, the last one: its event is dropped")
 
         function.run_later(function.name, event, request_id, done)
 
     def _again(self, retry: Retry) -> None:
         functions: Iterable[_Function] = self._functions.values()
-        function = next(each for each in functions if each.prefix + each.name == retry.function)
-        self._queue(function, retry.event, retry.request_id, retry.attempt)
+        function = next((each for each in functions if each.prefix + each.name == retry.function), None)
+        if function is not None:
+            self._queue(function, retry.event, retry.request_id, retry.attempt)
+        else:  # another deployment came meanwhile
+            self._depth.pop(retry.request_id, None)
+            self._lost(f"{retry.function} is gone before attempt {retry.attempt}: its event is dropped")
+
+    def _lost(self, text: str) -> None:
+        self._note(text)
+        self._warn(f"{text}.")
 
     def _note(self, text: str) -> None:
-        self.notes.append(Note(self._clock(), f"lambda {text}"))
+        self._tell(Note(self._clock(), f"lambda {text}"))

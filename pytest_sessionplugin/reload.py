@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +19,10 @@ from pytest_sessionplugin import copies, loggers, tracebacks
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.memory import Memory
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, cause_in_project
+from pytest_sessionplugin.gateway.values import REST_FUNCTION
 from pytest_sessionplugin.shown import GREEN, RED, coloured, failed, tell
 from pytest_sessionplugin.tokens import TokenSettings
-from pytest_sessionplugin.watching import Watch, modules_under
+from pytest_sessionplugin.watching import Wait, Watch, modules_under
 
 if TYPE_CHECKING:
     from pytest_sessionplugin import chalice_internals
@@ -51,7 +51,8 @@ class App:
     def parts(self) -> frozenset[str]:
         """What of it can be called, as a person says it."""
         routes = {f"{method} {route.path}" for route in self.api.routes for method in route.methods}
-        return frozenset({*routes, *self.api.websocket, *(each.function for each in self.schedules)})
+        functions = {*self.names.values()} - {REST_FUNCTION, *self.api.websocket.values()}
+        return frozenset({*routes, *self.api.websocket, *functions})
 
 
 class Start:
@@ -108,7 +109,7 @@ class Reload:
         self._tables = dict(_tables(app.memory))  # as they were made
         self._failed: frozenset[Path] = frozenset()  # what changed since it was last reloaded
 
-    def until(self, stop: threading.Event) -> None:
+    def until(self, stop: Wait) -> None:
         """Reloads whenever files change, until it is told to stop."""
         while changed := self._watch.wait(stop):
             self.now(changed)

@@ -16,7 +16,6 @@ from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.memory import Memory
-from pytest_sessionplugin.aws.ttl import TimeToLive
 from pytest_sessionplugin.copies import Copies
 from pytest_sessionplugin.errors import OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.authorizers import of as authorizers_of
@@ -34,13 +33,11 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.moto_internals import Aws
     from pytest_sessionplugin.chalice_internals import Process
-    from pytest_sessionplugin.clock import Agenda
     from pytest_sessionplugin.gateway.server import Server
     from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.project import Project
 
 DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
-GRACE = 1.0  # seconds that handlers have to end when it stops
 
 
 @dataclass(frozen=True)
@@ -96,50 +93,21 @@ def served(
         memory = Memory(project, tokens=tokens, endpoint=endpoint)
         aws = stack.enter_context(_aws(memory, faults))
         loader = stack.enter_context(_loader(project, faults, each_its_own, reloads))
-        from pytest_sessionplugin.control import Control
-        from pytest_sessionplugin.gateway.server import Server
-        from pytest_sessionplugin.lambda_service import LambdaService
-        from pytest_sessionplugin.retries import Beat
-        from pytest_sessionplugin.schedules import Timer
-        from pytest_sessionplugin.steering import Site, Steering, refused
-
         app = loader.load(project, memory)
         for fact in app.warnings:
             tell(fact)
-        server = Server(
-            app.api,
-            app.functions,
-            host=host,
-            http_port=http_port,
-            websocket_port=websocket_port,
-            clock=moved,
-            grace=GRACE,
-            throttles=faults.throttles_handshake,
-            fault=refused(faults),
-        )
-        lambdas = LambdaService(clock=moved)
-        timer = Timer(app.schedules, app.functions, aws.region, prefix=f"{project.name}-{project.stage}")
+        from pytest_sessionplugin.deployment import Deployment
 
-        def deploy(app: App) -> None:
-            lambdas.deploy(app.healthy, app.api, server.invoke, server.invoke_later)
-            faults.site = Site(app.names, server)
-
-        def redeploy(app: App, asked_anew: bool) -> None:
-            server.redeploy(app.api, app.functions, asked_anew=asked_anew)
-            timer.redeploy(app.schedules, app.functions)
-            deploy(app)
-
-        deploy(app)
-        aws.door.gateway, aws.door.functions, aws.door.threads = server, lambdas, loader.threads
-        agendas: list[Agenda] = [lambdas.retries]
-        if endpoint is None:
-            agendas.append(TimeToLive(aws.rows, clock=moved))
-        with server, timer, Beat(lambdas.retries), ExitStack() as controlled:
-            control = None
+        deployment = Deployment(app, aws, faults, loader.threads, moved, host, http_port, websocket_port)
+        with deployment.up(), ExitStack() as controlled:
+            server, control = deployment.server, None
             if control_port is not None:
-                steering = Steering(server, faults, moved, lambda: agendas)
+                from pytest_sessionplugin.control import Control
+                from pytest_sessionplugin.steering import Steering
+
+                steering = Steering(server, faults, moved, deployment.agendas)
                 control = controlled.enter_context(Control(steering, host, control_port)).url
-            reload = Reload(app, watch, start, aws, loader.load, redeploy) if reloads else None
+            reload = Reload(app, watch, start, aws, loader.load, deployment.redeploy) if reloads else None
             up = Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, server, control, reload)
             del app  # not to be held for longer than it is served
             yield up

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.moved_time import MovedTime
 
 FARTHEST = 10 * 366 * 24 * 3600.0  # seconds that time may be moved at once
+LAST = 32_503_680_000.0  # the year 3000; certificates and datetimes end later, but not much
 LONGEST = 60.0  # seconds that anybody may have it wait
 PATIENCE = 10.0  # seconds for what a deadline sets off
 GRACE = 1.0  # seconds for what runs already: a handler has not returned yet when its client sees what it posted
@@ -45,9 +46,9 @@ class Steering:
     """Safe from any number of threads. Refuses with SessionPluginError; raises NotQuiet for what goes on."""
 
     def __init__(
-        self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[], Sequence[Agenda]]
+        self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
     ) -> None:
-        """`agendas`: what time stops for besides the gateway."""
+        """`agendas`: what time stops for besides the gateway; its argument says whether the app's schedules do, too."""
         self._server, self._faults, self._time, self._agendas = server, faults, time, agendas
         self._moving = threading.Lock()
         self._armed: list[Armed] = []
@@ -61,8 +62,9 @@ class Steering:
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._time(), timezone.utc)
 
-    def advance(self, seconds: float, grace: float = GRACE) -> None:
-        """Moves time on, from deadline to deadline: what each sets off has ended before time goes on.
+    def advance(self, seconds: float, grace: float = GRACE, *, schedules: bool = False) -> None:
+        """Moves time on, from deadline to deadline: what each sets off has ended before time goes on. With
+        `schedules`, the functions that have a rate run at theirs.
 
         What runs already has so many seconds of `grace` to end, and is not waited for any longer: that is how the
         integration time-out of 29 seconds strikes.
@@ -72,6 +74,8 @@ class Steering:
             raise SessionPluginError(f"time moves forwards, and by {FARTHEST:.0f} seconds at most, not by {seconds:g}.")
         with self._moving:
             until = self._time() + seconds  # before anything is waited for, which takes time too
+            if until > LAST:
+                raise SessionPluginError("time has come too far: start `serve` anew, and it begins with this day.")
             self._server.hear()
             with suppress(NotQuiet):
                 self._server.quiet(grace)
@@ -87,7 +91,7 @@ class Steering:
                 self._time.move(moment - self._time())
                 self._server.move_ahead(self._time.ahead)
 
-            walk([self._server, *self._agendas()], until=until, now=self._time, go_to=go_to, settle=settle)
+            walk([self._server, *self._agendas(schedules)], until=until, now=self._time, go_to=go_to, settle=settle)
             go_to(until)
 
     def settle(self, seconds: float) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 HERE = Path(__file__).parent
 LOOK = 0.25  # seconds between two looks
@@ -16,6 +16,13 @@ LOOKS = 20  # at what goes on changing, until it counts nevertheless
 
 Stamp = tuple[int, int, int]
 """Nanoseconds of the last change, bytes, inode: what writes by rename makes another file, however fast."""
+
+
+class Wait(Protocol):
+    """A threading.Event, say."""
+
+    def wait(self, timeout: float, /) -> bool:
+        """For so many seconds at most; whether the end is asked for."""
 
 
 class Watch:
@@ -30,7 +37,7 @@ class Watch:
         self.named = frozenset(named)
         self._seen = self._look()
 
-    def wait(self, stop: threading.Event) -> frozenset[Path]:
+    def wait(self, stop: Wait) -> frozenset[Path]:
         """Waits until files have changed, and takes that for seen; nothing if it is told to stop."""
         while not stop.wait(LOOK):
             now = self._look()
@@ -50,7 +57,7 @@ class Watch:
         self._seen = {**{path: stamp for path in named if (stamp := _stamp(path))}, **self._seen}
         self.named = named.union(absent)
 
-    def _settled(self, stop: threading.Event) -> Mapping[Path, Stamp]:
+    def _settled(self, stop: Wait) -> Mapping[Path, Stamp]:
         now = self._look()
         for _ in range(LOOKS):
             if stop.wait(SETTLED):

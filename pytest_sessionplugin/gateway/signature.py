@@ -30,6 +30,7 @@ SKEW = timedelta(minutes=5)
 LONGEST = 604_800  # seconds for which a presigned URL may be good
 
 _STAMP = "%Y%m%dT%H%M%SZ"
+_DIGITS = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # strptime also takes fewer
 _SECONDS = re.compile(r"[0-9]{1,6}")  # no more digits: Python refuses to read thousands of them
 _UNRESERVED = "-_.~"
 
@@ -163,6 +164,8 @@ def _date(headers: Headers) -> str | None:
 
 def _moment(stamp: str) -> datetime:
     """Raises ValueError."""
+    if not _DIGITS.fullmatch(stamp):
+        raise ValueError(stamp)
     return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -297,6 +298,41 @@ def test_an_authorizer_that_cannot_be_run_is_one_sentence(root: Path) -> None:
     first, second = ended.stderr.splitlines()
     assert first.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool), which ")
     assert "is in use" in second
+
+
+def test_no_address_is_not_all_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--host", ""])
+    assert ended.value.code == 2
+    assert "'' is no address: 127.0.0.1 is for this machine" in capsys.readouterr().err
+
+
+def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> None:
+    hangs = "import threading\nprint('hangs', flush=True)\nthreading.Event().wait(600)\n"
+    (root / "app.py").write_text(hangs)
+    command = [sys.executable, "-m", "pytest_sessionplugin", "serve", *FREE_PORTS]
+    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "hangs\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr.read() == ""
+
+
+def test_a_port_of_the_administrators_is_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody may be refused who runs the tests, so it is the refusal that is brought about."""
+
+    def served(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pytest_sessionplugin.serve.served", served)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["serve", str(root), "--http-port", "80"]) == 2
+    assert capsys.readouterr().err == (
+        "sessionplugin: this user may not listen there: take ports above 1023, or 0 for free ones.\n"
+    )
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])

@@ -35,7 +35,7 @@ import threading
 import time
 
 import boto3
-from chalice import Chalice
+from chalice import Chalice, Rate
 
 app = Chalice("chat")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -66,6 +66,23 @@ def hold(name):
 @app.route("/rooms/{name}", methods=["PUT"])
 def room(name):
     rooms.put_item(Item={"name": name, "purgeAt": int(time.time()) + 60})
+
+
+@app.route("/work/{name}", methods=["POST"])
+def order(name):
+    boto3.client("lambda").invoke(FunctionName="chat-dev-work", InvocationType="Event", Payload='"%s"' % name)
+
+
+@app.lambda_function()
+def work(event, context):
+    log.append("work " + event)
+    raise ValueError("no work is ever done")
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def tidy(event):
+    log.append("tidy")
+    raise ValueError("nothing is ever tidied")
 
 
 @app.on_ws_connect()
@@ -187,6 +204,11 @@ def up(served: Up) -> Iterator[Up]:
     assert served.ask("POST", "/settle")[0] == 200
 
 
+def runs(up: Up, function: str) -> int:
+    log: list[str] = up.http("GET", "/log")[1]["log"]
+    return log.count(function)
+
+
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
@@ -267,6 +289,25 @@ class TestClock:
         up.clock(advance=61)
         assert "lobby" not in up.http("GET", "/log")[1]["rooms"]
 
+    def test_a_function_that_fails_gets_its_event_again(self, up: Up) -> None:
+        """One minute and then two minutes later, and no more."""
+        up.http("POST", "/work/lost")
+        assert up.ask("POST", "/settle")[0] == 200
+        began = runs(up, "work lost")
+        assert began == 1
+        for seconds, attempts in ((59, 1), (2, 2), (117, 2), (4, 3), (3600, 3)):
+            up.clock(advance=seconds)
+            assert runs(up, "work lost") == attempts
+
+    def test_schedules_run_on_the_way_if_they_are_asked_for(self, up: Up) -> None:
+        before = runs(up, "tidy")
+        up.clock(advance=7200)
+        assert runs(up, "tidy") == before
+        up.clock(advance=7200, schedules=True)
+        assert runs(up, "tidy") == before + 2
+        up.clock(advance=3600, schedules=True)
+        assert runs(up, "tidy") == before + 3
+
     @pytest.mark.parametrize(
         "asked",
         [
@@ -274,7 +315,7 @@ class TestClock:
             *(
                 {"advance": 10**400},
                 {"advance": float("nan")},
-                {"advance": 5, "schedules": True},
+                {"advance": 5, "schedules": 1},
                 {"advance": 5, "grace": -1},
                 {"forward": 5},
             ),
@@ -410,7 +451,8 @@ class TestPort:
             assert client.recv(PATIENCE) == "here"
 
     def test_too_long_a_body_is_not_read(self, up: Up) -> None:
-        assert up.ask("POST", "/settle", b"{}", **{"Content-Length": "70000"})[0] == 413
+        for length in ("70000", "9" * 5000):
+            assert up.ask("POST", "/settle", b"{}", **{"Content-Length": length})[0] == 413
 
     def test_there_is_none_unless_it_is_asked_for(self, root: Path) -> None:
         with serving(root) as up:

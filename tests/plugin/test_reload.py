@@ -63,14 +63,14 @@ def guarded():
 class Serving:
     """A process that serves a project, and what it says."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         """The variables are those of this process, as far as they are not about AWS or this command."""
         self.root = root
         variables = {
             name: value for name, value in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_"))
         }
         self.process = subprocess.Popen(
-            [*COMMAND, *FREE_PORTS],
+            [*COMMAND, *FREE_PORTS, *options],
             cwd=root,
             env={
                 **variables,
@@ -86,8 +86,8 @@ class Serving:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         assert self.process.stdout is not None
-        up = json.loads(self.process.stdout.readline() or "{}")
-        self.http, self.websocket = str(up["http"]), str(up["websocket"])
+        self.up = json.loads(self.process.stdout.readline() or "{}")
+        self.http, self.websocket = str(self.up["http"]), str(self.up["websocket"])
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -124,8 +124,14 @@ class Serving:
             with error:
                 return error.code, json.load(error)
 
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
+    def rest(self) -> str:
+        """What it said last, when it has ended."""
+        self._reader.join()
+        lines = [self._lines.get() for _ in range(self._lines.qsize())]
+        return "".join(lines)
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(by)
         try:
             return self.process.wait(PATIENCE)
         finally:

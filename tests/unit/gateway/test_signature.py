@@ -273,6 +273,7 @@ def test_a_header_of_another_kind_is_an_incomplete_signature(header: str, messag
         ("SignedHeaders=host;x-amz-date", "SignedHeaders=x-amz-date"),
         ("SignedHeaders=host;x-amz-date", "SignedHeaders="),
         ("20260102T030405Z", "2026-01-02"),
+        ("20260102T030405Z", "20260102T0304Z"),
         ("20260102T030405Z", ""),
         (", SignedHeaders", " SignedHeaders"),
     ],

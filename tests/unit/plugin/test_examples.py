@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.__main__ import _examples, _filled
+from pytest_sessionplugin.announcement import examples, filled
 from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.gateway.values import Api, Route
 from pytest_sessionplugin.project import Project
@@ -18,12 +18,12 @@ def route(path: str, *methods: str) -> Route:
 
 def test_the_first_route_without_parameters_is_called() -> None:
     api = Api((route("/a/{id}", "GET"), route("/b", "PUT"), route("/c", "GET", "POST"), route("/d", "GET")))
-    assert _examples(api) == ["curl {http}/c -H 'Authorization: Bearer {token}'"]
+    assert examples(api) == ["curl {http}/c -H 'Authorization: Bearer {token}'"]
 
 
 def test_a_route_that_only_takes_a_body_gets_one() -> None:
     api = Api((route("/a/{id}", "POST"),), websocket={"$default": "message"})
-    assert _examples(api) == [
+    assert examples(api) == [
         "curl {http}/a/id -d '{}' -H 'Content-Type: application/json' -H 'Authorization: Bearer {token}'",
         "{sessionplugin} connect {websocket} --token {token}",
     ]
@@ -32,7 +32,7 @@ def test_a_route_that_only_takes_a_body_gets_one() -> None:
 def test_placeholders_are_filled_and_json_is_left() -> None:
     words = {"http": "http://127.0.0.1:1", "token": "t"}
     example = """curl {http}/a -d '{"token": {}, "b": {c}}' {token}"""
-    assert _filled(example, words) == """curl http://127.0.0.1:1/a -d '{"token": {}, "b": {c}}' t"""
+    assert filled(example, words) == """curl http://127.0.0.1:1/a -d '{"token": {}, "b": {c}}' t"""
 
 
 def project(root: Path, examples: str) -> Project:
