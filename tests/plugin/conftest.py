@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,20 @@ class Stranger:
 @pytest.fixture
 def stranger(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Stranger:
     return Stranger(pytester, monkeypatch)
+
+
+@pytest.fixture(params=[["place", "id"], ["place"]], ids=["with a sort key", "without"])
+def moto_table(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A table of moto's own, `things`, with its key of `place` and perhaps `id`; no part of the plugin is open."""
+    import boto3
+    from moto import mock_aws
+
+    names: list[str] = request.param
+    with mock_aws():
+        dynamodb: Any = boto3.resource("dynamodb", region_name="us-east-1")
+        yield dynamodb.create_table(
+            TableName="things",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=False)],
+        )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -17,21 +14,12 @@ from pytest_sessionplugin.aws.moto_partitions import queries_by_partition
 REGION = "us-east-1"
 
 
-@pytest.fixture(params=[["place", "id"], ["place"]], ids=["with a sort key", "without"])
-def table(request: pytest.FixtureRequest) -> Iterator[Any]:
-    names: list[str] = request.param
-    with mock_aws():
-        dynamodb: Any = boto3.resource("dynamodb", region_name=REGION)
-        made = dynamodb.create_table(
-            TableName="t",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=False)],
-        )
-        for place in ("here", "there"):
-            for key in "bac":
-                made.put_item(Item={"place": place, "id": key})
-        yield made
+@pytest.fixture
+def table(moto_table: Any) -> Any:
+    for place in ("here", "there"):
+        for key in "bac":
+            moto_table.put_item(Item={"place": place, "id": key})
+    return moto_table
 
 
 def asked(table: Any, place: str) -> Any:
@@ -52,7 +40,7 @@ class Untouched(dict[Any, Any]):
 
 
 def test_no_other_partition_is_looked_at(table: Any) -> None:
-    rows: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["t"].items
+    rows: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["things"].items
     rows[DynamoType({"S": "far away"})] = Untouched()
     with queries_by_partition():
         assert asked(table, "here")[1] > 0
