@@ -16,7 +16,9 @@ from chalicelib.sessions import Deliver
 
 log = logging.getLogger("sessions")
 
-BUDGET: Final = timedelta(seconds=20)  # what one sweep may take; the rest falls due in the next
+BUDGET: Final = timedelta(seconds=15)
+"""How long one sweep begins with further sessions; the rest is due in the next. Its deliveries have one deadline, 20 s
+after it began, and the last one needs some of that."""
 
 
 class DueStore(Protocol):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib import sweeper
+from chalicelib.delivery import DEADLINE
 from chalicelib.errors import Unavailable
 from chalicelib.local import MemoryStore
 from chalicelib.model import Draft, Outcome, Report, Status, Written
@@ -97,6 +98,25 @@ def test_a_sweep_that_takes_long_leaves_the_rest_to_the_next(store: MemoryStore)
     swept = [sweep(store, Slow(), clock) for _ in range(5)]
     assert all(expired + settled <= 2 for expired, settled in swept)
     assert [sum(column) for column in zip(*swept, strict=True)] == [5, 5]
+
+
+def test_no_delivery_begins_at_the_end_of_what_it_may_take(store: MemoryStore) -> None:
+    """They have one deadline, and what is begun behind it is sent to nobody."""
+    clock = Clock()
+    left: list[timedelta] = []
+
+    class Timed(Deliveries):
+        def broadcast(self, *args, began: datetime, **kwargs):  # type: ignore[no-untyped-def]
+            left.append(began + DEADLINE - clock())
+            clock.advance(seconds=1)
+            return super().broadcast(*args, began=began, **kwargs)
+
+    for _ in range(30):
+        new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    sweep(store, Timed(), clock)
+    assert len(left) > 10
+    assert min(left) >= timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("error", [KeyError("presence"), Unavailable("The database")])
