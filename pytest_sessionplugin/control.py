@@ -23,7 +23,7 @@ from pytest_sessionplugin.aws.faults import NAMES
 from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.gateway.driver import NotQuiet
 from pytest_sessionplugin.gateway.server import PortInUse
-from pytest_sessionplugin.steering import GRACE, Steering, words
+from pytest_sessionplugin.interventions import GRACE, Interventions, words
 
 MAX_BODY = 65_536  # bytes
 DIGITS = 9  # of a length: one that has more is too long, and one of thousands no number that Python reads
@@ -41,9 +41,9 @@ Answer = tuple[int, Mapping[str, Any]]
 class Control:
     """The port, as long as it is in its block."""
 
-    def __init__(self, steering: Steering, host: str, port: int) -> None:
+    def __init__(self, interventions: Interventions, host: str, port: int) -> None:
         """Raises PortInUse, or OSError."""
-        desk = _Desk(steering)
+        desk = _Desk(interventions)
         try:
             self._http = _Http(host, port, lambda *arguments: _Line(desk.answer, *arguments))
         except OSError as error:
@@ -73,8 +73,8 @@ class Control:
 class _Desk:
     """Which request asks for what."""
 
-    def __init__(self, steering: Steering) -> None:
-        self._steering = steering
+    def __init__(self, interventions: Interventions) -> None:
+        self._interventions = interventions
         self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
             ("GET", "/"): self._help,
             ("POST", "/clock"): self._clock,
@@ -118,8 +118,8 @@ class _Desk:
         if not isinstance(schedules, bool):
             raise SessionPluginError("schedules must be true or false: whether the app's run on the way.")
         _nothing_else(asked, "advance, grace, schedules")
-        self._steering.advance(seconds, grace, schedules=schedules)
-        return 200, {"now": self._now, **({} if self._steering.moves_the_app else {"note": TIME_STANDS})}
+        self._interventions.advance(seconds, grace, schedules=schedules)
+        return 200, {"now": self._now, **({} if self._interventions.moves_the_app else {"note": TIME_STANDS})}
 
     def _arm(self, asked: dict[str, Any]) -> Answer:
         name, arguments = asked.pop("fault", None), asked.pop("arguments", [])
@@ -127,24 +127,24 @@ class _Desk:
             raise SessionPluginError(
                 f'a fault is {{"fault": "gone", "arguments": ["…"]}}; there are: {", ".join(NAMES)}.'
             )
-        return 200, {"fault": self._steering.arm(name, arguments, asked)}
+        return 200, {"fault": self._interventions.arm(name, arguments, asked)}
 
     def _end(self, _: dict[str, Any]) -> Answer:
-        self._steering.end_faults()
+        self._interventions.end_faults()
         return 200, {}
 
     def _settle(self, asked: dict[str, Any]) -> Answer:
         seconds = _number(asked.pop("seconds", SETTLE), "seconds")
         _nothing_else(asked, "seconds")
-        self._steering.settle(seconds)
+        self._interventions.settle(seconds)
         return 200, {"now": self._now}
 
     def _state(self, _: dict[str, Any]) -> Answer:
-        return 200, {"now": self._now, **self._steering.state()}
+        return 200, {"now": self._now, **self._interventions.state()}
 
     @property
     def _now(self) -> str:
-        return self._steering.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._interventions.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class _Http(socketserver.ThreadingTCPServer):

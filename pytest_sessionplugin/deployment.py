@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_sessionplugin.aws.ttl import TimeToLive
 from pytest_sessionplugin.gateway.ids import new_id
 from pytest_sessionplugin.gateway.server import Server
+from pytest_sessionplugin.interventions import Site, refused
 from pytest_sessionplugin.lambda_service import LambdaService
 from pytest_sessionplugin.retries import Beat
 from pytest_sessionplugin.schedules import Rota, Timer
 from pytest_sessionplugin.shown import tell
-from pytest_sessionplugin.steering import Site, refused
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.faults import Faults

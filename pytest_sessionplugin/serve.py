@@ -103,10 +103,10 @@ def served(
             server, control = deployment.server, None
             if control_port is not None:
                 from pytest_sessionplugin.control import Control
-                from pytest_sessionplugin.steering import Steering
+                from pytest_sessionplugin.interventions import Interventions
 
-                steering = Steering(server, faults, moved, deployment.agendas)
-                control = controlled.enter_context(Control(steering, host, control_port)).url
+                interventions = Interventions(server, faults, moved, deployment.agendas)
+                control = controlled.enter_context(Control(interventions, host, control_port)).url
             reload = Reload(app, watch, start, aws, loader.load, deployment.redeploy) if reloads else None
             up = Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, server, control, reload)
             del app  # not to be held for longer than it is served

@@ -42,7 +42,7 @@ class Site:
         self.function_names, self.clients = function_names, clients
 
 
-class Steering:
+class Interventions:
     """Safe from any number of threads. Refuses with SessionPluginError; raises NotQuiet for what goes on."""
 
     def __init__(
