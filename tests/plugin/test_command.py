@@ -11,8 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +24,7 @@ import pytest
 from pytest_sessionplugin.__main__ import main
 from pytest_sessionplugin.errors import SessionPluginError
 from tests.plugin.conftest import APP, COGNITO, PYPROJECT, REPOSITORY, write_project
+from tests.serving import fetched
 
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
@@ -99,14 +98,7 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 def get(url: str, token: str | None = None, method: str = "GET") -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - loopback
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 - loopback
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    return fetched(url, f"Bearer {token}" if token else None, method)
 
 
 def test_it_serves_http_and_websocket_and_ends_on_ctrl_c(root: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.conftest import APP, CONFIG, PYPROJECT, REPOSITORY, TABLE, write_project
+from tests.serving import fetched
 
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
@@ -115,14 +116,7 @@ class Serving:
         return self.said("changed").splitlines()[-1]
 
     def get(self, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
-        headers = {"Authorization": token} if token else {}
-        request = urllib.request.Request(self.http + path, headers=headers, method=method)  # noqa: S310 - loopback
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 - loopback
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
+        return fetched(self.http + path, token or None, method)
 
     def rest(self) -> str:
         """What it said last, when it has ended."""

@@ -23,4 +23,4 @@ def create_client(self: Session, service_name: str, *arguments: Any, **options: 
     return _create_client(self, service_name, *arguments, **options)
 
 
-Session.create_client = create_client  # type: ignore[method-assign]
+Session.create_client = create_client  # type: ignore[method-assign]  # in a function of MiniStack, for good
