@@ -29,12 +29,12 @@ def weaknesses_of_secrets(text: str, algorithms: tuple[str, ...], where: str, *,
     """
     needed = max((int(name[2:]) // 8 for name in algorithms), default=32)
     keys = secrets_in(text)
-    if not 0 < len(keys) <= MOST:
-        return [f"{where} holds {len(keys)} keys, one a line; it needs 1 to {MOST}."]
     if "-----BEGIN" in text:
         return [f"{where} holds a PEM; a public key is no secret. Use JWT_PUBLIC_KEY."]
     if _is_json(text):
         return [f"{where} holds JSON; keep the key itself there, as plain text."]
+    if not 0 < len(keys) <= MOST:
+        return [f"{where} holds {len(keys)} keys, one a line; it needs 1 to {MOST}."]
     if any(len(key.encode()) < needed for key in keys):
         return [f"{where} holds a key that is shorter than its hash: it needs at least {needed} bytes (RFC 7518, 3.2)."]
     if not of_a_checkout and any(key.startswith(LOCAL_KEY_PREFIX) for key in keys):

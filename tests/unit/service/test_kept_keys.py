@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,12 +69,11 @@ def no_answer() -> Unavailable:
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What the service logs, though Chalice has told its logger to pass nothing on."""
-    logger = logging.getLogger("sessions")
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What the service logs, though Chalice may have told its logger to pass nothing on."""
+    monkeypatch.setattr(logging.getLogger("sessions"), "propagate", True)
+    caplog.set_level("WARNING", "sessions")
+    return caplog
 
 
 def test_the_store_is_asked_when_the_first_token_comes_and_then_every_five_minutes(store: Store, keys: Keys) -> None:
