@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from chalice.config import Config
 
+from tests.packaging.chalice_package import deployment_zip
 from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
 LIMIT = 8_000_000  # bytes, zipped: it is uploaded once for each function
@@ -24,11 +24,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip, as `chalice package` makes it of a checkout that has been worked in, with what the index has."""
     checkout = copy_of_the_checkout(tmp_path_factory.mktemp("deployed") / "checkout")
     (checkout / ".chalice" / "local.key").write_text("local-" + "k" * 64)
-    command = [str(Path(sys.executable).with_name("chalice")), "package", "out"]
-    environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
-    run = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return checkout / "out" / "deployment.zip"
+    return deployment_zip(checkout)
 
 
 @pytest.fixture(scope="module")
