@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from chalicelib import metrics
+from chalicelib.errors import Unauthenticated
 from chalicelib.model import Outcome
 from deployment import measures
 from deployment.alarm import Alarm
@@ -18,7 +19,6 @@ from deployment.stage import Function, Stage
 
 DEADLINE: Final = 0.8
 """The part of a function's timeout that its slowest calls may take: a delivery stops after 20 s, of 29."""
-REFUSED: Final = "unauthenticated"
 
 
 def alarms(stage: Stage, websocket_api: Any) -> tuple[Alarm, ...]:
@@ -55,7 +55,7 @@ def _of_the_service(stage: Stage) -> Iterator[Alarm]:
     )
     yield Alarm(
         name="connects-unauthenticated",
-        measure=measures.of_service(stage, metrics.CONNECTS_REFUSED, by=REFUSED),
+        measure=measures.of_service(stage, metrics.CONNECTS_REFUSED, by=Unauthenticated.code),
         statistic="Sum",
         threshold=100,  # clients come back each few seconds, so that some are hundreds; a stray one is not
         periods=3,
