@@ -262,7 +262,7 @@ def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
     wrong["Resources"]["WebsocketAPIStage"]["Properties"]["DefaultRouteSettings"]["Throttle"] = 1
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))
     every = [*templates, TABLES, tmp_path / "wrong.json"]
-    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", *every]
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "json", *map(str, every)]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     found = [(Path(one["Filename"]).name, one["Rule"]["Id"], one["Message"]) for one in json.loads(run.stdout)]
     assert [(name, rule) for name, rule, _ in found] == [("wrong.json", "E3002")], found
