@@ -36,8 +36,7 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
         account_logs.ensure(aws)
-        parameters = {"RestApiId": apis.rest, "WebsocketApiId": apis.websocket}
-        stacks.apply(operations_stack(stage), operations.template(stage), parameters)
+        stacks.apply(operations_stack(stage), operations.template(stage), {"WebsocketApiId": apis.websocket})
     with progress.step("responses, throttles, access logs") as step:
         gateway.respond(aws, stage, apis)
         gateway.set_http_stage(aws, stage, apis)
@@ -112,8 +111,8 @@ def narrow(aws: Aws, stage: Stage, apis: Apis, deployed: Mapping[str, Mapping[st
     for function in stage.functions:
         if rendered[function.name] != deployed[function.name]:
             aws.client("iam").put_role_policy(
-                RoleName=function.full_name,
-                PolicyName=function.full_name,  # the name that Chalice gives it
+                RoleName=function.role,
+                PolicyName=function.role,  # the name that Chalice gives it
                 PolicyDocument=json.dumps(rendered[function.name]),
             )
 

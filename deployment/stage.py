@@ -11,6 +11,8 @@ from typing import Any, Final
 from deployment.errors import DeploymentError
 
 FUNCTIONS: Final = ("api_handler", "websocket_connect", "websocket_message", "websocket_disconnect", "sweep")
+REST: Final = "api_handler"
+"""The function of all routes: Chalice gives it the name of the stage alone in Lambda, and a role like the others."""
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 """Logical id of a table in resources.json, and the variable that names it to the functions."""
 
@@ -28,7 +30,8 @@ class Function:
     """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as `config.json` and the policies have it."""
 
     name: str
-    full_name: str
+    full_name: str  # in Lambda
+    role: str
     memory: int
     timeout: int
     environment: Mapping[str, str]
@@ -53,6 +56,7 @@ class Stage:
     http_throttle: Throttle
     websocket_throttle: Throttle
     alarm_topics: tuple[str, ...]  # ARNs of SNS topics
+    tracing: bool  # by X-Ray
     kept: bool  # whether its tables are protected from deletion, and destroying it has to be confirmed
 
     @property
@@ -68,6 +72,16 @@ class Stage:
     def tables(self) -> Mapping[str, str]:
         """Logical id in resources.json to the name of the table."""
         return {logical: self.environment.get(variable, "") for logical, variable in TABLES.items()}
+
+    @property
+    def http_api(self) -> str:
+        """The name of the REST API, by which its metrics are told from those of other stages in the account."""
+        return self.full_name
+
+    @property
+    def sweep_rule(self) -> str:
+        """The rule that starts the sweep, as Chalice names it."""
+        return f"{self.full_name}-sweep-event"
 
     @property
     def http_log_group(self) -> str:
@@ -108,6 +122,7 @@ def read(root: Path, name: str) -> Stage:
             http_throttle=Throttle(**said["http_throttle"]),
             websocket_throttle=Throttle(**said["websocket_throttle"]),
             alarm_topics=tuple(said["alarm_topics"]),
+            tracing=bool(ours.get("xray", config.get("xray", False))),
             kept=said["kept"],
         )
     except (KeyError, TypeError) as error:
@@ -120,7 +135,8 @@ def _function(
     own = ours.get("lambda_functions", {}).get(name, {})
     return Function(
         name=name,
-        full_name=f"{prefix}-{name}",
+        full_name=prefix if name == REST else f"{prefix}-{name}",
+        role=f"{prefix}-{name}",
         memory=_setting(config, ours, "lambda_memory_size", name),
         timeout=_setting(config, ours, "lambda_timeout", name),
         environment={**environment, **own.get("environment_variables", {})},

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "moments": set(),
     "secret": set(),
     "model": {"errors", "moments"},
+    "metrics": {"model"},
     "jsontext": {"errors"},
     "references": set(),
     "keytext": set(),
