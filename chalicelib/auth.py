@@ -15,6 +15,7 @@ import jwt
 
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.model import LEEWAY, Principal
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # headers end at 10,240 bytes on API Gateway
@@ -86,27 +87,28 @@ def keys_of(tokens: Tokens) -> Keys:
     if tokens.jwks_url:
         return KeySet(lambda: _fetched(tokens.jwks_url))
     if tokens.secret:
-        return OneKey(tokens.secret)
+        return OneKey(tokens.secret.reveal())
     try:
         return OneKey(jwt.get_algorithm_by_name(tokens.algorithms[0]).prepare_key(tokens.public_key))
     except (jwt.PyJWTError, ValueError, TypeError) as exc:
         raise SettingsError(("JWT_PUBLIC_KEY is no public key in PEM that JWT_ALGORITHMS could use.",)) from exc
 
 
-def authenticate(token: str, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
+def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
     """Who this token speaks for at `now`.
 
     Raises Unauthenticated, never saying more of the token than what is wrong with it, and Unavailable when
     the issuer's keys cannot be had.
     """
-    if len(token) > TOKEN_BYTES:
+    text = token.reveal()
+    if len(text) > TOKEN_BYTES:
         raise Unauthenticated(f"The token is longer than {TOKEN_BYTES} bytes.")
     try:
-        header = jwt.get_unverified_header(token)
+        header = jwt.get_unverified_header(text)
         if header.get("alg") not in tokens.algorithms:
             raise Unauthenticated("The token is signed with an algorithm that is not accepted.")
         claims = jwt.decode(
-            token,
+            text,
             keys.key_for(header.get("kid"), header["alg"], now),
             algorithms=list(tokens.algorithms),
             issuer=tokens.issuer,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chalicelib.errors import SettingsError
+from chalicelib.secret import Secret
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
@@ -18,6 +19,7 @@ FAMILIES: Mapping[str, frozenset[str]] = {
 
 LOCAL_KEY_PREFIX = "local-"
 REFERENCES = ("ssm:", "secretsmanager:")
+NONE = Secret("")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Tokens:
     algorithms: tuple[str, ...]
     jwks_url: str = ""
     public_key: str = ""
-    secret: str = field(default="", repr=False)
+    secret: Secret = NONE
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ class Settings:
     tables: Tables | None  # None: the store is in memory
     region: str
     allowed_origins: frozenset[str]
-    log_level: str
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
@@ -80,12 +81,11 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or ""
     if not region and not local:
         problems.append("AWS_REGION is not set.")
-    level = environment.get("LOG_LEVEL", "INFO").upper()
-    if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    if environment.get("LOG_LEVEL", "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         problems.append("LOG_LEVEL is none of DEBUG, INFO, WARNING, ERROR, CRITICAL.")
     if problems:
         raise SettingsError(tuple(problems))
-    return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")), level)
+    return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")))
 
 
 def _tokens(
@@ -120,7 +120,7 @@ def _tokens(
         problems.append("JWT_PUBLIC_KEY holds a private key; the service needs, and should know, only the public one.")
     if jwks_url and not _is_safe(jwks_url):
         problems.append("JWT_JWKS_URL must be https, or http on loopback.")
-    return Tokens(required("JWT_ISSUER"), required("JWT_AUDIENCE"), algorithms, jwks_url, public_key, secret)
+    return Tokens(required("JWT_ISSUER"), required("JWT_AUDIENCE"), algorithms, jwks_url, public_key, Secret(secret))
 
 
 def _weaknesses(secret: str, algorithms: tuple[str, ...], in_lambda: bool) -> list[str]:

@@ -11,17 +11,24 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from chalicelib.auth import KeySet, OneKey, authenticate, keys_of
+from chalicelib import auth
+from chalicelib.auth import Keys, KeySet, OneKey, keys_of
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.model import Principal
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from pytest_sessionplugin.tokens import Key
 from tests.unit.service.fakes import NOON
 
 SECRET = "s" * 32
-TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=SECRET)
+TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=Secret(SECRET))
 CURVE = ec.generate_private_key(ec.SECP256R1())
 PEM = CURVE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 CURVE_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), public_key=PEM)
+
+
+def authenticate(text: str, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
+    return auth.authenticate(Secret(text), tokens, keys, now)
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("boto3", "botocore", "jwt", "cryptography", "urllib3", "pytest")
+HEAVY = ("aws_lambda_powertools", "boto3", "botocore", "jwt", "cryptography", "urllib3", "pytest")
 
 IMPORT = f"""
 import sys

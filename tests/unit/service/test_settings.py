@@ -91,7 +91,7 @@ def test_chalice_local_without_aws_keeps_its_store_in_memory_and_uses_the_key_of
     }
     found = from_environment(environment, lambda: "local-" + "k" * 40)
     assert found.tables is None
-    assert found.tokens.secret == "local-" + "k" * 40
+    assert found.tokens.secret.reveal() == "local-" + "k" * 40
 
 
 @pytest.mark.parametrize(
