@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import delivery, errors
+from chalicelib import errors, logs
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.local import MemoryStore
 from chalicelib.model import Connection, Outcome, Recipient, Report
@@ -126,7 +126,7 @@ def test_nothing_is_tried_again_after_the_deadline() -> None:
 
 
 def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = logging.getLogger(delivery.log.name)
+    logger = logging.getLogger(logs.NAME)
     monkeypatch.setattr(logger, "propagate", True)  # Chalice takes it away from the app's logger
     caplog.set_level("WARNING", logger.name)
     Room(connection("s"), management=Management(lambda c: Answer.FAILED)).broadcast()

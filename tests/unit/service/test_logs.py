@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -166,7 +167,7 @@ def test_an_exception_is_written_without_its_text_whoever_logs_it(as_objects: Li
     def fail(token: str) -> None:
         raise ValueError(token)
 
-    hidden = "".join(["hid", "den"])  # a line of source is shown
+    hidden = uuid.uuid4().hex  # made here, since lines of source are shown
     try:
         fail(hidden)
     except ValueError:
