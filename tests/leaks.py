@@ -1,10 +1,10 @@
-"""Finds credentials in what a test logged and printed: a JWT and the key of a checkout, by their form, whoever made them."""
+"""Finds credentials in what a test logged and printed: JWTs and keys of a checkout by their form, whoever made them."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,12 +15,15 @@ FORMS: Final = re.compile(
 
 
 class Leaks(logging.Handler):
-    """What loggers were given while it was there, fields and exceptions included, and which credentials were in it."""
+    """What loggers were given while it was there, fields and exceptions included, and which credentials were in it.
 
-    def __init__(self, also: Iterable[str] = ()) -> None:
+    `also` is looked for as well; it may grow.
+    """
+
+    def __init__(self, also: Collection[str] = ()) -> None:
         super().__init__(logging.NOTSET)
         self.found: list[str] = []
-        self._also = list(also)
+        self._also = also
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
@@ -30,7 +33,7 @@ class Leaks(logging.Handler):
         found = FORMS.search(text)
         if found is not None:
             self.found.append(f"{where} has a credential: {found[0][:12]}…")
-        self.found += [f"{where} has {secret[:12]}…" for secret in self._also if secret in text]
+        self.found += [f"{where} has {secret[:12]}…" for secret in tuple(self._also) if secret in text]
 
     @contextmanager
     def listening(self) -> Iterator[None]:
