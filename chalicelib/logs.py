@@ -122,12 +122,20 @@ class Lines(logging.Formatter):
         return Readable(self._fmt) if place(os.environ).function is None else as_json()
 
 
+SAID: Final = frozenset({"operation", "outcome", "code", "exception", "stage", "function_name"})
+"""Fields that people read in the message, below it, or know."""
+
+
 class Readable(logging.Formatter):
-    """`sessions - INFO - connect refused as not_owner  request_id=… outcome=…`, and below it the traceback."""
+    """`sessions - INFO - connect refused as not_owner  request_id=… subject=…`, and below it the traceback."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         fields: Mapping[str, Any] = getattr(record, "fields", {})
-        shown = [f"{name}={_shown(value)}" for name, value in fields.items() if name != "exception"]
+        shown = [
+            f"{name}={_shown(value)}"
+            for name, value in fields.items()
+            if name not in SAID and not (name == "correlation_id" and value == fields.get("request_id"))
+        ]
         return "  ".join([super().formatMessage(record), *([" ".join(shown)] if shown else [])])
 
     def formatException(self, ei: Any) -> str:

@@ -142,11 +142,11 @@ def test_a_delivery_takes_the_context_of_its_event_into_its_threads(as_objects: 
 def test_a_value_stays_in_its_field(as_objects: Listener, as_text: Listener) -> None:
     hostile = 'a\r\nb\x1b[31m\x9b31m\u2028c", "level": "x'
     with about(connection_id=hostile):
-        as_text.log.info("said", code=hostile)
+        as_text.log.info("said", part=hostile)
     (line,) = as_objects.text.splitlines()
     assert line.isascii()
     assert line.isprintable()
-    assert json.loads(line)["connection_id"] == json.loads(line)["code"] == hostile
+    assert json.loads(line)["connection_id"] == json.loads(line)["part"] == hostile
     assert json.loads(line)["level"] == "INFO"
     (line,) = as_text.text.splitlines()
     assert line.isprintable()
@@ -183,9 +183,12 @@ def test_an_exception_is_written_without_its_text_whoever_logs_it(as_objects: Li
 def test_people_get_text_with_the_fields_behind_it(as_text: Listener) -> None:
     with about(operation="connect", session_id=None):
         as_text.log.warning("a delivery missed some", deliveries={"failed": 1})
-    assert as_text.text == (
-        "sessions.test_logs - WARNING - a delivery missed some  operation=connect deliveries=\"{'failed': 1}\"\n"
-    )
+    with about(operation="connect", request_id="1", correlation_id="1"):
+        as_text.log.info("connect refused as not_owner", outcome="refused", code="not_owner")
+    assert as_text.text.splitlines() == [
+        "sessions.test_logs - WARNING - a delivery missed some  deliveries=\"{'failed': 1}\"",
+        "sessions.test_logs - INFO - connect refused as not_owner  request_id=1",
+    ]
 
 
 @pytest.mark.parametrize(("function", "starts"), [("api_handler", "{"), (None, "sessions - INFO")])
