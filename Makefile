@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance clean
+.PHONY: help setup serve test unit wheel lowest check bench soak conformance deploy destroy clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ test: setup  ## all tests but those of the wheel, a process for each core
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging
 
 unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
-	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway
+	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway unit-deployment
 
 unit-%:
 	@echo "tests/unit/$*"; $(BIN)/python -m pytest --quiet tests/unit/$*
@@ -49,6 +49,14 @@ check: setup  ## formatting, lint, types
 	$(PYTHON) -m venv --clear .venv-ministack
 	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-ministack.txt
 	@touch $@
+
+STAGE ?= dev
+
+deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
+	@exec $(BIN)/python -m deployment deploy --stage $(STAGE) $(OPTIONS)
+
+destroy: setup  ## takes a stage back, its data included: STAGE=dev
+	@exec $(BIN)/python -m deployment destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM)) $(OPTIONS)
 
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench

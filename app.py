@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import time
@@ -351,3 +352,22 @@ def sweep(event: CloudWatchEvent) -> None:
             measure=run.measure,
         )
         logs.learn(**vars(swept))
+
+
+# --- a cold start
+
+
+def prepare() -> None:
+    """Imports what the first request of each function needs: botocore, PyJWT, and what writes its log line.
+
+    Where Lambda initializes a function ahead of its first request, nobody waits for it. Elsewhere, in `chalice package`
+    and in tests, it is left to the first request, so that to import this module stays quick.
+    """
+    importlib.import_module("chalicelib.auth")
+    importlib.import_module("chalicelib.service")
+    importlib.import_module("aws_lambda_powertools.logging.formatter")  # of logs.py and emf.py
+    importlib.import_module("aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch")
+
+
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda alone, in each of its runtimes
+    prepare()

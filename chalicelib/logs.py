@@ -79,8 +79,8 @@ class Log:
     def info(self, message: str, **fields: Any) -> None:
         self.log(logging.INFO, message, **fields)
 
-    def warning(self, message: str, **fields: Any) -> None:
-        self.log(logging.WARNING, message, **fields)
+    def warning(self, message: str, because: BaseException | None = None, **fields: Any) -> None:
+        self.log(logging.WARNING, message, because, **fields)
 
     def exception(self, message: str, **fields: Any) -> None:
         """In an except block: because of what is handled there."""

@@ -1,0 +1,52 @@
+"""The account that is deployed to: its clients, its number, its region. botocore's own configuration names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from deployment.errors import DeploymentError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage stands."""
+
+    partition: str
+    region: str
+    account: str
+
+
+class Aws:
+    """Clients of one account and region, each made once. `session` is asked for nothing at construction."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self.session.create_client(service)
+        return self._clients[service]
+
+    @cached_property
+    def place(self) -> Place:
+        """Raises DeploymentError without a region or credentials."""
+        region = self.session.get_config_variable("region")
+        if not region:
+            raise DeploymentError("No region is chosen: set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one.")
+        try:
+            identity = self.client("sts").get_caller_identity()
+        except (BotoCoreError, ClientError) as error:
+            raise DeploymentError(f"AWS does not say who we are, check the credentials: {error}") from error
+        return Place(self.session.get_partition_for_region(region), region, identity["Account"])
+
+
+def code_of(error: ClientError) -> str:
+    """The code that a service refused with."""
+    code: str = error.response["Error"]["Code"]
+    return code

@@ -1,0 +1,99 @@
+"""`chalice deploy`, `chalice delete` and the record that they keep. The one file here that knows Chalice's insides."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.session import Session
+from chalice.awsclient import AWSClientError
+from chalice.cli.factory import CLIFactory
+from chalice.deploy.deployer import ChaliceDeploymentError
+from chalice.utils import UI
+
+from deployment.errors import DeploymentError
+from deployment.stage import Stage
+
+TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
+"""Seconds; a package of some megabytes has to get up."""
+
+
+@dataclass(frozen=True)
+class Apis:
+    """Ids of the APIs that Chalice made."""
+
+    rest: str
+    websocket: str
+
+
+def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
+    """What `chalice deploy --stage` does; what it tells is told to `say`, a line at a time. Raises DeploymentError."""
+    factory = CLIFactory(str(stage.root))
+    try:
+        config = factory.create_config_obj(stage.name)
+        deployer = factory.create_default_deployer(session(), config, _ui(say))
+        deployer.deploy(config, stage.name)
+    except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
+        raise DeploymentError(f"Chalice could not deploy: {error}") from error
+    found = apis(stage)
+    if found is None:
+        raise DeploymentError("Chalice deployed, and kept no record of the two APIs.")
+    return found
+
+
+def delete(stage: Stage, say: Callable[[str], None]) -> None:
+    """What `chalice delete --stage` does. Raises DeploymentError."""
+    factory = CLIFactory(str(stage.root))
+    try:
+        config = factory.create_config_obj(stage.name)
+        factory.create_deletion_deployer(session(), _ui(say)).deploy(config, stage.name)
+    except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
+        raise DeploymentError(f"Chalice could not delete: {error}") from error
+    record(stage).unlink(missing_ok=True)
+
+
+def apis(stage: Stage) -> Apis | None:
+    """The APIs of the last deploy; None before the first one."""
+    found: dict[str, Any] = {name: value for one in resources(stage) for name, value in one.items()}
+    if not {"rest_api_id", "websocket_api_id"} <= found.keys():
+        return None
+    return Apis(found["rest_api_id"], found["websocket_api_id"])
+
+
+def resources(stage: Stage) -> list[dict[str, Any]]:
+    """What Chalice's record of a stage lists."""
+    path = record(stage)
+    listed: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["resources"] if path.is_file() else []
+    return listed
+
+
+def record(stage: Stage) -> Any:
+    """The file in which Chalice remembers a stage, as a path."""
+    return stage.folder / "deployed" / f"{stage.name}.json"
+
+
+def session() -> Session:
+    """botocore's session, with time-outs for the upload of a package."""
+    made: Session = CLIFactory(".").create_botocore_session(**TIMEOUTS)
+    return made
+
+
+def _ui(say: Callable[[str], None]) -> UI:
+    lines: Any = _Lines(say)  # it writes, which is all that is asked of it
+    return UI(out=lines, err=lines, confirm=lambda *_, **__: True)
+
+
+class _Lines(io.TextIOBase):
+    """Tells each line that is written."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                self._say(line.strip())
+        return len(text)

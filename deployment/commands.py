@@ -1,0 +1,152 @@
+"""Deploying and destroying a stage, step by step. Each may be repeated: a deploy that broke off is begun again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from deployment import account_logs, chalice_app, gateway, key, operations, policies
+from deployment.aws import Aws, code_of
+from deployment.chalice_app import Apis
+from deployment.errors import DeploymentError
+from deployment.progress import Progress
+from deployment.stacks import Stacks
+from deployment.stage import Stage
+
+UNRECORDED: Final = (
+    "The stage {stage} stands in this account, and Chalice's record of it, .chalice/deployed/{stage}.json, is not "
+    "here: it would be deployed a second time beside itself. Bring the record from where the last deploy was made."
+)
+
+
+def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[str, str]:
+    """From whatever is there to a running stage; gives its URLs. Raises DeploymentError."""
+    refuse_unrecorded(aws, stage)
+    with progress.step("tables"):
+        stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage, kept=stage.kept))
+    with progress.step("key of the tokens") as step:
+        step.note("made" if key.ensure(aws, stage) else "there already")
+    with progress.step("functions and APIs") as step:
+        rendered = render(aws, stage, chalice_app.apis(stage))
+        apis = chalice_app.deploy(stage, step.detail)
+    with progress.step("policies of the functions"):
+        narrow(aws, stage, apis, rendered)
+    with progress.step("logs, alarms, dashboard"):
+        account_logs.ensure(aws)
+        parameters = {"RestApiId": apis.rest, "WebsocketApiId": apis.websocket}
+        stacks.apply(operations_stack(stage), operations.template(stage), parameters)
+    with progress.step("responses, throttles, access logs") as step:
+        gateway.respond(aws, stage, apis)
+        gateway.set_http_stage(aws, stage, apis)
+        routes_changed = gateway.set_websocket_stage(aws, stage, apis)
+        step.note("WebSocket routes deployed" if routes_changed else "WebSocket routes as they were")
+    return urls(aws, stage, apis)
+
+
+def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
+    """Take a stage back, its data included. What is not there is no error. Raises DeploymentError."""
+    with progress.step("alarms, dashboard"):
+        stacks.remove(operations_stack(stage))
+    with progress.step("functions and APIs") as step:
+        chalice_app.delete(stage, step.detail)
+    with progress.step("logs"):
+        remove_log_groups(aws, stage)
+        account_logs.remove(aws)
+    with progress.step("key of the tokens"):
+        key.remove(aws, stage)
+    with progress.step("tables"):
+        if stage.kept and stacks.state(tables_stack(stage)):
+            stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage, kept=False))
+        stacks.remove(tables_stack(stage))
+
+
+def tables_stack(stage: Stage) -> str:
+    return f"{stage.full_name}-tables"
+
+
+def operations_stack(stage: Stage) -> str:
+    return f"{stage.full_name}-operations"
+
+
+def tables_template(stage: Stage) -> dict[str, Any]:
+    """`.chalice/resources.json`, as it is."""
+    template: dict[str, Any] = json.loads((stage.folder / "resources.json").read_text(encoding="utf-8"))
+    return template
+
+
+def tables_parameters(stage: Stage, *, kept: bool) -> dict[str, str]:
+    """Of `.chalice/resources.json`; tables that are kept cannot be deleted, and can be restored to any second."""
+    return {"Stage": stage.name, "Kept": str(kept).lower()}
+
+
+def render(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict[str, Any]]:
+    """Write each function's policy where Chalice reads it; gives them by function."""
+    rendered = filled_policies(aws, stage, apis)
+    policies.write(stage, rendered)
+    return rendered
+
+
+def filled_policies(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict[str, Any]]:
+    """The policies of a stage by function. Without APIs, what needs them is not in them."""
+    place = aws.place
+    filled = {}
+    for function in stage.functions:
+        known = policies.variables(
+            stage,
+            function,
+            partition=place.partition,
+            region=place.region,
+            account=place.account,
+            websocket_api=None if apis is None else apis.websocket,
+        )
+        filled[function.name] = policies.fill(policies.template(stage, function), known)
+    return filled
+
+
+def narrow(aws: Aws, stage: Stage, apis: Apis, deployed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give the roles what could not be said before the WebSocket API was there: its id."""
+    rendered = render(aws, stage, apis)
+    for function in stage.functions:
+        if rendered[function.name] != deployed[function.name]:
+            aws.client("iam").put_role_policy(
+                RoleName=function.full_name,
+                PolicyName=function.full_name,  # the name that Chalice gives it
+                PolicyDocument=json.dumps(rendered[function.name]),
+            )
+
+
+def refuse_unrecorded(aws: Aws, stage: Stage) -> None:
+    """Raises DeploymentError if the functions are there and Chalice's record of them is not here."""
+    if chalice_app.resources(stage):
+        return
+    try:
+        aws.client("lambda").get_function(FunctionName=stage.functions[0].full_name)
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+    else:
+        raise DeploymentError(UNRECORDED.format(stage=stage.name))
+
+
+def remove_log_groups(aws: Aws, stage: Stage) -> None:
+    """Those of the functions, which Chalice leaves behind."""
+    client = aws.client("logs")
+    for function in stage.functions:
+        try:
+            client.delete_log_group(logGroupName=function.log_group)
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+
+
+def urls(aws: Aws, stage: Stage, apis: Apis) -> dict[str, str]:
+    """Where the stage is reached."""
+    suffix = "amazonaws.com.cn" if aws.place.partition == "aws-cn" else "amazonaws.com"
+    host = f"execute-api.{aws.place.region}.{suffix}"
+    return {
+        "http": f"https://{apis.rest}.{host}/{stage.api_stage}",
+        "websocket": f"wss://{apis.websocket}.{host}/{stage.api_stage}",
+    }

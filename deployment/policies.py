@@ -1,0 +1,79 @@
+"""What each function may do: templates in `.chalice/policy-<function>.json`, and what a stage makes of them.
+
+A placeholder `${Name}` stands for what only a stage knows. A statement about something that the stage does not have,
+such as the WebSocket API before the first deploy, is left out: nothing is ever allowed on what is not known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from deployment.errors import DeploymentError
+from deployment.stage import Function, Stage
+
+PLACEHOLDER: Final = re.compile(r"\$\{([\w:]+)\}")
+
+
+def template(stage: Stage, function: Function) -> dict[str, Any]:
+    """The policy of a function with its placeholders. Raises DeploymentError."""
+    path = stage.folder / f"policy-{function.name}.json"
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeploymentError(f"{path} holds no policy: {error}.") from error
+    return document
+
+
+def variables(
+    stage: Stage, function: Function, *, partition: str, region: str, account: str, websocket_api: str | None
+) -> dict[str, str]:
+    """What the placeholders stand for; what the stage does not have is not among them."""
+    known = {
+        "AWS::Partition": partition,
+        "AWS::Region": region,
+        "AWS::AccountId": account,
+        "Function": function.full_name,
+        "ApiStage": stage.api_stage,
+        **{f"{logical}Table": table for logical, table in stage.tables.items()},
+    }
+    if websocket_api is not None:
+        known["WebsocketAPI"] = websocket_api
+    kind, _, place = stage.key_reference.partition(":")
+    if kind == "ssm":
+        known["KeyParameterArn"] = f"arn:{partition}:ssm:{region}:{account}:parameter/{place.lstrip('/')}"
+    elif kind == "secretsmanager":
+        # the six characters that Secrets Manager adds to a name:
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+        named = f"arn:{partition}:secretsmanager:{region}:{account}:secret:{place}-??????"
+        known["KeySecretArn"] = place if place.startswith("arn:") else named
+    return known
+
+
+def fill(document: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+    """A policy with each placeholder replaced, without the statements that name one that is not known."""
+    statements = [one for one in document["Statement"] if names(one["Resource"]) <= known.keys()]
+    return {**document, "Statement": [_filled(one, lambda text: _replaced(text, known)) for one in statements]}
+
+
+def names(value: Any) -> set[str]:
+    """The placeholders in a part of a policy."""
+    return set(PLACEHOLDER.findall(json.dumps(value)))
+
+
+def _filled(statement: Mapping[str, Any], replace: Callable[[str], Any]) -> dict[str, Any]:
+    return {**statement, "Resource": [replace(resource) for resource in statement["Resource"]]}
+
+
+def _replaced(text: str, known: Mapping[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda found: known[found[1]], text)
+
+
+def write(stage: Stage, filled: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put each function's policy where Chalice reads it."""
+    for function in stage.functions:
+        path = stage.folder / function.policy_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(filled[function.name], indent=2) + "\n", encoding="utf-8")

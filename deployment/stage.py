@@ -1,0 +1,151 @@
+"""One stage as the project's files describe it: a frozen value, the one source of each setting. Asks AWS nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from deployment.errors import DeploymentError
+
+FUNCTIONS: Final = ("api_handler", "websocket_connect", "websocket_message", "websocket_disconnect", "sweep")
+TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
+"""Logical id of a table in resources.json, and the variable that names it to the functions."""
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """What a stage of API Gateway lets through: requests a second, and how many may come at once."""
+
+    rate: int
+    burst: int
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as `config.json` and the policies have it."""
+
+    name: str
+    full_name: str
+    memory: int
+    timeout: int
+    environment: Mapping[str, str]
+    policy_file: str  # what Chalice reads, from `.chalice/` on
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.full_name}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, from `.chalice/config.json` and `.chalice/operations.json`. Days are whole days."""
+
+    root: Path
+    app: str
+    name: str
+    api_stage: str  # the stage of API Gateway, a part of each URL
+    functions: tuple[Function, ...]
+    environment: Mapping[str, str]
+    log_days: int
+    http_throttle: Throttle
+    websocket_throttle: Throttle
+    alarm_topics: tuple[str, ...]  # ARNs of SNS topics
+    kept: bool  # whether its tables are protected from deletion, and destroying it has to be confirmed
+
+    @property
+    def full_name(self) -> str:
+        """What names of AWS resources begin with."""
+        return f"{self.app}-{self.name}"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".chalice"
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """Logical id in resources.json to the name of the table."""
+        return {logical: self.environment.get(variable, "") for logical, variable in TABLES.items()}
+
+    @property
+    def http_log_group(self) -> str:
+        return f"/aws/apigateway/{self.full_name}-http"
+
+    @property
+    def websocket_log_group(self) -> str:
+        return f"/aws/apigateway/{self.full_name}-websocket"
+
+    @property
+    def key_reference(self) -> str:
+        """Where the key of the tokens is kept, such as `ssm:/sessions/dev/jwt-secret`; empty if it is in a key set."""
+        return self.environment.get("JWT_SECRET") or self.environment.get("JWT_PUBLIC_KEY") or ""
+
+
+def read(root: Path, name: str) -> Stage:
+    """The stage `name` of the project at `root`. Raises DeploymentError."""
+    config = _document(root / ".chalice" / "config.json")
+    operations = _document(root / ".chalice" / "operations.json")
+    if name not in config.get("stages", {}):
+        known = ", ".join(sorted(config.get("stages", {}))) or "none"
+        raise DeploymentError(f"There is no stage {name!r} in .chalice/config.json, only {known}.")
+    if name not in operations:
+        raise DeploymentError(f"There is no stage {name!r} in .chalice/operations.json; give it its throttles there.")
+    ours = config["stages"][name]
+    app = config["app_name"]
+    environment = {**config.get("environment_variables", {}), **ours.get("environment_variables", {})}
+    try:
+        said = operations[name]
+        return Stage(
+            root=root,
+            app=app,
+            name=name,
+            api_stage=ours.get("api_gateway_stage") or config["api_gateway_stage"],
+            functions=tuple(_function(config, ours, function, f"{app}-{name}", environment) for function in FUNCTIONS),
+            environment=environment,
+            log_days=_setting(config, ours, "log_retention_in_days"),
+            http_throttle=Throttle(**said["http_throttle"]),
+            websocket_throttle=Throttle(**said["websocket_throttle"]),
+            alarm_topics=tuple(said["alarm_topics"]),
+            kept=said["kept"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DeploymentError(f"The stage {name!r} lacks a setting, or has one of another kind: {error}.") from error
+
+
+def _function(
+    config: Mapping[str, Any], ours: Mapping[str, Any], name: str, prefix: str, environment: Mapping[str, str]
+) -> Function:
+    own = ours.get("lambda_functions", {}).get(name, {})
+    return Function(
+        name=name,
+        full_name=f"{prefix}-{name}",
+        memory=_setting(config, ours, "lambda_memory_size", name),
+        timeout=_setting(config, ours, "lambda_timeout", name),
+        environment={**environment, **own.get("environment_variables", {})},
+        policy_file=own["iam_policy_file"],
+    )
+
+
+def _setting(config: Mapping[str, Any], ours: Mapping[str, Any], key: str, function: str = "") -> Any:
+    """As Chalice looks it up: the function in the stage, the stage, the function, the whole."""
+    places = (
+        ours.get("lambda_functions", {}).get(function, {}),
+        ours,
+        config.get("lambda_functions", {}).get(function, {}),
+        config,
+    )
+    return next(place[key] for place in (*places, config) if key in place or place is config)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeploymentError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DeploymentError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise DeploymentError(f"{path} holds no object.")
+    return document
