@@ -15,14 +15,15 @@ def told(event, arguments):
         raise SystemExit(f"a cold start did {event} {arguments}")
 sys.addaudithook(told)
 import app
+from chalicelib.errors import SessionsError
 def packages():
     return {name.partition(".")[0] for name in sys.modules}
 prepared = packages()
 os.environ.update(json.loads(sys.argv[1]))
 app.service()
 try:
-    app.authenticate(sys.argv[2])
-except app.SessionsError as refusal:
+    app.authenticate(app.credentials.bearer(f"Bearer {sys.argv[2]}"))
+except SessionsError as refusal:
     print(json.dumps({"prepared": sorted(prepared), "since": sorted(packages() - prepared), "refusal": refusal.code}))
 """
 SETTINGS = {
@@ -48,7 +49,7 @@ def test_lambda_imports_all_that_a_first_request_needs_before_it_and_calls_nothi
     )
     assert (run.returncode, run.stderr) == (0, "")
     found = json.loads(run.stdout)
-    assert {"botocore", "jwt"} <= set(found["prepared"])
+    assert {"aws_lambda_powertools", "botocore", "jwt"} <= set(found["prepared"])
     assert "boto3" not in found["prepared"]
     assert set(found["since"]) <= sys.stdlib_module_names
     assert found["refusal"] == "unauthenticated"

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.auth import authenticate
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.keys import Keys, keys_of
 from chalicelib.references import Reference
 from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
-from tests.unit.service.jwts import CURVE, PEM, pem, token
+from tests.unit.service.jwts import CURVE, PEM, authenticate, pem, token
 
 OLD, NEW, THIRD = "o" * 32, "n" * 32, "t" * 32
 REFERENCE = Reference("JWT_SECRET", "ssm", "/sessions/dev/jwt")
