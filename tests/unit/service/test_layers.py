@@ -25,7 +25,6 @@ ALLOWED: dict[str, set[str]] = {
     "observation": {"emf", "errors", "logs", "metrics", "place"},
     "measured_delivery": {"frames", "metrics", "model", "sessions"},
     "model": {"errors", "moments"},
-    "metrics": {"model"},
     "jsontext": {"errors"},
     "references": set(),
     "keytext": set(),
