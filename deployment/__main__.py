@@ -1,8 +1,9 @@
-"""`python -m deployment deploy|destroy --stage dev`: what `make deploy` and `make destroy` run."""
+"""`python -m deployment doctor|deploy|destroy --stage dev`: what `make` runs under the same names."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import chalice_app, commands, stage
 from deployment.aws import Aws
+from deployment.doctor import examination, report
 from deployment.errors import DeploymentError
 from deployment.progress import Progress
 from deployment.stacks import Stacks
@@ -21,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Gives the exit status: 0 done, 1 refused or failed."""
     asked = parser().parse_args(arguments)
     try:
+        if asked.command == "doctor":
+            return examined(asked)
         run(asked)
     except DeploymentError as error:
         return _failed(str(error))
@@ -42,12 +46,36 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--verbose", action="store_true", help="show what Chalice says meanwhile")
         if name == "destroy":
             one.add_argument("--confirm", metavar="STAGE", help="for a stage whose data is kept: its name once more")
+    doctor = subcommands.add_parser(
+        "doctor",
+        help="what is unsafe or missing in a stage, before it is deployed",
+        description="Reads configuration, template and policies, and says what is unsafe or missing: a line a check. "
+        "Asks AWS nothing.",
+        epilog="ok: as it should be. note: worth knowing. FAILED: a deploy refuses the stage until it is mended. "
+        "The exit status is 1 if any check failed. Each check has an id, which stays, and with --json the source that "
+        "says why it is asked for.",
+    )
+    doctor.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
+    doctor.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return described
+
+
+def examined(asked: argparse.Namespace) -> int:
+    """Tells what the doctor finds; the exit status is 1 if a check failed."""
+    results = examination.examine(asked.project.resolve(), asked.stage)
+    if asked.json:
+        print(report.document(asked.stage, results))
+    else:
+        coloured = report.is_coloured(sys.stdout, os.environ)
+        print(*report.lines(asked.stage, results, coloured=coloured), sep="\n")
+    return 1 if report.failures(results) else 0
 
 
 def run(asked: argparse.Namespace) -> None:
     """Raises DeploymentError, and what botocore raises."""
     target = stage.read(asked.project.resolve(), asked.stage)
+    if asked.command == "deploy":
+        print(examination.refuse_unsafe(target.root, target.name))
     aws = Aws(chalice_app.session())
     place = aws.place
     progress = Progress(sys.stdout, verbose=asked.verbose)

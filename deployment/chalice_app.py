@@ -1,4 +1,4 @@
-"""`chalice deploy`, `chalice delete` and the record that they keep. The one file here that knows Chalice's insides."""
+"""`chalice deploy`, `chalice delete` and the record that they keep. Only it and `plan.py` know Chalice's insides."""
 
 from __future__ import annotations
 
