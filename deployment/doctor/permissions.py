@@ -17,13 +17,13 @@ UNRESTRICTED: Final = frozenset({"xray:PutTelemetryRecords", "xray:PutTraceSegme
 ENDS: Final = re.compile(
     r":execute-api:[^*?]+/(?:GET|POST|DELETE)/@connections/\*|:log-group:/aws/lambda/\$\{Function\}:\*"
 )
-"""Where a `*` may end a resource: an API's connections, by one verb; the streams of the function's own log group."""
+"""Where a `*` may end a resource: connections of an API by one verb, streams of the function's own log group."""
 
 
 def generated(findings: Findings) -> Verdict:
     return failed(
-        f"Chalice would write the policy of {one.name} itself, from what it takes the code to do: set autogen_policy to "
-        "false in .chalice/config.json."
+        f"Chalice would write the policy of {one.name} itself, from what it takes the code to do: set autogen_policy "
+        "to false in .chalice/config.json."
         for one in findings.plan.functions
         if one.policy_file is None
     )

@@ -62,7 +62,7 @@ HIDDEN: Final = (".chalice/local.key", ".chalice/deployed/x.json", ".chalice/pol
 def ignored(findings: Findings) -> Verdict:
     """Asks git, which also says of a file that was added all the same that it is not ignored."""
     git = shutil.which("git")
-    if git is None or not _asks(git, findings, "rev-parse"):
+    if git is None or not any((folder / ".git").exists() for folder in (findings.root, *findings.root.parents)):
         return note("This is no checkout of git, so that nothing can be said of what it ignores.")
     return failed(
         f"git would publish {path.removesuffix('/x.json')}: name it in .gitignore, and git rm --cached what is there."
