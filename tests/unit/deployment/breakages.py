@@ -299,7 +299,7 @@ of_config(
     to=True,
 )
 for action in ("dynamodb:*", "*", "dynamodb:Get*", "dynamodb:?etItem"):
-    of_policy("policy-actions", f"sweep allows {action}:", "sweep", "Sessions", "Action", adding(action))  # type: ignore[misc]
+    of_policy("policy-actions", f"sweep allows {action}:", "sweep", "Sessions", "Action", adding(action))
 
 
 def wider(function: str, sid: str, this: str, that: str) -> None:
