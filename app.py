@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import uuid
@@ -281,3 +282,20 @@ def disconnect(event: WebsocketEvent) -> None:
 def sweep(event: CloudWatchEvent) -> None:
     swept = sweeper.sweep(store=service().store, deliver=service().delivery, clock=now)
     log.info("swept: %d expired, %d settled, %d failed", swept.expired, swept.settled, swept.failed)
+
+
+# --- a cold start
+
+
+def prepare() -> None:
+    """Imports what the first request of each function needs: botocore and PyJWT.
+
+    Where Lambda initializes a function ahead of its first request, nobody waits for it. Elsewhere, in `chalice package`
+    and in tests, it is left to the first request, so that to import this module stays quick.
+    """
+    importlib.import_module("chalicelib.auth")
+    importlib.import_module("chalicelib.service")
+
+
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda alone, in each of its runtimes
+    prepare()

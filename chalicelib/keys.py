@@ -17,6 +17,7 @@ import jwt
 from chalicelib import keytext
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import FAMILIES, Tokens
 
 REFRESH: Final = timedelta(minutes=1)  # how often a token may have its issuer, or the store, asked again
@@ -138,14 +139,14 @@ class KeySet:
             self._ask_at, self._stale_at = now + REFRESH, now + LIFESPAN
 
 
-def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], str]]) -> Keys:
+def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], Secret]]) -> Keys:
     """The source of keys that the settings name; `kept` gives what fetches the text that a reference names.
 
     Raises SettingsError for a PEM that is none, and asks nobody yet.
     """
     if tokens.kept is not None:
         fetch, where = kept(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
-        return KeptKeys(lambda: judged(fetch(), tokens.algorithms, where))
+        return KeptKeys(lambda: judged(fetch().reveal(), tokens.algorithms, where))
     if tokens.jwks_url:
         return KeySet(lambda: _fetched(tokens.jwks_url))
     if tokens.secret:

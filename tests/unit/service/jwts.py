@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
 
@@ -27,7 +28,7 @@ PEM = pem(CURVE)
 CURVE_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), public_key=PEM)
 
 
-def nothing_kept(reference: Reference) -> Callable[[], str]:
+def nothing_kept(reference: Reference) -> Callable[[], Secret]:
     raise AssertionError("a store was asked")
 
 

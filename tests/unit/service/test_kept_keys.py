@@ -13,6 +13,7 @@ from chalicelib.auth import authenticate
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.keys import Keys, keys_of
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
 from tests.unit.service.jwts import CURVE, PEM, pem, token
@@ -32,11 +33,11 @@ class Store:
     refuses: Exception | None = None
     asked: int = 0
 
-    def __call__(self) -> str:
+    def __call__(self) -> Secret:
         self.asked += 1
         if self.refuses is not None:
             raise self.refuses
-        return self.text
+        return Secret(self.text)
 
 
 @pytest.fixture
