@@ -1,4 +1,4 @@
-"""A whole examination of a stage: its files read once, each check asked. What a deploy begins with."""
+"""A whole examination of a stage: its files read once, each check asked. What a deploy and a package begin with."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def refuse_unsafe(root: Path, stage: str) -> str:
     failures = report.failures(results)
     if failures:
         told = "".join(f"\n  {one.check.id}: {' '.join(one.verdict.sentences)}" for one in failures)
-        raise DeploymentError(f"The stage {stage} is not deployed until this is mended (make doctor):{told}")
+        raise DeploymentError(f"The stage {stage} is not fit to be deployed until this is mended (make doctor):{told}")
     return report.summary(results)

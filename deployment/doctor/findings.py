@@ -158,7 +158,6 @@ def _template(path: Path) -> Mapping[str, Any]:
 
 
 def _gateway(staged: Stage) -> Gateway:
-    references = {"rest_api": {"Ref": "RestAPI"}, "websocket_api": {"Ref": "WebsocketAPI"}}
     return Gateway(
         methods=gateway_settings.method_settings(staged),
         routes=gateway_settings.route_settings(staged),
@@ -167,5 +166,5 @@ def _gateway(staged: Stage) -> Gateway:
             "WebSocket": gateway_settings.access_format(gateway_settings.WEBSOCKET_FIELDS),
         },
         responses=RESPONSES,
-        watching=operations.resources(staged, **references),
+        watching=operations.resources(staged, websocket_api={"Ref": "WebsocketAPI"}),
     )
