@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench soak conformance doctor deploy destroy package clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ check: setup  ## formatting, lint, types
 	@touch $@
 
 STAGE ?= dev
+
+doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev
+	@exec $(BIN)/python -m deployment doctor --stage $(STAGE) $(OPTIONS)
 
 deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
 	@exec $(BIN)/python -m deployment deploy --stage $(STAGE) $(OPTIONS)

@@ -1,4 +1,4 @@
-"""`chalice deploy`, `delete` and `package`, and the record they keep. Alone here it knows Chalice's insides."""
+"""`chalice deploy`, `delete` and `package`, and their record. Only it and `plan.py` know Chalice's insides."""
 
 from __future__ import annotations
 

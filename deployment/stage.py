@@ -35,7 +35,7 @@ class Function:
     memory: int
     timeout: int
     environment: Mapping[str, str]
-    policy_file: str  # what Chalice reads, from `.chalice/` on
+    policy_file: str  # what Chalice reads, from `.chalice/` on; empty if none is named
 
     @property
     def log_group(self) -> str:
@@ -99,8 +99,8 @@ class Stage:
 
 def read(root: Path, name: str) -> Stage:
     """The stage `name` of the project at `root`. Raises DeploymentError."""
-    config = _document(root / ".chalice" / "config.json")
-    operations = _document(root / ".chalice" / "operations.json")
+    config = document(root / ".chalice" / "config.json")
+    operations = document(root / ".chalice" / "operations.json")
     if name not in config.get("stages", {}):
         known = ", ".join(sorted(config.get("stages", {}))) or "none"
         raise DeploymentError(f"There is no stage {name!r} in .chalice/config.json, only {known}.")
@@ -140,7 +140,7 @@ def _function(
         memory=_setting(config, ours, "lambda_memory_size", name),
         timeout=_setting(config, ours, "lambda_timeout", name),
         environment={**environment, **own.get("environment_variables", {})},
-        policy_file=own["iam_policy_file"],
+        policy_file=own.get("iam_policy_file", ""),
     )
 
 
@@ -155,13 +155,14 @@ def _setting(config: Mapping[str, Any], ours: Mapping[str, Any], key: str, funct
     return next(place[key] for place in (*places, config) if key in place or place is config)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises DeploymentError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeploymentError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise DeploymentError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(document, dict):
+    if not isinstance(found, dict):
         raise DeploymentError(f"{path} holds no object.")
-    return document
+    return found
