@@ -1,6 +1,7 @@
 """What moto's server lacks of the calls of a deploy (5.2.5), put in its place. All that is not moto's is in this file.
 
     ImportRestApi, PutRestApi            only OpenAPI 3: made call by call instead
+    UpdateRestApi, GetRestApi(s)         forget from which size on answers are compressed, and binary types
     REST CreateDeployment                resets the settings of its stage: they are put back, as AWS keeps them
     v2 CreateDeployment, GetDeployments,
        DeleteDeployment                  404: kept here
@@ -32,7 +33,7 @@ from tests.conformance.adapters.ministack import rest_api
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
 GIVEN = "given"  # in botocore's context of a call: the parameters before they are made a request
-STAGE_SETTINGS = ("methodSettings", "accessLogSettings", "variables")
+BINARY = "x-amazon-apigateway-binary-media-types"
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Completed:
         self._session = session
         self._clients: dict[str, Any] = {}
         self._ids = (f"d{number:05}" for number in itertools.count(1))
+        self._rest_apis: dict[str, dict[str, Any]] = {}
         self._deployments: dict[str, list[dict[str, Any]]] = {}
         self._stages: dict[tuple[str, str], dict[str, Any]] = {}
         self._stacks: dict[str, list[Callable[[], object]]] = {}
@@ -67,6 +69,9 @@ class Completed:
             "apigatewayv2.UpdateStage": self._update_stage,
         }
         afterwards: dict[str, Callable[[Parameters, Answer], None]] = {
+            "apigateway.UpdateRestApi": self._rest_api_updated,
+            "apigateway.GetRestApi": self._rest_api_told,
+            "apigateway.GetRestApis": self._rest_apis_told,
             "apigatewayv2.CreateStage": self._stage_created,
             "apigatewayv2.GetStage": self._stage_told,
             "apigatewayv2.GetStages": self._stages_told,
@@ -90,16 +95,32 @@ class Completed:
     def _import_rest_api(self, given: Parameters) -> Answer:
         document, kind = json.loads(given["body"]), given["parameters"]["endpointConfigurationTypes"]
         client = self._client("apigateway")
-        answer: Answer = client.get_rest_api(restApiId=rest_api.create(client, document, kind))
+        api = rest_api.create(client, document, kind)
+        self._rest_apis[api] = {"binaryMediaTypes": document[BINARY]}
+        answer: Answer = client.get_rest_api(restApiId=api)
         return answer
 
     def _put_rest_api(self, given: Parameters) -> Answer:
         assert given["mode"] == "overwrite"
         client, api = self._client("apigateway"), given["restApiId"]
         rest_api.clear(client, api)
-        rest_api.fill(client, api, json.loads(given["body"]))
+        document = json.loads(given["body"])
+        rest_api.fill(client, api, document)
+        self._rest_apis[api]["binaryMediaTypes"] = document[BINARY]
         answer: Answer = client.get_rest_api(restApiId=api)
         return answer
+
+    def _rest_api_updated(self, given: Parameters, answer: Answer) -> None:
+        for patch in given["patchOperations"]:
+            if patch["path"] == "/minimumCompressionSize":
+                self._rest_apis[given["restApiId"]]["minimumCompressionSize"] = int(patch["value"])
+
+    def _rest_api_told(self, given: Parameters, answer: Answer) -> None:
+        answer.update(self._rest_apis[answer["id"]])
+
+    def _rest_apis_told(self, given: Parameters, answer: Answer) -> None:
+        for api in answer["items"]:
+            self._rest_api_told(given, api)
 
     def _create_rest_deployment(self, given: Parameters) -> Answer:
         client, at = self._client("apigateway"), {"restApiId": given["restApiId"], "stageName": given["stageName"]}

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.deployment.environment import ACCESS_KEY, REGION, SECRET_KEY
+from tests.deployment.environment import ACCESS_KEY, REGION, SECRET_KEY, without_aws
 
 RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 
@@ -27,6 +27,7 @@ class MotoServer:
     def environment(self) -> dict[str, str]:
         """With it every SDK finds this account, and no other."""
         return {
+            **without_aws(),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,

@@ -1,0 +1,109 @@
+"""`python -m deployment` in this process, against moto's server with what it lacks; calls are noted, and may be refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from botocore.session import Session
+
+from deployment import __main__ as command
+from deployment import chalice_app
+from tests.deployment import moto_lacks, read_back
+from tests.deployment.moto_server import MotoServer
+
+DENIED = "User: arn:aws:iam::123456789012:user/deployer is not authorized to perform this"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call that the code under test made."""
+
+    operation: str  # such as iam.CreateRole
+    given: Mapping[str, Any]
+
+
+
+@dataclass
+class Command:
+    """The command and the account that it works on; `environ` is all that it finds of AWS."""
+
+    environ: Mapping[str, str]
+    calls: list[Asked] = field(default_factory=list)
+    refuse: Callable[[str], bool] = field(default=lambda operation: False)
+
+    def __post_init__(self) -> None:
+        with mock.patch.dict(os.environ, self.environ, clear=True):
+            self._lacking = moto_lacks.Completed(Session())
+
+    def run(self, project: Path, *arguments: str) -> Ran:
+        """In a process of its own it would take a second more, to import botocore and Chalice."""
+        out, err = io.StringIO(), io.StringIO()
+        self.calls.clear()
+        with self._in_its_place(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = command.main(["--project", str(project), *arguments])
+        return Ran(status, out.getvalue(), err.getvalue())
+
+    def account(self) -> read_back.Account:
+        with self._in_its_place():
+            session = Session()
+            self._lacking.complete(session)
+            return read_back.account(session)
+
+    @contextlib.contextmanager
+    def _in_its_place(self) -> Iterator[None]:
+        """What Chalice changes of a process is put back: the environment, the path, and the module `app`."""
+        ours, path = sys.modules.pop("app", None), [*sys.path]
+        with (
+            mock.patch.dict(os.environ, self.environ, clear=True),
+            mock.patch.object(chalice_app, "session", lambda made=chalice_app.session: self._noted(made())),
+            mock.patch.object(sys, "dont_write_bytecode", True),
+        ):
+            try:
+                yield
+            finally:
+                sys.path[:] = path
+                sys.modules.pop("app", None)
+                if ours is not None:
+                    sys.modules["app"] = ours
+
+    def _noted(self, session: Session) -> Session:
+        """Refusals come first: what is refused is not done."""
+        session.register("before-parameter-build", self._note)
+        session.register("before-call", self._refuse)
+        self._lacking.complete(session)
+        return session
+
+    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        self.calls.append(Asked(_name(model), params))
+
+    def _refuse(self, model: Any, **_: Any) -> tuple[moto_lacks.Status, dict[str, Any]] | None:
+        if not self.refuse(_name(model)):
+            return None
+        return moto_lacks.Status(403), {"Error": {"Code": "AccessDenied", "Message": DENIED}, "ResponseMetadata": {}}
+
+
+def at(server: MotoServer) -> Command:
+    """The command, in an account that is empty."""
+    server.empty()
+    return Command(server.environment)
+
+
+def _name(model: Any) -> str:
+    return f"{model.service_model.service_name}.{model.name}"
