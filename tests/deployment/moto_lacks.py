@@ -2,7 +2,7 @@
 
     ImportRestApi, PutRestApi            only OpenAPI 3: made call by call instead
     UpdateRestApi, GetRestApi(s)         forget from which size on answers are compressed, and binary types
-    REST CreateDeployment                resets the settings of its stage: they are put back, as AWS keeps them
+    REST CreateDeployment                resets the settings of its stage, which AWS keeps, and ignores tracing
     v2 CreateDeployment, GetDeployments,
        DeleteDeployment                  404: kept here
     v2 UpdateStage                       500: kept here, and in what GetStage tells
@@ -126,9 +126,9 @@ class Completed:
         client, at = self._client("apigateway"), {"restApiId": given["restApiId"], "stageName": given["stageName"]}
         stages = client.get_stages(restApiId=given["restApiId"])["item"]
         before = next((one for one in stages if one["stageName"] == given["stageName"]), None)
-        traced = given.get("tracingEnabled", before is not None and before.get("tracingEnabled"))
-        answer: Answer = client.create_deployment(**{**given, "tracingEnabled": bool(traced)})
-        patches = [] if before is None else _patches(before)
+        answer: Answer = client.create_deployment(**given)
+        settings = {} if before is None else before
+        patches = _patches({**settings, **{key: given[key] for key in ("tracingEnabled",) if key in given}})
         if patches:
             client.update_stage(**at, patchOperations=patches)
         return answer
@@ -292,11 +292,16 @@ def _patches(stage: Parameters) -> list[dict[str, str]]:
     for place, settings in stage.get("methodSettings", {}).items():
         for name, path in METHOD_PATHS.items():
             if name in settings:
-                value = settings[name]
-                found[f"/{place}/{path}"] = str(value).lower() if isinstance(value, bool) else str(value)
+                found[f"/{place}/{path}"] = _text(settings[name])
+    if "tracingEnabled" in stage:
+        found["/tracingEnabled"] = _text(stage["tracingEnabled"])
     logs = stage.get("accessLogSettings", {})
     found.update({f"/accessLogSettings/{name}": value for name, value in logs.items()})
     return [{"op": "replace", "path": path, "value": value} for path, value in found.items()]
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 METHOD_PATHS = {
