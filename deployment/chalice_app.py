@@ -1,4 +1,4 @@
-"""`chalice deploy`, `chalice delete` and the record that they keep. The one file here that knows Chalice's insides."""
+"""`chalice deploy` and the record that it keeps. The one file here that knows Chalice's insides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.session import Session
@@ -44,14 +45,20 @@ def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
     return found
 
 
-def delete(stage: Stage, say: Callable[[str], None]) -> None:
-    """What `chalice delete --stage` does. Raises DeploymentError."""
-    factory = CLIFactory(str(stage.root))
-    try:
-        config = factory.create_config_obj(stage.name)
-        factory.create_deletion_deployer(session(), _ui(say)).deploy(config, stage.name)
-    except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
-        raise DeploymentError(f"Chalice could not delete: {error}") from error
+def remember(stage: Stage, *, rest: str | None, websocket: str | None) -> None:
+    """Have the next deploy change these APIs. Functions, roles and rules Chalice finds by their names."""
+    known = {"rest_api": rest, "websocket_api": websocket}
+    kept = [one for one in resources(stage) if one["name"] not in known]
+    found = [{"name": name, "resource_type": name, f"{name}_id": api} for name, api in known.items() if api is not None]
+    if found:
+        path = record(stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = {"resources": [*kept, *found], "schema_version": "2.0", "backend": "api"}
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def forget(stage: Stage) -> None:
+    """Of a stage that is no more."""
     record(stage).unlink(missing_ok=True)
 
 
@@ -70,7 +77,7 @@ def resources(stage: Stage) -> list[dict[str, Any]]:
     return listed
 
 
-def record(stage: Stage) -> Any:
+def record(stage: Stage) -> Path:
     """The file in which Chalice remembers a stage, as a path."""
     return stage.folder / "deployed" / f"{stage.name}.json"
 

@@ -39,7 +39,6 @@ class Asked:
     given: Mapping[str, Any]
 
 
-
 @dataclass
 class Command:
     """The command and the account that it works on; `environ` is all that it finds of AWS."""

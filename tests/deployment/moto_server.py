@@ -45,7 +45,9 @@ class MotoServer:
 def running() -> Iterator[MotoServer]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     environ = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}  # it knows none of AWS's own otherwise
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield MotoServer(_url(process))
         finally:

@@ -95,12 +95,16 @@ def account(session: Session) -> Account:
         roles=roles,
         policies={name: _policies(iam, name) for name in roles},
         attached={
-            name: [one["PolicyArn"] for one in _all(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)]
+            name: [
+                one["PolicyArn"] for one in _all(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+            ]
             for name in roles
         },
         log_groups={one["logGroupName"]: one for one in _all(logs, "describe_log_groups", "logGroups")},
         metric_filters={one["filterName"]: one for one in _all(logs, "describe_metric_filters", "metricFilters")},
-        tables={name: _table(clients["dynamodb"], name) for name in _all(clients["dynamodb"], "list_tables", "TableNames")},
+        tables={
+            name: _table(clients["dynamodb"], name) for name in _all(clients["dynamodb"], "list_tables", "TableNames")
+        },
         alarms={one["AlarmName"]: one for one in alarms["MetricAlarms"] + alarms.get("CompositeAlarms", [])},
         dashboards={
             one["DashboardName"]: json.loads(
@@ -115,7 +119,9 @@ def account(session: Session) -> Account:
         parameters={
             one["Name"]: {
                 **one,
-                "Tags": clients["ssm"].list_tags_for_resource(ResourceType="Parameter", ResourceId=one["Name"])["TagList"],
+                "Tags": clients["ssm"].list_tags_for_resource(ResourceType="Parameter", ResourceId=one["Name"])[
+                    "TagList"
+                ],
             }
             for one in _all(clients["ssm"], "describe_parameters", "Parameters")
         },
