@@ -15,7 +15,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.utils import UI
 
-from deployment.errors import DeploymentError
+from deployment.errors import REPEAT, DeploymentError
 from deployment.stage import Stage
 
 TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
@@ -38,7 +38,7 @@ def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
         deployer = factory.create_default_deployer(session(), config, _ui(say))
         deployer.deploy(config, stage.name)
     except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
-        raise DeploymentError(f"Chalice could not deploy: {error}") from error
+        raise DeploymentError(f"Chalice could not deploy: {_sentence(error)} {REPEAT}") from error
     found = apis(stage)
     if found is None:
         raise DeploymentError("Chalice deployed, and kept no record of the two APIs.")
@@ -86,6 +86,12 @@ def session() -> Session:
     """botocore's session, with time-outs for the upload of a package."""
     made: Session = CLIFactory(".").create_botocore_session(**TIMEOUTS)
     return made
+
+
+def _sentence(error: Exception) -> str:
+    """What was the matter, on one line; Chalice sets it as a paragraph below a headline."""
+    cause = getattr(error, "original_error", error)
+    return " ".join(str(cause).split()).rstrip(".") + "."
 
 
 def _ui(say: Callable[[str], None]) -> UI:

@@ -14,7 +14,10 @@ from deployment.progress import Progress
 from deployment.stacks import Stacks
 from deployment.stage import Stage
 
-TWICE: Final = "The stage {stage} stands more than once in this account, as the {kind} APIs {ids}: delete those that no client uses."
+TWICE: Final = (
+    "The stage {stage} stands more than once in this account, as the {kind} APIs {ids}: "
+    "delete those that no client uses."
+)
 
 
 def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[str, str]:

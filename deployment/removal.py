@@ -1,6 +1,6 @@
 """Takes away what Chalice made of a stage, in an order that leaves nothing behind. What is not there is no error.
 
-`chalice delete` goes by its record, and stops at the first thing that is gone: one that broke off could not be repeated.
+`chalice delete` goes by its record and stops at what is gone already: one that broke off could not be repeated.
 """
 
 from __future__ import annotations

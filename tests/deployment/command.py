@@ -1,4 +1,4 @@
-"""`python -m deployment` in this process, against moto's server with what it lacks; calls are noted, and may be refused."""
+"""`python -m deployment` in this process, against moto's server completed. Calls are noted, and may be refused."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from deployment import chalice_app
 from tests.deployment import moto_lacks, read_back
 from tests.deployment.moto_server import MotoServer
 
+MODELS = Session().get_component("data_loader")  # each session would read botocore's models anew, for half a second
 DENIED = "User: arn:aws:iam::123456789012:user/deployer is not authorized to perform this"
 
 
@@ -59,10 +60,17 @@ class Command:
             status = command.main(["--project", str(project), *arguments])
         return Ran(status, out.getvalue(), err.getvalue())
 
-    def account(self) -> read_back.Account:
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """For what a test does itself, unnoted and never refused."""
         with self._in_its_place():
             session = Session()
+            session.register_component("data_loader", MODELS)
             self._lacking.complete(session)
+            yield session
+
+    def account(self) -> read_back.Account:
+        with self.session() as session:
             return read_back.account(session)
 
     @contextlib.contextmanager
@@ -84,16 +92,17 @@ class Command:
 
     def _noted(self, session: Session) -> Session:
         """Refusals come first: what is refused is not done."""
+        session.register_component("data_loader", MODELS)
         session.register("before-parameter-build", self._note)
         session.register("before-call", self._refuse)
         self._lacking.complete(session)
         return session
 
-    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        self.calls.append(Asked(_name(model), params))
+    def _note(self, **event: Any) -> None:
+        self.calls.append(Asked(moto_lacks.operation(event["model"]), event["params"]))
 
-    def _refuse(self, model: Any, **_: Any) -> tuple[moto_lacks.Status, dict[str, Any]] | None:
-        if not self.refuse(_name(model)):
+    def _refuse(self, **event: Any) -> Any:
+        if not self.refuse(moto_lacks.operation(event["model"])):
             return None
         return moto_lacks.Status(403), {"Error": {"Code": "AccessDenied", "Message": DENIED}, "ResponseMetadata": {}}
 
@@ -102,7 +111,3 @@ def at(server: MotoServer) -> Command:
     """The command, in an account that is empty."""
     server.empty()
     return Command(server.environment)
-
-
-def _name(model: Any) -> str:
-    return f"{model.service_model.service_name}.{model.name}"

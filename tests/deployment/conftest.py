@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import moto_server
+from tests.deployment import moto_server, story
 from tests.deployment.moto_server import MotoServer
+from tests.deployment.story import Story
 
 HERE = Path(__file__).parent
 
@@ -24,3 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def moto() -> Iterator[MotoServer]:
     with moto_server.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def told(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return story.tell(moto, tmp_path_factory.mktemp("story") / "project")

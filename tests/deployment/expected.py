@@ -60,7 +60,7 @@ class Project:
         return f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{self.arn(function)}/invocations"
 
     def setting(self, key: str, function: str) -> Any:
-        """https://aws.github.io/chalice/topics/configfile.html: of the function in the stage, the stage, the function."""
+        """As Chalice looks it up: https://aws.github.io/chalice/topics/configfile.html."""
         places = (
             self.own.get("lambda_functions", {}).get(function, {}),
             self.own,

@@ -80,10 +80,9 @@ class Completed:
             "cloudformation.DeleteStack": self._stack_deleted,
         }
         session.register("before-parameter-build", _remember)
-        for operation, answer in instead.items():
-            session.register(f"before-call.{operation}", _answering(answer))
-        for operation, follow in afterwards.items():
-            session.register(f"after-call.{operation}", _following(follow))
+        session.register("before-call", _answering(instead))  # not by operation: who registered first is asked first
+        for name, follow in afterwards.items():
+            session.register(f"after-call.{name}", _following(follow))
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -175,15 +174,15 @@ class Completed:
         values = _Values(template, given["Parameters"], answer["StackId"].split(":")[3], account)
         undo: list[Callable[[], object]] = []
         for resource in template["Resources"].values():
-            make = {
+            kinds: dict[str, Callable[[Parameters], Callable[[], object] | None]] = {
                 "AWS::DynamoDB::Table": self._table,
                 "AWS::Logs::LogGroup": self._log_group,
                 "AWS::CloudWatch::Alarm": self._alarm,
                 "AWS::CloudWatch::CompositeAlarm": self._composite_alarm,
                 "AWS::Logs::MetricFilter": self._metric_filter,
-            }.get(resource["Type"])
-            if make is not None:
-                undone = make(values.of(resource.get("Properties", {})))
+            }
+            if resource["Type"] in kinds:
+                undone = kinds[resource["Type"]](values.of(resource.get("Properties", {})))
                 undo += [] if undone is None else [undone]
         self._stacks[given["StackName"]] = undo
 
@@ -270,18 +269,29 @@ class _Values:
         return self.of(properties[physical])
 
 
-def _remember(params: Parameters, context: dict[str, Any], **_: Any) -> None:
-    context[GIVEN] = params
+def _remember(**event: Any) -> None:
+    event["context"][GIVEN] = event["params"]
 
 
-def _answering(answer: Callable[[Parameters], Answer]) -> Callable[..., tuple[Status, Answer]]:
-    return lambda context, **_: (Status(), {**answer(context[GIVEN]), "ResponseMetadata": {"HTTPStatusCode": 200}})
+def _answering(instead: Mapping[str, Callable[[Parameters], Answer]]) -> Callable[..., Any]:
+    def answered(**event: Any) -> tuple[Status, Answer] | None:
+        answer = instead.get(operation(event["model"]))
+        if answer is None:
+            return None
+        return Status(), {**answer(event["context"][GIVEN]), "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    return answered
+
+
+def operation(model: Any) -> str:
+    """Such as `iam.CreateRole`."""
+    return f"{model.service_model.service_name}.{model.name}"
 
 
 def _following(follow: Callable[[Parameters, Answer], None]) -> Callable[..., None]:
-    def followed(http_response: Any, parsed: Answer, context: Parameters, **_: Any) -> None:
-        if http_response.status_code < 300:
-            follow(context[GIVEN], parsed)
+    def followed(**event: Any) -> None:
+        if event["http_response"].status_code < 300:
+            follow(event["context"][GIVEN], event["parsed"])
 
     return followed
 
@@ -315,8 +325,9 @@ METHOD_PATHS = {
 
 def _typed(client: Any, operation: str, key: str, value: Any) -> Any:
     """Numbers of a template may be texts."""
+    kinds: dict[str, Callable[[Any], Any]] = {"integer": int, "double": float, "boolean": _truth}
     kind = client.meta.service_model.operation_model(operation).input_shape.members[key].type_name
-    return {"integer": int, "double": float, "boolean": _truth}.get(kind, lambda same: same)(value)
+    return kinds[kind](value) if kind in kinds else value
 
 
 def _truth(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""A copy of the project that a test may change and deploy. Its requirements are empty: what is packed is tested elsewhere.
+"""A copy of the project that a test may change and deploy. It requires nothing: what is packed is tested elsewhere.
 
 Chalice would fetch them from a package index, which takes seconds and a network.
 """

@@ -10,6 +10,10 @@ from typing import Any
 from botocore.session import Session
 
 Described = dict[str, Any]
+SERVICES = (
+    *("apigateway", "apigatewayv2", "lambda", "iam", "logs", "dynamodb", "cloudwatch", "events", "ssm"),
+    *("cloudformation", "sns", "secretsmanager"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,7 @@ class Account:
 
 
 def account(session: Session) -> Account:
-    clients = {
-        name: session.create_client(name)
-        for name in (
-            "apigateway apigatewayv2 lambda iam logs dynamodb cloudwatch events ssm cloudformation sns secretsmanager"
-        ).split()
-    }
+    clients: dict[str, Any] = {name: session.create_client(name) for name in SERVICES}
     iam, logs, cloudwatch, events = clients["iam"], clients["logs"], clients["cloudwatch"], clients["events"]
     functions = {one["FunctionName"]: one for one in _all(clients["lambda"], "list_functions", "Functions")}
     roles = {one["RoleName"]: one for one in _all(iam, "list_roles", "Roles")}

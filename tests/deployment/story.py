@@ -1,4 +1,4 @@
-"""A stage's life, told once: deployed, deployed again as it was, deployed with changes, destroyed. Kept as snapshots."""
+"""A stage's life, told once in snapshots: deployed, deployed again as it was, deployed with changes, destroyed."""
 
 from __future__ import annotations
 

@@ -9,16 +9,9 @@ import pytest
 from chalice.app import CORSConfig, ScheduledEventConfig, ScheduleExpression
 
 from deployment import gateway_responses, gateway_settings
-from tests.deployment import story
 from tests.deployment.environment import REGION
 from tests.deployment.expected import ACCOUNT, LOGICAL_TABLES, OF_ROUTES, OF_SOCKETS, quoted
-from tests.deployment.moto_server import MotoServer
 from tests.deployment.story import Chapter, Story
-
-
-@pytest.fixture(scope="session")
-def told(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return story.tell(moto, tmp_path_factory.mktemp("story") / "project")
 
 
 @pytest.fixture(params=["first", "changed"])
@@ -66,9 +59,7 @@ def test_a_preflight_tells_what_the_app_says_of_cors(deployed: Chapter) -> None:
         prefix = "method.response.header.Access-Control"
         allowed = told.pop(f"{prefix}-Allow-Methods").strip("'").split(",")
         assert sorted(allowed) == sorted([*routes[path], "OPTIONS"])
-        assert told == quoted(
-            {name: value for name, value in cors.get_access_control_headers().items()}, "method.response.header"
-        )
+        assert told == quoted(dict(cors.get_access_control_headers()), "method.response.header")
 
 
 def test_the_stage_of_the_rest_api_is_throttled_measured_and_traced(deployed: Chapter) -> None:
