@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from deployment import standing
 from deployment.aws import Aws, code_of
-from deployment.stage import Function, Stage
+from deployment.stage import Stage
 
 GONE = frozenset({"NotFoundException", "ResourceNotFoundException", "NoSuchEntity"})
 
@@ -28,19 +28,23 @@ def remove(aws: Aws, stage: Stage, say: Callable[[str], None]) -> None:
         _unless_gone(aws.client("apigateway").delete_rest_api, restApiId=api)
     for function in stage.functions:
         say(f"function {function.full_name}")
-        _rules(aws, function)
+        _rule(aws, f"{function.full_name}-event")  # as Chalice names that of a schedule
         _unless_gone(aws.client("lambda").delete_function, FunctionName=function.full_name)
         _role(aws, function.role)
 
 
-def _rules(aws: Aws, function: Function) -> None:
-    """Those of its schedule."""
-    client, place = aws.client("events"), aws.place
-    arn = f"arn:{place.partition}:lambda:{place.region}:{place.account}:function:{function.full_name}"
-    for rule in client.list_rule_names_by_target(TargetArn=arn)["RuleNames"]:
-        targets = [one["Id"] for one in client.list_targets_by_rule(Rule=rule)["Targets"]]
-        client.remove_targets(Rule=rule, Ids=targets)
-        _unless_gone(client.delete_rule, Name=rule)
+def _rule(aws: Aws, name: str) -> None:
+    """A rule is deleted without its targets alone, and then nothing but its name tells whose it was."""
+    client = aws.client("events")
+    try:
+        targets = [one["Id"] for one in client.list_targets_by_rule(Rule=name)["Targets"]]
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise
+        return
+    if targets:
+        client.remove_targets(Rule=name, Ids=targets)
+    _unless_gone(client.delete_rule, Name=name)
 
 
 def _role(aws: Aws, name: str) -> None:

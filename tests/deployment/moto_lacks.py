@@ -6,7 +6,8 @@
     v2 CreateDeployment, GetDeployments,
        DeleteDeployment                  404: kept here
     v2 UpdateStage                       500: kept here, and in what GetStage tells
-    stacks with tables                   without TTL, restore to a point in time; updates of protection are ignored
+    stacks with tables                   without TTL, restore to a point in time; updates are ignored, and
+                                         tables that were to be updated outlive their stack
     stacks with alarms, composite
        alarms, metric filters            are complete without them: made by their own calls
     log groups of stacks                 may outlive their stack, and an update of their days is ignored
@@ -174,7 +175,7 @@ class Completed:
         values = _Values(template, given["Parameters"], answer["StackId"].split(":")[3], account)
         undo: list[Callable[[], object]] = []
         for resource in template["Resources"].values():
-            kinds: dict[str, Callable[[Parameters], Callable[[], object] | None]] = {
+            kinds: dict[str, Callable[[Parameters], Callable[[], object]]] = {
                 "AWS::DynamoDB::Table": self._table,
                 "AWS::Logs::LogGroup": self._log_group,
                 "AWS::CloudWatch::Alarm": self._alarm,
@@ -182,15 +183,14 @@ class Completed:
                 "AWS::Logs::MetricFilter": self._metric_filter,
             }
             if resource["Type"] in kinds:
-                undone = kinds[resource["Type"]](values.of(resource.get("Properties", {})))
-                undo += [] if undone is None else [undone]
+                undo.append(kinds[resource["Type"]](values.of(resource.get("Properties", {}))))
         self._stacks[given["StackName"]] = undo
 
     def _stack_deleted(self, given: Parameters, answer: Answer) -> None:
         for undo in reversed(self._stacks.pop(given["StackName"], [])):
             undo()
 
-    def _table(self, said: Parameters) -> None:
+    def _table(self, said: Parameters) -> Callable[[], object]:
         client, name = self._client("dynamodb"), said["TableName"]
         ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["TimeToLiveStatus"]
         if ttl == "DISABLED" and "TimeToLiveSpecification" in said:
@@ -201,6 +201,12 @@ class Completed:
         )
         kept = _truth(said.get("DeletionProtectionEnabled", False))
         client.update_table(TableName=name, DeletionProtectionEnabled=kept)
+
+        def undo() -> None:
+            with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+                client.delete_table(TableName=name)  # refused while it is protected, as on AWS
+
+        return undo
 
     def _log_group(self, said: Parameters) -> Callable[[], object]:
         client, name = self._client("logs"), said["LogGroupName"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,9 @@ def test_the_key_is_sent_to_its_parameter_and_written_nowhere(
 ) -> None:
     made: list[str] = []
 
-    def token_urlsafe(size: int, real=secrets.token_urlsafe) -> str:  # type: ignore[no-untyped-def]
+    real = secrets.token_urlsafe
+
+    def token_urlsafe(size: int) -> str:
         made.append(real(size))
         return made[-1]
 
@@ -46,7 +49,8 @@ def test_the_key_is_sent_to_its_parameter_and_written_nowhere(
 
 def test_a_key_that_somebody_brought_is_used_and_stays(commands: Command, root: Path) -> None:
     with commands.session() as session:
-        session.create_client("ssm", region_name=REGION).put_parameter(Name=NAME, Value="brought", Type="SecureString")
+        client: Any = session.create_client("ssm", region_name=REGION)
+        client.put_parameter(Name=NAME, Value="brought", Type="SecureString")
     assert "key of the tokens: there already" in commands.run(root, "deploy", "--stage", "dev").out
     assert commands.run(root, "destroy", "--stage", "dev").status == 0
     left = commands.account().left()

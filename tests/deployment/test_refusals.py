@@ -108,9 +108,8 @@ def test_a_stage_that_stands_twice_is_not_deployed_a_third_time(commands: Comman
 def test_the_log_role_of_somebody_else_is_neither_replaced_nor_removed(commands: Command, root: Path) -> None:
     theirs = "arn:aws:iam::123456789012:role/theirs"
     with commands.session() as session:
-        session.create_client("apigateway", region_name=REGION).update_account(
-            patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}]
-        )
+        client: Any = session.create_client("apigateway", region_name=REGION)
+        client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}])
     assert commands.run(root, "deploy", "--stage", "dev").status == 0
     assert commands.account().access_log_role == theirs
     assert commands.run(root, "destroy", "--stage", "dev").status == 0
