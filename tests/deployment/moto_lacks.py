@@ -11,7 +11,8 @@
     stacks with alarms, composite
        alarms, metric filters            are complete without them: made by their own calls
     log groups of stacks                 may outlive their stack, and an update of their days is ignored
-    AttachRolePolicy of AWS's policies   no such policy, unless MOTO_IAM_LOAD_MANAGED_POLICIES: see moto_server.py
+    AttachRolePolicy of AWS's policies,
+       DetachRolePolicy                  no such policy, unless it loads them all for a second: kept here
 
 botocore asks its event system before and after each call of a session, so that the code under test is as it is.
 """
@@ -53,6 +54,7 @@ class Completed:
         self._session = session
         self._clients: dict[str, Any] = {}
         self._ids = (f"d{number:05}" for number in itertools.count(1))
+        self._attached: dict[str, list[str]] = {}
         self._rest_apis: dict[str, dict[str, Any]] = {}
         self._deployments: dict[str, list[dict[str, Any]]] = {}
         self._stages: dict[tuple[str, str], dict[str, Any]] = {}
@@ -61,6 +63,9 @@ class Completed:
     def complete(self, session: Session) -> None:
         """From now on the session's clients get from here what moto lacks."""
         instead: dict[str, Callable[[Parameters], Answer]] = {
+            "iam.AttachRolePolicy": self._attach,
+            "iam.DetachRolePolicy": self._detach,
+            "iam.ListAttachedRolePolicies": self._attached_to,
             "apigateway.ImportRestApi": self._import_rest_api,
             "apigateway.PutRestApi": self._put_rest_api,
             "apigateway.CreateDeployment": self._create_rest_deployment,
@@ -70,6 +75,7 @@ class Completed:
             "apigatewayv2.UpdateStage": self._update_stage,
         }
         afterwards: dict[str, Callable[[Parameters, Answer], None]] = {
+            "iam.DeleteRole": self._role_deleted,
             "apigateway.UpdateRestApi": self._rest_api_updated,
             "apigateway.GetRestApi": self._rest_api_told,
             "apigateway.GetRestApis": self._rest_apis_told,
@@ -89,6 +95,29 @@ class Completed:
         if service not in self._clients:
             self._clients[service] = self._session.create_client(service)
         return self._clients[service]
+
+    # --- roles
+
+    def _attach(self, given: Parameters) -> Answer:
+        assert given["PolicyArn"].startswith("arn:aws:iam::aws:policy/"), given
+        self._client("iam").get_role(RoleName=given["RoleName"])
+        listed = self._attached.setdefault(given["RoleName"], [])
+        if given["PolicyArn"] not in listed:
+            listed.append(given["PolicyArn"])
+        return {}
+
+    def _detach(self, given: Parameters) -> Answer:
+        self._attached[given["RoleName"]].remove(given["PolicyArn"])
+        return {}
+
+    def _attached_to(self, given: Parameters) -> Answer:
+        self._client("iam").get_role(RoleName=given["RoleName"])
+        listed = self._attached.get(given["RoleName"], [])
+        attached = [{"PolicyArn": arn, "PolicyName": arn.rpartition("/")[2]} for arn in listed]
+        return {"AttachedPolicies": attached, "IsTruncated": False}
+
+    def _role_deleted(self, given: Parameters, answer: Answer) -> None:
+        assert not self._attached.get(given["RoleName"]), "AWS deletes no role with policies"
 
     # --- the REST API
 
