@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -50,7 +51,8 @@ class Command:
 
     def __post_init__(self) -> None:
         with mock.patch.dict(os.environ, self.environ, clear=True):
-            self._lacking = moto_lacks.Completed(Session())
+            self._lacking = moto_lacks.Completed(_session())
+        self._sessions: list[Session] = []
 
     def run(self, project: Path, *arguments: str) -> Ran:
         """In a process of its own it would take a second more, to import botocore and Chalice."""
@@ -64,8 +66,7 @@ class Command:
     def session(self) -> Iterator[Session]:
         """For what a test does itself, unnoted and never refused."""
         with self._in_its_place():
-            session = Session()
-            session.register_component("data_loader", MODELS)
+            session = _session()
             self._lacking.complete(session)
             yield session
 
@@ -79,7 +80,7 @@ class Command:
         ours, path = sys.modules.pop("app", None), [*sys.path]
         with (
             mock.patch.dict(os.environ, self.environ, clear=True),
-            mock.patch.object(chalice_app, "session", lambda made=chalice_app.session: self._noted(made())),
+            mock.patch.object(chalice_app, "session", functools.partial(self._noted, chalice_app.session)),
             mock.patch.object(sys, "dont_write_bytecode", True),
         ):
             try:
@@ -90,13 +91,20 @@ class Command:
                 if ours is not None:
                     sys.modules["app"] = ours
 
-    def _noted(self, session: Session) -> Session:
-        """Refusals come first: what is refused is not done."""
-        session.register_component("data_loader", MODELS)
-        session.register("before-parameter-build", self._note)
-        session.register("before-call", self._refuse)
-        self._lacking.complete(session)
-        return session
+    def _noted(self, made: Callable[[], Session]) -> Session:
+        """The one session of all runs, for its clients take longer to make than to use.
+
+        Refusals come first: what is refused is not done.
+        """
+        if not self._sessions:
+            session = made()
+            session.register_component("data_loader", MODELS)
+            session.register("before-parameter-build", self._note)
+            session.register("before-call", self._refuse)
+            self._lacking.complete(session)
+            session.create_client = functools.cache(session.create_client)  # type: ignore[method-assign]
+            self._sessions.append(session)
+        return self._sessions[0]
 
     def _note(self, **event: Any) -> None:
         self.calls.append(Asked(moto_lacks.operation(event["model"]), event["params"]))
@@ -111,3 +119,9 @@ def at(server: MotoServer) -> Command:
     """The command, in an account that is empty."""
     server.empty()
     return Command(server.environment)
+
+
+def _session() -> Session:
+    session = Session()
+    session.register_component("data_loader", MODELS)
+    return session

@@ -13,14 +13,6 @@ from dataclasses import dataclass
 
 from tests.deployment.environment import ACCESS_KEY, REGION, SECRET_KEY, without_aws
 
-# By itself it closes every connection after one request, which makes a deploy take half as long again.
-SERVER = """
-from moto.server import main
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-
-MotoRequestHandler.protocol_version = "HTTP/1.1"
-main()
-"""
 RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 
 
@@ -50,7 +42,7 @@ class MotoServer:
 
 @contextlib.contextmanager
 def running() -> Iterator[MotoServer]:
-    command = [sys.executable, "-c", SERVER, "-H", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield MotoServer(_url(process))

@@ -30,6 +30,7 @@ class Chapter:
 class Story:
     """Of the stage `dev`."""
 
+    root: Path
     first: Chapter
     again: Chapter
     changed: Chapter
@@ -40,13 +41,13 @@ def tell(server: MotoServer, folder: Path) -> Story:
     root, commands = project.copied(folder), command.at(server)
 
     def chapter(verb: str) -> Chapter:
-        ran = commands.run(root, verb, "--stage", "dev")
+        ran = commands.run(root, verb, "--stage", "dev", "--verbose")
         assert ran.status == 0, ran.err
         return Chapter(expected.read(root, "dev"), ran, [*commands.calls], commands.account())
 
     first, again = chapter("deploy"), chapter("deploy")
     change(root)
-    return Story(first, again, chapter("deploy"), chapter("destroy"))
+    return Story(root, first, again, chapter("deploy"), chapter("destroy"))
 
 
 def change(root: Path) -> None:

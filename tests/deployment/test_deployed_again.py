@@ -42,3 +42,13 @@ def test_the_sockets_are_deployed_anew_only_when_their_routes_change(told: Story
 
 def test_a_destroyed_stage_leaves_nothing(told: Story) -> None:
     assert told.destroyed.account.left() == {}
+
+
+def test_the_key_of_the_tokens_is_sent_to_its_parameter_and_written_nowhere(told: Story) -> None:
+    chapters = (told.first, told.again, told.changed, told.destroyed)
+    calls = [call for chapter in chapters for call in chapter.calls]
+    [key] = [call.given["Value"] for call in calls if call.operation == "ssm.PutParameter"]
+    assert len(key) > 80
+    assert [call.operation for call in calls if key in repr(call.given)] == ["ssm.PutParameter"]
+    assert not any(key in chapter.ran.out + chapter.ran.err for chapter in chapters)
+    assert [path for path in told.root.rglob("*") if path.is_file() and key.encode() in path.read_bytes()] == []

@@ -68,32 +68,6 @@ def test_a_stage_that_is_kept_is_destroyed_by_its_name_alone(commands: Command, 
         assert [one.operation for one in commands.calls] == ["sts.GetCallerIdentity"]
 
 
-def test_tables_that_are_kept_are_protected_until_their_stage_is_destroyed(commands: Command, root: Path) -> None:
-    assert commands.run(root, "deploy", "--stage", "prod").status == 0
-    tables = commands.account().tables
-    assert tables.keys() == {"sessions-prod", "connections-prod", "events-prod"}
-    for table in tables.values():
-        assert table["DeletionProtectionEnabled"] is True
-        assert table["PointInTimeRecovery"] == "ENABLED"
-    assert commands.run(root, "destroy", "--stage", "prod", "--confirm", "prod").status == 0
-    assert commands.account().left() == {}
-
-
-def test_a_stage_that_another_machine_deployed_is_gone_on_with(commands: Command, root: Path) -> None:
-    """The record that Chalice keeps of a stage is not in the repository."""
-    record = root / ".chalice" / "deployed" / "dev.json"
-    assert commands.run(root, "deploy", "--stage", "dev").status == 0
-    before = commands.account()
-    record.unlink()
-    assert commands.run(root, "deploy", "--stage", "dev").status == 0
-    after = commands.account()
-    assert (after.rest.id, after.websocket.id) == (before.rest.id, before.websocket.id)
-    assert after.functions.keys() == before.functions.keys()
-    record.unlink()
-    assert commands.run(root, "destroy", "--stage", "dev").status == 0
-    assert commands.account().left() == {}
-
-
 def test_a_stage_that_stands_twice_is_not_deployed_a_third_time(commands: Command, root: Path) -> None:
     with commands.session() as session:
         client = session.create_client("apigatewayv2", region_name=REGION)
@@ -103,17 +77,6 @@ def test_a_stage_that_stands_twice_is_not_deployed_a_third_time(commands: Comman
         "The stage dev stands more than once in this account, as the WebSocket APIs "
         f"{', '.join(sorted(apis, key=said.index))}: delete those that no client uses."
     )
-
-
-def test_the_log_role_of_somebody_else_is_neither_replaced_nor_removed(commands: Command, root: Path) -> None:
-    theirs = "arn:aws:iam::123456789012:role/theirs"
-    with commands.session() as session:
-        client: Any = session.create_client("apigateway", region_name=REGION)
-        client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": theirs}])
-    assert commands.run(root, "deploy", "--stage", "dev").status == 0
-    assert commands.account().access_log_role == theirs
-    assert commands.run(root, "destroy", "--stage", "dev").status == 0
-    assert commands.account().left() == {"access_log_role": theirs}
 
 
 def _websocket_api(client: Any) -> str:

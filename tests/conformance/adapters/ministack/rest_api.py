@@ -33,6 +33,11 @@ def clear(client: Any, api: str) -> None:
             client.delete_resource(restApiId=api, resourceId=resource["id"])
     for authorizer in client.get_authorizers(restApiId=api, limit=500)["items"]:
         client.delete_authorizer(restApiId=api, authorizerId=authorizer["id"])
+    clear_responses(client, api)
+
+
+def clear_responses(client: Any, api: str) -> None:
+    """Takes the API's own gateway responses out of it, which no document of Chalice's has."""
     for response in client.get_gateway_responses(restApiId=api, limit=500)["items"]:
         if not response.get("defaultResponse"):
             client.delete_gateway_response(restApiId=api, responseType=response["responseType"])
