@@ -1,4 +1,4 @@
-"""`python -m deployment deploy|destroy --stage dev`: what `make deploy` and `make destroy` run."""
+"""`python -m deployment deploy|destroy|package|key --stage dev`: what `make deploy` and the like run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice_app, commands, stage
+from deployment import chalice_app, commands, key, package, stage
 from deployment.aws import Aws
 from deployment.errors import REPEAT, DeploymentError
 from deployment.progress import Progress
@@ -36,26 +36,40 @@ def parser() -> argparse.ArgumentParser:
     for name, does in {
         "deploy": "from whatever is in the account to a running stage; may be repeated",
         "destroy": "takes a stage back, its tables and their data included",
+        "package": "the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
+        "key": "makes the key of the tokens, as a deploy does, unless it is there; what a pipeline cannot do",
     }.items():
         one = subcommands.add_parser(name, help=does, description=does)
         one.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
         one.add_argument("--verbose", action="store_true", help="show what Chalice says meanwhile")
         if name == "destroy":
             one.add_argument("--confirm", metavar="STAGE", help="for a stage whose data is kept: its name once more")
+        if name == "package":
+            one.add_argument("--out", type=Path, help="the folder to write to (build/STAGE)")
+            one.add_argument("--code", type=Path, help="a deployment.zip that was built before, in place of a new one")
     return described
 
 
 def run(asked: argparse.Namespace) -> None:
     """Raises DeploymentError, and what botocore raises."""
     target = stage.read(asked.project.resolve(), asked.stage)
+    progress = Progress(sys.stdout, verbose=asked.verbose)
+    if asked.command == "package":
+        out = (asked.out or Path("build") / target.name).resolve()
+        with progress.step("package") as step:
+            path = package.package(target, out, step.detail, asked.code)
+        print(f"  {path}")
+        return
     aws = Aws(chalice_app.session())
     place = aws.place
-    progress = Progress(sys.stdout, verbose=asked.verbose)
     print(f"{target.app}, stage {target.name}, account {place.account}, {place.region}")
     if asked.command == "destroy":
         if target.kept and asked.confirm != target.name:
             raise DeploymentError(f"{target.name} keeps its data; to destroy it for good: CONFIRM={target.name}")
         commands.destroy(aws, target, progress, Stacks(aws))
+        return
+    if asked.command == "key":
+        print("  made" if key.ensure(aws, target) else "  there already, or not a parameter of SSM")
         return
     for name, url in commands.deploy(aws, target, progress, Stacks(aws)).items():
         print(f"  {name:10} {url}")

@@ -26,9 +26,9 @@ def remove(aws: Aws, stage: Stage, say: Callable[[str], None]) -> None:
     for api in there.rest:
         say(f"REST API {api}")
         _unless_gone(aws.client("apigateway").delete_rest_api, restApiId=api)
+    _rule(aws, stage.sweep_rule)
     for function in stage.functions:
         say(f"function {function.full_name}")
-        _rule(aws, f"{function.full_name}-event")  # as Chalice names that of a schedule
         _unless_gone(aws.client("lambda").delete_function, FunctionName=function.full_name)
         _role(aws, function.role)
 

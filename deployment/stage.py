@@ -56,6 +56,7 @@ class Stage:
     http_throttle: Throttle
     websocket_throttle: Throttle
     alarm_topics: tuple[str, ...]  # ARNs of SNS topics
+    tracing: bool  # by X-Ray
     kept: bool  # whether its tables are protected from deletion, and destroying it has to be confirmed
 
     @property
@@ -71,6 +72,16 @@ class Stage:
     def tables(self) -> Mapping[str, str]:
         """Logical id in resources.json to the name of the table."""
         return {logical: self.environment.get(variable, "") for logical, variable in TABLES.items()}
+
+    @property
+    def http_api(self) -> str:
+        """The name of the REST API, by which its metrics are told from those of other stages in the account."""
+        return self.full_name
+
+    @property
+    def sweep_rule(self) -> str:
+        """The rule that starts the sweep, as Chalice names it."""
+        return f"{self.full_name}-sweep-event"
 
     @property
     def http_log_group(self) -> str:
@@ -111,6 +122,7 @@ def read(root: Path, name: str) -> Stage:
             http_throttle=Throttle(**said["http_throttle"]),
             websocket_throttle=Throttle(**said["websocket_throttle"]),
             alarm_topics=tuple(said["alarm_topics"]),
+            tracing=bool(ours.get("xray", config.get("xray", False))),
             kept=said["kept"],
         )
     except (KeyError, TypeError) as error:

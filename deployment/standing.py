@@ -34,12 +34,14 @@ def find(aws: Aws, stage: Stage) -> Standing:
 
 
 def _rest_apis(aws: Aws, stage: Stage) -> Iterator[str]:
-    """Chalice names them after the app, whatever the stage: whose one is, its function tells."""
+    """Chalice names one after the app, a deploy after the stage at its end: whose it is, its function tells."""
     client = aws.client("apigateway")
     leads = f":function:{next(one for one in stage.functions if one.name == REST).full_name}/invocations"
     for page in client.get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
-            if api["name"] == stage.app and any(uri.endswith(leads) for uri in _uris(client, api["id"])):
+            if api["name"] in (stage.app, stage.full_name) and any(
+                uri.endswith(leads) for uri in _uris(client, api["id"])
+            ):
                 yield api["id"]
 
 

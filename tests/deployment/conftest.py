@@ -9,7 +9,7 @@ import pytest
 
 from tests.deployment import moto_server, story
 from tests.deployment.moto_server import MotoServer
-from tests.deployment.story import Story
+from tests.deployment.story import Chapter, Story
 
 HERE = Path(__file__).parent
 
@@ -30,3 +30,10 @@ def moto() -> Iterator[MotoServer]:
 @pytest.fixture(scope="session")
 def told(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Story:
     return story.tell(moto, tmp_path_factory.mktemp("story") / "project")
+
+
+@pytest.fixture(params=["first", "changed"])
+def deployed(request: pytest.FixtureRequest, told: Story) -> Chapter:
+    """After the first deploy, and after one that changes something."""
+    chapter: Chapter = getattr(told, request.param)
+    return chapter

@@ -9,6 +9,7 @@ from tests.deployment.read_back import Account
 
 DATES = {"createdDate", "lastUpdatedDate", "CreatedDate", "LastUpdatedDate", "LastModified", "LastModifiedDate"}
 DATES |= {"CreateDate", "creationTime", "CreationDateTime"}
+DATES |= {"AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp"}
 IDS = {"id", "RoleId", "Sid", "deploymentId", "DeploymentId", "TableId", "rootResourceId", "RevisionId"}
 MADE_UP = DATES | IDS | {"CodeSha256", "CodeSize"}
 """Fields."""

@@ -51,7 +51,7 @@ def tell(server: MotoServer, folder: Path) -> Story:
 
 
 def change(root: Path) -> None:
-    """A route is added and one removed, one function gets more memory, another value, another time to answer."""
+    """A route is added and one removed, one function gets more memory, less time; others hear of alarms."""
     app = root / "app.py"
     text = app.read_text(encoding="utf-8")
     assert REMOVED in text
@@ -68,8 +68,9 @@ def change(root: Path) -> None:
 
     project.change(root / ".chalice" / "config.json", changed)
 
-    def throttled(operations: dict[str, Any]) -> None:
+    def operated(operations: dict[str, Any]) -> None:
+        operations["dev"]["alarm_topics"] = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
         operations["dev"]["http_throttle"] = {"rate": 7, "burst": 8}
         operations["dev"]["websocket_throttle"] = {"rate": 9, "burst": 10}
 
-    project.change(root / ".chalice" / "operations.json", throttled)
+    project.change(root / ".chalice" / "operations.json", operated)

@@ -11,22 +11,14 @@ from chalice.app import CORSConfig, ScheduledEventConfig, ScheduleExpression
 from deployment import gateway_responses, gateway_settings
 from tests.deployment.environment import REGION
 from tests.deployment.expected import ACCOUNT, LOGICAL_TABLES, OF_ROUTES, OF_SOCKETS, quoted
-from tests.deployment.story import Chapter, Story
-
-
-@pytest.fixture(params=["first", "changed"])
-def deployed(request: pytest.FixtureRequest, told: Story) -> Chapter:
-    """After the first deploy, and after one that changes something."""
-    chapter: Chapter = getattr(told, request.param)
-    return chapter
-
+from tests.deployment.story import Chapter
 
 # --- the REST API
 
 
 def test_the_rest_api_is_regional_and_compresses_from_the_size_that_is_set(deployed: Chapter) -> None:
     said, there = deployed.wanted.config, deployed.account.rest.described
-    assert there["name"] == said["app_name"]
+    assert there["name"] == deployed.wanted.prefix  # its metrics are found by it
     assert there["endpointConfiguration"]["types"] == [said["api_gateway_endpoint_type"]]
     assert there["minimumCompressionSize"] == said["minimum_compression_size"]
     assert there["binaryMediaTypes"] == deployed.wanted.app.api.binary_types

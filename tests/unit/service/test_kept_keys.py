@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.auth import authenticate
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.keys import Keys, keys_of
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
-from tests.unit.service.jwts import CURVE, PEM, pem, token
+from tests.unit.service.jwts import CURVE, PEM, authenticate, pem, token
 
 OLD, NEW, THIRD = "o" * 32, "n" * 32, "t" * 32
 REFERENCE = Reference("JWT_SECRET", "ssm", "/sessions/dev/jwt")
@@ -32,11 +32,11 @@ class Store:
     refuses: Exception | None = None
     asked: int = 0
 
-    def __call__(self) -> str:
+    def __call__(self) -> Secret:
         self.asked += 1
         if self.refuses is not None:
             raise self.refuses
-        return self.text
+        return Secret(self.text)
 
 
 @pytest.fixture
