@@ -52,8 +52,8 @@ check: setup  ## formatting, lint, types
 
 STAGE ?= dev
 
-doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev
-	@exec $(BIN)/python -m deployment doctor --stage $(STAGE) $(OPTIONS)
+doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev; ACCOUNT=1 asks AWS, too
+	@exec $(BIN)/python -m deployment doctor --stage $(STAGE) $(if $(ACCOUNT),--account) $(OPTIONS)
 
 deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
 	@exec $(BIN)/python -m deployment deploy --stage $(STAGE) $(OPTIONS)

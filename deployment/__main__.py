@@ -55,19 +55,21 @@ def parser() -> argparse.ArgumentParser:
         "doctor",
         help="what is unsafe or missing in a stage, before it is deployed",
         description="Reads configuration, template and policies, and says what is unsafe or missing: a line a check. "
-        "Asks AWS nothing.",
+        "Asks AWS nothing, unless it is told to.",
         epilog="ok: as it should be. note: worth knowing. FAILED: a deploy refuses the stage until it is mended. "
         "The exit status is 1 if any check failed. Each check has an id, which stays, and with --json the source that "
         "says why it is asked for.",
     )
     doctor.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
+    doctor.add_argument("--account", action="store_true", help="ask the account as well, by reading alone")
     doctor.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return described
 
 
 def examined(asked: argparse.Namespace) -> int:
     """Tells what the doctor finds; the exit status is 1 if a check failed."""
-    results = examination.examine(asked.project.resolve(), asked.stage)
+    aws = Aws(chalice_app.session()) if asked.account else None
+    results = examination.examine(asked.project.resolve(), asked.stage, aws)
     if asked.json:
         print(report.document(asked.stage, results))
     else:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
-from deployment.doctor.findings import Findings, NotRead
+T = TypeVar("T")
+
+
+class Unknown(Exception):
+    """There is nothing to judge; the message is the note that says why."""
 
 
 class Outcome(Enum):
@@ -35,25 +39,46 @@ def failed(problems: Iterable[str]) -> Verdict:
     return Verdict(Outcome.FAILED, said) if said else OK
 
 
+def told(problems: Iterable[str], notes: Iterable[str]) -> Verdict:
+    """A failure if there is a problem, a note if there is something to know; all of it is said."""
+    wrong, known = tuple(problems), tuple(notes)
+    if wrong:
+        return Verdict(Outcome.FAILED, (*wrong, *known))
+    return Verdict(Outcome.NOTE, known) if known else OK
+
+
+def answers(questions: Iterable[Callable[[], Iterable[str]]]) -> Verdict:
+    """The problems that each question finds; one that is not answered hides nothing of what the others find."""
+    problems: list[str] = []
+    notes: dict[str, None] = {}
+    for question in questions:
+        try:
+            for problem in question():
+                problems.append(problem)  # noqa: PERF402 - those before one that is not answered count
+        except Unknown as unknown:
+            notes[str(unknown)] = None
+    return told(problems, notes)
+
+
 def note(sentence: str) -> Verdict:
     return Verdict(Outcome.NOTE, (sentence,))
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Generic[T]):
     """`title` is what holds where it is ok, `source` where one reads why it should."""
 
     id: str
     title: str
     source: str
-    examine: Callable[[Findings], Verdict]
+    examine: Callable[[T], Verdict]
 
 
 @dataclass(frozen=True)
 class Result:
     """A check and its verdict."""
 
-    check: Check
+    check: Check[Any]
     verdict: Verdict
 
     @property
@@ -61,13 +86,13 @@ class Result:
         return self.verdict.outcome
 
 
-def examine(checks: Iterable[Check], findings: Findings) -> tuple[Result, ...]:
+def examine(checks: Iterable[Check[T]], about: T) -> tuple[Result, ...]:
     """Each check in its order. What could not be read has a check of its own, and is a note in the others."""
-    return tuple(Result(check, _examined(check, findings)) for check in checks)
+    return tuple(Result(check, _examined(check, about)) for check in checks)
 
 
-def _examined(check: Check, findings: Findings) -> Verdict:
+def _examined(check: Check[T], about: T) -> Verdict:
     try:
-        return check.examine(findings)
-    except NotRead as error:
-        return note(f"Not looked at, since {error.check} failed.")
+        return check.examine(about)
+    except Unknown as unknown:
+        return note(str(unknown))

@@ -1,18 +1,26 @@
-"""A whole examination of a stage: its files read once, each check asked. What a deploy and a package begin with."""
+"""A whole examination of a stage: its files read once, each check asked. What a deploy and a package begin with.
+
+The account is asked only where somebody wants it: its answers change without the project, and take rights of their own.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from deployment.aws import Aws
 from deployment.doctor import check, findings, report
+from deployment.doctor.account import registry
+from deployment.doctor.account.account import Account
 from deployment.doctor.check import Result
 from deployment.doctor.registry import CHECKS
 from deployment.errors import DeploymentError
 
 
-def examine(root: Path, stage: str) -> tuple[Result, ...]:
-    """What each check says of the stage of the project at `root`. Asks AWS nothing."""
-    return check.examine(CHECKS, findings.read(root, stage))
+def examine(root: Path, stage: str, aws: Aws | None = None) -> tuple[Result, ...]:
+    """What each check says of the stage of the project at `root`; with `aws`, also what stands there, by reading alone."""
+    found = findings.read(root, stage)
+    results = check.examine(CHECKS, found)
+    return results if aws is None else (*results, *check.examine(registry.CHECKS, Account(aws, found)))
 
 
 def refuse_unsafe(root: Path, stage: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from deployment import gateway_settings, operations, plan, policies, stage
+from deployment.doctor.check import Unknown
 from deployment.errors import DeploymentError
 from deployment.gateway_responses import RESPONSES, GatewayResponse
 from deployment.plan import Plan
@@ -20,11 +21,11 @@ SHAPE: Final = (
 )
 
 
-class NotRead(Exception):
+class NotRead(Unknown):
     """A part of the project could not be read; `check` is the one that says why."""
 
     def __init__(self, check: str) -> None:
-        super().__init__(f"what {check} is about could not be read")
+        super().__init__(f"Not looked at, since {check} failed.")
         self.check = check
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_each_check_is_broken_by_some_test() -> None:
 
 
 @pytest.mark.parametrize("one", CHECKS, ids=lambda one: one.id)
-def test_each_check_says_what_it_is_for_and_where_one_reads_of_it(one: check.Check) -> None:
+def test_each_check_says_what_it_is_for_and_where_one_reads_of_it(one: check.Check[Any]) -> None:
     assert one.source.startswith("https://")
     assert one.title
     assert not one.title.endswith(".")

@@ -1,0 +1,75 @@
+"""The check of what the account may do at once, beside what the stage lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from deployment.doctor.account.account import Account, NotAsked
+from deployment.doctor.check import Check, Unknown, Verdict, answers
+
+RATE: Final = ("apigateway", "L-8A5B8E43")
+"""Requests a second, of all APIs of an account and region together."""
+BURST: Final = ("apigateway", "L-CDF5615A")
+"""How many of them may come at once. API Gateway sets it; nobody may ask for another."""
+CONCURRENCY: Final = ("lambda", "L-B99A9384")
+"""Functions that run at the same time, of all in an account and region together."""
+
+
+def quotas(account: Account) -> Verdict:
+    return answers(partial(question, account) for question in (_rates, _bursts, _concurrency))
+
+
+def _rates(account: Account) -> Iterator[str]:
+    quota, stage = _quota(account, RATE), account.stage
+    for name, throttle in (("http_throttle", stage.http_throttle), ("websocket_throttle", stage.websocket_throttle)):
+        if throttle.rate > quota:
+            yield (
+                f"The rate of {name} is {throttle.rate} a second, and the account has {quota} for all its APIs: lower "
+                f"it in .chalice/operations.json, or have the quota {RATE[1]} raised."
+            )
+
+
+def _bursts(account: Account) -> Iterator[str]:
+    quota, stage = _quota(account, BURST), account.stage
+    for name, throttle in (("http_throttle", stage.http_throttle), ("websocket_throttle", stage.websocket_throttle)):
+        if throttle.burst > quota:
+            yield (
+                f"The burst of {name} is {throttle.burst}, and the account takes {quota} at once of all its APIs: "
+                "lower it in .chalice/operations.json."
+            )
+
+
+def _concurrency(account: Account) -> Iterator[str]:
+    """How long a function runs is not known here: what may come at once is what may run at once."""
+    quota, stage = _quota(account, CONCURRENCY), account.stage
+    at_once = stage.http_throttle.burst + stage.websocket_throttle.burst
+    if at_once > quota:
+        a_second = stage.http_throttle.rate + stage.websocket_throttle.rate
+        raise Unknown(
+            f"Lambda runs {quota} functions at once here, and the throttles let {at_once} in at once, then {a_second} a "
+            f"second: beyond {quota} it refuses, with 500 or 503. If that many are to come, have the quota "
+            f"{CONCURRENCY[1]} raised; if not, lower the bursts."
+        )
+    yield from ()
+
+
+def _quota(account: Account, which: tuple[str, str]) -> int:
+    """As the account has it; where nobody has asked for another, as AWS gives it to all."""
+    given = {"ServiceCode": which[0], "QuotaCode": which[1]}
+    for operation in ("get_service_quota", "get_aws_default_service_quota"):
+        found = account.find("service-quotas", operation, **given)
+        if found is not None:
+            return int(found["Quota"]["Value"])
+    raise NotAsked(f"Not known, since Service Quotas has no {which[1]} of {which[0]} in this region: look there.")
+
+
+CHECKS: Final = (
+    Check(
+        "account-quotas",
+        "The throttles are within the account's quotas",
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
+        quotas,
+    ),
+)

@@ -1,0 +1,16 @@
+"""Every check that asks the account, in the order in which they are told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deployment.doctor.account import drift, identity, logs, quotas, tables, tokens
+
+CHECKS: Final = (
+    *identity.CHECKS,
+    *tokens.CHECKS,
+    *tables.CHECKS,
+    *quotas.CHECKS,
+    *logs.CHECKS,
+    *drift.CHECKS,
+)

@@ -1,0 +1,82 @@
+"""The check of the key of the tokens where it is kept: by the service's own rules, and without ever showing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from chalicelib import kept, keys, settings
+from chalicelib.errors import SettingsError
+from chalicelib.references import Reference
+from chalicelib.secret import Secret
+from chalicelib.settings import Tokens
+from deployment import key
+from deployment.doctor.account.account import Account
+from deployment.doctor.check import Check, Unknown, Verdict, answers
+from deployment.doctor.findings import NotRead
+from deployment.doctor.functions import as_in_lambda
+
+
+def kept_key(account: Account) -> Verdict:
+    return answers(
+        partial(_problems, account, reference, algorithms) for reference, algorithms in sorted(_references(account))
+    )
+
+
+def _references(account: Account) -> set[tuple[Reference, tuple[str, ...]]]:
+    """What the functions are told of their key, and what they do with it. Of a published key set there is nothing."""
+    told = (_tokens(account, number) for number in range(len(account.plan.functions)))
+    return {(tokens.kept, tokens.algorithms) for tokens in told if tokens.kept is not None}
+
+
+def _tokens(account: Account, number: int) -> Tokens:
+    try:
+        return settings.from_environment(as_in_lambda(account.plan.functions[number]), lambda: "").tokens
+    except SettingsError:
+        raise NotRead("environment") from None
+
+
+def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...]) -> Iterator[str]:
+    names = f"{reference.variable} names {reference}"
+    kind, text = _fetched(account, reference)
+    if text is None:
+        if reference.store == "ssm" and reference.name == key.parameter(account.stage) and not account.deployed:
+            raise Unknown(f"{names}, which is not there yet: the first deploy makes it.")
+        yield f"{names}, which is not there, or marked for deletion: keep a key there, or name another place."
+        return
+    if kind == "String" and reference.variable == "JWT_SECRET":
+        yield f"{names}, which is a String, to be read without a right to decrypt: make it a SecureString."
+    if kind == "bytes":
+        yield f"{names}, which holds bytes: keep the key there as text."
+        return
+    try:
+        keys.judged(text.reveal(), algorithms, f"{names}, which")
+    except SettingsError as error:
+        yield from error.problems
+
+
+def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None]:
+    """What kind of thing is kept, and its text; None if there is none."""
+    region = reference.region(account.place.region)
+    if reference.store == "ssm":
+        found = account.find(
+            "ssm", "get_parameter", region=region, absent=kept.NOT_THERE, Name=reference.name, WithDecryption=True
+        )
+        return ("", None) if found is None else (found["Parameter"]["Type"], Secret(found["Parameter"]["Value"]))
+    found = account.find(
+        "secretsmanager", "get_secret_value", region=region, absent=kept.NOT_THERE, SecretId=reference.name
+    )
+    if found is None:
+        return "", None
+    return "text" if "SecretString" in found else "bytes", Secret(found.get("SecretString", ""))
+
+
+CHECKS: Final = (
+    Check(
+        "account-key",
+        "The key of the tokens is kept, and long and well formed",
+        "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html",
+        kept_key,
+    ),
+)
