@@ -54,7 +54,7 @@ def answers(questions: Iterable[Callable[[], Iterable[str]]]) -> Verdict:
     for question in questions:
         try:
             for problem in question():
-                problems.append(problem)  # noqa: PERF402 - those before one that is not answered count
+                problems.append(problem)  # one by one: those before an Unknown count
         except Unknown as unknown:
             notes[str(unknown)] = None
     return told(problems, notes)

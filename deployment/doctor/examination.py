@@ -17,7 +17,7 @@ from deployment.errors import DeploymentError
 
 
 def examine(root: Path, stage: str, aws: Aws | None = None) -> tuple[Result, ...]:
-    """What each check says of the stage of the project at `root`; with `aws`, also what stands there, by reading alone."""
+    """What each check says of the stage of the project at `root`; with `aws`, of what stands there, too."""
     found = findings.read(root, stage)
     results = check.examine(CHECKS, found)
     return results if aws is None else (*results, *check.examine(registry.CHECKS, Account(aws, found)))

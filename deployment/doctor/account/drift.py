@@ -22,9 +22,7 @@ def drift(account: Account) -> Verdict:
     if not (there.rest and there.websocket):
         return failed([f"A deploy of the stage {name} broke off, for it stands in part: deploy again."])
     apis = Apis(there.rest[0], there.websocket[0])
-    of_apis = [
-        partial(question, account, apis) for part in (http, websocket) for question in part.QUESTIONS
-    ]
+    of_apis = [partial(question, account, apis) for part in (http, websocket) for question in part.QUESTIONS]
     of_functions = [
         partial(question, account, apis, function)
         for function in account.plan.functions

@@ -39,7 +39,7 @@ def _groups(account: Account) -> Iterator[str]:
     missing = sorted(wanted - groups.keys())
     for name in sorted(wanted & groups.keys()):
         if groups[name] is None:
-            yield f"The log group {name} keeps what is written for ever: deploy again, or give it {stage.log_days} days."
+            yield f"The log group {name} keeps what is written for ever: deploy again."
         elif groups[name] != stage.log_days:
             yield f"The log group {name} forgets after {groups[name]} days, not {stage.log_days}: deploy again."
     if missing and account.deployed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -41,25 +41,24 @@ def _bursts(account: Account) -> Iterator[str]:
             )
 
 
-def _concurrency(account: Account) -> Iterator[str]:
+def _concurrency(account: Account) -> Iterable[str]:
     """How long a function runs is not known here: what may come at once is what may run at once."""
     quota, stage = _quota(account, CONCURRENCY), account.stage
     at_once = stage.http_throttle.burst + stage.websocket_throttle.burst
     if at_once > quota:
         a_second = stage.http_throttle.rate + stage.websocket_throttle.rate
         raise Unknown(
-            f"Lambda runs {quota} functions at once here, and the throttles let {at_once} in at once, then {a_second} a "
-            f"second: beyond {quota} it refuses, with 500 or 503. If that many are to come, have the quota "
-            f"{CONCURRENCY[1]} raised; if not, lower the bursts."
+            f"Lambda runs {quota} functions at once here, of all in the account, and the throttles let {at_once} calls "
+            f"in at once and {a_second} a second: what is beyond {quota} is refused. If so many are to come, have the "
+            f"quota {CONCURRENCY[1]} raised in Service Quotas; if not, lower the bursts in .chalice/operations.json."
         )
-    yield from ()
+    return ()
 
 
 def _quota(account: Account, which: tuple[str, str]) -> int:
     """As the account has it; where nobody has asked for another, as AWS gives it to all."""
-    given = {"ServiceCode": which[0], "QuotaCode": which[1]}
     for operation in ("get_service_quota", "get_aws_default_service_quota"):
-        found = account.find("service-quotas", operation, **given)
+        found = account.find("service-quotas", operation, ServiceCode=which[0], QuotaCode=which[1])
         if found is not None:
             return int(found["Quota"]["Value"])
     raise NotAsked(f"Not known, since Service Quotas has no {which[1]} of {which[0]} in this region: look there.")

@@ -16,23 +16,22 @@ from deployment.doctor.account.account import Account
 from deployment.doctor.check import Check, Unknown, Verdict, answers
 from deployment.doctor.findings import NotRead
 from deployment.doctor.functions import as_in_lambda
+from deployment.plan import PlannedFunction
 
 
 def kept_key(account: Account) -> Verdict:
-    return answers(
-        partial(_problems, account, reference, algorithms) for reference, algorithms in sorted(_references(account))
-    )
+    return answers(partial(_problems, account, *one) for one in sorted(_references(account), key=str))
 
 
 def _references(account: Account) -> set[tuple[Reference, tuple[str, ...]]]:
-    """What the functions are told of their key, and what they do with it. Of a published key set there is nothing."""
-    told = (_tokens(account, number) for number in range(len(account.plan.functions)))
+    """Where the functions are told that their key is, and what for. None of a key set that an issuer publishes."""
+    told = [_tokens(function) for function in account.plan.functions]
     return {(tokens.kept, tokens.algorithms) for tokens in told if tokens.kept is not None}
 
 
-def _tokens(account: Account, number: int) -> Tokens:
+def _tokens(function: PlannedFunction) -> Tokens:
     try:
-        return settings.from_environment(as_in_lambda(account.plan.functions[number]), lambda: "").tokens
+        return settings.from_environment(as_in_lambda(function), lambda: "").tokens
     except SettingsError:
         raise NotRead("environment") from None
 

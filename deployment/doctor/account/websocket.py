@@ -35,7 +35,7 @@ def _routes(account: Account, apis: Apis) -> Iterator[str]:
         yield "The stage of the WebSocket API serves no deployment: deploy again."
     elif not said[current].startswith(gateway.ROUTES):
         raise Unknown(
-            "Which routes the WebSocket API serves is not known, for `make deploy` did not deploy them: it writes it down."
+            "Which routes the WebSocket API serves is not known, for it was not `make deploy` that deployed them last."
         )
     elif said[current] != wanted:
         yield "The WebSocket API serves the routes of an earlier deployment: deploy again."
