@@ -265,11 +265,13 @@ def access_logs_have_the_path(place: Place) -> Iterator[None]:
 
 @spoils("account-drift", "The method ~1sessions/POST of the REST API has settings of its own")
 def a_method_is_not_throttled(place: Place) -> Iterator[None]:
-    client, at = place.client("apigateway"), {"restApiId": rest(place), "stageName": API}
-    path = "/~1sessions/POST/throttling/rateLimit"
-    client.update_stage(**at, patchOperations=[{"op": "replace", "path": path, "value": "9000"}])
+    """moto removes no settings of a method: a deployment past what completes it gives the stage others altogether."""
+    at = {"restApiId": rest(place), "stageName": API}
+    patch = {"op": "replace", "path": "/~1sessions/POST/throttling/rateLimit", "value": "9000"}
+    place.client("apigateway").update_stage(**at, patchOperations=[patch])
     yield
-    client.update_stage(**at, patchOperations=[{"op": "remove", "path": path}])
+    place.bare("apigateway").create_deployment(**at)
+    assert place.run("deploy", "--stage", "dev").status == 0
 
 
 @spoils("account-drift", "The endpoint of the REST API is EDGE, not REGIONAL")
@@ -433,8 +435,7 @@ def any_api(document: dict[str, Any]) -> None:
 
 
 def less(document: dict[str, Any]) -> None:
-    for statement in document["Statement"]:
-        statement["Action"] = [one for one in statement["Action"] if one != "dynamodb:UpdateItem"] or ["s3:GetObject"]
+    document["Statement"] = [one for one in document["Statement"] if "dynamodb:UpdateItem" not in one["Action"]]
 
 
 def only_at_times(document: dict[str, Any]) -> None:

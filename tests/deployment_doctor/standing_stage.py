@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ class Quotas:
     """Service Quotas, of which moto has those of VPC alone: the values of an account by their codes."""
 
     def __init__(self) -> None:
+        self.refused = False  # then it is asked further, by whoever refuses
         self.values = {"L-8A5B8E43": 10_000.0, "L-CDF5615A": 5_000.0, "L-B99A9384": 1_000.0}
 
     def answer(self, **event: Any) -> Any:
-        if event["model"].service_model.service_name != "service-quotas":
+        if event["model"].service_model.service_name != "service-quotas" or self.refused:
             return None
         code = event["context"][moto_lacks.GIVEN]["QuotaCode"]
         if event["model"].name != "GetServiceQuota" or code not in self.values:
@@ -69,6 +71,11 @@ class Place:
             with self.commands.session() as session:
                 self._clients[service] = session.create_client(service)
         return self._clients[service]
+
+    def bare(self, service: str) -> Any:
+        """A client of moto as it is."""
+        with mock.patch.dict(os.environ, self.commands.environ, clear=True):
+            return Session().create_client(service)
 
     @contextmanager
     def _with_quotas(self) -> Iterator[None]:
