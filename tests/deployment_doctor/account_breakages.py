@@ -286,13 +286,12 @@ def the_endpoint_is_at_the_edge(place: Place) -> Iterator[None]:
 
 @spoils("account-drift", "The REST API compresses from 4096 bytes on, not from 1024")
 def little_is_compressed(place: Place) -> Iterator[None]:
-    with place.commands.session() as session:
-        client = session.create_client("apigateway")
-        for least in ("4096", "1024"):
-            patch = {"op": "replace", "path": "/minimumCompressionSize", "value": least}
-            client.update_rest_api(restApiId=rest(place), patchOperations=[patch])
-            if least == "4096":
-                yield
+    client = place.client("apigateway")
+    for least in ("4096", "1024"):
+        patch = {"op": "replace", "path": "/minimumCompressionSize", "value": least}
+        client.update_rest_api(restApiId=rest(place), patchOperations=[patch])
+        if least == "4096":
+            yield
 
 
 @spoils("account-drift", "API Gateway answers THROTTLED otherwise")

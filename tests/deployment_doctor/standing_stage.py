@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +20,23 @@ from tests.deployment.moto_server import MotoServer
 
 
 class Quotas:
-    """Service Quotas, of which moto has those of VPC alone: the values of an account by their codes."""
+    """Service Quotas, of which moto has those of VPC alone: the values of an account by their codes.
 
-    def __init__(self) -> None:
-        self.refused = False  # then it is asked further, by whoever refuses
+    Of one that nobody ever asked to have raised AWS knows what it gives to all, and no other value.
+    """
+
+    def __init__(self, refused: Callable[[str], bool]) -> None:
+        self._refused = refused
         self.values = {"L-8A5B8E43": 10_000.0, "L-CDF5615A": 5_000.0, "L-B99A9384": 1_000.0}
+        self.given_to_all = {"L-CDF5615A"}
 
     def answer(self, **event: Any) -> Any:
-        if event["model"].service_model.service_name != "service-quotas" or self.refused:
+        asked = moto_lacks.operation(event["model"])
+        if not asked.startswith("service-quotas.") or self._refused(asked):
             return None
         code = event["context"][moto_lacks.GIVEN]["QuotaCode"]
-        if event["model"].name != "GetServiceQuota" or code not in self.values:
+        known = self.values.keys() - self.given_to_all if asked.endswith(".GetServiceQuota") else self.given_to_all
+        if code not in known & self.values.keys():
             return moto_lacks.Status(400), {"Error": {"Code": "NoSuchResourceException", "Message": "There is none."}}
         return moto_lacks.Status(), {"Quota": {"QuotaCode": code, "Value": self.values[code]}}
 
@@ -50,8 +56,8 @@ class Place:
 
     def __init__(self, server: MotoServer, root: Path) -> None:
         self.root = project.copied(root)
-        self.quotas = Quotas()
         self.commands: Command = command.at(server)
+        self.quotas = Quotas(lambda operation: self.commands.refuse(operation))
         self._clients: dict[str, Any] = {}
 
     def run(self, *arguments: str, root: Path | None = None) -> Ran:

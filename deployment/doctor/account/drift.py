@@ -35,7 +35,7 @@ CHECKS: Final = (
     Check(
         "account-drift",
         "What is deployed is what the files say",
-        "https://docs.aws.amazon.com/wellarchitected/latest/serverless-applications-lens/welcome.html",
+        "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html",
         drift,
     ),
 )
