@@ -20,7 +20,7 @@ serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
 test: setup  ## all tests but those of the wheel, a process for each core
-	$(BIN)/python -m pytest -n auto --ignore tests/packaging
+	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/packaging
 
 unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
 	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway unit-deployment

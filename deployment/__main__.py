@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment import chalice_app, commands, key, package, stage
 from deployment.aws import Aws
 from deployment.doctor import examination, report
-from deployment.errors import DeploymentError
+from deployment.errors import REPEAT, DeploymentError
 from deployment.progress import Progress
 from deployment.stacks import Stacks
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     except DeploymentError as error:
         return _failed(str(error))
     except (ClientError, BotoCoreError) as error:
-        return _failed(f"AWS refused: {error}")
+        return _failed(f"AWS refused: {str(error).rstrip('.')}. {REPEAT}")
     return 0
 
 

@@ -47,15 +47,22 @@ def ensure(aws: Aws) -> bool:
 
 
 def remove(aws: Aws) -> bool:
-    """Take the role away if a deploy made it and no API of the region writes access logs; whether it was removed."""
+    """Take away the role that a deploy made, unless an API of the region writes access logs by it; whether it was."""
     client, name = aws.client("apigateway"), _name(aws)
     role = client.get_account().get("cloudwatchRoleArn") or ""
-    if role.rpartition("/")[2] != name or _anyone_logs(aws):
-        return False
-    client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
+    if role.rpartition("/")[2] == name:
+        if _anyone_logs(aws):
+            return False
+        client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
     iam = aws.client("iam")
-    iam.detach_role_policy(RoleName=name, PolicyArn=_policy(aws))
-    iam.delete_role(RoleName=name)
+    try:
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=name)
+    except ClientError as error:
+        if code_of(error) != "NoSuchEntity":
+            raise
+        return False
     return True
 
 

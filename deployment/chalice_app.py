@@ -1,4 +1,4 @@
-"""`chalice deploy`, `delete` and `package`, and their record. Only it and `plan.py` know Chalice's insides."""
+"""`chalice deploy` and `package`, and the record they keep. Only it and `plan.py` know Chalice's insides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from chalice.package import (
 )
 from chalice.utils import UI, OSUtils, to_cfn_resource_name
 
-from deployment.errors import DeploymentError
+from deployment.errors import REPEAT, DeploymentError
 from deployment.stage import REST, Stage
 
 TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
@@ -54,21 +54,27 @@ def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
         deployer = factory.create_default_deployer(session(), config, _ui(say))
         deployer.deploy(config, stage.name)
     except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
-        raise DeploymentError(f"Chalice could not deploy: {error}") from error
+        raise DeploymentError(f"Chalice could not deploy: {_sentence(error)} {REPEAT}") from error
     found = apis(stage)
     if found is None:
         raise DeploymentError("Chalice deployed, and kept no record of the two APIs.")
     return found
 
 
-def delete(stage: Stage, say: Callable[[str], None]) -> None:
-    """What `chalice delete --stage` does. Raises DeploymentError."""
-    factory = CLIFactory(str(stage.root))
-    try:
-        config = factory.create_config_obj(stage.name)
-        factory.create_deletion_deployer(session(), _ui(say)).deploy(config, stage.name)
-    except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
-        raise DeploymentError(f"Chalice could not delete: {error}") from error
+def remember(stage: Stage, *, rest: str | None, websocket: str | None) -> None:
+    """Have the next deploy change these APIs. Functions, roles and rules Chalice finds by their names."""
+    known = {"rest_api": rest, "websocket_api": websocket}
+    kept = [one for one in resources(stage) if one["name"] not in known]
+    found = [{"name": name, "resource_type": name, f"{name}_id": api} for name, api in known.items() if api is not None]
+    if found:
+        path = record(stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = {"resources": [*kept, *found], "schema_version": "2.0", "backend": "api"}
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def forget(stage: Stage) -> None:
+    """Of a stage that is no more."""
     record(stage).unlink(missing_ok=True)
 
 
@@ -148,7 +154,7 @@ def resources(stage: Stage) -> list[dict[str, Any]]:
     return listed
 
 
-def record(stage: Stage) -> Any:
+def record(stage: Stage) -> Path:
     """The file in which Chalice remembers a stage, as a path."""
     return stage.folder / "deployed" / f"{stage.name}.json"
 
@@ -157,6 +163,12 @@ def session() -> Session:
     """botocore's session, with time-outs for the upload of a package."""
     made: Session = CLIFactory(".").create_botocore_session(**TIMEOUTS)
     return made
+
+
+def _sentence(error: Exception) -> str:
+    """What was the matter, on one line; Chalice sets it as a paragraph below a headline."""
+    cause = getattr(error, "original_error", error)
+    return " ".join(str(cause).split()).rstrip(".") + "."
 
 
 def _ui(say: Callable[[str], None]) -> UI:

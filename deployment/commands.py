@@ -6,35 +6,34 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from deployment import account_logs, chalice_app, gateway, key, operations, policies
-from deployment.aws import Aws, code_of
+from deployment import account_logs, chalice_app, function_logs, gateway, key, operations, policies, removal, standing
+from deployment.aws import Aws
 from deployment.chalice_app import Apis
 from deployment.errors import DeploymentError
 from deployment.progress import Progress
 from deployment.stacks import Stacks
 from deployment.stage import Stage
 
-UNRECORDED: Final = (
-    "The stage {stage} stands in this account, and Chalice's record of it, .chalice/deployed/{stage}.json, is not "
-    "here: it would be deployed a second time beside itself. Bring the record from where the last deploy was made."
+TWICE: Final = (
+    "The stage {stage} stands more than once in this account, as the {kind} APIs {ids}: "
+    "delete those that no client uses."
 )
 
 
 def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[str, str]:
     """From whatever is there to a running stage; gives its URLs. Raises DeploymentError."""
-    refuse_unrecorded(aws, stage)
+    known = recall(aws, stage)
     with progress.step("tables"):
         stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage, kept=stage.kept))
     with progress.step("key of the tokens") as step:
         step.note("made" if key.ensure(aws, stage) else "there already")
     with progress.step("functions and APIs") as step:
-        rendered = render(aws, stage, chalice_app.apis(stage))
+        rendered = render(aws, stage, known)
         apis = chalice_app.deploy(stage, step.detail)
     with progress.step("policies of the functions"):
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
+        function_logs.ensure(aws, stage)
         account_logs.ensure(aws)
         stacks.apply(operations_stack(stage), operations.template(stage), {"WebsocketApiId": apis.websocket})
     with progress.step("responses, throttles, access logs") as step:
@@ -50,9 +49,10 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
     with progress.step("alarms, dashboard"):
         stacks.remove(operations_stack(stage))
     with progress.step("functions and APIs") as step:
-        chalice_app.delete(stage, step.detail)
+        removal.remove(aws, stage, step.detail)
+        chalice_app.forget(stage)
     with progress.step("logs"):
-        remove_log_groups(aws, stage)
+        function_logs.remove(aws, stage)
         account_logs.remove(aws)
     with progress.step("key of the tokens"):
         key.remove(aws, stage)
@@ -117,28 +117,22 @@ def narrow(aws: Aws, stage: Stage, apis: Apis, deployed: Mapping[str, Mapping[st
             )
 
 
-def refuse_unrecorded(aws: Aws, stage: Stage) -> None:
-    """Raises DeploymentError if the functions are there and Chalice's record of them is not here."""
-    if chalice_app.resources(stage):
-        return
-    try:
-        aws.client("lambda").get_function(FunctionName=stage.functions[0].full_name)
-    except ClientError as error:
-        if code_of(error) != "ResourceNotFoundException":
-            raise
-    else:
-        raise DeploymentError(UNRECORDED.format(stage=stage.name))
+def recall(aws: Aws, stage: Stage) -> Apis | None:
+    """The APIs of an earlier deploy, also of one from another machine, or that broke off. Raises DeploymentError.
 
-
-def remove_log_groups(aws: Aws, stage: Stage) -> None:
-    """Those of the functions, which Chalice leaves behind."""
-    client = aws.client("logs")
-    for function in stage.functions:
-        try:
-            client.delete_log_group(logGroupName=function.log_group)
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                raise
+    Chalice would make new ones beside those that its record here does not have.
+    """
+    known = chalice_app.apis(stage)
+    if known is not None:
+        return known
+    there = standing.find(aws, stage)
+    for api in there.unfinished:
+        aws.client("apigatewayv2").delete_api(ApiId=api)  # Chalice would give it no stage any more
+    for kind, ids in {"REST": there.rest, "WebSocket": there.websocket}.items():
+        if len(ids) > 1:
+            raise DeploymentError(TWICE.format(stage=stage.name, kind=kind, ids=", ".join(ids)))
+    chalice_app.remember(stage, rest=next(iter(there.rest), None), websocket=next(iter(there.websocket), None))
+    return chalice_app.apis(stage)
 
 
 def urls(aws: Aws, stage: Stage, apis: Apis) -> dict[str, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+REPEAT: Final = "Once that is mended, the same command goes on from here."
+
 
 class DeploymentError(Exception):
     """Nothing was broken by going on; the message says what to do."""

@@ -21,6 +21,30 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
         binaryMediaTypes=document.get("x-amazon-apigateway-binary-media-types", []),
         endpointConfiguration={"types": [endpoint_type]},
     )["id"]
+    fill(client, api, document)
+    return api
+
+
+def clear(client: Any, api: str) -> None:
+    """Takes all out of the API but its root, as an import that overwrites it does."""
+    resources = client.get_resources(restApiId=api, limit=500)["items"]
+    for resource in sorted(resources, key=lambda one: len(one["path"]), reverse=True):  # those below come first
+        if resource["path"] != "/":
+            client.delete_resource(restApiId=api, resourceId=resource["id"])
+    for authorizer in client.get_authorizers(restApiId=api, limit=500)["items"]:
+        client.delete_authorizer(restApiId=api, authorizerId=authorizer["id"])
+    clear_responses(client, api)
+
+
+def clear_responses(client: Any, api: str) -> None:
+    """Takes the API's own gateway responses out of it, which no document of Chalice's has."""
+    for response in client.get_gateway_responses(restApiId=api, limit=500)["items"]:
+        if not response.get("defaultResponse"):
+            client.delete_gateway_response(restApiId=api, responseType=response["responseType"])
+
+
+def fill(client: Any, api: str, document: dict[str, Any]) -> None:
+    """Makes what the document describes in an API that holds nothing but its root."""
     securities = {
         name: _security(client, api, name, definition)
         for name, definition in document.get("securityDefinitions", {}).items()
@@ -34,7 +58,6 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
                 at = {"restApiId": api, "resourceId": resource, "httpMethod": verb}
                 _method(client, at, operation, securities)
                 _integration(client, at, operation["x-amazon-apigateway-integration"])
-    return api
 
 
 def _resource(client: Any, api: str, resources: dict[str, str], path: str) -> str:
