@@ -23,7 +23,7 @@ OF_A_DEPLOY = (
     "iam.AttachRolePolicy",
     "apigatewayv2.UpdateStage",
 )
-"""In the order in which a deploy comes to them, at least one of each step. All others were tried once, by hand."""
+"""In the order in which a deploy comes to them, at least one of each step. The others were tried by hand."""
 OF_A_DESTROY = (
     "cloudformation.DeleteStack",
     "apigatewayv2.DeleteApi",
