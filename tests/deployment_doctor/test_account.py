@@ -8,7 +8,8 @@ import pytest
 
 from deployment.doctor.account.registry import CHECKS
 from deployment.doctor.check import Check, Outcome
-from tests.deployment_doctor.account_breakages import SPOILT, Break
+from tests.deployment_doctor import account_breakages, drift_breakages  # noqa: F401 - enter what they break
+from tests.deployment_doctor.account_breaking import SPOILT, Break
 from tests.deployment_doctor.standing_stage import Place
 
 pytestmark = pytest.mark.xdist_group("account")

@@ -11,7 +11,7 @@ from deployment.doctor.account.account import permission
 from deployment.doctor.account.registry import CHECKS
 from tests.deployment.command import Command
 from tests.deployment.environment import ACCESS_KEY, REGION, SECRET_KEY, without_aws
-from tests.deployment_doctor.account_breakages import frames_are_throttled
+from tests.deployment_doctor.drift_breakages import frames_are_throttled
 from tests.deployment_doctor.standing_stage import Place
 
 pytestmark = pytest.mark.xdist_group("account")

@@ -75,8 +75,8 @@ def access_logs(kind: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) 
     found = {name: value.removesuffix(":*") for name, value in there.items()}
     for name, value in wanted.items():
         if found.get(name) != value:
-            said = f"are others ({name})" if found else "are none, other"
-            yield f"The access logs of the {kind} API {said} than deployment/gateway_settings.py says: deploy again."
+            said = f"have another {name} than deployment/gateway_settings.py says" if found else "are not written"
+            yield f"The access logs of the {kind} API {said}: deploy again."
 
 
 def _on(value: object) -> str:
