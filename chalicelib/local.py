@@ -18,6 +18,7 @@ from chalicelib.errors import (
     SessionNotFound,
     SessionPaused,
 )
+from chalicelib.keytext import LOCAL_KEY_PREFIX
 from chalicelib.model import (
     IDEMPOTENCY_PURGE,
     PENDING,
@@ -34,7 +35,6 @@ from chalicelib.model import (
     judge,
 )
 from chalicelib.moments import whole_milliseconds
-from chalicelib.settings import LOCAL_KEY_PREFIX
 
 
 class MemoryStore:

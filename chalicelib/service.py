@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from chalicelib import dynamo
-from chalicelib.auth import Keys, keys_of
 from chalicelib.delivery import Delivery, ManagementApi
 from chalicelib.health import Readiness
+from chalicelib.kept import Kept
+from chalicelib.keys import Keys, keys_of
 from chalicelib.local import MemoryStore, local_key
 from chalicelib.settings import Settings, from_environment
 from chalicelib.storage import Store
@@ -37,7 +38,7 @@ def build(environment: Mapping[str, str], root: Path, clock: Callable[[], dateti
     store, probe = _store(settings)
     return Service(
         settings,
-        keys_of(settings.tokens),
+        keys_of(settings.tokens, lambda reference: Kept(reference, settings.region)),
         store,
         Delivery(store, ManagementApi(), clock=clock, random=random.random),
         Readiness(probe, time.monotonic),

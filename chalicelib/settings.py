@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from chalicelib import keytext
 from chalicelib.errors import SettingsError
+from chalicelib.references import Reference, is_meant_as_one, reference
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
@@ -16,13 +18,10 @@ FAMILIES: Mapping[str, frozenset[str]] = {
 }
 """Algorithms that one kind of key serves. An allow-list over two kinds invites key confusion."""
 
-LOCAL_KEY_PREFIX = "local-"
-REFERENCES = ("ssm:", "secretsmanager:")
-
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a token must say, and one source of keys: a JWKS URL, a PEM, or a secret."""
+    """What a token must say, and one source of keys: a JWKS URL, PEMs, secrets, or where in AWS they are kept."""
 
     issuer: str
     audience: str
@@ -30,6 +29,7 @@ class Tokens:
     jwks_url: str = ""
     public_key: str = ""
     secret: str = field(default="", repr=False)
+    kept: Reference | None = None
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,10 @@ def _tokens(
     jwks_url = environment.get("JWT_JWKS_URL", "").strip()
     public_key = environment.get("JWT_PUBLIC_KEY", "").strip()
     secret = environment.get("JWT_SECRET", "")
+    kept = reference("JWT_PUBLIC_KEY", public_key) or reference("JWT_SECRET", secret)
     named = [bool(jwks_url), bool(public_key), bool(secret)].count(True)
-    if named == 0 and local_key is not None:
-        secret = local_key()
+    if local_key is not None and (named == 0 or (named == 1 and kept is not None)):
+        secret, public_key, kept = local_key(), "", None  # where there is no AWS, nothing is kept there
     elif named != 1:
         problems.append("Set exactly one of JWT_JWKS_URL, JWT_PUBLIC_KEY and JWT_SECRET.")
     algorithms = tuple(sorted(_words(required("JWT_ALGORITHMS"))))
@@ -110,30 +111,26 @@ def _tokens(
             + "; ".join(", ".join(sorted(members)) for members in FAMILIES.values())
             + "."
         )
-    elif algorithms and named == 1 and (family == "secret") != bool(secret):
+    elif algorithms and (named == 1 or secret) and (family == "secret") != bool(secret):
         problems.append(
             "JWT_ALGORITHMS and the key do not fit: HS… goes with JWT_SECRET, the others with a public key."
         )
-    if secret and family == "secret":
-        problems.extend(_weaknesses(secret, algorithms, bool(environment.get("AWS_LAMBDA_FUNCTION_NAME"))))
-    if public_key and "PRIVATE KEY" in public_key:
-        problems.append("JWT_PUBLIC_KEY holds a private key; the service needs, and should know, only the public one.")
+    if kept is None:
+        of_a_checkout = not environment.get("AWS_LAMBDA_FUNCTION_NAME")
+        if secret and family == "secret":
+            problems += keytext.weaknesses_of_secrets(secret, algorithms, "JWT_SECRET", of_a_checkout=of_a_checkout)
+        problems += keytext.weaknesses_of_pems(public_key, "JWT_PUBLIC_KEY")
+        problems += [
+            f"{name} looks like a reference and is none: write ssm:NAME, secretsmanager:ARN, or the key itself."
+            for name, value in (("JWT_PUBLIC_KEY", public_key), ("JWT_SECRET", secret))
+            if is_meant_as_one(value)
+        ]
     if jwks_url and not _is_safe(jwks_url):
         problems.append("JWT_JWKS_URL must be https, or http on loopback.")
-    return Tokens(required("JWT_ISSUER"), required("JWT_AUDIENCE"), algorithms, jwks_url, public_key, secret)
-
-
-def _weaknesses(secret: str, algorithms: tuple[str, ...], in_lambda: bool) -> list[str]:
-    needed = max((int(name[2:]) // 8 for name in algorithms), default=32)
-    if secret.startswith(REFERENCES):
-        return ["JWT_SECRET names a secret kept elsewhere, which this version cannot fetch; give its value."]
-    if "-----BEGIN" in secret:
-        return ["JWT_SECRET holds a PEM; a public key is no secret. Use JWT_PUBLIC_KEY."]
-    if len(secret.encode()) < needed:
-        return [f"JWT_SECRET is shorter than its hash: it needs at least {needed} bytes (RFC 7518, 3.2)."]
-    if in_lambda and secret.startswith(LOCAL_KEY_PREFIX):
-        return ["JWT_SECRET is the key of somebody's checkout; make one for this stage."]
-    return []
+    issuer, audience = required("JWT_ISSUER"), required("JWT_AUDIENCE")
+    if kept is not None:
+        return Tokens(issuer, audience, algorithms, kept=kept)
+    return Tokens(issuer, audience, algorithms, jwks_url, public_key, secret)
 
 
 def _is_safe(url: str) -> bool:

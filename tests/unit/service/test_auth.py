@@ -3,40 +3,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.auth import KeySet, OneKey, authenticate, keys_of
-from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.auth import authenticate
+from chalicelib.errors import SettingsError, Unauthenticated
+from chalicelib.keys import FixedKeys, keys_of
 from chalicelib.settings import Tokens
-from pytest_sessionplugin.tokens import Key
 from tests.unit.service.fakes import NOON
-
-SECRET = "s" * 32
-TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=SECRET)
-CURVE = ec.generate_private_key(ec.SECP256R1())
-PEM = CURVE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-CURVE_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), public_key=PEM)
-
-
-def claims(**changes: Any) -> dict[str, Any]:
-    usual = {
-        "sub": "alice",
-        "iss": "https://issuer.example",
-        "aud": "sessions",
-        "iat": NOON.timestamp(),
-        "exp": (NOON + timedelta(minutes=5)).timestamp(),
-    }
-    return {name: value for name, value in {**usual, **changes}.items() if value is not None}
-
-
-def token(key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    return jwt.encode(claims(**changes), key, algorithm, headers=headers)
+from tests.unit.service.jwts import CURVE, CURVE_TOKENS, PEM, SECRET, TOKENS, claims, nothing_kept, pem, token
 
 
 def by_hand(header: Mapping[str, Any], payload: Mapping[str, Any], signature: bytes = b"") -> str:
@@ -53,7 +32,7 @@ def by_hand_signed(**changes: Any) -> str:
 
 
 def test_a_good_token_gives_who_is_calling_and_until_when() -> None:
-    principal = authenticate(token(), TOKENS, OneKey(SECRET), NOON)
+    principal = authenticate(token(), TOKENS, FixedKeys(SECRET), NOON)
     assert (principal.subject, principal.expires_at) == ("alice", NOON + timedelta(minutes=5))
 
 
@@ -98,7 +77,7 @@ def test_a_good_token_gives_who_is_calling_and_until_when() -> None:
 )
 def test_a_bad_token_is_refused_with_the_reason(bad: Callable[[], str], reason: str) -> None:
     with pytest.raises(Unauthenticated, match=reason):
-        authenticate(bad(), TOKENS, OneKey(SECRET), NOON)
+        authenticate(bad(), TOKENS, FixedKeys(SECRET), NOON)
 
 
 @pytest.mark.filterwarnings("ignore:The HMAC key")
@@ -107,168 +86,39 @@ def test_a_public_key_is_no_secret() -> None:
     signing_input = by_hand(header, claims()).rpartition(".")[0]
     forged = jwt.get_algorithm_by_name("HS256").sign(signing_input.encode(), PEM.encode())
     with pytest.raises(Unauthenticated, match="algorithm"):
-        authenticate(by_hand(header, claims(), forged), CURVE_TOKENS, keys_of(CURVE_TOKENS), NOON)
+        authenticate(by_hand(header, claims(), forged), CURVE_TOKENS, keys_of(CURVE_TOKENS, nothing_kept), NOON)
 
 
 def test_a_token_of_the_pem_is_good() -> None:
-    assert authenticate(token(CURVE, "ES256"), CURVE_TOKENS, keys_of(CURVE_TOKENS), NOON).subject == "alice"
+    assert (
+        authenticate(token(CURVE, "ES256"), CURVE_TOKENS, keys_of(CURVE_TOKENS, nothing_kept), NOON).subject == "alice"
+    )
 
 
 def test_clocks_may_differ_by_ten_seconds() -> None:
     barely = token(exp=(NOON - timedelta(seconds=9)).timestamp(), iat=(NOON + timedelta(seconds=9)).timestamp())
-    assert authenticate(barely, TOKENS, OneKey(SECRET), NOON).subject == "alice"
-
-
-class Issuer:
-    """Publishes keys, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.private = {"one": CURVE}
-        self.others: list[Mapping[str, Any]] = []
-        self.asked = 0
-        self.down = False
-
-    def __call__(self) -> Mapping[str, Any]:
-        self.asked += 1
-        if self.down:
-            raise OSError("connection refused")
-        ours = [
-            {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())), "kid": kid}
-            for kid, key in self.private.items()
-        ]
-        return {"keys": [*ours, *self.others]}
-
-    def token(self, kid: str | None) -> str:
-        key = self.private.get(kid or "", CURVE)
-        return token(key, "ES256", headers={"kid": kid} if kid else None, exp=(NOON + timedelta(days=1)).timestamp())
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-def subject(keys: KeySet, text: str, now: datetime = NOON) -> str:
-    return authenticate(text, CURVE_TOKENS, keys, now).subject
-
-
-def test_published_keys_are_asked_for_once(issuer: Issuer) -> None:
-    keys = KeySet(issuer)
-    assert [subject(keys, issuer.token("one")) for _ in range(3)] == ["alice"] * 3
-    assert issuer.asked == 1
-
-
-def test_an_unknown_key_id_asks_again_once_a_minute_at_most(issuer: Issuer) -> None:
-    keys = KeySet(issuer)
-    subject(keys, issuer.token("one"))
-    for seconds, asked in ((1, 1), (59, 1), (60, 2), (61, 2)):
-        with pytest.raises(Unauthenticated, match="does not publish"):
-            subject(keys, issuer.token("two"), NOON + timedelta(seconds=seconds))
-        assert issuer.asked == asked, seconds
-
-
-def test_a_rotated_key_is_found_and_the_old_one_refused(issuer: Issuer) -> None:
-    keys = KeySet(issuer)
-    old = issuer.token("one")
-    subject(keys, old)
-    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
-    later = NOON + timedelta(minutes=2)
-    assert subject(keys, issuer.token("two"), later) == "alice"
-    with pytest.raises(Unauthenticated):
-        subject(keys, old, later)
-
-
-def test_known_keys_stay_good_while_their_issuer_is_down(issuer: Issuer) -> None:
-    keys = KeySet(issuer)
-    subject(keys, issuer.token("one"))
-    issuer.down = True
-    assert subject(keys, issuer.token("one"), NOON + timedelta(hours=2)) == "alice"
-
-
-def test_an_issuer_that_was_never_reached_is_unavailable_and_left_alone_for_a_moment(issuer: Issuer) -> None:
-    issuer.down = True
-    keys = KeySet(issuer)
-    for seconds in (0, 4):
-        with pytest.raises(Unavailable):
-            subject(keys, issuer.token("one"), NOON + timedelta(seconds=seconds))
-    assert issuer.asked == 1
-    issuer.down = False
-    assert subject(keys, issuer.token("one"), NOON + timedelta(seconds=5)) == "alice"
-
-
-def test_keys_that_do_not_verify_signatures_are_passed_over(issuer: Issuer) -> None:
-    secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"}
-    keys = KeySet(issuer)
-    issuer.others = [
-        secret,
-        {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "use": "enc", "kid": "e"},
-    ]
-    assert subject(keys, issuer.token("one")) == "alice"
-    for kid in ("secret", "e"):
-        with pytest.raises(Unauthenticated, match="does not publish"):
-            subject(keys, issuer.token(kid))
-
-
-def test_a_key_that_is_not_understood_is_ignored_and_the_others_are_good(issuer: Issuer) -> None:
-    issuer.others = [
-        {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AA"},
-        {"kty": "EC", "crv": "P-999", "kid": "curve", "x": "AA", "y": "AA"},
-        {"kty": "EC", "crv": "P-256", "kid": "broken", "x": "AA"},
-        {"kid": "nothing"},
-    ]
-    assert subject(KeySet(issuer), issuer.token("one")) == "alice"
-
-
-def test_a_withdrawn_key_is_good_for_an_hour_at_most(issuer: Issuer) -> None:
-    keys = KeySet(issuer)
-    withdrawn = issuer.token("one")
-    subject(keys, withdrawn)
-    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
-    assert subject(keys, withdrawn, NOON + timedelta(minutes=59)) == "alice"
-    with pytest.raises(Unauthenticated):
-        subject(keys, withdrawn, NOON + timedelta(hours=1))
-
-
-@pytest.fixture(scope="module")
-def rsa_key() -> rsa.RSAPrivateKey:
-    """One for the process: it costs a tenth of a second."""
-    pem = Key.of_this_process("RS256", "").private.encode()
-    key = load_pem_private_key(pem, password=None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    return key
-
-
-def rsa_jwk(key: rsa.RSAPrivateKey, **members: str) -> Mapping[str, Any]:
-    return {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": "one", **members}
-
-
-RSA_TOKENS = Tokens(
-    "https://issuer.example", "sessions", ("PS256", "RS256", "RS512"), jwks_url="https://issuer.example"
-)
-
-
-@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
-def test_a_published_key_that_names_no_algorithm_is_good_for_those_allowed(
-    rsa_key: rsa.RSAPrivateKey, algorithm: str
-) -> None:
-    signed = token(rsa_key, algorithm, headers={"kid": "one"})
-    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]})
-    assert authenticate(signed, RSA_TOKENS, keys, NOON).subject == "alice"
-
-
-def test_a_published_key_that_names_an_algorithm_is_good_for_that_one(rsa_key: rsa.RSAPrivateKey) -> None:
-    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key, alg="PS256")]})
-    assert authenticate(token(rsa_key, "PS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON).subject == "alice"
-    with pytest.raises(Unauthenticated):
-        authenticate(token(rsa_key, "RS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON)
-
-
-def test_a_key_of_another_kind_than_the_algorithm_is_refused(rsa_key: rsa.RSAPrivateKey) -> None:
-    with pytest.raises(Unauthenticated):
-        subject(KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]}), token(CURVE, "ES256", headers={"kid": "one"}))
+    assert authenticate(barely, TOKENS, FixedKeys(SECRET), NOON).subject == "alice"
 
 
 def test_a_pem_that_is_none_is_named_when_the_service_starts() -> None:
     for broken in ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a PEM"):
         with pytest.raises(SettingsError, match="JWT_PUBLIC_KEY"):
-            keys_of(Tokens("i", "a", ("ES256",), public_key=broken))
+            keys_of(Tokens("i", "a", ("ES256",), public_key=broken), nothing_kept)
+
+
+def test_each_of_several_keys_is_good_and_no_other() -> None:
+    secrets = keys_of(Tokens("i", "a", ("HS256",), secret=f"{'a' * 32}\n  {'b' * 32}  \n\n"), nothing_kept)
+    for secret in ("a" * 32, "b" * 32):
+        assert authenticate(token(secret), TOKENS, secrets, NOON).subject == "alice"
+    with pytest.raises(Unauthenticated, match="signature"):
+        authenticate(token("c" * 32), TOKENS, secrets, NOON)
+
+
+def test_each_of_several_pems_is_good_whatever_its_curve() -> None:
+    wide = ec.generate_private_key(ec.SECP384R1())
+    tokens = Tokens("https://issuer.example", "sessions", ("ES256", "ES384"), public_key=f"{pem(wide)}\n{PEM}")
+    keys = keys_of(tokens, nothing_kept)
+    assert authenticate(token(CURVE, "ES256"), tokens, keys, NOON).subject == "alice"
+    assert authenticate(token(wide, "ES384"), tokens, keys, NOON).subject == "alice"
+    with pytest.raises(Unauthenticated, match="signature"):
+        authenticate(token(ec.generate_private_key(ec.SECP256R1()), "ES256"), tokens, keys, NOON)

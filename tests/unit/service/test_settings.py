@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import SettingsError
+from chalicelib.references import Reference
 from chalicelib.settings import Settings, Tables, from_environment, is_local
 
 COMPLETE = {
@@ -59,7 +60,12 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
         ({"JWT_ALGORITHMS": "HS512", "JWT_SECRET": "k" * 63}, "at least 64 bytes"),
         ({"JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "k" * 40}, "no secret"),
-        ({"JWT_SECRET": "ssm:/sessions/a-secret-of-the-right-length"}, "cannot fetch"),
+        ({"JWT_SECRET": "SSM:/sessions/a-secret-of-the-right-length"}, "looks like a reference"),
+        ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_PUBLIC_KEY": "ssm:/sessions/pem"}, "exactly one"),
+        ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_ALGORITHMS": "RS256"}, "do not fit"),
+        ({"JWT_SECRET": None, "JWT_PUBLIC_KEY": "ssm:/sessions/pem"}, "do not fit"),
+        ({"JWT_SECRET": f"{'k' * 32}\n{'k' * 31}"}, "at least 32 bytes"),
+        ({"JWT_SECRET": "\n".join(["k" * 32] * 4)}, "holds 4 keys"),
         ({"JWT_ALGORITHMS": "HS256,RS256"}, "one family"),
         ({"JWT_ALGORITHMS": "none"}, "one family"),
         ({"JWT_ALGORITHMS": "RS256"}, "do not fit"),
@@ -76,6 +82,29 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 )
 def test_what_is_weak_is_refused_with_the_reason(changes: dict[str, str | None], sentence: str) -> None:
     assert sentence in problem(**changes)
+
+
+@pytest.mark.parametrize(
+    ("variable", "algorithms", "other"),
+    [("JWT_SECRET", "HS256", "JWT_PUBLIC_KEY"), ("JWT_PUBLIC_KEY", "ES256", "JWT_SECRET")],
+)
+def test_a_reference_stands_for_the_key_and_is_not_taken_for_one(variable: str, algorithms: str, other: str) -> None:
+    found = settings(**{other: None, variable: "ssm:/sessions/dev/jwt", "JWT_ALGORITHMS": algorithms})
+    assert found.tokens.kept == Reference(variable, "ssm", "/sessions/dev/jwt")
+    assert (found.tokens.secret, found.tokens.public_key) == ("", "")
+
+
+def test_chalice_local_without_aws_uses_the_key_of_the_checkout_where_a_reference_stands() -> None:
+    environment = {**COMPLETE, "AWS_CHALICE_CLI_MODE": "true", "JWT_SECRET": "ssm:/sessions/dev/jwt"}
+    found = from_environment(environment, lambda: "local-" + "k" * 40)
+    assert (found.tokens.kept, found.tokens.secret) == (None, "local-" + "k" * 40)
+    assert from_environment({**environment, "SESSIONS_LOCAL": "aws"}, no_key).tokens.kept is not None
+
+
+def test_the_key_of_the_checkout_verifies_no_public_keys_tokens() -> None:
+    environment = {**COMPLETE, "AWS_CHALICE_CLI_MODE": "true", "JWT_SECRET": "", "JWT_ALGORITHMS": "ES256"}
+    with pytest.raises(SettingsError, match="do not fit"):
+        from_environment(environment, lambda: "local-" + "k" * 40)
 
 
 def test_the_secret_is_not_in_what_the_settings_look_like() -> None:

@@ -1,0 +1,197 @@
+"""Where the keys come from that verify tokens: the settings, an issuer's key set, a store of AWS. Reads no token."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, Protocol
+
+import jwt
+
+from chalicelib import keytext
+from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.references import Reference
+from chalicelib.settings import FAMILIES, Tokens
+
+REFRESH: Final = timedelta(minutes=1)  # how often a token may have its issuer, or the store, asked again
+LIFESPAN: Final = timedelta(hours=1)  # how long published keys are used without asking again
+FRESH: Final = timedelta(minutes=5)  # and those that are kept in AWS: a key that was removed is good no longer
+RECOVERY: Final = timedelta(seconds=5)  # how long who did not answer is left alone
+
+_NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
+
+log = logging.getLogger("sessions")
+
+
+class Keys(Protocol):
+    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
+        """The keys that may have signed a token of this key id and algorithm, the likeliest first.
+
+        Whoever takes another one says that those before did not sign it. Raises Unauthenticated or Unavailable.
+        """
+
+
+class FixedKeys:
+    """Secrets or public keys: the same whatever the token says."""
+
+    def __init__(self, *keys: Any) -> None:
+        self._keys = keys
+
+    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
+        yield from self._keys
+
+
+class KeptKeys:
+    """Keys that are kept in a store of AWS, cached.
+
+    They are asked for again every five minutes, and, once a minute at most, when a token was signed by none of them:
+    a key that was added is good within a minute of its first token, one that was removed for five minutes at most,
+    and no flood of bad tokens is felt by the store. While the store does not answer, the known keys stay in use; an
+    answer without a key that could be used leaves none.
+    """
+
+    def __init__(self, read: Callable[[], tuple[Any, ...]]) -> None:
+        """`read` gives at least one key, and raises SettingsError or Unavailable."""
+        self._read = read
+        self._keys: tuple[Any, ...] = ()
+        self._why: BaseException | None = None  # there are none
+        self._stale_at = _NEVER
+        self._ask_at = _NEVER  # not before, whatever happens
+        self._lock = threading.Lock()
+
+    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
+        known = self._known(now)
+        yield from known
+        newer = self._known(now, but=known)
+        if newer is not known:
+            yield from newer
+
+    def _known(self, now: datetime, *, but: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """The keys as they are known; others than `but`, if the store has them and may be asked."""
+        with self._lock:
+            if now >= self._ask_at and (now >= self._stale_at or self._keys is but):
+                self._refresh(now)
+            if not self._keys:
+                raise Unavailable("The store of the keys") from self._why
+            return self._keys
+
+    def _refresh(self, now: datetime) -> None:
+        self._ask_at = now + RECOVERY
+        try:
+            self._keys = self._read()
+        except Unavailable as exc:
+            if self._keys:
+                log.warning("the store of the keys did not answer; the known ones stay in use", exc_info=exc.__cause__)
+            else:
+                self._why = exc.__cause__
+        except SettingsError as exc:
+            self._keys, self._why = (), exc.with_traceback(None)  # its frames hold what is kept there
+        else:
+            self._ask_at, self._stale_at = now + REFRESH, now + FRESH
+
+
+@dataclass(frozen=True)
+class Published:
+    """A key of a key set; `algorithm` is the only one that it is for, if its issuer says so."""
+
+    key: Any
+    algorithm: str | None
+
+
+class KeySet:
+    """The keys that an issuer publishes (RFC 7517), cached; an unknown id asks again, once a minute at most."""
+
+    def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
+        self._fetch = fetch
+        self._keys: dict[str | None, Published] = {}
+        self._stale_at = _NEVER  # when even a known key is asked for again
+        self._ask_at = _NEVER  # when an unknown one may be
+        self._lock = threading.Lock()
+
+    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
+        yield self._key_for(kid, algorithm, now)
+
+    def _key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
+        with self._lock:
+            if now >= self._ask_at and (kid not in self._keys or now >= self._stale_at):
+                self._refresh(now)
+            found = self._keys.get(kid)  # good while its issuer cannot be asked, too
+            if found is None and now >= self._stale_at:
+                raise Unavailable("The issuer's key set")
+            if found is None or found.algorithm not in (None, algorithm):
+                raise Unauthenticated("The token names a key that its issuer does not publish for it.")
+            return found.key
+
+    def _refresh(self, now: datetime) -> None:
+        try:
+            published = list(self._fetch()["keys"])
+        except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
+            self._ask_at = now + RECOVERY
+        else:
+            self._keys = {jwk.get("kid"): key for jwk in published if (key := _published(jwk)) is not None}
+            self._ask_at, self._stale_at = now + REFRESH, now + LIFESPAN
+
+
+def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], str]]) -> Keys:
+    """The source of keys that the settings name; `kept` gives what fetches the text that a reference names.
+
+    Raises SettingsError for a PEM that is none, and asks nobody yet.
+    """
+    if tokens.kept is not None:
+        fetch, where = kept(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
+        return KeptKeys(lambda: judged(fetch(), tokens.algorithms, where))
+    if tokens.jwks_url:
+        return KeySet(lambda: _fetched(tokens.jwks_url))
+    if tokens.secret:
+        return FixedKeys(*keytext.secrets_in(tokens.secret))
+    return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
+
+
+def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
+    """The keys in a text that was fetched, judged as those in the environment are. Raises SettingsError."""
+    if FAMILIES["secret"].issuperset(algorithms):
+        weak = keytext.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
+        keys: tuple[Any, ...] = keytext.secrets_in(text)
+    else:
+        weak = keytext.weaknesses_of_pems(text, where)
+        keys = () if weak else _public_keys(text, algorithms, where)
+    if weak:
+        raise SettingsError(tuple(weak))
+    return keys
+
+
+def _public_keys(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
+    return tuple(_public_key(pem, algorithms, where) for pem in keytext.pems_in(text) or [text])
+
+
+def _public_key(pem: str, algorithms: tuple[str, ...], where: str) -> Any:
+    refusal: Exception | None = None
+    for algorithm in algorithms:  # of one family, but a curve goes with one of them
+        try:
+            return jwt.get_algorithm_by_name(algorithm).prepare_key(pem)
+        except (jwt.PyJWTError, ValueError, TypeError) as exc:
+            refusal = exc
+    raise SettingsError((f"{where} holds no public key in PEM that JWT_ALGORITHMS could use.",)) from refusal
+
+
+def _published(jwk: Any) -> Published | None:
+    """A key that may verify signatures; None for one that is not understood, which is to be ignored (RFC 7517, 5),
+    and for a symmetric one, which has no business in a public set."""
+    try:
+        if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig":
+            return None
+        return Published(jwt.PyJWK(jwk).key, jwk.get("alg"))
+    except (jwt.PyJWTError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _fetched(url: str) -> Mapping[str, Any]:
+    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  settings take only https and loopback
+        document: Mapping[str, Any] = json.load(answer)
+        return document

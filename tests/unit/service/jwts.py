@@ -1,0 +1,46 @@
+"""Tokens and keys of the unit tests, at noon of one day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chalicelib.references import Reference
+from chalicelib.settings import Tokens
+from tests.unit.service.fakes import NOON
+
+
+def pem(key: ec.EllipticCurvePrivateKey) -> str:
+    """The public half."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+SECRET = "s" * 32
+TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=SECRET)
+CURVE = ec.generate_private_key(ec.SECP256R1())
+PEM = pem(CURVE)
+CURVE_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), public_key=PEM)
+
+
+def nothing_kept(reference: Reference) -> Callable[[], str]:
+    raise AssertionError("a store was asked")
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "sub": "alice",
+        "iss": "https://issuer.example",
+        "aud": "sessions",
+        "iat": NOON.timestamp(),
+        "exp": (NOON + timedelta(minutes=5)).timestamp(),
+    }
+    return {name: value for name, value in {**usual, **changes}.items() if value is not None}
+
+
+def token(key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm, headers=headers)

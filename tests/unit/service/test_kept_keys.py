@@ -1,0 +1,207 @@
+"""Keys that a store of AWS keeps: fetched when needed, rotated without a gap, and never believed when they are weak."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chalicelib.auth import authenticate
+from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.keys import Keys, keys_of
+from chalicelib.references import Reference
+from chalicelib.settings import Tokens
+from tests.unit.service.fakes import NOON
+from tests.unit.service.jwts import CURVE, PEM, pem, token
+
+OLD, NEW, THIRD = "o" * 32, "n" * 32, "t" * 32
+REFERENCE = Reference("JWT_SECRET", "ssm", "/sessions/dev/jwt")
+TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), kept=REFERENCE)
+PEM_REFERENCE = Reference("JWT_PUBLIC_KEY", "secretsmanager", "jwt")
+PEM_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), kept=PEM_REFERENCE)
+
+
+@dataclass
+class Store:
+    """Keeps one text, and counts how often it is asked; `refuses` is what it raises instead."""
+
+    text: str = OLD
+    refuses: Exception | None = None
+    asked: int = 0
+
+    def __call__(self) -> str:
+        self.asked += 1
+        if self.refuses is not None:
+            raise self.refuses
+        return self.text
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def keys(store: Store) -> Keys:
+    return keys_of(TOKENS, lambda reference: store)
+
+
+def subject(keys: Keys, key: str, after: float = 0) -> str:
+    """Who a token of this key speaks for, so many seconds after noon."""
+    signed = token(key, exp=(NOON + timedelta(days=1)).timestamp())
+    return authenticate(signed, TOKENS, keys, at(after)).subject
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def assert_refused(keys: Keys, key: str, after: float = 0) -> None:
+    with pytest.raises(Unauthenticated, match="signature of the token does not hold"):
+        subject(keys, key, after)
+
+
+def no_answer() -> Unavailable:
+    return Unavailable("The store of the keys")
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What the service logs, though Chalice may have told its logger to pass nothing on."""
+    monkeypatch.setattr(logging.getLogger("sessions"), "propagate", True)
+    caplog.set_level("WARNING", "sessions")
+    return caplog
+
+
+def test_the_store_is_asked_when_the_first_token_comes_and_then_every_five_minutes(store: Store, keys: Keys) -> None:
+    assert store.asked == 0
+    for after, asked in ((0, 1), (1, 1), (299, 1), (300, 2), (599, 2), (600, 3)):
+        assert subject(keys, OLD, after) == "alice"
+        assert store.asked == asked, after
+
+
+def test_two_keys_are_good_side_by_side_and_a_removed_one_is_refused_when_they_are_asked_for_again(
+    store: Store, keys: Keys
+) -> None:
+    subject(keys, OLD)
+    store.text = f"{NEW}\n{OLD}\n"
+    for after in (60, 61):
+        assert subject(keys, NEW, after) == subject(keys, OLD, after) == "alice"
+    store.text = NEW
+    assert subject(keys, OLD, 359) == "alice"
+    assert_refused(keys, OLD, 360)
+    assert subject(keys, NEW, 360) == "alice"
+
+
+def test_a_rotated_key_is_good_at_its_first_token_a_minute_after_the_store_was_last_asked(
+    store: Store, keys: Keys
+) -> None:
+    subject(keys, OLD)
+    store.text = NEW
+    assert_refused(keys, NEW, 59)
+    assert subject(keys, NEW, 60) == "alice"
+    assert_refused(keys, OLD, 60)
+    assert store.asked == 2
+
+
+def test_a_flood_of_bad_tokens_asks_the_store_once_a_minute(store: Store, keys: Keys) -> None:
+    for after in range(180):
+        for _ in range(3):
+            assert_refused(keys, THIRD, after)
+    assert store.asked == 3
+
+
+def test_a_good_signature_never_asks_again(store: Store, keys: Keys) -> None:
+    store.text = f"{NEW}\n{OLD}"
+    for after in range(0, 299, 13):
+        subject(keys, OLD, after)
+        with pytest.raises(Unauthenticated, match="expired"):
+            authenticate(token(OLD, exp=1), TOKENS, keys, at(after))
+    assert store.asked == 1
+
+
+def test_known_keys_stay_in_use_while_the_store_does_not_answer_which_is_logged(
+    store: Store, keys: Keys, logged: pytest.LogCaptureFixture
+) -> None:
+    subject(keys, OLD)
+    store.refuses = no_answer()
+    assert subject(keys, OLD, 7200) == "alice"
+    assert "the known ones stay in use" in logged.text
+    assert_refused(keys, NEW, 7200)
+    assert store.asked == 2
+
+
+def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_five_seconds(
+    store: Store, keys: Keys
+) -> None:
+    store.refuses = no_answer()
+    for after in (0, 4):
+        with pytest.raises(Unavailable):
+            subject(keys, OLD, after)
+    assert store.asked == 1
+    store.refuses = None
+    assert subject(keys, OLD, 5) == "alice"
+
+
+def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: Keys) -> None:
+    subject(keys, OLD)
+    store.refuses = SettingsError(("JWT_SECRET names ssm:/sessions/dev/jwt, and there is none.",))
+    for after in (300, 304):
+        with pytest.raises(Unavailable) as refused:
+            subject(keys, OLD, after)
+        assert refused.value.__cause__ is store.refuses
+    assert store.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("s" * 31, "shorter than its hash"),
+        (f"{OLD}\n{'s' * 31}", "shorter than its hash"),
+        (PEM, "holds a PEM"),
+        (f'{{"key": "{OLD}"}}', "holds JSON"),
+        ("local-" + OLD, "somebody's checkout"),
+        ("", "holds 0 keys"),
+        (" \n ", "holds 0 keys"),
+        ("\n".join([OLD, NEW, THIRD, "f" * 32]), "holds 4 keys"),
+    ],
+)
+def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
+    store: Store, keys: Keys, text: str, sentence: str, logged: pytest.LogCaptureFixture
+) -> None:
+    store.text = text
+    with pytest.raises(Unavailable) as refused:
+        subject(keys, OLD)
+    logging.getLogger("sessions").warning("refused", exc_info=refused.value)
+    assert "JWT_SECRET names ssm:/sessions/dev/jwt, which holds" in logged.text
+    assert sentence in logged.text
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert not any(line in logged.text for line in lines)
+
+
+def test_pems_are_kept_one_after_the_other() -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    keys = keys_of(PEM_TOKENS, lambda reference: Store(f"the new one\n{pem(other)}\nthe old one\n{PEM}"))
+    for key in (CURVE, other):
+        assert authenticate(token(key, "ES256"), PEM_TOKENS, keys, NOON).subject == "alice"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "a private key"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "no public key in PEM"),
+        (OLD, "no public key in PEM"),
+        ("", "no public key in PEM"),
+        (pem(ec.generate_private_key(ec.SECP384R1())), "no public key in PEM"),
+        (PEM * 4, "4 keys"),
+    ],
+)
+def test_a_text_without_usable_pems_is_refused_with_the_reason(text: str, sentence: str) -> None:
+    keys = keys_of(PEM_TOKENS, lambda reference: Store(text))
+    with pytest.raises(Unavailable) as refused:
+        authenticate(token(CURVE, "ES256"), PEM_TOKENS, keys, NOON)
+    assert f"JWT_PUBLIC_KEY names secretsmanager:jwt, which holds {sentence}" in str(refused.value.__cause__)
