@@ -21,6 +21,28 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
         binaryMediaTypes=document.get("x-amazon-apigateway-binary-media-types", []),
         endpointConfiguration={"types": [endpoint_type]},
     )["id"]
+    _fill(client, api, document)
+    return api
+
+
+def overwrite(client: Any, api: str, document: dict[str, Any]) -> None:
+    """What PutRestApi does in that mode: all that the API had goes, its gateway responses too."""
+    for one in client.get_gateway_responses(restApiId=api, limit=500)["items"]:
+        if not one.get("defaultResponse"):
+            client.delete_gateway_response(restApiId=api, responseType=one["responseType"])
+    resources = client.get_resources(restApiId=api, limit=500)["items"]
+    root = next(one for one in resources if one["path"] == "/")
+    for method in root.get("resourceMethods", {}):
+        client.delete_method(restApiId=api, resourceId=root["id"], httpMethod=method)
+    for one in resources:
+        if one.get("parentId") == root["id"]:
+            client.delete_resource(restApiId=api, resourceId=one["id"])
+    for one in client.get_authorizers(restApiId=api)["items"]:
+        client.delete_authorizer(restApiId=api, authorizerId=one["id"])
+    _fill(client, api, document)
+
+
+def _fill(client: Any, api: str, document: dict[str, Any]) -> None:
     securities = {
         name: _security(client, api, name, definition)
         for name, definition in document.get("securityDefinitions", {}).items()
@@ -34,7 +56,6 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
                 at = {"restApiId": api, "resourceId": resource, "httpMethod": verb}
                 _method(client, at, operation, securities)
                 _integration(client, at, operation["x-amazon-apigateway-integration"])
-    return api
 
 
 def _resource(client: Any, api: str, resources: dict[str, str], path: str) -> str:
