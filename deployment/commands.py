@@ -112,8 +112,8 @@ def narrow(aws: Aws, stage: Stage, apis: Apis, deployed: Mapping[str, Mapping[st
     for function in stage.functions:
         if rendered[function.name] != deployed[function.name]:
             aws.client("iam").put_role_policy(
-                RoleName=function.full_name,
-                PolicyName=function.full_name,  # the name that Chalice gives it
+                RoleName=function.role,
+                PolicyName=function.role,  # the name that Chalice gives it
                 PolicyDocument=json.dumps(rendered[function.name]),
             )
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from deployment.errors import DeploymentError
 
 FUNCTIONS: Final = ("api_handler", "websocket_connect", "websocket_message", "websocket_disconnect", "sweep")
+REST: Final = "api_handler"
+"""The function of all routes: Chalice gives it the name of the stage alone in Lambda, and a role like the others."""
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 """Logical id of a table in resources.json, and the variable that names it to the functions."""
 
@@ -28,7 +30,8 @@ class Function:
     """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as `config.json` and the policies have it."""
 
     name: str
-    full_name: str
+    full_name: str  # in Lambda
+    role: str
     memory: int
     timeout: int
     environment: Mapping[str, str]
@@ -120,7 +123,8 @@ def _function(
     own = ours.get("lambda_functions", {}).get(name, {})
     return Function(
         name=name,
-        full_name=f"{prefix}-{name}",
+        full_name=prefix if name == REST else f"{prefix}-{name}",
+        role=f"{prefix}-{name}",
         memory=_setting(config, ours, "lambda_memory_size", name),
         timeout=_setting(config, ours, "lambda_timeout", name),
         environment={**environment, **own.get("environment_variables", {})},
