@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests.emulators.ministack import workarounds
+from tests.emulators.ministack.workarounds import HANDSHAKES
 from tests.serving import ROOT, free_port
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
@@ -32,7 +33,7 @@ sys.exit(server.wait())
 
 
 class Process:
-    """Runs until it is closed; its functions run in processes below it. `mended`: as workarounds.py mends it."""
+    """Runs until it is closed; its functions run in processes below it. `mended`: with the handshakes of AWS."""
 
     def __init__(self, *, mended: bool = False) -> None:
         if not PYTHON.is_file():
@@ -48,7 +49,8 @@ class Process:
                     "-c",
                     GUARD,
                     str(PYTHON),
-                    *([workarounds.__file__] if mended else ["-m", "ministack"]),
+                    workarounds.__file__,
+                    *([HANDSHAKES] if mended else []),
                 ],
                 cwd=self._folder.name,
                 env=self._environment(),

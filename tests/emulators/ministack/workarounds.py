@@ -4,19 +4,18 @@ Around a deploy, `in_deploy`:
 
 - ImportRestApi makes an empty API and PutRestApi is not there: the API is made call by call (`rest_api.py`).
 - `minimumCompressionSize` that is taken away becomes a text, which botocore cannot read: it is not taken away.
-- TimeToLiveSpecification and PointInTimeRecoverySpecification of a stack's tables are ignored, and so is
-  DeletionProtectionEnabled when a stack is removed: the settings are made after each stack.
-- Chalice and CloudFormation's waiters look every five seconds, which is for AWS: here they look twenty times a second.
+- Chalice looks every five seconds whether a function is active, which is for AWS: here it looks twenty times a second.
 
 Inside each function, `in_function`, by a copy of this file beside the app:
 
 - Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are led to
   MiniStack. No variable of botocore changes that, since Chalice and the service say their endpoint outright.
 
-Inside MiniStack itself, `in_emulator`, by this file as its start:
+Inside MiniStack itself, by this file as its start:
 
-- Every refusal of `$connect` is a 403: the handshake gets the status that the function gave.
-- `Sec-WebSocket-Protocol` of a function's answer is dropped: the handshake gets it.
+- A function is pending for half a second in which nothing happens: `hurry` makes a fiftieth of it.
+- Every refusal of `$connect` is a 403: `mend_handshakes` gives them the status that the function gave.
+- `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` gives it to the client.
 
 What cannot be seen there at all, and what is not worked around, is in docs/operations.md.
 Run by three interpreters, it imports the standard library alone until one of the three is called.
@@ -35,6 +34,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 BESIDE_APP = "ministack_in_function"
+HANDSHAKES = "handshakes"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
 
 
@@ -111,7 +111,13 @@ def in_function() -> None:
 _answer: ContextVar[dict[str, Any]] = ContextVar("what $connect answered on this socket")
 
 
-def in_emulator() -> None:
+def hurry() -> None:
+    """Functions are active at once, nearly."""
+    functions: Any = import_module("ministack.services.lambda_svc")
+    functions._LAMBDA_STATE_TRANSITION_DELAY = 0.01
+
+
+def mend_handshakes() -> None:
     """Gives handshakes the answers of `$connect`, in this process, for good."""
     apigateway: Any = import_module("ministack.services.apigateway")
     handle, invoke = apigateway.handle_websocket, apigateway._invoke_ws_lambda
@@ -151,6 +157,8 @@ def _subprotocol(answer: Mapping[str, Any]) -> str | None:
 if __name__ == "__main__":
     import runpy
 
-    in_emulator()
+    hurry()
+    if HANDSHAKES in sys.argv:
+        mend_handshakes()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")
