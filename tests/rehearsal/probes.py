@@ -126,6 +126,3 @@ ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
     "sweep": (ends_what_expires,),
 }
 """By function."""
-
-KEEPING: Final = {"api_handler", "websocket_connect"}
-"""Those that keep what they have read: the key for minutes, whether they are ready for seconds."""

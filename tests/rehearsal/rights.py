@@ -17,6 +17,8 @@ UNENFORCED: Final = {
 }
 """Statements by Sid that no emulator can show to be needed: a unit test holds them."""
 UNUSED: Final = {"ReadKeySecret": "the key of a stage stands in one place, and that of dev is a parameter"}
+REMEMBERED: Final = {"Readiness", "ReadKeyParameter"}
+"""Statements by Sid whose answers a function keeps, for seconds or minutes: it has to begin anew to ask again."""
 NAME_IN_ARN: Final = re.compile(r"(:table/|:parameter/|:execute-api:[^:]*:[^:]*:)")
 
 

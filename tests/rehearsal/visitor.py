@@ -16,9 +16,10 @@ from pytest_sessionplugin.gateway.remote import Remote
 from pytest_sessionplugin.gateway.transport import Urls
 from pytest_sessionplugin.schedules import scheduled_event
 from pytest_sessionplugin.tokens import TokenSettings
+from tests.emulators.ministack.workarounds import BEFORE_NEXT_LOOK
 from tests.rehearsal.stage import RehearsedStage
 
-PATIENCE = 3.0  # seconds that a frame is awaited; one takes a tenth of one
+PATIENCE = 2.0  # seconds that a frame is awaited; one takes a tenth of one
 WAIT = 3.0  # seconds that something is awaited that a function does after its client has left
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 
@@ -110,9 +111,12 @@ class Visitor:
         self.invoke("sweep", scheduled_event("sweep", self.stage.session.region_name, datetime.now(timezone.utc)))
 
     def renew(self, function: str) -> None:
-        """The function begins anew: it keeps nothing of what it has read."""
+        """The function begins anew, as it does when its environment is set: it keeps nothing of what it has read."""
         [full_name] = [one.full_name for one in self.stage.described.functions if one.name == function]
-        self.stage.client("lambda").update_function_configuration(FunctionName=full_name, Description=str(time.time()))
+        client = self.stage.client("lambda")
+        environment = client.get_function_configuration(FunctionName=full_name)["Environment"]
+        client.update_function_configuration(FunctionName=full_name, Environment=environment)
+        client.get_waiter("function_updated").wait(FunctionName=full_name, WaiterConfig=BEFORE_NEXT_LOOK)
 
 
 def comes_true(condition: Callable[[], bool]) -> bool:
