@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.emulators.ministack import workarounds
-from tests.emulators.ministack.workarounds import HANDSHAKES
+from tests.emulators.ministack.workarounds import MENDED
 from tests.serving import ROOT, free_port
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
@@ -33,7 +33,7 @@ sys.exit(server.wait())
 
 
 class Process:
-    """Runs until it is closed; its functions run in processes below it. `mended`: with the handshakes of AWS."""
+    """Runs until it is closed; its functions run in processes below it. `mended`: more like AWS."""
 
     def __init__(self, *, mended: bool = False) -> None:
         if not PYTHON.is_file():
@@ -50,7 +50,7 @@ class Process:
                     GUARD,
                     str(PYTHON),
                     workarounds.__file__,
-                    *([HANDSHAKES] if mended else []),
+                    *([MENDED] if mended else []),
                 ],
                 cwd=self._folder.name,
                 env=self._environment(),

@@ -16,6 +16,9 @@ Inside MiniStack itself, by this file as its start:
 - A function is pending for half a second in which nothing happens: `hurry` makes a fiftieth of it.
 - Every refusal of `$connect` is a 403: `mend_handshakes` gives them the status that the function gave.
 - `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` gives it to the client.
+- `WWW-Authenticate` keeps its name, which API Gateway changes: `mend_http` changes it.
+- The path of an API has a prefix before its stage, so that a Location, which begins with the stage, leads to the stage
+  below the stage: in `mend_http` such a path is the one without.
 
 What cannot be seen there at all, and what is not worked around, is in docs/operations.md.
 Run by three interpreters, it imports the standard library alone until one of the three is called.
@@ -38,7 +41,8 @@ UNLIKE_AWS = {
     "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "MiniStack answers with an id of its own",
 }
 """Tests of the service by name that fail there, and why: what they claim cannot be seen, and is not worked around."""
-HANDSHAKES = "handshakes"
+REMAPPED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
+MENDED = "mended"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
 
 
@@ -153,6 +157,20 @@ def mend_handshakes() -> None:
     apigateway.handle_websocket, apigateway._invoke_ws_lambda = handle_websocket, invoke_ws_lambda
 
 
+def mend_http() -> None:
+    """Requests and answers of REST APIs as they are on AWS, in this process, for good."""
+    apigateway: Any = import_module("ministack.services.apigateway_v1")
+    execute = apigateway.handle_execute
+
+    async def handle_execute(api: str, stage: str, method: str, path: str, *rest: Any) -> Any:
+        below = path.removeprefix(f"/{stage}") if path.startswith(f"/{stage}/") else path
+        status, headers, body = await execute(api, stage, method, below, *rest)
+        renamed = {REMAPPED.get(name.lower(), name): value for name, value in headers.items()}
+        return status, renamed, body
+
+    apigateway.handle_execute = handle_execute
+
+
 def _subprotocol(answer: Mapping[str, Any]) -> str | None:
     headers = {name.lower(): value for name, value in (answer.get("headers") or {}).items()}
     return headers.get("sec-websocket-protocol")
@@ -162,7 +180,8 @@ if __name__ == "__main__":
     import runpy
 
     hurry()
-    if HANDSHAKES in sys.argv:
+    if MENDED in sys.argv:
         mend_handshakes()
+        mend_http()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")
