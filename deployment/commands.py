@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from deployment import account_logs, chalice_app, gateway, key, operations, policies
+from deployment import account_logs, chalice_app, function_logs, gateway, key, operations, policies
 from deployment.aws import Aws, code_of
 from deployment.chalice_app import Apis
 from deployment.errors import DeploymentError
@@ -36,6 +36,7 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
         account_logs.ensure(aws)
+        function_logs.ensure(aws, stage)
         parameters = {"RestApiId": apis.rest, "WebsocketApiId": apis.websocket}
         stacks.apply(operations_stack(stage), operations.template(stage), parameters)
     with progress.step("responses, throttles, access logs") as step:
@@ -53,7 +54,7 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
     with progress.step("functions and APIs") as step:
         chalice_app.delete(stage, step.detail)
     with progress.step("logs"):
-        remove_log_groups(aws, stage)
+        function_logs.remove(aws, stage)
         account_logs.remove(aws)
     with progress.step("key of the tokens"):
         key.remove(aws, stage)
@@ -129,17 +130,6 @@ def refuse_unrecorded(aws: Aws, stage: Stage) -> None:
             raise
     else:
         raise DeploymentError(UNRECORDED.format(stage=stage.name))
-
-
-def remove_log_groups(aws: Aws, stage: Stage) -> None:
-    """Those of the functions, which Chalice leaves behind."""
-    client = aws.client("logs")
-    for function in stage.functions:
-        try:
-            client.delete_log_group(logGroupName=function.log_group)
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                raise
 
 
 def urls(aws: Aws, stage: Stage, apis: Apis) -> dict[str, str]:

@@ -16,8 +16,11 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.emulators.ministack.workarounds import STALE
+
 ASKS = re.compile(r"(List|Describe|Get)")
-HISTORY = {"cloudformation:ListStacks"}  # keeps what was deleted, on AWS too
+HISTORY = {"cloudformation:ListStacks", "cloudwatch:ListMetrics"}
+"""What nobody can delete, on AWS neither: stacks that were, and metrics, which leave by themselves."""
 SERVICES = (
     *("account", "acm", "apigateway", "apigatewayv2", "application-autoscaling", "athena", "autoscaling", "backup"),
     *("batch", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "codebuild", "cognito-idp", "config"),
@@ -55,7 +58,7 @@ class Inventory:
         return {
             what: (then, now.get(what, "no answer"))
             for what, then in self.empty.items()
-            if now.get(what) != then and what not in HISTORY
+            if now.get(what) != then and what not in HISTORY and what not in STALE
         }
 
     def _client(self, session: Any, service: str) -> Any:
@@ -88,5 +91,6 @@ def answer_of(client: Any, operation: str) -> str | None:
         answer = getattr(client, xform_name(operation))()
     except (ClientError, BotoCoreError):
         return None
-    answer.pop("ResponseMetadata", None)
-    return json.dumps(answer, default=str, sort_keys=True)
+    del answer["ResponseMetadata"]
+    said = {name: value for name, value in answer.items() if value not in ("", None)}  # as good as not said
+    return json.dumps(said, default=str, sort_keys=True)

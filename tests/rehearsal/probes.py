@@ -100,7 +100,7 @@ def forgets_who_leaves(visitor: Visitor) -> None:
     session_id = visitor.create()
     with visitor.join(session_id):
         pass
-    assert comes_true(lambda: visitor.rows(session_id) == [])
+    assert comes_true(lambda: visitor.rows(session_id) == [], visitor.patience)
 
 
 # --- the schedule
@@ -116,6 +116,13 @@ def ends_what_expires(visitor: Visitor) -> None:
         bob.expect("session.ended", reason="expired")
         closed(bob)
         assert not haunted()
+
+
+def all_of(visitor: Visitor) -> None:
+    """Every act of every function, which all have begun then."""
+    for acts in ACTS.values():
+        for act in acts:
+            act(visitor)
 
 
 ACTS: Final[Mapping[str, tuple[Act, ...]]] = {

@@ -18,6 +18,7 @@ import pytest
 from deployment.gateway_responses import RESPONSES
 from tests.rehearsal import in_pytest
 from tests.rehearsal.inventory import Inventory
+from tests.rehearsal.probes import all_of
 from tests.rehearsal.stage import RehearsedStage, empty_account
 from tests.rehearsal.visitor import Visitor
 from tests.serving import ROOT
@@ -151,6 +152,8 @@ def _deployed(stage: RehearsedStage, inventory: Inventory) -> Seen:
 
 
 def _tested(stage: RehearsedStage) -> subprocess.CompletedProcess[str]:
+    with Visitor(stage) as visitor:
+        all_of(visitor)  # a function that has to begin takes longer than a test waits for nothing
     target = f"{stage.http},{stage.websocket}"
     environment = {"SESSIONPLUGIN_TOKENS_KEY": stage.key(), in_pytest.PROJECT: str(stage.project)}
     options = ("-q", "-p", "no:cacheprovider", "-p", in_pytest.__name__, f"--sessionplugin-timeout={PATIENCE}")

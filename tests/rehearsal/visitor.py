@@ -19,16 +19,17 @@ from pytest_sessionplugin.tokens import TokenSettings
 from tests.emulators.ministack.workarounds import BEFORE_NEXT_LOOK
 from tests.rehearsal.stage import RehearsedStage
 
-PATIENCE = 2.0  # seconds that a frame is awaited; one takes a tenth of one
-WAIT = 3.0  # seconds that something is awaited that a function does after its client has left
+PATIENCE = 15.0  # seconds for what takes a tenth of one, or a few where a function begins
+HASTE = 2.0  # seconds for what is not to come
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 
 
 class Visitor:
-    """Leaves every socket at its end."""
+    """Leaves every socket at its end. `patience`: seconds that anything is awaited."""
 
     def __init__(self, stage: RehearsedStage, *, patience: float = PATIENCE) -> None:
         self.stage = stage
+        self.patience = patience
         environment = stage.described.environment
         settings = TokenSettings.of(
             {"algorithm": "HS256", "issuer": environment["JWT_ISSUER"], "audience": environment["JWT_AUDIENCE"]}
@@ -119,9 +120,9 @@ class Visitor:
         client.get_waiter("function_updated").wait(FunctionName=full_name, WaiterConfig=BEFORE_NEXT_LOOK)
 
 
-def comes_true(condition: Callable[[], bool]) -> bool:
+def comes_true(condition: Callable[[], bool], within: float = PATIENCE) -> bool:
     """Whether it does so in time; each look asks the emulator, and takes as long as that."""
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
             return False

@@ -41,6 +41,8 @@ UNLIKE_AWS = {
     "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "MiniStack answers with an id of its own",
 }
 """Tests of the service by name that fail there, and why: what they claim cannot be seen, and is not worked around."""
+STALE = {"resourcegroupstaggingapi:GetResources", "resourcegroupstaggingapi:GetTagKeys"}
+"""Questions about tags that are answered with those of tables that a stack has removed."""
 REMAPPED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 MENDED = "mended"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
