@@ -1,4 +1,4 @@
-"""What a run of the service's own tests against a rehearsed stage gets besides its URLs: `-p tests.rehearsal.in_pytest`.
+"""What the service's own tests get on a rehearsed stage besides its URLs: `pytest -p tests.rehearsal.in_pytest`.
 
 A deployed stage lacks tables and functions, for a client has none; whoever rehearses has the whole account. A test
 that looks into a table or runs a function is not skipped then. It is the same test: nothing of it is changed here.

@@ -44,6 +44,8 @@ class Seen:
     """What that deployment carries."""
     deployments: int
     """How many the WebSocket API has."""
+    log_days: Mapping[str, int | None]
+    """Of each log group: how long it keeps a line; None is for ever."""
 
 
 @dataclass
@@ -121,6 +123,14 @@ def test_websocket_routes_that_change_are_deployed(life: Life) -> None:
     assert life.websocket_changed.deployments == 1, "what is not deployed any more is removed"
 
 
+def test_no_log_is_kept_for_ever(life: Life) -> None:
+    assert {
+        f"/aws/lambda/sessions-dev{name}" for name in ("", "-websocket_connect", "-sweep")
+    } <= life.first.log_days.keys()
+    for seen in (life.first, life.websocket_changed):
+        assert set(seen.log_days.values()) == {14}
+
+
 def test_nothing_is_left_of_a_stage_that_is_destroyed(life: Life) -> None:
     assert life.left == {}
 
@@ -148,6 +158,10 @@ def _deployed(stage: RehearsedStage, inventory: Inventory) -> Seen:
         current,
         deployments[current]["Description"],
         len(deployments),
+        {
+            one["logGroupName"]: one.get("retentionInDays")
+            for one in stage.client("logs").describe_log_groups()["logGroups"]
+        },
     )
 
 

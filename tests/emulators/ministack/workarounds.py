@@ -38,7 +38,7 @@ from urllib.parse import urlsplit
 
 BESIDE_APP = "ministack_in_function"
 UNLIKE_AWS = {
-    "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "MiniStack answers with an id of its own",
+    "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "the answer has another id",
 }
 """Tests of the service by name that fail there, and why: what they claim cannot be seen, and is not worked around."""
 STALE = {"resourcegroupstaggingapi:GetResources", "resourcegroupstaggingapi:GetTagKeys"}
