@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse deploy destroy clean
+.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse doctor deploy destroy package clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +52,17 @@ check: setup  ## formatting, lint, types
 
 STAGE ?= dev
 
+doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev
+	@exec $(BIN)/python -m deployment doctor --stage $(STAGE) $(OPTIONS)
+
 deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
 	@exec $(BIN)/python -m deployment deploy --stage $(STAGE) $(OPTIONS)
 
 destroy: setup  ## takes a stage back, its data included: STAGE=dev
 	@exec $(BIN)/python -m deployment destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM)) $(OPTIONS)
+
+package: setup  ## the stage as one CloudFormation template and its zip, in build/STAGE: STAGE=dev
+	@exec $(BIN)/python -m deployment package --stage $(STAGE) --out build/$(STAGE) $(OPTIONS)
 
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench

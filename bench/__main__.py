@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import crowd, echoes, fixtures, frames, loading, publish, requests
+from bench import crowd, echoes, fixtures, frames, importing, loading, publish, requests
 from bench.figures import Figure, progress, table
 
 BENCHES: dict[str, Callable[[], Figure]] = {
@@ -19,6 +19,8 @@ BENCHES: dict[str, Callable[[], Figure]] = {
     "crowd": crowd.measure,
     "fixtures": fixtures.measure,
     "loading": loading.measure,
+    "import": importing.measure_compiled,
+    "import-uncompiled": importing.measure_uncompiled,
 }
 
 

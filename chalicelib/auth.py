@@ -11,6 +11,7 @@ import jwt
 from chalicelib.errors import Unauthenticated
 from chalicelib.keys import Keys
 from chalicelib.model import LEEWAY, Principal
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # headers end at 10,240 bytes on API Gateway
@@ -18,19 +19,20 @@ SUBJECT_LENGTH: Final = 255
 LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 
 
-def authenticate(token: str, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
+def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
     """Who this token speaks for at `now`.
 
     Raises Unauthenticated, never saying more of the token than what is wrong with it, and Unavailable when
     the issuer's keys cannot be had.
     """
-    if len(token) > TOKEN_BYTES:
+    text = token.reveal()
+    if len(text) > TOKEN_BYTES:
         raise Unauthenticated(f"The token is longer than {TOKEN_BYTES} bytes.")
     try:
-        header = jwt.get_unverified_header(token)
+        header = jwt.get_unverified_header(text)
         if header.get("alg") not in tokens.algorithms:
             raise Unauthenticated("The token is signed with an algorithm that is not accepted.")
-        claims = _verified(token, tokens, keys.keys_for(header.get("kid"), header["alg"], now))
+        claims = _verified(text, tokens, keys.keys_for(header.get("kid"), header["alg"], now))
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as exc:
         raise Unauthenticated(_reason(exc)) from exc
     expires_at = _moment(claims, "exp")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
-from chalicelib import frames
+from chalicelib import frames, logs
 from chalicelib.errors import (
     ConnectionNotFound,
     SessionEnded,
@@ -76,6 +77,7 @@ def receive(
     store: ConnectionStore,
     deliver: Deliver,
     now: datetime,
+    correlation_id: str,
 ) -> frames.Frame:
     """Do what a frame asks for; gives the answer to its sender.
 
@@ -85,12 +87,13 @@ def receive(
     connection = store.find_connection(connection_id)
     if connection is None:
         raise ConnectionNotFound(connection_id)
+    logs.learn(session_id=connection.session_id, subject=logs.subject_hash(connection.subject))
     if connection.expired_at(now):
         raise TokenExpired(connection_id)
     if isinstance(action, frames.Hello):
         return hello(connection, action.resume_seq, store=store, now=now)
     if isinstance(action, frames.Publish):
-        return publish(connection, action, store=store, deliver=deliver, now=now)
+        return publish(connection, action, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     return frames.pong()
 
 
@@ -109,13 +112,15 @@ def publish(
     store: ConnectionStore,
     deliver: Deliver,
     now: datetime,
+    correlation_id: str,
 ) -> frames.Frame:
     """Send data to every other connection of the session; the answer comes when that delivery is over."""
-    frames.text(frames.message(frames.LARGEST_SEQ, connection.subject, action.data, now))  # TooLarge, before a seq
+    frame = partial(frames.message, sender=connection.subject, data=action.data, at=now, correlation_id=correlation_id)
+    frames.text(frame(frames.LARGEST_SEQ))  # TooLarge, before a seq
     seq = store.take_seq(connection.session_id, now)
     deliver.broadcast(
         connection.session_id,
-        frames.message(seq, connection.subject, action.data, now),
+        frame(seq),
         began=now,
         but=connection.connection_id,
     )

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from chalicelib import frames
 from chalicelib.errors import TokenExpired, Unavailable
+from chalicelib.logs import log
 from chalicelib.model import Endpoint, Outcome, Recipient, Report
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
-
-log = logging.getLogger("sessions")
 
 WORKERS: Final = 16  # more threads than this buy nothing on the CPU share of a Lambda
 DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
@@ -101,27 +100,32 @@ class Delivery:
         20 s after the request began is reported as unsent. Raises Unavailable if the roster cannot be read.
         """
         text = frames.text(frame)
+        correlation_id = str(frame.get("correlationId", ""))
 
         def outcome(recipient: Recipient) -> Outcome:
-            return self._deliver(recipient, text, began, close)
+            return self._deliver(recipient, text, began, close, correlation_id)
 
         counts: Counter[Outcome] = Counter()
         for page in self._roster.roster(session_id):
             recipients = [recipient for recipient in page if recipient.connection_id != but]
-            outcomes = list(self._executor.map(outcome, recipients))
+            contexts = [copy_context() for _ in recipients]  # of this event, in the threads of the pool too
+            outcomes = list(self._executor.map(lambda context, one: context.run(outcome, one), contexts, recipients))
             counts.update(outcomes)
             gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)
         if any(counts[outcome] for outcome in (Outcome.THROTTLED, Outcome.FAILED, Outcome.UNSENT)):
-            log.warning("a delivery missed some: %s", {outcome.value: count for outcome, count in counts.items()})
+            log.warning(
+                "a delivery missed some", deliveries={outcome.value: count for outcome, count in counts.items()}
+            )
         return Report(dict(counts))
 
-    def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool) -> Outcome:
+    def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool, correlation_id: str) -> Outcome:
         if self._clock() - began >= DEADLINE:
             return Outcome.UNSENT
         endpoint, connection_id = recipient.endpoint, recipient.connection_id
         if recipient.expired_at(self._clock()) and not close:
-            answer = self.close(endpoint, connection_id, frames.closing(TokenExpired(connection_id)), began)
+            frame = frames.closing(TokenExpired(connection_id), correlation_id)
+            answer = self.close(endpoint, connection_id, frame, began)
             return self._outcome(answer, recipient, Outcome.EXPIRED)
         answer = self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
         if close and answer is not Answer.GONE:

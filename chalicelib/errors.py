@@ -13,6 +13,16 @@ class SessionsError(Exception):
         self.detail = detail
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether it says what a client did or has to wait for; anything else is a bug of ours."""
+    return isinstance(error, SessionsError) and error.code != SessionsError.code
+
+
+def code_of(error: BaseException) -> str:
+    """The code of a refusal, or that of a bug."""
+    return error.code if isinstance(error, SessionsError) else SessionsError.code
+
+
 class InvalidRequest(SessionsError):
     """The caller sent something that is not what the protocol says. The detail names the part."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +15,7 @@ from chalicelib.errors import (
     OriginRefused,
     SessionsError,
     TooLarge,
+    is_refusal,
 )
 from chalicelib.model import (
     CONNECTION_LIMIT,
@@ -27,6 +28,7 @@ from chalicelib.model import (
     document,
 )
 from chalicelib.moments import rfc3339
+from chalicelib.secret import Secret
 
 Frame = Mapping[str, Any]
 
@@ -42,7 +44,7 @@ class Handshake:
 
     connection_id: str
     session_id: str
-    token: str = field(repr=False)
+    token: Secret
     subprotocol: str | None  # what the answer names, if the client offered it
     endpoint: Endpoint
 
@@ -172,8 +174,15 @@ def welcome(connection: Connection, session: Session, resume_seq: int | None) ->
     }
 
 
-def message(seq: int, sender: str, data: Any, at: datetime) -> Frame:
-    return {"type": "message", "seq": seq, "from": sender, "data": data, "at": rfc3339(at)}
+def message(seq: int, sender: str, data: Any, at: datetime, correlation_id: str) -> Frame:
+    return {
+        "type": "message",
+        "seq": seq,
+        "from": sender,
+        "data": data,
+        "at": rfc3339(at),
+        "correlationId": correlation_id,
+    }
 
 
 def ack(seq: int) -> Frame:
@@ -184,21 +193,40 @@ def pong() -> Frame:
     return {"type": "pong"}
 
 
-def session_updated(session: Session) -> Frame:
-    return {"type": "session.updated", "seq": session.seq, "session": document(session)}
+def session_updated(session: Session, correlation_id: str) -> Frame:
+    return {
+        "type": "session.updated",
+        "seq": session.seq,
+        "session": document(session),
+        "correlationId": correlation_id,
+    }
 
 
-def session_ended(session: Session) -> Frame:
-    return {"type": "session.ended", "seq": session.seq, "reason": session.end_reason}
+def session_ended(session: Session, correlation_id: str) -> Frame:
+    return {
+        "type": "session.ended",
+        "seq": session.seq,
+        "reason": session.end_reason,
+        "correlationId": correlation_id,
+    }
 
 
-def closing(error: NotConnected) -> Frame:
+def closing(error: NotConnected, correlation_id: str) -> Frame:
     """Told before the service closes a socket, since API Gateway closes with 1000 whatever the reason."""
-    return {"type": "closing", "code": error.code, "reason": error.detail, "reconnect": error.reconnect}
+    return {
+        "type": "closing",
+        "code": error.code,
+        "reason": error.detail,
+        "reconnect": error.reconnect,
+        "correlationId": correlation_id,
+    }
 
 
-def refusal(error: SessionsError) -> Frame:
-    return {"type": "error", "code": error.code, "detail": error.detail}
+def refusal(error: Exception) -> Frame:
+    """What is not a refusal is a bug, and says nothing of itself."""
+    if isinstance(error, SessionsError) and is_refusal(error):
+        return {"type": "error", "code": error.code, "detail": error.detail}
+    return {"type": "error", "code": SessionsError.code, "detail": "Something went wrong here, and was logged."}
 
 
 def replying(frame: Frame, reply_to: str | int | None) -> Frame:

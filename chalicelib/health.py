@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Final
 
 from chalicelib.errors import Unavailable
-
-log = logging.getLogger("sessions")
+from chalicelib.logs import log
 
 FRESH: Final = 5.0  # seconds for which an answer is kept
 
@@ -37,7 +35,7 @@ class Readiness:
     def _probes(self) -> bool:
         try:
             self._probe()
-        except Exception:  # whatever it is, the service cannot do its work
+        except Exception:  # noqa: BLE001  whatever it is, the service cannot do its work
             log.exception("the service is not ready")
             return False
         return True

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import cursors, errors, jsontext
+from chalicelib import correlation, cursors, errors, jsontext
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
 from chalicelib.model import (
     KEEP,
@@ -49,13 +49,14 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
 }
 BUG: Final = (500, "Internal error")
 
-ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key")
+ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", correlation.HEADER)
 EXPOSED_HEADERS: Final = (
     "ETag",
     "Location",
     "Retry-After",
     "Idempotency-Replayed",
     "x-amzn-Remapped-WWW-Authenticate",
+    correlation.HEADER,
 )
 
 
@@ -66,8 +67,12 @@ class Request:
     id: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
-    query: Mapping[str, list[str]]
+    query: Mapping[str, list[str]] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @property
+    def correlation_id(self) -> str:
+        return correlation.correlation_id(self.headers.get(correlation.HEADER.lower()), self.id)
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,16 @@ def listed(page: Page, owner_id: str, now: datetime) -> Reply:
 
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(status, jsontext.compact(body), {"Content-Type": "application/json", **(headers or {})})
+
+
+def response_headers(request: Request, reply: Reply) -> dict[str, str]:
+    """What every response carries, besides what is said in it."""
+    return {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        correlation.HEADER: request.correlation_id,
+        **reply.headers,
+    }
 
 
 def problem(error: Exception, request_id: str) -> Reply:

@@ -19,6 +19,7 @@ from botocore.session import get_session
 
 from chalicelib.errors import SettingsError, Unavailable
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 
 NOT_THERE: Final = frozenset(
     {
@@ -42,7 +43,7 @@ class Kept:
         self._region = reference.region(region)
         self._client: Any = None
 
-    def __call__(self) -> str:
+    def __call__(self) -> Secret:
         """The text that is kept there now.
 
         Raises SettingsError where AWS answers that there is none that could be used, Unavailable where it does not
@@ -50,7 +51,7 @@ class Kept:
         """
         named = f"{self._reference.variable} names {self._reference}"
         try:
-            return self._text(named)
+            return Secret(self._text(named))
         except BotoCoreError as exc:
             raise Unavailable("The store of the keys") from exc
         except ClientError as exc:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import logging
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,9 @@ import jwt
 
 from chalicelib import keytext
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.logs import log
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import FAMILIES, Tokens
 
 REFRESH: Final = timedelta(minutes=1)  # how often a token may have its issuer, or the store, asked again
@@ -25,8 +26,6 @@ FRESH: Final = timedelta(minutes=5)  # and those that are kept in AWS: a key tha
 RECOVERY: Final = timedelta(seconds=5)  # how long who did not answer is left alone
 
 _NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
-
-log = logging.getLogger("sessions")
 
 
 class Keys(Protocol):
@@ -87,7 +86,7 @@ class KeptKeys:
             self._keys = self._read()
         except Unavailable as exc:
             if self._keys:
-                log.warning("the store of the keys did not answer; the known ones stay in use", exc_info=exc.__cause__)
+                log.warning("the store of the keys did not answer; the known ones stay in use", because=exc)
             else:
                 self._why = exc.__cause__
         except SettingsError as exc:
@@ -138,18 +137,18 @@ class KeySet:
             self._ask_at, self._stale_at = now + REFRESH, now + LIFESPAN
 
 
-def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], str]]) -> Keys:
+def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], Secret]]) -> Keys:
     """The source of keys that the settings name; `kept` gives what fetches the text that a reference names.
 
     Raises SettingsError for a PEM that is none, and asks nobody yet.
     """
     if tokens.kept is not None:
         fetch, where = kept(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
-        return KeptKeys(lambda: judged(fetch(), tokens.algorithms, where))
+        return KeptKeys(lambda: judged(fetch().reveal(), tokens.algorithms, where))
     if tokens.jwks_url:
         return KeySet(lambda: _fetched(tokens.jwks_url))
     if tokens.secret:
-        return FixedKeys(*keytext.secrets_in(tokens.secret))
+        return FixedKeys(*keytext.secrets_in(tokens.secret.reveal()))
     return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
 
 

@@ -146,6 +146,7 @@ class Write:
     now: datetime
     request_id: str
     versions: frozenset[int] | None = None
+    correlation_id: str = ""  # of the frames that it causes
 
 
 @dataclass(frozen=True)

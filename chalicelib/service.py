@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +33,6 @@ class Service:
 def build(environment: Mapping[str, str], root: Path, clock: Callable[[], datetime]) -> Service:
     """The parts that `environment` names; `root` is where the key of a checkout lies. Raises SettingsError."""
     settings = from_environment(environment, lambda: local_key(root / ".chalice" / "local.key"))
-    logging.getLogger("sessions").setLevel(settings.log_level)
     store, probe = _store(settings)
     return Service(
         settings,

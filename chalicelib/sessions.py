@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from chalicelib import frames, jsontext
+from chalicelib import frames, jsontext, metrics
 from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable, VersionMismatch
+from chalicelib.metrics import Measure
 from chalicelib.model import (
     KEEP,
     SESSION_ID_BYTES,
@@ -92,6 +93,7 @@ def create_session(
     random: Callable[[int], bytes],
     request_id: str,
     once: Once | None = None,
+    measure: Measure = metrics.unmeasured,
 ) -> Written:
     """A new session of `owner`; with `once`, the session that the same request made before."""
     _check_metadata(draft.metadata or {})
@@ -111,7 +113,10 @@ def create_session(
         expires_at=created_at + draft.expires_in,
         written_by=request_id,
     )
-    return store.create_session(session, once)
+    written = store.create_session(session, once)
+    if written.changed:
+        measure(metrics.SESSIONS_CREATED)
+    return written
 
 
 def find_session(session_id: str, *, store: SessionStore) -> Session:
@@ -143,21 +148,46 @@ def list_sessions(
     return Page(wanted[:limit], Position(last.created_at, last.session_id))
 
 
-def change_session(session_id: str, patch: Patch, write: Write, *, store: SessionStore, deliver: Deliver) -> Session:
+def change_session(
+    session_id: str,
+    patch: Patch,
+    write: Write,
+    *,
+    store: SessionStore,
+    deliver: Deliver,
+    measure: Measure = metrics.unmeasured,
+) -> Session:
     """Apply a merge patch and tell everyone in the session, if it changed anything."""
     written = _apply(session_id, patch, write, store)
+    measure_end(written, measure)
     if written.changed:
-        _announce(written.session, write.now, deliver)
+        _announce(written.session, write, deliver)
     return written.session
 
 
-def end_session(session_id: str, write: Write, *, store: SessionStore, deliver: Deliver) -> Session:
+def end_session(
+    session_id: str,
+    write: Write,
+    *,
+    store: SessionStore,
+    deliver: Deliver,
+    measure: Measure = metrics.unmeasured,
+) -> Session:
     """End a session and close what is connected to it; again, if it has ended, to whatever is left."""
     check_session_id(session_id)
-    session = store.end_session(session_id, write).session
-    if session.status is Status.ENDED:  # otherwise it has expired, and the sweep is about to tell
-        _announce(session, write.now, deliver)
-    return session
+    written = store.end_session(session_id, write)
+    measure_end(written, measure)
+    if written.session.status is Status.ENDED:  # otherwise it has expired, and the sweep is about to tell
+        _announce(written.session, write, deliver)
+    return written.session
+
+
+def measure_end(written: Written, measure: Measure) -> None:
+    """What this write ended, if it did: why, and how old it became."""
+    session = written.session
+    if written.changed and session.ended_at is not None:
+        measure(metrics.SESSIONS_ENDED, by=session.end_reason)
+        measure(metrics.SESSION_DURATION, (session.ended_at - session.created_at).total_seconds())
 
 
 def fingerprint(draft: Draft) -> str:
@@ -189,13 +219,13 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
     raise Unavailable("The session, which others are changing,")
 
 
-def _announce(session: Session, now: datetime, deliver: Deliver) -> None:
+def _announce(session: Session, write: Write, deliver: Deliver) -> None:
     ended = session.status is Status.ENDED
-    frame = frames.session_ended(session) if ended else frames.session_updated(session)
+    frame = (frames.session_ended if ended else frames.session_updated)(session, write.correlation_id)
     # It is written: a roster that cannot be read now must not make it look refused. Clients see the gap
     # in `seq` at the next event, and what has ended is seen to by the sweep.
     with suppress(Unavailable):
-        deliver.broadcast(session.session_id, frame, began=now, close=ended)
+        deliver.broadcast(session.session_id, frame, began=write.now, close=ended)
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:

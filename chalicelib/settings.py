@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chalicelib import keytext
 from chalicelib.errors import SettingsError
 from chalicelib.references import Reference, is_meant_as_one, reference
+from chalicelib.secret import Secret
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
@@ -17,6 +18,8 @@ FAMILIES: Mapping[str, frozenset[str]] = {
     "Edwards curve": frozenset({"EdDSA"}),
 }
 """Algorithms that one kind of key serves. An allow-list over two kinds invites key confusion."""
+
+NONE = Secret("")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Tokens:
     algorithms: tuple[str, ...]
     jwks_url: str = ""
     public_key: str = ""
-    secret: str = field(default="", repr=False)
+    secret: Secret = NONE
     kept: Reference | None = None
 
 
@@ -45,7 +48,6 @@ class Settings:
     tables: Tables | None  # None: the store is in memory
     region: str
     allowed_origins: frozenset[str]
-    log_level: str
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
@@ -80,12 +82,11 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or ""
     if not region and not local:
         problems.append("AWS_REGION is not set.")
-    level = environment.get("LOG_LEVEL", "INFO").upper()
-    if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    if environment.get("LOG_LEVEL", "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         problems.append("LOG_LEVEL is none of DEBUG, INFO, WARNING, ERROR, CRITICAL.")
     if problems:
         raise SettingsError(tuple(problems))
-    return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")), level)
+    return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")))
 
 
 def _tokens(
@@ -130,7 +131,7 @@ def _tokens(
     issuer, audience = required("JWT_ISSUER"), required("JWT_AUDIENCE")
     if kept is not None:
         return Tokens(issuer, audience, algorithms, kept=kept)
-    return Tokens(issuer, audience, algorithms, jwks_url, public_key, secret)
+    return Tokens(issuer, audience, algorithms, jwks_url, public_key, Secret(secret))
 
 
 def _is_safe(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol
 
-from chalicelib import frames
+from chalicelib import frames, logs, metrics
+from chalicelib.logs import log
+from chalicelib.metrics import Measure
 from chalicelib.model import Written
-from chalicelib.sessions import Deliver
-
-log = logging.getLogger("sessions")
+from chalicelib.sessions import Deliver, measure_end
 
 BUDGET: Final = timedelta(seconds=15)
 """How long one sweep begins with further sessions; the rest is due in the next. Its deliveries have one deadline, 20 s
@@ -43,7 +42,14 @@ class Sweep:
     failed: int
 
 
-def sweep(*, store: DueStore, deliver: Deliver, clock: Callable[[], datetime]) -> Sweep:
+def sweep(
+    *,
+    store: DueStore,
+    deliver: Deliver,
+    clock: Callable[[], datetime],
+    correlation_id: str,
+    measure: Measure = metrics.unmeasured,
+) -> Sweep:
     """End what has expired, close what is left in what has ended. Twice is harmless.
 
     A session stays due until its roster is found empty after every handshake that it could not see has
@@ -54,11 +60,12 @@ def sweep(*, store: DueStore, deliver: Deliver, clock: Callable[[], datetime]) -
     for session_id in store.due_sessions(began):
         if clock() - began > BUDGET:
             break
-        try:
-            done[_see_to(session_id, store, deliver, began)] += 1
-        except Exception:  # one broken session must not keep the others open for ever
-            log.exception("a session that is due could not be seen to")
-            done[Done.FAILED] += 1
+        with logs.about(session_id=session_id):
+            try:
+                done[_see_to(session_id, store, deliver, began, correlation_id, measure)] += 1
+            except Exception:  # noqa: BLE001  one broken session must not keep the others open for ever
+                log.exception("a session that is due could not be seen to")
+                done[Done.FAILED] += 1
     return Sweep(done[Done.EXPIRED], done[Done.SETTLED], done[Done.FAILED])
 
 
@@ -69,11 +76,15 @@ class Done(Enum):
     FAILED = "could not be seen to"
 
 
-def _see_to(session_id: str, store: DueStore, deliver: Deliver, now: datetime) -> Done:
+def _see_to(
+    session_id: str, store: DueStore, deliver: Deliver, now: datetime, correlation_id: str, measure: Measure
+) -> Done:
     written = store.expire_session(session_id, now)
     if written is None:
         return Done.WAITING
-    report = deliver.broadcast(session_id, frames.session_ended(written.session), began=now, close=True)
+    measure_end(written, measure)
+    frame = frames.session_ended(written.session, correlation_id)
+    report = deliver.broadcast(session_id, frame, began=now, close=True)
     if written.changed:
         return Done.EXPIRED
     if report.recipients:

@@ -1,15 +1,17 @@
-"""`python -m deployment deploy|destroy --stage dev`: what `make deploy` and `make destroy` run."""
+"""`python -m deployment doctor|deploy|destroy|package|key --stage dev`: what `make` runs under those names."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice_app, commands, stage
+from deployment import chalice_app, commands, key, package, stage
 from deployment.aws import Aws
+from deployment.doctor import examination, report
 from deployment.errors import DeploymentError
 from deployment.progress import Progress
 from deployment.stacks import Stacks
@@ -21,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Gives the exit status: 0 done, 1 refused or failed."""
     asked = parser().parse_args(arguments)
     try:
+        if asked.command == "doctor":
+            return examined(asked)
         run(asked)
     except DeploymentError as error:
         return _failed(str(error))
@@ -36,26 +40,64 @@ def parser() -> argparse.ArgumentParser:
     for name, does in {
         "deploy": "from whatever is in the account to a running stage; may be repeated",
         "destroy": "takes a stage back, its tables and their data included",
+        "package": "the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
+        "key": "makes the key of the tokens, as a deploy does, unless it is there; what a pipeline cannot do",
     }.items():
         one = subcommands.add_parser(name, help=does, description=does)
         one.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
         one.add_argument("--verbose", action="store_true", help="show what Chalice says meanwhile")
         if name == "destroy":
             one.add_argument("--confirm", metavar="STAGE", help="for a stage whose data is kept: its name once more")
+        if name == "package":
+            one.add_argument("--out", type=Path, help="the folder to write to (build/STAGE)")
+            one.add_argument("--code", type=Path, help="a deployment.zip that was built before, in place of a new one")
+    doctor = subcommands.add_parser(
+        "doctor",
+        help="what is unsafe or missing in a stage, before it is deployed",
+        description="Reads configuration, template and policies, and says what is unsafe or missing: a line a check. "
+        "Asks AWS nothing.",
+        epilog="ok: as it should be. note: worth knowing. FAILED: a deploy refuses the stage until it is mended. "
+        "The exit status is 1 if any check failed. Each check has an id, which stays, and with --json the source that "
+        "says why it is asked for.",
+    )
+    doctor.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
+    doctor.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return described
+
+
+def examined(asked: argparse.Namespace) -> int:
+    """Tells what the doctor finds; the exit status is 1 if a check failed."""
+    results = examination.examine(asked.project.resolve(), asked.stage)
+    if asked.json:
+        print(report.document(asked.stage, results))
+    else:
+        coloured = report.is_coloured(sys.stdout, os.environ)
+        print(*report.lines(asked.stage, results, coloured=coloured), sep="\n")
+    return 1 if report.failures(results) else 0
 
 
 def run(asked: argparse.Namespace) -> None:
     """Raises DeploymentError, and what botocore raises."""
     target = stage.read(asked.project.resolve(), asked.stage)
+    if asked.command in ("deploy", "package"):
+        print(examination.refuse_unsafe(target.root, target.name))
+    progress = Progress(sys.stdout, verbose=asked.verbose)
+    if asked.command == "package":
+        out = (asked.out or Path("build") / target.name).resolve()
+        with progress.step("package") as step:
+            path = package.package(target, out, step.detail, asked.code)
+        print(f"  {path}")
+        return
     aws = Aws(chalice_app.session())
     place = aws.place
-    progress = Progress(sys.stdout, verbose=asked.verbose)
     print(f"{target.app}, stage {target.name}, account {place.account}, {place.region}")
     if asked.command == "destroy":
         if target.kept and asked.confirm != target.name:
             raise DeploymentError(f"{target.name} keeps its data; to destroy it for good: CONFIRM={target.name}")
         commands.destroy(aws, target, progress, Stacks(aws))
+        return
+    if asked.command == "key":
+        print("  made" if key.ensure(aws, target) else "  there already, or not a parameter of SSM")
         return
     for name, url in commands.deploy(aws, target, progress, Stacks(aws)).items():
         print(f"  {name:10} {url}")

@@ -1,4 +1,4 @@
-"""`chalice deploy`, `chalice delete` and the record that they keep. The one file here that knows Chalice's insides."""
+"""`chalice deploy`, `delete` and `package`, and their record. Only it and `plan.py` know Chalice's insides."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.session import Session
 from chalice.awsclient import AWSClientError
 from chalice.cli.factory import CLIFactory
-from chalice.deploy.deployer import ChaliceDeploymentError
-from chalice.utils import UI
+from chalice.config import Config
+from chalice.deploy import models
+from chalice.deploy.appgraph import ApplicationGraphBuilder, DependencyBuilder
+from chalice.deploy.deployer import BuildStage, ChaliceDeploymentError, create_build_stage
+from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
+from chalice.deploy.swagger import CFNSwaggerGenerator
+from chalice.package import (
+    AppPackager,
+    CompositePostProcessor,
+    JSONTemplateSerializer,
+    PackageOptions,
+    ResourceBuilder,
+    SAMCodeLocationPostProcessor,
+    SAMTemplateGenerator,
+    TemplateDeepMerger,
+    TemplateMergePostProcessor,
+)
+from chalice.utils import UI, OSUtils, to_cfn_resource_name
 
 from deployment.errors import DeploymentError
-from deployment.stage import Stage
+from deployment.stage import REST, Stage
 
 TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
 """Seconds; a package of some megabytes has to get up."""
@@ -56,6 +73,67 @@ def delete(stage: Stage, say: Callable[[str], None]) -> None:
     except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
         raise DeploymentError(f"Chalice could not delete: {error}") from error
     record(stage).unlink(missing_ok=True)
+
+
+def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
+    """What `chalice package --stage --merge-template` does: the template, which it gives, and the zip, both in `out`.
+
+    With `code`, a zip that was built before, none is built. Needs neither credentials nor a region.
+    Raises DeploymentError.
+    """
+    system = OSUtils()
+    serializer = JSONTemplateSerializer()
+    try:
+        config = CLIFactory(str(stage.root)).create_config_obj(stage.name)
+        build = create_build_stage(system, _ui(say), CFNSwaggerGenerator(), config)
+        builder = ResourceBuilder(ApplicationGraphBuilder(), DependencyBuilder(), _Build(build, code))
+        processors = [
+            SAMCodeLocationPostProcessor(osutils=system),
+            TemplateMergePostProcessor(system, TemplateDeepMerger(), serializer, str(merge)),
+        ]
+        generator = SAMTemplateGenerator(config, _Principals())
+        packager = AppPackager(generator, builder, CompositePostProcessor(processors), serializer, system)
+        packager.package_app(config, str(out), stage.name)
+    except (NoSuchPackageError, PackageDownloadError, RuntimeError, OSError) as error:
+        raise DeploymentError(f"Chalice could not package: {error}") from error
+    return out / f"{generator.template_file}.{serializer.file_extension}"
+
+
+class _Build(BuildStage):
+    """Chalice's steps, with a zip that is there already in place of the one that they would build."""
+
+    def __init__(self, steps: BuildStage, code: Path | None) -> None:
+        super().__init__([])
+        self._chalice_steps = steps
+        self._code = code
+
+    def execute(self, config: Config, resources: list[models.Model]) -> None:
+        for resource in resources:
+            if self._code is not None and isinstance(resource, models.DeploymentPackage):
+                resource.filename = str(self._code)
+        self._chalice_steps.execute(config, resources)
+
+
+class _Principals(PackageOptions):
+    """Chalice asks a client for these, which needs a region; a template is for any region."""
+
+    def __init__(self) -> None:
+        """Without a client."""
+
+    def service_principal(self, service: str) -> str:
+        return f"{service}.amazonaws.com"
+
+
+def logical_id(function: str) -> str:
+    """What a packaged template calls the function of this name."""
+    name: str = "APIHandler" if function == REST else to_cfn_resource_name(function)
+    return name
+
+
+def log_group_id(function: str) -> str:
+    """What a packaged template calls the log group of the function of this name."""
+    name: str = to_cfn_resource_name(function) + "LogGroup"
+    return name
 
 
 def apis(stage: Stage) -> Apis | None:

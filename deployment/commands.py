@@ -37,8 +37,7 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
     with progress.step("logs, alarms, dashboard"):
         account_logs.ensure(aws)
         function_logs.ensure(aws, stage)
-        parameters = {"RestApiId": apis.rest, "WebsocketApiId": apis.websocket}
-        stacks.apply(operations_stack(stage), operations.template(stage), parameters)
+        stacks.apply(operations_stack(stage), operations.template(stage), {"WebsocketApiId": apis.websocket})
     with progress.step("responses, throttles, access logs") as step:
         gateway.respond(aws, stage, apis)
         gateway.set_http_stage(aws, stage, apis)

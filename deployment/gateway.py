@@ -31,12 +31,14 @@ def respond(aws: Aws, stage: Stage, apis: Apis) -> bool:
 
 
 def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
-    """Throttles, metrics and access logs of the REST API."""
+    """Name, throttles, metrics and access logs of the REST API. Each deploy of Chalice's names it after the app."""
+    client = aws.client("apigateway")
+    client.update_rest_api(restApiId=apis.rest, patchOperations=gateway_settings.api_patches(stage))
     operations = [
         *gateway_settings.method_patches(stage),
         *gateway_settings.access_log_patches(_log_group_arn(aws, stage.http_log_group)),
     ]
-    aws.client("apigateway").update_stage(restApiId=apis.rest, stageName=stage.api_stage, patchOperations=operations)
+    client.update_stage(restApiId=apis.rest, stageName=stage.api_stage, patchOperations=operations)
 
 
 def set_websocket_stage(aws: Aws, stage: Stage, apis: Apis) -> bool:

@@ -55,9 +55,12 @@ class GatewayResponse:
             "responseTemplates": {"application/json": self.template},
         }
 
-    def properties(self) -> dict[str, Any]:
-        """The properties of an AWS::ApiGateway::GatewayResponse, without the API."""
-        return {name[0].upper() + name[1:]: value for name, value in self.request().items()}
+    def definition(self) -> dict[str, Any]:
+        """The value of the type in `x-amazon-apigateway-gateway-responses` of an API's definition.
+
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
+        """
+        return {name: value for name, value in self.request().items() if name != "responseType"}
 
 
 RESPONSES: Final = (

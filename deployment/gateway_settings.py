@@ -38,6 +38,11 @@ WEBSOCKET_FIELDS: Final = {
 }
 
 
+def api_patches(stage: Stage) -> list[dict[str, str]]:
+    """The name of the REST API, as an operation of UpdateRestApi."""
+    return [replace("/name", stage.http_api)]
+
+
 def access_format(fields: dict[str, str]) -> str:
     """One line of JSON a request."""
     return json.dumps(fields, separators=(",", ":"))
@@ -72,12 +77,15 @@ def method_patches(stage: Stage) -> list[dict[str, str]]:
     return [replace(f"/*/*/{path}", _text(settings[name])) for name, path in PATHS.items()]
 
 
+def http_access_logs(destination: Any) -> dict[str, Any]:
+    """Access logs of the REST API into the log group of an ARN, as CloudFormation has them."""
+    return {"DestinationArn": destination, "Format": access_format(HTTP_FIELDS)}
+
+
 def access_log_patches(destination: str) -> list[dict[str, str]]:
-    """Access logs of the REST API into the log group of an ARN."""
-    return [
-        replace("/accessLogSettings/destinationArn", destination),
-        replace("/accessLogSettings/format", access_format(HTTP_FIELDS)),
-    ]
+    """`http_access_logs` as the operations of UpdateStage."""
+    settings = http_access_logs(destination)
+    return [replace(f"/accessLogSettings/{name[0].lower()}{name[1:]}", value) for name, value in settings.items()]
 
 
 def route_settings(stage: Stage) -> dict[str, Any]:

@@ -6,26 +6,34 @@ A deploy makes a stack of them; a package has them in its one template.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from deployment import dashboard
+from deployment.alarms import alarms
 from deployment.stage import Stage
+
+HTTP_LOGS: Final = "HttpAccessLogs"
+WEBSOCKET_LOGS: Final = "WebsocketAccessLogs"
 
 
 def template(stage: Stage) -> dict[str, Any]:
-    """The stack of a deploy. Its parameters are the ids of the two APIs, which Chalice makes."""
+    """The stack of a deploy. Its parameter is the id of the WebSocket API, which Chalice makes."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"What watches the stage {stage.name} of {stage.app}.",
-        "Parameters": {"RestApiId": {"Type": "String"}, "WebsocketApiId": {"Type": "String"}},
-        "Resources": resources(stage, rest_api={"Ref": "RestApiId"}, websocket_api={"Ref": "WebsocketApiId"}),
+        "Parameters": {"WebsocketApiId": {"Type": "String"}},
+        "Resources": resources(stage, websocket_api={"Ref": "WebsocketApiId"}),
     }
 
 
-def resources(stage: Stage, *, rest_api: Mapping[str, Any], websocket_api: Mapping[str, Any]) -> dict[str, Any]:
-    """By logical id; the APIs are references, such as `{"Ref": "RestAPI"}`."""
+def resources(stage: Stage, *, websocket_api: Mapping[str, Any]) -> dict[str, Any]:
+    """By logical id; the API is a reference, such as `{"Ref": "WebsocketAPI"}`. The REST API is known by its name."""
+    watched = alarms(stage, websocket_api)
     return {
-        "HttpAccessLogs": _log_group(stage, stage.http_log_group),
-        "WebsocketAccessLogs": _log_group(stage, stage.websocket_log_group),
+        HTTP_LOGS: _log_group(stage, stage.http_log_group),
+        WEBSOCKET_LOGS: _log_group(stage, stage.websocket_log_group),
+        **{alarm.logical_id: alarm.resource(stage) for alarm in watched},
+        "Dashboard": dashboard.resource(stage, watched, websocket_api),
     }
 
 

@@ -52,6 +52,21 @@ def variables(
     return known
 
 
+def for_template(stage: Stage, function: Function) -> dict[str, Any]:
+    """The policy of a function as a part of a CloudFormation template, which fills in what only it can know."""
+    known = variables(
+        stage,
+        function,
+        partition="${AWS::Partition}",
+        region="${AWS::Region}",
+        account="${AWS::AccountId}",
+        websocket_api="${WebsocketAPI}",
+    )
+    filled = fill(template(stage, function), known)
+    statements = [_filled(one, lambda text: {"Fn::Sub": text} if names(text) else text) for one in filled["Statement"]]
+    return {**filled, "Statement": statements}
+
+
 def fill(document: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
     """A policy with each placeholder replaced, without the statements that name one that is not known."""
     statements = [one for one in document["Statement"] if names(one["Resource"]) <= known.keys()]

@@ -35,7 +35,7 @@ class Function:
     memory: int
     timeout: int
     environment: Mapping[str, str]
-    policy_file: str  # what Chalice reads, from `.chalice/` on
+    policy_file: str  # what Chalice reads, from `.chalice/` on; empty if none is named
 
     @property
     def log_group(self) -> str:
@@ -56,6 +56,7 @@ class Stage:
     http_throttle: Throttle
     websocket_throttle: Throttle
     alarm_topics: tuple[str, ...]  # ARNs of SNS topics
+    tracing: bool  # by X-Ray
     kept: bool  # whether its tables are protected from deletion, and destroying it has to be confirmed
 
     @property
@@ -73,6 +74,16 @@ class Stage:
         return {logical: self.environment.get(variable, "") for logical, variable in TABLES.items()}
 
     @property
+    def http_api(self) -> str:
+        """The name of the REST API, by which its metrics are told from those of other stages in the account."""
+        return self.full_name
+
+    @property
+    def sweep_rule(self) -> str:
+        """The rule that starts the sweep, as Chalice names it."""
+        return f"{self.full_name}-sweep-event"
+
+    @property
     def http_log_group(self) -> str:
         return f"/aws/apigateway/{self.full_name}-http"
 
@@ -88,8 +99,8 @@ class Stage:
 
 def read(root: Path, name: str) -> Stage:
     """The stage `name` of the project at `root`. Raises DeploymentError."""
-    config = _document(root / ".chalice" / "config.json")
-    operations = _document(root / ".chalice" / "operations.json")
+    config = document(root / ".chalice" / "config.json")
+    operations = document(root / ".chalice" / "operations.json")
     if name not in config.get("stages", {}):
         known = ", ".join(sorted(config.get("stages", {}))) or "none"
         raise DeploymentError(f"There is no stage {name!r} in .chalice/config.json, only {known}.")
@@ -111,6 +122,7 @@ def read(root: Path, name: str) -> Stage:
             http_throttle=Throttle(**said["http_throttle"]),
             websocket_throttle=Throttle(**said["websocket_throttle"]),
             alarm_topics=tuple(said["alarm_topics"]),
+            tracing=bool(ours.get("xray", config.get("xray", False))),
             kept=said["kept"],
         )
     except (KeyError, TypeError) as error:
@@ -128,7 +140,7 @@ def _function(
         memory=_setting(config, ours, "lambda_memory_size", name),
         timeout=_setting(config, ours, "lambda_timeout", name),
         environment={**environment, **own.get("environment_variables", {})},
-        policy_file=own["iam_policy_file"],
+        policy_file=own.get("iam_policy_file", ""),
     )
 
 
@@ -143,13 +155,14 @@ def _setting(config: Mapping[str, Any], ours: Mapping[str, Any], key: str, funct
     return next(place[key] for place in (*places, config) if key in place or place is config)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises DeploymentError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeploymentError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise DeploymentError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(document, dict):
+    if not isinstance(found, dict):
         raise DeploymentError(f"{path} holds no object.")
-    return document
+    return found

@@ -49,7 +49,8 @@ class AppLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         text = f"log    {record.levelname} {_short(record.getMessage())}"
-        self.notes.append(Note(record.created, text + (_traceback(error) if error is not None else "")))
+        told = _indented(record.exc_text or "") if error is None else _traceback(error)
+        self.notes.append(Note(record.created, text + told))
 
 
 def asked_of_aws(attempts: Iterable[Attempt]) -> list[Note]:
@@ -130,8 +131,11 @@ def frames(error: BaseException) -> list[str]:
 
 
 def _traceback(error: BaseException) -> str:
-    lines = "".join(_of_the_app(error).format()).rstrip().splitlines()
-    return "".join(f"\n            {line}" for line in lines)
+    return _indented("".join(_of_the_app(error).format()).rstrip())
+
+
+def _indented(text: str) -> str:
+    return "".join(f"\n            {line}" for line in text.splitlines())
 
 
 def _of_the_app(error: BaseException) -> traceback.TracebackException:

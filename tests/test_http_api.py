@@ -219,11 +219,15 @@ class TestRefusalsForBrowsers:
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
             exposed = answer.headers["Access-Control-Expose-Headers"].split(",")
             assert {"ETag", "Location", "Retry-After", "Idempotency-Replayed"} <= set(exposed)
-            assert "x-amzn-Remapped-WWW-Authenticate" in exposed
+            assert {"x-amzn-Remapped-WWW-Authenticate", "X-Correlation-Id"} <= set(exposed)
             assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
                 "no-store",
                 "nosniff",
             )
+
+    def test_a_page_may_name_the_correlation_id(self, alice: HttpClient) -> None:
+        allowed = alice.options("/sessions").headers["Access-Control-Allow-Headers"]
+        assert "X-Correlation-Id" in allowed.split(",")
 
     def test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request(self, alice: HttpClient) -> None:
         answer = alice.get(NOWHERE)
@@ -273,7 +277,7 @@ class TestTablesThatDoNotAnswer:
             answer = alice.get(NOWHERE)
         assert "ProvisionedThroughputExceeded" in caplog.text or "Throttling" in caplog.text
         assert "Throughput" not in answer.text
-        assert answer.json()["requestId"] in caplog.text
+        assert answer.json()["requestId"] in {getattr(record, "request_id", "") for record in caplog.records}
 
     @pytest.mark.chalice(fresh=True)
     def test_tables_that_refuse_are_not_ready_either(
@@ -317,5 +321,6 @@ def test_a_bug_is_logged_and_says_nothing_of_itself(
     answer = alice.get("/sessions")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "arn:aws" not in answer.text
-    assert "arn:aws:a-detail-of-ours" in caplog.text
-    assert answer.json()["requestId"] in caplog.text
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert vars(record)["request_id"] == answer.json()["requestId"]
+    assert "in a_bug: raise RuntimeError(" in vars(record)["exception"]

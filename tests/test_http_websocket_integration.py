@@ -290,7 +290,12 @@ class TestSessionUpdateWhileConnected:
             answer = alice.delete(path) if how == "delete" else alice.patch(path, json={"status": "ended"})
             assert answer.status_code in (200, 204)
             for socket in (owner, guest):
-                assert socket.receive_json() == {"type": "session.ended", "seq": 1, "reason": "ended"}
+                assert socket.receive_json() == {
+                    "type": "session.ended",
+                    "seq": 1,
+                    "reason": "ended",
+                    "correlationId": answer.headers["X-Correlation-Id"],
+                }
                 with pytest.raises(ConnectionClosed) as closed:
                     socket.receive_json()
                 assert closed.value.code == 1000
@@ -309,8 +314,14 @@ class TestSessionUpdateWhileConnected:
             expire(session["sessionId"])
             bob.send_json({"action": "publish", "data": "too late"})
             bob.expect("error", code="session_ended")
-            chalice_gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc)))
-            assert bob.receive_json() == {"type": "session.ended", "seq": 1, "reason": "expired"}
+            event = scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc))
+            chalice_gateway.invoke("sweep", event)
+            assert bob.receive_json() == {
+                "type": "session.ended",
+                "seq": 1,
+                "reason": "expired",
+                "correlationId": event["id"],
+            }
             with pytest.raises(ConnectionClosed):
                 bob.receive_json()
         item = stored(session["sessionId"])

@@ -16,6 +16,7 @@ from chalicelib.delivery import Answer, Delivery
 from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.local import MemoryStore
 from chalicelib.model import Draft, Endpoint, Principal, Recipient, Status, Write
+from chalicelib.secret import Secret
 from tests.interleavings import Actor, Walk, walk
 from tests.unit.service.fakes import ENDPOINT, NOON, connection, new_session
 
@@ -115,7 +116,7 @@ def delivery(view: Any) -> Delivery:
 
 def connect(view: Any) -> None:
     now = view.clock()
-    handshake = frames.Handshake("new=", SESSION_ID, "token", None, ENDPOINT)
+    handshake = frames.Handshake("new=", SESSION_ID, Secret("token"), None, ENDPOINT)
     try:
         connections.connect(handshake, BOB, store=view.store, now=now)
     except SessionsError:
@@ -125,16 +126,18 @@ def connect(view: Any) -> None:
 
 
 def end(view: Any) -> None:
-    write = Write("alice", view.clock(), "the end")
+    write = Write("alice", view.clock(), "the end", correlation_id="the end")
     sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view))
 
 
 def publish(view: Any) -> None:
     now, deliver = view.clock(), delivery(view)
     try:
-        answer = connections.receive(frames.Publish(1), "pub=", store=view.store, deliver=deliver, now=now)
+        answer = connections.receive(
+            frames.Publish(1), "pub=", store=view.store, deliver=deliver, now=now, correlation_id="a"
+        )
     except (ConnectionNotFound, TokenExpired) as exc:
-        deliver.close(ENDPOINT, "pub=", frames.closing(exc), now)
+        deliver.close(ENDPOINT, "pub=", frames.closing(exc, "a"), now)
     except SessionsError as exc:
         deliver.send(ENDPOINT, "pub=", frames.refusal(exc), now)
     else:
@@ -146,7 +149,7 @@ def disconnect(view: Any) -> None:
 
 
 def sweep(view: Any) -> None:
-    sweeper.sweep(store=view.store, deliver=delivery(view), clock=lambda: view.clock())
+    sweeper.sweep(store=view.store, deliver=delivery(view), clock=lambda: view.clock(), correlation_id="b")
 
 
 def minute(view: Any) -> None:

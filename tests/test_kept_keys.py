@@ -61,20 +61,20 @@ class TestWhatIsFetched:
     def test_a_parameter_comes_decrypted(self, parameter: Keep) -> None:
         parameter(OLD)
         kept = Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
-        assert kept() == OLD
+        assert kept().reveal() == OLD
         parameter(NEW)
-        assert kept() == NEW
+        assert kept().reveal() == NEW
 
     def test_a_secret_comes_as_it_is_current_by_name_and_by_arn(self, secret: Keep) -> None:
         secret(OLD)
         arn = boto3.client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
         secret(NEW)
         for name in ("sessions/jwt", arn):
-            assert Kept(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")() == NEW
+            assert Kept(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW
 
     def test_a_public_key_needs_no_encryption_and_a_secret_does(self, parameter: Keep) -> None:
         parameter(OLD, "String")
-        assert Kept(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")() == OLD
+        assert Kept(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")().reveal() == OLD
         with pytest.raises(SettingsError, match="which is a String: make it a SecureString"):
             Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
 

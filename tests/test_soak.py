@@ -46,7 +46,7 @@ def test_memory_that_is_kept_is_told(then: Weight, told: list[str]) -> None:
 @pytest.mark.parametrize(
     ("last", "log", "problem"),
     [
-        (LOOK, "sessions - INFO - swept: 0 expired, 9 settled, 0 failed", None),
+        (LOOK, "sessions - INFO - sweep done  operation=sweep expired=0 settled=9 failed=0", None),
         (Look({**NOTHING, "connections": 1}, 8, 20), "", "connections: 1 left when all clients were gone"),
         (Look(NOTHING, 9, 20), "", "files: 9 at the end, 8 after the warm-up"),
         (LOOK, "Traceback (most recent call last):", "the server's log: Traceback (most recent call last):"),

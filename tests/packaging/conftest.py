@@ -82,7 +82,10 @@ def downstream(tmp_path: Path) -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """This checkout, as somebody has it who has just cloned it."""
-    folder = tmp_path / "checkout"
+    return copy_of_the_checkout(tmp_path / "checkout")
+
+
+def copy_of_the_checkout(folder: Path) -> Path:
     folder.mkdir()
     for name in CLONED:
         source = REPOSITORY / name

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterable
 from importlib.metadata import Distribution
@@ -15,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tests.packaging.chalice_package import deployment_zip
 from tests.packaging.conftest import REPOSITORY
 
 
@@ -56,11 +54,7 @@ def test_a_deployed_service_has_nothing_of_the_plugin(checkout: Path) -> None:
     requirements = checkout / "requirements.txt"
     assert "pytest-sessionplugin" not in {canonicalize_name(one.name) for one in read(requirements)}
     requirements.write_text("")  # so that nothing has to be fetched
-    command = [str(Path(sys.executable).with_name("chalice")), "package", "out"]
-    environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
-    run = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stderr
-    deployed = names_in(checkout / "out" / "deployment.zip")
+    deployed = names_in(deployment_zip(checkout))
     assert {name.partition("/")[0] for name in deployed} == {"app.py", "chalicelib", "chalice"}
 
 

@@ -83,7 +83,7 @@ def test_a_key_set_needs_no_permission() -> None:
 def test_a_function_writes_its_own_logs_and_its_traces(name: str) -> None:
     """No emulator asks for these, so that nothing else would notice if they were gone."""
     allowed = filled(name)
-    group = f"arn:aws:logs:eu-north-1:111122223333:log-group:/aws/lambda/sessions-dev-{name}:*"
+    group = f"arn:aws:logs:eu-north-1:111122223333:log-group:/aws/lambda/{FUNCTIONS[name].full_name}:*"
     assert allowed["WriteLogs"]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
     assert allowed["WriteLogs"]["Resource"] == [group]
     assert allowed["WriteTraces"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]

@@ -89,6 +89,18 @@ def test_what_the_app_logs_stands_where_it_happened_with_its_traceback() -> None
     assert lines[-1] == "   3.000  log    WARNING alice is late"
 
 
+def test_an_app_that_writes_its_tracebacks_itself_has_them_shown() -> None:
+    log = AppLog()
+    record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, None)
+    record.exc_text = "Traceback, without values:\n  app.py:1"
+    log.handle(record)
+    assert [line.strip() for line in render([], log.notes).splitlines()] == [
+        "0.000  log    ERROR caught it",
+        "Traceback, without values:",
+        "app.py:1",
+    ]
+
+
 def test_what_was_asked_of_aws_is_a_line_with_its_outcome_and_its_function() -> None:
     attempts = [
         Attempt(1.0, Call("dynamodb", "PutItem"), "200"),

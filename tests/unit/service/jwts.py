@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from chalicelib import auth
+from chalicelib.keys import Keys
+from chalicelib.model import Principal
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
 
@@ -21,14 +25,18 @@ def pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 SECRET = "s" * 32
-TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=SECRET)
+TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), secret=Secret(SECRET))
 CURVE = ec.generate_private_key(ec.SECP256R1())
 PEM = pem(CURVE)
 CURVE_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), public_key=PEM)
 
 
-def nothing_kept(reference: Reference) -> Callable[[], str]:
+def nothing_kept(reference: Reference) -> Callable[[], Secret]:
     raise AssertionError("a store was asked")
+
+
+def authenticate(text: str, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
+    return auth.authenticate(Secret(text), tokens, keys, now)
 
 
 def claims(**changes: Any) -> dict[str, Any]:

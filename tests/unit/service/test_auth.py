@@ -10,12 +10,23 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.auth import authenticate
 from chalicelib.errors import SettingsError, Unauthenticated
 from chalicelib.keys import FixedKeys, keys_of
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
-from tests.unit.service.jwts import CURVE, CURVE_TOKENS, PEM, SECRET, TOKENS, claims, nothing_kept, pem, token
+from tests.unit.service.jwts import (
+    CURVE,
+    CURVE_TOKENS,
+    PEM,
+    SECRET,
+    TOKENS,
+    authenticate,
+    claims,
+    nothing_kept,
+    pem,
+    token,
+)
 
 
 def by_hand(header: Mapping[str, Any], payload: Mapping[str, Any], signature: bytes = b"") -> str:
@@ -107,7 +118,7 @@ def test_a_pem_that_is_none_is_named_when_the_service_starts() -> None:
 
 
 def test_each_of_several_keys_is_good_and_no_other() -> None:
-    secrets = keys_of(Tokens("i", "a", ("HS256",), secret=f"{'a' * 32}\n  {'b' * 32}  \n\n"), nothing_kept)
+    secrets = keys_of(Tokens("i", "a", ("HS256",), secret=Secret(f"{'a' * 32}\n  {'b' * 32}  \n\n")), nothing_kept)
     for secret in ("a" * 32, "b" * 32):
         assert authenticate(token(secret), TOKENS, secrets, NOON).subject == "alice"
     with pytest.raises(Unauthenticated, match="signature"):

@@ -7,6 +7,7 @@ import pytest
 from chalicelib import connections, errors, frames
 from chalicelib.local import MemoryStore
 from chalicelib.model import Change, Connection, Draft, Principal, Session, Status
+from chalicelib.secret import Secret
 from tests.unit.service.fakes import ENDPOINT, NOON, Deliveries, connection, new_session, write
 
 BOB = Principal("bob", NOON + timedelta(hours=1))
@@ -28,13 +29,13 @@ def deliver() -> Deliveries:
 
 
 def join(store: MemoryStore, session_id: str, connection_id: str = "one=") -> Connection:
-    handshake = frames.Handshake(connection_id, session_id, "token", None, ENDPOINT)
+    handshake = frames.Handshake(connection_id, session_id, Secret("token"), None, ENDPOINT)
     return connections.connect(handshake, BOB, store=store, now=NOON)
 
 
 def receive(store: MemoryStore, deliver: Deliveries, action: frames.Action, seconds: float = 0) -> frames.Frame:
     now = NOON + timedelta(seconds=seconds)
-    return connections.receive(action, "one=", store=store, deliver=deliver, now=now)
+    return connections.receive(action, "one=", store=store, deliver=deliver, now=now, correlation_id="a-request")
 
 
 def test_a_connection_keeps_who_it_is_and_where_it_is_reached(store: MemoryStore, session: Session) -> None:
@@ -94,6 +95,7 @@ def test_a_publish_goes_to_everybody_else_and_is_acknowledged(
         "from": "bob",
         "data": 2,
         "at": "2026-03-01T12:00:00.000Z",
+        "correlationId": "a-request",
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from chalicelib import errors, frames
 from chalicelib.local import MemoryStore
 from chalicelib.model import Session
+from chalicelib.secret import Secret
 from tests.unit.service.fakes import ENDPOINT, NOON, connection, new_session, write
 
 ORIGINS = frozenset({"https://app.example"})
@@ -33,7 +34,7 @@ JOIN = {"sessionId": ["s"]}
 
 def test_the_token_travels_in_the_authorization_header() -> None:
     found = handshake(JOIN, Authorization=[f"Bearer {TOKEN}"])
-    assert found == frames.Handshake("one=", "s", TOKEN, None, ENDPOINT)
+    assert found == frames.Handshake("one=", "s", Secret(TOKEN), None, ENDPOINT)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_the_token_travels_in_the_authorization_header() -> None:
 )
 def test_or_in_the_subprotocol_and_the_answer_names_the_protocol_alone(offered: list[str]) -> None:
     found = handshake(JOIN, sec_websocket_protocol=offered)
-    assert (found.token, found.subprotocol) == ("abc", "sessions.v1")
+    assert (found.token.reveal(), found.subprotocol) == ("abc", "sessions.v1")
 
 
 def test_the_header_decides_over_the_subprotocol() -> None:
@@ -159,11 +160,11 @@ def test_an_answer_repeats_the_id(reply_to: str | int | None) -> None:
 
 
 def test_a_frame_larger_than_api_gateway_carries_is_never_sent() -> None:
-    fits = frames.message(1, "bob", "", NOON)
+    fits = frames.message(1, "bob", "", NOON, "c")
     room = 131_072 - len(frames.text(fits))
-    assert len(frames.text(frames.message(1, "bob", "x" * room, NOON))) == 131_072
+    assert len(frames.text(frames.message(1, "bob", "x" * room, NOON, "c"))) == 131_072
     with pytest.raises(errors.TooLarge):
-        frames.text(frames.message(1, "bob", "x" * (room - 1) + "é", NOON))
+        frames.text(frames.message(1, "bob", "x" * (room - 1) + "é", NOON, "c"))
 
 
 @pytest.fixture
@@ -197,20 +198,21 @@ def test_nothing_is_recovered_but_what_was_never_missed(session: Session, resume
 
 
 def test_an_end_says_whether_anybody_wanted_it(session: Session) -> None:
-    assert frames.session_ended(session.at(session.expires_at))["reason"] == "expired"
+    assert frames.session_ended(session.at(session.expires_at), "c")["reason"] == "expired"
     store = MemoryStore()
     ended = new_session(store)
-    assert frames.session_ended(store.end_session(ended.session_id, write()).session)["reason"] == "ended"
+    assert frames.session_ended(store.end_session(ended.session_id, write()).session, "c")["reason"] == "ended"
 
 
 def test_closing_tells_the_client_whether_to_come_back() -> None:
-    assert frames.closing(errors.TokenExpired("one=")) == {
+    assert frames.closing(errors.TokenExpired("one="), "c") == {
         "type": "closing",
         "code": "token_expired",
         "reason": "The token that opened this connection has expired; connect again with a new one.",
         "reconnect": "now",
+        "correlationId": "c",
     }
 
 
 def test_times_in_frames_are_of_the_millisecond() -> None:
-    assert frames.message(1, "bob", 1, NOON + timedelta(microseconds=1999))["at"] == "2026-03-01T12:00:00.001Z"
+    assert frames.message(1, "bob", 1, NOON + timedelta(microseconds=1999), "c")["at"] == "2026-03-01T12:00:00.001Z"

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.auth import authenticate
+from chalicelib import tracebacks
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.keys import Keys, keys_of
 from chalicelib.references import Reference
+from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 from tests.unit.service.fakes import NOON
-from tests.unit.service.jwts import CURVE, PEM, pem, token
+from tests.unit.service.jwts import CURVE, PEM, authenticate, pem, token
 
 OLD, NEW, THIRD = "o" * 32, "n" * 32, "t" * 32
 REFERENCE = Reference("JWT_SECRET", "ssm", "/sessions/dev/jwt")
@@ -32,11 +33,11 @@ class Store:
     refuses: Exception | None = None
     asked: int = 0
 
-    def __call__(self) -> str:
+    def __call__(self) -> Secret:
         self.asked += 1
         if self.refuses is not None:
             raise self.refuses
-        return self.text
+        return Secret(self.text)
 
 
 @pytest.fixture
@@ -170,16 +171,16 @@ def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: K
     ],
 )
 def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
-    store: Store, keys: Keys, text: str, sentence: str, logged: pytest.LogCaptureFixture
+    store: Store, keys: Keys, text: str, sentence: str
 ) -> None:
     store.text = text
     with pytest.raises(Unavailable) as refused:
         subject(keys, OLD)
-    logging.getLogger("sessions").warning("refused", exc_info=refused.value)
-    assert "JWT_SECRET names ssm:/sessions/dev/jwt, which holds" in logged.text
-    assert sentence in logged.text
+    said = tracebacks.written(refused.value)  # as it is logged
+    assert "JWT_SECRET names ssm:/sessions/dev/jwt, which holds" in said
+    assert sentence in said
     lines = [line for line in text.splitlines() if line.strip()]
-    assert not any(line in logged.text for line in lines)
+    assert not any(line in said for line in lines)
 
 
 def test_pems_are_kept_one_after_the_other() -> None:

@@ -12,13 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chalicelib.auth import authenticate
 from chalicelib.errors import Unauthenticated, Unavailable
 from chalicelib.keys import KeySet
 from chalicelib.settings import Tokens
 from pytest_sessionplugin.tokens import Key
 from tests.unit.service.fakes import NOON
-from tests.unit.service.jwts import CURVE, CURVE_TOKENS, token
+from tests.unit.service.jwts import CURVE, CURVE_TOKENS, authenticate, token
 
 
 class Issuer:

@@ -182,7 +182,10 @@ def test_an_end_is_delivered_again_to_whatever_is_left(store: MemoryStore, deliv
     first = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
     again = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
     assert again == first
-    assert deliver.frames == [{"type": "session.ended", "seq": 1, "reason": "ended"}] * 2
+    assert (
+        deliver.frames
+        == [{"type": "session.ended", "seq": 1, "reason": "ended", "correlationId": "a-correlation-id"}] * 2
+    )
     assert deliver.closed == [session.session_id] * 2
 
 

@@ -20,7 +20,7 @@ def store() -> MemoryStore:
 
 
 def sweep(store: MemoryStore, deliver: Deliveries, clock: Clock) -> tuple[int, int]:
-    swept = sweeper.sweep(store=store, deliver=deliver, clock=clock)
+    swept = sweeper.sweep(store=store, deliver=deliver, clock=clock, correlation_id="an-event")
     assert swept.failed == 0
     return swept.expired, swept.settled
 
@@ -35,7 +35,7 @@ def test_what_has_expired_ends_and_is_told_and_closed(store: MemoryStore) -> Non
     ended = store.find_session(session.session_id)
     assert ended is not None
     assert (ended.status, ended.ended_at) == (Status.ENDED, session.expires_at)
-    assert deliver.frames == [{"type": "session.ended", "seq": 1, "reason": "expired"}]
+    assert deliver.frames == [{"type": "session.ended", "seq": 1, "reason": "expired", "correlationId": "an-event"}]
     assert deliver.closed == [session.session_id]
 
 
@@ -131,6 +131,5 @@ def test_one_session_that_cannot_be_seen_to_keeps_no_other_open(error: Exception
     made = [new_session(store, MINUTE).session_id for _ in range(3)]
     broken = made[0]
     clock.advance(minutes=1)
-    assert sweeper.sweep(store=store, deliver=Deliveries(), clock=clock) == sweeper.Sweep(
-        expired=2, settled=0, failed=1
-    )
+    swept = sweeper.sweep(store=store, deliver=Deliveries(), clock=clock, correlation_id="an-event")
+    assert swept == sweeper.Sweep(expired=2, settled=0, failed=1)

@@ -1,0 +1,171 @@
+"""Log lines of the service: a message that is constant, values in fields, the context of the event. Not what is logged.
+
+In Lambda a line is JSON, by aws-lambda-powertools, which is loaded for the first line; elsewhere it is for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property, partial
+from typing import Any, Final
+
+from chalicelib import tracebacks
+from chalicelib.place import place
+
+NAME: Final = "sessions"
+SUBJECT_DIGITS: Final = 16
+LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+
+_context: ContextVar[Mapping[str, Any] | None] = ContextVar("context", default=None)
+
+
+# --- the context of what is going on in this thread
+
+
+@contextmanager
+def about(**fields: Any) -> Iterator[None]:
+    """Lines that are logged in the block have these fields besides those around it."""
+    before = _context.set({**(_context.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(before)
+
+
+def learn(**fields: Any) -> None:
+    """What comes to light of the innermost block: its lines have these fields from now on. Outside of one, nothing."""
+    context = _context.get()
+    if context is not None:
+        _context.set({**context, **fields})
+
+
+def subject_hash(subject: str) -> str:
+    """The beginning of the SHA-256 of a subject, with no key: it tells people apart without naming them in each line.
+
+    Whoever guesses a subject can check the guess: it is a pseudonym, not anonymity.
+    """
+    return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:SUBJECT_DIGITS]
+
+
+# --- lines
+
+
+class Log:
+    """The service's logger. A message never holds what somebody sent; fields hold nothing that is secret.
+
+    `because` is shown without its values (tracebacks.py), to whatever handler listens.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    @property
+    def name(self) -> str:
+        return self._logger.name
+
+    def listens(self, level: int) -> bool:
+        return self._logger.isEnabledFor(level)
+
+    def debug(self, message: str, **fields: Any) -> None:
+        self.log(logging.DEBUG, message, **fields)
+
+    def info(self, message: str, **fields: Any) -> None:
+        self.log(logging.INFO, message, **fields)
+
+    def warning(self, message: str, because: BaseException | None = None, **fields: Any) -> None:
+        self.log(logging.WARNING, message, because, **fields)
+
+    def exception(self, message: str, **fields: Any) -> None:
+        """In an except block: because of what is handled there."""
+        self.log(logging.ERROR, message, sys.exc_info()[1], **fields)
+
+    def log(self, level: int, message: str, because: BaseException | None = None, **fields: Any) -> None:
+        if not self.listens(level):
+            return
+        known = {**(_context.get() or {}), **fields}
+        if because is not None:
+            known |= {"exception": tracebacks.written(because), "exception_name": type(because).__name__}
+        known = {name: value for name, value in known.items() if value is not None}
+        extra = {**known, "fields": known}
+        record = self._logger.makeRecord(self.name, level, NAME, 0, message, (), None, extra=extra)
+        record.exc_text = known.get("exception")  # what any formatter appends, in place of the text of the exception
+        self._logger.handle(record)
+
+
+log = Log(NAME)
+
+
+# --- how they are written
+
+
+def level_of(environment: Mapping[str, str]) -> str:
+    """The least level that is logged, of this logger alone: botocore's DEBUG has bodies and headers in it."""
+    level = environment.get("LOG_LEVEL", "INFO").upper()
+    return level if level in LEVELS else "INFO"
+
+
+class Lines(logging.Formatter):
+    """JSON in Lambda, else text; `text` is the format of the latter. Which it is shows with the first line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._form.format(record)
+
+    @cached_property
+    def _form(self) -> logging.Formatter:
+        return Readable(self._fmt) if place(os.environ).function is None else as_json()
+
+
+SAID: Final = frozenset({"operation", "outcome", "code", "exception", "stage", "function_name"})
+"""Fields that people read in the message, below it, or know."""
+
+
+class Readable(logging.Formatter):
+    """`sessions - INFO - connect refused as not_owner  request_id=… subject=…`, and below it the traceback."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields: Mapping[str, Any] = getattr(record, "fields", {})
+        shown = [
+            f"{name}={_shown(value)}"
+            for name, value in fields.items()
+            if name not in SAID and not (name == "correlation_id" and value == fields.get("request_id"))
+        ]
+        return "  ".join([super().formatMessage(record), *([" ".join(shown)] if shown else [])])
+
+    def formatException(self, ei: Any) -> str:
+        return tracebacks.written(ei[1])
+
+
+def _shown(value: Any) -> str:
+    """Without what moves a terminal's cursor, colours it or begins a line."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else json.dumps(text)
+
+
+def as_json() -> logging.Formatter:
+    """One object a line, in ASCII: whatever a value holds, CR, LF and escape sequences are escaped."""
+    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+    class Formatter(LambdaPowertoolsFormatter):
+        def format(self, record: logging.LogRecord) -> str:
+            plain = logging.makeLogRecord({name: of for name, of in vars(record).items() if name != "fields"})
+            return str(super().format(plain))
+
+        def formatException(self, ei: Any) -> str:  # of Chalice's own records
+            return tracebacks.written(ei[1])
+
+    return Formatter(
+        json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
+        json_deserializer=str,  # a message is text, whatever it looks like
+        log_record_order=["level", "message", "timestamp"],
+        use_rfc3339=True,
+        utc=True,
+        serialize_stacktrace=False,
+        location=None,
+    )

@@ -1,0 +1,96 @@
+"""One event, from its beginning to its end: who asked for what, what came of it, how long it took. Answers nobody.
+
+At its end it is one log line, and its measurements are one line of EMF.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from chalicelib import emf, logs, metrics
+from chalicelib.errors import Unavailable, code_of, is_refusal
+from chalicelib.logs import log
+from chalicelib.metrics import Metric
+from chalicelib.place import Place
+
+QUIET: Final = frozenset({"list_sessions", "find_session", "health", "ready", "message", "disconnect"})
+"""Operations that are logged at DEBUG where all went well; what an owner does and who comes in is INFO."""
+
+metric_lines = logs.Log(f"{logs.NAME}.metrics")
+
+
+@contextmanager
+def observed(operation: str, where: Place, **fields: Any) -> Iterator[Observation]:
+    """The event that is handled in the block; every line that is logged there has its fields.
+
+    An exception that leaves the block is what it ended with; one that is answered there is told to `ends_with`.
+    """
+    event, began = Observation(operation, where), time.perf_counter()
+    with logs.about(operation=operation, stage=where.stage, function_name=where.function, **fields):
+        try:
+            yield event
+        except Exception as exc:
+            event.ends_with(exc)
+            event.over(time.perf_counter() - began)
+            raise
+        event.over(time.perf_counter() - began)
+
+
+class Observation:
+    """What is to be said of one event when it is over. Used by the one thread that handles it."""
+
+    def __init__(self, operation: str, where: Place) -> None:
+        self.operation = operation
+        self.error: Exception | None = None
+        self._where = where
+        self._values: list[emf.Value] = []
+
+    def measure(self, metric: Metric, value: float = 1.0, by: str = "") -> None:
+        self._values.append(emf.Value(metric, value, by))
+
+    def ends_with(self, error: Exception) -> None:
+        """It was refused, or, if the error is no refusal, it met a bug."""
+        self.error = error
+
+    def over(self, seconds: float) -> None:
+        """Say it, once; `seconds` is how long it took."""
+        self._log(round(seconds * 1000, 1))
+        self.measure(metrics.REQUEST_LATENCY, seconds * 1000, by=self.operation)
+        if isinstance(self.error, Unavailable):
+            self.measure(metrics.UNAVAILABLES)
+        elif self.error is not None and not is_refusal(self.error):
+            self.measure(metrics.FAULTS)
+        if self._where.function is not None:
+            for line in self._lines():
+                sys.stdout.write(f"{line}\n")  # from where CloudWatch takes metrics
+        elif metric_lines.listens(logging.DEBUG):
+            for line in self._lines():
+                metric_lines.debug(line)
+
+    def _log(self, milliseconds: float) -> None:
+        error, took = self.error, milliseconds
+        if error is None:
+            level = logging.DEBUG if self.operation in QUIET else logging.INFO
+            log.log(level, f"{self.operation} done", outcome="done", milliseconds=took)
+        elif is_refusal(error):
+            waits = isinstance(error, Unavailable)  # a part of ours did not answer: why, too
+            level, because = (logging.WARNING, error) if waits else (logging.INFO, None)
+            message, outcome = f"{self.operation} refused as {code_of(error)}", "unavailable" if waits else "refused"
+            log.log(level, message, because, outcome=outcome, code=code_of(error), milliseconds=took)
+        else:
+            log.log(
+                logging.ERROR,
+                f"{self.operation} failed",
+                error,
+                outcome="failed",
+                code=code_of(error),
+                milliseconds=took,
+            )
+
+    def _lines(self) -> Iterator[str]:
+        return emf.lines(self._values, self._where.stage, time.time_ns() // 1_000_000)

@@ -1,0 +1,59 @@
+"""One alarm: a metric, what is too much or too little of it, what that means and what to do first. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deployment.measures import Measure
+from deployment.stage import Stage
+
+PERIOD: Final = 300  # seconds; the sweep runs five times in it
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """`threshold` is the first value that is too much, or with `below` the first that is not too little."""
+
+    name: str  # after that of the stage
+    measure: Measure
+    statistic: str
+    threshold: float
+    means: str
+    first: str
+    periods: int = 1
+    of: int = 1
+    """In how many of the last how many periods."""
+    below: bool = False
+    missing: str = "notBreaching"
+
+    def full_name(self, stage: Stage) -> str:
+        return f"{stage.full_name}-{self.name}"
+
+    @property
+    def logical_id(self) -> str:
+        words = self.name.replace("_", "-").split("-")
+        return "".join(word.capitalize() for word in words) + "Alarm"
+
+    def resource(self, stage: Stage) -> dict[str, Any]:
+        """An AWS::CloudWatch::Alarm. It tells of its end, too."""
+        statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
+        return {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": self.full_name(stage),
+                "AlarmDescription": f"{self.means} First: {self.first}",
+                "Namespace": self.measure.namespace,
+                "MetricName": self.measure.name,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in self.measure.dimensions.items()],
+                statistic: self.statistic,
+                "Period": PERIOD,
+                "EvaluationPeriods": self.of,
+                "DatapointsToAlarm": self.periods,
+                "Threshold": self.threshold,
+                "ComparisonOperator": "LessThanThreshold" if self.below else "GreaterThanOrEqualToThreshold",
+                "TreatMissingData": self.missing,
+                "AlarmActions": list(stage.alarm_topics),
+                "OKActions": list(stage.alarm_topics),
+            },
+        }

@@ -1,0 +1,1 @@
+"""What is unsafe or missing in a stage, said before it is deployed."""

@@ -1,0 +1,114 @@
+"""Checks of the functions as Chalice would deploy them: their size, time, traces, logs and environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from chalicelib import settings
+from chalicelib.delivery import DEADLINE
+from chalicelib.errors import SettingsError
+from deployment.doctor import needs
+from deployment.doctor.check import Check, Verdict, failed
+from deployment.doctor.findings import Findings
+from deployment.plan import PlannedFunction
+
+MEMORY: Final = 512
+TIMEOUT: Final = 29
+UNDER_WAY: Final = 6  # seconds: a post and a closing that were begun just before the deadline, with their time-outs
+KEPT_DAYS: Final = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+
+def memory(findings: Findings) -> Verdict:
+    return failed(
+        f"{one.name} has {one.memory} MB, and with them as small a share of a CPU: set lambda_memory_size to {MEMORY} "
+        "or more."
+        for one in findings.plan.functions
+        if one.memory < MEMORY
+    )
+
+
+def timeout(findings: Findings) -> Verdict:
+    return failed(sentence for one in findings.plan.functions for sentence in _timeout(one))
+
+
+def _timeout(one: PlannedFunction) -> Iterator[str]:
+    if one.timeout > TIMEOUT:
+        yield (
+            f"{one.name} may run for {one.timeout} s, and API Gateway answers for it after {TIMEOUT}: set "
+            f"lambda_timeout to {TIMEOUT} or less."
+        )
+    least = math.ceil(DEADLINE.total_seconds()) + UNDER_WAY
+    if one.timeout < least and needs.delivers(one.name):
+        yield (
+            f"{one.name} may run for {one.timeout} s, and delivers frames for up to {least}: set lambda_timeout to "
+            f"{least} or more."
+        )
+
+
+def tracing(findings: Findings) -> Verdict:
+    return failed(
+        f"{one.name} is not traced: set xray to true in .chalice/config.json."
+        for one in findings.plan.functions
+        if not one.traced
+    )
+
+
+def log_retention(findings: Findings) -> Verdict:
+    return failed(
+        f"The logs of {name} are kept for {'ever' if days is None else f'{days} days, which CloudWatch refuses'}: "
+        "set log_retention_in_days to 14 or 90, for example."
+        for name, days in [
+            *((one.name, one.log_days) for one in findings.plan.functions),
+            ("API Gateway", findings.stage.log_days),
+        ]
+        if days not in KEPT_DAYS
+    )
+
+
+def environment(findings: Findings) -> Verdict:
+    """Whether the service would start with it, as the service itself says."""
+    said: dict[str, list[str]] = {}
+    for one in findings.plan.functions:
+        for problem in _problems(one):
+            said.setdefault(problem, []).append(one.name)
+    return failed(f"{problem} It is so in {', '.join(names)}." for problem, names in said.items())
+
+
+def _problems(one: PlannedFunction) -> Iterator[str]:
+    try:
+        settings.from_environment(as_in_lambda(one), lambda: "")
+    except SettingsError as error:
+        yield from error.problems
+    for name, value in one.environment.items():
+        if "*" in value and name != "ALLOWED_ORIGINS":
+            yield f"{name} holds a *, and stands for nothing but itself: name what is meant."
+
+
+def as_in_lambda(one: PlannedFunction) -> Mapping[str, str]:
+    """The environment with what Lambda adds to it."""
+    return {**one.environment, "AWS_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": one.full_name}
+
+
+LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
+CHECKS: Final = (
+    Check("function-memory", f"Each function has {MEMORY} MB or more", f"{LAMBDA}/configuration-memory.html", memory),
+    Check(
+        "function-timeout",
+        "Each function ends before API Gateway gives up, and after its deliveries",
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
+        timeout,
+    ),
+    Check("function-tracing", "Each function is traced", f"{LAMBDA}/services-xray.html", tracing),
+    Check("log-retention", "No log is kept for ever", f"{LAMBDA}/monitoring-cloudwatchlogs.html", log_retention),
+    Check(
+        "environment",
+        "The service would start with its environment: tokens, keys, tables",
+        "https://www.rfc-editor.org/rfc/rfc8725",
+        environment,
+    ),
+)

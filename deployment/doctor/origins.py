@@ -1,0 +1,90 @@
+"""Checks of who may speak to the service out of a page: CORS of the routes, origins of handshakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from deployment.doctor.check import OK, Check, Verdict, failed, note
+from deployment.doctor.findings import Findings
+from deployment.doctor.hosts import is_loopback
+
+ORIGIN: Final = "Access-Control-Allow-Origin"
+CREDENTIALS: Final = "Access-Control-Allow-Credentials"
+
+
+def cors(findings: Findings) -> Verdict:
+    """A browser refuses the two together, and whoever mends that by echoing the origin has opened everything."""
+    prefix = "gatewayresponse.header."
+    answered: dict[str, Mapping[str, str]] = dict(findings.plan.cors)
+    for one in findings.gateway.responses:
+        answered[one.type] = {name.removeprefix(prefix): value.strip("'") for name, value in one.parameters.items()}
+    return failed(
+        f"{what} allows credentials from every origin: take away one or the other."
+        for what, headers in answered.items()
+        if headers.get(ORIGIN) == "*" and CREDENTIALS in headers
+    )
+
+
+def exact(findings: Findings) -> Verdict:
+    if not _origins(findings):
+        return note("No page in a browser can connect; if one should, name its origin in ALLOWED_ORIGINS.")
+    return failed(sentence for origin in _origins(findings) for sentence in _trouble(origin))
+
+
+def _trouble(origin: str) -> Iterator[str]:
+    if "*" in origin or origin == "null":
+        yield f"ALLOWED_ORIGINS has {origin}, which is anybody: name each origin, such as https://app.example.com."
+        return
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.scheme not in ("http", "https") or origin != _written(parts.scheme, host, port):
+        yield f"ALLOWED_ORIGINS has {origin}, which no browser sends: write scheme://host or scheme://host:port."
+    elif parts.scheme == "http" and not is_loopback(host):
+        yield f"ALLOWED_ORIGINS has {origin}: whoever is on the way may change that page; serve it over https."
+
+
+def _written(scheme: str, host: str, port: int | None) -> str:
+    """An origin as a browser writes it: lower case, without the port that the scheme means."""
+    name = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{name}" + ("" if port in (None, usual) else f":{port}")
+
+
+def of_a_kept_stage(findings: Findings) -> Verdict:
+    if not findings.stage.kept:
+        return OK
+    return failed(
+        f"ALLOWED_ORIGINS has {origin}, a page on anybody's own machine: take it out of a stage that is kept."
+        for origin in _origins(findings)
+        if is_loopback(_host(origin))
+    )
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _origins(findings: Findings) -> list[str]:
+    texts = {one.environment.get("ALLOWED_ORIGINS", "") for one in findings.plan.functions}
+    return sorted({word.strip() for text in texts for word in text.split(",") if word.strip()})
+
+
+SHEET: Final = "https://cheatsheetseries.owasp.org/cheatsheets/WebSocket_Security_Cheat_Sheet.html"
+CHECKS: Final = (
+    Check(
+        "cors",
+        "No answer allows credentials from everywhere",
+        "https://fetch.spec.whatwg.org/#http-cors-protocol",
+        cors,
+    ),
+    Check("origins-exact", "Handshakes come from origins that are named in full", SHEET, exact),
+    Check("origins-kept", "No loopback origin in a stage that is kept", SHEET, of_a_kept_stage),
+)

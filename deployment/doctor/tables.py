@@ -1,0 +1,120 @@
+"""Checks of the tables' template, as CloudFormation would read it for this stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from deployment.doctor.check import Check, Verdict, failed
+from deployment.doctor.findings import Findings
+from deployment.stage import TABLES
+
+EXPIRES: Final = "purgeAt"
+"""The attribute of the moment, in seconds since the epoch, from which a row is of no use."""
+
+
+def names(findings: Findings) -> Verdict:
+    return failed(_names(findings))
+
+
+def _names(findings: Findings) -> Iterator[str]:
+    tables = _tables(findings)
+    for logical, variable in TABLES.items():
+        if logical not in tables:
+            yield f"The app uses the table {logical}, and .chalice/resources.json has none: describe it there."
+            continue
+        made = tables[logical].get("TableName")
+        for one in findings.plan.functions:
+            told = one.environment.get(variable)
+            if told is not None and told != made:  # one that is missing is the service's to say
+                yield f"{variable} of {one.name} is {told}, and the table is {made}: make them the same."
+    for logical in sorted(tables.keys() - TABLES.keys()):
+        yield f"No function is told the name of the table {logical}: give it one in TABLES of deployment/stage.py."
+
+
+def billing(findings: Findings) -> Verdict:
+    return _each(
+        findings,
+        lambda table: table.get("BillingMode") == "PAY_PER_REQUEST",
+        "is not on demand, and refuses what goes beyond its provision: set BillingMode to PAY_PER_REQUEST",
+    )
+
+
+def expiry(findings: Findings) -> Verdict:
+    wanted = {"AttributeName": EXPIRES, "Enabled": True}
+    return _each(
+        findings,
+        lambda table: table.get("TimeToLiveSpecification") == wanted,
+        f"keeps its rows for ever: set TimeToLiveSpecification to the attribute {EXPIRES}, enabled",
+    )
+
+
+def protection(findings: Findings) -> Verdict:
+    if not findings.stage.kept:
+        return failed(())
+    return _each(
+        findings,
+        lambda table: (
+            _is_true(table.get("DeletionProtectionEnabled"))
+            and _is_true(table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"))
+        ),
+        "could be deleted, or not be restored, in a stage that is kept: set DeletionProtectionEnabled and "
+        'PointInTimeRecoveryEnabled to {"Ref": "Kept"}',
+    )
+
+
+def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], trouble: str) -> Verdict:
+    return failed(
+        f"The table {logical} {trouble} in .chalice/resources.json."
+        for logical, table in _tables(findings).items()
+        if not holds(table)
+    )
+
+
+def _tables(findings: Findings) -> dict[str, Mapping[str, Any]]:
+    """The properties of the tables, with what the stage is put for `Ref` and `Fn::Sub`."""
+    known = {"Stage": findings.name, "Kept": str(findings.stage.kept).lower()}
+    declared = findings.template.get("Parameters", {})
+    given = {name: value for name, value in known.items() if name in declared}
+    return {
+        logical: _resolved(one.get("Properties", {}), given)
+        for logical, one in findings.template["Resources"].items()
+        if one.get("Type") == "AWS::DynamoDB::Table"
+    }
+
+
+def _resolved(value: Any, given: Mapping[str, str]) -> Any:
+    match value:
+        case {"Ref": str(name), **rest} if not rest and name in given:
+            return given[name]
+        case {"Fn::Sub": str(text), **rest} if not rest:
+            for name, meant in given.items():
+                text = text.replace(f"${{{name}}}", meant)
+            return text
+        case dict():
+            return {name: _resolved(inner, given) for name, inner in value.items()}
+        case _:
+            return value
+
+
+def _is_true(value: object) -> bool:
+    return value is True or value == "true"
+
+
+GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
+CHECKS: Final = (
+    Check(
+        "table-names",
+        "The tables are those that the functions are told of",
+        f"{GUIDE}/HowItWorks.CoreComponents.html",
+        names,
+    ),
+    Check("table-billing", "Each table is on demand", f"{GUIDE}/on-demand-capacity-mode.html", billing),
+    Check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html", expiry),
+    Check(
+        "table-protection",
+        "Tables of a stage that is kept cannot be deleted, and can be restored",
+        f"{GUIDE}/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection",
+        protection,
+    ),
+)

@@ -1,0 +1,120 @@
+"""Checks of where the keys of the tokens come from; what the service itself refuses is in `environment`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from chalicelib.references import reference
+from deployment.doctor.check import OK, Check, Verdict, failed
+from deployment.doctor.findings import Findings
+from deployment.doctor.hosts import is_private_name
+
+KEYS: Final = ("JWT_SECRET", "JWT_PUBLIC_KEY")
+FORMS: Final = {
+    "ssm": re.compile(
+        r"(?:arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII
+    ),
+    "secretsmanager": re.compile(
+        r"arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+|[\w/+=.@-]+", re.ASCII
+    ),
+}
+"""Names that the stores take: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+and https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
+
+
+def references(findings: Findings) -> Verdict:
+    return failed(
+        f"{name} is no reference to where a key is kept: write ssm:/{findings.stage.app}/{findings.name}/key or "
+        "secretsmanager:name, and keep the key there."
+        for name, value in _variables(findings)
+        if name in KEYS and value and not _is_reference(name, value)
+    )
+
+
+def _is_reference(name: str, value: str) -> bool:
+    found = reference(name, value)
+    return found is not None and FORMS[found.store].fullmatch(found.name) is not None
+
+
+def values(findings: Findings) -> Verdict:
+    """A variable is shown to whoever may look at the function, and config.json to whoever may read the project."""
+    return failed(
+        f"{name} holds what looks like a key, and the files of the project and the function's page show it: keep it in "
+        "SSM or Secrets Manager, refer to it, and make a new one, since this one has been seen."
+        for name, value in _variables(findings)
+        if name not in KEYS and not _is_reference(name, value) and looks_like_a_key(value)
+    )
+
+
+WORD: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
+PLAIN: Final = re.compile(r"[a-z0-9]{32,}|[A-Z0-9]{32,}")
+CLASSES: Final = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]"))
+ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
+
+
+def looks_like_a_key(value: str) -> bool:
+    """A PEM, a key of AWS, the key of a checkout, or a word too long and too mixed for anyone to have thought of."""
+    if "-----BEGIN" in value or value.startswith("local-") or ACCESS_KEY.search(value):
+        return True
+    mixed = (one for one in WORD.findall(value) if all(kind.search(one) for kind in CLASSES))
+    plain = (one for one in PLAIN.findall(value) if re.search("[0-9]", one) and re.search("[A-Za-z]", one))
+    return any(mixed) or any(plain)
+
+
+def issuer(findings: Findings) -> Verdict:
+    if not findings.stage.kept:
+        return OK
+    return failed(
+        f"JWT_ISSUER is {value}, which anybody may be who tries things out: name the issuer of this stage."
+        for name, value in _variables(findings)
+        if name == "JWT_ISSUER" and is_private_name(_host(value))
+    )
+
+
+def _host(value: str) -> str:
+    """Of a URL or of a bare name; an issuer may be either (RFC 7519, 2)."""
+    try:
+        return urlsplit(value if "//" in value else f"//{value}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def key_set(findings: Findings) -> Verdict:
+    return failed(
+        f"JWT_JWKS_URL is {value}: in Lambda a key set is fetched over https, from elsewhere."
+        for name, value in _variables(findings)
+        if name == "JWT_JWKS_URL" and value and (urlsplit(value).scheme != "https" or is_private_name(_host(value)))
+    )
+
+
+def _variables(findings: Findings) -> Iterator[tuple[str, str]]:
+    """Each variable with each value that a function has for it, once."""
+    every = {pair: None for one in findings.plan.functions for pair in one.environment.items()}
+    yield from sorted(every)
+
+
+JWT: Final = "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html"
+CHECKS: Final = (
+    Check(
+        "key-references",
+        "Keys are named where they are kept, not written down",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
+        references,
+    ),
+    Check(
+        "key-material",
+        "No other variable holds a key",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
+        values,
+    ),
+    Check("issuer-kept", "A stage that is kept has a real issuer", JWT, issuer),
+    Check(
+        "key-set-https",
+        "A key set is fetched over https",
+        "https://www.rfc-editor.org/rfc/rfc8725#section-3.10",
+        key_set,
+    ),
+)

@@ -1,0 +1,93 @@
+"""What CloudWatch measures of a stage, AWS's metrics and the service's own, as values for alarms and the dashboard.
+
+A value of a dimension is a text, or a reference such as `{"Ref": "WebsocketAPI"}`. Names and dimensions of AWS's own:
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import metrics
+from chalicelib.metrics import Metric
+from deployment.stage import Function, Stage
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of CloudWatch."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Search:
+    """All metrics of a name that have these dimensions, whatever the value of those that are not `fixed`."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[str, ...]
+    fixed: Mapping[str, tuple[str, ...]]  # any of these values
+
+    def expression(self, statistic: str, period: int) -> str:
+        """As CloudWatch has it, `period` in seconds:
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+        """
+        schema = ",".join((self.namespace, *self.dimensions))
+        terms = [f'MetricName="{self.name}"']
+        for dimension, values in self.fixed.items():
+            any_of = " OR ".join(f'"{value}"' for value in values)
+            terms.append(f"{dimension}=({any_of})")
+        return f"SEARCH('{{{schema}}} {' '.join(terms)}', '{statistic}', {period})"
+
+
+def of_service(stage: Stage, metric: Metric, by: str = "") -> Measure:
+    """Of the service itself; `by` is the value of the metric's second dimension."""
+    second = {metric.by: by} if metric.by and by else {}
+    return Measure(metrics.NAMESPACE, metric.name, {metrics.STAGE: stage.name, **second})
+
+
+def of_service_apart(stage: Stage, metric: Metric) -> Search:
+    """Of the service itself, each value of its second dimension for itself."""
+    assert metric.by is not None  # noqa: S101  a metric with one dimension has nothing to be told apart by
+    return Search(metrics.NAMESPACE, metric.name, (metrics.STAGE, metric.by), {metrics.STAGE: (stage.name,)})
+
+
+def of_function(function: Function, name: str) -> Measure:
+    return Measure("AWS/Lambda", name, {"FunctionName": function.full_name})
+
+
+def of_http(stage: Stage, name: str) -> Measure:
+    """Of the REST API, which is known here by its name alone."""
+    return Measure("AWS/ApiGateway", name, {"ApiName": stage.http_api, "Stage": stage.api_stage})
+
+
+def of_websocket(stage: Stage, api: Any, name: str) -> Measure:
+    return Measure("AWS/ApiGateway", name, {"ApiId": api, "Stage": stage.api_stage})
+
+
+def of_table(table: str, name: str) -> Measure:
+    return Measure("AWS/DynamoDB", name, {"TableName": table})
+
+
+def of_table_operations(tables: tuple[str, ...], name: str) -> Search:
+    """Some metrics are there for each operation of a table alone."""
+    return Search("AWS/DynamoDB", name, ("TableName", "Operation"), {"TableName": tables})
+
+
+def of_account(namespace: str, name: str) -> Measure:
+    """Of all that the account has in the region."""
+    return Measure(namespace, name, {})
+
+
+def of_schedule(stage: Stage, name: str) -> Measure:
+    """Of the rule that starts the sweep."""
+    return Measure("AWS/Events", name, {"RuleName": stage.sweep_rule})

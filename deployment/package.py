@@ -1,0 +1,184 @@
+"""A stage as one CloudFormation template and its zip, for teams that deploy by pipeline. Asks AWS nothing.
+
+Chalice packages functions, APIs and schedule; what a deploy does besides is merged into its template here, from the
+same settings. Chalice merges dicts into its own and replaces lists whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from deployment import account_logs, chalice_app, gateway_settings, key, operations, policies
+from deployment.gateway_responses import RESPONSES
+from deployment.operations import HTTP_LOGS, WEBSOCKET_LOGS
+from deployment.stage import Stage
+
+TEMPLATE: Final = "template.json"
+REST_API: Final = "RestAPI"
+WEBSOCKET_API: Final = "WebsocketAPI"
+WEBSOCKET_DEPLOYMENT: Final = "WebsocketAPIDeployment"
+WEBSOCKET_STAGE: Final = "WebsocketAPIStage"
+"""What Chalice calls them."""
+SNAPSHOT: Final = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration")
+"""What a deployment of the WebSocket API holds."""
+ACCOUNT: Final = "ApiGatewayAccount"
+MADE: Final = "MakesLogsRole"
+
+
+def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
+    """`template.json` and `deployment.zip` in the folder `out`; `code` is a zip that was built before. Gives the
+    template. Raises DeploymentError."""
+    policies.write(stage, {function.name: policies.for_template(stage, function) for function in stage.functions})
+    with tempfile.TemporaryDirectory() as folder:
+        merge = Path(folder) / "merge.json"
+        merge.write_text(json.dumps(additions(stage)), encoding="utf-8")
+        merged = chalice_app.package(stage, merge, out, say, code)
+    document = with_websocket_deployment(json.loads(merged.read_text(encoding="utf-8")))
+    merged.unlink()
+    path = out / TEMPLATE
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def additions(stage: Stage) -> dict[str, Any]:
+    """What is merged into Chalice's template."""
+    tables = json.loads((stage.folder / "resources.json").read_text(encoding="utf-8"))
+    return {
+        "Description": description(stage),
+        "Parameters": {**_tables_parameters(stage, tables["Parameters"]), **LOGS_ROLE_PARAMETER},
+        "Conditions": {MADE: {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}},
+        "Resources": {
+            **tables["Resources"],
+            **_functions(stage, sorted(tables["Resources"])),
+            **_operations(stage),
+            **LOGS_ROLE,
+            REST_API: _rest_api(stage),
+            WEBSOCKET_STAGE: _websocket_stage(stage),
+        },
+        "Outputs": {"DashboardName": {"Value": {"Ref": "Dashboard"}}},
+    }
+
+
+def description(stage: Stage) -> str:
+    """CloudFormation cannot make a secret parameter, and says so to whoever reads the template."""
+    told = f"The stage {stage.name} of {stage.app}."
+    name = key.parameter(stage)
+    if name is None:
+        return told
+    return (
+        f"{told} The key of its tokens is {name} in SSM, a SecureString that has to be there before the first request."
+    )
+
+
+def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The deployment of the WebSocket API under an id that its routes decide.
+
+    CloudFormation makes no new deployment when a route changes, so that it would never be reached; one of another id is
+    another one. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-deployment.html
+    """
+    resources = dict(template["Resources"])
+    held = {name: one for name, one in resources.items() if one["Type"] in SNAPSHOT}
+    digest = hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+    name = WEBSOCKET_DEPLOYMENT + digest
+    resources[name] = resources.pop(WEBSOCKET_DEPLOYMENT)
+    stage = resources[WEBSOCKET_STAGE]
+    resources[WEBSOCKET_STAGE] = {**stage, "Properties": {**stage["Properties"], "DeploymentId": {"Ref": name}}}
+    return {**template, "Resources": resources}
+
+
+def _tables_parameters(stage: Stage, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the tables' own template, with what the stage says; another name would not be that of its functions."""
+    return {
+        "Stage": {**parameters["Stage"], "Default": stage.name, "AllowedValues": [stage.name]},
+        "Kept": {**parameters["Kept"], "Default": str(stage.kept).lower()},
+    }
+
+
+def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
+    """Names, so that policies and log groups can name them, too. Logs and tables are there before whoever uses them."""
+    merged: dict[str, Any] = {}
+    for function in stage.functions:
+        logs = chalice_app.log_group_id(function.name)
+        merged[logs] = {"Properties": {"LogGroupName": function.log_group}}
+        merged[chalice_app.logical_id(function.name)] = {
+            "DependsOn": [logs, *tables],
+            "Properties": {"FunctionName": function.full_name},
+        }
+    merged["Sweep"]["Properties"]["Events"] = {"SweepEvent": {"Properties": {"Name": stage.sweep_rule}}}
+    return merged
+
+
+def _operations(stage: Stage) -> dict[str, Any]:
+    """Those of a deploy's stack. The tag has the log groups, and whoever writes to them, wait for the account's role:
+    one may not depend on a resource that a condition leaves out."""
+    resources = operations.resources(stage, websocket_api={"Ref": WEBSOCKET_API})
+    waits = [{"Key": "logs-role", "Value": {"Fn::If": [MADE, {"Ref": ACCOUNT}, "there-already"]}}]
+    for name in (HTTP_LOGS, WEBSOCKET_LOGS):
+        resources[name] = {**resources[name], "Properties": {**resources[name]["Properties"], "Tags": waits}}
+    return resources
+
+
+def _rest_api(stage: Stage) -> dict[str, Any]:
+    """Gateway responses are a part of the definition: as resources of their own they would count from the next
+    deployment on, which nothing makes."""
+    return {
+        "Properties": {
+            "DefinitionBody": {
+                "info": {"title": stage.http_api},
+                "x-amazon-apigateway-gateway-responses": {one.type: one.definition() for one in RESPONSES},
+            },
+            "OpenApiVersion": "2.0",  # else SAM makes a second stage, "Stage", without any of these settings
+            "TracingEnabled": stage.tracing,
+            "MethodSettings": [gateway_settings.method_settings(stage)],
+            "AccessLogSetting": gateway_settings.http_access_logs(_log_group_arn(HTTP_LOGS)),
+        },
+    }
+
+
+def _websocket_stage(stage: Stage) -> dict[str, Any]:
+    return {
+        "Properties": {
+            "DefaultRouteSettings": gateway_settings.route_settings(stage),
+            "AccessLogSettings": gateway_settings.websocket_access_logs(_log_group_arn(WEBSOCKET_LOGS)),
+        },
+    }
+
+
+def _log_group_arn(logical_id: str) -> dict[str, str]:
+    """Without the `:*` at its end that CloudFormation's own attribute has."""
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{logical_id}}}"}
+
+
+LOGS_ROLE_PARAMETER: Final = {
+    "MakeLogsRole": {
+        "Type": "String",
+        "Default": "false",
+        "AllowedValues": ["true", "false"],
+        "Description": "Whether to give the account and region a role by which API Gateway writes access logs, in "
+        "place of the one they have. They need one; it is one for all APIs, and stays when this stack goes.",
+    }
+}
+LOGS_ROLE: Final = {
+    "ApiGatewayLogsRole": {
+        "Type": "AWS::IAM::Role",
+        "Condition": MADE,
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "AssumeRolePolicyDocument": account_logs.TRUST,
+            "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{account_logs.PUSHES}"}],
+        },
+    },
+    ACCOUNT: {
+        "Type": "AWS::ApiGateway::Account",
+        "Condition": MADE,
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {"CloudWatchRoleArn": {"Fn::GetAtt": ["ApiGatewayLogsRole", "Arn"]}},
+    },
+}

@@ -1,0 +1,94 @@
+"""What Chalice would deploy of a stage, by its own reckoning. Only it and `chalice_app.py` know Chalice's insides.
+
+Asks AWS nothing, and leaves the environment of this process as it is; it imports the project's `app.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+from chalice.deploy import models
+from chalice.deploy.appgraph import ApplicationGraphBuilder
+
+from deployment.errors import DeploymentError
+
+
+@dataclass(frozen=True)
+class PlannedFunction:
+    """A Lambda function. `memory` in MB, `timeout` in seconds, `log_days` None for ever."""
+
+    name: str  # as config.json has it
+    full_name: str  # in Lambda
+    role: str
+    memory: int
+    timeout: int
+    environment: Mapping[str, str]
+    traced: bool
+    policy_file: Path | None  # None: Chalice writes the policy itself, or gives a role that is there already
+    log_days: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be there after `chalice deploy`. `compressed_from` in bytes."""
+
+    functions: tuple[PlannedFunction, ...]
+    endpoint_type: str  # of the REST API
+    compressed_from: int | None
+    cors: Mapping[str, Mapping[str, str]]  # headers of each route, as `GET /sessions`
+
+
+def read(root: Path, stage: str) -> Plan:
+    """The plan of the project at `root`. Raises DeploymentError if Chalice, or `app.py`, has none."""
+    try:
+        config = CLIFactory(str(root), environ={}).create_config_obj(stage)
+        application = ApplicationGraphBuilder().build(config, stage)
+    except Exception as error:  # whatever app.py does when it is imported
+        raise DeploymentError(f"Chalice finds nothing to deploy in {root / 'app.py'}: {error}") from error
+    every = list(_resources(application))
+    functions = {one.resource_name: one for one in every if isinstance(one, models.LambdaFunction)}
+    rest = next((one for one in every if isinstance(one, models.RestAPI)), None)
+    if rest is None:
+        raise DeploymentError(f"{root / 'app.py'} has no route, so that there would be no REST API.")
+    return Plan(
+        functions=tuple(_function(name, one) for name, one in sorted(functions.items())),
+        endpoint_type=rest.endpoint_type,
+        compressed_from=int(rest.minimum_compression) if rest.minimum_compression else None,
+        cors=dict(_cors(config)),
+    )
+
+
+def _resources(above: Any) -> Iterator[Any]:
+    yield above
+    for below in above.dependencies():
+        yield from _resources(below)
+
+
+def _function(name: str, planned: Any) -> PlannedFunction:
+    for variable, value in planned.environment_variables.items():
+        if not isinstance(value, str):
+            raise DeploymentError(f"{variable} is no text: write it in quotes in .chalice/config.json.")
+    role = planned.role
+    policy = getattr(role, "policy", None)
+    return PlannedFunction(
+        name=name,
+        full_name=planned.function_name,
+        role=getattr(role, "role_name", ""),
+        memory=planned.memory_size,
+        timeout=planned.timeout,
+        environment=dict(planned.environment_variables),
+        traced=bool(planned.xray),
+        policy_file=Path(policy.filename) if isinstance(policy, models.FileBasedIAMPolicy) else None,
+        log_days=planned.log_group.retention_in_days if planned.log_group else None,
+    )
+
+
+def _cors(config: Config) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for path, methods in config.chalice_app.routes.items():
+        for method, entry in methods.items():
+            yield f"{method} {path}", entry.cors.get_access_control_headers() if entry.cors else {}

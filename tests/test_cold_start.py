@@ -1,0 +1,55 @@
+"""A cold start in Lambda: what every first request needs is there before it comes, and nobody has been called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.serving import ROOT
+
+COLD_START = """
+import json, os, sys
+def told(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.system"}:
+        raise SystemExit(f"a cold start did {event} {arguments}")
+sys.addaudithook(told)
+import app
+from chalicelib.errors import SessionsError
+def packages():
+    return {name.partition(".")[0] for name in sys.modules}
+prepared = packages()
+os.environ.update(json.loads(sys.argv[1]))
+app.service()
+try:
+    app.authenticate(app.credentials.bearer(f"Bearer {sys.argv[2]}"))
+except SessionsError as refusal:
+    print(json.dumps({"prepared": sorted(prepared), "since": sorted(packages() - prepared), "refusal": refusal.code}))
+"""
+SETTINGS = {
+    "SESSIONS_TABLE": "s",
+    "CONNECTIONS_TABLE": "c",
+    "EVENTS_TABLE": "e",
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "sessions",
+    "JWT_ALGORITHMS": "HS256",
+    "JWT_SECRET": "k" * 32,
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def test_lambda_imports_all_that_a_first_request_needs_before_it_and_calls_nothing() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", COLD_START, json.dumps(SETTINGS), "no.token.really"],
+        cwd=ROOT,
+        env={"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    found = json.loads(run.stdout)
+    assert {"aws_lambda_powertools", "botocore", "jwt"} <= set(found["prepared"])
+    assert "boto3" not in found["prepared"]
+    assert set(found["since"]) <= sys.stdlib_module_names
+    assert found["refusal"] == "unauthenticated"
