@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.emulators.ministack.workarounds import STALE
 
 ASKS = re.compile(r"(List|Describe|Get)")
-HISTORY = {"cloudformation:ListStacks", "cloudwatch:ListMetrics"}
-"""What nobody can delete, on AWS neither: stacks that were, and metrics, which leave by themselves."""
+HISTORY = {"cloudformation:ListStacks", "cloudwatch:DescribeAlarmHistory", "cloudwatch:ListMetrics"}
+"""What nobody can delete, on AWS neither: what became of stacks and alarms, and metrics, which leave by themselves."""
 SERVICES = (
     *("account", "acm", "apigateway", "apigatewayv2", "application-autoscaling", "athena", "autoscaling", "backup"),
     *("batch", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "codebuild", "cognito-idp", "config"),
