@@ -22,7 +22,7 @@ from tests.serving import ROOT
 
 NAME = "dev"
 COMMAND_SECONDS = 180  # with the package index on the way
-CARRIED = ("app.py", "chalicelib", "requirements.txt", ".chalice")
+CARRIED = ("app.py", "chalicelib", "deployment", "requirements.txt", ".chalice")
 MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "policies", "local.key")
 
 
@@ -31,7 +31,7 @@ class CommandFailed(Exception):
 
 
 class RehearsedStage:
-    """`project` is a copy of the service's, which may be changed between deploys."""
+    """`project` is a copy of the service and of what deploys it, which may be changed between deploys."""
 
     def __init__(self, emulator: Process, project: Path) -> None:
         self.emulator = emulator
@@ -55,9 +55,9 @@ class RehearsedStage:
 
     def _command(self, name: str) -> str:
         run = subprocess.run(
-            [sys.executable, "-m", "tests.rehearsal.command", "--project", str(self.project), name, "--stage", NAME],
-            cwd=ROOT,
-            env=self.emulator.aws(),
+            [sys.executable, "-m", "tests.rehearsal.command", name, "--stage", NAME],
+            cwd=self.project,  # whose `deployment` is found before that of this checkout
+            env=self.emulator.aws() | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

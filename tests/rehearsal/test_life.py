@@ -6,6 +6,7 @@ All of it happens once, in this order; the tests say what was seen on the way.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from deployment.gateway_responses import RESPONSES
+from tests.emulators.ministack import workarounds
 from tests.rehearsal import in_pytest
 from tests.rehearsal.inventory import Inventory
 from tests.rehearsal.probes import all_of
@@ -28,6 +30,7 @@ TEST_SECONDS = 300
 PATIENCE = "2"  # seconds that a frame is awaited, or that none is expected for
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'
 ON_DISCONNECT = "@app.on_ws_disconnect()\n"
+DISCONNECT = ' "websocket_disconnect",'
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Life:
     again: Seen
     http_changed: Seen
     websocket_changed: Seen
+    put_back: Seen
     left: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     destroyed_twice: str = ""
 
@@ -72,6 +76,7 @@ def life() -> Life:
             _deployed(stage, inventory),
             _deployed(_with_another_http_route(stage), inventory),
             _deployed(_without_a_websocket_route(stage), inventory),
+            _deployed(_with_it_again(stage), inventory),
         )
         stage.destroy()
         lived.left = inventory.differences()
@@ -97,7 +102,7 @@ def test_the_tests_of_the_service_pass_on_the_stage(life: Life) -> None:
 
 def test_a_path_that_is_not_there_is_answered_in_the_services_own_form_after_every_deploy(life: Life) -> None:
     assert any(one.code == "no_such_route" for one in RESPONSES)
-    for seen in (life.first, life.again, life.http_changed, life.websocket_changed):
+    for seen in (life.first, life.again, life.http_changed, life.websocket_changed, life.put_back):
         assert seen.answers["/nowhere"] == (404, "application/problem+json")
 
 
@@ -120,14 +125,16 @@ def test_websocket_routes_that_change_are_deployed(life: Life) -> None:
     assert set(life.http_changed.routes) - set(life.websocket_changed.routes) == {"$disconnect"}
     assert life.websocket_changed.deployment != life.http_changed.deployment
     assert life.websocket_changed.description != life.http_changed.description
-    assert life.websocket_changed.deployments == 1, "what is not deployed any more is removed"
+    assert life.put_back.description == life.first.description
+    assert life.put_back.deployment not in {life.first.deployment, life.websocket_changed.deployment}
+    assert life.put_back.deployments == 1, "what is not deployed any more is removed"
 
 
 def test_no_log_is_kept_for_ever(life: Life) -> None:
     assert {
         f"/aws/lambda/sessions-dev{name}" for name in ("", "-websocket_connect", "-sweep")
     } <= life.first.log_days.keys()
-    for seen in (life.first, life.websocket_changed):
+    for seen in (life.first, life.put_back):
         assert set(seen.log_days.values()) == {14}
 
 
@@ -188,6 +195,14 @@ def _with_another_http_route(stage: RehearsedStage) -> RehearsedStage:
 
 def _without_a_websocket_route(stage: RehearsedStage) -> RehearsedStage:
     _edit(stage.project / "app.py", lambda text: text.replace(ON_DISCONNECT, ""))
+    _edit(stage.project / "deployment" / "stage.py", lambda text: text.replace(DISCONNECT, "", 1))
+    return stage
+
+
+def _with_it_again(stage: RehearsedStage) -> RehearsedStage:
+    for name in ("app.py", "deployment/stage.py"):
+        shutil.copy(ROOT / name, stage.project / name)
+    workarounds.put_beside(stage.project)
     return stage
 
 
