@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance doctor deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse doctor deploy destroy package clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ setup: .venv/.ready  ## .venv with everything in it, the command included
 serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests but those of the wheel, a process for each core
-	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/packaging
+test: setup  ## all tests but those of the wheel and of a stage, a process for each core
+	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/packaging --ignore tests/rehearsal
 
 unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
 	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway unit-deployment
@@ -69,6 +69,9 @@ bench: setup  ## figures, each measured beside its rival in one run
 
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
+
+rehearse: setup .venv-ministack/.ready  ## a stage's whole life on MiniStack: deployed, tested, probed, changed, destroyed
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal
 
 soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
 	@exec $(BIN)/python -m bench.soak

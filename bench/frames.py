@@ -20,7 +20,7 @@ from bench import callers
 from bench.callers import Rate
 from bench.figures import Figure, each_in_turns
 from tests.conformance.adapters.ministack import MiniStack
-from tests.conformance.adapters.ministack.process import PYTHON
+from tests.emulators.ministack.process import PYTHON
 from tests.serving import sessionplugin_serve
 
 ECHO = Path(__file__).parent / "echo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
@@ -49,10 +50,12 @@ class Apis:
 def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
     """What `chalice deploy --stage` does; what it tells is told to `say`, a line at a time. Raises DeploymentError."""
     factory = CLIFactory(str(stage.root))
+    lines = _Lines(say)
     try:
         config = factory.create_config_obj(stage.name)
-        deployer = factory.create_default_deployer(session(), config, _ui(say))
-        deployer.deploy(config, stage.name)
+        with contextlib.redirect_stdout(lines):  # where its packaging tells what it does, whatever it is given
+            deployer = factory.create_default_deployer(session(), config, _ui(lines))
+            deployer.deploy(config, stage.name)
     except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
         raise DeploymentError(f"Chalice could not deploy: {_sentence(error)} {REPEAT}") from error
     found = apis(stage)
@@ -171,8 +174,7 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(cause).split()).rstrip(".") + "."
 
 
-def _ui(say: Callable[[str], None]) -> UI:
-    lines: Any = _Lines(say)  # it writes, which is all that is asked of it
+def _ui(lines: Any) -> UI:
     return UI(out=lines, err=lines, confirm=lambda *_, **__: True)
 
 

@@ -28,12 +28,13 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
     with progress.step("key of the tokens") as step:
         step.note("made" if key.ensure(aws, stage) else "there already")
     with progress.step("functions and APIs") as step:
+        function_logs.ensure(aws, stage)
         rendered = render(aws, stage, known)
         apis = chalice_app.deploy(stage, step.detail)
+        function_logs.remove_misnamed(aws, stage)
     with progress.step("policies of the functions"):
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
-        function_logs.ensure(aws, stage)
         account_logs.ensure(aws)
         stacks.apply(operations_stack(stage), operations.template(stage), {"WebsocketApiId": apis.websocket})
     with progress.step("responses, throttles, access logs") as step:

@@ -22,6 +22,10 @@ def ensure(aws: Aws, stage: Stage) -> None:
             if code_of(error) != "ResourceAlreadyExistsException":
                 raise
         client.put_retention_policy(logGroupName=function.log_group, retentionInDays=stage.log_days)
+
+
+def remove_misnamed(aws: Aws, stage: Stage) -> None:
+    """The one that Chalice makes and no function writes to."""
     _remove(aws, _misnamed(stage))
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 from botocore.session import Session
 
-from tests.conformance.adapters.ministack import rest_api
+from tests.emulators.ministack import rest_api
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]

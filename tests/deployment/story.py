@@ -60,7 +60,7 @@ def change(root: Path) -> None:
     def changed(config: dict[str, Any]) -> None:
         dev = config["stages"]["dev"]
         dev["lambda_functions"]["websocket_connect"]["lambda_memory_size"] = 640
-        dev["lambda_functions"]["sweep"]["lambda_timeout"] = 27
+        dev["lambda_functions"]["sweep"]["lambda_timeout"] = 28
         dev["environment_variables"]["LOG_LEVEL"] = "DEBUG"
         dev["environment_variables"]["ADDED"] = "yes"
         dev["log_retention_in_days"] = 30

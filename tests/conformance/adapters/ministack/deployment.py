@@ -1,7 +1,7 @@
 """`chalice deploy` onto MiniStack, in a process of its own: `python -m` this module, and the folder of an app.
 
-It is the one file here that knows Chalice's insides: its deployer runs as it is, with a client that does otherwise what
-MiniStack lacks. AWS_ENDPOINT_URL says where MiniStack is; the ids of what was made are printed as JSON.
+Chalice's deployer runs as it is, with what MiniStack gets wrong worked around. AWS_ENDPOINT_URL says where MiniStack
+is; the ids of what was made are printed as JSON.
 """
 
 from __future__ import annotations
@@ -10,36 +10,15 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import boto3
-from chalice.awsclient import TypedAWSClient
 from chalice.cli.factory import CLIFactory
-from chalice.deploy import deployer
 from chalice.utils import UI
 
-from tests.conformance.adapters.ministack import rest_api
+from tests.emulators.ministack import workarounds
 
 STAGE = "dev"
-BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds; Chalice's would be five
-
-
-class Client(TypedAWSClient):
-    """Makes REST APIs call by call, and waits for all functions together, at the end."""
-
-    begun: ClassVar[list[str]] = []
-
-    def import_rest_api(self, swagger_document: dict[str, Any], endpoint_type: str) -> str:
-        return rest_api.create(self._client("apigateway"), swagger_document, endpoint_type)
-
-    def update_rest_api(self, rest_api_id: str, patch_operations: list[dict[str, Any]]) -> None:
-        """An API without compression is new with none, and MiniStack would answer with a size that is no number."""
-        told = [one for one in patch_operations if (one["path"], one["value"]) != ("/minimumCompressionSize", "")]
-        if told:
-            super().update_rest_api(rest_api_id, told)
-
-    def _wait_for_active(self, function_name: str) -> None:
-        self.begun.append(function_name)
 
 
 def make_tables(folder: Path, region: str) -> None:
@@ -62,15 +41,12 @@ def make_key(client: Any, api: str, stage: str) -> str:
 
 
 def deploy(folder: Path) -> dict[str, str | None]:
-    deployer.TypedAWSClient = Client  # type: ignore[attr-defined]  # the one that it makes by itself
+    workarounds.in_deploy()
     factory = CLIFactory(str(folder))
     config = factory.create_config_obj(STAGE)
     session = factory.create_botocore_session(connection_timeout=5, read_timeout=30, max_retries=0)
     make_tables(folder, session.get_config_variable("region"))
     made = factory.create_default_deployer(session, config, UI()).deploy(config, STAGE)
-    waiter = session.create_client("lambda").get_waiter("function_active")
-    for function in Client.begun:
-        waiter.wait(FunctionName=function, WaiterConfig=BEFORE_NEXT_LOOK)
     ids = {name: value for one in made["resources"] for name, value in one.items() if name.endswith("_api_id")}
     rest, stage = ids.get("rest_api_id"), config.api_gateway_stage
     return {

@@ -10,7 +10,7 @@ import pytest
 from chalice.app import Chalice, CORSConfig, IAMAuthorizer
 from chalice.deploy.swagger import SwaggerGenerator
 
-from tests.conformance.adapters.ministack.rest_api import create
+from tests.emulators.ministack.rest_api import create
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:app-dev"
 

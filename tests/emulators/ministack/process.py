@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.emulators.ministack import workarounds
+from tests.emulators.ministack.workarounds import MENDED
 from tests.serving import ROOT, free_port
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
@@ -31,9 +33,9 @@ sys.exit(server.wait())
 
 
 class Process:
-    """Runs until it is closed; its functions run in processes below it."""
+    """Runs until it is closed; its functions run in processes below it. `mended`: more like AWS."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, mended: bool = False) -> None:
         if not PYTHON.is_file():
             raise FileNotFoundError("MiniStack is not installed here: make .venv-ministack/.ready")
         self._folder = tempfile.TemporaryDirectory(prefix="ministack-", ignore_cleanup_errors=True)
@@ -42,7 +44,14 @@ class Process:
         self.url = f"http://127.0.0.1:{self._port}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", GUARD, str(PYTHON), "-m", "ministack"],
+                [
+                    sys.executable,
+                    "-c",
+                    GUARD,
+                    str(PYTHON),
+                    workarounds.__file__,
+                    *([MENDED] if mended else []),
+                ],
                 cwd=self._folder.name,
                 env=self._environment(),
                 stdin=subprocess.PIPE,
@@ -55,6 +64,23 @@ class Process:
         except BaseException:
             self.close()
             raise
+
+    def aws(self) -> dict[str, str]:
+        """Variables of a process that may reach the package index, and no AWS but this."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
+        return inherited | {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_CONFIG_FILE": f"{self._folder.name}/none",
+            "AWS_SHARED_CREDENTIALS_FILE": f"{self._folder.name}/none",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+
+    def execute_api(self, api: str, stage: str) -> str:
+        """Where a stage of API Gateway is reached, over HTTP."""
+        return f"{self.url}/_aws/execute-api/{api}/{stage}"
 
     def answers(self) -> bool:
         """Whether it is alive and not stuck."""

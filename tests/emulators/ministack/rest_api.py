@@ -25,12 +25,21 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
     return api
 
 
+def overwrite(client: Any, api: str, document: dict[str, Any]) -> None:
+    """What PutRestApi does in that mode: all that the API had goes, its gateway responses too."""
+    clear(client, api)
+    fill(client, api, document)
+
+
 def clear(client: Any, api: str) -> None:
     """Takes all out of the API but its root, as an import that overwrites it does."""
     resources = client.get_resources(restApiId=api, limit=500)["items"]
     for resource in sorted(resources, key=lambda one: len(one["path"]), reverse=True):  # those below come first
         if resource["path"] != "/":
             client.delete_resource(restApiId=api, resourceId=resource["id"])
+            continue
+        for method in resource.get("resourceMethods", {}):
+            client.delete_method(restApiId=api, resourceId=resource["id"], httpMethod=method)
     for authorizer in client.get_authorizers(restApiId=api, limit=500)["items"]:
         client.delete_authorizer(restApiId=api, authorizerId=authorizer["id"])
     clear_responses(client, api)

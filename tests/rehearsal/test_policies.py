@@ -1,0 +1,76 @@
+"""Each right of each function is needed: on something else in its place, and so without it, something fails.
+
+The functions run as their roles on an emulator that asks IAM. A function may only ever be allowed something, so that
+what fails when a right is on another resource fails as well when it is taken away, alone or with its statement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.probes import ACTS, all_of
+from tests.rehearsal.rights import REMEMBERED, Right, elsewhere, rights
+from tests.rehearsal.stage import RehearsedStage, empty_account
+from tests.rehearsal.visitor import HASTE, Visitor
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[RehearsedStage]:
+    with empty_account() as stage:
+        stage.deploy()
+        with Visitor(stage) as visitor:
+            all_of(visitor)  # what is not to come is awaited shortly, and a function that has to begin takes longer
+        yield stage
+
+
+@pytest.fixture
+def visitor(stage: RehearsedStage) -> Iterator[Visitor]:
+    with Visitor(stage) as visitor:
+        yield visitor
+
+
+@contextlib.contextmanager
+def policy(visitor: Visitor, function: str, change: Any) -> Iterator[None]:
+    """The role of a function has the changed policy until the block ends."""
+    [role] = [one.role for one in visitor.stage.described.functions if one.name == function]
+    iam = visitor.stage.client("iam")
+    before: Mapping[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(change(before)))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(before))
+
+
+def failing(visitor: Visitor, function: str) -> Any:
+    """The first act of a function that fails now; None if all succeed."""
+    for act in ACTS[function]:
+        try:
+            act(visitor)
+        except Exception:  # noqa: BLE001 - whatever it is: it succeeds with the whole policy
+            return act
+    return None
+
+
+@pytest.mark.parametrize("function", ACTS)
+def test_with_its_policy_a_function_does_all_that_it_is_for(visitor: Visitor, function: str) -> None:
+    for act in ACTS[function]:
+        act(visitor)
+
+
+@pytest.mark.parametrize("right", list(rights()), ids=str)
+def test_without_one_of_its_rights_a_function_fails(visitor: Visitor, right: Right) -> None:
+    with policy(visitor, right.function, lambda whole: elsewhere(whole, right)):
+        if right.sid in REMEMBERED:
+            visitor.renew(right.function)
+        with Visitor(visitor.stage, patience=HASTE) as hasty:
+            failed = failing(hasty, right.function)
+    assert failed is not None, "nothing needs it"
+    if right.sid in REMEMBERED:
+        visitor.renew(right.function)
+    failed(visitor)  # with the whole policy it succeeds at once

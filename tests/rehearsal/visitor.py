@@ -1,0 +1,129 @@
+"""Who uses a rehearsed stage: tokens, HTTP, sockets, and what an operator may do besides. It judges nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from types import TracebackType
+from typing import Any
+
+from pytest_sessionplugin import Gateway, WebSocket
+from pytest_sessionplugin.deployed_tokens import KEY, DeployedTokens
+from pytest_sessionplugin.gateway.http_client import HttpClient
+from pytest_sessionplugin.gateway.remote import Remote
+from pytest_sessionplugin.gateway.transport import Urls
+from pytest_sessionplugin.schedules import scheduled_event
+from pytest_sessionplugin.tokens import TokenSettings
+from tests.emulators.ministack.workarounds import BEFORE_NEXT_LOOK
+from tests.rehearsal.stage import RehearsedStage
+
+PATIENCE = 15.0  # seconds for what takes a tenth of one, or a few where a function begins
+HASTE = 2.0  # seconds for what is not to come
+LONG_AGO = "2026-01-01T00:00:00.000Z"
+
+
+class Visitor:
+    """Leaves every socket at its end. `patience`: seconds that anything is awaited."""
+
+    def __init__(self, stage: RehearsedStage, *, patience: float = PATIENCE) -> None:
+        self.stage = stage
+        self.patience = patience
+        environment = stage.described.environment
+        settings = TokenSettings.of(
+            {"algorithm": "HS256", "issuer": environment["JWT_ISSUER"], "audience": environment["JWT_AUDIENCE"]}
+        )
+        self.tokens = DeployedTokens(settings, {KEY: stage.key()}, LookupError)
+        remote = Remote(
+            Urls(stage.http, stage.websocket), patience=patience, lacking=LookupError, observe=lambda seen: None
+        )
+        self.gateway = Gateway(remote)
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.gateway.close()
+
+    def http(self, subject: str = "alice") -> HttpClient:
+        return self.gateway.http(token=self.tokens(subject))
+
+    def create(self, **body: Any) -> str:
+        """A new session of alice's; gives its id."""
+        answer = self.http().post("/sessions", json=body)
+        assert answer.status_code == 201, answer.text
+        session_id: str = answer.json()["sessionId"]
+        return session_id
+
+    def join(self, session_id: str, subject: str = "bob") -> WebSocket:
+        return self.gateway.websocket("/", params={"sessionId": session_id}, token=self.tokens(subject))
+
+    # --- what stands in the tables
+
+    def session(self, session_id: str) -> Mapping[str, Any]:
+        item: Mapping[str, Any] = self.stage.tables["Sessions"].get_item(
+            Key={"sessionId": session_id}, ConsistentRead=True
+        )["Item"]
+        return item
+
+    def rows(self, session_id: str) -> list[dict[str, Any]]:
+        """Both copies of each connection of a session."""
+        found: list[dict[str, Any]] = self.stage.tables["Connections"].scan(ConsistentRead=True)["Items"]
+        return [row for row in found if row.get("sessionId") == session_id and "connectedAt" in row]
+
+    def expire(self, session_id: str) -> None:
+        """Time passes for one session: its expiry lies a minute back."""
+        past = (datetime.now(timezone.utc) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        self.stage.tables["Sessions"].update_item(
+            Key={"sessionId": session_id},
+            UpdateExpression="SET expiresAt = :past, dueAt = :past",
+            ExpressionAttributeValues={":past": past},
+        )
+
+    def haunt(self, session_id: str) -> Callable[[], bool]:
+        """A connection that has long been gone stands in the session's roster; gives whether it still does."""
+        [row, *_] = [row for row in self.rows(session_id) if row["place"].startswith("session#")]
+        ghost = f"gone-{session_id}"
+        for place in (row["place"], f"connection#{ghost}"):
+            gone = {**row, "place": place, "connectionId": ghost, "connectedAt": LONG_AGO}
+            self.stage.tables["Connections"].put_item(Item=gone)
+        return lambda: any(row["connectionId"] == ghost for row in self.rows(session_id))
+
+    def forget(self, session_id: str) -> None:
+        """The rows of all connections of a session are lost."""
+        for row in self.rows(session_id):
+            key = {"place": row["place"], "connectionId": row["connectionId"]}
+            self.stage.tables["Connections"].delete_item(Key=key)
+
+    # --- what an operator may do
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """`lambda:Invoke` of a function, by the name that config.json gives it."""
+        [full_name] = [one.full_name for one in self.stage.described.functions if one.name == function]
+        answer = self.stage.client("lambda").invoke(FunctionName=full_name, Payload=json.dumps(event).encode())
+        returned = json.loads(answer["Payload"].read() or "null")
+        assert "FunctionError" not in answer, returned
+        return returned
+
+    def sweep(self) -> None:
+        self.invoke("sweep", scheduled_event("sweep", self.stage.session.region_name, datetime.now(timezone.utc)))
+
+    def renew(self, function: str) -> None:
+        """The function begins anew, as it does when its environment is set: it keeps nothing of what it has read."""
+        [full_name] = [one.full_name for one in self.stage.described.functions if one.name == function]
+        client = self.stage.client("lambda")
+        environment = client.get_function_configuration(FunctionName=full_name)["Environment"]
+        client.update_function_configuration(FunctionName=full_name, Environment=environment)
+        client.get_waiter("function_updated").wait(FunctionName=full_name, WaiterConfig=BEFORE_NEXT_LOOK)
+
+
+def comes_true(condition: Callable[[], bool], within: float = PATIENCE) -> bool:
+    """Whether it does so in time; each look asks the emulator, and takes as long as that."""
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            return False
+    return True
