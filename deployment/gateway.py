@@ -39,11 +39,12 @@ def missing_responses(client: Any, api: str) -> list[dict[str, Any]]:
 
 
 def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
-    """Name, throttles, metrics and access logs of the REST API. Each deploy of Chalice's names it after the app."""
+    """Name, throttles, metrics, tracing, access logs of the REST API; a deploy of Chalice names it after the app."""
     client = aws.client("apigateway")
     client.update_rest_api(restApiId=apis.rest, patchOperations=gateway_settings.api_patches(stage))
     operations = [
         *gateway_settings.method_patches(stage),
+        *gateway_settings.tracing_patches(stage),
         *gateway_settings.access_log_patches(log_group_arn(aws, stage.http_log_group)),
     ]
     client.update_stage(restApiId=apis.rest, stageName=stage.api_stage, patchOperations=operations)

@@ -77,6 +77,11 @@ def method_patches(stage: Stage) -> list[dict[str, str]]:
     return [replace(f"/*/*/{path}", _text(settings[name])) for name, path in PATHS.items()]
 
 
+def tracing_patches(stage: Stage) -> list[dict[str, str]]:
+    """Tracing by X-Ray, as an operation of UpdateStage: that a deployment changes it, as Chalice asks, is not sure."""
+    return [replace("/tracingEnabled", _text(stage.tracing))]
+
+
 def http_access_logs(destination: Any) -> dict[str, Any]:
     """Access logs of the REST API into the log group of an ARN, as CloudFormation has them."""
     return {"DestinationArn": destination, "Format": access_format(HTTP_FIELDS)}

@@ -183,6 +183,7 @@ def test_the_rest_api_has_the_settings_of_a_deploy(described: Described, asked: 
         "/*/*/metrics/enabled": str(settings.pop("MetricsEnabled")).lower(),
         "/*/*/logging/loglevel": settings.pop("LoggingLevel"),
         "/*/*/logging/dataTrace": str(settings.pop("DataTraceEnabled")).lower(),
+        "/tracingEnabled": str(properties["TracingEnabled"]).lower(),
         "/accessLogSettings/destinationArn": logs["DestinationArn"],
         "/accessLogSettings/format": logs["Format"],
     }
