@@ -9,6 +9,8 @@ from deployment.measures import Measure
 from deployment.stage import Stage
 
 PERIOD: Final = 300  # seconds; the sweep runs five times in it
+ALARM_TOPICS: Final = ("Alarms", "Topics", "Arns")
+"""Where a template lists who is told: once, as it would outgrow what CloudFormation takes if each alarm listed them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Alarm:
 
     def resource(self, stage: Stage) -> dict[str, Any]:
         """An AWS::CloudWatch::Alarm. It tells of its end, too."""
+        told: Any = {"Fn::FindInMap": list(ALARM_TOPICS)} if stage.alarm_topics else []
         statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
         return {
             "Type": "AWS::CloudWatch::Alarm",
@@ -53,7 +56,7 @@ class Alarm:
                 "Threshold": self.threshold,
                 "ComparisonOperator": "LessThanThreshold" if self.below else "GreaterThanOrEqualToThreshold",
                 "TreatMissingData": self.missing,
-                "AlarmActions": list(stage.alarm_topics),
-                "OKActions": list(stage.alarm_topics),
+                "AlarmActions": told,
+                "OKActions": told,
             },
         }

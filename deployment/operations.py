@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from deployment import dashboard
+from deployment.alarm import ALARM_TOPICS
 from deployment.alarms import alarms
 from deployment.stage import Stage
 
@@ -22,8 +23,17 @@ def template(stage: Stage) -> dict[str, Any]:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"What watches the stage {stage.name} of {stage.app}.",
         "Parameters": {"WebsocketApiId": {"Type": "String"}},
+        **mappings(stage),
         "Resources": resources(stage, websocket_api={"Ref": "WebsocketApiId"}),
     }
+
+
+def mappings(stage: Stage) -> dict[str, Any]:
+    """The section of a template that `resources` refer to; empty for a stage whose alarms tell nobody."""
+    if not stage.alarm_topics:
+        return {}
+    [section, entry, key] = ALARM_TOPICS
+    return {"Mappings": {section: {entry: {key: list(stage.alarm_topics)}}}}
 
 
 def resources(stage: Stage, *, websocket_api: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def additions(stage: Stage) -> dict[str, Any]:
     return {
         "Description": description(stage),
         "Parameters": {**_tables_parameters(stage, tables["Parameters"]), **LOGS_ROLE_PARAMETER},
+        **operations.mappings(stage),
         "Conditions": {MADE: {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}},
         "Resources": {
             **tables["Resources"],

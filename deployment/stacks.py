@@ -14,8 +14,16 @@ from deployment.errors import DeploymentError
 SECONDS: Final = 5
 """Between one look at a stack and the next."""
 LOOKS: Final = 120  # ten minutes
+LARGEST: Final = 51_200
+"""Bytes of a template that comes with the call:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
 """States from which a stack can only be removed."""
+
+
+def body(template: Mapping[str, Any]) -> str:
+    """As CloudFormation takes it; more than `LARGEST` bytes only from a bucket."""
+    return json.dumps(template, separators=(",", ":"))
 
 
 class Stacks:
@@ -29,7 +37,7 @@ class Stacks:
         """Make the stack what the template says, whether it is there or not. Raises DeploymentError."""
         request = {
             "StackName": name,
-            "TemplateBody": json.dumps(template),
+            "TemplateBody": body(template),
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         }

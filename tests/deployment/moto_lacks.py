@@ -285,6 +285,7 @@ class _Values:
             **{one["ParameterKey"]: one["ParameterValue"] for one in given},
         }
         self._resources: Parameters = template["Resources"]
+        self._mappings: Parameters = template.get("Mappings", {})
 
     def of(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -298,6 +299,8 @@ class _Values:
                 return re.sub(r"\$\{([\w:.]+)\}", lambda found: str(self._reference(found[1])), text)
             case {"Fn::Join": [between, parts]}:
                 return between.join(self.of(parts))
+            case {"Fn::FindInMap": [section, entry, key]}:
+                return self._mappings[section][entry][key]
         assert not any(key.startswith("Fn::") for key in value), f"moto_lacks.py does not know {value}"
         return {key: self.of(one) for key, one in value.items()}
 

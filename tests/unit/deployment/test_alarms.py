@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import metrics
 from chalicelib.delivery import DEADLINE
-from deployment import dashboard, operations, stage
+from deployment import dashboard, operations, stacks, stage
 from deployment.alarm import Alarm
 from deployment.alarms import alarms
 from deployment.measures import Measure, Search
@@ -99,10 +99,40 @@ def test_a_function_is_reported_before_it_is_ended_and_not_while_it_may_deliver(
 
 def test_whoever_is_named_is_told_of_each_beginning_and_end() -> None:
     topic = "arn:aws:sns:eu-north-1:111122223333:on-call"
-    told = dataclasses.replace(DEV, alarm_topics=(topic,))
-    for alarm in ALARMS.values():
-        properties = alarm.resource(told)["Properties"]
-        assert (properties["AlarmActions"], properties["OKActions"]) == ([topic], [topic])
+    template = operations.template(dataclasses.replace(DEV, alarm_topics=(topic,)))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            told = [resource["Properties"][which] for which in ("AlarmActions", "OKActions")]
+            assert [found_in_map(template, one) for one in told] == [[topic], [topic]]
+
+
+def test_where_nobody_is_named_nothing_is_mapped() -> None:
+    """CloudFormation takes no empty mapping."""
+    template = operations.template(dataclasses.replace(DEV, alarm_topics=()))
+    assert "Mappings" not in template
+    assert all(alarm.resource(DEV)["Properties"]["AlarmActions"] == [] for alarm in ALARMS.values())
+
+
+def test_the_stack_stays_within_what_cloudformation_takes_whatever_names_are_given() -> None:
+    """Five topics, as many as an alarm can have, of the longest names, and a stage of the longest name of a table's."""
+    topics = tuple(f"arn:aws-us-gov:sns:us-gov-west-1:111122223333:{number}{'t' * 255}" for number in range(5))
+    longest = "s" * 32
+    stage = dataclasses.replace(
+        DEV,
+        name=longest,
+        alarm_topics=topics,
+        functions=tuple(
+            dataclasses.replace(one, full_name=one.full_name.replace("dev", longest)) for one in DEV.functions
+        ),
+        environment={name: value.replace("-dev", f"-{longest}") for name, value in DEV.environment.items()},
+    )
+    assert len(stacks.body(operations.template(stage)).encode()) < stacks.LARGEST
+
+
+def found_in_map(template: dict[str, Any], function: dict[str, list[str]]) -> list[str]:
+    [section, entry, key] = function["Fn::FindInMap"]
+    found: list[str] = template["Mappings"][section][entry][key]
+    return found
 
 
 def test_each_alarm_has_its_own_name_and_is_in_the_stack() -> None:
