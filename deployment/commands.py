@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from deployment import account_logs, chalice_app, function_logs, gateway, key, operations, policies, removal, standing
-from deployment.aws import Aws
+from deployment.aws import Aws, code_of
 from deployment.chalice_app import Apis
 from deployment.errors import DeploymentError
 from deployment.progress import Progress
@@ -24,7 +26,7 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
     """From whatever is there to a running stage; gives its URLs. Raises DeploymentError."""
     known = recall(aws, stage)
     with progress.step("tables"):
-        stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage, kept=stage.kept))
+        stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage))
     with progress.step("key of the tokens") as step:
         step.note("made" if key.ensure(aws, stage) else "there already")
     with progress.step("functions and APIs") as step:
@@ -58,8 +60,8 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
     with progress.step("key of the tokens"):
         key.remove(aws, stage)
     with progress.step("tables"):
-        if stage.kept and stacks.state(tables_stack(stage)):
-            stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage, kept=False))
+        if stacks.state(tables_stack(stage)):
+            unprotect(aws, stage)
         stacks.remove(tables_stack(stage))
 
 
@@ -77,9 +79,22 @@ def tables_template(stage: Stage) -> dict[str, Any]:
     return template
 
 
-def tables_parameters(stage: Stage, *, kept: bool) -> dict[str, str]:
+def tables_parameters(stage: Stage) -> dict[str, str]:
     """Of `.chalice/resources.json`; tables that are kept cannot be deleted, and can be restored to any second."""
-    return {"Stage": stage.name, "Kept": str(kept).lower()}
+    return {"Stage": stage.name, "Kept": str(stage.kept).lower()}
+
+
+def unprotect(aws: Aws, stage: Stage) -> None:
+    """Let the tables be deleted, in whatever state their stack is: one that could not be deleted cannot be updated."""
+    client = aws.client("dynamodb")
+    for table in stage.tables.values():
+        try:
+            if client.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+                client.update_table(TableName=table, DeletionProtectionEnabled=False)
+                client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
 
 
 def render(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, WaiterError
@@ -17,8 +18,16 @@ LOOKS: Final = 120  # ten minutes
 LARGEST: Final = 51_200
 """Bytes of a template that comes with the call:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
-UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
-"""States from which a stack can only be removed."""
+UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
+"""States of a stack that never came to be: it can only be removed."""
+STUCK: Final = {
+    "DELETE_FAILED": "It was to be deleted, and was not: {reasons}. Destroy the stage to the end, then deploy it anew.",
+    "UPDATE_ROLLBACK_FAILED": "An update failed, and so did its undoing: {reasons}. Mend that, then have CloudFormation "
+    "continue: aws cloudformation continue-update-rollback --stack-name {name}",
+}
+"""States that a person has to end: what to do."""
+BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+"""What the first event of an operation says of the stack itself; an undoing of it says something else."""
 
 
 def body(template: Mapping[str, Any]) -> str:
@@ -31,7 +40,7 @@ class Stacks:
 
     def __init__(self, aws: Aws, seconds: float = SECONDS) -> None:
         self._client = aws.client("cloudformation")
-        self._wait = {"Delay": seconds, "MaxAttempts": int(LOOKS * SECONDS / seconds)}
+        self._wait: dict[str, Any] = {"Delay": seconds, "MaxAttempts": int(LOOKS * SECONDS / seconds)}
 
     def apply(self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         """Make the stack what the template says, whether it is there or not. Raises DeploymentError."""
@@ -41,7 +50,10 @@ class Stacks:
             "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         }
-        state = self.state(name)
+        state = self._settled(name)
+        if state in STUCK:
+            told = STUCK[state].format(name=name, reasons=self._reasons(name))
+            raise DeploymentError(f"The stack {name} cannot be changed. {told}")
         if state in UNFINISHED:
             self.remove(name)
             state = None
@@ -59,7 +71,7 @@ class Stacks:
 
     def remove(self, name: str) -> None:
         """Remove a stack with all that is in it; no error if there is none. Raises DeploymentError."""
-        if self.state(name) is None:
+        if self._settled(name) is None:
             return
         self._client.delete_stack(StackName=name)
         self._until("stack_delete_complete", name)
@@ -75,16 +87,32 @@ class Stacks:
         state: str = stacks[0]["StackStatus"]
         return None if state == "DELETE_COMPLETE" else state
 
+    def _settled(self, name: str) -> str | None:
+        """The state when nobody is at work on the stack any more: CloudFormation goes on after a deploy broke off."""
+        for _ in range(self._wait["MaxAttempts"]):
+            state = self.state(name)
+            if state is None or state in UNFINISHED or not state.endswith("_IN_PROGRESS"):
+                return state
+            time.sleep(self._wait["Delay"])
+        raise DeploymentError(f"The stack {name} is still {state}: somebody else changes it. Try again when it is done.")
+
     def _until(self, waiter: str, name: str) -> None:
         try:
             self._client.get_waiter(waiter).wait(StackName=name, WaiterConfig=self._wait)
         except WaiterError as error:
-            raise DeploymentError(f"The stack {name} did not get there: {self._reasons(name)}") from error
+            raise DeploymentError(f"The stack {name} did not get there: {self._reasons(name)}.") from error
 
     def _reasons(self, name: str) -> str:
-        events = self._client.describe_stack_events(StackName=name)["StackEvents"]
-        failed = [one for one in events if one["ResourceStatus"].endswith("FAILED")]
+        """Of the last operation; the events tell of all that there ever were, the latest first."""
+        failed = [one for one in self._last(name) if one["ResourceStatus"].endswith("FAILED")]
         told = [
-            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason is given')}" for one in failed
+            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason is given').rstrip('.')}"
+            for one in failed
         ]
-        return "; ".join(reversed(told)) or "CloudFormation gives no reason."
+        return "; ".join(reversed(told)) or "CloudFormation gives no reason"
+
+    def _last(self, name: str) -> Iterator[Mapping[str, Any]]:
+        for one in self._client.describe_stack_events(StackName=name)["StackEvents"]:
+            yield one
+            if one["LogicalResourceId"] == name and one["ResourceStatus"] in BEGUN:
+                return
