@@ -21,8 +21,8 @@ TRUST: Final = {
         {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-ATTEMPTS: Final = 10
-PAUSE: Final = 3.0  # seconds; a role that was just made is not known everywhere yet
+ATTEMPTS: Final = 12
+PAUSE: Final = 10.0  # seconds; a role that was just made is not known everywhere yet, for two minutes at worst
 
 
 def ensure(aws: Aws) -> bool:

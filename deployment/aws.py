@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from deployment.errors import DeploymentError
+PATIENT: Final = {
+    service: Config(retries={"mode": "standard", "total_max_attempts": 12}) for service in ("apigateway", "apigatewayv2")
+}
+"""API Gateway deletes one REST API in 30 s and changes its account's role once in 20, whoever asks; botocore's usual few
+attempts end after some seconds, these after a minute or more: the pause before each is random, up to 20 s.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html#api-gateway-control-service-limits-table
+"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self.session.create_client(service)
+            self._clients[service] = self.session.create_client(service, config=PATIENT.get(service))
         return self._clients[service]
 
     @cached_property

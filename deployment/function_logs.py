@@ -30,8 +30,13 @@ def remove_misnamed(aws: Aws, stage: Stage) -> None:
 
 
 def remove(aws: Aws, stage: Stage) -> None:
-    """Those of the functions, which Chalice leaves behind, with what they hold."""
-    _remove(aws, {function.log_group for function in stage.functions} | _misnamed(stage))
+    """Those of the functions, which Chalice leaves behind, with what they hold.
+
+    And those of the access logs, if they are there again: API Gateway may make one for a request that came after their
+    stack was removed, and the next deploy could not.
+    """
+    access = {stage.http_log_group, stage.websocket_log_group}
+    _remove(aws, {function.log_group for function in stage.functions} | access | _misnamed(stage))
 
 
 def _misnamed(stage: Stage) -> set[str]:

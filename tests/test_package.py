@@ -5,6 +5,7 @@ Packaged by the command, with an empty zip in place of the one that needs the pa
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -220,7 +221,7 @@ def test_tables_are_those_of_their_own_stack(described: Described) -> None:
     resources, parameters = described.document["Resources"], described.document["Parameters"]
     assert {name: resources[name] for name in own["Resources"]} == own["Resources"]
     told = {name: parameters[name]["Default"] for name in own["Parameters"]}
-    assert told == commands.tables_parameters(described.stage, kept=described.stage.kept)
+    assert told == commands.tables_parameters(described.stage)
     assert parameters["Stage"]["AllowedValues"] == [described.stage.name]
 
 
@@ -259,6 +260,9 @@ def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
     for name, one in STAGES.items():
         templates.append(tmp_path / f"operations-{name}.json")
         templates[-1].write_text(json.dumps(operations.template(one)))
+    told = dataclasses.replace(one, alarm_topics=("arn:aws:sns:eu-north-1:111122223333:on-call",))
+    templates.append(tmp_path / "operations-told.json")
+    templates[-1].write_text(json.dumps(operations.template(told)))
     wrong = json.loads(templates[0].read_text())
     wrong["Resources"]["WebsocketAPIStage"]["Properties"]["DefaultRouteSettings"]["Throttle"] = 1
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))

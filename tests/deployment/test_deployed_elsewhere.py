@@ -36,6 +36,7 @@ def machines(moto: MotoServer, told: Story, tmp_path_factory: pytest.TempPathFac
         ssm.put_parameter(Name=KEY, Value="brought", Type="SecureString")
         gateway: Any = session.create_client("apigateway", region_name=REGION)
         gateway.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": THEIRS}])
+        logs: Any = session.create_client("logs", region_name=REGION)
 
     def run(*arguments: str) -> Ran:
         """On a machine where nobody deployed before: Chalice's record is not in the repository."""
@@ -48,6 +49,13 @@ def machines(moto: MotoServer, told: Story, tmp_path_factory: pytest.TempPathFac
     first = commands.account()
     run("deploy", "--stage", "prod")
     second = commands.account()
+
+    def log_once_more(operation: str) -> bool:
+        if operation == "apigateway.DeleteRestApi":
+            logs.create_log_group(logGroupName="/aws/apigateway/sessions-prod-http")
+        return False
+
+    commands.refuse = log_once_more
     run("destroy", "--stage", "prod", "--confirm", "prod")
     return Machines(first, second, commands.account().left(), deployed)
 
@@ -73,6 +81,7 @@ def test_a_key_that_was_there_is_used(machines: Machines) -> None:
 
 
 def test_what_somebody_else_brought_stays_and_nothing_else(machines: Machines) -> None:
+    """Not even the log of a request that came while the stage was taken away."""
     assert machines.first.access_log_role == machines.second.access_log_role == THEIRS
     assert machines.left.keys() == {"access_log_role", "parameters"}
     assert machines.left["access_log_role"] == THEIRS

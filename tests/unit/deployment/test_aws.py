@@ -1,0 +1,36 @@
+"""API Gateway's own control plane is slow on purpose, and is waited for; nobody waits so long for another service."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.config import Config
+from botocore.session import Session
+
+from deployment.aws import Aws
+
+DELETES = 30
+"""Seconds between one deletion of a REST API and the next that AWS allows."""
+
+
+@pytest.fixture(scope="module")
+def aws() -> Aws:
+    session = Session()
+    session.set_config_variable("region", "eu-north-1")
+    session.set_credentials("AKIDEXAMPLE", "never used")
+    session.set_default_client_config(Config(connect_timeout=10, retries={"max_attempts": 3}))
+    return Aws(session)
+
+
+@pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
+def test_a_throttled_call_of_api_gateway_is_repeated_for_longer_than_its_slowest_quota(aws: Aws, service: str) -> None:
+    """A pause is random, up to twice the one before, 20 s at most: half of that is its mean."""
+    config = aws.client(service).meta.config
+    pauses = [min(2**n, 20) / 2 for n in range(config.retries["total_max_attempts"] - 1)]
+    assert config.retries["mode"] == "standard"
+    assert sum(pauses) > 2 * DELETES
+    assert config.connect_timeout == 10
+
+
+@pytest.mark.parametrize("service", ["sts", "logs"])
+def test_another_service_is_given_up_soon(aws: Aws, service: str) -> None:
+    assert aws.client(service).meta.config.retries["total_max_attempts"] == 4
