@@ -11,10 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from deployment.errors import DeploymentError
+
 PATIENT: Final = {
-    service: Config(retries={"mode": "standard", "total_max_attempts": 12}) for service in ("apigateway", "apigatewayv2")
+    service: Config(retries={"mode": "standard", "total_max_attempts": 12})
+    for service in ("apigateway", "apigatewayv2")
 }
-"""API Gateway deletes one REST API in 30 s and changes its account's role once in 20, whoever asks; botocore's usual few
+"""API Gateway deletes one REST API in 30 s and changes its account's role once in 20, whoever asks; botocore's usual
 attempts end after some seconds, these after a minute or more: the pause before each is random, up to 20 s.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html#api-gateway-control-service-limits-table
 """

@@ -37,7 +37,7 @@ class Line:
     def metric(self) -> list[Any]:
         """As the dashboard has it."""
         if isinstance(self.measure, Search):
-            return [{"expression": self.measure.expression(self.statistic, PERIOD), "label": self.label}]
+            return [{"expression": self.measure.expression(self.statistic, PERIOD)}]  # CloudWatch tells them apart
         dimensions = [part for pair in self.measure.dimensions.items() for part in pair]
         label = self.label or self.measure.name
         return [self.measure.namespace, self.measure.name, *dimensions, {"stat": self.statistic, "label": label}]

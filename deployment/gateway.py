@@ -39,7 +39,7 @@ def missing_responses(client: Any, api: str) -> list[dict[str, Any]]:
 
 
 def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
-    """Name, throttles, metrics, tracing, access logs of the REST API; a deploy of Chalice names it after the app."""
+    """Name, throttles, tracing, access logs of the REST API; a deploy of Chalice names it after the app."""
     client = aws.client("apigateway")
     client.update_rest_api(restApiId=apis.rest, patchOperations=gateway_settings.api_patches(stage))
     operations = [
@@ -51,7 +51,7 @@ def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
 
 
 def set_websocket_stage(aws: Aws, stage: Stage, apis: Apis) -> bool:
-    """Throttles, metrics and access logs of the WebSocket API, and a deployment of its routes; whether it was needed.
+    """Throttles and access logs of the WebSocket API, and a deployment of its routes; whether it was needed.
 
     Chalice deploys them the first time alone: a route that is added later would never be reached. What a deployment
     holds cannot be read, so that each carries a digest of its routes as its description.

@@ -49,13 +49,18 @@ def access_format(fields: dict[str, str]) -> str:
 
 
 def method_settings(stage: Stage) -> dict[str, Any]:
-    """Of all methods of the REST API, as CloudFormation has them. Nothing of a request or an answer is ever logged."""
+    """Of all methods of the REST API, as CloudFormation has them. Nothing of a request or an answer is ever logged.
+
+    The metrics of the stage, which alarms and dashboard are about, are always there: `MetricsEnabled` adds those of
+    each method and path, which nobody reads and which cost as much as one's own.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+    """
     return {
         "ResourcePath": "/*",
         "HttpMethod": "*",
         "ThrottlingRateLimit": stage.http_throttle.rate,
         "ThrottlingBurstLimit": stage.http_throttle.burst,
-        "MetricsEnabled": True,
+        "MetricsEnabled": False,
         "LoggingLevel": "OFF",
         "DataTraceEnabled": False,
     }
@@ -94,11 +99,11 @@ def access_log_patches(destination: str) -> list[dict[str, str]]:
 
 
 def route_settings(stage: Stage) -> dict[str, Any]:
-    """Of all routes of the WebSocket API, in the calls and in CloudFormation alike."""
+    """Of all routes of the WebSocket API, in the calls and in CloudFormation alike. Metrics as of the REST API."""
     return {
         "ThrottlingRateLimit": stage.websocket_throttle.rate,
         "ThrottlingBurstLimit": stage.websocket_throttle.burst,
-        "DetailedMetricsEnabled": True,
+        "DetailedMetricsEnabled": False,
         "LoggingLevel": "OFF",
         "DataTraceEnabled": False,
     }

@@ -22,8 +22,8 @@ UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_F
 """States of a stack that never came to be: it can only be removed."""
 STUCK: Final = {
     "DELETE_FAILED": "It was to be deleted, and was not: {reasons}. Destroy the stage to the end, then deploy it anew.",
-    "UPDATE_ROLLBACK_FAILED": "An update failed, and so did its undoing: {reasons}. Mend that, then have CloudFormation "
-    "continue: aws cloudformation continue-update-rollback --stack-name {name}",
+    "UPDATE_ROLLBACK_FAILED": "An update failed, and so did its undoing: {reasons}. Mend that, then let CloudFormation "
+    "go on: aws cloudformation continue-update-rollback --stack-name {name}",
 }
 """States that a person has to end: what to do."""
 BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
@@ -94,7 +94,9 @@ class Stacks:
             if state is None or state in UNFINISHED or not state.endswith("_IN_PROGRESS"):
                 return state
             time.sleep(self._wait["Delay"])
-        raise DeploymentError(f"The stack {name} is still {state}: somebody else changes it. Try again when it is done.")
+        raise DeploymentError(
+            f"The stack {name} is still {state}: somebody else changes it. Try again when it is done."
+        )
 
     def _until(self, waiter: str, name: str) -> None:
         try:

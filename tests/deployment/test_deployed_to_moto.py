@@ -54,13 +54,13 @@ def test_a_preflight_tells_what_the_app_says_of_cors(deployed: Chapter) -> None:
         assert told == quoted(dict(cors.get_access_control_headers()), "method.response.header")
 
 
-def test_the_stage_of_the_rest_api_is_throttled_measured_and_traced(deployed: Chapter) -> None:
+def test_the_stage_of_the_rest_api_is_throttled_measured_as_a_whole_and_traced(deployed: Chapter) -> None:
     [(name, stage)] = deployed.account.rest.stages.items()
     settings, throttle = stage["methodSettings"]["*/*"], deployed.wanted.operations["http_throttle"]
     assert name == deployed.wanted.config["api_gateway_stage"]
     assert stage["tracingEnabled"] is deployed.wanted.config["xray"]
     assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (throttle["rate"], throttle["burst"])
-    assert settings["metricsEnabled"] is True
+    assert settings["metricsEnabled"] is False
 
 
 def test_no_request_and_no_answer_is_ever_logged_whole(deployed: Chapter) -> None:
@@ -126,12 +126,12 @@ def test_each_route_of_the_sockets_leads_to_its_function(deployed: Chapter) -> N
     assert api.integrations == len(api.routes)
 
 
-def test_the_stage_of_the_sockets_is_throttled_and_measured(deployed: Chapter) -> None:
+def test_the_stage_of_the_sockets_is_throttled_and_measured_as_a_whole(deployed: Chapter) -> None:
     [(name, stage)] = deployed.account.websocket.stages.items()
     settings, throttle = stage["DefaultRouteSettings"], deployed.wanted.operations["websocket_throttle"]
     assert name == deployed.wanted.config["api_gateway_stage"]
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (throttle["rate"], throttle["burst"])
-    assert settings["DetailedMetricsEnabled"] is True
+    assert settings["DetailedMetricsEnabled"] is False
 
 
 def test_what_the_stage_of_the_sockets_serves_is_the_one_deployment_that_there_is(deployed: Chapter) -> None:

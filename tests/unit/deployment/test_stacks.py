@@ -31,7 +31,7 @@ class CloudFormation:
     def client(self, service: str) -> Any:
         return self
 
-    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803  as botocore has it
+    def describe_stacks(self, StackName: str) -> Any:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if state is None:
             answer: Any = {"Error": {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}}
