@@ -79,6 +79,6 @@ RESPONSES: Final = (
     GatewayResponse("REQUEST_TOO_LARGE", "too_large", "Too large", 413),
     GatewayResponse("UNSUPPORTED_MEDIA_TYPE", "unsupported_media_type", "Unsupported media type", 415),
     GatewayResponse("THROTTLED", "throttled", "Too many requests", 429, headers={"Retry-After": "1"}),
-    GatewayResponse("INTEGRATION_FAILURE", "unavailable", "Unavailable", 503, headers={"Retry-After": "1"}),
+    GatewayResponse("INTEGRATION_FAILURE", "unavailable", "Unavailable", 504, headers={"Retry-After": "1"}),
     GatewayResponse("INTEGRATION_TIMEOUT", "timed_out", "Timed out", 504, headers={"Retry-After": "1"}),
 )
