@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "lambda_timeout": ("29", 28.5, 0, -5),
     "xray": ("false",),
     "minimum_compression_size": ("1024", -1),
-    "reserved_concurrency": (0,),
+    "reserved_concurrency": (0, True),
     "lambda_functions": ([],),
     "environment_variables": ([], {"NUMBER": 5}),
     "app_name": ("my app", "s" * 65),
@@ -132,6 +132,18 @@ def a_policy_has_a_condition(project: Project) -> None:
         policy["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
 
 
+@spoils("policy-files", "it must have the Version 2012-10-17")
+def a_policy_is_of_the_old_version(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Version"] = "2008-10-17"
+
+
+@spoils("policy-files", "it must have the Version 2012-10-17 and Statements")
+def a_policy_says_something_else(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Id"] = "sweep"
+
+
 @spoils("policy-files", "a Sid is letters and digits, each once")
 def two_statements_have_one_sid(project: Project) -> None:
     with project.edited("policy-sweep.json") as policy:
@@ -171,6 +183,7 @@ of_config("function-tracing", "sweep is not traced", "xray", to=False)
 of_config("function-tracing", "sweep is not traced", "xray")
 of_config("log-retention", "sweep are kept for 15 days", "stages", "dev", "log_retention_in_days", to=15)
 
+of_config("function-timeout", "sweep may run for 30 s", "stages", "dev", "lambda_timeout", to=30)
 of_config(
     "function-timeout",
     "websocket_connect may run for 1 s",
@@ -475,4 +488,10 @@ of_policy(
 
 of_operations(
     "alarm-topics", "ops@example.com in alarm_topics is no ARN", "dev", "alarm_topics", to=["ops@example.com"]
+)
+of_operations(
+    "alarm-topics",
+    "ops/more in alarm_topics is no ARN",
+    *("dev", "alarm_topics"),
+    to=["arn:aws:sns:eu-north-1:111122223333:ops/more"],
 )
