@@ -53,16 +53,16 @@ check: setup  ## formatting, lint, types
 STAGE ?= dev
 
 doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev; ACCOUNT=1 asks AWS, too
-	@exec $(BIN)/python -m deployment doctor --stage $(STAGE) $(if $(ACCOUNT),--account) $(OPTIONS)
+	@exec $(BIN)/python -m deployment doctor --stage '$(STAGE)' $(if $(ACCOUNT),--account) $(OPTIONS)
 
 deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
-	@exec $(BIN)/python -m deployment deploy --stage $(STAGE) $(OPTIONS)
+	@exec $(BIN)/python -m deployment deploy --stage '$(STAGE)' $(OPTIONS)
 
 destroy: setup  ## takes a stage back, its data included: STAGE=dev
-	@exec $(BIN)/python -m deployment destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM)) $(OPTIONS)
+	@exec $(BIN)/python -m deployment destroy --stage '$(STAGE)' $(if $(CONFIRM),--confirm '$(CONFIRM)') $(OPTIONS)
 
 package: setup  ## the stage as one CloudFormation template and its zip, in build/STAGE: STAGE=dev
-	@exec $(BIN)/python -m deployment package --stage $(STAGE) --out build/$(STAGE) $(OPTIONS)
+	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)
 
 bench: setup  ## figures, each measured beside its rival in one run
 	$(BIN)/python -m bench

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from botocore.session import Session
 from chalice.awsclient import AWSClientError
@@ -89,9 +89,10 @@ def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], co
     """
     system = OSUtils()
     serializer = JSONTemplateSerializer()
+    lines = _Lines(say)
     try:
         config = CLIFactory(str(stage.root)).create_config_obj(stage.name)
-        build = create_build_stage(system, _ui(say), CFNSwaggerGenerator(), config)
+        build = create_build_stage(system, _ui(lines), CFNSwaggerGenerator(), config)
         builder = ResourceBuilder(ApplicationGraphBuilder(), DependencyBuilder(), _Build(build, code))
         processors = [
             SAMCodeLocationPostProcessor(osutils=system),
@@ -99,7 +100,8 @@ def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], co
         ]
         generator = SAMTemplateGenerator(config, _Principals())
         packager = AppPackager(generator, builder, CompositePostProcessor(processors), serializer, system)
-        packager.package_app(config, str(out), stage.name)
+        with contextlib.redirect_stdout(lines):  # as in a deploy
+            packager.package_app(config, str(out), stage.name)
     except (NoSuchPackageError, PackageDownloadError, RuntimeError, OSError) as error:
         raise DeploymentError(f"Chalice could not package: {error}") from error
     return out / f"{generator.template_file}.{serializer.file_extension}"
@@ -174,8 +176,9 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(cause).split()).rstrip(".") + "."
 
 
-def _ui(lines: Any) -> UI:
-    return UI(out=lines, err=lines, confirm=lambda *_, **__: True)
+def _ui(lines: _Lines) -> UI:
+    out = cast("TextIO", lines)
+    return UI(out=out, err=out, confirm=lambda *_, **__: True)
 
 
 class _Lines(io.TextIOBase):

@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from deployment import account_logs, chalice_app, function_logs, gateway, key, operations, policies, removal, standing
+from deployment import (
+    account_logs,
+    chalice_app,
+    documents,
+    function_logs,
+    gateway,
+    key,
+    operations,
+    policies,
+    removal,
+    standing,
+)
 from deployment.aws import Aws, code_of
 from deployment.chalice_app import Apis
 from deployment.errors import DeploymentError
@@ -75,8 +86,7 @@ def operations_stack(stage: Stage) -> str:
 
 def tables_template(stage: Stage) -> dict[str, Any]:
     """`.chalice/resources.json`, as it is."""
-    template: dict[str, Any] = json.loads((stage.folder / "resources.json").read_text(encoding="utf-8"))
-    return template
+    return documents.read(stage.folder / "resources.json")
 
 
 def tables_parameters(stage: Stage) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from deployment import account_logs, chalice_app, gateway_settings, key, operations, policies
+from deployment import account_logs, chalice_app, documents, gateway_settings, key, operations, policies
 from deployment.gateway_responses import RESPONSES
 from deployment.operations import HTTP_LOGS, WEBSOCKET_LOGS
 from deployment.stage import Stage
@@ -47,7 +47,7 @@ def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | No
 
 def additions(stage: Stage) -> dict[str, Any]:
     """What is merged into Chalice's template."""
-    tables = json.loads((stage.folder / "resources.json").read_text(encoding="utf-8"))
+    tables = documents.read(stage.folder / "resources.json")
     return {
         "Description": description(stage),
         "Parameters": {**_tables_parameters(stage, tables["Parameters"]), **LOGS_ROLE_PARAMETER},

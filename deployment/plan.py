@@ -5,6 +5,8 @@ Asks AWS nothing, and leaves the environment of this process as it is; it import
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,15 +42,17 @@ class Plan:
     functions: tuple[PlannedFunction, ...]
     endpoint_type: str  # of the REST API
     compressed_from: int | None
+    debug: bool  # whether the routes answer an error with its traceback
     cors: Mapping[str, Mapping[str, str]]  # headers of each route, as `GET /sessions`
 
 
 def read(root: Path, stage: str) -> Plan:
     """The plan of the project at `root`. Raises DeploymentError if Chalice, or `app.py`, has none."""
     try:
-        config = CLIFactory(str(root), environ={}).create_config_obj(stage)
-        application = ApplicationGraphBuilder().build(config, stage)
-    except Exception as error:  # whatever app.py does when it is imported
+        with contextlib.redirect_stdout(sys.stderr):  # what app.py prints is none of what is found
+            config = CLIFactory(str(root), environ={}).create_config_obj(stage)
+            application = ApplicationGraphBuilder().build(config, stage)
+    except (Exception, SystemExit) as error:  # whatever app.py does when it is imported
         raise DeploymentError(f"Chalice finds nothing to deploy in {root / 'app.py'}: {error}") from error
     every = list(_resources(application))
     functions = {one.resource_name: one for one in every if isinstance(one, models.LambdaFunction)}
@@ -59,6 +63,7 @@ def read(root: Path, stage: str) -> Plan:
         functions=tuple(_function(name, one) for name, one in sorted(functions.items())),
         endpoint_type=rest.endpoint_type,
         compressed_from=int(rest.minimum_compression) if rest.minimum_compression else None,
+        debug=bool(config.chalice_app.debug),
         cors=dict(_cors(config)),
     )
 
@@ -70,9 +75,6 @@ def _resources(above: Any) -> Iterator[Any]:
 
 
 def _function(name: str, planned: Any) -> PlannedFunction:
-    for variable, value in planned.environment_variables.items():
-        if not isinstance(value, str):
-            raise DeploymentError(f"{variable} is no text: write it in quotes in .chalice/config.json.")
     role = planned.role
     policy = getattr(role, "policy", None)
     return PlannedFunction(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from deployment.errors import DeploymentError
+from deployment import documents
 from deployment.stage import Function, Stage
 
 PLACEHOLDER: Final = re.compile(r"\$\{([\w:]+)\}")
@@ -19,12 +19,7 @@ PLACEHOLDER: Final = re.compile(r"\$\{([\w:]+)\}")
 
 def template(stage: Stage, function: Function) -> dict[str, Any]:
     """The policy of a function with its placeholders. Raises DeploymentError."""
-    path = stage.folder / f"policy-{function.name}.json"
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DeploymentError(f"{path} holds no policy: {error}.") from error
-    return document
+    return documents.read(stage.folder / f"policy-{function.name}.json")
 
 
 def variables(
@@ -43,7 +38,8 @@ def variables(
         known["WebsocketAPI"] = websocket_api
     kind, _, place = stage.key_reference.partition(":")
     if kind == "ssm":
-        known["KeyParameterArn"] = f"arn:{partition}:ssm:{region}:{account}:parameter/{place.lstrip('/')}"
+        named = f"arn:{partition}:ssm:{region}:{account}:parameter/{place.lstrip('/')}"
+        known["KeyParameterArn"] = place if place.startswith("arn:") else named
     elif kind == "secretsmanager":
         # the six characters that Secrets Manager adds to a name:
         # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deployment import configuration, documents
 from deployment.errors import DeploymentError
 
 FUNCTIONS: Final = ("api_handler", "websocket_connect", "websocket_message", "websocket_disconnect", "sweep")
@@ -15,6 +15,8 @@ REST: Final = "api_handler"
 """The function of all routes: Chalice gives it the name of the stage alone in Lambda, and a role like the others."""
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 """Logical id of a table in resources.json, and the variable that names it to the functions."""
+LONGEST: Final = 64
+"""Characters in the name of a role or a function: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html"""
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,20 @@ class Stage:
 
 def read(root: Path, name: str) -> Stage:
     """The stage `name` of the project at `root`. Raises DeploymentError."""
-    config = document(root / ".chalice" / "config.json")
-    operations = document(root / ".chalice" / "operations.json")
+    config = documents.read(root / ".chalice" / "config.json")
+    operations = documents.read(root / ".chalice" / "operations.json")
+    _refuse(configuration.problems(config, FUNCTIONS))
     if name not in config.get("stages", {}):
         known = ", ".join(sorted(config.get("stages", {}))) or "none"
         raise DeploymentError(f"There is no stage {name!r} in .chalice/config.json, only {known}.")
     if name not in operations:
         raise DeploymentError(f"There is no stage {name!r} in .chalice/operations.json; give it its throttles there.")
+    _refuse(configuration.problems_of_operations(name, operations[name]))
     ours = config["stages"][name]
-    app = config["app_name"]
     environment = {**config.get("environment_variables", {}), **ours.get("environment_variables", {})}
     try:
-        said = operations[name]
-        return Stage(
+        app, said = config["app_name"], operations[name]
+        described = Stage(
             root=root,
             app=app,
             name=name,
@@ -127,6 +130,18 @@ def read(root: Path, name: str) -> Stage:
         )
     except (KeyError, TypeError) as error:
         raise DeploymentError(f"The stage {name!r} lacks a setting, or has one of another kind: {error}.") from error
+    _refuse(
+        f"{full} has {len(full)} characters, and AWS takes {LONGEST}: shorten app_name or the name of the stage."
+        for full in (max((one.role for one in described.functions), key=len),)
+        if len(full) > LONGEST
+    )
+    return described
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raises DeploymentError if there is a problem, with all of them."""
+    if told := " ".join(problems):
+        raise DeploymentError(told)
 
 
 def _function(
@@ -153,16 +168,3 @@ def _setting(config: Mapping[str, Any], ours: Mapping[str, Any], key: str, funct
         config,
     )
     return next(place[key] for place in (*places, config) if key in place or place is config)
-
-
-def document(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises DeploymentError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DeploymentError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DeploymentError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(found, dict):
-        raise DeploymentError(f"{path} holds no object.")
-    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from deployment import gateway_settings, operations, plan, policies, stage
+from deployment import documents, gateway_settings, operations, plan, policies, stage
 from deployment.doctor.check import Unknown
 from deployment.errors import DeploymentError
 from deployment.gateway_responses import RESPONSES, GatewayResponse
@@ -15,9 +16,11 @@ from deployment.plan import Plan
 from deployment.stage import Stage
 
 T = TypeVar("T")
+SID: Final = re.compile("[A-Za-z0-9]+")
 SHAPE: Final = (
     "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; what "
-    "is not named there is denied, so that there is no need of a Deny, a NotAction or a NotResource."
+    "is not named there is denied, so that there is no need of a Deny, a NotAction, a NotResource or a Condition; and "
+    "a Sid is letters and digits, each once."
 )
 
 
@@ -89,7 +92,7 @@ class Findings:
 def read(root: Path, name: str) -> Findings:
     """What there is of the stage `name` of the project at `root`, broken and missing files included."""
     staged = _part("stage", lambda: stage.read(root, name))
-    planned = _part("app", lambda: plan.read(root, name))
+    planned = _part("app", lambda: plan.read(root, staged.get().name))
     found, troubles = _policies(staged.value, planned.value)
     return Findings(
         root=root,
@@ -138,10 +141,13 @@ def _is_policy(document: Any) -> bool:
     if not isinstance(document, dict) or document.get("Version") != "2012-10-17":
         return False
     statements = document.get("Statement")
-    return isinstance(statements, list) and all(
+    if not isinstance(statements, list) or not document.keys() <= {"Version", "Statement"}:
+        return False
+    sids = [one["Sid"] for one in statements if isinstance(one, dict) and "Sid" in one]
+    return all(isinstance(one, str) and SID.fullmatch(one) and sids.count(one) == 1 for one in sids) and all(
         isinstance(one, dict)
         and one.get("Effect") == "Allow"
-        and one.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        and one.keys() <= {"Sid", "Effect", "Action", "Resource"}
         and all(_is_texts(one.get(key)) for key in ("Action", "Resource"))
         for one in statements
     )
@@ -152,10 +158,15 @@ def _is_texts(value: Any) -> bool:
 
 
 def _template(path: Path) -> Mapping[str, Any]:
-    document = stage.document(path)
-    if not isinstance(document.get("Resources"), dict):
-        raise DeploymentError(f"{path} has no Resources.")
+    document = documents.read(path)
+    resources = document.get("Resources")
+    if not isinstance(resources, dict) or not all(_is_resource(one) for one in resources.values()):
+        raise DeploymentError(f"{path} has no Resources, or one without a Type and Properties.")
     return document
+
+
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("Type"), str) and isinstance(value.get("Properties"), dict)
 
 
 def _gateway(staged: Stage) -> Gateway:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -10,17 +11,45 @@ from chalicelib import settings
 from chalicelib.delivery import DEADLINE
 from chalicelib.errors import SettingsError
 from deployment.doctor import needs
-from deployment.doctor.check import Check, Verdict, failed
+from deployment.doctor.check import OK, Check, Verdict, failed
 from deployment.doctor.findings import Findings
 from deployment.plan import PlannedFunction
 
 MEMORY: Final = 512
 TIMEOUT: Final = 29
+STARTS: Final = 5  # seconds: a cold start, and a call to a store of keys with its time-out and second attempt
 UNDER_WAY: Final = 6  # seconds: a post and a closing that were begun just before the deadline, with their time-outs
 KEPT_DAYS: Final = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+ENVIRONMENT_BYTES: Final = 4096
+RESERVED: Final = frozenset(
+    {
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "_HANDLER",
+    }
+)
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and for 4 KB its page of quotas"""
+ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY")
 
 
 def memory(findings: Findings) -> Verdict:
@@ -42,12 +71,24 @@ def _timeout(one: PlannedFunction) -> Iterator[str]:
             f"{one.name} may run for {one.timeout} s, and API Gateway answers for it after {TIMEOUT}: set "
             f"lambda_timeout to {TIMEOUT} or less."
         )
+    if one.timeout < STARTS:
+        yield (
+            f"{one.name} may run for {one.timeout} s, and may take as long as that to begin, with a key to fetch: set "
+            f"lambda_timeout to {STARTS} or more."
+        )
+        return
     least = math.ceil(DEADLINE.total_seconds()) + UNDER_WAY
     if one.timeout < least and needs.delivers(one.name):
         yield (
             f"{one.name} may run for {one.timeout} s, and delivers frames for up to {least}: set lambda_timeout to "
             f"{least} or more."
         )
+
+
+def debugging(findings: Findings) -> Verdict:
+    if not findings.plan.debug:
+        return OK
+    return failed(["Whoever makes a route fail gets its traceback: take app.debug out of app.py."])
 
 
 def tracing(findings: Findings) -> Verdict:
@@ -74,7 +115,7 @@ def environment(findings: Findings) -> Verdict:
     """Whether the service would start with it, as the service itself says."""
     said: dict[str, list[str]] = {}
     for one in findings.plan.functions:
-        for problem in _problems(one):
+        for problem in (*_problems(one), *_not_of(findings.name, one)):
             said.setdefault(problem, []).append(one.name)
     return failed(f"{problem} It is so in {', '.join(names)}." for problem, names in said.items())
 
@@ -87,6 +128,19 @@ def _problems(one: PlannedFunction) -> Iterator[str]:
     for name, value in one.environment.items():
         if "*" in value and name != "ALLOWED_ORIGINS":
             yield f"{name} holds a *, and stands for nothing but itself: name what is meant."
+
+
+def _not_of(stage: str, one: PlannedFunction) -> Iterator[str]:
+    """What the service would start with, and Lambda not, or AWS in a name that is not its own."""
+    if one.environment.get("STAGE") != stage:
+        yield f"STAGE is not {stage}, so that its alarms would look at other metrics than it writes."
+    for name in one.environment:
+        if name in RESERVED or NAME.fullmatch(name) is None:
+            yield f"{name} is no name that Lambda takes for a variable: give it another."
+        elif name.startswith(ELSEWHERE):
+            yield f"{name} sends what is meant for AWS elsewhere: take it out."
+    if sum(len(f"{name}{value}".encode()) for name, value in one.environment.items()) > ENVIRONMENT_BYTES:
+        yield f"All variables together have more than the {ENVIRONMENT_BYTES} bytes that Lambda takes: shorten them."
 
 
 def as_in_lambda(one: PlannedFunction) -> Mapping[str, str]:
@@ -102,6 +156,9 @@ CHECKS: Final = (
         "Each function ends before API Gateway gives up, and after its deliveries",
         "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
         timeout,
+    ),
+    Check(
+        "app-debug", "No answer tells of the code", "https://aws.github.io/chalice/api.html#Chalice.debug", debugging
     ),
     Check("function-tracing", "Each function is traced", f"{LAMBDA}/services-xray.html", tracing),
     Check("log-retention", "No log is kept for ever", f"{LAMBDA}/monitoring-cloudwatchlogs.html", log_retention),

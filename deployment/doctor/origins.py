@@ -42,7 +42,12 @@ def _trouble(origin: str) -> Iterator[str]:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
-    if not host or parts.scheme not in ("http", "https") or origin != _written(parts.scheme, host, port):
+    if (
+        not host.isascii()
+        or not host
+        or parts.scheme not in ("http", "https")
+        or origin != _written(parts.scheme, host, port)
+    ):
         yield f"ALLOWED_ORIGINS has {origin}, which no browser sends: write scheme://host or scheme://host:port."
     elif parts.scheme == "http" and not is_loopback(host):
         yield f"ALLOWED_ORIGINS has {origin}: whoever is on the way may change that page; serve it over https."

@@ -65,7 +65,7 @@ def unneeded(findings: Findings) -> Verdict:
 def missing(findings: Findings) -> Verdict:
     return failed(
         f"{function} could not do {need.action} on {need.resource}: allow it in .chalice/policy-{function}.json."
-        for function, policy in findings.policies.items()
+        for function, policy in _policies(findings).items()
         for need in sorted(needs.of(function), key=lambda need: (need.action, need.resource))
         if not any(_covers(action, resource, need) for action, resource in _pairs(policy))
     )
@@ -75,8 +75,14 @@ def _covers(action: str, resource: str, need: Need) -> bool:
     return _matches(action, need.action) and _matches(resource, need.resource)
 
 
+def _policies(findings: Findings) -> Mapping[str, Mapping[str, Any]]:
+    """Raises NotRead where nobody knows whose they would be."""
+    findings.plan_part.get()
+    return findings.policies
+
+
 def _allowed(findings: Findings) -> Iterator[tuple[str, str, str]]:
-    for function, policy in findings.policies.items():
+    for function, policy in _policies(findings).items():
         for action, resource in _pairs(policy):
             yield function, action, resource
 

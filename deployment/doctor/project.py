@@ -28,7 +28,10 @@ def template(findings: Findings) -> Verdict:
 
 
 def _read(part: Part[Any]) -> Verdict:
-    return OK if part.value is not None else failed([part.trouble])
+    if part.trouble:
+        return failed([part.trouble])
+    part.get()
+    return OK
 
 
 def policy_files(findings: Findings) -> Verdict:

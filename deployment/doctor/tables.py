@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from deployment.doctor.check import Check, Verdict, failed
+from deployment.doctor.check import OK, Check, Verdict, failed
 from deployment.doctor.findings import Findings
 from deployment.stage import TABLES
 
@@ -19,6 +20,9 @@ def names(findings: Findings) -> Verdict:
 
 def _names(findings: Findings) -> Iterator[str]:
     tables = _tables(findings)
+    pattern = _object(_object(findings.template.get("Parameters")).get("Stage")).get("AllowedPattern", ".*")
+    if re.fullmatch(pattern, findings.name) is None:
+        yield f"CloudFormation would refuse {findings.name} as the Stage of .chalice/resources.json: name it {pattern}."
     for logical, variable in TABLES.items():
         if logical not in tables:
             yield f"The app uses the table {logical}, and .chalice/resources.json has none: describe it there."
@@ -49,14 +53,22 @@ def expiry(findings: Findings) -> Verdict:
     )
 
 
+def shared(findings: Findings) -> Verdict:
+    return _each(
+        findings,
+        lambda table: "ResourcePolicy" not in table,
+        "lets in whom its own policy names, past those of the functions: take its ResourcePolicy out",
+    )
+
+
 def protection(findings: Findings) -> Verdict:
     if not findings.stage.kept:
-        return failed(())
+        return OK
     return _each(
         findings,
         lambda table: (
             _is_true(table.get("DeletionProtectionEnabled"))
-            and _is_true(table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"))
+            and _is_true(_object(table.get("PointInTimeRecoverySpecification")).get("PointInTimeRecoveryEnabled"))
         ),
         "could be deleted, or not be restored, in a stage that is kept: set DeletionProtectionEnabled and "
         'PointInTimeRecoveryEnabled to {"Ref": "Kept"}',
@@ -74,12 +86,12 @@ def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], troubl
 def _tables(findings: Findings) -> dict[str, Mapping[str, Any]]:
     """The properties of the tables, with what the stage is put for `Ref` and `Fn::Sub`."""
     known = {"Stage": findings.name, "Kept": str(findings.stage.kept).lower()}
-    declared = findings.template.get("Parameters", {})
+    declared = _object(findings.template.get("Parameters"))
     given = {name: value for name, value in known.items() if name in declared}
     return {
-        logical: _resolved(one.get("Properties", {}), given)
+        logical: _resolved(one["Properties"], given)
         for logical, one in findings.template["Resources"].items()
-        if one.get("Type") == "AWS::DynamoDB::Table"
+        if one["Type"] == "AWS::DynamoDB::Table"
     }
 
 
@@ -97,6 +109,10 @@ def _resolved(value: Any, given: Mapping[str, str]) -> Any:
             return value
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _is_true(value: object) -> bool:
     return value is True or value == "true"
 
@@ -111,6 +127,12 @@ CHECKS: Final = (
     ),
     Check("table-billing", "Each table is on demand", f"{GUIDE}/on-demand-capacity-mode.html", billing),
     Check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html", expiry),
+    Check(
+        "table-shared",
+        "Nobody but the functions is let into a table",
+        f"{GUIDE}/access-control-resource-based.html",
+        shared,
+    ),
     Check(
         "table-protection",
         "Tables of a stage that is kept cannot be deleted, and can be restored",

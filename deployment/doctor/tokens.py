@@ -45,33 +45,64 @@ def values(findings: Findings) -> Verdict:
         f"{name} holds what looks like a key, and the files of the project and the function's page show it: keep it in "
         "SSM or Secrets Manager, refer to it, and make a new one, since this one has been seen."
         for name, value in _variables(findings)
-        if name not in KEYS and not _is_reference(name, value) and looks_like_a_key(value)
+        if name not in KEYS and not _is_reference(name, value) and (_is_named_as_one(name) or _is_one(name, value))
     )
 
 
+def _is_named_as_one(name: str) -> bool:
+    return NAMED.search(name) is not None
+
+
+def _is_one(name: str, value: str) -> bool:
+    """An audience is in every token, and may be whatever an issuer made of it."""
+    return looks_like_a_key(value) if name != "JWT_AUDIENCE" else is_marked_as_a_key(value)
+
+
+NAMED: Final = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|PRIVATE|ACCESS)_?KEY)$", re.I
+)
+"""Of a variable. One that names where a secret is kept ends otherwise, such as SECRET_ARN."""
 WORD: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 PLAIN: Final = re.compile(r"[a-z0-9]{32,}|[A-Z0-9]{32,}")
 CLASSES: Final = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]"))
 ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 
 
+MARKED: Final = re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}|\b[sr]k_live_\w{10,}")
+"""What GitHub, Slack and Stripe give their tokens to be known by."""
+AWS_SECRET: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9/+])[A-Za-z0-9/+]{40}")
+PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+ARN: Final = re.compile(r"arn:aws[\w-]*:[^\s]+")
+
+
 def looks_like_a_key(value: str) -> bool:
-    """A PEM, a key of AWS, the key of a checkout, or a word too long and too mixed for anyone to have thought of."""
-    if "-----BEGIN" in value or value.startswith("local-") or ACCESS_KEY.search(value):
+    """What is marked as a key, or a word too long and too mixed for anyone to have thought of. An ARN is a name."""
+    if is_marked_as_a_key(value):
         return True
+    if ARN.fullmatch(value):
+        return False
     mixed = (one for one in WORD.findall(value) if all(kind.search(one) for kind in CLASSES))
     plain = (one for one in PLAIN.findall(value) if re.search("[0-9]", one) and re.search("[A-Za-z]", one))
-    return any(mixed) or any(plain)
+    return any(mixed) or any(plain) or AWS_SECRET.fullmatch(value) is not None
+
+
+def is_marked_as_a_key(value: str) -> bool:
+    """A PEM, a key of AWS, the key of a checkout, a token that says whose it is, a URL with a password."""
+    found = (one.search(value) for one in (ACCESS_KEY, MARKED, PASSWORD_IN_URL))
+    return "-----BEGIN" in value or value.startswith("local-") or any(found)
 
 
 def issuer(findings: Findings) -> Verdict:
     if not findings.stage.kept:
         return OK
-    return failed(
-        f"JWT_ISSUER is {value}, which anybody may be who tries things out: name the issuer of this stage."
-        for name, value in _variables(findings)
-        if name == "JWT_ISSUER" and is_private_name(_host(value))
-    )
+    return failed(sentence for name, value in _variables(findings) if name == "JWT_ISSUER" for sentence in _of(value))
+
+
+def _of(issuer: str) -> Iterator[str]:
+    if is_private_name(_host(issuer)):
+        yield f"JWT_ISSUER is {issuer}, which anybody may be who tries things out: name the issuer of this stage."
+    elif issuer.lower().startswith("http:"):
+        yield f"JWT_ISSUER is {issuer}, and whoever is on the way may answer in its name: have it served over https."
 
 
 def _host(value: str) -> str:
@@ -84,10 +115,15 @@ def _host(value: str) -> str:
 
 def key_set(findings: Findings) -> Verdict:
     return failed(
-        f"JWT_JWKS_URL is {value}: in Lambda a key set is fetched over https, from elsewhere."
+        f"JWT_JWKS_URL is {value}: in Lambda a key set is fetched over https, from elsewhere, without a password."
         for name, value in _variables(findings)
-        if name == "JWT_JWKS_URL" and value and (urlsplit(value).scheme != "https" or is_private_name(_host(value)))
+        if name == "JWT_JWKS_URL" and value and not _is_public(value)
     )
+
+
+def _is_public(url: str) -> bool:
+    host = _host(url)
+    return bool(host) and not is_private_name(host) and url.startswith("https://") and "@" not in urlsplit(url).netloc
 
 
 def _variables(findings: Findings) -> Iterator[tuple[str, str]]:

@@ -40,6 +40,66 @@ def the_template_is_empty(project: Project) -> None:
     (project.folder / "resources.json").write_text("{}")
 
 
+@spoils("template", "one without a Type and Properties")
+def a_resource_is_none(project: Project) -> None:
+    with project.edited("resources.json") as template:
+        template["Resources"]["Events"]["Properties"] = None
+
+
+def twice(check: str, file: str, this: str, that: str) -> None:
+    @spoils(check, "twice in one object", name=f"{that} twice in {file}")
+    def how(project: Project) -> None:
+        path = project.folder / file
+        path.write_text(path.read_text().replace(this, f"{that}, {this}", 1))
+
+
+twice("stage", "config.json", '"lambda_timeout": 29', '"lambda_timeout": 60')
+twice("template", "resources.json", '"BillingMode": "PAY_PER_REQUEST"', '"BillingMode": "PROVISIONED"')
+twice("policy-files", "policy-sweep.json", '"Action": ["dynamodb:UpdateItem"]', '"Action": ["*"]')
+
+
+def marked(check: str, file: str) -> None:
+    @spoils(check, "begins with a byte order mark: save it as UTF-8", name=f"a byte order mark in {file}")
+    def how(project: Project) -> None:
+        path = project.folder / file
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+
+marked("stage", "config.json")
+marked("policy-files", "policy-sweep.json")
+
+of_config("stage", "lambda_timout in .chalice/config.json is no setting; is it lambda_timeout?", "lambda_timout", to=29)
+of_config("stage", "is no function of the app; is it sweep?", "lambda_functions", "sweeps", to={})
+of_config(
+    "stage",
+    "is never read by Chalice: move it into a stage",
+    *("lambda_functions", "sweep", "environment_variables"),
+    to={"KEY": "value"},
+)
+WRONG: dict[str, tuple[Any, ...]] = {
+    "lambda_memory_size": ("512", True, 512.5, 20_000),
+    "lambda_timeout": ("29", 28.5, 0, -5),
+    "xray": ("false",),
+    "minimum_compression_size": ("1024", -1),
+    "reserved_concurrency": (0, True),
+    "lambda_functions": ([],),
+    "environment_variables": ([], {"NUMBER": 5}),
+    "app_name": ("my app", "s" * 65),
+    "api_gateway_stage": ("*", "", "a/b", 5),
+}
+for setting, wrong in WRONG.items():
+    for value in wrong:
+        of_config("stage", f"{setting} in .chalice/config.json must be", setting, to=value)
+of_config("stage", "must be an object", "stages", to=[])
+of_config("stage", "'app_name'", "app_name")
+of_config("stage", "shorten app_name", "app_name", to="s" * 60)
+of_config("stage", "stages.dev.log_retention_in_days", "stages", "dev", "log_retention_in_days", to=[14])
+of_operations("stage", "dev.kept in .chalice/operations.json must be true or false", "dev", "kept", to="no")
+of_operations("stage", "dev.topics in .chalice/operations.json is no setting", "dev", "topics", to=[])
+of_operations("stage", "dev.alarm_topics in .chalice/operations.json must be a list", "dev", "alarm_topics", to="arn")
+of_code("app", "3", lambda text: f"{text}\nraise SystemExit(3)\n")
+of_code("app-debug", "take app.debug out", lambda text: f"{text}\napp.debug = True\n")
+
 HANDLER = "\n\n@app.lambda_function()\ndef report(event, context):\n    return {}\n"
 of_code("policy-files", "no function report: add it to FUNCTIONS", lambda text: text + HANDLER)
 
@@ -49,7 +109,7 @@ def a_function_is_gone(project: Project) -> None:
     project.monkeypatch.setattr(stage, "FUNCTIONS", (*stage.FUNCTIONS, "report"))
 
 
-@spoils("policy-files", "policy-sweep.json holds no policy")
+@spoils("policy-files", "policy-sweep.json cannot be read")
 def a_policy_is_missing(project: Project) -> None:
     (project.folder / "policy-sweep.json").unlink()
 
@@ -64,6 +124,30 @@ def a_policy_denies(project: Project) -> None:
 def a_policy_allows_all_but_something(project: Project) -> None:
     with project.edited("policy-sweep.json") as policy:
         policy["Statement"].append({"Effect": "Allow", "NotAction": ["s3:GetObject"], "Resource": ["*"]})
+
+
+@spoils("policy-files", "no need of a Deny, a NotAction, a NotResource or a Condition")
+def a_policy_has_a_condition(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+
+
+@spoils("policy-files", "it must have the Version 2012-10-17")
+def a_policy_is_of_the_old_version(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Version"] = "2008-10-17"
+
+
+@spoils("policy-files", "it must have the Version 2012-10-17 and Statements")
+def a_policy_says_something_else(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Id"] = "sweep"
+
+
+@spoils("policy-files", "a Sid is letters and digits, each once")
+def two_statements_have_one_sid(project: Project) -> None:
+    with project.edited("policy-sweep.json") as policy:
+        policy["Statement"][0]["Sid"] = policy["Statement"][1]["Sid"]
 
 
 of_config(
@@ -99,7 +183,23 @@ of_config("function-tracing", "sweep is not traced", "xray", to=False)
 of_config("function-tracing", "sweep is not traced", "xray")
 of_config("log-retention", "sweep are kept for 15 days", "stages", "dev", "log_retention_in_days", to=15)
 
+of_config("function-timeout", "sweep may run for 30 s", "stages", "dev", "lambda_timeout", to=30)
+of_config(
+    "function-timeout",
+    "websocket_connect may run for 1 s",
+    *("lambda_functions", "websocket_connect", "lambda_timeout"),
+    to=1,
+)
+
 # --- the environment
+
+for name in ("AWS_REGION", "_HANDLER", "BAD-NAME"):
+    variable("environment", f"{name} is no name that Lambda takes", name, "x")
+for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "HTTPS_PROXY"):
+    variable("environment", f"{name} sends what is meant for AWS elsewhere", name, "http://a.example")
+variable("environment", "4096 bytes", "LONG", "a b " * 1025)
+variable("environment", "STAGE is not dev", "STAGE", "prod")
+variable("environment", "STAGE is not prod", "STAGE", None, stage="prod")
 
 for missing in ("JWT_ISSUER", "JWT_AUDIENCE", "JWT_ALGORITHMS", "SESSIONS_TABLE", "CONNECTIONS_TABLE", "EVENTS_TABLE"):
     variable("environment", f"{missing} is not set", missing, None)
@@ -140,12 +240,35 @@ for key in (
     "0123456789abcdef" * 2,
     "q8Zr-3kV_0aTnB7yXw5LmE2c",
     "https://user:q8Zr3kV0aTnB7yXw5LmE2cQd@db.example.com",
+    "postgres://user:hunter2@db.example.com/rooms",
+    "ghp_" + "abcdefghij" * 3,
+    "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLEKEY",
 ):
     variable("key-material", "SOMETHING holds what looks like a key", "SOMETHING", key)
 variable("key-material", "LOG_COLOUR holds", "LOG_COLOUR", "0123456789ABCDEF" * 4, stage="prod")
-for issuer in ("https://sessions.local", "http://localhost:8080", "localhost", "https://127.0.0.1/", "https://[::1]/"):
+for name in ("DB_PASSWORD", "API_TOKEN", "SLACK_API_KEY"):
+    variable("key-material", f"{name} holds", name, "hunter2")
+variable("key-material", "JWT_AUDIENCE holds", "JWT_AUDIENCE", "-----BEGIN PRIVATE KEY-----")
+variable("issuer-kept", "have it served over https", "JWT_ISSUER", "http://id.example.com", stage="prod")
+for issuer in (
+    "https://sessions.local",
+    "https://sessions.local.",
+    "https://0.0.0.0",
+    "https://169.254.1.1",
+    "http://localhost:8080",
+    "localhost",
+    "https://127.0.0.1/",
+    "https://[::1]/",
+):
     variable("issuer-kept", "name the issuer of this stage", "JWT_ISSUER", issuer, stage="prod")
-for url in ("http://127.0.0.1:8080/keys", "https://localhost/keys", "https://id.local/keys"):
+for url in (
+    "http://127.0.0.1:8080/keys",
+    "https://localhost/keys",
+    "https://id.local/keys",
+    "https:///keys",
+    "https://169.254.169.254/keys",
+    "https://user@id.example.com/keys",
+):
     variable("key-set-https", url, "JWT_JWKS_URL", url, JWT_SECRET=None, JWT_ALGORITHMS="ES256")
 
 # --- origins
@@ -172,12 +295,19 @@ for origin in (
     "https://app.example.com:port",
     "https://app.example.com?x",
     "https://me@app.example.com",
+    "https://bücher.example",
     "ftp://app.example.com",
     "https://",
 ):
     variable("origins-exact", "which no browser sends", "ALLOWED_ORIGINS", origin)
 variable("origins-exact", "serve it over https", "ALLOWED_ORIGINS", "http://app.example.com")
-for origin in ("http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443", "https://app.localhost"):
+for origin in (
+    "http://localhost:3000",
+    "http://127.0.0.1",
+    "https://[::1]:8443",
+    "https://app.localhost",
+    "https://0.0.0.0",
+):
     variable("origins-kept", origin, "ALLOWED_ORIGINS", f"https://app.example.com,{origin}", stage="prod")
 
 # --- the APIs
@@ -272,6 +402,7 @@ def a_table_is_nobodys(project: Project) -> None:
         template["Resources"]["Rooms"] = template["Resources"]["Events"]
 
 
+of_table("table-shared", "take its ResourcePolicy out", "Events", "ResourcePolicy", to={"PolicyDocument": {}})
 of_table("table-billing", "The table Events is not on demand", "Events", "BillingMode")
 of_table("table-billing", "The table Sessions is not on demand", "Sessions", "BillingMode", to="PROVISIONED")
 of_table("table-ttl", "The table Events keeps its rows", "Events", "TimeToLiveSpecification")
@@ -279,6 +410,7 @@ of_table("table-ttl", "The table Events keeps its rows", "Events", "TimeToLiveSp
 of_table("table-ttl", "keeps its rows", "Sessions", "TimeToLiveSpecification", "AttributeName", to="expiresAt")
 for kept in ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification"):
     of_table("table-protection", "The table Events could be deleted", "Events", kept, stage="prod")
+of_table("table-protection", "or not be restored", "Events", "PointInTimeRecoverySpecification", to="x", stage="prod")
 of_table("table-protection", "could be deleted", "Events", "DeletionProtectionEnabled", to=False, stage="prod")
 
 
@@ -356,4 +488,10 @@ of_policy(
 
 of_operations(
     "alarm-topics", "ops@example.com in alarm_topics is no ARN", "dev", "alarm_topics", to=["ops@example.com"]
+)
+of_operations(
+    "alarm-topics",
+    "ops/more in alarm_topics is no ARN",
+    *("dev", "alarm_topics"),
+    to=["arn:aws:sns:eu-north-1:111122223333:ops/more"],
 )

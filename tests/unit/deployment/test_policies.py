@@ -56,6 +56,11 @@ def test_before_there_is_a_websocket_api_none_may_be_reached() -> None:
         ("ssm:/a/b", "ReadKeyParameter", "arn:aws:ssm:eu-north-1:111122223333:parameter/a/b"),
         ("ssm:plain", "ReadKeyParameter", "arn:aws:ssm:eu-north-1:111122223333:parameter/plain"),
         (
+            "ssm:arn:aws:ssm:eu-north-1:9:parameter/a/b",
+            "ReadKeyParameter",
+            "arn:aws:ssm:eu-north-1:9:parameter/a/b",
+        ),
+        (
             "secretsmanager:jwt",
             "ReadKeySecret",
             "arn:aws:secretsmanager:eu-north-1:111122223333:secret:jwt-??????",

@@ -40,15 +40,17 @@ def memory(project: Path, function: str) -> int:
 
 
 def test_a_setting_is_looked_up_where_chalice_looks(project: Path) -> None:
-    change(project, "config.json", "lambda_memory_size", to=1)
-    assert memory(project, "websocket_connect") == 1
-    change(project, "config.json", "lambda_functions", "websocket_connect", to={"lambda_memory_size": 2})
-    assert memory(project, "websocket_connect") == 2
-    change(project, "config.json", "stages", "dev", "lambda_memory_size", to=3)
-    assert memory(project, "websocket_connect") == 3
-    change(project, "config.json", "stages", "dev", "lambda_functions", "websocket_connect", "lambda_memory_size", to=4)
-    assert memory(project, "websocket_connect") == 4
-    assert memory(project, "sweep") == 3
+    change(project, "config.json", "lambda_memory_size", to=150)
+    assert memory(project, "websocket_connect") == 150
+    change(project, "config.json", "lambda_functions", "websocket_connect", to={"lambda_memory_size": 200})
+    assert memory(project, "websocket_connect") == 200
+    change(project, "config.json", "stages", "dev", "lambda_memory_size", to=300)
+    assert memory(project, "websocket_connect") == 300
+    change(
+        project, "config.json", "stages", "dev", "lambda_functions", "websocket_connect", "lambda_memory_size", to=400
+    )
+    assert memory(project, "websocket_connect") == 400
+    assert memory(project, "sweep") == 300
 
 
 def test_a_variable_of_one_function_is_of_no_other(project: Path) -> None:

@@ -1,0 +1,133 @@
+"""What may stand in `.chalice/config.json` and `.chalice/operations.json`, and of which kind. Reads no file.
+
+Chalice overlooks a key that it does not know, and takes a setting of another kind until AWS refuses it in mid-deploy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value has to be, as one would say it."""
+
+    said: str
+    holds: Callable[[Any], bool]
+
+
+def _whole(least: int, most: int) -> Kind:
+    return Kind(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
+
+
+FLAG: Final = Kind("true or false", lambda value: isinstance(value, bool))
+TEXT: Final = Kind("a text in quotes", lambda value: isinstance(value, str))
+TEXTS: Final = Kind("an object of texts in quotes", _is_texts)
+LIST: Final = Kind("a list", lambda value: isinstance(value, list))
+OBJECT: Final = Kind("an object", lambda value: isinstance(value, Mapping))
+NAME: Final = Kind(
+    "1 to 64 letters, digits, - and _, and nothing else",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[\w-]{1,64}", value, re.ASCII) is not None,
+)
+
+OF_A_FUNCTION: Final[Mapping[str, Kind]] = {
+    "autogen_policy": FLAG,
+    "environment_variables": TEXTS,
+    "iam_policy_file": TEXT,
+    "iam_role_arn": TEXT,
+    "lambda_architecture": TEXT,
+    "lambda_memory_size": _whole(128, 10_240),
+    "lambda_timeout": _whole(1, 900),
+    "layers": LIST,
+    "log_retention_in_days": _whole(1, 3653),
+    "manage_iam_role": FLAG,
+    "reserved_concurrency": _whole(1, 1_000_000),
+    "security_group_ids": LIST,
+    "subnet_ids": LIST,
+    "tags": TEXTS,
+    "xray": FLAG,
+}
+"""https://aws.github.io/chalice/topics/configfile.html; ranges from
+https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
+OF_A_STAGE: Final[Mapping[str, Kind]] = {
+    **OF_A_FUNCTION,
+    "api_gateway_custom_domain": OBJECT,
+    "api_gateway_endpoint_type": TEXT,
+    "api_gateway_endpoint_vpce": Kind("a text or a list", lambda value: isinstance(value, (str, list))),
+    "api_gateway_policy_file": TEXT,
+    "api_gateway_stage": NAME,  # a part of ARNs, in which a * would be more than one stage
+    "automatic_layer": FLAG,
+    "lambda_functions": OBJECT,
+    "minimum_compression_size": _whole(0, 10_485_760),
+    "websocket_api_custom_domain": OBJECT,
+}
+OF_ALL: Final[Mapping[str, Kind]] = {
+    **OF_A_STAGE,
+    "app_name": NAME,
+    "stages": OBJECT,
+    "version": TEXT,
+}
+OF_OPERATIONS: Final[Mapping[str, Kind]] = {
+    "alarm_topics": LIST,
+    "http_throttle": OBJECT,
+    "kept": FLAG,
+    "websocket_throttle": OBJECT,
+}
+UNREAD: Final = frozenset({"environment_variables", "tags"})
+"""Of a function, these are merged by Chalice from its stage's part alone."""
+
+
+def problems(config: Mapping[str, Any], functions: tuple[str, ...]) -> Iterator[str]:
+    """A sentence for each thing in `config.json` that is not as it has to be."""
+    yield from _of("config.json", (), config, OF_ALL)
+    stages = _object(config.get("stages"))
+    for where, part in [((), config), *((("stages", name), stage) for name, stage in stages.items())]:
+        if where:
+            yield from _of("config.json", where, part, OF_A_STAGE)
+        for name, function in _object(_object(part).get("lambda_functions")).items():
+            place = (*where, "lambda_functions", name)
+            if name not in functions:
+                yield _said("config.json", place, f"is no function of the app{_meant(name, functions)}.")
+            yield from _of("config.json", place, function, OF_A_FUNCTION)
+            for unread in sorted(UNREAD & _object(function).keys()) if not where else ():
+                yield _said("config.json", (*place, unread), "is never read by Chalice: move it into a stage.")
+    for name in stages:
+        if not NAME.holds(name):
+            yield _said("config.json", ("stages", name), f"must be named by {NAME.said}.")
+
+
+def problems_of_operations(name: str, said: Any) -> Iterator[str]:
+    """A sentence for each thing that is not as it has to be in a stage's part of `operations.json`."""
+    yield from _of("operations.json", (name,), said, OF_OPERATIONS)
+
+
+def _of(file: str, where: tuple[str, ...], part: Any, kinds: Mapping[str, Kind]) -> Iterator[str]:
+    if not isinstance(part, Mapping):
+        yield _said(file, where, f"must be {OBJECT.said}.")
+        return
+    for key, value in part.items():
+        if key not in kinds:
+            yield _said(file, (*where, key), f"is no setting{_meant(key, kinds)}.")
+        elif not kinds[key].holds(value):
+            yield _said(file, (*where, key), f"must be {kinds[key].said}.")
+
+
+def _said(file: str, where: tuple[str, ...], what: str) -> str:
+    return f"{'.'.join(where)} in .chalice/{file} {what}"
+
+
+def _meant(key: str, known: Any) -> str:
+    close = get_close_matches(key, list(known), n=1)
+    return f"; is it {close[0]}?" if close else ""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
