@@ -78,14 +78,14 @@ def authenticate(token: Secret) -> Principal:
 
 
 @functools.lru_cache(maxsize=1)
-def set_log_level() -> None:
-    app.log.setLevel(logs.level_of(os.environ))
+def set_log_levels() -> None:
+    logs.set_levels(os.environ)
 
 
 @contextmanager
 def observe(operation: str, request_id: str, correlation_id: str, **known: str) -> Iterator[Event]:
     """The event that is handled in the block. Of the ids that it knows, one of a session is none before it looks so."""
-    set_log_level()
+    set_log_levels()
     if not SESSION_ID.fullmatch(known.get("session_id", "")):
         known.pop("session_id", None)
     ids = {"request_id": request_id, "correlation_id": correlation_id, **known}
