@@ -24,6 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"model"},
     "emf": {"metrics"},
     "observation": {"emf", "errors", "logs", "metrics", "place"},
+    "run": {"frames", "http", "measured_delivery", "metrics", "model", "observation", "place", "sessions"},
+    "cold_start": set(),
     "measured_delivery": {"frames", "metrics", "model", "sessions"},
     "model": {"errors", "moments"},
     "jsontext": {"errors"},

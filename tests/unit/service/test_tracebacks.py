@@ -89,7 +89,7 @@ def test_the_longest_traceback_fits_into_a_line_of_the_log() -> None:
                 raise
             raise ValueError from exc
 
-    with pytest.raises(ValueError, match="^$") as caught:
+    with pytest.raises(ValueError, match=r"^$") as caught:
         recurse(0)
     lines = written(caught.value).splitlines()
     assert len(lines) < 210
