@@ -115,10 +115,7 @@ def _response(operation: str, act: Callable[[http.Request, Run], http.Reply], **
     """Refusals and bugs as responses too: Chalice would make a 500 of them, without a word and without CORS."""
     current = app.current_request
     assert current is not None  # noqa: S101  Chalice sets it before it calls a view
-    body = current.raw_body
-    request = http.request(
-        current.to_original_event(), body.encode() if isinstance(body, str) else body, str(uuid.uuid4())
-    )
+    request = http.request(current.to_original_event(), current.raw_body, str(uuid.uuid4()))
     with observe(operation, request.correlation_id, request_id=request.id, **captured) as run:
         try:
             reply = act(request, run)
