@@ -207,6 +207,8 @@ def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
     assert sentence in said
     lines = [line for line in text.splitlines() if line.strip()]
     assert not any(line in said for line in lines)
+    assert refused.value.__cause__ is not None
+    assert refused.value.__cause__.__traceback__ is None, "it is kept, and frames hold what was fetched"
 
 
 def test_pems_are_kept_one_after_the_other() -> None:
