@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +15,10 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
 from chalicelib import connections, credentials, frames, http, logs, metrics, sessions, sweeper
-from chalicelib.errors import (
-    NotConnected,
-    Unavailable,
-    code_of,
-)
-from chalicelib.measured_delivery import MeasuredDelivery
-from chalicelib.model import SESSION_ID, Endpoint, Once, Principal, Write
-from chalicelib.observation import Observation, observed
-from chalicelib.place import place
+from chalicelib.cold_start import prepare
+from chalicelib.errors import NotConnected, Unavailable, code_of
+from chalicelib.model import SESSION_ID, Endpoint, Principal
+from chalicelib.run import Call, Run, Said, running
 
 if TYPE_CHECKING:
     from chalicelib.secret import Secret
@@ -74,56 +66,25 @@ def authenticate(token: Secret) -> Principal:
     return principal
 
 
-# --- what is said of each event
+# --- what is logged and measured
 
 
 @functools.lru_cache(maxsize=1)
-def set_log_level() -> None:
-    app.log.setLevel(logs.level_of(os.environ))
+def set_log_levels() -> None:
+    logs.set_levels(os.environ)
 
 
-@contextmanager
-def observe(operation: str, request_id: str, correlation_id: str, **known: str) -> Iterator[Event]:
-    """The event that is handled in the block. Of the ids that it knows, one of a session is none before it looks so."""
-    set_log_level()
-    if not SESSION_ID.fullmatch(known.get("session_id", "")):
-        known.pop("session_id", None)
-    ids = {"request_id": request_id, "correlation_id": correlation_id, **known}
-    with observed(operation, place(os.environ), **ids) as observation:
-        yield Event(observation, correlation_id)
+def observe(operation: str, correlation_id: str, **known: str) -> AbstractContextManager[Run]:
+    set_log_levels()
+    return running(operation, os.environ, lambda: service().delivery, correlation_id, **known)
 
 
-@dataclass(frozen=True)
-class Event:
-    """What a handler is called for: what is measured of it, and what tells its frames from those of others."""
-
-    observation: Observation
-    correlation_id: str
-
-    @property
-    def measure(self) -> metrics.Measure:
-        return self.observation.measure
-
-    @property
-    def deliver(self) -> MeasuredDelivery:
-        return MeasuredDelivery(service().delivery, self.measure, time.monotonic)
+def observe_socket(operation: str, event: WebsocketEvent) -> AbstractContextManager[Run]:
+    request_id = event.to_dict()["requestContext"]["requestId"]
+    return observe(operation, request_id, request_id=request_id, connection_id=event.connection_id)
 
 
 # --- HTTP
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request of a principal."""
-
-    request: http.Request
-    principal: Principal
-    now: datetime
-    event: Event
-
-    def write(self) -> Write:
-        versions = http.versions(self.request)
-        return Write(self.principal.subject, self.now, self.request.id, versions, self.event.correlation_id)
 
 
 def answers(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
@@ -131,9 +92,9 @@ def answers(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
 
     @functools.wraps(handler)
     def answered(**captured: str) -> Response:
-        def act(request: http.Request, event: Event) -> http.Reply:
+        def act(request: http.Request, run: Run) -> http.Reply:
             principal = authenticate(credentials.bearer(request.headers.get("authorization", "")))
-            return handler(Call(request, principal, now(), event), **captured)
+            return handler(Call(request, principal, now(), run), **captured)
 
         return _response(handler.__name__, act, **captured)
 
@@ -145,24 +106,21 @@ def answers_anyone(handler: Callable[[], http.Reply]) -> Callable[[], Response]:
 
     @functools.wraps(handler)
     def answered() -> Response:
-        return _response(handler.__name__, lambda request, event: handler())
+        return _response(handler.__name__, lambda request, run: handler())
 
     return answered
 
 
-def _response(operation: str, act: Callable[[http.Request, Event], http.Reply], **captured: str) -> Response:
+def _response(operation: str, act: Callable[[http.Request, Run], http.Reply], **captured: str) -> Response:
     """Refusals and bugs as responses too: Chalice would make a 500 of them, without a word and without CORS."""
     current = app.current_request
     assert current is not None  # noqa: S101  Chalice sets it before it calls a view
-    body = current.raw_body
-    request = http.request(
-        current.to_original_event(), body.encode() if isinstance(body, str) else body, str(uuid.uuid4())
-    )
-    with observe(operation, request.id, request.correlation_id, **captured) as event:
+    request = http.request(current.to_original_event(), current.raw_body, str(uuid.uuid4()))
+    with observe(operation, request.correlation_id, request_id=request.id, **captured) as run:
         try:
-            reply = act(request, event)
+            reply = act(request, run)
         except Exception as exc:  # noqa: BLE001  the last resort: nothing else answers for a bug
-            event.observation.ends_with(exc)
+            run.observation.ends_with(exc)
             reply = http.problem(exc, request.id)
     return Response(reply.body, {**http.response_headers(request, reply)}, reply.status)
 
@@ -173,8 +131,7 @@ route = functools.partial(app.route, content_types=["*/*"], cors=app.api.cors)
 @route("/sessions", methods=["POST"])
 @answers
 def create_session(call: Call) -> http.Reply:
-    draft, key = http.draft(call.request), http.idempotency_key(call.request)
-    once = None if key is None else Once(key, sessions.fingerprint(draft))
+    draft = http.draft(call.request)
     written = sessions.create_session(
         draft,
         call.principal,
@@ -182,8 +139,8 @@ def create_session(call: Call) -> http.Reply:
         now=call.now,
         random=os.urandom,
         request_id=call.request.id,
-        once=once,
-        measure=call.event.measure,
+        once=call.once(draft),
+        measure=call.run.measure,
     )
     logs.learn(session_id=written.session.session_id)
     return http.created(call.request, written.session, call.now, replayed=not written.changed)
@@ -208,14 +165,9 @@ def find_session(call: Call, session_id: str) -> http.Reply:
 @route("/sessions/{session_id}", methods=["PATCH"])
 @answers
 def change_session(call: Call, session_id: str) -> http.Reply:
-    patch = http.patch(call.request)
+    patch, deliver, measure = http.patch(call.request), call.run.deliver, call.run.measure
     session = sessions.change_session(
-        session_id,
-        patch,
-        call.write(),
-        store=service().store,
-        deliver=call.event.deliver,
-        measure=call.event.measure,
+        session_id, patch, call.write(), store=service().store, deliver=deliver, measure=measure
     )
     return http.one(session, call.now)
 
@@ -223,7 +175,7 @@ def change_session(call: Call, session_id: str) -> http.Reply:
 @route("/sessions/{session_id}", methods=["DELETE"])
 @answers
 def end_session(call: Call, session_id: str) -> http.Reply:
-    deliver, measure = call.event.deliver, call.event.measure
+    deliver, measure = call.run.deliver, call.run.measure
     sessions.end_session(session_id, call.write(), store=service().store, deliver=deliver, measure=measure)
     return http.Reply(204)
 
@@ -244,13 +196,6 @@ def ready() -> http.Reply:
 # --- WebSocket: an exception that left a handler would be a 502, or a frame of API Gateway's own
 
 
-@contextmanager
-def observe_socket(operation: str, event: WebsocketEvent) -> Iterator[Event]:
-    request_id = event.to_dict()["requestContext"]["requestId"]
-    with observe(operation, request_id, request_id, connection_id=event.connection_id) as observed_event:
-        yield observed_event
-
-
 def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[WebsocketEvent], Mapping[str, Any]]:
     """Turns the subprotocol to be named, refusals and bugs into the status of the handshake."""
 
@@ -267,16 +212,6 @@ def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[Websock
         return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}
 
     return admitted
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a connection asks for in a frame."""
-
-    action: frames.Action
-    connection_id: str
-    now: datetime
-    event: Event
 
 
 def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEvent], None]:
@@ -323,9 +258,9 @@ def message(said: Said) -> frames.Frame:
         said.action,
         said.connection_id,
         store=service().store,
-        deliver=said.event.deliver,
+        deliver=said.run.deliver,
         now=said.now,
-        correlation_id=said.event.correlation_id,
+        correlation_id=said.run.correlation_id,
     )
 
 
@@ -343,7 +278,7 @@ def disconnect(event: WebsocketEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(event: CloudWatchEvent) -> None:
-    with observe("sweep", event.event_id, event.event_id) as run:
+    with observe("sweep", event.event_id, request_id=event.event_id) as run:
         swept = sweeper.sweep(
             store=service().store,
             deliver=run.deliver,
@@ -355,18 +290,6 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 # --- a cold start
-
-
-def prepare() -> None:
-    """Imports what the first request of each function needs: botocore, PyJWT, and what writes its log line.
-
-    Where Lambda initializes a function ahead of its first request, nobody waits for it. Elsewhere, in `chalice package`
-    and in tests, it is left to the first request, so that to import this module stays quick.
-    """
-    importlib.import_module("chalicelib.auth")
-    importlib.import_module("chalicelib.service")
-    importlib.import_module("aws_lambda_powertools.logging.formatter")  # of logs.py and emf.py
-    importlib.import_module("aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch")
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda alone, in each of its runtimes

@@ -85,15 +85,15 @@ class Reply:
 # --- in
 
 
-def request(event: Mapping[str, Any], body: bytes, fallback_id: str) -> Request:
-    """A REST proxy event as a request. `chalice local` sends no request id: then it is `fallback_id`."""
+def request(event: Mapping[str, Any], body: bytes | str, fallback_id: str) -> Request:
+    """A REST proxy event as a request, whatever the body. `chalice local` sends no request id: it is `fallback_id`."""
     context = event["requestContext"]
     return Request(
         id=context.get("requestId") or fallback_id,
         path=context.get("path") or event.get("path") or "/",
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         query=event.get("multiValueQueryStringParameters") or {},
-        body=body,
+        body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body,
     )
 
 

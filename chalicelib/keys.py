@@ -8,24 +8,21 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import jwt
 
 from chalicelib import keytext
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.freshness import Freshness
 from chalicelib.logs import log
-from chalicelib.references import Reference
+from chalicelib.references import Reference, is_meant_as_one
 from chalicelib.secret import Secret
 from chalicelib.settings import FAMILIES, Tokens
 
-REFRESH: Final = timedelta(minutes=1)  # how often a token may have its issuer, or the store, asked again
 LIFESPAN: Final = timedelta(hours=1)  # how long published keys are used without asking again
 FRESH: Final = timedelta(minutes=5)  # and those that are kept in AWS: a key that was removed is good no longer
-RECOVERY: Final = timedelta(seconds=5)  # how long who did not answer is left alone
-
-_NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class Keys(Protocol):
@@ -60,8 +57,7 @@ class KeptKeys:
         self._read = read
         self._keys: tuple[Any, ...] = ()
         self._why: BaseException | None = None  # there are none
-        self._stale_at = _NEVER
-        self._ask_at = _NEVER  # not before, whatever happens
+        self._freshness = Freshness(FRESH)
         self._lock = threading.Lock()
 
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
@@ -74,14 +70,14 @@ class KeptKeys:
     def _known(self, now: datetime, *, but: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
         """The keys as they are known; others than `but`, if the store has them and may be asked."""
         with self._lock:
-            if now >= self._ask_at and (now >= self._stale_at or self._keys is but):
+            if self._freshness.may_ask(now) and (self._freshness.is_stale(now) or self._keys is but):
                 self._refresh(now)
             if not self._keys:
                 raise Unavailable("The store of the keys") from self._why
             return self._keys
 
     def _refresh(self, now: datetime) -> None:
-        self._ask_at = now + RECOVERY
+        self._freshness.unanswered(now)  # whatever comes of it
         try:
             self._keys = self._read()
         except Unavailable as exc:
@@ -92,7 +88,7 @@ class KeptKeys:
         except SettingsError as exc:
             self._keys, self._why = (), exc.with_traceback(None)  # its frames hold what is kept there
         else:
-            self._ask_at, self._stale_at = now + REFRESH, now + FRESH
+            self._freshness.answered(now)
 
 
 @dataclass(frozen=True)
@@ -109,8 +105,7 @@ class KeySet:
     def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
         self._fetch = fetch
         self._keys: dict[str | None, Published] = {}
-        self._stale_at = _NEVER  # when even a known key is asked for again
-        self._ask_at = _NEVER  # when an unknown one may be
+        self._freshness = Freshness(LIFESPAN)
         self._lock = threading.Lock()
 
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
@@ -118,10 +113,10 @@ class KeySet:
 
     def _key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
         with self._lock:
-            if now >= self._ask_at and (kid not in self._keys or now >= self._stale_at):
+            if self._freshness.may_ask(now) and (kid not in self._keys or self._freshness.is_stale(now)):
                 self._refresh(now)
             found = self._keys.get(kid)  # good while its issuer cannot be asked, too
-            if found is None and now >= self._stale_at:
+            if found is None and self._freshness.is_stale(now):
                 raise Unavailable("The issuer's key set")
             if found is None or found.algorithm not in (None, algorithm):
                 raise Unauthenticated("The token names a key that its issuer does not publish for it.")
@@ -131,10 +126,10 @@ class KeySet:
         try:
             published = list(self._fetch()["keys"])
         except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
-            self._ask_at = now + RECOVERY
+            self._freshness.unanswered(now)
         else:
             self._keys = {jwk.get("kid"): key for jwk in published if (key := _published(jwk)) is not None}
-            self._ask_at, self._stale_at = now + REFRESH, now + LIFESPAN
+            self._freshness.answered(now)
 
 
 def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], Secret]]) -> Keys:
@@ -156,6 +151,8 @@ def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...
     """The keys in a text that was fetched, judged as those in the environment are. Raises SettingsError."""
     if FAMILIES["secret"].issuperset(algorithms):
         weak = keytext.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
+        if is_meant_as_one(text):
+            weak = [f"{where} holds a reference in turn; keep the key itself there."]
         keys: tuple[Any, ...] = keytext.secrets_in(text)
     else:
         weak = keytext.weaknesses_of_pems(text, where)
@@ -183,7 +180,7 @@ def _published(jwk: Any) -> Published | None:
     """A key that may verify signatures; None for one that is not understood, which is to be ignored (RFC 7517, 5),
     and for a symmetric one, which has no business in a public set."""
     try:
-        if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig":
+        if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid", ""), str):
             return None
         return Published(jwt.PyJWK(jwk).key, jwk.get("alg"))
     except (jwt.PyJWTError, AttributeError, LookupError, TypeError, ValueError):

@@ -22,6 +22,8 @@ from chalicelib.place import place
 NAME: Final = "sessions"
 SUBJECT_DIGITS: Final = 16
 LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+TALKATIVE: Final = ("botocore", "urllib3")
+"""Loggers that have at DEBUG what is sent and what is answered: titles, tokens' subjects, keys of Parameter Store."""
 
 _context: ContextVar[Mapping[str, Any] | None] = ContextVar("context", default=None)
 
@@ -106,9 +108,17 @@ log = Log(NAME)
 
 
 def level_of(environment: Mapping[str, str]) -> str:
-    """The least level that is logged, of this logger alone: botocore's DEBUG has bodies and headers in it."""
+    """The least level that is logged."""
     level = environment.get("LOG_LEVEL", "INFO").upper()
     return level if level in LEVELS else "INFO"
+
+
+def set_levels(environment: Mapping[str, str]) -> None:
+    """LOG_LEVEL is for this logger alone; no library says in Lambda what it sends, whatever level Lambda is given."""
+    logging.getLogger(NAME).setLevel(level_of(environment))
+    if place(environment).function is not None:
+        for logger in map(logging.getLogger, TALKATIVE):
+            logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
 
 
 class Lines(logging.Formatter):

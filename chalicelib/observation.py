@@ -28,7 +28,8 @@ metric_lines = logs.Log(f"{logs.NAME}.metrics")
 def observed(operation: str, where: Place, **fields: Any) -> Iterator[Observation]:
     """The event that is handled in the block; every line that is logged there has its fields.
 
-    An exception that leaves the block is what it ended with; one that is answered there is told to `ends_with`.
+    An exception that leaves the block is what it ended with; one that is answered there is told to `ends_with`. From
+    Lambda, which logs the text of what leaves a handler, it is Failed that leaves.
     """
     event, began = Observation(operation, where), time.perf_counter()
     with logs.about(operation=operation, stage=where.stage, function_name=where.function, **fields):
@@ -37,8 +38,17 @@ def observed(operation: str, where: Place, **fields: Any) -> Iterator[Observatio
         except Exception as exc:
             event.ends_with(exc)
             event.over(time.perf_counter() - began)
+            if where.function is not None:
+                raise Failed(operation, code_of(exc)) from None
             raise
         event.over(time.perf_counter() - began)
+
+
+class Failed(Exception):
+    """In place of an exception whose text may hold what somebody sent."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        super().__init__(f"{operation} ended as {code}; the line before says why.")
 
 
 class Observation:

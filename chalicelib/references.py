@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 STORES: Final = ("ssm", "secretsmanager")
+_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
 _MEANT: Final = re.compile(r"(ssm|secrets?[-_ ]?manager|arn|\{\{ *resolve) *:", re.IGNORECASE)
 
 
@@ -27,13 +28,13 @@ class Reference:
 
 
 def reference(variable: str, value: str) -> Reference | None:
-    """The reference that `value` is; None if it is none."""
-    store, colon, name = value.strip().partition(":")
-    if colon and store in STORES and name and not name.isspace():
+    """The reference that `value` is; None if it is none: a name with a second line could be one and a key below it."""
+    store, _, name = value.strip().partition(":")
+    if store in STORES and _NAME.fullmatch(name.strip()):
         return Reference(variable, store, name.strip())
     return None
 
 
 def is_meant_as_one(value: str) -> bool:
-    """Whether it is a reference, or was to be one: as a key it could be guessed."""
-    return _MEANT.match(value.strip()) is not None
+    """Whether a line of it is a reference, or was to be one: as a key it could be guessed."""
+    return any(_MEANT.match(line.strip()) for line in value.splitlines())

@@ -187,7 +187,8 @@ def measure_end(written: Written, measure: Measure) -> None:
     session = written.session
     if written.changed and session.ended_at is not None:
         measure(metrics.SESSIONS_ENDED, by=session.end_reason)
-        measure(metrics.SESSION_DURATION, (session.ended_at - session.created_at).total_seconds())
+        seconds = (session.ended_at - session.created_at).total_seconds()
+        measure(metrics.SESSION_DURATION, max(seconds, 0.0))  # two functions' clocks, which may differ
 
 
 def fingerprint(draft: Draft) -> str:

@@ -23,9 +23,19 @@ OF_THE_CALLER: Final = frozenset(
 """Refusals of AWS whose text says who may not do what to which resource."""
 
 
+MOST_LINES: Final = 200
+"""Of a traceback: one of a recursion has a thousand a cause, and CloudWatch takes 256 KB a line of the log."""
+MOST_CHARACTERS: Final = 500  # of a line
+
+
 def written(error: BaseException) -> str:
     """Causes first, as Python has it; the text of an exception only where that is known to be safe."""
-    return "\n".join(["Traceback, without what somebody may have sent:", *_lines(error, set())])
+    lines = [line[:MOST_CHARACTERS] for line in _lines(error, set())]
+    left_out = len(lines) - MOST_LINES
+    if left_out > 0:
+        half = MOST_LINES // 2
+        lines[half:-half] = [f"  … {left_out} lines"]
+    return "\n".join(["Traceback, without what somebody may have sent:", *lines])
 
 
 def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:

@@ -53,3 +53,29 @@ def test_lambda_imports_all_that_a_first_request_needs_before_it_and_calls_nothi
     assert "boto3" not in found["prepared"]
     assert set(found["since"]) <= sys.stdlib_module_names
     assert found["refusal"] == "unauthenticated"
+
+
+BUG = """
+import app
+def fail(text):
+    raise ValueError(text)
+try:
+    fail("-".join(["what", "somebody", "sent"]))
+except ValueError:
+    app.app.log.exception("as Chalice does")
+"""
+
+
+def test_what_chalice_logs_by_itself_is_a_line_of_ours_too() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", BUG],
+        cwd=ROOT,
+        env={"AWS_LAMBDA_FUNCTION_NAME": "sessions-dev"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    line = json.loads(run.stdout)
+    assert (line["message"], line["exception_name"]) == ("as Chalice does", "ValueError")
+    assert "what-somebody-sent" not in run.stdout

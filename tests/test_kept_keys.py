@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from chalicelib.errors import SettingsError
+from chalicelib.freshness import RECOVERY
 from chalicelib.kept import Kept
 from chalicelib.references import Reference
 from pytest_sessionplugin import Clock, Faults, Gateway, HandshakeRefused, Tokens
@@ -82,6 +83,14 @@ class TestWhatIsFetched:
         secret(b"k" * 32)
         with pytest.raises(SettingsError, match="which holds bytes"):
             Kept(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
+
+    @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
+    def test_a_store_that_hangs_is_waited_for_half_as_long_as_it_is_left_alone(self, store: str) -> None:
+        """By its time-outs, and a second at most between two attempts."""
+        config = Kept(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
+        attempts = config.retries["total_max_attempts"]
+        longest = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1
+        assert longest <= RECOVERY.total_seconds() / 2
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_what_is_not_there_is_named(self, store: str, aws_calls: Calls) -> None:
@@ -172,8 +181,8 @@ class TestTheService:
         with aws_faults.unreachable("ssm:GetParameter"):
             answer = alice.get("/sessions")
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-        assert alice.get("/sessions").status_code == 503, "it is left alone for five seconds"
-        chalice_clock.advance(seconds=5)
+        assert alice.get("/sessions").status_code == 503, "it is left alone for a while"
+        chalice_clock.advance(seconds=15)
         assert alice.get("/sessions").status_code == 200
 
     @pytest.mark.parametrize(

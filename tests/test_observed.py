@@ -142,6 +142,16 @@ class TestLines:
         assert line["code"] == "session_not_found"
         assert "session_id" not in line
 
+    def test_what_a_handshake_names_is_not_taken_for_an_id_either(
+        self, join: Callable[..., WebSocket], lines: Lines
+    ) -> None:
+        lines()
+        with pytest.raises(HandshakeRefused):
+            join(session_id="whatever-somebody-put-here")
+        (line,) = lines()
+        assert line["code"] == "session_not_found"
+        assert "session_id" not in line
+
     def test_requests_at_once_have_each_their_own_ids(
         self, chalice_gateway: Gateway, jwt_tokens: Tokens, lines: Lines
     ) -> None:

@@ -222,7 +222,7 @@ of_config(
 variable(
     "key-references", "JWT_SECRET is no reference", "JWT_SECRET", "a long enough secret, written down for all to see"
 )
-variable("key-references", "JWT_SECRET is no reference", "JWT_SECRET", "ssm:/a name with blanks")
+variable("key-references", "JWT_SECRET is no reference", "JWT_SECRET", "ssm:/sessions/dev/")
 variable("key-references", "JWT_SECRET is no reference", "JWT_SECRET", "secretsmanager:arn:aws:s3:::bucket")
 variable(
     "key-references",

@@ -252,3 +252,9 @@ def test_a_merge_patch_creates_nothing() -> None:
 
 def test_a_page_is_of_fifty_unless_another_limit_is_named() -> None:
     assert http.page_request(request(), "alice") == (None, 50, None)
+
+
+def test_a_body_that_is_no_text_is_refused_like_any_other() -> None:
+    event = {"requestContext": {"requestId": "r-1"}, "path": "/sessions"}
+    with pytest.raises(errors.InvalidRequest):
+        http.draft(http.request(event, '{"title": "\ud800"}', "made-up"))

@@ -135,16 +135,40 @@ def test_known_keys_stay_in_use_while_the_store_does_not_answer_which_is_logged(
     assert store.asked == 2
 
 
-def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_five_seconds(
+def test_a_clock_that_is_put_back_does_not_keep_a_removed_key(store: Store, keys: Keys) -> None:
+    subject(keys, OLD, 86_400)
+    store.text = NEW
+    assert_refused(keys, OLD)
+    for after in (1, 59):
+        assert_refused(keys, OLD, after)
+    assert store.asked == 2
+
+
+def test_requests_that_overtake_each_other_ask_once(store: Store, keys: Keys) -> None:
+    for after in (29, 0, 28, 1):
+        assert_refused(keys, NEW, after)
+    assert store.asked == 1
+
+
+def test_a_store_that_hangs_is_not_waited_for_by_the_next_request_too(store: Store, keys: Keys) -> None:
+    """Two attempts of three seconds and the pause between them are seven; the next request comes after that."""
+    subject(keys, OLD)
+    store.refuses = no_answer()
+    for after in (300, 307, 314):
+        assert subject(keys, OLD, after) == "alice"
+    assert store.asked == 2
+
+
+def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_fifteen_seconds(
     store: Store, keys: Keys
 ) -> None:
     store.refuses = no_answer()
-    for after in (0, 4):
+    for after in (0, 14):
         with pytest.raises(Unavailable):
             subject(keys, OLD, after)
     assert store.asked == 1
     store.refuses = None
-    assert subject(keys, OLD, 5) == "alice"
+    assert subject(keys, OLD, 15) == "alice"
 
 
 def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: Keys) -> None:
@@ -165,6 +189,8 @@ def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: K
         (PEM, "holds a PEM"),
         (f'{{"key": "{OLD}"}}', "holds JSON"),
         ("local-" + OLD, "somebody's checkout"),
+        ("secretsmanager:/sessions/dev/the-real-one", "a reference in turn"),
+        (f"{OLD}\nssm:/sessions/dev/another-of-32-characters", "a reference in turn"),
         ("", "holds 0 keys"),
         (" \n ", "holds 0 keys"),
         ("\n".join([OLD, NEW, THIRD, "f" * 32]), "holds 4 keys"),
@@ -181,6 +207,8 @@ def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
     assert sentence in said
     lines = [line for line in text.splitlines() if line.strip()]
     assert not any(line in said for line in lines)
+    assert refused.value.__cause__ is not None
+    assert refused.value.__cause__.__traceback__ is None, "it is kept, and frames hold what was fetched"
 
 
 def test_pems_are_kept_one_after_the_other() -> None:

@@ -210,6 +210,22 @@ def test_the_level_is_that_of_the_settings() -> None:
     ]
 
 
+def test_no_library_says_what_it_sends_whatever_level_lambda_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The level that Lambda's own setting names is the root logger's."""
+    libraries = [logging.getLogger("botocore"), logging.getLogger("urllib3")]
+    for logger, level in ((logging.getLogger(), logging.DEBUG), *((each, logging.NOTSET) for each in libraries)):
+        monkeypatch.setattr(logger, "level", level)
+    beneath = [logging.getLogger("botocore.parsers"), logging.getLogger("urllib3.connectionpool")]
+    try:
+        for environment, said in (({}, True), ({"AWS_LAMBDA_FUNCTION_NAME": "f"}, False)):
+            logs.set_levels({**environment, "LOG_LEVEL": "INFO"})
+            assert [logger.isEnabledFor(logging.DEBUG) for logger in beneath] == [said, said]
+            assert all(logger.isEnabledFor(logging.WARNING) for logger in beneath)
+    finally:
+        for logger in (logging.getLogger("sessions"), *libraries):
+            logger.setLevel(logging.NOTSET)
+
+
 def test_what_is_below_the_level_is_not_even_made(as_objects: Listener) -> None:
     as_objects.logger.setLevel("WARNING")
     as_objects.log.info("unheard")

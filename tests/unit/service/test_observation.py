@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import errors, metrics
-from chalicelib.observation import observed
+from chalicelib.observation import Failed, observed
 from chalicelib.place import Place, place
 
 HERE = Place("local", None)
@@ -99,6 +99,14 @@ def test_an_exception_that_leaves_it_is_what_it_ended_with(kept: Kept) -> None:
         _ = 1 / 0
     assert kept.said == [("ERROR", "sweep failed", "failed", "internal_error")]
     assert "exception" in vars(kept.records[0])
+
+
+def test_what_leaves_a_handler_of_lambda_says_nothing_since_lambda_logs_its_text(kept: Kept) -> None:
+    with pytest.raises(Failed) as left, observed("sweep", Place("prod", "sweep")):
+        raise KeyError("what somebody sent")
+    assert str(left.value) == "sweep ended as internal_error; the line before says why."
+    assert left.value.__suppress_context__
+    assert kept.said == [("ERROR", "sweep failed", "failed", "internal_error")]
 
 
 def test_lambda_has_its_metrics_on_stdout_and_nobody_else(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,13 +20,17 @@ def test_a_reference_names_a_store_and_what_is_in_it(value: str, store: str, nam
     assert reference("JWT_SECRET", value) == Reference("JWT_SECRET", store, name)
 
 
-@pytest.mark.parametrize("value", ["", "ssm:", "ssm: ", "SSM:/x", "secretmanager:x", "k" * 32, "/sessions/dev/jwt"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "ssm:", "ssm: ", "SSM:/x", "secretmanager:x", "k" * 32, "/sessions/dev/jwt", "ssm:/x y", "ssm:/x\nkey"],
+)
 def test_anything_else_is_none(value: str) -> None:
     assert reference("JWT_SECRET", value) is None
 
 
 @pytest.mark.parametrize(
-    "value", ["ssm:", "SSM:/x", "secretmanager:x", "secrets-manager:x", ARN, "{{resolve:ssm-secure:/x:1}}"]
+    "value",
+    ["ssm:", "SSM:/x", "secretmanager:x", "secrets-manager:x", ARN, "{{resolve:ssm-secure:/x:1}}", "key\nssm:/x"],
 )
 def test_what_was_to_be_a_reference_is_told_from_a_key(value: str) -> None:
     assert is_meant_as_one(value)

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib import errors, sessions
 from chalicelib.local import MemoryStore
+from chalicelib.metrics import Metric
 from chalicelib.model import Change, Draft, Once, Page, Patch, Principal, Report, Session, Status, Write, Written
 from tests.unit.service.fakes import ALICE, NOON, Deliveries, new_session, write
 
@@ -195,6 +196,19 @@ def test_to_end_what_has_expired_is_left_to_the_sweep(store: MemoryStore, delive
     ended = sessions.end_session(session.session_id, late, store=store, deliver=deliver)
     assert (ended, deliver.frames) == (session, [])
     assert ended.at(late.now).status is Status.ENDED
+
+
+def test_no_session_lasted_less_than_nothing(store: MemoryStore, deliver: Deliveries) -> None:
+    """Where the clock of the function that ends it is behind that of the one which made it."""
+    session = new_session(store)
+    measured: dict[str, float] = {}
+
+    def measure(metric: Metric, value: float = 1.0, by: str = "") -> None:
+        measured[metric.name] = value
+
+    early = write(now=NOON - timedelta(seconds=2))
+    sessions.end_session(session.session_id, early, store=store, deliver=deliver, measure=measure)
+    assert measured == {"SessionsEnded": 1.0, "SessionDuration": 0.0}
 
 
 def test_nobody_but_the_owner_ends_a_session(store: MemoryStore, deliver: Deliveries) -> None:

@@ -80,5 +80,25 @@ def test_causes_that_go_round_end() -> None:
     assert written(one).count("ValueError") == 1
 
 
+def test_the_longest_traceback_fits_into_a_line_of_the_log() -> None:
+    def recurse(depth: int) -> None:
+        try:
+            recurse(depth + 1)
+        except RecursionError as exc:
+            if depth % 10:
+                raise
+            raise ValueError from exc
+
+    with pytest.raises(ValueError, match=r"^$") as caught:
+        recurse(0)
+    lines = written(caught.value).splitlines()
+    assert len(lines) < 210
+    assert lines[0] == "Traceback, without what somebody may have sent:"
+    assert "  … " in lines[101]
+    assert lines[-1] == "ValueError"
+    hidden = from_aws("AccessDeniedException", "x" * 300_000)
+    assert len(written(raised(hidden))) < 100_000
+
+
 def test_a_name_that_is_missing_is_named() -> None:
     assert written(raised(ModuleNotFoundError("No module named 'jwt'"))).endswith("No module named 'jwt'")
