@@ -187,7 +187,7 @@ def test_a_bug_is_an_error_that_says_nothing_of_itself_and_is_logged(
         answer = bob.expect("error", code="internal_error", replyTo=1)
     assert "arn:aws" not in str(answer)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert record.message == "message failed"
+    assert record.getMessage() == "message failed"
     assert vars(record)["exception"].splitlines()[-1] == "RuntimeError", "a text may hold what somebody sent"
     assert "in a_bug: raise RuntimeError(" in vars(record)["exception"]
     bob.send_json({"action": "ping"})
@@ -216,7 +216,7 @@ def test_a_disconnect_that_cannot_be_kept_leaves_its_rows_to_the_next_delivery(
         chalice_gateway.settle()
     assert dynamodb_tables["Connections"].scan()["Count"] == 2
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert record.message == "disconnect refused as unavailable"
+    assert record.getMessage() == "disconnect refused as unavailable"
 
 
 def test_a_recipient_that_cannot_be_reached_does_not_fail_the_publish(
