@@ -19,8 +19,8 @@ setup: .venv/.ready  ## .venv with everything in it, the command included
 serve: setup  ## HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests but those of the wheel and of a stage, a process for each core
-	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/packaging --ignore tests/rehearsal
+test: setup  ## all tests but those of the wheel and of a deployed stage, a process for each core
+	$(BIN)/python -m pytest -n auto --ignore tests/packaging $(addprefix --ignore ,$(OF_A_STAGE))
 
 unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
 	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway unit-deployment
@@ -51,6 +51,7 @@ check: setup  ## formatting, lint, types
 	@touch $@
 
 STAGE ?= dev
+OF_A_STAGE := tests/rehearsal tests/deployment tests/deployment_doctor
 
 doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev; ACCOUNT=1 asks AWS, too
 	@exec $(BIN)/python -m deployment doctor --stage '$(STAGE)' $(if $(ACCOUNT),--account) $(OPTIONS)
@@ -70,7 +71,8 @@ bench: setup  ## figures, each measured beside its rival in one run
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
-rehearse: setup .venv-ministack/.ready  ## a stage's whole life on MiniStack: deployed, tested, probed, changed, destroyed
+rehearse: setup .venv-ministack/.ready  ## a stage's whole life on emulators: deployed, compared, tested, probed, changed, destroyed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/deployment tests/deployment_doctor
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal
 
 soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it

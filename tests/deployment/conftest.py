@@ -14,6 +14,7 @@ from tests.deployment.story import Chapter, Story
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """They share what was deployed once, so that they run in one process of `--dist loadgroup`."""
     for item in items:
