@@ -5,6 +5,7 @@ All of it happens once, in this order; the tests say what was seen on the way.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -30,7 +31,8 @@ TEST_SECONDS = 300
 PATIENCE = "2"  # seconds that a frame is awaited, or that none is expected for
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'
 ON_DISCONNECT = "@app.on_ws_disconnect()\n"
-DISCONNECT = ' "websocket_disconnect",'
+DISCONNECT = "websocket_disconnect"
+CONFIGURATION = Path(".chalice") / "config.json"
 
 
 @dataclass(frozen=True)
@@ -195,12 +197,20 @@ def _with_another_http_route(stage: RehearsedStage) -> RehearsedStage:
 
 def _without_a_websocket_route(stage: RehearsedStage) -> RehearsedStage:
     _edit(stage.project / "app.py", lambda text: text.replace(ON_DISCONNECT, ""))
-    _edit(stage.project / "deployment" / "stage.py", lambda text: text.replace(DISCONNECT, "", 1))
+    _edit(stage.project / "deployment" / "stage.py", lambda text: text.replace(f' "{DISCONNECT}",', "", 1))
+    _edit(stage.project / CONFIGURATION, _without_its_function)
     return stage
 
 
+def _without_its_function(text: str) -> str:
+    config = json.loads(text)
+    for place in (config, *config["stages"].values()):
+        del place["lambda_functions"][DISCONNECT]
+    return json.dumps(config)
+
+
 def _with_it_again(stage: RehearsedStage) -> RehearsedStage:
-    for name in ("app.py", "deployment/stage.py"):
+    for name in ("app.py", "deployment/stage.py", CONFIGURATION):
         shutil.copy(ROOT / name, stage.project / name)
     workarounds.put_beside(stage.project)
     return stage
