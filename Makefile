@@ -32,7 +32,7 @@ wheel: setup  ## builds the wheel, installs it as a stranger does, and tests ano
 	$(BIN)/python -m pytest tests/packaging
 
 lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest versions that it supports
-	.venv-lowest/bin/python -m pytest -n auto tests/unit tests/plugin
+	.venv-lowest/bin/python -m pytest -n auto tests/unit/plugin tests/unit/gateway tests/plugin
 
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest

@@ -186,7 +186,7 @@ def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: K
     [
         ("s" * 31, "shorter than its hash"),
         (f"{OLD}\n{'s' * 31}", "shorter than its hash"),
-        (PEM, "holds a PEM"),
+        pytest.param(PEM, "holds a PEM", id="a PEM"),
         (f'{{"key": "{OLD}"}}', "holds JSON"),
         ("local-" + OLD, "somebody's checkout"),
         ("secretsmanager:/sessions/dev/the-real-one", "a reference in turn"),
@@ -225,8 +225,8 @@ def test_pems_are_kept_one_after_the_other() -> None:
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "no public key in PEM"),
         (OLD, "no public key in PEM"),
         ("", "no public key in PEM"),
-        (pem(ec.generate_private_key(ec.SECP384R1())), "no public key in PEM"),
-        (PEM * 4, "4 keys"),
+        pytest.param(pem(ec.generate_private_key(ec.SECP384R1())), "no public key in PEM", id="another curve"),
+        pytest.param(PEM * 4, "4 keys", id="four keys"),
     ],
 )
 def test_a_text_without_usable_pems_is_refused_with_the_reason(text: str, sentence: str) -> None:
