@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.serving import ROOT
+from tests.unit.service.test_settings import COMPLETE
 
 COLD_START = """
 import json, os, sys
@@ -26,21 +27,11 @@ try:
 except SessionsError as refusal:
     print(json.dumps({"prepared": sorted(prepared), "since": sorted(packages() - prepared), "refusal": refusal.code}))
 """
-SETTINGS = {
-    "SESSIONS_TABLE": "s",
-    "CONNECTIONS_TABLE": "c",
-    "EVENTS_TABLE": "e",
-    "JWT_ISSUER": "https://issuer.example",
-    "JWT_AUDIENCE": "sessions",
-    "JWT_ALGORITHMS": "HS256",
-    "JWT_SECRET": "k" * 32,
-    "AWS_REGION": "eu-west-1",
-}
 
 
 def test_lambda_imports_all_that_a_first_request_needs_before_it_and_calls_nothing() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", COLD_START, json.dumps(SETTINGS), "no.token.really"],
+        [sys.executable, "-c", COLD_START, json.dumps(COMPLETE), "no.token.really"],
         cwd=ROOT,
         env={"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"},
         capture_output=True,
