@@ -23,16 +23,18 @@ test: setup  ## all tests but those of the wheel and of a deployed stage, a proc
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging $(addprefix --ignore ,$(OF_A_STAGE))
 
 unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
-	@$(MAKE) --no-print-directory --jobs --output-sync unit-service unit-plugin unit-gateway unit-deployment
+	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service deployment $(ROOMS))
 
 unit-%:
-	@echo "tests/unit/$*"; $(BIN)/python -m pytest --quiet tests/unit/$*
+	@echo "tests/$*"; $(BIN)/python -m pytest --quiet -m "not process and not sockets and not emulator and not slow" tests/$*
+
+ROOMS := account app aws gateway harness lambdas serving tokens
 
 wheel: setup  ## builds the wheel, installs it as a stranger does, and tests another team's project with it
 	$(BIN)/python -m pytest tests/packaging
 
 lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest versions that it supports
-	.venv-lowest/bin/python -m pytest -n auto tests/unit/plugin tests/unit/gateway tests/plugin
+	.venv-lowest/bin/python -m pytest -n auto $(addprefix tests/,$(ROOMS))
 
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest
@@ -51,7 +53,7 @@ check: setup  ## formatting, lint, types
 	@touch $@
 
 STAGE ?= dev
-OF_A_STAGE := tests/rehearsal tests/deployment tests/deployment_doctor
+OF_A_STAGE := tests/rehearsal
 
 doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev; ACCOUNT=1 asks AWS, too
 	@exec $(BIN)/python -m deployment doctor --stage '$(STAGE)' $(if $(ACCOUNT),--account) $(OPTIONS)
@@ -72,8 +74,8 @@ conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
 rehearse: setup .venv-ministack/.ready  ## a stage's whole life on emulators: deployed, compared, tested, probed, changed, destroyed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/deployment tests/deployment_doctor
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/moto tests/rehearsal/doctor
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal/test_life.py tests/rehearsal/test_policies.py
 
 soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
 	@exec $(BIN)/python -m bench.soak

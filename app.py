@@ -16,12 +16,12 @@ from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, We
 
 from chalicelib import connections, credentials, frames, http, logs, metrics, sessions, sweeper
 from chalicelib.cold_start import prepare
+from chalicelib.context import Call, Run, Said, running
 from chalicelib.errors import NotConnected, Unavailable, code_of
 from chalicelib.model import SESSION_ID, Endpoint, Principal
-from chalicelib.run import Call, Run, Said, running
 
 if TYPE_CHECKING:
-    from chalicelib.secret import Secret
+    from chalicelib.credentials import Secret
     from chalicelib.service import Service
 
 app = Chalice(app_name="sessions")

@@ -16,9 +16,9 @@ from websockets.asyncio.client import ClientConnection
 
 from bench.figures import Figure, progress
 from bench.soak.place import Place
-from pytest_sessionplugin.project import Project
-from pytest_sessionplugin.serve import tokens_of
-from tests.serving import ROOT, Served, sessionplugin_serve
+from pytest_sessionplugin.app.project import Project
+from pytest_sessionplugin.serving.serve import tokens_of
+from tests.processes import ROOT, Served, sessionplugin_serve
 
 SOCKETS = 5_000
 TOGETHER = 10  # of them in the session where somebody publishes; the others in one of their own

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from bench.figures import Figure, in_turns, milliseconds
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 RUNS = 5
 EIGHT = [
@@ -32,7 +32,7 @@ EIGHT = [
         )
     ),
 ]
-OURS = [f"tests/test_http_websocket_integration.py::{name}" for name in EIGHT]
+OURS = [f"tests/service/test_http_websocket_integration.py::{name}" for name in EIGHT]
 USUAL = [f"bench/usual/test_usual.py::{name}" for name in EIGHT]
 
 

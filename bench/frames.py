@@ -21,7 +21,7 @@ from bench.callers import Rate
 from bench.figures import Figure, each_in_turns
 from tests.conformance.adapters.ministack import MiniStack
 from tests.emulators.ministack.process import PYTHON
-from tests.serving import sessionplugin_serve
+from tests.processes import sessionplugin_serve
 
 ECHO = Path(__file__).parent / "echo"
 SECONDS = 2.0

@@ -11,7 +11,7 @@ import functools
 
 from bench import callers
 from bench.figures import Figure, in_turns
-from tests.serving import chalice_local, sessionplugin_serve
+from tests.processes import chalice_local, sessionplugin_serve
 
 SECONDS = 2.0
 RUNS = 5

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import jwt
 
+from chalicelib.credentials import Secret
 from chalicelib.errors import Unauthenticated
 from chalicelib.keys import Keys
 from chalicelib.model import LEEWAY, Principal
-from chalicelib.secret import Secret
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # headers end at 10,240 bytes on API Gateway

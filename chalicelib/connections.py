@@ -16,8 +16,7 @@ from chalicelib.errors import (
     TokenExpired,
     Unavailable,
 )
-from chalicelib.model import Connection, Principal, Recipient, Session, Status, check_session_id
-from chalicelib.moments import whole_milliseconds
+from chalicelib.model import Connection, Principal, Recipient, Session, Status, check_session_id, whole_milliseconds
 from chalicelib.sessions import Deliver
 
 

@@ -9,17 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from chalicelib import frames
+from chalicelib import frames, metrics
 from chalicelib.errors import TokenExpired, Unavailable
 from chalicelib.logs import log
+from chalicelib.metrics import Measure
 from chalicelib.model import Endpoint, Outcome, Recipient, Report
+from chalicelib.sessions import Deliver
 
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
 
 WORKERS: Final = 16  # more threads than this buy nothing on the CPU share of a Lambda
 DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
@@ -212,3 +216,28 @@ def _answer(call: Callable[[], object]) -> Answer:
     except BotoCoreError:
         return Answer.FAILED
     return Answer.DONE
+
+
+@dataclass(frozen=True)
+class MeasuredDelivery:
+    """A `Deliver`; `monotonic` gives seconds that never jump."""
+
+    deliver: Deliver
+    measure: Measure
+    monotonic: Callable[[], float]
+
+    def broadcast(
+        self,
+        session_id: str,
+        frame: frames.Frame,
+        *,
+        began: datetime,
+        but: str | None = None,
+        close: bool = False,
+    ) -> Report:
+        at = self.monotonic()
+        report = self.deliver.broadcast(session_id, frame, began=began, but=but, close=close)
+        self.measure(metrics.DELIVERY_LATENCY, (self.monotonic() - at) * 1000)
+        for outcome, count in report.counts.items():
+            self.measure(metrics.DELIVERIES[outcome], count)
+        return report

@@ -9,14 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from chalicelib import credentials, jsontext
-from chalicelib.errors import (
-    InvalidRequest,
-    NotConnected,
-    OriginRefused,
-    SessionsError,
-    TooLarge,
-    is_refusal,
-)
+from chalicelib.credentials import Secret
+from chalicelib.errors import InvalidRequest, NotConnected, OriginRefused, SessionsError, TooLarge, is_refusal
 from chalicelib.model import (
     CONNECTION_LIMIT,
     FRAME_BYTES,
@@ -26,9 +20,8 @@ from chalicelib.model import (
     Endpoint,
     Session,
     document,
+    rfc3339,
 )
-from chalicelib.moments import rfc3339
-from chalicelib.secret import Secret
 
 Frame = Mapping[str, Any]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,10 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import correlation, cursors, errors, jsontext
+from chalicelib import errors, jsontext
+from chalicelib.credentials import JWT
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
 from chalicelib.model import (
     KEEP,
+    SESSION_ID,
     Draft,
     Page,
     Patch,
@@ -20,6 +24,8 @@ from chalicelib.model import (
     Session,
     Status,
     document,
+    from_rfc3339,
+    rfc3339,
 )
 
 BODY_BYTES: Final = 65_536
@@ -49,14 +55,15 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
 }
 BUG: Final = (500, "Internal error")
 
-ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", correlation.HEADER)
+HEADER: Final = "X-Correlation-Id"
+ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", HEADER)
 EXPOSED_HEADERS: Final = (
     "ETag",
     "Location",
     "Retry-After",
     "Idempotency-Replayed",
     "x-amzn-Remapped-WWW-Authenticate",
-    correlation.HEADER,
+    HEADER,
 )
 
 
@@ -72,7 +79,7 @@ class Request:
 
     @property
     def correlation_id(self) -> str:
-        return correlation.correlation_id(self.headers.get(correlation.HEADER.lower()), self.id)
+        return correlation_id(self.headers.get(HEADER.lower()), self.id)
 
 
 @dataclass(frozen=True)
@@ -182,7 +189,7 @@ def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, P
     return (
         None if status is None else _status(status),
         DEFAULT_LIMIT if limit is None else int(limit),
-        None if cursor is None else cursors.read(cursor, owner_id),
+        None if cursor is None else read(cursor, owner_id),
     )
 
 
@@ -211,7 +218,7 @@ def found(request: Request, session: Session, now: datetime) -> Reply:
 
 
 def listed(page: Page, owner_id: str, now: datetime) -> Reply:
-    cursor = None if page.after is None else cursors.write(page.after, owner_id)
+    cursor = None if page.after is None else write(page.after, owner_id)
     return json_reply(
         200,
         {
@@ -230,7 +237,7 @@ def response_headers(request: Request, reply: Reply) -> dict[str, str]:
     return {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
-        correlation.HEADER: request.correlation_id,
+        HEADER: request.correlation_id,
         **reply.headers,
     }
 
@@ -304,3 +311,39 @@ def _single(request: Request, name: str) -> str | None:
     if len(values) > 1:
         raise InvalidRequest(f"{name} is given once.")
     return values[0] if values else None
+
+
+def write(position: Position, owner_id: str) -> str:
+    text = f"{rfc3339(position.created_at)} {position.session_id}"
+    return base64.urlsafe_b64encode(f"{text} {_check(text, owner_id)}".encode()).decode().rstrip("=")
+
+
+def read(cursor: str, owner_id: str) -> Position:
+    """Raises InvalidRequest for what is no cursor of this owner's list."""
+    try:
+        if len(cursor) > 200 or not re.fullmatch(r"[A-Za-z0-9_-]+", cursor):
+            raise ValueError("not base64url")
+        text, _, check = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition(" ")
+        created_at, _, session_id = text.partition(" ")
+        position = Position(from_rfc3339(created_at), session_id)
+        if (
+            check != _check(text, owner_id)
+            or not SESSION_ID.fullmatch(session_id)
+            or write(position, owner_id) != cursor
+        ):
+            raise ValueError("not a cursor of this list")
+    except ValueError as exc:
+        raise InvalidRequest("cursor is none that this list gave you.") from exc
+    return position
+
+
+def _check(text: str, owner_id: str) -> str:
+    return hashlib.sha256(f"{owner_id}\n{text}".encode()).hexdigest()[:16]
+
+
+SAFE: Final = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
+
+
+def correlation_id(sent: str | None, request_id: str) -> str:
+    """What the client sent if it is SAFE, and has no JWT in it, which would be spread; else the id of the request."""
+    return sent if sent and SAFE.fullmatch(sent) and not JWT.search(sent) else request_id

@@ -22,8 +22,9 @@ from chalicelib.model import (
     Recipient,
     Session,
     Status,
+    from_rfc3339,
+    rfc3339,
 )
-from chalicelib.moments import from_rfc3339, rfc3339
 
 Item = Mapping[str, Any]  # attribute name -> {"S": …}, as DynamoDB writes it
 

@@ -8,18 +8,19 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final, Protocol
 
 import jwt
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
 
-from chalicelib import keytext
+from chalicelib import settings
+from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
-from chalicelib.freshness import Freshness
 from chalicelib.logs import log
-from chalicelib.references import Reference, is_meant_as_one
-from chalicelib.secret import Secret
-from chalicelib.settings import FAMILIES, Tokens
+from chalicelib.settings import FAMILIES, Reference, Tokens, is_meant_as_one
 
 LIFESPAN: Final = timedelta(hours=1)  # how long published keys are used without asking again
 FRESH: Final = timedelta(minutes=5)  # and those that are kept in AWS: a key that was removed is good no longer
@@ -143,19 +144,19 @@ def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], Secret]]) -
     if tokens.jwks_url:
         return KeySet(lambda: _fetched(tokens.jwks_url))
     if tokens.secret:
-        return FixedKeys(*keytext.secrets_in(tokens.secret.reveal()))
+        return FixedKeys(*settings.secrets_in(tokens.secret.reveal()))
     return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
 
 
 def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
     """The keys in a text that was fetched, judged as those in the environment are. Raises SettingsError."""
     if FAMILIES["secret"].issuperset(algorithms):
-        weak = keytext.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
+        weak = settings.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
         if is_meant_as_one(text):
             weak = [f"{where} holds a reference in turn; keep the key itself there."]
-        keys: tuple[Any, ...] = keytext.secrets_in(text)
+        keys: tuple[Any, ...] = settings.secrets_in(text)
     else:
-        weak = keytext.weaknesses_of_pems(text, where)
+        weak = settings.weaknesses_of_pems(text, where)
         keys = () if weak else _public_keys(text, algorithms, where)
     if weak:
         raise SettingsError(tuple(weak))
@@ -163,7 +164,7 @@ def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...
 
 
 def _public_keys(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
-    return tuple(_public_key(pem, algorithms, where) for pem in keytext.pems_in(text) or [text])
+    return tuple(_public_key(pem, algorithms, where) for pem in settings.pems_in(text) or [text])
 
 
 def _public_key(pem: str, algorithms: tuple[str, ...], where: str) -> Any:
@@ -191,3 +192,105 @@ def _fetched(url: str) -> Mapping[str, Any]:
     with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  settings take only https and loopback
         document: Mapping[str, Any] = json.load(answer)
         return document
+
+
+NOT_THERE: Final = frozenset(
+    {
+        "InvalidParameterException",
+        "InvalidRequestException",  # a secret that is marked for deletion, too
+        "ParameterNotFound",
+        "ParameterVersionNotFound",
+        "ResourceNotFoundException",
+        "ValidationException",
+    }
+)
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "DecryptionFailure", "InvalidKeyId"})
+ACTIONS: Final = {"ssm": "ssm:GetParameter", "secretsmanager": "secretsmanager:GetSecretValue"}
+
+
+class Kept:
+    """What a reference names; the client is made when it is first asked for. For one thread at a time."""
+
+    def __init__(self, reference: Reference, region: str) -> None:
+        self._reference = reference
+        self._region = reference.region(region)
+        self._client: Any = None
+
+    def __call__(self) -> Secret:
+        """The text that is kept there now.
+
+        Raises SettingsError where AWS answers that there is none that could be used, Unavailable where it does not
+        answer or does not let us ask.
+        """
+        named = f"{self._reference.variable} names {self._reference}"
+        try:
+            return Secret(self._text(named))
+        except BotoCoreError as exc:
+            raise Unavailable("The store of the keys") from exc
+        except ClientError as exc:
+            code = exc.response["Error"]["Code"]
+            if code in NOT_THERE:
+                sentence = f"{named}, and {self._region} has none to give ({code}): create it there, or name another."
+                raise SettingsError((sentence,)) from exc
+            if code in DENIED:
+                raise Unavailable("The store of the keys") from SettingsError(
+                    (
+                        f"{named}, which this function may not read ({code}): allow its role"
+                        f" {ACTIONS[self._reference.store]} on it, and kms:Decrypt if a key of your own encrypts it.",
+                    )
+                )
+            raise Unavailable("The store of the keys") from exc
+
+    def _text(self, named: str) -> str:
+        if self._client is None:
+            self._client = self._connected()
+        if self._reference.store == "ssm":
+            parameter = self._client.get_parameter(Name=self._reference.name, WithDecryption=True)["Parameter"]
+            if self._reference.variable == "JWT_SECRET" and parameter["Type"] != "SecureString":
+                raise SettingsError((f"{named}, which is a {parameter['Type']}: make it a SecureString.",))
+            return str(parameter["Value"])
+        answer = self._client.get_secret_value(SecretId=self._reference.name)  # of the stage AWSCURRENT
+        if "SecretString" not in answer:
+            raise SettingsError((f"{named}, which holds bytes: keep the key there as text.",))
+        return str(answer["SecretString"])
+
+    def _connected(self) -> Any:
+        """A client whose time-outs fit API Gateway's 29 s, with a request to DynamoDB to come."""
+        config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+        return get_session().create_client(self._reference.store, region_name=self._region, config=config)
+
+
+REFRESH: Final = timedelta(
+    minutes=1
+)  # how often what is not known, as the key of some token, may have the source asked
+RECOVERY: Final = timedelta(seconds=15)
+"""How long a source that did not answer is left alone. It counts from the request on that asked, which may have waited
+for half of that: by less than it waits, each request of a function would wait in its turn."""
+DISORDER: Final = timedelta(minutes=1)  # requests that are handled at once are never further apart
+
+_NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
+
+
+class Freshness:
+    """Of what is used for `lifespan` without asking again. For one thread at a time."""
+
+    def __init__(self, lifespan: timedelta) -> None:
+        self._lifespan = lifespan
+        self._asked_at = _NEVER
+        self._stale_at = _NEVER
+        self._ask_at = _NEVER  # not before, whatever happens
+
+    def is_stale(self, now: datetime) -> bool:
+        return now >= self._stale_at
+
+    def may_ask(self, now: datetime) -> bool:
+        """Whether the source may be asked. Where the clock was put back, what is known is of any age, and stale."""
+        if now + DISORDER < self._asked_at:
+            self._asked_at = self._stale_at = self._ask_at = now
+        return now >= self._ask_at
+
+    def answered(self, now: datetime) -> None:
+        self._asked_at, self._ask_at, self._stale_at = now, now + REFRESH, now + self._lifespan
+
+    def unanswered(self, now: datetime) -> None:
+        self._asked_at, self._ask_at = now, now + RECOVERY

@@ -10,14 +10,15 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
 
-from chalicelib import tracebacks
-from chalicelib.place import place
+from chalicelib.errors import SettingsError, Unavailable
 
 NAME: Final = "sessions"
 SUBJECT_DIGITS: Final = 16
@@ -62,7 +63,7 @@ def subject_hash(subject: str) -> str:
 class Log:
     """The service's logger. A message never holds what somebody sent; fields hold nothing that is secret.
 
-    `because` is shown without its values (tracebacks.py), to whatever handler listens.
+    `because` is shown without its values (py), to whatever handler listens.
     """
 
     def __init__(self, name: str) -> None:
@@ -93,7 +94,7 @@ class Log:
             return
         known = {**(_context.get() or {}), **fields}
         if because is not None:
-            known |= {"exception": tracebacks.written(because), "exception_name": type(because).__name__}
+            known |= {"exception": written(because), "exception_name": type(because).__name__}
         known = {name: value for name, value in known.items() if value is not None}
         extra = {**known, "fields": known}
         record = self._logger.makeRecord(self.name, level, NAME, 0, message, (), None, extra=extra)
@@ -149,7 +150,7 @@ class Readable(logging.Formatter):
         return "  ".join([super().formatMessage(record), *([" ".join(shown)] if shown else [])])
 
     def formatException(self, ei: Any) -> str:
-        return tracebacks.written(ei[1])
+        return written(ei[1])
 
 
 def _shown(value: Any) -> str:
@@ -168,7 +169,7 @@ def as_json() -> logging.Formatter:
             return str(super().format(plain))
 
         def formatException(self, ei: Any) -> str:  # of Chalice's own records
-            return tracebacks.written(ei[1])
+            return written(ei[1])
 
     return Formatter(
         json_serializer=partial(json.dumps, default=str, separators=(",", ":")),
@@ -179,3 +180,72 @@ def as_json() -> logging.Formatter:
         serialize_stacktrace=False,
         location=None,
     )
+
+
+OF_NAMES: Final = (ImportError, NameError, SettingsError, Unavailable)
+"""Kinds whose text has names of the program or of its settings in it, and nothing that somebody sent."""
+
+OF_THE_CALLER: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ForbiddenException",
+        "ResourceNotFoundException",
+        "UnrecognizedClientException",
+    }
+)
+"""Refusals of AWS whose text says who may not do what to which resource."""
+
+
+MOST_LINES: Final = 200
+"""Of a traceback: one of a recursion has a thousand a cause, and CloudWatch takes 256 KB a line of the log."""
+MOST_CHARACTERS: Final = 500  # of a line
+
+
+def written(error: BaseException) -> str:
+    """Causes first, as Python has it; the text of an exception only where that is known to be safe."""
+    lines = [line[:MOST_CHARACTERS] for line in _lines(error, set())]
+    left_out = len(lines) - MOST_LINES
+    if left_out > 0:
+        half = MOST_LINES // 2
+        lines[half:-half] = [f"  … {left_out} lines"]
+    return "\n".join(["Traceback, without what somebody may have sent:", *lines])
+
+
+def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _lines(before, seen)
+        yield "which was the cause of" if error.__cause__ else "during which came"
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
+    yield _kind(error)
+
+
+def _kind(error: BaseException) -> str:
+    name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    text = _safe_text(error)
+    return f"{name}: {text}" if text else name
+
+
+def _safe_text(error: BaseException) -> str:
+    if isinstance(error, OF_NAMES):
+        return str(error)
+    answer = getattr(error, "response", None)  # of a ClientError of botocore's, which is not imported for this
+    if not isinstance(answer, dict):
+        return ""
+    said = answer.get("Error") or {}
+    code = str(said.get("Code", ""))
+    text = f"{getattr(error, 'operation_name', '')} {code}"
+    return f"{text}: {said.get('Message')}" if code in OF_THE_CALLER else text
+
+
+@dataclass(frozen=True)
+class Place:
+    stage: str
+    function: str | None  # None outside of Lambda
+
+
+def place(environment: Mapping[str, str]) -> Place:
+    return Place(environment.get("STAGE", "").strip() or "local", environment.get("AWS_LAMBDA_FUNCTION_NAME") or None)

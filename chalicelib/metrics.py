@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from chalicelib.model import Outcome
 
@@ -57,3 +58,72 @@ class Measure(Protocol):
 
 def unmeasured(metric: Metric, value: float = 1.0, by: str = "") -> None:
     """For whoever does not measure."""
+
+
+VALUES: Final = 99
+"""Of one metric in one line. CloudWatch takes a hundred; the library prints of itself when it has so many."""
+
+
+@dataclass(frozen=True)
+class Value:
+    metric: Metric
+    value: float
+    by: str = ""
+
+
+def lines(values: Sequence[Value], stage: str, timestamp: int) -> Iterator[str]:
+    """All of them, in one line if no metric has more than VALUES; counts are added up. `timestamp` is in milliseconds.
+
+    Of the values of one dimension a line can have but one: those by another reason begin another line.
+    """
+    left = _added_up(values)
+    while left:
+        groups: dict[str | None, dict[Metric, list[float]]] = {}
+        dimensions: dict[str, str] = {STAGE: stage}
+        later: list[Value] = []
+        for one in left:
+            taken = groups.setdefault(one.metric.by, {}).setdefault(one.metric, [])
+            if len(taken) == VALUES or (one.metric.by and dimensions.setdefault(one.metric.by, one.by) != one.by):
+                later.append(one)
+            else:
+                taken.append(one.value)
+        yield json.dumps(_document(groups, dimensions, timestamp), separators=(",", ":"))
+        left = later
+
+
+def _added_up(values: Sequence[Value]) -> list[Value]:
+    counts: dict[tuple[Metric, str], float] = {}
+    for one in values:
+        if one.metric.unit == "Count":
+            counts[one.metric, one.by] = counts.get((one.metric, one.by), 0) + one.value
+    measured = [one for one in values if one.metric.unit != "Count"]
+    return [Value(metric, count, by) for (metric, by), count in counts.items()] + measured
+
+
+def _document(
+    groups: dict[str | None, dict[Metric, list[float]]], dimensions: dict[str, str], timestamp: int
+) -> dict[str, Any]:
+    """Metrics of one event have different dimensions, of which the library knows one set: a directive for each set."""
+    document: dict[str, Any] = {"_aws": {"Timestamp": timestamp, "CloudWatchMetrics": []}}
+    for by, metrics in groups.items():
+        part = _part(by, metrics, dimensions, timestamp)
+        document["_aws"]["CloudWatchMetrics"] += part.pop("_aws")["CloudWatchMetrics"]
+        document |= part
+    return document
+
+
+def _part(
+    by: str | None, metrics: dict[Metric, list[float]], dimensions: dict[str, str], timestamp: int
+) -> dict[str, Any]:
+    from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+    stage = {STAGE: dimensions[STAGE]}
+    provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions=stage)
+    provider.timestamp = timestamp
+    provider.service = ""  # POWERTOOLS_SERVICE_NAME would be one dimension more
+    if by:
+        provider.add_dimensions(**{by: dimensions[by]})
+    for metric, values in metrics.items():
+        for value in values:
+            provider.add_metric(metric.name, metric.unit, value)
+    return dict(provider.serialize_metric_set())

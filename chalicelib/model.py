@@ -6,18 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Final
 
-from chalicelib.errors import (
-    IllegalTransition,
-    NotOwner,
-    SessionEnded,
-    SessionNotFound,
-    VersionMismatch,
-)
-from chalicelib.moments import rfc3339
+from chalicelib.errors import IllegalTransition, NotOwner, SessionEnded, SessionNotFound, VersionMismatch
 
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
@@ -296,3 +289,18 @@ def merged(target: Any, patch: Any) -> Any:
         else:
             result[name] = merged(result.get(name), value)
     return result
+
+
+def whole_milliseconds(moment: datetime) -> datetime:
+    """Time as the service keeps it: UTC, to the millisecond."""
+    moment = moment.astimezone(timezone.utc)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-22T14:29:55.123Z`: of fixed width, so that text order is time order."""
+    return whole_milliseconds(moment).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def from_rfc3339(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from chalicelib import dynamo
+from chalicelib import storage
 from chalicelib.delivery import Delivery, ManagementApi
-from chalicelib.health import Readiness
-from chalicelib.kept import Kept
-from chalicelib.keys import Keys, keys_of
-from chalicelib.local import MemoryStore, local_key
+from chalicelib.errors import Unavailable
+from chalicelib.keys import Kept, Keys, keys_of
+from chalicelib.logs import log
+from chalicelib.memory import MemoryStore, local_key
 from chalicelib.settings import Settings, from_environment
 from chalicelib.storage import Store
 
@@ -48,5 +50,37 @@ def _store(settings: Settings) -> tuple[Store | MemoryStore, Callable[[], None]]
     if settings.tables is None:
         memory = MemoryStore()
         return memory, memory.answers
-    impatient = Store(dynamo.connect(settings.region, patience=READY_WITHIN), settings.tables)
-    return Store(dynamo.connect(settings.region), settings.tables), impatient.answers
+    impatient = Store(storage.connect(settings.region, patience=READY_WITHIN), settings.tables)
+    return Store(storage.connect(settings.region), settings.tables), impatient.answers
+
+
+FRESH: Final = 5.0  # seconds for which an answer is kept
+
+
+class Readiness:
+    """`probe` raises when the service cannot do its work; `monotonic` gives seconds that never jump."""
+
+    def __init__(self, probe: Callable[[], None], monotonic: Callable[[], float]) -> None:
+        self._probe = probe
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._asked_at: float | None = None
+        self._ready = False
+
+    def check(self) -> None:
+        """Raises Unavailable if the probe failed now, or within the last five seconds."""
+        with self._lock:
+            now = self._monotonic()
+            if self._asked_at is None or now - self._asked_at >= FRESH:
+                self._ready = self._probes()
+                self._asked_at = now
+            if not self._ready:
+                raise Unavailable("A table")
+
+    def _probes(self) -> bool:
+        try:
+            self._probe()
+        except Exception:  # noqa: BLE001  whatever it is, the service cannot do its work
+            log.exception("the service is not ready")
+            return False
+        return True

@@ -33,8 +33,8 @@ from chalicelib.model import (
     check_session_id,
     judge,
     merged,
+    whole_milliseconds,
 )
-from chalicelib.moments import whole_milliseconds
 
 METADATA_BYTES: Final = 4_096
 METADATA_DEPTH: Final = 16

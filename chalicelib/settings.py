@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
-from chalicelib import keytext
+from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError
-from chalicelib.references import Reference, is_meant_as_one, reference
-from chalicelib.secret import Secret
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
@@ -119,8 +120,8 @@ def _tokens(
     if kept is None:
         of_a_checkout = not environment.get("AWS_LAMBDA_FUNCTION_NAME")
         if secret and family == "secret":
-            problems += keytext.weaknesses_of_secrets(secret, algorithms, "JWT_SECRET", of_a_checkout=of_a_checkout)
-        problems += keytext.weaknesses_of_pems(public_key, "JWT_PUBLIC_KEY")
+            problems += weaknesses_of_secrets(secret, algorithms, "JWT_SECRET", of_a_checkout=of_a_checkout)
+        problems += weaknesses_of_pems(public_key, "JWT_PUBLIC_KEY")
         problems += [
             f"{name} looks like a reference and is none: write ssm:NAME, secretsmanager:ARN, or the key itself."
             for name, value in (("JWT_PUBLIC_KEY", public_key), ("JWT_SECRET", secret))
@@ -144,3 +145,89 @@ def _is_safe(url: str) -> bool:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+MOST: Final = 3  # a rotation needs two; a file of lines that was pasted is no list of keys
+LOCAL_KEY_PREFIX: Final = "local-"
+
+_BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+def secrets_in(text: str) -> tuple[str, ...]:
+    """One a line; blanks around a key are not part of it."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def pems_in(text: str) -> tuple[str, ...]:
+    """The PEM blocks (RFC 7468), which follow one another."""
+    return tuple(found[0] for found in _BLOCK.finditer(text))
+
+
+def weaknesses_of_secrets(text: str, algorithms: tuple[str, ...], where: str, *, of_a_checkout: bool) -> list[str]:
+    """A sentence for what is wrong with the secrets in `text`; `where` is its subject.
+
+    `of_a_checkout` says whether the key of a checkout will do here.
+    """
+    needed = max((int(name[2:]) // 8 for name in algorithms), default=32)
+    keys = secrets_in(text)
+    if "-----BEGIN" in text:
+        return [f"{where} holds a PEM; a public key is no secret. Use JWT_PUBLIC_KEY."]
+    if _is_json(text):
+        return [f"{where} holds JSON; keep the key itself there, as plain text."]
+    if not 0 < len(keys) <= MOST:
+        return [f"{where} holds {len(keys)} keys, one a line; it needs 1 to {MOST}."]
+    if any(len(key.encode()) < needed for key in keys):
+        return [f"{where} holds a key that is shorter than its hash: it needs at least {needed} bytes (RFC 7518, 3.2)."]
+    if not of_a_checkout and any(key.startswith(LOCAL_KEY_PREFIX) for key in keys):
+        return [f"{where} holds the key of somebody's checkout; make one for this stage."]
+    return []
+
+
+def weaknesses_of_pems(text: str, where: str) -> list[str]:
+    """A sentence for what is wrong with the PEMs in `text`, unless only a parser can tell."""
+    if "PRIVATE KEY" in text:
+        return [f"{where} holds a private key; the service needs, and should know, only the public one."]
+    if len(pems_in(text)) > MOST:
+        return [f"{where} holds {len(pems_in(text))} keys; at most {MOST} are taken."]
+    return []
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except ValueError:
+        return False
+
+
+STORES: Final = ("ssm", "secretsmanager")
+_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
+_MEANT: Final = re.compile(r"(ssm|secrets?[-_ ]?manager|arn|\{\{ *resolve) *:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What `variable` names: a parameter of SSM's Parameter Store, or a secret of Secrets Manager."""
+
+    variable: str
+    store: str  # one of STORES
+    name: str  # or its ARN
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.name}"
+
+    def region(self, own: str) -> str:
+        """Where it is asked for: where its ARN says, or in the service's own region."""
+        return self.name.split(":")[3] if self.name.startswith("arn:") and self.name.count(":") >= 5 else own
+
+
+def reference(variable: str, value: str) -> Reference | None:
+    """The reference that `value` is; None if it is none: a name with a second line could be one and a key below it."""
+    store, _, name = value.strip().partition(":")
+    if store in STORES and _NAME.fullmatch(name.strip()):
+        return Reference(variable, store, name.strip())
+    return None
+
+
+def is_meant_as_one(value: str) -> bool:
+    """Whether a line of it is a reference, or was to be one: as a key it could be guessed."""
+    return any(_MEANT.match(line.strip()) for line in value.splitlines())

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.session import get_session
 
-from chalicelib import dynamo, items
-from chalicelib.errors import (
-    IdempotencyMismatch,
-    SessionEnded,
-    SessionNotFound,
-    SessionPaused,
-    Unavailable,
+from chalicelib import items
+from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused, Unavailable
+from chalicelib.model import (
+    Change,
+    Connection,
+    Once,
+    Page,
+    Position,
+    Recipient,
+    Session,
+    Status,
+    Write,
+    Written,
+    from_rfc3339,
+    judge,
+    rfc3339,
 )
-from chalicelib.model import Change, Connection, Once, Page, Position, Recipient, Session, Status, Write, Written, judge
-from chalicelib.moments import from_rfc3339, rfc3339
 from chalicelib.settings import Tables
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
 
 NAMED: Final = re.compile(r"#(\w+)")
 NO_VERSION: Final = -1  # stands for "none of ours" where a list may not be empty
@@ -46,7 +56,7 @@ class Store:
             self._tables.connections: {"place": nothing, "connectionId": nothing},
             self._tables.events: {"sessionId": nothing, "seq": {"N": "0"}},
         }
-        with dynamo.asking():
+        with asking():
             answer = self._client.batch_get_item(RequestItems={t: {"Keys": [key]} for t, key in keys.items()})
         if answer.get("UnprocessedKeys"):
             raise Unavailable("A table")
@@ -58,22 +68,22 @@ class Store:
             "TableName": self._tables.sessions,
             "Item": items.session_item(session),
             "ConditionExpression": "attribute_not_exists(#sessionId)",
-            "ExpressionAttributeNames": dynamo.names("sessionId"),
+            "ExpressionAttributeNames": names("sessionId"),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if once is not None:
             return self._create_once(session, once, put)
         try:
-            with dynamo.asking():
+            with asking():
                 self._client.put_item(**put)  # type: ignore[arg-type]  # a mapping, for a transaction's sake
         except ClientError as exc:
-            old = dynamo.refused_by_condition(exc)
+            old = refused_by_condition(exc)
             if old is None or old.get("writtenBy") != {"S": session.written_by}:
                 raise
         return Written(session, changed=True)
 
     def find_session(self, session_id: str) -> Session | None:
-        with dynamo.asking():
+        with asking():
             answer = self._client.get_item(
                 TableName=self._tables.sessions,
                 Key={"sessionId": {"S": session_id}},
@@ -86,7 +96,7 @@ class Store:
             "TableName": self._tables.sessions,
             "IndexName": "by-owner",
             "KeyConditionExpression": "#ownerId = :owner",
-            "ExpressionAttributeNames": dynamo.names("ownerId"),
+            "ExpressionAttributeNames": names("ownerId"),
             "ExpressionAttributeValues": {":owner": {"S": owner_id}},
             "ScanIndexForward": False,
             "Limit": limit,
@@ -97,7 +107,7 @@ class Store:
                 "createdAt": {"S": rfc3339(after.created_at)},
                 "sessionId": {"S": after.session_id},
             }
-        with dynamo.asking():
+        with asking():
             answer = self._client.query(**query)
         last = answer.get("LastEvaluatedKey")
         return Page(
@@ -141,18 +151,18 @@ class Store:
     def due_sessions(self, now: datetime) -> Iterator[str]:
         first = int(now.timestamp() // 60)  # another shard each minute: where one sweep stops, none starves
         for shard in ((first + i) % items.SHARDS for i in range(items.SHARDS)):
-            pages = dynamo.pages(
+            found = pages(
                 self._client,
                 TableName=self._tables.sessions,
                 IndexName="due",
                 KeyConditionExpression="#dueShard = :shard AND #dueAt <= :now",
-                ExpressionAttributeNames=dynamo.names("dueShard", "dueAt"),
+                ExpressionAttributeNames=names("dueShard", "dueAt"),
                 ExpressionAttributeValues={
                     ":shard": {"S": str(shard)},
                     ":now": {"S": rfc3339(now)},
                 },
             )
-            for page in pages:
+            for page in found:
                 yield from (item["sessionId"]["S"] for item in page)
 
     def settle_session(self, session_id: str, now: datetime) -> None:
@@ -174,7 +184,7 @@ class Store:
 
     def find_connection(self, connection_id: str) -> Connection | None:
         key = {"place": {"S": items.connection_place(connection_id)}, "connectionId": {"S": connection_id}}
-        with dynamo.asking():
+        with asking():
             answer = self._client.get_item(TableName=self._tables.connections, Key=key, ConsistentRead=True)
         return items.to_connection(answer["Item"]) if "Item" in answer else None
 
@@ -195,16 +205,16 @@ class Store:
         raise SessionPaused(session_id)
 
     def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
-        pages = dynamo.pages(
+        found = pages(
             self._client,
             TableName=self._tables.connections,
             KeyConditionExpression="#place = :place",
             ProjectionExpression=", ".join(f"#{name}" for name in items.RECIPIENT),
-            ExpressionAttributeNames=dynamo.names("place", *items.RECIPIENT),
+            ExpressionAttributeNames=names("place", *items.RECIPIENT),
             ExpressionAttributeValues={":place": {"S": items.session_place(session_id)}},
             ConsistentRead=True,
         )
-        for page in pages:
+        for page in found:
             yield [items.to_recipient(item, session_id) for item in page]
 
     # --- how requests are made
@@ -215,18 +225,18 @@ class Store:
             "Item": items.once_item(session, once),
             # a record past its purgeAt counts as purged, whether or not DynamoDB has come to it
             "ConditionExpression": "attribute_not_exists(#place) OR #purgeAt <= :now",
-            "ExpressionAttributeNames": dynamo.names("place", "purgeAt"),
+            "ExpressionAttributeNames": names("place", "purgeAt"),
             "ExpressionAttributeValues": {":now": items.seconds(session.created_at)},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         try:
-            with dynamo.asking():
+            with asking():
                 self._client.transact_write_items(
                     TransactItems=[{"Put": put_record}, {"Put": put}],  # type: ignore[typeddict-item]  # the same mapping
                     ClientRequestToken=session.session_id,
                 )
         except ClientError as exc:
-            before = dynamo.refused_by_transaction(exc)
+            before = refused_by_transaction(exc)
             if not before:
                 raise
             if before["fingerprint"]["S"] != once.fingerprint:
@@ -279,19 +289,19 @@ class Store:
         """One conditional UpdateItem on a session: whether it was made, and the new item, or the old one that did
         not meet the condition, empty if there was none. Attributes are named `#attribute`."""
         try:
-            with dynamo.asking():
+            with asking():
                 answer = self._client.update_item(
                     TableName=self._tables.sessions,
                     Key={"sessionId": {"S": session_id}},
                     UpdateExpression=update,
                     ConditionExpression=condition,
-                    ExpressionAttributeNames=dynamo.names(*NAMED.findall(update + condition)),
+                    ExpressionAttributeNames=names(*NAMED.findall(update + condition)),
                     ExpressionAttributeValues=values,
                     ReturnValues=returns,
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as exc:
-            old = dynamo.refused_by_condition(exc)
+            old = refused_by_condition(exc)
             if old is None:
                 raise
             return False, old
@@ -301,7 +311,7 @@ class Store:
         rest = iter(requests)
         while batch := list(islice(rest, BATCH)):
             for _ in range(2):
-                with dynamo.asking():
+                with asking():
                     answer = self._client.batch_write_item(
                         RequestItems={self._tables.connections: batch}  # type: ignore[dict-item]  # requests as plain mappings
                     )
@@ -310,3 +320,81 @@ class Store:
                     break
             else:
                 raise Unavailable("The table of connections")
+
+
+RETRIED: Final = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+
+
+def connect(region: str, *, patience: float | None = None) -> DynamoDBClient:
+    """A client whose time-outs fit API Gateway's 29 s; with `patience`, one that gives up after so many seconds."""
+    config = Config(
+        connect_timeout=patience or 1,
+        read_timeout=patience or 2,
+        retries={"total_max_attempts": 1 if patience else 2, "mode": "standard"},
+        max_pool_connections=20,
+    )
+    client: Any = get_session().create_client("dynamodb", region_name=region, config=config)
+    return cast("DynamoDBClient", client)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """What DynamoDB says with "later", or does not say in time, is Unavailable; the rest passes."""
+    try:
+        yield
+    except (ConnectionError, HTTPClientError) as exc:
+        raise Unavailable("The database") from exc
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] in RETRIED:
+            raise Unavailable("The database") from exc
+        reasons: Any = exc.response.get("CancellationReasons", [])
+        codes = {reason.get("Code") for reason in reasons}
+        if codes & {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+            raise Unavailable("The database") from exc
+        raise
+
+
+def refused_by_condition(exc: ClientError) -> items.Item | None:
+    """The item that did not meet a condition, empty if there was none; None if it was no condition that failed."""
+    if exc.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        return None
+    response: Any = exc.response
+    item: items.Item = response.get("Item", {})
+    return item
+
+
+def refused_by_transaction(exc: ClientError) -> items.Item | None:
+    """The first item of a transaction that did not meet its condition."""
+    response: Any = exc.response
+    for reason in response.get("CancellationReasons", []):
+        if reason.get("Code") == "ConditionalCheckFailed":
+            item: items.Item = reason.get("Item", {})
+            return item
+    return None
+
+
+def names(*names: str) -> dict[str, str]:
+    """Aliases for attributes: several of them are words that DynamoDB reserves."""
+    return {f"#{name}": name for name in names}
+
+
+def pages(client: DynamoDBClient, **query: Any) -> Iterator[Sequence[items.Item]]:
+    """The answers to a query, a page at a time, to the end. Raises Unavailable."""
+    while True:
+        with asking():
+            answer = client.query(**query)
+        yield answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

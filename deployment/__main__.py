@@ -9,7 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice_app, commands, key, package, stage
+from deployment import chalice, commands, key, package, stage
 from deployment.aws import Aws
 from deployment.doctor import examination, report
 from deployment.errors import REPEAT, DeploymentError
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 def examined(asked: argparse.Namespace) -> int:
     """Tells what the doctor finds; the exit status is 1 if a check failed."""
-    aws = Aws(chalice_app.session()) if asked.account else None
+    aws = Aws(chalice.session()) if asked.account else None
     results = examination.examine(asked.project.resolve(), asked.stage, aws)
     if asked.json:
         print(report.document(asked.stage, results))
@@ -90,7 +90,7 @@ def run(asked: argparse.Namespace) -> None:
             path = package.package(target, out, step.detail, asked.code)
         print(f"  {path}")
         return
-    aws = Aws(chalice_app.session())
+    aws = Aws(chalice.session())
     place = aws.place
     print(f"{target.app}, stage {target.name}, account {place.account}, {place.region}")
     if asked.command == "destroy":

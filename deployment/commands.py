@@ -8,20 +8,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from deployment import (
-    account_logs,
-    chalice_app,
-    documents,
-    function_logs,
-    gateway,
-    key,
-    operations,
-    policies,
-    removal,
-    standing,
-)
+from deployment import chalice, discovery, documents, function_logs, gateway, key, logs, operations, policies, removal
 from deployment.aws import Aws, code_of
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.errors import DeploymentError
 from deployment.progress import Progress
 from deployment.stacks import Stacks
@@ -43,12 +32,12 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
     with progress.step("functions and APIs") as step:
         function_logs.ensure(aws, stage)
         rendered = render(aws, stage, known)
-        apis = chalice_app.deploy(stage, step.detail)
+        apis = chalice.deploy(stage, step.detail)
         function_logs.remove_misnamed(aws, stage)
     with progress.step("policies of the functions"):
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
-        account_logs.ensure(aws)
+        logs.ensure(aws)
         stacks.apply(operations_stack(stage), operations.template(stage), {"WebsocketApiId": apis.websocket})
     with progress.step("responses, throttles, access logs") as step:
         gateway.respond(aws, stage, apis)
@@ -64,10 +53,10 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
         stacks.remove(operations_stack(stage))
     with progress.step("functions and APIs") as step:
         removal.remove(aws, stage, step.detail)
-        chalice_app.forget(stage)
+        chalice.forget(stage)
     with progress.step("logs"):
         function_logs.remove(aws, stage)
-        account_logs.remove(aws)
+        logs.remove(aws)
     with progress.step("key of the tokens"):
         key.remove(aws, stage)
     with progress.step("tables"):
@@ -148,17 +137,17 @@ def recall(aws: Aws, stage: Stage) -> Apis | None:
 
     Chalice would make new ones beside those that its record here does not have.
     """
-    known = chalice_app.apis(stage)
+    known = chalice.apis(stage)
     if known is not None:
         return known
-    there = standing.find(aws, stage)
+    there = discovery.find(aws, stage)
     for api in there.unfinished:
         aws.client("apigatewayv2").delete_api(ApiId=api)  # Chalice would give it no stage any more
     for kind, ids in {"REST": there.rest, "WebSocket": there.websocket}.items():
         if len(ids) > 1:
             raise DeploymentError(TWICE.format(stage=stage.name, kind=kind, ids=", ".join(ids)))
-    chalice_app.remember(stage, rest=next(iter(there.rest), None), websocket=next(iter(there.websocket), None))
-    return chalice_app.apis(stage)
+    chalice.remember(stage, rest=next(iter(there.rest), None), websocket=next(iter(there.websocket), None))
+    return chalice.apis(stage)
 
 
 def urls(aws: Aws, stage: Stage, apis: Apis) -> dict[str, str]:

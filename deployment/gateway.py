@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from deployment import gateway_settings
 from deployment.aws import Aws
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.gateway_responses import RESPONSES
 from deployment.stage import Stage
 

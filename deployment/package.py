@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from deployment import account_logs, chalice_app, documents, gateway_settings, key, operations, policies
+from deployment import chalice, documents, gateway_settings, key, logs, operations, policies
 from deployment.gateway_responses import RESPONSES
 from deployment.operations import HTTP_LOGS, WEBSOCKET_LOGS
 from deployment.stage import Stage
@@ -37,7 +37,7 @@ def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | No
     with tempfile.TemporaryDirectory() as folder:
         merge = Path(folder) / "merge.json"
         merge.write_text(json.dumps(additions(stage)), encoding="utf-8")
-        merged = chalice_app.package(stage, merge, out, say, code)
+        merged = chalice.package(stage, merge, out, say, code)
     document = with_websocket_deployment(json.loads(merged.read_text(encoding="utf-8")))
     merged.unlink()
     path = out / TEMPLATE
@@ -104,9 +104,9 @@ def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
     """Names, so that policies and log groups can name them, too. Logs and tables are there before whoever uses them."""
     merged: dict[str, Any] = {}
     for function in stage.functions:
-        logs = chalice_app.log_group_id(function.name)
+        logs = chalice.log_group_id(function.name)
         merged[logs] = {"Properties": {"LogGroupName": function.log_group}}
-        merged[chalice_app.logical_id(function.name)] = {
+        merged[chalice.logical_id(function.name)] = {
             "DependsOn": [logs, *tables],
             "Properties": {"FunctionName": function.full_name},
         }
@@ -171,8 +171,8 @@ LOGS_ROLE: Final = {
         "DeletionPolicy": "Retain",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
-            "AssumeRolePolicyDocument": account_logs.TRUST,
-            "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{account_logs.PUSHES}"}],
+            "AssumeRolePolicyDocument": logs.TRUST,
+            "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{logs.PUSHES}"}],
         },
     },
     ACCOUNT: {

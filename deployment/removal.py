@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment import standing
+from deployment import discovery
 from deployment.aws import Aws, code_of
 from deployment.stage import Stage
 
@@ -19,7 +19,7 @@ GONE = frozenset({"NotFoundException", "ResourceNotFoundException", "NoSuchEntit
 
 def remove(aws: Aws, stage: Stage, say: Callable[[str], None]) -> None:
     """APIs first, so that nobody is answered by half a stage; what is removed is told to `say`."""
-    there = standing.find(aws, stage)
+    there = discovery.find(aws, stage)
     for api in (*there.websocket, *there.unfinished):
         say(f"WebSocket API {api}")
         _unless_gone(aws.client("apigatewayv2").delete_api, ApiId=api)

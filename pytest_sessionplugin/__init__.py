@@ -8,13 +8,12 @@ TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
     from typing import Any
 
+    from pytest_sessionplugin.account.clock import Clock
+    from pytest_sessionplugin.app.project import Project, in_memory
     from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
-    from pytest_sessionplugin.aws.memory import in_memory
-    from pytest_sessionplugin.aws.race import Race, Races
-    from pytest_sessionplugin.aws.running import tables_at
-    from pytest_sessionplugin.bad_tokens import BadToken
-    from pytest_sessionplugin.clock import Clock
+    from pytest_sessionplugin.aws.live_tables import tables_at
+    from pytest_sessionplugin.aws.races import Race, Races
     from pytest_sessionplugin.errors import (
         AuthorizerNotRun,
         BlockedCall,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
         RaceNotRun,
         SessionPluginError,
     )
-    from pytest_sessionplugin.gateway.client import (
+    from pytest_sessionplugin.gateway.client.gateway import (
         ConnectionClosed,
         Gateway,
         HandshakeRefused,
@@ -33,35 +32,35 @@ if TYPE_CHECKING:
         Unreachable,
         WebSocket,
     )
-    from pytest_sessionplugin.project import Project
-    from pytest_sessionplugin.tokens import Tokens
+    from pytest_sessionplugin.tokens.bad import BadToken
+    from pytest_sessionplugin.tokens.tokens import Tokens
 
 _HOMES = {
     "AuthorizerNotRun": "errors",
-    "BadToken": "bad_tokens",
+    "BadToken": "tokens.bad",
     "BlockedCall": "errors",
     "Calls": "aws.calls",
-    "Clock": "clock",
-    "ConnectionClosed": "gateway.client",
+    "Clock": "account.clock",
+    "ConnectionClosed": "gateway.client.gateway",
     "Denial": "aws.calls",
     "Faults": "aws.faults",
-    "Gateway": "gateway.client",
-    "HandshakeRefused": "gateway.client",
+    "Gateway": "gateway.client.gateway",
+    "HandshakeRefused": "gateway.client.gateway",
     "NoApiKey": "errors",
     "NotOnThisTarget": "errors",
-    "NotQuiet": "gateway.client",
-    "NothingReceived": "gateway.client",
-    "Project": "project",
-    "Race": "aws.race",
+    "NotQuiet": "gateway.client.gateway",
+    "NothingReceived": "gateway.client.gateway",
+    "Project": "app.project",
+    "Race": "aws.races",
     "RaceNotRun": "errors",
-    "Races": "aws.race",
-    "Response": "gateway.client",
+    "Races": "aws.races",
+    "Response": "gateway.client.gateway",
     "SessionPluginError": "errors",
-    "Tokens": "tokens",
-    "Unreachable": "gateway.client",
-    "WebSocket": "gateway.client",
-    "in_memory": "aws.memory",
-    "tables_at": "aws.running",
+    "Tokens": "tokens.tokens",
+    "Unreachable": "gateway.client.gateway",
+    "WebSocket": "gateway.client.gateway",
+    "in_memory": "app.project",
+    "tables_at": "aws.live_tables",
 }
 
 __all__ = [

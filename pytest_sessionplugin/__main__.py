@@ -16,13 +16,14 @@ try:
     from typing import TYPE_CHECKING, Any, TextIO
 
     from pytest_sessionplugin import options
-    from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError, cause_in_project
-    from pytest_sessionplugin.mark import ISOLATIONS
+    from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError
+    from pytest_sessionplugin.options import ISOLATIONS
+    from pytest_sessionplugin.tracebacks import cause_in_project
 except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
     sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.project import Project
+    from pytest_sessionplugin.app.project import Project
 
 HOUR = 3600.0
 A_CENTURY = 100 * 365 * 24 * HOUR
@@ -131,11 +132,10 @@ def _port(text: str) -> int:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    from pytest_sessionplugin.announcement import as_json, for_people
-    from pytest_sessionplugin.gateway.driver import NotQuiet
-    from pytest_sessionplugin.open_files import allow_as_many_as_may_be
-    from pytest_sessionplugin.serve import served
-    from pytest_sessionplugin.stop import Stop
+    from pytest_sessionplugin.gateway.runtime import NotQuiet
+    from pytest_sessionplugin.serving.console import as_json, for_people
+    from pytest_sessionplugin.serving.process import Stop, allow_as_many_as_may_be
+    from pytest_sessionplugin.serving.serve import served
 
     project = _project(asked)
     allow_as_many_as_may_be()
@@ -212,7 +212,7 @@ def _add_token(commands: Any) -> None:
 
 
 def _token(asked: argparse.Namespace) -> None:
-    from pytest_sessionplugin.serve import tokens_of
+    from pytest_sessionplugin.serving.serve import tokens_of
 
     with tokens_of(_project(asked)) as tokens:
         print(tokens(asked.subject, expires_in=asked.expires_in))
@@ -238,7 +238,7 @@ def _connect(asked: argparse.Namespace) -> None:
 
     if reason := targets.why_not("sockets"):
         raise SessionPluginError(reason)
-    from pytest_sessionplugin.connect import talk
+    from pytest_sessionplugin.serving.connect import talk
 
     talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive)
 
@@ -263,7 +263,7 @@ def _seconds(text: str) -> float:
 
 
 def _project(asked: argparse.Namespace) -> Project:
-    from pytest_sessionplugin.project import Project
+    from pytest_sessionplugin.app.project import Project
 
     given = {
         name: options.Setting(value, "command line")

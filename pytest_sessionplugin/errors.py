@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Collection
 from pathlib import Path
-
-from pytest_sessionplugin import tracebacks
 
 
 class SessionPluginError(Exception):
@@ -127,14 +124,3 @@ class NoApiKey(GatewayWarning):
             f"{keyed} need an API key, and there is none, so that each request to them is answered 403: "
             'name one with api_keys = ["a-key"] in [tool.sessionplugin], and send it as the header x-api-key'
         )
-
-
-def cause_in_project(error: ProjectError) -> str:
-    """The traceback of what the project's code raised, from its own first line on; nothing if it raised nothing."""
-    cause = error.__cause__
-    if cause is None:
-        return ""
-    own = any(tracebacks.is_in(error.root, frame.filename) for frame in traceback.extract_tb(cause.__traceback__))
-    if not own and not isinstance(cause, SyntaxError):
-        return ""  # raised by us over a file of theirs: the sentence says it all
-    return tracebacks.shown(cause, error.root)

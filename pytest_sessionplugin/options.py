@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pytest_sessionplugin.errors import OptionError
 
 if TYPE_CHECKING:
     import pytest
+
 
 TARGETS = ("inprocess", "sockets")
 DEPLOYED = "deployed"
@@ -218,3 +219,57 @@ def read_table(folder: Path) -> dict[str, Any]:
         if key not in KEYS:
             raise OptionError(key, value, str(path), f"there is no such key; there are {', '.join(sorted(KEYS))}.")
     return table
+
+
+OPEN_SOCKETS = "open_sockets"
+UNFIRED_FAULTS = "unfired_faults"
+BLOCKED_CALLS = "blocked_calls"
+LEFT_THREADS = "left_threads"
+SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS)
+
+ISOLATIONS = ("app", "function")
+"""What has an app of its own: all functions together, or each of them."""
+
+
+@dataclass(frozen=True)
+class ChaliceMark:
+    """What a test asks for with `@pytest.mark.chalice`."""
+
+    fresh: bool = False  # an app of its own, imported for this test
+    env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; needs an app of its own
+    allow: frozenset[str] = frozenset()  # of SWITCHES
+    isolation: str | None = None  # one of ISOLATIONS; None: as around it, or else the first
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        fresh: bool = False,
+        env: Mapping[str, str] | None = None,
+        allow: str | Iterable[str] = (),
+        isolation: str | None = None,
+    ) -> ChaliceMark:
+        if not isinstance(allow, Iterable):
+            raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
+        if env is not None and not (isinstance(env, Mapping) and are_texts(env)):
+            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
+        switches = frozenset([allow] if isinstance(allow, str) else allow)
+        if unknown := switches - set(SWITCHES):
+            raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(SWITCHES)}")
+        if isolation not in (None, *ISOLATIONS):
+            raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
+        return cls(fresh or bool(env), dict(env or {}), switches, isolation)
+
+    def over(self, outer: ChaliceMark) -> ChaliceMark:
+        """Those of a test over those of its class or module."""
+        env = {**outer.env, **self.env}
+        return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
+
+    @property
+    def each_its_own(self) -> bool:
+        """Whether each function has an app of its own."""
+        return self.isolation == "function"
+
+
+def are_texts(variables: Mapping[Any, Any]) -> bool:
+    return all(isinstance(text, str) for pair in variables.items() for text in pair)

@@ -16,24 +16,24 @@ from pytest_sessionplugin.errors import GatewayWarning, NotOnThisTarget, OptionE
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
+    from pytest_sessionplugin.account.clock import Clock
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
-    from pytest_sessionplugin.aws.race import Races
+    from pytest_sessionplugin.aws.races import Races
     from pytest_sessionplugin.aws.tables import Seed, Tables
-    from pytest_sessionplugin.aws.template import TableSpec
-    from pytest_sessionplugin.bad_tokens import BadToken
-    from pytest_sessionplugin.clock import Clock
-    from pytest_sessionplugin.deployed import Deployed
-    from pytest_sessionplugin.gateway.client import Gateway
-    from pytest_sessionplugin.kit import Kit
-    from pytest_sessionplugin.setups import Setups
-    from pytest_sessionplugin.tokens import Tokens
+    from pytest_sessionplugin.aws.templates import TableSpec
+    from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.harness.deployed import DeployedHarness
+    from pytest_sessionplugin.harness.local import LocalHarness
+    from pytest_sessionplugin.harness.projects import ProjectCache
+    from pytest_sessionplugin.tokens.bad import BadToken
+    from pytest_sessionplugin.tokens.tokens import Tokens
 
 HOOK.install()
 
 OPTIONS = pytest.StashKey[options.Options]()
-SETUPS = pytest.StashKey["Setups"]()
-KIT = pytest.StashKey["Kit | Deployed"]()
+SETUPS = pytest.StashKey["ProjectCache"]()
+KIT = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
@@ -152,7 +152,7 @@ def dynamodb_specs(
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
     if pytestconfig.stash[OPTIONS].is_deployed:
         return {}  # it has its own, and tests that know nothing but its URLs need no project
-    from pytest_sessionplugin.aws.memory import specs_of
+    from pytest_sessionplugin.app.project import specs_of
 
     setups = _setups(pytestconfig)
     return specs_of(setups.project(setups.find(chalice_project)), setups.checked(chalice_env))
@@ -174,14 +174,15 @@ def _sessionplugin(
     chalice_env: Mapping[str, str],
     dynamodb_specs: Mapping[str, TableSpec],
     dynamodb_seed: Seed,
-) -> Iterator[Kit | Deployed]:
-    from pytest_sessionplugin import kit, targets
+) -> Iterator[LocalHarness | DeployedHarness]:
+    from pytest_sessionplugin import targets
+    from pytest_sessionplugin.harness import local
 
     chosen = request.config.stash[OPTIONS]
     target = getattr(request, "param", None)
     if target is not None and (reason := targets.why_not_marked(target, chosen.target.value)):
         pytest.skip(reason)
-    mine: Kit | Deployed
+    mine: LocalHarness | DeployedHarness
     if chosen.is_deployed:
         mine = _deployed(request, chalice_project)
     elif reason := targets.why_not(target or chosen.target.value):
@@ -189,7 +190,7 @@ def _sessionplugin(
     else:
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
-        mine = kit.Kit(setup, target or chosen.target.value, _mark(request.node), setups)
+        mine = local.LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups)
         mine.calls.test = request.node.nodeid
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
@@ -203,23 +204,23 @@ def _sessionplugin(
 
 
 @pytest.fixture
-def dynamodb_tables(_sessionplugin: Kit) -> Tables:
+def dynamodb_tables(_sessionplugin: LocalHarness) -> Tables:
     """Logical name -> boto3's Table, each as after set-up. Past faults, and not counted."""
     return _sessionplugin.aws.tables
 
 
 @pytest.fixture
-def jwt_tokens(_sessionplugin: Kit) -> Tokens:
+def jwt_tokens(_sessionplugin: LocalHarness) -> Tokens:
     """`jwt_tokens("alice", expires_in=60, scope="write")`: a token that the app accepts."""
     return _sessionplugin.tokens
 
 
 @pytest.fixture
-def bad_jwt(_sessionplugin: Kit, _bad_jwt: str | None, request: pytest.FixtureRequest) -> BadToken:
+def bad_jwt(_sessionplugin: LocalHarness, _bad_jwt: str | None, request: pytest.FixtureRequest) -> BadToken:
     """A token that the app must refuse: a test runs once with each usual one."""
-    from pytest_sessionplugin import bad_tokens
+    from pytest_sessionplugin.tokens import bad
 
-    return bad_tokens.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens)
+    return bad.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens)
 
 
 @pytest.fixture
@@ -229,62 +230,62 @@ def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def chalice_app(_sessionplugin: Kit) -> Chalice:
+def chalice_app(_sessionplugin: LocalHarness) -> Chalice:
     """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
     return _sessionplugin.app
 
 
 @pytest.fixture
-def chalice_load(_sessionplugin: Kit) -> Callable[[str], ModuleType]:
+def chalice_load(_sessionplugin: LocalHarness) -> Callable[[str], ModuleType]:
     """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.load
 
 
 @pytest.fixture
-def chalice_gateway(_sessionplugin: Kit) -> Gateway:
+def chalice_gateway(_sessionplugin: LocalHarness) -> Gateway:
     """HTTP and WebSocket in front of the app, as API Gateway serves them."""
     return _sessionplugin.gateway
 
 
 @pytest.fixture
-def chalice_clock(_sessionplugin: Kit) -> Clock:
+def chalice_clock(_sessionplugin: LocalHarness) -> Clock:
     """Time stands still; `advance(minutes=10)` moves it, and does what falls due on the way."""
     return _sessionplugin.clock
 
 
 @pytest.fixture
-def aws_calls(_sessionplugin: Kit) -> Calls:
+def aws_calls(_sessionplugin: LocalHarness) -> Calls:
     """What the app asked of AWS."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.calls
 
 
 @pytest.fixture
-def aws_faults(_sessionplugin: Kit) -> Faults:
+def aws_faults(_sessionplugin: LocalHarness) -> Faults:
     """What goes wrong with AWS from now on."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.faults
 
 
 @pytest.fixture
-def aws_race(_sessionplugin: Kit) -> Races:
+def aws_race(_sessionplugin: LocalHarness) -> Races:
     """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
     _sessionplugin.aws  # noqa: B018 - opens it
     return _sessionplugin.races
 
 
 def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:
-    from pytest_sessionplugin import failures
+    from pytest_sessionplugin import tracebacks
 
     if item.config.option.fulltrace:
         return (yield)
-    with failures.shortened(call, item.config.rootpath):
+    with tracebacks.shortened(call, item.config.rootpath):
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
-        if not failures.is_in_test(call.excinfo, item.config.rootpath):
+        if not tracebacks.is_in_test(call.excinfo, item.config.rootpath):
             report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
-        report.sections += failures.sections(error)
+        report.sections += tracebacks.sections(error)
     return report
 
 
@@ -298,33 +299,33 @@ def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
 
 
 def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
-    from pytest_sessionplugin import bad_tokens
+    from pytest_sessionplugin.tokens import bad
 
     table = options.find_table(config.stash[OPTIONS].root, config.rootpath)
     try:
-        return bad_tokens.names(options.section(table, "tokens"))
+        return bad.names(options.section(table, "tokens"))
     except ValueError as error:
         raise pytest.Collector.CollectError(f"{error}") from error
 
 
-def _setups(config: pytest.Config) -> Setups:
-    from pytest_sessionplugin.setups import Setups
+def _setups(config: pytest.Config) -> ProjectCache:
+    from pytest_sessionplugin.harness.projects import ProjectCache
 
-    return config.stash.setdefault(SETUPS, Setups(config.stash[OPTIONS].stage.value, config.rootpath))
+    return config.stash.setdefault(SETUPS, ProjectCache(config.stash[OPTIONS].stage.value, config.rootpath))
 
 
-def _deployed(request: pytest.FixtureRequest, project: Path) -> Deployed:
-    from pytest_sessionplugin.deployed import Deployed
+def _deployed(request: pytest.FixtureRequest, project: Path) -> DeployedHarness:
+    from pytest_sessionplugin.harness.deployed import DeployedHarness
 
     chosen = request.config.stash[OPTIONS]
     table = options.find_table(_setups(request.config).find(project), request.config.rootpath)
-    return Deployed(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
+    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
 
 
 def _mark(item: pytest.Item) -> Any:
     from dataclasses import fields
 
-    from pytest_sessionplugin.mark import ChaliceMark
+    from pytest_sessionplugin.options import ChaliceMark
 
     mark = ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test

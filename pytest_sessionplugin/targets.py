@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_sessionplugin.aws.environment import on_loopback
-from pytest_sessionplugin.gateway.transport import Urls
+from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.options import DEPLOYED, TARGETS
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.gateway.values import Api, Functions, Throttles
 
 FORM = "https://…,wss://…"
@@ -32,7 +32,7 @@ def gateway(
     target: str, api: Api, functions: Functions, beside: Gateway | None = None, throttles: Throttles | None = None
 ) -> Gateway:
     """A gateway that runs, beside another one if there is one; whoever asks closes it."""
-    from pytest_sessionplugin.gateway.client import Gateway
+    from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.gateway.values import never
 
     throttles = throttles or never

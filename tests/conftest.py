@@ -5,20 +5,22 @@ Imports nothing that a unit test would pay for.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.leaks import Leaks
+from tests.strangers import Stranger, write_project
 
 if TYPE_CHECKING:
     from chalicelib.storage import Store
+    from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.aws.tables import Tables
 
 HERE = Path(__file__).parent
-OF_THE_SERVICE = {HERE, HERE / "unit" / "service"}
+OF_THE_SERVICE = {HERE / "service"}
 """The folders of its tests: those of the plugin print tokens, since that is what its command does."""
 
 LEAKS = pytest.StashKey[Leaks]()
@@ -50,8 +52,37 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def dynamodb_store(dynamodb_tables: Tables) -> Store:
-    from chalicelib import dynamo
+    from chalicelib import storage
     from chalicelib.storage import Store
-    from tests.stores import names_of
+    from tests.service.stores import names_of
 
-    return Store(dynamo.connect("us-east-1"), names_of(dynamodb_tables))
+    return Store(storage.connect("us-east-1"), names_of(dynamodb_tables))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    from pytest_sessionplugin.app.project import Project
+
+    return Project(write_project(tmp_path))
+
+
+@pytest.fixture
+def stranger(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Stranger:
+    return Stranger(pytester, monkeypatch)
+
+
+@pytest.fixture(params=[["place", "id"], ["place"]], ids=["with a sort key", "without"])
+def moto_table(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A table of moto's own, `things`, with its key of `place` and perhaps `id`; no part of the plugin is open."""
+    import boto3
+    from moto import mock_aws
+
+    names: list[str] = request.param
+    with mock_aws():
+        dynamodb: Any = boto3.resource("dynamodb", region_name="us-east-1")
+        yield dynamodb.create_table(
+            TableName="things",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=False)],
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 DATA = {"dynamodb"}  # of the descriptions of services in botocore, which make it ten times as large
 WITHOUT_COMPILED = shutil.ignore_patterns("__pycache__")

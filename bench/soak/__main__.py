@@ -22,9 +22,9 @@ from bench.figures import progress
 from bench.soak.actions import ACTIONS
 from bench.soak.place import Place
 from bench.soak.subject import Look, Subject, Weight, subject
-from pytest_sessionplugin.project import Project
-from pytest_sessionplugin.serve import tokens_of
-from tests.serving import ROOT
+from pytest_sessionplugin.app.project import Project
+from pytest_sessionplugin.serving.serve import tokens_of
+from tests.processes import ROOT
 
 CLIENTS = 40
 SESSIONS = 5

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bench.soak.place import PATIENCE, Place, expect, receive, receive_until, send
-from pytest_sessionplugin import bad_tokens
+from pytest_sessionplugin.tokens import bad
 
 Action = Callable[[Place, Random], Awaitable[None]]
 
@@ -126,7 +126,7 @@ async def no_http(place: Place, random: Random) -> None:
 
 
 async def bad_token(place: Place, random: Random) -> None:
-    token, session_id = bad_tokens.make(random.choice(FLAWS), place.tokens), place.somewhere(random)
+    token, session_id = bad.make(random.choice(FLAWS), place.tokens), place.somewhere(random)
     status, _ = await place.call("GET", f"/sessions/{session_id}", token=token)
     expect(status == 401, f"HTTP took a token that is {token.flaw}: {status}")
     status = await _refused(place, session_id, token)

@@ -12,9 +12,9 @@ import sys
 from dataclasses import asdict
 from typing import TextIO
 
-from pytest_sessionplugin.project import Project
-from pytest_sessionplugin.serve import served
-from tests.serving import ROOT
+from pytest_sessionplugin.app.project import Project
+from pytest_sessionplugin.serving.serve import served
+from tests.processes import ROOT
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from pytest_sessionplugin.tokens import Tokens
+from pytest_sessionplugin.tokens.tokens import Tokens
 
 PATIENCE = 30.0  # seconds for one answer
 OWNER = "alice"

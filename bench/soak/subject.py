@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What each function has to be allowed to do its work: one action on one resource, in the words of the templates.
 
-`tests/deployment_doctor/test_needs.py` holds it to what the functions ask of AWS, and fails on either side.
+`tests/rehearsal/doctor/test_needs.py` holds it to what the functions ask of AWS, and fails on either side.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from chalicelib.references import reference
+from chalicelib.settings import reference
 from deployment.doctor.check import OK, Check, Verdict, failed
 from deployment.doctor.findings import Findings
 from deployment.doctor.hosts import is_private_name

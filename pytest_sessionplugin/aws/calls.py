@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pytest_sessionplugin.aws import operations as known
-from pytest_sessionplugin.aws import policy
-from pytest_sessionplugin.aws.actions import Need
-from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
+from pytest_sessionplugin.aws import iam
+from pytest_sessionplugin.aws.iam import Need
+from pytest_sessionplugin.errors import BlockedCall, SessionPluginError, UnknownName
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Calls:
 
     def count(self, name: str) -> int:
         """How many there were of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
-        known.check(name)
+        check(name)
         return sum(call.is_of(name) for call in self)
 
     @property
@@ -139,7 +141,7 @@ class Calls:
                 f"there is no function {function}; there are: {', '.join(sorted(self.functions)) or 'none'}. "
                 "Ask for the fixture chalice_gateway before."
             )
-        judge = policy.read(self.root / policy_file, variables)
+        judge = iam.read(self.root / policy_file, variables)
         found = {
             Denial(str(call), call.function, need.action, need.resource, reason): None
             for call in self
@@ -171,7 +173,7 @@ class Calls:
 
     def _start(self, budget: Mapping[str, int]) -> int:
         for name in budget:
-            known.check(name)
+            check(name)
         return len(self)
 
     def _check(self, start: int, budget: Mapping[str, int], words: str, holds: Callable[[int, int], bool]) -> None:
@@ -198,3 +200,26 @@ class Uncounted(Calls):
 
     def was_blocked(self, error: BlockedCall) -> None:
         pass
+
+
+def check(name: str) -> None:
+    """Raises UnknownName if AWS has no such service, `dynamodb`, or operation of one, `dynamodb:UpdateItem`."""
+    service, _, operation = name.partition(":")
+    operations = _operations(service)
+    if operation and operation not in operations:
+        raise UnknownName(f"operation of {service} named", operation, operations)
+
+
+@functools.cache
+def _operations(service: str) -> tuple[str, ...]:
+    services = _loader().list_available_services("service-2")
+    if service not in services:
+        raise UnknownName("service of AWS named", service, services)
+    return tuple(_loader().load_service_model(service, "service-2")["operations"])
+
+
+@functools.cache
+def _loader() -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(os.environ.get("AWS_DATA_PATH"))

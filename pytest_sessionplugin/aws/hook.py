@@ -9,21 +9,25 @@ from __future__ import annotations
 import gc
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.door import Door
-    from pytest_sessionplugin.aws.outlived import Outlived
+    from pytest_sessionplugin.aws.interceptor import Interceptor
 
 
 class Hook:
     """Registered with botocore once and for good. Without a door it stops only what has outlived one."""
 
     def __init__(self) -> None:
-        self.door: Door | None = None
+        self.door: Interceptor | None = None
         self.outlived: Outlived | None = None  # from the first door on
         self._installed = False
 
@@ -112,3 +116,32 @@ class _OnImport:
 
 
 HOOK = Hook()
+
+
+class Outlived:
+    """For a whole process. `mocked` says whether a mock of somebody else would answer a call."""
+
+    def __init__(self, mocked: Callable[[], bool]) -> None:
+        self.blocked: Counter[str] = Counter()  # sentence -> how often
+        self._mocked = mocked
+        self._tests: WeakKeyDictionary[threading.Thread, str] = WeakKeyDictionary()
+
+    def note(self, before: Collection[threading.Thread], test: str) -> None:
+        """The threads that run and were not there `before` have outlived this test."""
+        for thread in threading.enumerate():
+            if thread not in before:
+                self._tests.setdefault(thread, test)
+
+    def check(self, service: str, operation: str) -> None:
+        """Raises BlockedCall in a thread that has outlived its test."""
+        thread = threading.current_thread()
+        test = self._tests.get(thread)
+        if test is None or self._mocked():
+            return
+        error = BlockedCall(
+            service,
+            operation,
+            f"the thread {thread.name!r} has outlived {test}, in which it was started. Let it end there.",
+        )
+        self.blocked[str(error)] += 1
+        raise error

@@ -14,7 +14,6 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from pytest_sessionplugin.aws.invoke_call import InvokeCall
     from pytest_sessionplugin.gateway.values import Manage
 
 
@@ -118,13 +117,6 @@ def management(method: str, url: str, body: Any) -> Manage:
 
     parts = urlsplit(url)
     return Manage(method, parts.netloc, parts.path, _bytes(body))
-
-
-def invocation(request: AWSPreparedRequest) -> InvokeCall | None:
-    """A request of Lambda, if it is an Invoke."""
-    from pytest_sessionplugin.aws import invoke_call
-
-    return invoke_call.read(request.url, dict(request.headers.items()), _bytes(request.body))
 
 
 def _bytes(body: Any) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.adapters import APPS
 from tests.conformance.adapters.given import Given
-from tests.serving import ROOT, sessionplugin_serve
+from tests.processes import ROOT, sessionplugin_serve
 
 RUN = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--facts"]
 WITH_TIME = "tests/conformance/test_d_limits.py::test_d5_the_integration_time_out_is_29_seconds"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sessionplugin.gateway.client import Gateway
-from tests.unit.gateway.app import API, App
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from tests.gateway.app import API, App
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from pytest_sessionplugin.gateway.client import Gateway
-from pytest_sessionplugin.gateway.sockets import SocketTransport
-from pytest_sessionplugin.gateway.switchboard import Line, Switchboard
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.sockets import SocketTransport
+from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher, Line
 
 
-def _board(gateway: Gateway) -> Switchboard:
+def _board(gateway: Gateway) -> Dispatcher:
     return cast(SocketTransport, gateway._transport).server._board
 
 

@@ -19,7 +19,7 @@ def test_modules():
     pathlib.Path("modules.json").write_text(json.dumps(sorted(sys.modules)))
 """
 
-ITS_OWN_TESTS = "tests/test_http_websocket_integration.py::TestHTTPSessionLifecycle"
+ITS_OWN_TESTS = "tests/service/test_http_websocket_integration.py::TestHTTPSessionLifecycle"
 
 SOCKETS = "real sockets need h11 and websockets: pip install 'pytest-sessionplugin[sockets]'"
 CLOCK = "moving time needs time-machine: pip install 'pytest-sessionplugin[clock]'"

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.tables import Tables
-from pytest_sessionplugin.deployed import Deployed
+from pytest_sessionplugin.harness.deployed import DeployedHarness
 from tests.emulators.ministack.workarounds import UNLIKE_AWS
 from tests.rehearsal.visitor import comes_true
 
@@ -49,7 +49,7 @@ class Account:
 
     @pytest.fixture
     def chalice_gateway(
-        self, _sessionplugin: Deployed, dynamodb_tables: Tables, monkeypatch: pytest.MonkeyPatch
+        self, _sessionplugin: DeployedHarness, dynamodb_tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> Gateway:
         """The stage's, with `invoke`, and with a `settle` that knows when those who left are forgotten."""
         import boto3

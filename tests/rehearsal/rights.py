@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deployment.stage import FUNCTIONS
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 UNENFORCED: Final = {
     "WriteLogs": "MiniStack writes a function's logs without asking for its right to",

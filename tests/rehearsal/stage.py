@@ -18,7 +18,7 @@ import boto3
 from deployment import stage as stages
 from tests.emulators.ministack import workarounds
 from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Process
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 NAME = "dev"
 COMMAND_SECONDS = 180  # with the package index on the way

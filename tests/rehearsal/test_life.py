@@ -19,14 +19,14 @@ import pytest
 
 from deployment.gateway_responses import RESPONSES
 from tests.emulators.ministack import workarounds
+from tests.processes import ROOT
 from tests.rehearsal import in_pytest
 from tests.rehearsal.inventory import Inventory
 from tests.rehearsal.probes import all_of
 from tests.rehearsal.stage import RehearsedStage, empty_account
 from tests.rehearsal.visitor import Visitor
-from tests.serving import ROOT
 
-TESTS = ("tests/test_http_websocket_integration.py", "tests/test_http_api.py")
+TESTS = ("tests/service/test_http_websocket_integration.py", "tests/service/test_http_api.py")
 TEST_SECONDS = 300
 PATIENCE = "2"  # seconds that a frame is awaited, or that none is expected for
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any
 
 from pytest_sessionplugin import Gateway, WebSocket
-from pytest_sessionplugin.deployed_tokens import KEY, DeployedTokens
-from pytest_sessionplugin.gateway.http_client import HttpClient
-from pytest_sessionplugin.gateway.remote import Remote
-from pytest_sessionplugin.gateway.transport import Urls
-from pytest_sessionplugin.schedules import scheduled_event
-from pytest_sessionplugin.tokens import TokenSettings
+from pytest_sessionplugin.gateway.client.deployed import Remote
+from pytest_sessionplugin.gateway.client.http import HttpClient
+from pytest_sessionplugin.gateway.client.transport import Urls
+from pytest_sessionplugin.lambdas.schedules import scheduled_event
+from pytest_sessionplugin.tokens.deployed import KEY, DeployedTokens
+from pytest_sessionplugin.tokens.tokens import TokenSettings
 from tests.emulators.ministack.workarounds import BEFORE_NEXT_LOOK
 from tests.rehearsal.stage import RehearsedStage
 

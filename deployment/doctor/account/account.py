@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import standing
+from deployment import discovery
 from deployment.aws import Aws, Place, code_of
+from deployment.discovery import Standing
 from deployment.doctor.check import Unknown
 from deployment.doctor.findings import Findings
 from deployment.errors import DeploymentError
 from deployment.plan import Plan
 from deployment.stage import Stage
-from deployment.standing import Standing
 
 NOT_THERE: Final = frozenset(
     {"NoSuchEntity", "NoSuchResourceException", "NotFoundException", "ParameterNotFound", "ResourceNotFoundException"}
@@ -74,7 +74,7 @@ class Account:
     def _standing(self) -> Standing | NotAsked:
         try:
             with self.asking("apigateway"):
-                return standing.find(self.aws, self.stage)
+                return discovery.find(self.aws, self.stage)
         except NotAsked as error:
             return error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.commands import TWICE
 from deployment.doctor.account import functions, http, websocket
 from deployment.doctor.account.account import Account

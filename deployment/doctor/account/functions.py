@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from deployment import commands
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.doctor.account.account import Account
 from deployment.doctor.findings import NotRead
 from deployment.errors import DeploymentError

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from deployment import gateway, gateway_settings
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.doctor.account.account import Account
 
 EVERY_METHOD: Final = "*/*"

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from chalicelib import kept, keys, settings
+from chalicelib import keys, settings
+from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError
-from chalicelib.references import Reference
-from chalicelib.secret import Secret
-from chalicelib.settings import Tokens
+from chalicelib.settings import Reference, Tokens
 from deployment import key
 from deployment.doctor.account.account import Account
 from deployment.doctor.check import Check, Unknown, Verdict, answers
@@ -60,11 +59,11 @@ def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None
     region = reference.region(account.place.region)
     if reference.store == "ssm":
         found = account.find(
-            "ssm", "get_parameter", region=region, absent=kept.NOT_THERE, Name=reference.name, WithDecryption=True
+            "ssm", "get_parameter", region=region, absent=keys.NOT_THERE, Name=reference.name, WithDecryption=True
         )
         return ("", None) if found is None else (found["Parameter"]["Type"], Secret(found["Parameter"]["Value"]))
     found = account.find(
-        "secretsmanager", "get_secret_value", region=region, absent=kept.NOT_THERE, SecretId=reference.name
+        "secretsmanager", "get_secret_value", region=region, absent=keys.NOT_THERE, SecretId=reference.name
     )
     if found is None:
         return "", None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from deployment import gateway, gateway_settings
-from deployment.chalice_app import Apis
+from deployment.chalice import Apis
 from deployment.doctor.account.account import Account
 from deployment.doctor.account.http import access_logs, differences
 from deployment.doctor.check import Unknown

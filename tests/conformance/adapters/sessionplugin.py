@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conformance.adapters import Deployed
-from tests.serving import sessionplugin_serve
+from tests.processes import sessionplugin_serve
 
 
 class SessionPlugin:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.emulators.ministack import workarounds
 from tests.emulators.ministack.workarounds import MENDED
-from tests.serving import ROOT, free_port
+from tests.processes import ROOT, free_port
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 REGION = "us-east-1"

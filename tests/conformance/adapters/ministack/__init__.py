@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.conformance.adapters import Deployed
 from tests.emulators.ministack import workarounds
 from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Process
-from tests.serving import ROOT
+from tests.processes import ROOT
 
 DEPLOY_SECONDS = 120
 SECONDS = 10.0  # it answers within one, when a function begins within two; a busy machine may take longer

@@ -1,0 +1,197 @@
+"""What an app deploys: its APIs, its functions' names, its schedules and its sources of events. It runs nothing."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import (
+    Chalice,
+    ChaliceAuthorizer,
+    DynamoDBEventConfig,
+    ScheduledEventConfig,
+    SNSEventConfig,
+    SQSEventConfig,
+)
+from chalice.constants import MAX_COMPRESSION_SIZE
+
+from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Route
+from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Stream, Topic
+from pytest_sessionplugin.lambdas.schedules import Schedule
+from pytest_sessionplugin.tokens.cognito import signs_for_all, verifier
+
+if TYPE_CHECKING:
+    from chalice.app import RouteEntry
+
+    from pytest_sessionplugin.app.project import Project
+    from pytest_sessionplugin.tokens.tokens import Tokens
+
+
+WEBSOCKET_NAMES = {
+    "$connect": "websocket_connect",
+    "$default": "websocket_message",
+    "$disconnect": "websocket_disconnect",
+}
+"""What `chalice deploy` calls the WebSocket functions, however their handlers are named (deploy/appgraph.py)."""
+
+_KINDS = {"awsSigv4": AuthorizerKind.IAM, "cognito_user_pools": AuthorizerKind.COGNITO}
+"""What x-amazon-apigateway-authtype says; anything else is a function."""
+
+_LETS_PASS = {
+    AuthorizerKind.CUSTOM: "which lets pass any credential",
+    AuthorizerKind.COGNITO: (
+        "which lets pass tokens whose signature nobody here can verify, unless issuer in [tool.sessionplugin.tokens] "
+        "is the user pool's and algorithm is RS256"
+    ),
+}
+"""What each kind that is not wholly emulated does not look at."""
+
+
+def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: Tokens | None = None) -> Api:
+    """The REST and the WebSocket API as `chalice deploy` makes them (deploy/swagger.py, deploy/appgraph.py).
+
+    `tokens` verifies those of a Cognito user pool whose issuer it signs for. Warns of what lets pass whoever asks, and
+    of routes that nobody can call.
+    """
+    missing = app._features_used - app.experimental_feature_flags
+    if missing:
+        raise ProjectError(
+            project.root,
+            f"the app uses {', '.join(sorted(missing))} without asking for it, and `chalice deploy` refuses that: "
+            f"app.experimental_feature_flags.update({sorted(missing)}).",
+        )
+    routes = tuple(
+        Route(
+            path,
+            frozenset(views),
+            _preflight(views),
+            _authorizers(views, tokens),
+            frozenset(method for method, view in views.items() if view.api_key_required),
+        )
+        for path, views in app.routes.items()
+    )
+    if not_run := _not_run(routes, tokens):
+        warnings.warn(AuthorizerNotRun(not_run), stacklevel=2)
+    keyed = [f"{method} {route.path}" for route in routes for method in sorted(route.keyed)]
+    if keyed and not project.api_keys:
+        warnings.warn(NoApiKey(", ".join(keyed)), stacklevel=2)
+    return Api(
+        routes=routes,
+        websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
+        binary_types=frozenset(app.api.binary_types),
+        minimum_compression=_minimum_compression(project),
+        api_keys=project.api_keys,
+        max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
+        stage=project.api_stage,
+        region=region,
+        access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
+    )
+
+
+def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
+    """Headers of the mock OPTIONS method; None without CORS, and where the app has an OPTIONS of its own."""
+    with_cors = [method for method, view in views.items() if view.cors is not None]
+    if not with_cors or "OPTIONS" in views:
+        return None
+    headers: dict[str, str] = views[with_cors[0]].cors.get_access_control_headers()
+    return {**headers, "Access-Control-Allow-Methods": ",".join([*with_cors, "OPTIONS"])}
+
+
+def _minimum_compression(project: Project) -> int | None:
+    """As `chalice deploy` takes it (deploy/validate.py)."""
+    size = project.config().minimum_compression_size
+    if size is not None and (type(size) is not int or not 0 <= size <= MAX_COMPRESSION_SIZE):
+        raise ProjectError(
+            project.root,
+            f"minimum_compression_size in .chalice/config.json is {size!r}, and `chalice deploy` refuses that: "
+            f"it must be a whole number of bytes from 0 to {MAX_COMPRESSION_SIZE}.",
+        )
+    return size
+
+
+def _authorizers(views: Mapping[str, RouteEntry], tokens: Tokens | None) -> dict[str, Authorizer]:
+    return {
+        method: _authorizer(view.authorizer, tokens) for method, view in views.items() if view.authorizer is not None
+    }
+
+
+def _authorizer(authorizer: Any, tokens: Tokens | None) -> Authorizer:
+    """As the API's definition names it (deploy/swagger.py)."""
+    if isinstance(authorizer, ChaliceAuthorizer):
+        config = authorizer.config
+        built_in = Authorizer(AuthorizerKind.BUILT_IN, config.name, config.header)
+        return built_in if config.ttl_seconds is None else replace(built_in, ttl=float(config.ttl_seconds))
+    definition = authorizer.to_swagger()
+    kind = _KINDS.get(definition["x-amazon-apigateway-authtype"], AuthorizerKind.CUSTOM)
+    details = definition.get("x-amazon-apigateway-authorizer", {})
+    # A class of the app's own may ask for the whole request, and so for no header.
+    found = Authorizer(kind, authorizer.name, None if details.get("type") == "request" else definition["name"])
+    if kind is not AuthorizerKind.COGNITO:
+        return found
+    pools = tuple(map(str, details.get("providerARNs", ())))
+    return replace(found, pools=pools, scopes=tuple(authorizer.scopes), verified=verifier(pools, tokens))
+
+
+def _not_run(routes: tuple[Route, ...], tokens: Tokens | None) -> str:
+    """The methods whose callers pass unverified, by the kind of their authorizer, and what lets them pass."""
+    methods: dict[AuthorizerKind, list[str]] = {}
+    for route in routes:
+        for method, authorizer in route.authorizers.items():
+            known = authorizer.kind is AuthorizerKind.COGNITO and signs_for_all(authorizer.pools, tokens)
+            if authorizer.kind in _LETS_PASS and not known:
+                methods.setdefault(authorizer.kind, []).append(f"{method} {route.path}")
+    return "; ".join(f"{kind.value} ({', '.join(guarded)}), {_LETS_PASS[kind]}" for kind, guarded in methods.items())
+
+
+def function_names(app: Chalice) -> dict[str, str]:
+    """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
+    views = {view.view_name for methods in app.routes.values() for view in methods.values()}
+    own = {name: name for name in (REST_FUNCTION, *app.handler_map) if name not in views}
+    return own | {
+        WEBSOCKET_NAMES[key]: handler.name
+        for key, handler in app.websocket_handlers.items()
+        if WEBSOCKET_NAMES[key] not in own
+    }
+
+
+def schedules(app: Chalice) -> list[Schedule]:
+    """The functions with a rate. A cron expression has none and is left out."""
+    found = []
+    for source in app.event_sources:
+        if isinstance(source, ScheduledEventConfig):
+            expression = source.schedule_expression
+            text = expression if isinstance(expression, str) else expression.to_string()
+            match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text.strip(), re.IGNORECASE)
+            if match:
+                unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
+                found.append(Schedule(source.name, int(match[1]) * unit))
+    return found
+
+
+def scheduled(app: Chalice) -> tuple[str, ...]:
+    """All functions with a schedule, a rate or a cron expression, as they stand in the app."""
+    return tuple(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
+
+
+def event_sources(app: Chalice) -> list[Source]:
+    """The queues, topics and streams whose events go to a function; each may be given by name or by ARN."""
+    found: list[Source] = []
+    for source in app.event_sources:
+        if isinstance(source, SQSEventConfig):
+            found.append(Queue(source.name, _last(source.queue or source.queue_arn or ""), source.batch_size))
+        elif isinstance(source, SNSEventConfig):
+            found.append(Topic(source.name, _last(source.topic)))
+        elif isinstance(source, DynamoDBEventConfig):
+            # The label at the end of a stream's ARN is the moment when the stream was made: nobody knows it before.
+            table = source.stream_arn.partition(":table/")[2].partition("/")[0]
+            found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
+    return found
+
+
+def _last(name: str) -> str:
+    return name.rpartition(":")[2]

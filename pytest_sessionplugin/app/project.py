@@ -1,0 +1,328 @@
+"""A Chalice project on disk: its folder, its stage, its settings, its app. Runs nothing of it but the import."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin import options
+from pytest_sessionplugin.app import modules
+from pytest_sessionplugin.aws import environment, templates
+from pytest_sessionplugin.aws.table_specs import checked
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
+from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice
+    from chalice.config import Config
+
+    from pytest_sessionplugin.app.modules import NamedCopy
+    from pytest_sessionplugin.aws.calls import Calls
+    from pytest_sessionplugin.aws.faults import Faults
+    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+    from pytest_sessionplugin.aws.tables import Seed
+    from pytest_sessionplugin.aws.templates import TableSpec
+
+
+class Project:
+    """The project in `root`, as its `stage` deploys it. Raises ProjectError if there is none."""
+
+    def __init__(self, root: Path, stage: str = "dev", outer: Path | None = None) -> None:
+        self.root = root.resolve()
+        self.stage = stage
+        self._outer = outer or self.root
+        for path in (self.root / "app.py", self.root / ".chalice" / "config.json"):
+            if not path.is_file():
+                raise ProjectError(
+                    self.root,
+                    f"{self.root} is no Chalice project: it has no {path.relative_to(self.root)}. "
+                    "Name the folder that has both: with --sessionplugin-project of pytest, as the argument of the "
+                    "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin].",
+                )
+
+    def again(self) -> Project:
+        """The same, of which nothing is read yet. Raises ProjectError as for the first time."""
+        return Project(self.root, self.stage, self._outer)
+
+    def check_stage(self) -> None:
+        """Raises ProjectError if config.json has stages, and this is none of them."""
+        stages = self.config_json.get("stages") or {self.stage: {}}
+        if self.stage not in stages:
+            raise ProjectError(
+                self.root,
+                f"there is no stage {self.stage} in {self.root / '.chalice' / 'config.json'}; "
+                f"there are {', '.join(stages)}.",
+            )
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """What is read of it beside its code, whether it is there or not."""
+        found = {folder / "pyproject.toml" for folder in (self.root, self._outer)}
+        with contextlib.suppress(SessionPluginError):  # said where they are read
+            found.update(self._template_paths)
+        return frozenset({*found, self.root / ".chalice" / "config.json"})
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """[tool.sessionplugin] of its pyproject.toml, or else of the rootdir's."""
+        return options.find_table(self.root, self._outer)
+
+    def section(self, name: str) -> Mapping[str, str]:
+        """A table in the settings, all of it texts."""
+        try:
+            return options.section(self.settings, name)
+        except ValueError as error:
+            raise ProjectError(self.root, str(error)) from None
+
+    @cached_property
+    def templates(self) -> list[Path]:
+        """The files with its tables. The default one need not be there; one that is named must be."""
+        paths = self._template_paths
+        for path in paths:
+            if "template" in self.settings and not path.is_file():
+                raise ProjectError(
+                    self.root, f"template in [tool.sessionplugin] names {path}, and there is no such file."
+                )
+        return paths
+
+    @property
+    def _template_paths(self) -> list[Path]:
+        named = self.settings.get("template")
+        if named is None:
+            return [self.root / ".chalice" / "resources.json"]
+        names = named if isinstance(named, list) else [named]
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise ProjectError(self.root, "template in [tool.sessionplugin] must be a path, or a list of paths.")
+        return [self.root / name for name in names]
+
+    @property
+    def examples(self) -> list[str]:
+        """Lines that `serve` shows, to be pasted; {http}, {websocket}, {token} and {sessionplugin} are filled in."""
+        lines = self.settings.get("examples", [])
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of texts.")
+        return lines
+
+    @property
+    def api_keys(self) -> frozenset[str]:
+        """Those with which routes that need one can be called."""
+        keys = self.settings.get("api_keys", [])
+        if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
+            raise ProjectError(
+                self.root, "api_keys in [tool.sessionplugin] must be a list of texts that are not empty."
+            )
+        return frozenset(keys)
+
+    @cached_property
+    def config_json(self) -> dict[str, Any]:
+        path = self.root / ".chalice" / "config.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ProjectError(self.root, f"{path} is not a JSON object: {error}.") from error
+        if wrong := _not_an_object(found, str(path)):
+            raise ProjectError(self.root, f"{wrong} is not a JSON object.")
+        return dict(found)
+
+    @cached_property
+    def name(self) -> str:
+        return str(self.config_json.get("app_name", self.root.name))
+
+    def config(self, function: str = "api_handler") -> Config:
+        """What Chalice itself makes of config.json, for one function."""
+        from chalice.config import Config
+
+        return Config(self.stage, function, config_from_disk=self.config_json)
+
+    @property
+    def api_stage(self) -> str:
+        """Of its APIs, as it stands in their URLs."""
+        return self.config().api_gateway_stage or "api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the stage, over those of all stages."""
+        return {name: str(value) for name, value in self.config().environment_variables.items()}
+
+    loaded_for: Mapping[str, str] | None = None
+    """The variables over its own under which the app was imported, for whoever tells apps apart by them."""
+
+    def load(self) -> Chalice:
+        """The app, imported once under its own name; the same object every time."""
+        return self._app
+
+    @cached_property
+    def _app(self) -> Chalice:
+        path = self.root / "app.py"
+        present = sys.modules.get("app")
+        if present is not None:
+            origin = getattr(present, "__file__", None)
+            if origin is None or Path(origin).resolve() != path:
+                raise ProjectError(
+                    self.root,
+                    f"{path} cannot be imported: another module named app is, from {origin}.",
+                )
+        with self._on_path(), self._explained():
+            return self.chalice_object(importlib.import_module("app"))
+
+    def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
+        """A new copy of one of its modules."""
+        if not is_in(self.root, name):
+            raise ProjectError(self.root, f"{name} is no module of {self.root}: there are app and chalicelib.")
+        with self._explained(name):
+            return copies.load(name)
+
+    def load_named(self, copy: NamedCopy) -> Chalice:
+        """The app of a copy under names of its own."""
+        with self._explained():
+            return self.chalice_object(copy.load("app"))
+
+    def chalice_object(self, module: ModuleType) -> Chalice:
+        from chalice.app import Chalice
+
+        app = getattr(module, "app", None)
+        if not isinstance(app, Chalice):
+            raise ProjectError(
+                self.root,
+                f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
+            )
+        if others := [name for name, it in vars(module).items() if isinstance(it, Chalice) and it is not app]:
+            raise ProjectError(
+                self.root,
+                f"{module.__file__} has two Chalice objects, app and {others[0]}, and Chalice deploys app alone: "
+                f"make {others[0]} a Blueprint of it, or the app of a project of its own.",
+            )
+        return app
+
+    @contextlib.contextmanager
+    def _on_path(self) -> Iterator[None]:
+        """Its folder on sys.path, and there to stay; taken off again only if the block fails."""
+        path, before = list(sys.path), set(sys.modules)
+        modules.put_on_path(self.root)
+        try:
+            yield
+        except BaseException:
+            sys.path[:] = path
+            for name in set(sys.modules) - before:
+                if modules.is_own(name):
+                    del sys.modules[name]
+            raise
+
+    @contextlib.contextmanager
+    def _explained(self, name: str = "app") -> Iterator[None]:
+        try:
+            yield
+        except ProjectError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ProjectError(
+                self.root,
+                f"importing {name} of {self.root} raised {type(error).__name__}: {error}",
+            ) from error
+
+
+def _not_an_object(config: Any, path: str) -> str | None:
+    """What of a config.json is none, of all that Chalice takes for one without looking."""
+    if not isinstance(config, dict):
+        return path
+    stages = config.get("stages", {})
+    if not isinstance(stages, dict):
+        return f"{path}: stages"
+    for name, level in (("", config), *((f"stages.{name}.", stage) for name, stage in stages.items())):
+        if not isinstance(level, dict):
+            return f"{path}: {name[:-1]}"
+        for key in ("environment_variables", "lambda_functions"):
+            if not isinstance(level.get(key, {}), dict):
+                return f"{path}: {name}{key}"
+    return None
+
+
+def is_in(root: Path, name: str) -> bool:
+    """Whether the name is one of a module that Chalice deploys from there."""
+    return modules.is_own(name) and any(
+        (root / name.partition(".")[0]).with_suffix(suffix).exists() for suffix in ("", ".py")
+    )
+
+
+def in_memory(project: Project, *, tokens: Tokens | None = None) -> AbstractContextManager[Aws]:
+    """The project's environment, and its tables behind the door, until the block ends."""
+    return Memory(project, tokens=tokens).open()
+
+
+def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
+    """The tables of the project's templates, in the region that its environment names."""
+    region = environment.region_of(project.environment, project.section("env"), variables or {})
+    stack = templates.Stack(f"{project.name}-{project.stage}", region)
+    found: dict[str, TableSpec] = {}
+    for path in project.templates:
+        for name, spec in templates.tables(path, stack).items():
+            if name in found:
+                raise TemplateError(f"the table {name} is described twice, the second time in {path}.")
+            found[name] = spec
+    return found
+
+
+class Memory:
+    """What `in_memory` opens, to be opened again and again: each time it starts as the first time.
+
+    `variables` are over those of the stage and of [tool.sessionplugin.env]. `endpoint` is where DynamoDB is, if it is
+    not to be in memory: a URL on loopback.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        tokens: Tokens | None = None,
+        specs: Mapping[str, TableSpec] | None = None,
+        seed: Seed | None = None,
+        variables: Mapping[str, str] | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        own = variables or {}
+        self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
+        self.specs = checked(specs_of(project, own) if specs is None else specs)
+        self.region = environment.region_of(project.environment, project.section("env"), own)
+        self.variables = {
+            **project.environment,
+            **self.expand({**project.section("env"), **own}),
+            **environment.neutral(self.region),
+        }
+        if endpoint is not None:
+            self.variables["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
+            self.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
+            self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
+        self._seed = seed
+        self.endpoint = endpoint
+        self._emulated: Emulated | None = None
+
+    def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The variables with what {table:…} and {token:…} stand for."""
+        return environment.expand(variables, self._lookup)
+
+    @contextmanager
+    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+        """One at a time is open in a process. Afterwards os.environ is as it was."""
+        with environment.applied(self.variables):
+            from pytest_sessionplugin.aws.moto.emulator import Emulated
+
+            if self._emulated is None:
+                self._emulated = Emulated(self.specs, self._seed, self.region, self.endpoint)
+            with self._emulated.open(calls, faults) as aws:
+                yield aws
+
+    def _lookup(self, kind: str, name: str) -> str:
+        if kind == "token":
+            return self.tokens.lookup(name)
+        if name not in self.specs:
+            raise KeyError(f"there is no table {name}; there are: {', '.join(self.specs) or 'none'}.")
+        return str(self.specs[name]["TableName"])

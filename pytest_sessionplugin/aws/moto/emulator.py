@@ -1,0 +1,268 @@
+"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
+
+moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
+and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
+or inside it, finds everything as it expects.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import metadata
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
+from moto.core.config import default_user_config
+from moto.core.model_instances import reset_model_data
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.dynamodb.models import dynamodb_backends
+
+from pytest_sessionplugin.aws import environment, tables
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.hook import HOOK, Outlived
+from pytest_sessionplugin.aws.interceptor import Interceptor, NotEmulated
+from pytest_sessionplugin.aws.moto import patches
+from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
+from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
+from pytest_sessionplugin.aws.wire import Answer
+from pytest_sessionplugin.errors import BlockedCall, UnknownName
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.dynamodb import Rows
+    from pytest_sessionplugin.aws.templates import TableSpec
+
+
+OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
+
+Contents = list[tuple[Any, dict[str, Any]]]
+"""What moto holds: each service's BackendDict, with its backends by account."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A table as it was once."""
+
+    name: str
+    table: Any
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An AWS that is open: what a test, or `serve`, has of it."""
+
+    door: Interceptor
+    tables: tables.Tables
+    region: str
+    sources: MotoSources
+    rows: Rows
+    beside: Callable[[Mapping[str, TableSpec], str], Aws]
+    """The same AWS as another project sees it, whose tables are created: its specs, its region."""
+
+
+class Emulated:
+    """A fake AWS with tables in it. However often it is opened, it starts as it was after its first set-up.
+
+    `endpoint` is where DynamoDB really is, if it is not to be in memory: a URL on loopback.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, TableSpec],
+        seed: tables.Seed | None = None,
+        region: str = environment.REGION,
+        endpoint: str | None = None,
+    ) -> None:
+        self._specs = specs
+        self._seed = seed or {}
+        self._region = region
+        self._endpoint = endpoint
+        self._lock = threading.RLock()
+        self._pristine: Contents | None = None
+        self._tables = tables.Tables()
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region, for the projects beside
+        self._session: Any = None  # boto3's default session, kept from one opening to the next
+
+    @contextmanager
+    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+        """Needs the environment of `environment.neutral`. One at a time is open in a process."""
+        let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
+        calls = Calls() if calls is None else calls
+        faults = Faults() if faults is None else faults
+        faults.emulator = self
+        door = Interceptor(self._emulate, calls, faults, OUTLIVED, let_through)
+        with _aside(), self._default_session(), queries_by_partition(), nothing_kept(), door.open():
+            if self._pristine is None:
+                self._set_up()
+                self._pristine = _copied(_contents())
+            else:
+                _put_in(_copied(self._pristine))
+            yield self._opened(door, self._tables, self._region, self._sources)
+
+    def _set_up(self) -> None:
+        dynamodb, self._sources = self._own_clients(self._region)
+        tables.create(self._specs, self._seed, dynamodb)
+        self._tables = tables.named(self._specs, dynamodb)
+        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+
+    def _beside(self, door: Interceptor, specs: Mapping[str, TableSpec], region: str) -> Aws:
+        if region not in self._clients:
+            self._clients[region] = self._own_clients(region)
+        dynamodb, sources = self._clients[region]
+        tables.create(specs, {}, dynamodb)
+        return self._opened(door, tables.named(specs, dynamodb), region, sources)
+
+    def _opened(self, door: Interceptor, named: tables.Tables, region: str, sources: MotoSources) -> Aws:
+        return Aws(door, named, region, sources, TimedRows(self._lock), partial(self._beside, door))
+
+    def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
+        session = boto3.session.Session(region_name=region)
+        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+        _unseen(dynamodb.meta.client)
+        return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
+
+    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
+        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
+        there = self._moto_tables()
+        name = self._specs[table]["TableName"] if table in self._specs else table
+        with self._lock:
+            if name not in there:
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
+            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
+            if index not in (indexes if index is not None else (None,)) or not indexes:
+                raise UnknownName(f"index of {table} named", index or "", indexes)
+            return name, Picture(name, copy.deepcopy(there[name]))
+
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, of the account and the region that the app is in."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+
+    @contextmanager
+    def _showing(self, picture: Picture | None) -> Iterator[None]:
+        """A table as it was, in its own place."""
+        there = self._moto_tables() if picture is not None else {}
+        if picture is None or picture.name not in there:
+            yield
+            return
+        now, there[picture.name] = there[picture.name], picture.table
+        try:
+            yield
+        finally:
+            there[picture.name] = now
+
+    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        patches.keep_here()
+        try:
+            with self._lock, self._showing(picture):
+                answer = botocore_stubber.process_request(request)
+        except NotImplementedError as error:
+            raise NotEmulated(f"moto cannot do it: {error}") from error
+        except ImportError as error:
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
+        if answer is None or answer == (404, {}, "Not yet implemented"):
+            raise NotEmulated("nothing emulates it, and no call leaves the process.")
+        status, headers, body = answer
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
+
+    @contextmanager
+    def _default_session(self) -> Iterator[None]:
+        """boto3's default session knows credentials: those of the tests and of the rest are kept apart."""
+        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
+        try:
+            yield
+        finally:
+            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+
+
+def _unseen(client: Any) -> Any:
+    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
+    events = client.meta.events
+    events.unregister("before-call", HOOK.before_call)
+    events.unregister("before-send", HOOK.before_send)
+    events.register_first("before-send", _through_open_door)
+    return client
+
+
+def _extra(error: ImportError) -> str:
+    """moto's extra for the service that it could not import: each is called as its package is."""
+    extras = metadata("moto").get_all("Provides-Extra") or []
+    for frame, _ in walk_tb(error.__traceback__):
+        top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
+        if top == "moto" and (package := rest.partition(".")[0]) in extras:
+            return package
+    return "all"
+
+
+def _through_open_door(request: Any, **_: Any) -> Any:
+    if HOOK.door is None:
+        raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+    return HOOK.door.before_send_quietly(request)
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """moto without its contents, as if a mock of it had been started: one that a test starts is an inner one."""
+    with backend_lock:
+        settings: Any = default_user_config
+        contents, config = _contents(), dict(settings)
+        nested, active = MockAWS._nested_count, MockAWS._mocks_active
+        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
+        # botocore asks all its handlers: moto's own would write everything a second time.
+        enabled, botocore_stubber.enabled = botocore_stubber.enabled, False
+        _put_in([])
+    try:
+        yield
+    finally:
+        with backend_lock:
+            MockAWS._nested_count, MockAWS._mocks_active = nested, active
+            botocore_stubber.enabled = enabled
+            settings.clear()
+            settings.update(config)
+            BackendDict.reset()  # closes what they hold: objects of S3 are open files
+            _put_in(contents)
+            reset_model_data()  # every model that was ever made is kept there
+
+
+def _instances() -> list[Any]:
+    """The BackendDict of each service that holds anything."""
+    kind: Any = BackendDict  # its list of itself is not typed
+    instances: list[Any] = kind._instances
+    return instances
+
+
+def _contents() -> Contents:
+    with backend_lock:
+        return [(backends, dict(backends)) for backends in _instances()]
+
+
+def _put_in(contents: Contents) -> None:
+    with backend_lock:
+        for backends in _instances():
+            backends.clear()
+        _instances().clear()
+        for backends, accounts in contents:
+            backends.update(accounts)
+            _instances().append(backends)
+
+
+def _copied(contents: Contents) -> Contents:
+    """A copy in which what refers to the same thing still does."""
+    memo: dict[int, Any] = {}
+
+    def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:
+        new = copy.copy(backends)
+        for region, backend in backends.items():
+            new[region] = copy.deepcopy(backend, memo)
+        return new
+
+    return [
+        (backends, {account_id: account(b) for account_id, b in accounts.items()}) for backends, accounts in contents
+    ]

@@ -1,0 +1,200 @@
+"""Holds several calls of one kind until all are there, then lets them go at once. It knows no botocore."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from pytest_sessionplugin.aws import caller, calls
+from pytest_sessionplugin.aws.calls import Call
+from pytest_sessionplugin.aws.faults import MANAGEMENT
+from pytest_sessionplugin.errors import RaceNotRun
+
+PATIENCE = 5.0
+"""Seconds that a call is held where nobody can tell whether another one may still come."""
+
+LOOK = 0.005  # seconds between two looks at whether anything still moves
+
+
+class Gateway(Protocol):
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        """Whether nothing goes on before these invocations do, though these threads have not ended."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A call that waits for the others."""
+
+    thread: int
+    invocation: caller.Invocation | None  # None: not in a handler's own thread
+
+
+class Races:
+    """`aws_race("dynamodb:UpdateItem", parties=2)`: the races of one test."""
+
+    def __init__(self) -> None:
+        self.gateway: Callable[[], Gateway | None] = lambda: None
+        self._races: list[Race] = []
+
+    def __call__(self, call: str, *connections: str, parties: int = 2) -> Race:
+        """A race of so many calls, `dynamodb:UpdateItem`, or posts to these connections: open it with `with`."""
+        calls.check(call)
+        if connections and call.partition(":")[0] != MANAGEMENT:
+            raise ValueError(f"only calls of {MANAGEMENT} are about connections, not {call}")
+        if parties < 2:
+            raise ValueError(f"a race needs two parties at least, not {parties}")
+        race = Race(call, frozenset(connections), parties, self.gateway)
+        self._races.append(race)
+        return race
+
+    def hold(self, call: Call, connection: str | None) -> None:
+        """Returns when the call may go on. The caller holds no lock."""
+        for race in self._races:
+            race.hold(call, connection)
+
+    @property
+    def never_run(self) -> tuple[Race, ...]:
+        """Those to which no call came, and of which nobody has been told."""
+        return tuple(race for race in self._races if not race.came and not race.told)
+
+
+class Race:
+    """A race is run once: calls beyond its parties, and those that come when it is over, are not held."""
+
+    def __init__(
+        self, call: str, connections: frozenset[str], parties: int, gateway: Callable[[], Gateway | None]
+    ) -> None:
+        self.call, self.parties = call, parties
+        self.came = 0
+        self.told = False  # somebody knows that it was not run
+        self._connections = connections
+        self._gateway = gateway
+        self._changed = threading.Condition()
+        self._held: list[Held] = []
+        self._open = False
+        self._why_not = ""
+
+    def __str__(self) -> str:
+        whom = f" for {', '.join(sorted(self._connections))}" if self._connections else ""
+        return f"{self.call}{whom}"
+
+    @property
+    def met(self) -> bool:
+        """Whether all its parties were there at once."""
+        return self.came >= self.parties
+
+    # --- for a test
+
+    def run(self, *actions: Callable[[], Any], return_exceptions: bool = False) -> list[Any]:
+        """Calls each in a thread of its own, and gives what they return, in their order.
+
+        What the first of them raises is raised when all have ended; with `return_exceptions` exceptions are among the
+        results. Raises RaceNotRun as soon as nothing moves any more and not all parties are there.
+        """
+        if not self._open:
+            raise RaceNotRun(
+                f"the race at {self} is over, or not begun: write `with aws_race(…) as race:` for each run."
+            )
+        runners = [_Runner(action) for action in actions]
+        for runner in runners:
+            runner.start()
+        self._watch(runners)
+        for runner in runners:
+            runner.join()
+        raised = [runner.error for runner in runners if runner.error is not None]
+        if not self.met:
+            raise self._not_run() from (raised[0] if raised else None)
+        if raised and not return_exceptions:
+            raise raised[0]
+        return [runner.result if runner.error is None else runner.error for runner in runners]
+
+    def __enter__(self) -> Race:
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._watch(())
+        finally:
+            self._end("its block ended")
+        if error is None and self.came and not self.met and not self.told:
+            raise self._not_run()
+
+    # --- for the door
+
+    def hold(self, call: Call, connection: str | None) -> None:
+        if not call.is_of(self.call) or (self._connections and connection not in self._connections):
+            return
+        with self._changed:
+            if not self._open:
+                return
+            self.came += 1
+            self._held.append(Held(threading.get_ident(), caller.here()))
+            if self.met:
+                self._open = False
+            self._changed.notify_all()
+            if not self._changed.wait_for(lambda: not self._open, PATIENCE):
+                self._end(f"no other came within {PATIENCE:g} s: give each a thread of its own with race.run()")
+
+    # --- helpers
+
+    def _watch(self, threads: Collection[threading.Thread]) -> None:
+        """Returns when it is over, at the latest when nothing moves any more.
+
+        Once the threads have ended, what they have set off has a bounded time to come to rest.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while self._open:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._open, LOOK)
+                held = tuple(self._held)
+            alive = {thread.ident for thread in threads if thread.is_alive()}
+            if alive:
+                deadline = time.monotonic() + PATIENCE
+            if self._at_rest(alive, held):
+                self._end("nothing else was running that could make another")
+            elif time.monotonic() > deadline:
+                self._end(f"what else was running made no other within {PATIENCE:g} s")
+
+    def _at_rest(self, alive: set[int | None], held: Collection[Held]) -> bool:
+        moving = {thread for thread in alive if thread is not None} - {each.thread for each in held}
+        gateway = self._gateway()
+        if gateway is None:
+            return not moving
+        return gateway.at_rest(moving, {each.invocation.id for each in held if each.invocation is not None})
+
+    def _end(self, why_not: str) -> None:
+        with self._changed:
+            if self._open:
+                self._open, self._why_not = False, why_not
+                self._changed.notify_all()
+
+    def _not_run(self) -> RaceNotRun:
+        self.told = True
+        names = sorted({each.invocation.function for each in self._held if each.invocation is not None})
+        where = f" (in {', '.join(names)})" if names else ""
+        return RaceNotRun(f"{self.came} of {self.parties} calls came to {self}{where}, and {self._why_not}.")
+
+
+class _Runner(threading.Thread):
+    """One action, and what becomes of it. A daemon: one that never ends does not keep the process alive."""
+
+    def __init__(self, action: Callable[[], Any]) -> None:
+        super().__init__(name="race", daemon=True)
+        self._action, self._within = action, contextvars.copy_context()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._within.run(self._action)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+            self.error = error

@@ -1,0 +1,215 @@
+"""The DynamoDB tables of a CloudFormation or SAM template, JSON or YAML. What it does not understand, it says."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_sessionplugin.errors import TemplateError
+
+TableSpec = Mapping[str, Any]
+"""The properties of an AWS::DynamoDB::Table, its TableName among them, without intrinsic functions."""
+
+USED = (
+    "TableName",
+    "KeySchema",
+    "AttributeDefinitions",
+    "BillingMode",
+    "ProvisionedThroughput",
+    "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexes",
+    "StreamSpecification",
+    "TimeToLiveSpecification",
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the template is to stand: the pseudo parameters."""
+
+    name: str
+    region: str = "us-east-1"
+    account_id: str = "123456789012"
+
+
+def tables(path: Path, stack: Stack) -> dict[str, TableSpec]:
+    """Logical name -> properties, of every table in the file. No file, no tables."""
+    if not path.is_file():
+        return {}
+    template = _read(path)
+    resolve = _Resolver(path, template.get("Parameters"), stack)
+    found: dict[str, TableSpec] = {}
+    for name, resource in template["Resources"].items():
+        if not isinstance(resource, dict):
+            raise TemplateError(f"{path} is no CloudFormation template: {name} is no resource.")
+        kind = resource.get("Type")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            continue
+        properties = resource.get("Properties") or {}
+        if not isinstance(properties, dict):
+            raise resolve.error(name, "its Properties must be a mapping.")
+        used = {key: resolve(name, properties[key]) for key in (*USED, "PrimaryKey") if key in properties}
+        found[name] = {"TableName": f"{stack.name}-{name}", **_KINDS[kind](used)}
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    language = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
+    try:
+        text = path.read_text(encoding="utf-8")
+        template = json.loads(text, object_pairs_hook=_once) if language == "JSON" else parse(text)
+    except ValueError as error:
+        raise TemplateError(f"{path} is no CloudFormation template in {language}: {error}.") from error
+    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+        raise TemplateError(f"{path} is no CloudFormation template in {language}: it has no Resources.")
+    return template
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are there once; JSON itself would take the last."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key} is there twice")
+        found[key] = value
+    return found
+
+
+# --- kinds of tables
+
+
+def _table(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key in USED}
+
+
+def _global_table(properties: dict[str, Any]) -> dict[str, Any]:
+    """One of its replicas. How its capacity scales makes no difference in memory."""
+    return {**_table(properties), "BillingMode": "PAY_PER_REQUEST"}
+
+
+def _simple_table(properties: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-simpletable.html"""
+    key = properties.get("PrimaryKey", {"Name": "id", "Type": "String"})
+    if not isinstance(key, dict):
+        key = {}
+    kind = {"String": "S", "Number": "N", "Binary": "B"}.get(str(key.get("Type")), key.get("Type"))
+    return {
+        **({} if "ProvisionedThroughput" in properties else {"BillingMode": "PAY_PER_REQUEST"}),
+        **_table(properties),
+        "AttributeDefinitions": [{"AttributeName": key.get("Name"), "AttributeType": kind}],
+        "KeySchema": [{"AttributeName": key.get("Name"), "KeyType": "HASH"}],
+    }
+
+
+_KINDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "AWS::DynamoDB::Table": _table,
+    "AWS::DynamoDB::GlobalTable": _global_table,
+    "AWS::Serverless::SimpleTable": _simple_table,
+}
+
+
+_OTHERWISE = "The fixture dynamodb_specs can say it in Python."
+
+
+class _Resolver:
+    """Replaces Ref and Fn::Sub by their values."""
+
+    def __init__(self, path: Path, parameters: Any, stack: Stack) -> None:
+        self._path = path
+        self._parameters = parameters if isinstance(parameters, dict) else {}
+        self._pseudo = {
+            "AWS::Region": stack.region,
+            "AWS::AccountId": stack.account_id,
+            "AWS::StackName": stack.name,
+        }
+
+    def __call__(self, table: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self(table, item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            (name, argument), *_ = value.items()
+            if name == "Ref":
+                return self._ref(table, argument)
+            if name == "Fn::Sub":
+                return self._sub(table, argument)
+            if str(name).startswith("Fn::") or name == "Condition":
+                raise self.error(table, f"{name} is not understood here; Ref and Fn::Sub are. {_OTHERWISE}")
+        return {key: self(table, item) for key, item in value.items()}
+
+    def error(self, table: str, reason: str) -> TemplateError:
+        return TemplateError(f"The table {table} of {self._path}: {reason}")
+
+    def _ref(self, table: str, name: Any) -> Any:
+        if not isinstance(name, str):
+            raise self.error(table, f"Ref takes a name, not {name!r}.")
+        if name in self._pseudo:
+            return self._pseudo[name]
+        parameter = self._parameters.get(name)
+        if not isinstance(parameter, dict):
+            raise self.error(
+                table,
+                f"it refers to {name}, which is neither a parameter nor AWS::Region, AWS::AccountId or AWS::StackName.",
+            )
+        if "Default" not in parameter:
+            raise self.error(table, f"the parameter {name} has no default. {_OTHERWISE}")
+        return parameter["Default"]
+
+    def _sub(self, table: str, argument: Any) -> str:
+        text, own = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
+        if not isinstance(text, str) or not isinstance(own, dict):
+            raise self.error(table, f"Fn::Sub takes a text, or a text and a mapping, not {argument!r}.")
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1].strip()
+            if name.startswith("!"):  # ${!Literal} stands for ${Literal}
+                return f"${{{name[1:]}}}"
+            return str(self(table, own[name]) if name in own else self._ref(table, name))
+
+        return re.sub(r"\$\{([^}]*)\}", value, text)
+
+
+yaml: Any = importlib.import_module("yaml")  # it has no types of its own
+
+
+def parse(text: str) -> Any:
+    """Raises ValueError, in one line."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"{line}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _short(loader: Any, name: str, node: Any) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html"""
+    if isinstance(node, yaml.ScalarNode):
+        argument = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        argument = loader.construct_sequence(node, deep=True)
+    else:
+        argument = loader.construct_mapping(node, deep=True)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": argument}
+
+
+def _one_node(loader: Any, node: Any) -> Any:
+    """A mapping whose keys are there once; YAML itself would take the last."""
+    seen = set()
+    for key, _ in node.value:
+        if key.value in seen and isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+        seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+    return (yield from loader.construct_yaml_map(node))
+
+
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})  # it makes no objects, whatever a tag says
+_Loader.add_multi_constructor("!", _short)
+_Loader.add_constructor("tag:yaml.org,2002:map", _one_node)

@@ -1,0 +1,337 @@
+"""A deployed stage as a transport: HTTP and WebSocket over the network, TLS verified.
+
+It sees what a client sees: no function, no connection id, and not when the stage is quiet. What is asked for beyond
+that is refused with `lacking(what)`, an exception of whoever made it.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import itertools
+import selectors
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+
+from pytest_sessionplugin.gateway.client.connection import SocketLine
+from pytest_sessionplugin.gateway.client.http import exchange
+from pytest_sessionplugin.gateway.client.redaction import masked, masked_bytes, masked_headers
+from pytest_sessionplugin.gateway.client.transport import Ended, Line, Refused, Unreachable, Urls
+from pytest_sessionplugin.gateway.core.websocket import NO_STATUS
+from pytest_sessionplugin.gateway.runtime import Held
+from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Clock,
+    Close,
+    Closed,
+    Done,
+    Frame,
+    Handshake,
+    Headers,
+    Manage,
+    Observe,
+    Observed,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Send,
+)
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 35.0
+"""An integration has 29 s; then API Gateway answers 504 itself."""
+
+Crossing = Request | Respond | Handshake | Accept | Refuse | Frame | Send | Close | Closed
+
+
+class Remote:
+    """Safe in several threads. `patience`: seconds that a receive waits for a frame."""
+
+    def __init__(
+        self,
+        urls: Urls,
+        *,
+        patience: float,
+        lacking: Callable[[str], Exception],
+        observe: Observe,
+        clock: Clock = time.time,
+    ) -> None:
+        self.urls: Urls | None = urls
+        self.patience: float | None = patience
+        self._http, self._websocket = urlsplit(urls.http), urlsplit(urls.websocket)
+        self._seconds = patience
+        self._lacking, self._observe, self._clock = lacking, observe, clock
+        self._pool: deque[http.client.HTTPConnection] = deque()
+        self._numbers = itertools.count(1)
+
+    # --- what clients call
+
+    def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
+        """Raises Unreachable."""
+        __tracebackhide__ = True  # of the arguments, which have credentials in them
+        if not self._http.netloc:
+            raise self._lacking("HTTP API: the target names no https:// URL")
+        id, where = f"#{next(self._numbers)}", _under(self._http.path, target)
+        path, _, query = where.partition("?")
+        self._saw(Request(id, method, path, query, headers, body))
+        connection: http.client.HTTPConnection | None = None
+        try:
+            connection = self._connection()
+            reply = exchange(connection, method, where, headers, body)
+        except (OSError, http.client.HTTPException) as error:
+            if connection is not None:
+                connection.close()
+            raise Unreachable(_sentence(self._http.netloc, error)) from None  # what it was in has the credentials
+        if connection.sock is not None:  # the answer did not end the connection
+            self._pool.append(connection)
+        self._saw(Respond(id, reply))
+        return reply
+
+    def connect(self, target: str, headers: Headers) -> Line:
+        """Raises Refused, or Unreachable."""
+        __tracebackhide__ = True  # as above
+        if not self._websocket.netloc:
+            raise self._lacking("WebSocket API: the target names no wss:// URL")
+        from pytest_sessionplugin.gateway.client.connection import opened
+
+        name, where = (
+            f"#{next(self._numbers)}",
+            _under(self._websocket.path, target, root=""),
+        )  # its URL ends with the stage
+        path, _, query = where.partition("?")
+        self._saw(Handshake(name, path, query, headers))
+
+        def accepted(sock: socket.socket, subprotocol: str | None) -> RemoteLine:
+            self._saw(Accept(name, subprotocol))
+            return RemoteLine(sock, subprotocol, name=name, patience=self._seconds, saw=self._saw)
+
+        try:
+            return opened(_socket(self._websocket), self._websocket.netloc, where, headers, accepted)
+        except Refused as refused:
+            self._saw(Refuse(name, refused.reply))
+            raise
+        except OSError as error:
+            raise Unreachable(_sentence(self._websocket.netloc, error)) from None
+
+    def settle(self, line: Line | None = None) -> None:
+        """For a line, waits until something is there for it or `patience` is over. Without one it returns at once:
+        whether a deployed stage is quiet cannot be known.
+        """
+        if line is not None and isinstance(line, RemoteLine):
+            line.wait()
+
+    def close(self) -> None:
+        while self._pool:
+            self._pool.pop().close()
+
+    # --- what no client can do
+
+    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
+        raise self._lacking("way to invoke its functions")
+
+    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
+        raise self._lacking("way to invoke its functions")
+
+    def manage(self, call: Manage) -> Reply:
+        raise self._lacking("management API in this process")
+
+    def vouch(self, method: str, target: str, claims: Mapping[str, Any]) -> tuple[str, str]:
+        raise self._lacking("claims without a token")
+
+    def stall(self, connection_id: str, held: Held) -> None:
+        raise self._lacking("slow clients on demand")
+
+    def resume(self, connection_id: str) -> None:
+        raise self._lacking("slow clients on demand")
+
+    def lose_disconnect(self, connection_id: str) -> None:
+        raise self._lacking("$disconnect to lose")
+
+    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        raise self._lacking("way to see its functions")
+
+    def due(self) -> float | None:
+        raise self._lacking("clock of the test's own")
+
+    def tick(self) -> None:
+        raise self._lacking("clock of the test's own")
+
+    # --- helpers
+
+    def _connection(self) -> http.client.HTTPConnection:
+        """One that is alive: a server may have closed what was kept."""
+        while self._pool:
+            kept = self._pool.pop()
+            if kept.sock is not None and not readable(kept.sock):
+                return kept
+            kept.close()
+        if self._http.scheme == "https":
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._http.netloc, timeout=CONNECT_SECONDS, context=_verified()
+            )
+        else:
+            made = http.client.HTTPConnection(self._http.netloc, timeout=CONNECT_SECONDS)
+        made.connect()
+        made.sock.settimeout(ANSWER_SECONDS)
+        return made
+
+    def _saw(self, what: Crossing) -> None:
+        self._observe(Observed(self._clock(), _without_credentials(what)))
+
+
+def _under(prefix: str, target: str, *, root: str = "/") -> str:
+    """The target below the stage, which may stand in front of it already, as it does in a Location.
+
+    `root` is what the path "/" becomes there.
+    """
+    path, mark, query = target.partition("?")
+    if path == "/":
+        path = prefix + root
+    elif prefix and path != prefix and not path.startswith(f"{prefix}/"):
+        path = prefix + path
+    return f"{path or '/'}{mark}{query}"
+
+
+def _socket(url: SplitResult) -> socket.socket:
+    """Raises OSError."""
+    port = url.port or (443 if url.scheme == "wss" else 80)
+    sock = socket.create_connection((url.hostname or "", port), CONNECT_SECONDS)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if url.scheme == "wss":
+            sock = _verified().wrap_socket(sock, server_hostname=url.hostname)
+        sock.settimeout(ANSWER_SECONDS)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def readable(sock: socket.socket, seconds: float = 0.0) -> bool:
+    """Whether something came within so many seconds, the end of the line included."""
+    if sock.fileno() < 0:
+        return True
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
+
+
+@functools.cache
+def _verified() -> ssl.SSLContext:
+    """Made once: reading the certificates of all authorities takes 30 ms. SSL_CERT_FILE names others."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _sentence(netloc: str, error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"the certificate of {netloc} cannot be verified: {error.verify_message}. "
+                "SSL_CERT_FILE names a file with other authorities to trust."
+            )
+        case TimeoutError():
+            return f"{netloc} did not answer in time."
+        case OSError():
+            return f"{netloc} cannot be reached: {error.strerror or error}."
+    return f"{netloc} answered with what is no HTTP: {type(error).__name__}."
+
+
+def _without_credentials(what: Crossing) -> Crossing:
+    match what:
+        case Request():
+            headers, body = masked_headers(what.headers), masked_bytes(what.body)
+            return replace(what, query=masked(what.query), headers=headers, body=body)
+        case Handshake():
+            return replace(what, query=masked(what.query), headers=masked_headers(what.headers))
+        case Respond() | Refuse():
+            reply = Reply(what.reply.status, masked_headers(what.reply.headers), masked_bytes(what.reply.body))
+            return replace(what, reply=reply)
+        case Accept():
+            return replace(what, subprotocol=masked(what.subprotocol or "") or None)
+        case Frame():
+            return replace(what, data=masked(what.data) if isinstance(what.data, str) else masked_bytes(what.data))
+        case Send():
+            return replace(what, text=masked(what.text))
+    return what
+
+
+GLANCE = 0.1
+"""Seconds after which a wait looks whether another thread has closed the line."""
+
+
+class RemoteLine(SocketLine):
+    """`name` is what the trace calls it, whose id only the stage knows. `saw` is told of each crossing."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        subprotocol: str | None,
+        *,
+        name: str,
+        patience: float,
+        saw: Callable[[Frame | Send | Close | Closed], None],
+    ) -> None:
+        super().__init__(sock, None, subprotocol)
+        self.patience = patience
+        self._name, self._saw = name, saw
+        self._left: Ended | None = None  # how we left, if it was we
+
+    def wait(self) -> None:
+        """Returns when something is waiting, or when `patience` is over. Others may use the line meanwhile."""
+        deadline = time.monotonic() + self.patience
+        while not self.waiting() and (seconds := deadline - time.monotonic()) > 0:
+            readable(self._socket, min(seconds, GLANCE))
+
+    def send(self, data: str | bytes, frame_bytes: int | None) -> Ended | None:
+        with self._lock:
+            ended = super().send(data, frame_bytes)
+            if ended is None:
+                size = len(data.encode() if isinstance(data, str) else data)
+                self._saw(Frame(self._name, data, min(size, frame_bytes or size)))
+            return ended
+
+    def close(self, code: int | None, reason: str) -> None:
+        with self._lock:
+            if not self._has_ended():
+                self._left = Ended(code or NO_STATUS, reason)
+            super().close(code, reason)
+
+    def drop(self) -> None:
+        """Does not wait for the other end: what becomes of the connection there cannot be seen from here."""
+        with self._lock:
+            if not self._has_ended():
+                self._left = Ended(NO_CLOSE_FRAME)
+                self._end(self._left)
+
+    def _has_ended(self) -> bool:
+        self._read_what_is_here()
+        return self._ended is not None
+
+    def _frame(self, frame: WireFrame) -> None:
+        if frame.opcode is Opcode.PONG:
+            return  # we ask for none
+        before = self.arrived
+        super()._frame(frame)
+        if self.arrived > before:
+            self._saw(Send(self._name, self._messages[-1]))
+
+    def _end(self, ended: Ended) -> None:
+        if self._ended is None:
+            if self._left is not None:
+                self._saw(Closed(self._name, self._left.code, self._left.reason))
+            else:
+                self._saw(Close(self._name, ended.code, ended.reason))
+        super()._end(ended)

@@ -1,0 +1,207 @@
+"""A WebSocket as a test holds it: sends, receives, and says what arrived when something else was expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from pytest_sessionplugin.gateway.client.http import Response
+from pytest_sessionplugin.gateway.client.redaction import masked
+from pytest_sessionplugin.gateway.client.transport import Ended, Line, Transport
+
+
+class HandshakeRefused(Exception):
+    """The gateway answered the handshake with a status other than 101."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"the handshake was refused with status {response.status_code}")
+        self.status = response.status_code
+        self.headers = response.headers
+        self.body = response.content
+        self.response = response
+
+
+class ConnectionClosed(Exception):
+    """The socket is closed. 1005 is a close frame without a code, 1006 no close frame at all."""
+
+    def __init__(self, code: int, reason: str, transcript: str = "") -> None:
+        said = f"code {code}, reason {reason!r}" if reason else f"code {code}"
+        super().__init__(f"the socket is closed: {said}{transcript}")
+        self.code, self.reason = code, reason
+
+
+class NothingReceived(Exception):
+    """No frame came, and the gateway is quiet, or a deployed stage had its time. The message shows what did come."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """A line of the transcript: what a client sent, or took from what it received."""
+
+    direction: str  # "sent", "received" or "closed"
+    data: str | bytes
+
+    def __str__(self) -> str:
+        shown = masked(str(self.data))
+        return f"{self.direction:>8}  {shown if len(shown) <= 500 else f'{shown[:500]}… ({len(self.data)})'}"
+
+    def __repr__(self) -> str:
+        return f"Exchanged({self.direction!r}, {masked(repr(self.data))})"
+
+
+class WebSocket:
+    """One connection, open from the start. Leave it with `close()`, `drop()` or a `with` statement."""
+
+    def __init__(self, transport: Transport, line: Line, on_end: Callable[[WebSocket], None]) -> None:
+        self._transport, self._line, self._on_end = transport, line, on_end
+        self._held: str | None = None  # a frame that receive_nothing() found
+        self._ended: Ended | None = None
+        self.frames: list[Exchanged] = []
+        """The transcript."""
+
+    @property
+    def connection_id(self) -> str | None:
+        """The id that the app knows it by; None where only the gateway knows it."""
+        return self._line.connection_id
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._line.subprotocol
+
+    # --- sending
+
+    def send_json(self, value: Any) -> None:
+        self.send_text(json.dumps(value))
+
+    def send_text(self, text: str, *, frame_bytes: int | None = None) -> None:
+        """One message, in one frame or in frames of so many bytes. Raises ConnectionClosed."""
+        self._send(text, frame_bytes)
+
+    def send_bytes(self, data: bytes, *, frame_bytes: int | None = None) -> None:
+        """A binary message; API Gateway closes the connection with 1003. Raises ConnectionClosed."""
+        self._send(data, frame_bytes)
+
+    # --- receiving
+
+    def receive_text(self) -> str:
+        """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed.
+
+        From a deployed stage, whose quiet cannot be seen, the frame is awaited until the time-out.
+        """
+        found = self._next()
+        if isinstance(found, str):
+            self.frames.append(Exchanged("received", found))
+            return found
+        if found is not None:
+            raise self._closed(found)
+        patience = self._transport.patience
+        why = " and the gateway is quiet" if patience is None else f" within {patience:g} s"
+        raise NothingReceived(f"no frame came{',' if patience is None else ''}{why}{self._transcript()}")
+
+    def receive_json(self) -> Any:
+        """As receive_text(). Raises AssertionError if the frame is no JSON."""
+        __tracebackhide__ = True  # of the frame, as it came; what is raised has it without credentials
+        text = self.receive_text()
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise AssertionError(f"expected JSON, received {masked(text)}{self._transcript()}") from None
+
+    def expect(self, type: str, **fields: Any) -> dict[str, Any]:
+        """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""
+        __tracebackhide__ = True  # of the frame, as it came; what is raised has it without credentials
+        frame = self.receive_json()
+        wanted = {"type": type, **fields}
+        if isinstance(frame, dict) and wanted.items() <= frame.items():
+            return frame
+        raise AssertionError(f"expected {masked(repr(wanted))}, received {masked(repr(frame))}{self._transcript()}")
+
+    def receive_nothing(self) -> None:
+        """Passes if no frame is here or on its way. Raises AssertionError if there is, and leaves it there."""
+        __tracebackhide__ = True  # as above
+        found = self._next()
+        if isinstance(found, Ended):
+            raise self._closed(found)
+        if found is not None:
+            self._held = found
+            raise AssertionError(f"expected no frame, received {masked(found)}{self._transcript()}")
+
+    # --- leaving
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """The closing handshake. Frames that came before can still be received.
+
+        Raises ValueError for what no client may send: 1005, say, or a reason without a code.
+        """
+        if not _may_send(code, reason):
+            raise ValueError(f"no client may close with code {code} and reason {reason!r}")
+        self._leave(f"close {'' if code is None else code} {reason}", lambda: self._line.close(code, reason))
+
+    def drop(self, *, disconnect: bool = True) -> None:
+        """Leaves as a client does whose network fails: without a close frame.
+
+        Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
+        """
+        if not disconnect:
+            self._transport.lose_disconnect(self.connection_id or "")
+        self._leave("dropped", self._line.drop)
+
+    def __enter__(self) -> WebSocket:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- helpers
+
+    def _send(self, data: str | bytes, frame_bytes: int | None) -> None:
+        self.frames.append(Exchanged("sent", data))
+        if ended := self._line.send(data, frame_bytes):
+            self.frames.pop()
+            raise self._closed(ended)
+
+    def _next(self) -> str | Ended | None:
+        """What is here at once; otherwise what is here once the gateway is quiet."""
+        if self._held is not None:
+            found, self._held = self._held, None
+            return found
+        found_now = self._line.take()
+        if found_now is None:
+            self._transport.settle(self._line)
+            found_now = self._line.take()
+        return found_now
+
+    def _closed(self, ended: Ended) -> ConnectionClosed:
+        if self._ended is None:
+            self._ended = ended
+            self.frames.append(Exchanged("closed", f"{ended.code} {ended.reason}".strip()))
+            self._on_end(self)
+        return ConnectionClosed(ended.code, ended.reason, self._transcript())
+
+    def _leave(self, how: str, action: Callable[[], None]) -> None:
+        if self._ended is None:
+            self.frames.append(Exchanged("sent", how.strip()))
+            action()
+        self._on_end(self)
+
+    def _transcript(self) -> str:
+        if not self.frames:
+            return "; nothing was sent or received on this socket"
+        lines = "\n".join(f"  {exchanged}" for exchanged in self.frames)
+        return f"; on this socket:\n{lines}"
+
+
+def _may_send(code: int | None, reason: str) -> bool:
+    """RFC 6455, 7.4: some codes only tell what was not sent."""
+    if code is None:
+        return not reason
+    defined = 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+    return defined and len(reason.encode()) <= 123

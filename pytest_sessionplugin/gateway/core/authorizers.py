@@ -1,0 +1,299 @@
+"""Authorizers of REST routes: whether a request may pass, and what its function is told of the caller.
+
+It runs none of them, and knows no time but what it is given.
+
+Sources: "Control and manage access to REST APIs" in the developer guide, and Chalice's tests against AWS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_sessionplugin.gateway.core import cognito, sigv4
+from pytest_sessionplugin.gateway.core.events import IDENTITY, Event, header
+from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, UNAUTHORIZED, failure
+from pytest_sessionplugin.gateway.core.integration import as_text
+from pytest_sessionplugin.gateway.core.routing import Match
+from pytest_sessionplugin.gateway.values import (
+    Api,
+    Authorizer,
+    AuthorizerKind,
+    Claims,
+    Grant,
+    Raised,
+    Reply,
+    Request,
+    Returned,
+    Route,
+)
+
+
+def examine(request: Request, match: Match, api: Api, now: float, signers_now: float) -> Grant | Reply | Question:
+    """What can be said of a request before anybody is asked. Raises ValueError as claimed() does.
+
+    `request` is as it was sent, since that is what was signed, at the time that its signer has. A custom authorizer
+    cannot be run here: it lets pass whoever brings a credential.
+    """
+    if request.claims is not None:
+        return claimed(match.route, request.method, request.claims)
+    authorizer = match.route.authorizers.get(request.method)
+    if authorizer is None:
+        return Grant()
+    if authorizer.kind is AuthorizerKind.IAM:
+        return sigv4.judge(request, api, signers_now)
+    token = header(request.headers, authorizer.header.lower()) if authorizer.header else None
+    if authorizer.header is not None and not token:
+        return UNAUTHORIZED
+    if token and authorizer.kind is AuthorizerKind.COGNITO:
+        return cognito.judge(authorizer, token, now)
+    if token and authorizer.kind is AuthorizerKind.BUILT_IN:
+        return Question(authorizer, token, method_arn(api, request.method, match.path))
+    return Grant()
+
+
+def of(api: Api) -> frozenset[Authorizer]:
+    return frozenset(each for route in api.routes for each in route.authorizers.values())
+
+
+def method_arn(api: Api, method: str, path: str) -> str:
+    """`path` is that of the request, without the stage. The root is `…/GET/` (aws/chalice#1552)."""
+    place = f"{api.region}:{api.account_id}:{api.rest_api_id}"
+    return f"arn:{api.partition}:execute-api:{place}/{api.stage}/{method}{path}"
+
+
+def claimed(route: Route, method: str, claims: Claims) -> Grant:
+    """What the route's authorizer puts into the request context for a caller with these claims, all as text.
+
+    Cognito gives them as `claims`, lists joined by commas, `exp` and `iat` as dates; a function beside `principalId`,
+    which is `sub` or "user" unless it is among them; IAM as fields of `identity`. Raises ValueError if the route has
+    no authorizer, or one that cannot give these.
+    """
+    authorizer = route.authorizers.get(method)
+    if authorizer is None:
+        raise ValueError(f"{method} {route.path} has no authorizer, and API Gateway gives claims to no other route")
+    if authorizer.kind is AuthorizerKind.IAM:
+        if unknown := set(claims) - set(IDENTITY):
+            raise ValueError(f"IAM gives {', '.join(IDENTITY)}, and not {', '.join(sorted(unknown))}")
+        return Grant(identity=_texts(claims))
+    if authorizer.kind is AuthorizerKind.COGNITO:
+        return Grant({"claims": _texts({name: cognito.shown(name, value) for name, value in claims.items()})})
+    return Grant({"principalId": str(claims.get("sub") or "user"), **_texts(claims)})
+
+
+def _texts(claims: Claims) -> dict[str, str]:
+    texts = {}
+    for name, value in claims.items():
+        text = as_text(value)
+        if text is None:
+            raise ValueError(f"claim {name!r} cannot be {value!r}: API Gateway gives text, numbers and booleans")
+        texts[name] = text
+    return texts
+
+
+INVOKE = "execute-api:Invoke"
+MAX_ANSWER = 8192  # bytes of JSON
+
+BROKEN = failure(500, None, "AuthorizerConfigurationException")
+
+
+def _denied(message: str) -> Reply:
+    """Unlike every other answer of API Gateway, this one writes its key with a capital."""
+    headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException"))
+    return Reply(403, headers, json.dumps({"Message": message}).encode())
+
+
+NOT_ALLOWED = _denied("User is not authorized to access this resource")
+DENIED = _denied("User is not authorized to access this resource with an explicit deny")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a built-in authorizer is asked: may the bearer of this token call this method?"""
+
+    authorizer: Authorizer
+    token: str
+    method_arn: str
+
+    @property
+    def event(self) -> Event:
+        return {"type": "TOKEN", "methodArn": self.method_arn, "authorizationToken": self.token}
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """What Action and Resource name; with `inverted`, what NotAction and NotResource leave."""
+
+    patterns: tuple[str, ...]
+    inverted: bool = False
+
+    def cover(self, text: str) -> bool:
+        return any(_fits(pattern, text) for pattern in self.patterns) is not self.inverted
+
+
+@dataclass(frozen=True)
+class Statement:
+    allows: bool
+    actions: Patterns  # in lower case
+    resources: Patterns
+    conditional: bool = False  # nothing here evaluates a Condition: under one, a Deny holds and an Allow does not
+
+    def covers(self, arn: str) -> bool:
+        return self.actions.cover(INVOKE.lower()) and self.resources.cover(arn)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The answer of an authorizer, which holds for every method that its token is sent to."""
+
+    principal_id: str
+    statements: tuple[Statement, ...]
+    context: Mapping[str, str | None] = field(default_factory=dict)
+
+    def verdict(self, arn: str, latency: float = 0.0) -> Grant | Reply:
+        """A Deny outweighs every Allow; what no statement names is not allowed.
+
+        `latency`: the seconds that the authorizer took, nothing if its answer was kept; beside its context they are
+        milliseconds (captures of real events).
+        """
+        covering = [statement for statement in self.statements if statement.covers(arn)]
+        if not all(statement.allows for statement in covering):
+            return DENIED
+        if all(statement.conditional for statement in covering):
+            return NOT_ALLOWED
+        own = {"principalId": self.principal_id, "integrationLatency": round(latency * 1000)}
+        return Grant({**self.context, **own})
+
+
+def read_answer(returned: Returned | None) -> Policy | Reply:
+    """None: the integration time-out struck first.
+
+    Only an error whose whole text is "Unauthorized" is a 401.
+    """
+    if returned is None:
+        return BROKEN
+    if returned.error is not None:
+        refuses = isinstance(returned.error, Raised) and returned.error.message == "Unauthorized"
+        return UNAUTHORIZED if refuses else BROKEN
+    return read_policy(returned.result) or BROKEN
+
+
+def read_policy(result: Any) -> Policy | None:
+    """`result` is what json.loads makes of the function's output; None if it is malformed, or too long."""
+    if not isinstance(result, dict) or not isinstance(result.get("policyDocument"), dict):
+        return None
+    principal_id = result.get("principalId")
+    context = _context(result.get("context"))
+    listed = result["policyDocument"].get("Statement")
+    statements = [_statement(each) for each in (listed if isinstance(listed, list) else [listed])]
+    if not isinstance(principal_id, str) or context is None or None in statements:
+        return None
+    if len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")) > MAX_ANSWER:
+        return None
+    return Policy(principal_id, tuple(each for each in statements if each is not None), context)
+
+
+def _statement(value: Any) -> Statement | None:
+    if not isinstance(value, dict) or value.get("Effect") not in ("Allow", "Deny"):
+        return None
+    actions, resources = _patterns(value, "Action"), _patterns(value, "Resource")
+    if actions is None or resources is None:
+        return None
+    actions = Patterns(tuple(map(str.lower, actions.patterns)), actions.inverted)
+    return Statement(value["Effect"] == "Allow", actions, resources, bool(value.get("Condition")))
+
+
+def _patterns(statement: Mapping[str, Any], name: str) -> Patterns | None:
+    """One or many, of `name` or of its Not; a statement has one of the two.
+
+    An empty list is what Chalice makes of `routes=[]`: it names nothing, and is well-formed.
+    """
+    inverted = f"Not{name}" in statement
+    if inverted and name in statement:
+        return None
+    value = statement.get(f"Not{name}" if inverted else name)
+    values: list[Any] = value if isinstance(value, list) else [value]
+    return Patterns(tuple(values), inverted) if all(isinstance(each, str) for each in values) else None
+
+
+def _context(value: Any) -> dict[str, str | None] | None:
+    """Values become text; null stays (DefinitelyTyped/DefinitelyTyped#69823), lists and maps are malformed."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        return None
+    context = {name: as_text(each) for name, each in value.items()}
+    return None if any(context[name] is None and value[name] is not None for name in value) else context
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """`*` stands for anything, slashes included, `?` for one character.
+
+    What stands between two of `*` is looked for once, where it comes first: one expression for all of it would try each
+    place for each, and whoever chooses the path could keep the gateway at that.
+    """
+    first, *middle = pattern.split("*")
+    if not middle:
+        return _part(first).fullmatch(text) is not None
+    last = middle.pop()
+    end = len(text) - len(last)
+    at = len(first)
+    if end < at or not _part(first).match(text) or not _part(last).match(text, end):
+        return False
+    for part in middle:
+        found = _part(part).search(text, at, end)
+        if found is None:
+            return False
+        at = found.end()
+    return True
+
+
+def _part(pattern: str) -> re.Pattern[str]:
+    """As long as what it fits: no `*` is in it."""
+    return re.compile(re.escape(pattern).replace(r"\?", "."), re.DOTALL)
+
+
+class Policies:
+    """What authorizers answered, by authorizer and token. An error is not kept, and so neither is Unauthorized."""
+
+    def __init__(self) -> None:
+        # Those of one authorizer live equally long, so they go in the order in which they came.
+        self._kept: defaultdict[Authorizer, OrderedDict[str, tuple[float, Policy]]] = defaultdict(OrderedDict)
+
+    def find(self, question: Question, now: float) -> Policy | None:
+        until, policy = self._kept[question.authorizer].get(question.token, (now, None))
+        return policy if now < until else None
+
+    def keep(self, question: Question, policy: Policy, now: float) -> None:
+        kept = self._kept[question.authorizer]
+        kept[question.token] = now + question.authorizer.ttl, policy
+        kept.move_to_end(question.token)  # one that came anew would keep its place, and those behind it for good
+        while kept and next(iter(kept.values()))[0] <= now:
+            kept.popitem(last=False)
+
+    def of(self, authorizers: Collection[Authorizer]) -> Policies:
+        """Those of these authorizers, and nothing of the others."""
+        found = Policies()
+        for authorizer in self._kept.keys() & set(authorizers):
+            found._kept[authorizer] = self._kept[authorizer].copy()
+        return found
+
+
+def identify(request: Request, match: Match, api: Api) -> Mapping[str, str] | Reply:
+    """What a key adds to the identity: nothing where none is needed."""
+    if request.method not in match.route.keyed:
+        return {}
+    key = header(request.headers, "x-api-key")
+    if not key or key not in api.api_keys:
+        return FORBIDDEN
+    return {"apiKey": key, "apiKeyId": _id(key)}
+
+
+def _id(key: str) -> str:
+    """Ten characters, as real ones have, and always the same ones for a key."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:10]

@@ -1,0 +1,120 @@
+"""What API Gateway decides: inputs and the time go in, effects come out.
+
+It calls nothing: no sockets, threads, clock, randomness or functions. It is not thread-safe: its shell holds one lock
+around each call, and drains the effects before it lets go of it. It never raises for what a peer or a function did;
+what it raises says that the shell called it wrongly.
+
+Sources: the pages on WebSocket APIs and "Quotas for configuring and running a WebSocket API" in the developer guide,
+and captures of real traffic where these say nothing.
+"""
+
+from __future__ import annotations
+
+from pytest_sessionplugin.gateway.core import management
+from pytest_sessionplugin.gateway.core.integration import Invocations
+from pytest_sessionplugin.gateway.core.rest import RestApi
+from pytest_sessionplugin.gateway.core.websocket import WebSocketApi
+from pytest_sessionplugin.gateway.values import (
+    Api,
+    Backlog,
+    Claims,
+    Closed,
+    DisconnectLost,
+    Effect,
+    Frame,
+    Handshake,
+    Ids,
+    Input,
+    Manage,
+    Reply,
+    Request,
+    Returned,
+)
+
+
+class GatewayCore:
+    """One REST API and one WebSocket API. Times are seconds since the epoch and never decrease.
+
+    `ids` gives the ids of requests and messages; those of connections and HTTP requests come with the inputs.
+    """
+
+    def __init__(self, api: Api, ids: Ids) -> None:
+        self._api = api
+        self.ahead = 0.0  # seconds by which time has been moved here, and not where callers sign by it
+        self._effects: list[Effect] = []
+        self._invocations = Invocations(self._emit)
+        self._rest = RestApi(api, ids, self._invocations, self._emit)
+        self._websocket = WebSocketApi(api, ids, self._invocations, self._emit)
+
+    def receive(self, event: Input, now: float) -> None:
+        """Raises LookupError for the return of what does not run, ValueError for a connection id in use or for claims
+        that check_claims() refuses.
+        """
+        match event:
+            case Frame():
+                self._websocket.frame(event, now)
+            case Returned():
+                self._invocations.returned(event, now)
+            case Request():
+                self._rest.receive(event, now, now - self.ahead)
+            case Handshake():
+                self._websocket.handshake(event, now)
+            case Closed():
+                self._websocket.closed(event, now)
+            case Backlog():
+                self._websocket.backlog(event)
+            case DisconnectLost():
+                self._websocket.lose_disconnect(event)
+            case _:
+                raise TypeError(f"{event!r} is no input")
+
+    def call(self, request: Request, now: float) -> Manage | None:
+        """The call of @connections that a request to the WebSocket API is, if it is one."""
+        return management.received(request, self._api, now - self.ahead) if management.is_call(request) else None
+
+    def manage(self, call: Manage, now: float) -> Reply:
+        """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
+        return self._websocket.manage(call, now)
+
+    def redeploy(self, api: Api, *, asked_anew: bool = False) -> None:
+        """Another deployment to the same stage: from now on its routes and functions are called.
+
+        Connections, their times and what runs stay as they are; a connection whose kind of route is gone meets what
+        any would. What authorizers answered that are gone is forgotten; if they are `asked_anew`, whatever any has.
+        Raises ValueError for the API of another id, stage, region or account.
+        """
+        if _place(api) != _place(self._api):
+            raise ValueError(f"{_place(api)} cannot be deployed in the place of {_place(self._api)}")
+        self._api = self._websocket.api = api
+        self._rest.redeploy(api, asked_anew=asked_anew)
+
+    def check_claims(self, method: str, path: str, claims: Claims) -> None:
+        """Raises ValueError if the route that such a request reaches could not be given these claims."""
+        self._rest.check_claims(method, path, claims)
+
+    def tick(self, now: float) -> None:
+        """Does what has fallen due: integration time-outs, idle connections, connections two hours old."""
+        self._invocations.tick(now)
+        self._websocket.tick(now)
+
+    def due(self) -> float | None:
+        """When tick() next has something to do."""
+        moments = (self._invocations.due(), self._websocket.due())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def connections(self) -> int:
+        """How many there are, PENDING or OPEN."""
+        return len(self._websocket)
+
+    def effects(self) -> list[Effect]:
+        """What is to be done since the last call, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _emit(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+
+def _place(api: Api) -> tuple[str, ...]:
+    """What its clients and its functions know it by."""
+    return api.rest_api_id, api.websocket_api_id, api.stage, api.region, api.account_id

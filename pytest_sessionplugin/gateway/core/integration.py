@@ -1,0 +1,182 @@
+"""What a Lambda function may return to API Gateway, read as strictly as API Gateway reads it.
+
+It raises for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+from pytest_sessionplugin.gateway.core.events import Event
+from pytest_sessionplugin.gateway.values import Effect, Headers, Invoke, Returned
+
+# "Output format of a Lambda function for proxy integration" in the developer guide; any other key
+# at the top makes the output malformed (captures of real traffic).
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # the name of a header: RFC 9110, 5.6.2
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_STATUS = re.compile(r"[0-9]{3}")  # no more digits: Python refuses to read thousands of them
+_KEYS = frozenset({"isBase64Encoded", "statusCode", "headers", "multiValueHeaders", "body"})
+
+
+@dataclass(frozen=True)
+class ProxyResult:
+    status: int
+    headers: Headers = ()
+    body: str = ""
+    is_base64: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, whatever the spelling of its name."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        return values[-1] if values else None
+
+
+class Fault(Enum):
+    BROKEN = auto()  # it raised, was killed, or returned what is no proxy result
+    LATE = auto()  # it had not answered when the integration time-out struck
+
+
+Answer = ProxyResult | Fault
+"""What became of an invocation, as far as its caller can tell."""
+
+
+def read_answer(returned: Returned | None) -> Answer:
+    """None: the integration time-out struck first."""
+    if returned is None:
+        return Fault.LATE
+    return Fault.BROKEN if returned.error else read_result(returned.result)
+
+
+def read_result(result: Any) -> Answer:
+    """`result` is what json.loads makes of the function's output."""
+    if not isinstance(result, dict) or not _KEYS.issuperset(result):
+        return Fault.BROKEN
+    status = _status(result.get("statusCode"))
+    headers = _headers(result.get("headers"), result.get("multiValueHeaders"))
+    body = result.get("body")
+    is_base64 = result.get("isBase64Encoded") or False
+    if status is None or headers is None or not isinstance(body, (str, type(None))):
+        return Fault.BROKEN
+    if not isinstance(is_base64, bool):
+        return Fault.BROKEN
+    return ProxyResult(status, headers, body or "", is_base64)
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and _STATUS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, int) and 200 <= value <= 599:
+        return value
+    return None
+
+
+def _headers(single: Any, multiple: Any) -> Headers | None:
+    """Both maps merged: of a pair that is in both, only the one of `multiValueHeaders` is left."""
+    single, multiple = ({} if each is None else each for each in (single, multiple))
+    if not isinstance(single, Mapping) or not isinstance(multiple, Mapping):
+        return None
+    pairs: list[tuple[str, str]] = []
+    for name, values in multiple.items():
+        if not isinstance(values, list):
+            return None
+        pairs += [(name, value) for value in values]
+    pairs += [(name, value) for name, value in single.items() if (name, value) not in pairs]
+    texts = [(name, as_text(value)) for name, value in pairs]
+    if any(value is None or not is_sendable(name, value) for name, value in texts):
+        return None
+    return tuple((name, value) for name, value in texts if value is not None)
+
+
+def as_text(value: Any) -> str | None:
+    """Numbers and booleans as JSON writes them; None for what has no such form."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        return None
+    try:
+        return str(value)
+    except ValueError:  # a number of thousands of digits
+        return None
+
+
+def is_sendable(name: str, value: str) -> bool:
+    """Whether this header can stand on the wire: no control characters, and a name that is a token."""
+    return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None
+
+
+_Entry = TypeVar("_Entry")
+
+
+def oldest(entries: OrderedDict[str, _Entry]) -> _Entry | None:
+    return next(iter(entries.values()), None)
+
+
+INTEGRATION_TIMEOUT = 29.0  # seconds
+
+Settle = Callable[[Returned | None, float], None]
+"""Tells the caller of an invocation what became of it, and when; None: the integration time-out struck first."""
+
+Answered = Callable[[Answer, float], None]
+"""The same, for a function that returns a proxy result."""
+
+Emit = Callable[[Effect], None]
+"""Takes what is to be done, in order."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An invocation that has not returned. `settle` is None once its caller has been told, or if nobody asks."""
+
+    started_at: float
+    settle: Settle | None
+
+
+class Invocations:
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._running: dict[str, Running] = {}
+        # All have the same time-out, so the order in which they began is the order in which they fall due.
+        self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a caller who waits
+
+    def ask(self, function: str, invocation_id: str, event: Event, now: float, answered: Answered) -> None:
+        """Starts a function that returns a proxy result."""
+
+        def settle(returned: Returned | None, now: float) -> None:
+            answered(read_answer(returned), now)
+
+        self.start(function, invocation_id, event, now, settle)
+
+    def start(self, function: str, invocation_id: str, event: Event, now: float, settle: Settle | None) -> None:
+        running = Running(now, settle)
+        self._running[invocation_id] = running
+        if settle is not None:
+            self._awaited[invocation_id] = running
+        self._emit(Invoke(invocation_id, function, event))
+
+    def returned(self, returned: Returned, now: float) -> None:
+        """Raises LookupError for what does not run."""
+        running = self._running.pop(returned.invocation_id, None)
+        if running is None:
+            raise LookupError(f"invocation {returned.invocation_id} is not running")
+        self._awaited.pop(returned.invocation_id, None)
+        _settle(running, returned, now)
+
+    def tick(self, now: float) -> None:
+        while (late := oldest(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
+            self._awaited.popitem(last=False)
+            _settle(late, None, now)
+
+    def due(self) -> float | None:
+        late = oldest(self._awaited)
+        return late.started_at + INTEGRATION_TIMEOUT if late else None
+
+
+def _settle(running: Running, returned: Returned | None, now: float) -> None:
+    settle, running.settle = running.settle, None
+    if settle is not None:
+        settle(returned, now)

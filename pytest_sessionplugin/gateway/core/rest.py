@@ -1,0 +1,180 @@
+"""The REST API: a request comes in, its authorizer and its function are asked, an answer goes out. It runs neither."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from pytest_sessionplugin.gateway.core import authorizers, compression, events, routing, sigv4
+from pytest_sessionplugin.gateway.core.authorizers import Question
+from pytest_sessionplugin.gateway.core.compression import compressed
+from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
+from pytest_sessionplugin.gateway.core.integration import Answer, Emit, Fault, Invocations, ProxyResult
+from pytest_sessionplugin.gateway.values import (
+    REST_FUNCTION,
+    Api,
+    Claims,
+    Grant,
+    Headers,
+    Ids,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+)
+
+
+class RestApi:
+    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
+        self._api, self._ids, self._invocations, self._emit = api, ids, invocations, emit
+        self._router = routing.Router(api)
+        self._policies = authorizers.Policies()
+
+    def redeploy(self, api: Api, *, asked_anew: bool) -> None:
+        """What authorizers answered that are gone is forgotten; if they are `asked_anew`, whatever any has."""
+        self._api = api
+        self._router = routing.Router(api)
+        # Another object: a question that is open was put to the old authorizer, and answers for no request to come.
+        self._policies = authorizers.Policies() if asked_anew else self._policies.of(authorizers.of(api))
+
+    def check_claims(self, method: str, path: str, claims: Claims) -> None:
+        """Raises ValueError if the route that such a request reaches could not be given these claims."""
+        match = self._router.find(path)
+        if match is not None and method in match.route.methods:
+            authorizers.claimed(match.route, method, claims)
+
+    def receive(self, request: Request, now: float, signers_now: float) -> None:
+        """`signers_now` is the time that whoever signs has."""
+        match = routing.admit(self._router, request, self._api)
+        if match is None:
+            match = sigv4.nowhere(request, self._router.without_stage(request.path), self._api, signers_now)
+        if isinstance(match, Reply):
+            self._respond(request, match)
+            return
+        plain = compression.plain(request, routing.MAX_BODY)
+        if isinstance(plain, Reply):
+            self._respond(request, plain)
+            return
+        verdict = authorizers.examine(request, match, self._api, now, signers_now)
+        if isinstance(verdict, Question):
+            self._ask(plain, match, verdict, now)
+        else:
+            self._proceed(plain, match, verdict, now, now)
+
+    def _ask(self, request: Request, match: routing.Match, question: Question, received: float) -> None:
+        if policy := self._policies.find(question, received):
+            self._proceed(request, match, policy.verdict(question.method_arn), received, received)
+            return
+
+        kept = self._policies
+
+        def settle(returned: Returned | None, now: float) -> None:
+            answer = authorizers.read_answer(returned)
+            if isinstance(answer, Reply):
+                self._respond(request, answer)
+            else:
+                kept.keep(question, answer, now)
+                verdict = answer.verdict(question.method_arn, now - received)
+                self._proceed(request, match, verdict, received, now)
+
+        self._invocations.start(question.authorizer.name, self._ids(), question.event, received, settle)
+
+    def _proceed(
+        self, request: Request, match: routing.Match, verdict: Grant | Reply, received: float, now: float
+    ) -> None:
+        if isinstance(verdict, Reply):
+            self._respond(request, verdict)
+            return
+        key = authorizers.identify(request, match, self._api)
+        if isinstance(key, Reply):
+            self._respond(request, key)
+            return
+        event = events.rest_event(
+            self._api,
+            request,
+            resource=match.route.path,
+            path=match.path,
+            parameters=dict(match.parameters),
+            extended_id=self._ids(),
+            now=received,
+            authorizer=verdict.authorizer,
+            identity={**verdict.identity, **key},
+        )
+
+        def settle(answer: Answer, now: float) -> None:
+            self._respond(request, reply_to(request, answer, self._api))
+
+        self._invocations.ask(REST_FUNCTION, self._ids(), event, now, settle)
+
+    def _respond(self, request: Request, reply: Reply) -> None:
+        headers = (*reply.headers, ("x-amzn-RequestId", request.id))
+        body = b"" if request.method == "HEAD" else reply.body
+        self._emit(Respond(request.id, Reply(reply.status, headers, body)))
+
+
+# What becomes of a function's headers: "Amazon API Gateway important notes", in its column for Lambda. A length is let
+# pass there; here it is always that of the body that is sent.
+_REMAPPED = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-md5",
+        "date",
+        "max-forwards",
+        "server",
+        "user-agent",
+        "www-authenticate",
+    }
+)
+_DROPPED = frozenset(
+    {
+        "content-length",
+        "expect",
+        "host",
+        "proxy-authenticate",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+    }
+)
+
+
+def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
+    """The HTTP answer to what became of the function."""
+    if answer is Fault.LATE:
+        return failure(504, "Endpoint request timed out", "InternalServerErrorException")
+    if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
+        reply = Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)
+        return compressed(request, reply, api)
+    return failure(502, "Internal server error", "InternalServerErrorException")
+
+
+def _headers(result: ProxyResult) -> Headers:
+    headers = [
+        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
+        for name, value in result.headers
+        if name.lower() not in _DROPPED
+    ]
+    if result.header("content-type") is None:
+        headers.append(("Content-Type", "application/json"))
+    return tuple(headers)
+
+
+def _body(request: Request, result: ProxyResult, api: Api) -> bytes | None:
+    """The body to send; None if it was to be decoded and is no base64.
+
+    Only the first entry of the client's Accept decides whether base64 is decoded, whatever the answer's own type.
+    """
+    if result.is_base64 and _accepts_binary(request, api):
+        try:
+            return base64.b64decode(result.body, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+    return result.body.encode(errors="replace")
+
+
+def _accepts_binary(request: Request, api: Api) -> bool:
+    accept = events.header(request.headers, "accept") or ""
+    return bool(accept) and events.is_binary(accept.split(",")[0], api)

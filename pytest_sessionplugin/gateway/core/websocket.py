@@ -1,0 +1,246 @@
+"""The WebSocket API: its connections, from the handshake to $disconnect, and the calls of @connections to them.
+
+It runs no function and holds no socket.
+"""
+
+from __future__ import annotations
+
+import http
+from collections import OrderedDict
+
+from pytest_sessionplugin.gateway.core import events, management
+from pytest_sessionplugin.gateway.core.connection import Connection, State
+from pytest_sessionplugin.gateway.core.gateway_responses import (
+    HEADERS_TOO_LARGE,
+    TOO_MANY,
+    URL_TOO_LONG,
+    WITHOUT_BODY,
+    failure,
+)
+from pytest_sessionplugin.gateway.core.integration import Answer, Emit, Fault, Invocations, ProxyResult, oldest
+from pytest_sessionplugin.gateway.core.routing import MAX_HEADERS
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Api,
+    Backlog,
+    Close,
+    Closed,
+    DisconnectLost,
+    Frame,
+    Handshake,
+    Ids,
+    Manage,
+    Refuse,
+    Reply,
+    Send,
+)
+
+IDLE_TIMEOUT = 600.0  # seconds without data in either direction
+LIFETIME = 7200.0  # seconds, however busy
+MAX_MESSAGE = 131_072  # bytes
+MAX_FRAME = 32_768  # bytes
+
+GOING_AWAY = 1001
+UNSUPPORTED_DATA = 1003
+NO_STATUS = 1005
+TOO_BIG = 1009
+
+_NO_STATUS_REASON = "Client-side close frame status not set"
+
+
+class WebSocketApi:
+    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
+        self.api = api
+        self._ids, self._invocations, self._emit = ids, invocations, emit
+        # All have the same time-outs, so the order in which they began (or were last active) is the order in which
+        # they fall due.
+        self._connections: OrderedDict[str, Connection] = OrderedDict()  # PENDING and OPEN
+        self._idle: OrderedDict[str, Connection] = OrderedDict()  # OPEN
+
+    def __len__(self) -> int:
+        """How many connections there are, PENDING or OPEN."""
+        return len(self._connections)
+
+    def manage(self, call: Manage, now: float) -> Reply:
+        """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
+        target = management.read_call(call, self.api)
+        if isinstance(target, Reply):
+            return target
+        connection = self._connections.get(target.connection_id)
+        if connection is None or connection.state is not State.OPEN:
+            return management.GONE
+        if target.method == "GET":
+            return management.described(connection)
+        if target.method == "DELETE":
+            self._end(connection, 1000, "Connection Closed Normally", now)
+            return management.DELETED
+        if connection.backlogged:
+            return management.SLOW_READER
+        self._send(connection, call.body.decode(errors="replace"), now)
+        return management.POSTED
+
+    def tick(self, now: float) -> None:
+        while (idle := oldest(self._idle)) and idle.last_active + IDLE_TIMEOUT <= now:
+            self._end(idle, GOING_AWAY, "Going away", now)
+        while (aged := oldest(self._connections)) and aged.connected_at + LIFETIME <= now:
+            self._end(aged, GOING_AWAY, "Going away", now)
+
+    def due(self) -> float | None:
+        moments = []
+        if idle := oldest(self._idle):
+            moments.append(idle.last_active + IDLE_TIMEOUT)
+        if aged := oldest(self._connections):
+            moments.append(aged.connected_at + LIFETIME)
+        return min(moments, default=None)
+
+    def backlog(self, backlog: Backlog) -> None:
+        if connection := self._connections.get(backlog.connection_id):
+            connection.backlogged = backlog.full
+
+    def lose_disconnect(self, lost: DisconnectLost) -> None:
+        if connection := self._connections.get(lost.connection_id):
+            connection.disconnect_lost = True
+
+    def handshake(self, handshake: Handshake, now: float) -> None:
+        if handshake.connection_id in self._connections:
+            raise ValueError(f"connection {handshake.connection_id} exists already")
+        if refusal := refuse_early(handshake, self.api):
+            self._emit(Refuse(handshake.connection_id, refusal))
+            return
+        user_agent = events.header(handshake.headers, "user-agent")
+        connection = Connection(handshake.connection_id, handshake.source_ip, user_agent, now, now)
+        self._connections[connection.id] = connection
+        function = self.api.websocket.get("$connect")
+        if function is None:
+            self._open(connection, None, now)
+            return
+
+        def settle(answer: Answer, now: float) -> None:
+            self._connected(connection, answer, now)
+
+        request_id = self._ids()
+        event = events.connect_event(self.api, connection, handshake, request_id, now)
+        self._invocations.ask(function, request_id, event, now, settle)
+
+    def _connected(self, connection: Connection, answer: Answer, now: float) -> None:
+        if connection.state is not State.PENDING:
+            return  # the client left while $connect ran
+        if isinstance(answer, ProxyResult) and answer.status < 300:
+            # Of all that the function returned, only this header reaches the client.
+            self._open(connection, answer.header("sec-websocket-protocol"), now)
+        else:
+            self._forget(connection)
+            self._emit(Refuse(connection.id, refusal(answer)))
+
+    def _open(self, connection: Connection, subprotocol: str | None, now: float) -> None:
+        connection.become(State.OPEN)
+        self._touch(connection, now)
+        self._emit(Accept(connection.id, subprotocol))
+
+    def frame(self, frame: Frame, now: float) -> None:
+        connection = self._connections.get(frame.connection_id)
+        if connection is None or connection.state is not State.OPEN:
+            return  # it crossed our close on the wire
+        self._touch(connection, now)
+        if isinstance(frame.data, bytes):
+            self._end(connection, UNSUPPORTED_DATA, "", now)
+            return
+        size = len(frame.data.encode(errors="replace"))
+        if size > MAX_MESSAGE or (frame.largest or size) > MAX_FRAME:
+            self._end(connection, TOO_BIG, "", now)
+            return
+        request_id = self._ids()
+        function = self.api.websocket.get("$default")
+        if function is None:
+            self._complain(connection, "Forbidden", request_id, now)
+            return
+
+        def settle(answer: Answer, now: float) -> None:
+            # What the function returned is never sent: Chalice deploys no route response.
+            if answer is Fault.BROKEN:
+                self._complain(connection, "Internal server error", request_id, now)
+            elif answer is Fault.LATE:
+                self._complain(connection, "Endpoint request timed out", request_id, now)
+
+        event = events.message_event(self.api, connection, frame.data, request_id, self._ids(), now)
+        self._invocations.ask(function, request_id, event, now, settle)
+
+    def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
+        """The frame in which API Gateway reports an error; its spaces are as in captures of real ones."""
+        if connection.state is State.OPEN:
+            text = '{"message": "%s", "connectionId":"%s", "requestId":"%s"}'
+            self._send(connection, text % (message, connection.id, request_id), now)
+
+    def closed(self, closed: Closed, now: float) -> None:
+        connection = self._connections.get(closed.connection_id)
+        if connection is None:
+            return  # both sides closed at once
+        was_open = connection.state is State.OPEN
+        self._forget(connection)
+        if was_open:
+            reason = _NO_STATUS_REASON if closed.code == NO_STATUS else closed.reason
+            self._disconnected(connection, closed.code, reason, now)
+
+    def _end(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        """Closes a connection from our side."""
+        self._forget(connection)
+        self._emit(Close(connection.id, code, reason))
+        self._disconnected(connection, code, reason, now)
+
+    def _disconnected(self, connection: Connection, code: int, reason: str, now: float) -> None:
+        function = self.api.websocket.get("$disconnect")
+        if function is None or connection.disconnect_lost:
+            return
+        request_id = self._ids()
+        event = events.disconnect_event(self.api, connection, code, reason, request_id, now)
+        self._invocations.start(function, request_id, event, now, None)
+
+    def _send(self, connection: Connection, text: str, now: float) -> None:
+        self._touch(connection, now)
+        self._emit(Send(connection.id, text))
+
+    def _touch(self, connection: Connection, now: float) -> None:
+        connection.last_active = now
+        self._idle[connection.id] = connection
+        self._idle.move_to_end(connection.id)
+
+    def _forget(self, connection: Connection) -> None:
+        connection.become(State.CLOSED)
+        del self._connections[connection.id]
+        self._idle.pop(connection.id, None)
+
+
+MAX_URL = 4_096  # characters of path and query
+
+
+def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
+    """The answer to a handshake that reaches no API. Both / and /{stage} do: locally and deployed."""
+    if handshake.throttled:
+        return TOO_MANY
+    if len(handshake.path) + len(handshake.query) > MAX_URL:
+        return URL_TOO_LONG
+    if sum(len(value) for _, value in handshake.headers) > MAX_HEADERS:
+        return HEADERS_TOO_LARGE
+    if handshake.path.removesuffix("/") not in ("", f"/{api.stage}"):
+        return failure(403, "Forbidden", "ForbiddenException")
+    return None
+
+
+def refusal(answer: Answer) -> Reply:
+    """The status that the function chose; 502 if it broke, 504 if it took too long.
+
+    Only the status is documented: the headers and the body that the function returned are dropped.
+    """
+    if isinstance(answer, ProxyResult):
+        reply = failure(answer.status, _phrase(answer.status))
+        return Reply(reply.status) if reply.status in WITHOUT_BODY else reply
+    if answer is Fault.LATE:
+        return failure(504, "Endpoint request timed out")
+    return failure(502, "Internal server error")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return str(status)

@@ -1,0 +1,407 @@
+"""One HTTP connection, on the thread of the loop: bytes in, requests out. It judges no request.
+
+A handshake that is accepted turns it into a WebSocketLine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import functools
+import http
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import h11
+
+from pytest_sessionplugin.gateway.core import upgrade
+from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
+from pytest_sessionplugin.gateway.core.routing import MAX_BODY
+from pytest_sessionplugin.gateway.runtime import new_uuid
+from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME, WebSocketProtocol
+from pytest_sessionplugin.gateway.values import Closed, Handshake, Headers, Reply, Request
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
+
+
+MAX_HEAD = 65_536  # bytes of request line and headers; what API Gateway allows is for the core to say
+MAX_EARLY = 65_536  # bytes that are kept of what comes before they may be read
+REQUEST_SECONDS = 30.0
+"""How long a request may take to arrive, from its first byte to its last. A line without a request may stay."""
+
+LINGER = 2.0  # seconds in which a client may still send what nobody reads
+
+
+class HttpProtocol(asyncio.Protocol):
+    """With `upgrades`, every request is a WebSocket handshake, a call of @connections, or wrong."""
+
+    def __init__(self, board: Dispatcher, *, upgrades: bool) -> None:
+        self._board = board
+        self._upgrades = upgrades
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+        self._asked: str | None = None  # the request that waits for its answer
+        self._plain = False  # it was read without h11, which has what came behind it
+        self._followed = False  # something did
+        self._handshake: Handshake | None = None  # the handshake that does, while $connect runs
+        self._early = bytearray()  # what came meanwhile
+        self._last = False  # the next answer is the last one
+        self._deadline: asyncio.TimerHandle | None = None  # of the request that arrives
+
+    # --- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
+        self._board.lines.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._handshake is not None:
+            self._early += data
+            if len(self._early) > MAX_EARLY:
+                self._transport.pause_reading()
+        elif not self._transport.is_closing() and self._http.our_state is not h11.ERROR:
+            if self._is_between_requests() and (plain := read(data)):
+                self._plain = True
+                self._ask(plain.method, plain.target, plain.headers, plain.body)
+                return
+            self._http.receive_data(data)
+            if self._asked is not None and len(self._http.trailing_data[0]) > MAX_EARLY:
+                self._transport.pause_reading()
+            self._advance()
+
+    def eof_received(self) -> bool:
+        """True keeps our own direction open, for an answer that is still to come."""
+        if self._handshake is not None:
+            self._gone()
+        elif self._http.our_state is not h11.ERROR:
+            self._http.receive_data(b"")
+            self._advance()
+        return self._asked is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        self._board.forget(self)
+        if self._asked is not None:
+            self._board.requests.pop(self._asked, None)
+        self._gone()
+
+    # --- called by the switchboard
+
+    def respond(self, reply: Reply) -> None:
+        self._asked = None
+        if self._plain:
+            self._write_plain(reply)
+        else:
+            self._write(reply)
+
+    def refuse(self, reply: Reply) -> None:
+        self._handshake = None
+        self._board.peers.pop(self._peer, None)
+        self._last = True
+        self._write(reply)
+
+    def accept(self, subprotocol: str | None) -> None:
+        if self._handshake is None:
+            return
+        handshake, self._handshake = self._handshake, None
+        headers = encoded(upgrade.answer(handshake.headers, subprotocol))
+        response = h11.InformationalResponse(
+            status_code=101, headers=[*headers, (b"Date", _date())], reason=b"Switching Protocols"
+        )
+        self._transport.write(self._http.send(response) or b"")
+        line = WebSocketProtocol(self._board, handshake.connection_id, self._transport, self._peer)
+        self._board.lines.discard(self)
+        self._transport.set_protocol(line)
+        self._transport.resume_reading()
+        if self._early:
+            line.data_received(bytes(self._early))
+
+    def leave(self) -> None:
+        """Called when the server stops. An answer that is owed is still sent."""
+        if self._asked is not None:
+            self._last = True
+        else:
+            self._gone()
+            self._transport.close()
+
+    def hang_up(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    # --- reading
+
+    def _is_between_requests(self) -> bool:
+        """Whether nothing has come of the next one, on a line that is for requests."""
+        idle = self._http.their_state is h11.IDLE and self._asked is None and self._deadline is None
+        return idle and not self._upgrades
+
+    def _advance(self) -> None:
+        if self._plain:
+            self._followed = True
+            return
+        try:
+            while True:
+                match event := self._http.next_event():
+                    case h11.Request():
+                        self._request = event
+                        if flaw := _flaw(event) or self._misplaced_body(event):
+                            self._give_up(flaw)
+                            return
+                        self._body.clear()
+                    case h11.Data():
+                        self._body += event.data
+                        if len(self._body) > MAX_BODY:  # the core says how this is answered
+                            self._last = True
+                            self._dispatch()
+                            return
+                    case h11.EndOfMessage():
+                        self._dispatch()
+                        return
+                    case h11.ConnectionClosed():
+                        if self._asked is None:
+                            self._transport.close()
+                        return
+                    case _:  # NEED_DATA or PAUSED
+                        self._await_the_rest()
+                        if self._http.they_are_waiting_for_100_continue:
+                            self._continue()
+                        return
+        except h11.RemoteProtocolError as error:
+            self._give_up(error.error_status_hint)
+
+    def _continue(self) -> None:
+        response = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+        self._transport.write(self._http.send(response) or b"")
+
+    def _await_the_rest(self) -> None:
+        begun = self._http.their_state is h11.SEND_BODY or bool(self._http.trailing_data[0])
+        if begun and self._deadline is None and self._asked is None:
+            self._deadline = self._board.loop.call_later(REQUEST_SECONDS, self._give_up, 408)
+
+    def _arrived(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _dispatch(self) -> None:
+        self._arrived()
+        received = cast(h11.Request, self._request)
+        self._ask(received.method.decode(), received.target.decode("ascii"), _headers(received), bytes(self._body))
+
+    def _ask(self, method: str, target: str, headers: Headers, body: bytes) -> None:
+        path, query = _target(target)
+        request = Request(new_uuid(), method, path, query, headers, body, self._peer[0])
+        if not self._upgrades:
+            self._asked = request.id
+            self._board.requests[request.id] = self
+            self._board.receive(request)
+        elif refusal := self._refusal():
+            reply = self._board.manage(request)
+            self._last = self._last or reply is None
+            self._asked = request.id
+            self._board.loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
+        else:
+            self._early += self._http.trailing_data[0]
+            self._handshake = Handshake(self._board.new_id(), path, query, headers, self._peer[0])
+            self._board.handshakes[self._handshake.connection_id] = self
+            self._board.peers[self._peer] = self._handshake.connection_id
+            self._board.receive(self._handshake)
+
+    def _refusal(self) -> Reply | None:
+        """The answer to the request as a handshake, if it is none."""
+        request = cast(h11.Request, self._request)
+        return upgrade.reject(request.method.decode(), _headers(request), request.http_version)
+
+    def _misplaced_body(self, request: h11.Request) -> int | None:
+        """The status for a handshake with a body, which has none."""
+        headers = dict(request.headers)
+        has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+        return 400 if self._upgrades and has_body and self._refusal() is None else None
+
+    def _gone(self) -> None:
+        """The client left before its handshake was answered."""
+        if self._handshake is not None:
+            connection_id, self._handshake = self._handshake.connection_id, None
+            self._board.handshakes.pop(connection_id, None)
+            self._board.peers.pop(self._peer, None)
+            self._board.receive(Closed(connection_id, NO_CLOSE_FRAME))
+
+    # --- writing
+
+    def _write(self, reply: Reply) -> None:
+        if self._transport.is_closing():
+            return
+        headers = [*encoded(reply.headers), (b"Date", _date())]
+        if reply.status not in WITHOUT_BODY:
+            headers.append((b"Content-Length", b"%d" % len(reply.body)))
+        if self._last:
+            headers.append((b"Connection", b"close"))
+        reason = phrase(reply.status)
+        response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
+        pieces = [self._http.send(response)]
+        if reply.body and self._wants_bodies():
+            pieces.append(self._http.send(h11.Data(data=reply.body)))
+        pieces.append(self._http.send(h11.EndOfMessage()))
+        self._transport.write(b"".join(piece or b"" for piece in pieces))
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._request = None
+            self._transport.resume_reading()
+            self._advance()
+        else:
+            self._hang_up()
+
+    def _write_plain(self, reply: Reply) -> None:
+        self._plain = False
+        if self._transport.is_closing():
+            return
+        self._transport.write(answer(reply, _date(), last=self._last))
+        if self._last:
+            self._transport.close()
+        elif self._followed:
+            self._followed = False
+            self._transport.resume_reading()
+            self._advance()
+
+    def _give_up(self, status: int) -> None:
+        """What came is no request, or does not end."""
+        self._arrived()
+        self._last = True
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._write(failure(status, phrase(status).decode()))
+        else:
+            self._hang_up()
+
+    def _wants_bodies(self) -> bool:
+        return self._request is None or self._request.method != b"HEAD"
+
+    def _hang_up(self) -> None:
+        """Says that no more comes, and lets the client read it before the line is cut."""
+        if self._http.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED):
+            self._transport.close()
+            return
+        self._http.send_failed()  # what still comes in is dropped
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._board.loop.call_later(LINGER, self._transport.abort)
+
+
+def _flaw(request: h11.Request) -> int | None:
+    """The status for a request that is none, though h11 takes it (RFC 9110 and 9112)."""
+    headers = dict(request.headers)
+    if not request.http_version.startswith(b"1."):
+        return 505
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        return 400  # two ways to tell where it ends: a second request may hide in it
+    if _HOST.fullmatch(headers.get(b"host", b"")) is None or _TARGET.fullmatch(request.target) is None:
+        return 400
+    return None
+
+
+_HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
+_TARGET = re.compile(rb"/.*|\*|[A-Za-z][\w+.-]*://.*|[^/?#@]+:[0-9]+", re.ASCII)  # the last: that of a CONNECT
+
+
+def _target(target: str) -> tuple[str, str]:
+    """Path and query, both raw. A proxy's form of the target names the host too."""
+    if not target.startswith("/") and "://" in target:
+        host_and_path, _, query = target.split("://", 1)[1].partition("?")
+        return f"/{host_and_path.partition('/')[2]}", query
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def _headers(request: h11.Request) -> Headers:
+    return tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _date() -> bytes:
+    return _date_of(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _date_of(second: int) -> bytes:
+    return email.utils.formatdate(second, usegmt=True).encode()
+
+
+LONGEST = 65_536  # bytes of a whole request
+
+_TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+_HEAD = re.compile(rb"(%b) (/[!-~]*) HTTP/1\.1\r\n((?:%b:[\t -~]*\r\n)+)\r\n" % (_TOKEN, _TOKEN))
+_PLAIN_HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
+_LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+_FRAMING = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"})
+"""What says where a request ends, and what becomes of its line."""
+
+
+@dataclass(frozen=True)
+class PlainRequest:
+    """`target` is a path, with or without a query, raw. The line stays open."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+
+
+def read(data: bytes) -> PlainRequest | None:
+    """The one request that these bytes are; None if they are less, or more, or are to be looked at more closely."""
+    if len(data) > LONGEST or (head := _HEAD.match(data)) is None or head[1] == b"CONNECT":
+        return None
+    fields = (line.partition(":") for line in head[3].decode("ascii").split("\r\n")[:-1])
+    headers = tuple((name, value.strip(" \t")) for name, _, value in fields)
+    framing = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
+    told = dict(framing)
+    host, length = told.pop("host", None), told.pop("content-length", "0")
+    stays_open = told.pop("connection", "keep-alive").lower() == "keep-alive"
+    if told or host is None or not stays_open or len({name for name, _ in framing}) < len(framing):
+        return None
+    body = data[head.end() :]
+    if _PLAIN_HOST.fullmatch(host) is None or _LENGTH.fullmatch(length) is None or int(length) != len(body):
+        return None
+    return PlainRequest(head[1].decode("ascii"), head[2].decode("ascii"), headers, body)
+
+
+def answer(reply: Reply, date: bytes, *, last: bool) -> bytes:
+    """All of the answer; after the `last` one the line is closed."""
+    lines = [b"HTTP/1.1 %d %b" % (reply.status, phrase(reply.status))]
+    lines += [b"%b: %b" % pair for pair in encoded(reply.headers)]
+    lines.append(b"Date: %b" % date)
+    if reply.status not in WITHOUT_BODY:
+        lines.append(b"Content-Length: %d" % len(reply.body))
+    if last:
+        lines.append(b"Connection: close")
+    lines += [b"", reply.body]
+    return b"\r\n".join(lines)
+
+
+def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Latin-1 as HTTP has it; what that cannot say goes out as UTF-8."""
+    return [(name.encode(), _bytes(value.strip())) for name, value in headers]
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode(errors="replace")
+
+
+@functools.cache
+def phrase(status: int) -> bytes:
+    try:
+        return http.HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

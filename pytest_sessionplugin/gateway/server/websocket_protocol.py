@@ -1,0 +1,174 @@
+"""One open WebSocket, on the thread of the loop: bytes in, messages out, and back.
+
+It decides no close but RFC 6455's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from websockets.frames import Close, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import OPEN, SERVER, Protocol
+
+from pytest_sessionplugin.gateway.core.websocket import GOING_AWAY, MAX_FRAME, MAX_MESSAGE
+from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Closed, Frame
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
+
+
+NO_CLOSE_FRAME = 1006
+INVALID_DATA = 1007
+
+CLOSE_SECONDS = 5.0
+"""How long a client may take to answer our close before the line is cut."""
+
+SILENT = logging.Logger("silent", logging.CRITICAL + 1)
+"""The trace tells more than the log of each connection would, and not into the app's own log."""
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    def __init__(
+        self,
+        board: Dispatcher,
+        connection_id: str,
+        transport: asyncio.Transport,
+        peer: tuple[str, int],
+    ) -> None:
+        self._board, self._id, self._transport, self._peer = board, connection_id, transport, peer
+        self._protocol = Protocol(SERVER, state=OPEN, max_size=MAX_MESSAGE, logger=SILENT)
+        self._message: list[bytes] = []  # the frames of a message that is not complete
+        self._largest = 0
+        self._is_text = True
+        self._told = False  # the core knows that the client is gone
+        self._cut_off: asyncio.TimerHandle | None = None
+        self.written = 0  # messages of ours
+        board.lines.add(self)
+        board.connections[connection_id] = self
+        transport.set_write_buffer_limits(MAX_BACKLOG)
+
+    # --- called by the transport
+
+    def data_received(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        self._process()
+        if self._board.hold(self):
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._process()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.receive_eof()
+        self._tell(NO_CLOSE_FRAME)
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+        self._board.forget(self)
+        if self._board.peers.get(self._peer) == self._id:  # and not of a newer client of that address
+            del self._board.peers[self._peer]
+
+    def pause_writing(self) -> None:
+        self._board.receive(Backlog(self._id, full=True))
+
+    def resume_writing(self) -> None:
+        self._board.receive(Backlog(self._id, full=False))
+
+    # --- called by the switchboard
+
+    def send(self, text: str) -> None:
+        if self._protocol.state is OPEN:
+            self._protocol.send_text(text.encode(errors="replace"))
+            self._flush()
+            self.written += 1
+
+    def close(self, code: int, reason: str) -> None:
+        self._told = True
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+            self._cut_off_soon()
+
+    def resume(self) -> None:
+        """Reads on, after the handlers could not keep up."""
+        self._transport.resume_reading()
+
+    def leave(self) -> None:
+        """Called when the server stops: for the app, the client is gone."""
+        self._tell(GOING_AWAY, "Going away")
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(GOING_AWAY, "Going away")
+            self._flush()
+
+    def hang_up(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    # --- reading
+
+    def _process(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, WireFrame):
+                self._frame(event)
+        if self._protocol.parser_exc is not None:  # no WebSocket any more, or no line
+            self._tell(*_said(self._protocol.close_sent))
+        self._flush()  # last: who hears our answer can rely on it that the core has heard theirs
+
+    def _frame(self, frame: WireFrame) -> None:
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            return
+        if frame.opcode is Opcode.CLOSE:
+            self._tell(*_said(self._protocol.close_rcvd))
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._message.append(bytes(frame.data))
+        self._largest = max(self._largest, len(frame.data))
+        if frame.fin or self._largest > MAX_FRAME:
+            self._complete()
+
+    def _complete(self) -> None:
+        data, largest = b"".join(self._message), self._largest
+        self._message, self._largest = [], 0
+        if not self._is_text or largest > MAX_FRAME:
+            self._board.receive(Frame(self._id, data if not self._is_text else "", largest))
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._protocol.fail(INVALID_DATA, "not UTF-8")
+            self._tell(INVALID_DATA, "not UTF-8")
+            return
+        self._board.receive(Frame(self._id, text, largest))
+
+    def _tell(self, code: int, reason: str = "") -> None:
+        if not self._told:
+            self._told = True
+            self._board.connections.pop(self._id, None)
+            self._board.receive(Closed(self._id, code, reason))
+
+    # --- writing
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if self._transport.is_closing():
+                return
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.write_eof()
+                self._cut_off_soon()
+
+    def _cut_off_soon(self) -> None:
+        """The client has to answer our close, or to hang up as we did."""
+        if self._cut_off is None:
+            self._cut_off = self._board.loop.call_later(CLOSE_SECONDS, self._transport.abort)
+
+
+def _said(close: Close | None) -> tuple[int, str]:
+    return (NO_CLOSE_FRAME, "") if close is None else (close.code, close.reason)

@@ -1,0 +1,64 @@
+"""Invocations of an app's functions: which one is making a call to AWS, and the faults that befall it. No AWS here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_sessionplugin.aws.caller import Invocation, _entered
+from pytest_sessionplugin.errors import UnknownName
+from pytest_sessionplugin.gateway.values import Functions, FunctionTimedOut, Invoke
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.faults import Faults
+
+
+class Threads(Protocol):
+    """Who looks for what a function leaves in threads."""
+
+    def while_running(self, function: str) -> AbstractContextManager[None]: ...
+
+
+class FaultyFunctions:
+    """Functions of an app, and what AWS may do to them: an answer that comes too late, a `$disconnect` that never does.
+
+    `names` says what each function is called in config.json, `disconnect` which of them runs on `$disconnect`; a
+    `prefix` tells functions of several apps apart. Safe from any number of threads.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        names: Mapping[str, str],
+        faults: Faults,
+        disconnect: str | None,
+        prefix: str = "",
+        threads: Threads | None = None,
+    ) -> None:
+        self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
+        self._prefix = prefix
+        self._threads = threads
+
+    def __call__(self, invoke: Invoke) -> Any:
+        if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
+            return {"statusCode": 200}  # what nobody asks for
+        if invoke.function not in self._names:
+            raise UnknownName("function", invoke.function, list(self._names))
+        function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
+        watched = self._threads.while_running(name) if self._threads is not None else nullcontext()
+        with watched, _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
+            try:
+                result = self._functions(invoke)
+            except BaseException as error:
+                if invocation.killed:
+                    raise FunctionTimedOut(f"{invoke.function} was ended where it stood, by a fault") from error
+                raise
+        if invocation.killed or self._faults.times_out(function):
+            raise FunctionTimedOut(f"the answer of {invoke.function} came too late, by a fault")
+        return result
+
+
+def _connection(invoke: Invoke) -> str:
+    connection: str = invoke.event.get("requestContext", {}).get("connectionId", "")
+    return connection

@@ -1,0 +1,390 @@
+"""The control port: a small HTTP API, JSON in and out, for tests in any language. It decides nothing.
+
+Whoever reaches it can have the app behave in any way, so it is for this machine alone: it listens on loopback, and
+answers nobody who knows it by another name (a web page that rebinds its DNS) or who sends an Origin (any web page).
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import json
+import math
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin.account.clock import Agenda, walk
+from pytest_sessionplugin.aws.calls import Call
+from pytest_sessionplugin.aws.environment import on_loopback
+from pytest_sessionplugin.aws.faults import GONE, MANAGEMENT, NAMES, Faults
+from pytest_sessionplugin.aws.wire import connection
+from pytest_sessionplugin.errors import SessionPluginError, UnknownName
+from pytest_sessionplugin.gateway.core import management
+from pytest_sessionplugin.gateway.core.gateway_responses import failure
+from pytest_sessionplugin.gateway.runtime import NotQuiet
+from pytest_sessionplugin.gateway.server.server import PortInUse
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.account.clock import MovedTime
+    from pytest_sessionplugin.aws.faults import Armed
+    from pytest_sessionplugin.gateway.server.server import Server
+    from pytest_sessionplugin.gateway.values import Manage, Reply
+
+
+MAX_BODY = 65_536  # bytes
+DIGITS = 9  # of a length: one that has more is too long, and one of thousands no number that Python reads
+SETTLE = 5.0  # seconds
+IDLE = 60.0  # seconds for which a connection is kept
+
+TIME_STANDS = (
+    "only the gateway's time has moved: the app's does, too, "
+    "where it is served with time-machine: pip install 'pytest-sessionplugin[clock]'"
+)
+
+Answer = tuple[int, Mapping[str, Any]]
+
+
+class Control:
+    """The port, as long as it is in its block."""
+
+    def __init__(self, interventions: Interventions, host: str, port: int) -> None:
+        """Raises PortInUse, or OSError."""
+        desk = _Desk(interventions)
+        try:
+            self._http = _Http(host, port, lambda *arguments: _Line(desk.answer, *arguments))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(host, port, "the control port") from error
+            raise
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="control", daemon=True)
+
+    @property
+    def url(self) -> str:
+        host, port = self._http.server_address[:2]
+        name = host if isinstance(host, str) else bytes(host).decode()
+        return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+    def __enter__(self) -> Control:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+class _Desk:
+    """Which request asks for what."""
+
+    def __init__(self, interventions: Interventions) -> None:
+        self._interventions = interventions
+        self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
+            ("GET", "/"): self._help,
+            ("POST", "/clock"): self._clock,
+            ("POST", "/faults"): self._arm,
+            ("DELETE", "/faults"): self._end,
+            ("POST", "/settle"): self._settle,
+            ("GET", "/state"): self._state,
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        route = self._routes.get((method, path))
+        if route is None:
+            there = ", ".join(f"{method} {path}" for method, path in self._routes)
+            return 404, _error(f"there is no {method} {path}; there are: {there}.")
+        try:
+            return route(_object(body))
+        except NotQuiet as error:
+            return 504, {**_error(str(error)), "running": list(error.running)}
+        except SessionPluginError as error:
+            return 400, _error(str(error))
+
+    def _help(self, _: dict[str, Any]) -> Answer:
+        return 200, {
+            "now": self._now,
+            "POST /clock": {
+                "advance": "seconds",
+                "grace": f"for what runs already; {GRACE:g} if left out",
+                "schedules": "whether those of the app run on the way; false if left out",
+            },
+            "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
+            "DELETE /faults": "all is well again",
+            "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
+            "GET /state": "how much of each kind is open and runs",
+            "faults": [f"{name}{words(name)}" for name in NAMES],
+        }
+
+    def _clock(self, asked: dict[str, Any]) -> Answer:
+        seconds = _number(asked.pop("advance", None), "advance")
+        grace = _number(asked.pop("grace", GRACE), "grace")
+        schedules = asked.pop("schedules", False)
+        if not isinstance(schedules, bool):
+            raise SessionPluginError("schedules must be true or false: whether the app's run on the way.")
+        _nothing_else(asked, "advance, grace, schedules")
+        self._interventions.advance(seconds, grace, schedules=schedules)
+        return 200, {"now": self._now, **({} if self._interventions.moves_the_app else {"note": TIME_STANDS})}
+
+    def _arm(self, asked: dict[str, Any]) -> Answer:
+        name, arguments = asked.pop("fault", None), asked.pop("arguments", [])
+        if not isinstance(name, str) or not isinstance(arguments, list):
+            raise SessionPluginError(
+                f'a fault is {{"fault": "gone", "arguments": ["…"]}}; there are: {", ".join(NAMES)}.'
+            )
+        return 200, {"fault": self._interventions.arm(name, arguments, asked)}
+
+    def _end(self, _: dict[str, Any]) -> Answer:
+        self._interventions.end_faults()
+        return 200, {}
+
+    def _settle(self, asked: dict[str, Any]) -> Answer:
+        seconds = _number(asked.pop("seconds", SETTLE), "seconds")
+        _nothing_else(asked, "seconds")
+        self._interventions.settle(seconds)
+        return 200, {"now": self._now}
+
+    def _state(self, _: dict[str, Any]) -> Answer:
+        return 200, {"now": self._now, **self._interventions.state()}
+
+    @property
+    def _now(self) -> str:
+        return self._interventions.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Http(socketserver.ThreadingTCPServer):
+    """The standard library's own for HTTP would ask a name server for the name of the host."""
+
+    allow_reuse_address = True
+    block_on_close = False
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, line: Callable[..., BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), line)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that left is nobody's mistake
+            super().handle_error(request, client_address)
+
+
+class _Line(BaseHTTPRequestHandler):
+    """One connection. A request that is refused is not read to its end, and the connection closed."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE
+
+    def __init__(self, answer: Callable[[str, str, bytes], Answer], *arguments: Any) -> None:
+        self._answer = answer
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        status, said = self._refused() or self._asked()
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = do_GET
+
+    def _asked(self) -> Answer:
+        return self._answer(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+    def _refused(self) -> Answer | None:
+        self.close_connection, keeps = True, self.close_connection
+        length = self.headers.get("Content-Length") or "0"
+        if not on_loopback(f"http://{self.headers.get('Host', '')}") or "Origin" in self.headers:
+            return 403, _error("this port is for tests on this machine: ask for it by its loopback address.")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            return 411, _error("say how long the body is, with Content-Length.")
+        if len(length) > DIGITS or int(length) > MAX_BODY:
+            return 413, _error(f"a body may have {MAX_BODY} bytes.")
+        self.close_connection = keeps
+        return None
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not on stderr, where the app's own lines are."""
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        asked = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        raise SessionPluginError("the body must be a JSON object.")
+    return asked
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise SessionPluginError(f'{name} must be a number of seconds, as in {{"{name}": 30}}.')
+    return float(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _nothing_else(asked: Mapping[str, Any], name: str) -> None:
+    if asked:
+        raise SessionPluginError(f"{', '.join(sorted(asked))} is not known here; there is: {name}.")
+
+
+def _error(sentence: str) -> dict[str, str]:
+    return {"error": sentence}
+
+
+FARTHEST = 10 * 366 * 24 * 3600.0  # seconds that time may be moved at once
+LAST = 32_503_680_000.0  # the year 3000; certificates and datetimes end later, but not much
+LONGEST = 60.0  # seconds that anybody may have it wait
+PATIENCE = 10.0  # seconds for what a deadline sets off
+GRACE = 1.0  # seconds for what runs already: a handler has not returned yet when its client sees what it posted
+
+_OPERATIONS = {"POST": "PostToConnection", "GET": "GetConnection", "DELETE": "DeleteConnection"}
+
+
+class Site:
+    """A served app, as faults know it."""
+
+    def __init__(self, function_names: Mapping[str, str], clients: Server) -> None:
+        self.function_names, self.clients = function_names, clients
+
+
+class Interventions:
+    """Safe from any number of threads. Refuses with SessionPluginError; raises NotQuiet for what goes on."""
+
+    def __init__(
+        self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
+    ) -> None:
+        """`agendas`: what time stops for besides the gateway; its argument says whether the app's schedules do, too."""
+        self._server, self._faults, self._time, self._agendas = server, faults, time, agendas
+        self._moving = threading.Lock()
+        self._armed: list[Armed] = []
+
+    @property
+    def moves_the_app(self) -> bool:
+        """Whether the app's own time moves, too."""
+        return self._time.for_all
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._time(), timezone.utc)
+
+    def advance(self, seconds: float, grace: float = GRACE, *, schedules: bool = False) -> None:
+        """Moves time on, from deadline to deadline: what each sets off has ended before time goes on. With
+        `schedules`, the functions that have a rate run at theirs.
+
+        What runs already has so many seconds of `grace` to end, and is not waited for any longer: that is how the
+        integration time-out of 29 seconds strikes.
+        """
+        _check_wait(grace)
+        if not 0 < seconds <= FARTHEST:
+            raise SessionPluginError(f"time moves forwards, and by {FARTHEST:.0f} seconds at most, not by {seconds:g}.")
+        with self._moving:
+            until = self._time() + seconds  # before anything is waited for, which takes time too
+            if until > LAST:
+                raise SessionPluginError("time has come too far: start `serve` anew, and it begins with this day.")
+            self._server.hear()
+            with suppress(NotQuiet):
+                self._server.quiet(grace)
+            before = self._server.under_way()
+
+            def settle() -> None:
+                self._server.quiet(PATIENCE, before)
+
+            def go_to(moment: float) -> None:
+                nonlocal before
+                settle()  # once more: the server also looks at its deadlines by itself
+                before = self._server.under_way()
+                self._time.move(moment - self._time())
+                self._server.move_ahead(self._time.ahead)
+
+            walk([self._server, *self._agendas(schedules)], until=until, now=self._time, go_to=go_to, settle=settle)
+            go_to(until)
+
+    def settle(self, seconds: float) -> None:
+        """Waits until no handler runs and every frame is written."""
+        _check_wait(seconds)
+        self._server.hear()
+        self._server.quiet(seconds)
+
+    def state(self) -> dict[str, int]:
+        """How much of each kind is open and runs, by its name in gateway/census.py."""
+        return asdict(self._server.census())
+
+    def arm(self, name: str, arguments: Sequence[Any], more: Mapping[str, Any]) -> str:
+        """Brings about a fault of `aws_faults`, by its name; the answer says which."""
+        if name not in NAMES:
+            raise UnknownName("fault", name, NAMES)
+        fault: Callable[..., Armed] = getattr(self._faults, name)
+        try:
+            inspect.signature(fault).bind(*arguments, **more)
+            _check_kinds(arguments, more)
+            armed = fault(*arguments, **more)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, SessionPluginError):
+                raise
+            raise SessionPluginError(f"{name}{words(name)}: {error}.") from error
+        self._armed.append(armed)
+        return str(armed.fault)
+
+    def end_faults(self) -> None:
+        """From here on all is well."""
+        while self._armed:
+            self._armed.pop().end()
+
+
+def words(name: str) -> str:
+    """What a fault takes, as in `(*connections, times)`."""
+    parameters = list(inspect.signature(getattr(Faults, name)).parameters.values())[1:]
+    names = ("*" + each.name if each.kind is each.VAR_POSITIONAL else each.name for each in parameters)
+    return f"({', '.join(names)})"
+
+
+def _check_wait(seconds: float) -> None:
+    if not 0 <= seconds <= LONGEST:
+        raise SessionPluginError(f"it waits for {LONGEST:.0f} seconds at most, not for {seconds:g}.")
+
+
+def _check_kinds(arguments: Sequence[Any], more: Mapping[str, Any]) -> None:
+    """Raises TypeError. JSON has whole numbers and texts, and a fault that got the wrong ones would break later."""
+    for name, value in (*((repr(one), one) for one in arguments), *more.items()):
+        if name in ("times", "status"):
+            if type(value) is not int:
+                raise TypeError(f"{name} is a whole number, not {value!r}")
+        elif not isinstance(value, str):
+            raise TypeError(f"{name} must be a text")
+
+
+def refused(faults: Faults) -> Callable[[Manage], Reply | None]:
+    """For a server: what a fault answers to a call of @connections that comes over the network."""
+
+    def reply(call: Manage) -> Reply | None:
+        operation = _OPERATIONS.get(call.method)
+        if operation is None:
+            return None
+        fault = faults.refuses(Call(MANAGEMENT, operation), connection(call))
+        if fault is None:
+            return None
+        return management.GONE if fault.code == GONE.code else failure(fault.status, fault.message, fault.code)
+
+    return reply

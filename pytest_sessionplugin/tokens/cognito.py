@@ -1,0 +1,62 @@
+"""The tokens of the kit in the place of a Cognito user pool's: verifies their signatures, and nothing else of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin.gateway.core.cognito import issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_sessionplugin.gateway.values import Verified
+    from pytest_sessionplugin.tokens.tokens import Tokens
+
+
+def verifier(pools: Iterable[str], tokens: Tokens | None) -> Verified | None:
+    """Who verifies the tokens of these pools, given as ARNs; None if the kit signs for none of them.
+
+    A token of another pool of them passes: nobody here has its keys.
+    """
+    if tokens is None or tokens.settings.issuer not in {issuer(pool) for pool in pools}:
+        return None
+    return _Verifier(tokens)
+
+
+def signs_for_all(pools: Iterable[str], tokens: Tokens | None) -> bool:
+    """Whether no token of these pools passes unverified."""
+    return tokens is not None and {issuer(pool) for pool in pools} == {tokens.settings.issuer}
+
+
+class _Verifier:
+    """Asks for the keys at each token, since they may have been rotated."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def __call__(self, token: str) -> bool:
+        import jwt
+
+        try:
+            said: Any = jwt.decode(token, options={"verify_signature": False})
+            if said.get("iss") != self._tokens.settings.issuer:
+                return True
+            return any(_signed(token, key) for key in self._keys(jwt.get_unverified_header(token).get("kid")))
+        except jwt.PyJWTError:
+            return False
+
+    def _keys(self, kid: object) -> list[dict[str, Any]]:
+        if self._tokens.settings.algorithm == "HS256":  # no pool's
+            return []
+        return [key for key in self._tokens.jwks["keys"] if key["kid"] == kid]
+
+
+def _signed(token: str, key: dict[str, Any]) -> bool:
+    import jwt
+
+    unasked: Any = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+    try:
+        jwt.decode(token, jwt.PyJWK(key).key, [key["alg"]], unasked)
+    except jwt.PyJWTError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Tokens for a deployed stage: from the environment, ready-made or signed with a key that is there. Makes no key."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.gateway.client.redaction import Masked
+from pytest_sessionplugin.tokens.keys import Key
+from pytest_sessionplugin.tokens.tokens import HOUR, Tokens, TokenSettings
+
+READY = "SESSIONPLUGIN_TOKEN_"
+KEY = "SESSIONPLUGIN_TOKENS_KEY"
+KEY_ID = "SESSIONPLUGIN_TOKENS_KID"
+
+
+class DeployedTokens(Tokens):
+    """SESSIONPLUGIN_TOKEN_ALICE is the token of "alice"; whatever else is asked for is signed with the key.
+
+    What neither gives is refused with `lacking(what)`.
+    """
+
+    def __init__(
+        self,
+        settings: TokenSettings,
+        environment: Mapping[str, str],
+        lacking: Callable[[str], Exception],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        key = key_of(environment, settings.algorithm)
+        super().__init__(settings, key or Key(settings.algorithm, ""), clock)
+        self._has_key = key is not None
+        self._environment, self._lacking = environment, lacking
+
+    def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
+        usual = expires_in == HOUR and not claims
+        variable = READY + re.sub(r"[^A-Z0-9]", "_", subject.upper())
+        if usual and (ready := self._environment.get(variable, "").strip()):
+            return Masked(ready)
+        self._require_key(f"token of {subject}: set {variable if usual else KEY}{f', or {KEY}' if usual else ''}")
+        return super().__call__(subject, expires_in=expires_in, **claims)
+
+    @property
+    def secret(self) -> str:
+        self._require_key(f"secret of its tokens: set {KEY}")
+        return Masked(super().secret)
+
+    @property
+    def public_key_pem(self) -> str:
+        self._require_key(f"key of its tokens: set {KEY}")
+        return super().public_key_pem
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        self._require_key(f"key of its tokens: set {KEY}")
+        return super().jwks
+
+    @property
+    def jwks_url(self) -> NoReturn:
+        raise self._lacking("JWKS of this process")
+
+    def sign(self, claims: Mapping[str, Any], key: Key | None = None) -> str:
+        if key is None:
+            self._require_key(f"key to sign tokens with: set {KEY}")
+        return Masked(super().sign(claims, key))
+
+    def rotate(self, *, overlap: bool = False) -> NoReturn:
+        raise self._lacking("key that a test could rotate")
+
+    def end_overlap(self) -> NoReturn:
+        raise self._lacking("key that a test could rotate")
+
+    def of(self, path: str | os.PathLike[str]) -> NoReturn:
+        raise self._lacking("other app beside it")
+
+    def _require_key(self, what: str) -> None:
+        if not self._has_key:
+            raise self._lacking(what)
+
+
+def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
+    """The key that the environment holds, or a file that it names. Raises SessionPluginError, without the key."""
+    text = environment.get(KEY, "").strip()
+    if not text:
+        return None
+    if "PRIVATE KEY" not in text and os.path.isfile(text):
+        text = _read(Path(text))
+    if ("PRIVATE KEY" in text) != (algorithm != "HS256"):
+        wanted = "a secret" if algorithm == "HS256" else "a private key in PEM, or a file with one"
+        raise SessionPluginError(f"{KEY} is not {wanted}, which {algorithm} signs with.")
+    key = Key(algorithm, Masked(text), environment.get(KEY_ID) or None)
+    _try(key)
+    return key
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SessionPluginError(f"{path}, which {KEY} names, cannot be read as text.") from error
+
+
+def _try(key: Key) -> None:
+    import jwt
+
+    try:
+        jwt.encode({}, key.private, key.algorithm)
+    except (ValueError, TypeError, Warning, jwt.PyJWTError) as error:
+        reason = f"{KEY} is no key that {key.algorithm} can sign with: {type(error).__name__}."
+        raise SessionPluginError(reason) from None  # the frames of the cause show the key

@@ -1,0 +1,142 @@
+"""Signing keys: a shared secret or a private key, made once for each process, or once for each checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError
+
+if TYPE_CHECKING:
+    pass
+
+
+ALGORITHMS = ("HS256", "RS256", "ES256")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One signing key: a secret, or a private key as PEM."""
+
+    algorithm: str
+    private: str = field(repr=False)
+    id: str | None = None  # `kid`; a shared secret has none
+
+    @classmethod
+    def new(cls, algorithm: str) -> Key:
+        if algorithm == "HS256":
+            return cls(algorithm, secrets.token_urlsafe(48))
+        return cls(algorithm, _new_pem(algorithm), uuid.uuid4().hex)
+
+    @classmethod
+    @cache
+    def of_this_process(cls, algorithm: str, issuer: str) -> Key:
+        """The issuer's, the same one every time: an RSA key costs a tenth of a second."""
+        return cls.new(algorithm)
+
+    @property
+    def public_pem(self) -> str:
+        from cryptography.hazmat.primitives import serialization
+
+        pem = (
+            self._loaded()
+            .public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        return str(pem.decode())
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public half as a JSON Web Key (RFC 7517)."""
+        from jwt.algorithms import get_default_algorithms
+
+        algorithm: Any = get_default_algorithms()[self.algorithm]
+        public = json.loads(algorithm.to_jwk(self._loaded().public_key()))
+        return {**public, "kid": self.id, "alg": self.algorithm, "use": "sig"}
+
+    def require_public(self) -> None:
+        if self.algorithm == "HS256":
+            raise SessionPluginError("HS256 has a shared secret and no public key; use RS256 or ES256.")
+
+    @property
+    def signer(self) -> Any:
+        """What PyJWT signs with."""
+        return self.private if self.algorithm == "HS256" else self._loaded()
+
+    def _loaded(self) -> Any:
+        self.require_public()
+        return _private_key(self.private)
+
+
+@cache
+def _private_key(pem: str) -> Any:
+    """Kept, since reading an RSA key checks it, which costs fifty milliseconds."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem.encode(), None)
+
+
+def _new_pem(algorithm: str) -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    key: Any = (
+        rsa.generate_private_key(65537, 2048) if algorithm == "RS256" else ec.generate_private_key(ec.SECP256R1())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return str(pem.decode())
+
+
+PREFIX = "local-"
+"""Marks a secret as one of a checkout, so that a service can refuse it where it is deployed."""
+
+READ_SECONDS = 2.0
+
+
+def local_key(root: Path, algorithm: str) -> Key:
+    """The key in <root>/.chalice/local.key, made on first use. Two processes at once get the same one."""
+    path = root / ".chalice" / "local.key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        text = _read(path)
+    except OSError as error:
+        raise ProjectError(root, f"{path} cannot be made: {error.strerror}.") from error
+    else:
+        made = Key.new(algorithm).private
+        text = PREFIX + made if algorithm == "HS256" else made
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text.strip() + "\n")
+    if ("PRIVATE KEY" in text) != (algorithm != "HS256"):
+        raise ProjectError(root, f"{path} holds no key for {algorithm}; delete it, and a new one is made.")
+    return Key(algorithm, text.strip(), None if algorithm == "HS256" else "local")
+
+
+def _read(path: Path) -> str:
+    """Its text; who made it may not have written it yet."""
+    give_up = time.monotonic() + READ_SECONDS
+    while not (text := _text(path)):
+        if time.monotonic() > give_up:
+            raise ProjectError(path.parent.parent, f"{path} is empty; delete it, and a new one is made.")
+        time.sleep(0.01)
+    return text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except UnicodeDecodeError as error:
+        raise ProjectError(path.parent.parent, f"{path} holds no key; delete it, and a new one is made.") from error
+    except OSError as error:
+        raise ProjectError(path.parent.parent, f"{path} cannot be read: {error.strerror}.") from error

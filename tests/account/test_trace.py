@@ -1,0 +1,145 @@
+"""The trace reads from top to bottom: what came, what went, and what failed behind it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pytest_sessionplugin import targets
+from pytest_sessionplugin.account.trace import MOST, AppLog, Note, asked_of_aws, render
+from pytest_sessionplugin.aws.calls import Attempt, Call
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Api,
+    Close,
+    Closed,
+    Frame,
+    Handshake,
+    Invoke,
+    Manage,
+    Observed,
+    Raised,
+    Refuse,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+    Send,
+)
+
+
+def error() -> Exception:
+    try:
+        return Exception(1 / 0)
+    except ZeroDivisionError as raised:
+        return raised
+
+
+def test_each_crossing_is_a_line_with_its_time() -> None:
+    trace = [
+        Observed(10.0, Request("r", "POST", "/rooms", "a=1", body=b"{}")),
+        Observed(10.0, Invoke("i", "api_handler", {})),
+        Observed(10.25, Respond("r", Reply(201, body=b"made"))),
+        Observed(11.0, Handshake("VNR=", "/", "x=y")),
+        Observed(11.0, Accept("VNR=")),
+        Observed(11.0, Frame("VNR=", "hello")),
+        Observed(11.0, Manage("POST", "host", "/api/@connections/VNR%3D", b"hi"), Reply(200)),
+        Observed(11.0, Send("VNR=", "hi")),
+        Observed(12.0, Closed("VNR=", 1000, "bye")),
+        Observed(12.0, Close("XYZ=", 1001, "Going away")),
+        Observed(12.0, Refuse("ABC=", Reply(401, body=b"no"))),
+    ]
+    assert render(trace).splitlines() == [
+        "   0.000  http   POST /rooms?a=1  {}",
+        "   0.250  http   -> 201  made",
+        "   1.000  socket VNR= asks for /?x=y",
+        "   1.000  socket VNR= is open",
+        "   1.000  socket VNR= > hello",
+        "   1.000  call   POST /api/@connections/VNR%3D  hi  -> 200",
+        "   1.000  socket VNR= < hi",
+        "   2.000  socket VNR= is closed by its client: 1000 bye",
+        "   2.000  socket XYZ= is closed by the gateway: 1001 Going away",
+        "   2.000  socket ABC= is refused: -> 401  no",
+    ]
+
+
+def test_a_function_that_raised_has_its_traceback() -> None:
+    seen = Observed(0.0, Returned("i", error=Raised("ZeroDivisionError", "")), error=error())
+    text = render([seen])
+    assert "error  i failed" in text
+    assert "1 / 0" in text
+    assert text.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+def test_what_the_app_logs_stands_where_it_happened_with_its_traceback() -> None:
+    log = AppLog()
+    raised = error()
+    told = (type(raised), raised, raised.__traceback__)
+    record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, told)
+    log.handle(record)
+    plain = logging.LogRecord("app", logging.WARNING, "", 0, "%s is late", ("alice",), None)
+    plain.created = record.created + 2
+    log.handle(plain)
+    lines = render(
+        [Observed(record.created - 1, Accept("VNR=")), Observed(record.created + 1, Accept("X="))], log.notes
+    ).splitlines()
+    assert lines[1] == "   1.000  log    ERROR caught it"
+    assert lines[-3].endswith("ZeroDivisionError: division by zero")
+    assert lines[-2].endswith("socket X= is open")
+    assert lines[-1] == "   3.000  log    WARNING alice is late"
+
+
+def test_an_app_that_writes_its_tracebacks_itself_has_them_shown() -> None:
+    log = AppLog()
+    record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, None)
+    record.exc_text = "Traceback, without values:\n  app.py:1"
+    log.handle(record)
+    assert [line.strip() for line in render([], log.notes).splitlines()] == [
+        "0.000  log    ERROR caught it",
+        "Traceback, without values:",
+        "app.py:1",
+    ]
+
+
+def test_what_was_asked_of_aws_is_a_line_with_its_outcome_and_its_function() -> None:
+    attempts = [
+        Attempt(1.0, Call("dynamodb", "PutItem"), "200"),
+        Attempt(1.5, Call("dynamodb", "UpdateItem", "api_handler"), "400 ConditionalCheckFailedException"),
+    ]
+    assert render([], asked_of_aws(attempts)).splitlines() == [
+        "   0.000  aws    dynamodb:PutItem  -> 200",
+        "   0.500  aws    dynamodb:UpdateItem  -> 400 ConditionalCheckFailedException  (api_handler)",
+    ]
+
+
+def test_of_a_long_trace_the_end_is_shown() -> None:
+    lines = render([Observed(float(n), Accept(f"{n}=")) for n in range(MOST + 7)]).splitlines()
+    assert lines[0] == "… 7 lines before these"
+    assert len(lines) == MOST + 1
+    assert lines[-1].endswith(f"socket {MOST + 6}= is open")
+
+
+def test_long_bodies_are_cut() -> None:
+    text = render([Observed(0.0, Frame("VNR=", "x" * 1000))])
+    assert text.endswith("x… (1000 characters)")
+    assert len(text) < 500
+
+
+def test_nothing_is_nothing() -> None:
+    assert render([]) == ""
+    assert render([], [Note(1.0, "alone")]) == "   0.000  alone"
+
+
+def test_a_traceback_begins_where_the_kit_ran_the_function() -> None:
+    """And so without what runs the test: a direct `invoke` raises through all of pytest."""
+
+    def handler(event: Any, context: Any) -> Any:
+        return 1 / 0
+
+    try:
+        targets.gateway("inprocess", Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
+    except ZeroDivisionError as raised:
+        shown = render([Observed(0.0, Returned("i"), error=raised)])
+    assert "test_a_traceback_begins" not in shown
+    assert "pytest_sessionplugin/" not in shown
+    assert "in handler" in shown

@@ -1,0 +1,140 @@
+"""Several apps in one process: each has its own environment, in every way in which it can be looked at."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pytest_sessionplugin.app.isolation import Apart, View, become, told_apart
+from pytest_sessionplugin.app.modules import NamedCopy
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Iterator[NamedCopy]:
+    copy = NamedCopy(tmp_path, "orders")
+    copy.open()
+    yield copy
+    copy.close()
+
+
+@pytest.fixture
+def orders(modules: NamedCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Apart]:
+    """It is told SHARED and OWN; ANOTHERS is not for its eyes."""
+    for name in ("SHARED", "ANOTHERS", "EVERYBODYS"):
+        monkeypatch.setenv(name, "process")
+    with told_apart():
+        yield Apart(modules, View({"SHARED": "orders", "OWN": "orders"}, hidden=["ANOTHERS"]))
+
+
+def test_each_sees_what_it_was_told_whoever_asks_and_how(orders: Apart) -> None:
+    with orders.within():
+        assert (os.environ["SHARED"], os.getenv("OWN"), os.environ["EVERYBODYS"]) == ("orders", "orders", "process")
+        assert "ANOTHERS" not in os.environ
+        with pytest.raises(KeyError, match=r"^'ANOTHERS'$"):
+            os.environ["ANOTHERS"]
+        copy = os.environ.copy()
+        assert copy == dict(os.environ) == dict(os.environ.items())
+        assert copy["SHARED"] == copy["OWN"] == "orders"
+        assert len(os.environ) == len(copy) == len(list(os.environ))
+        assert "ANOTHERS" not in copy
+        assert "'SHARED': 'orders'" in repr(os.environ)
+        if os.supports_bytes_environ:
+            assert os.environb[b"SHARED"] == b"orders"
+    assert (os.environ["SHARED"], os.environ["ANOTHERS"]) == ("process", "process")
+    assert "OWN" not in os.environ
+
+
+def test_what_an_app_changes_only_it_sees(orders: Apart) -> None:
+    before = dict(os.environ)
+    with orders.within():
+        os.environ["SHARED"] = "changed"
+        os.environ["ANOTHERS"] = "its own now"
+        os.environ.setdefault("NEW", "new")
+        del os.environ["EVERYBODYS"]
+        assert os.environ.pop("OWN") == "orders"
+        for name in ("EVERYBODYS", "OWN", "NEVER_WAS"):
+            with pytest.raises(KeyError, match=f"^'{name}'$"):
+                del os.environ[name]
+    assert dict(os.environ) == before
+    with orders.within():
+        assert {name: os.environ.get(name) for name in ("SHARED", "ANOTHERS", "NEW", "EVERYBODYS", "OWN")} == {
+            "SHARED": "changed",
+            "ANOTHERS": "its own now",
+            "NEW": "new",
+            "EVERYBODYS": None,
+            "OWN": None,
+        }
+        os.environ.clear()
+        assert not os.environ
+    assert dict(os.environ) == before
+
+
+def test_what_a_test_sets_reaches_all_but_those_that_are_told_otherwise(
+    orders: Apart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SHARED", "ANOTHERS", "NEW"):
+        monkeypatch.setenv(name, "test")
+    with orders.within():
+        assert [os.environ.get(name) for name in ("SHARED", "ANOTHERS", "NEW")] == ["orders", None, "test"]
+
+
+def test_a_thread_belongs_to_the_app_that_started_it(orders: Apart) -> None:
+    class Subclass(threading.Thread):
+        def run(self) -> None:
+            seen.append(os.environ["SHARED"])
+
+    seen: list[str] = []
+    for begun in (Subclass(), threading.Thread(target=Subclass().run), threading.Timer(0, Subclass().run)):
+        with orders.within():
+            begun.start()
+        begun.join(10)
+    with orders.within(), ThreadPoolExecutor(1) as pool:
+        seen.append(pool.submit(os.environ.get, "SHARED").result(10) or "")
+    assert seen == ["orders"] * 4
+    outside = Subclass()
+    outside.start()
+    outside.join(10)
+    assert seen[4:] == ["process"]
+
+
+def test_threads_at_once_each_see_their_own(orders: Apart) -> None:
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        become(orders if number % 2 else None)
+        for _ in range(200):
+            if os.environ["SHARED"] != ("orders" if number % 2 else "process"):
+                wrong.append(os.environ["SHARED"])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert wrong == []
+
+
+def test_modules_asked_for_by_name_are_its_own(orders: Apart, modules: NamedCopy, tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    with orders.within():
+        assert importlib.import_module("app") is modules.load("app")
+        assert importlib.import_module("json") is sys.modules["json"]
+
+
+def test_afterwards_everything_is_the_same_object_as_before() -> None:
+    def state() -> list[object]:
+        environ: object = os.environ
+        return [environ, vars(os.environ)["_data"], threading.Thread.start, importlib.import_module]
+
+    before = state()
+    with told_apart():
+        assert state()[0] is before[0]
+        assert not any(one is other for one, other in zip(state()[1:], before[1:], strict=True))
+    assert all(one is other for one, other in zip(state(), before, strict=True))

@@ -1,0 +1,40 @@
+"""What an app did to loggers is undone before the next is imported."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sessionplugin.app.logging import State, put_back, states
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    before = states()
+    yield
+    put_back(before)
+
+
+def test_handlers_filters_levels_and_propagation_are_as_they_were() -> None:
+    log, handler = logging.getLogger("loggers.test"), logging.StreamHandler()
+    log.addHandler(handler)
+    before = states()
+    for changed in (log, logging.getLogger("loggers.test.new"), logging.getLogger()):
+        changed.addHandler(logging.StreamHandler())
+        changed.addFilter(lambda record: False)
+        changed.setLevel(logging.CRITICAL)
+        changed.propagate = False
+    put_back(before)
+    assert states() == {**before, "loggers.test.new": State((), (), logging.NOTSET, True)}
+    assert log.handlers == [handler]
+
+
+def test_the_null_handler_of_a_library_stays() -> None:
+    before = states()
+    library = logging.getLogger("loggers.library")
+    library.addHandler(logging.NullHandler())
+    library.addHandler(logging.StreamHandler())
+    put_back(before)
+    assert [type(each) for each in library.handlers] == [logging.NullHandler]

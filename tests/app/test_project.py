@@ -1,0 +1,124 @@
+"""A project as it stands on disk, and its AWS in memory, without pytest."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_sessionplugin import in_memory
+from pytest_sessionplugin.app.project import Memory, Project, specs_of
+from pytest_sessionplugin.errors import ProjectError, SessionPluginError
+from tests.strangers import PYPROJECT, write_project
+
+# --- on disk
+
+
+def test_the_stage_s_variables_are_over_those_of_all(project: Project) -> None:
+    assert project.environment == {"GREETING": "hello", "EVERYWHERE": "yes"}
+    assert Project(project.root, "prod").environment == {"GREETING": "good day", "EVERYWHERE": "yes"}
+    assert Project(project.root, "none of these").environment == project.environment
+
+
+def test_settings_are_the_project_s_or_else_the_rootdir_s(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "service")
+    assert Project(root).section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
+    (root / "pyproject.toml").rename(tmp_path / "pyproject.toml")
+    assert Project(root, outer=tmp_path).section("env") == {"ROOMS_TABLE": "{table:Rooms}"}
+    assert Project(root).section("env") == {}
+
+
+def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) -> None:
+    (project.root / "pyproject.toml").write_text("[tool.sessionplugin.env]\nN = 1\n")
+    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin.env\] must be a table of texts"):
+        project.section("env")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_config_that_is_none_is_a_sentence(project: Project, text: str) -> None:
+    (project.root / ".chalice" / "config.json").write_text(text)
+    with pytest.raises(ProjectError, match=r"config.json is not a JSON object"):
+        _ = project.environment
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        ({"stages": []}, "stages"),
+        ({"stages": {"dev": 3}}, "stages.dev"),
+        ({"stages": {"prod": {"environment_variables": "A=1"}}}, "stages.prod.environment_variables"),
+        ({"environment_variables": 3}, "environment_variables"),
+        ({"lambda_functions": []}, "lambda_functions"),
+    ],
+)
+def test_a_config_that_chalice_could_not_read_is_a_sentence_that_names_the_place(
+    project: Project, config: dict[str, object], wrong: str
+) -> None:
+    (project.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ProjectError, match=rf"config.json: {wrong} is not a JSON object\.$"):
+        _ = project.environment
+
+
+def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "app.py").write_text("import chalicelib\n1 / 0\n")
+    (project.root / "chalicelib.py").touch()
+    for name in ("app", "chalicelib"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    before = list(sys.path)
+    with pytest.raises(ProjectError, match=r"importing app of .* raised ZeroDivisionError"):
+        project.load()
+    assert sys.path == before
+    assert not {"app", "chalicelib"} & set(sys.modules)
+
+
+def test_the_template_can_be_elsewhere(project: Project) -> None:
+    (project.root / ".chalice" / "resources.json").rename(project.root / "tables.json")
+    assert specs_of(project) == {}
+    (project.root / "pyproject.toml").write_text('[tool.sessionplugin]\ntemplate = "tables.json"\n')
+    assert list(specs_of(Project(project.root))) == ["Rooms"]
+
+
+# --- in memory
+
+
+def test_tables_and_environment_are_there_for_a_while(project: Project) -> None:
+    before = dict(os.environ)
+    with in_memory(project) as aws:
+        assert os.environ["ROOMS_TABLE"] == aws.tables["Rooms"].name == "rooms-us-east-1"
+        assert os.environ["GREETING"] == "hello"
+        aws.tables["Rooms"].put_item(Item={"name": "a"})
+    assert dict(os.environ) == before
+
+
+def test_what_is_told_is_over_the_table_is_over_the_stage_and_nothing_over_the_way_out(project: Project) -> None:
+    (project.root / "pyproject.toml").write_text(PYPROJECT + 'GREETING = "from the table"\nEVERYWHERE = "no"\n')
+    variables = {"EVERYWHERE": "here: {table:Rooms}", "AWS_ACCESS_KEY_ID": "real"}
+    told = Memory(project, variables=variables).variables
+    assert told["GREETING"] == "from the table"
+    assert told["EVERYWHERE"] == "here: rooms-us-east-1"
+    assert told["AWS_ACCESS_KEY_ID"] == "testing"
+
+
+def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project) -> None:
+    memory = Memory(project, variables={"AWS_DEFAULT_REGION": "eu-west-1"})
+    with memory.open() as aws:
+        import boto3
+
+        assert os.environ["AWS_REGION"] == aws.region == "eu-west-1"
+        assert boto3.client("dynamodb").list_tables()["TableNames"] == ["rooms-eu-west-1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("{table:Romos}", r"T = '{table:Romos}': there is no table Romos; there are: Rooms\."),
+        ("{token:key}", r"there is no {token:key}; there are secret, public_key and jwks_url\."),
+        ("{token:jwks_url}", r"HS256 has a shared secret and no public key; use RS256 or ES256\."),
+    ],
+)
+def test_a_placeholder_for_nothing_is_a_sentence(project: Project, value: str, sentence: str) -> None:
+    with pytest.raises(SessionPluginError, match=sentence):
+        Memory(project, variables={"T": value})

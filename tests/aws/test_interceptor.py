@@ -1,0 +1,595 @@
+"""Every call of botocore comes to the door: counted, faulted, answered, and never sent."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.errors import BlockedCall, TemplateError
+from pytest_sessionplugin.gateway.values import Manage, Reply
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+
+
+SPECS: dict[str, Any] = {
+    "Rooms": {
+        "TableName": "rooms",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "name", "AttributeType": "S"},
+            {"AttributeName": "owner", "AttributeType": "S"},
+        ],
+        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "by-owner",
+                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
+        "TimeToLiveSpecification": {"AttributeName": "purgeAt", "Enabled": True},
+    },
+    "Empty": {
+        "TableName": "empty",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    },
+}
+SEED = {"Rooms": [{"name": "seeded", "owner": "alice", "people": 1}]}
+
+
+@pytest.fixture(scope="module")
+def emulated() -> Emulated:
+    from pytest_sessionplugin.aws.moto.emulator import Emulated
+
+    return Emulated(SPECS, SEED)
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def aws(emulated: Emulated, calls: Calls, faults: Faults) -> Iterator[Aws]:
+    from pytest_sessionplugin.aws import environment
+
+    with environment.applied(environment.neutral("us-east-1")), emulated.open(calls, faults) as aws:
+        yield aws
+
+
+def client(service: str = "dynamodb", **arguments: Any) -> Any:
+    import boto3
+
+    return boto3.client(service, **arguments)  # type: ignore[call-overload]
+
+
+def enter(dynamodb: Any, name: str = "a") -> None:
+    dynamodb.update_item(
+        TableName="rooms",
+        Key={"name": {"S": name}},
+        UpdateExpression="ADD people :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
+    )
+
+
+def people(aws: Aws, name: str = "a") -> int:
+    row: Any = aws.tables["Rooms"].get_item(Key={"name": name}).get("Item", {})
+    return int(row.get("people", 0))
+
+
+# --- tables
+
+
+def test_tables_are_as_the_template_says(aws: Aws) -> None:
+    table = aws.tables["Rooms"]
+    assert [index["IndexName"] for index in table.global_secondary_indexes or ()] == ["by-owner"]
+    assert table.stream_specification == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    ttl = client().describe_time_to_live(TableName="rooms")["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "purgeAt"}
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Aws, time: int) -> None:
+    assert people(aws, "seeded") == 1
+    enter(client(), "seeded")
+    client().delete_table(TableName="empty")
+    client("ssm").put_parameter(Name="left", Value="behind", Type="String", Overwrite=False)
+    assert client("s3").list_buckets()["Buckets"] == []
+    client("s3").create_bucket(Bucket="left")
+    client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
+    assert people(aws, "seeded") == 2
+
+
+def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Aws) -> None:
+    with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
+        aws.tables["Romos"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "seed", "sentence"),
+    [
+        ({"Bad": {**SPECS["Empty"], "AttributeDefinitions": []}}, {}, "the table Bad cannot be created: .*Validation"),
+        ({}, {"Romos": []}, "there are rows for Romos, and no such table"),
+    ],
+)
+def test_tables_that_cannot_be_are_a_sentence(specs: Any, seed: Any, sentence: str) -> None:
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto.emulator import Emulated
+
+    opening = Emulated(specs, seed).open()
+    with environment.applied(environment.neutral("us-east-1")), pytest.raises(TemplateError, match=sentence), opening:
+        pass
+
+
+def test_tables_cannot_be_used_after_their_test(emulated: Emulated) -> None:
+    from pytest_sessionplugin.aws import environment
+
+    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+        table = aws.tables["Rooms"]
+    with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
+        table.get_item(Key={"name": "a"})
+
+
+def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
+    with pytest.raises(RuntimeError, match="another door is open already"), emulated.open():
+        pass
+
+
+def test_a_first_set_up_within_a_mock_of_theirs_takes_nothing_of_it() -> None:
+    from moto import mock_aws
+
+    from pytest_sessionplugin.aws import environment
+    from pytest_sessionplugin.aws.moto.emulator import Emulated
+
+    def buckets() -> list[str]:
+        return [str(bucket["Name"]) for bucket in client("s3").list_buckets()["Buckets"]]
+
+    emulated = Emulated({})
+    with environment.applied(environment.neutral("us-east-1")), mock_aws():
+        client("s3").create_bucket(Bucket="theirs")
+        with emulated.open():
+            assert buckets() == []
+        assert buckets() == ["theirs"]
+    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+        assert buckets() == []
+
+
+def eight_times(work: Callable[[], None]) -> None:
+    """In eight threads that are switched every 10 µs."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
+    dynamodb = client()
+
+    def work() -> None:
+        for _ in range(30):
+            enter(dynamodb)
+
+    eight_times(work)
+    assert people(aws) == 240
+
+
+def test_of_eight_threads_that_put_on_a_condition_one_wins_in_each_of_sixty_rounds(aws: Aws) -> None:
+    dynamodb, winners = client(), []
+    refused = dynamodb.exceptions.ConditionalCheckFailedException
+
+    def work() -> None:
+        for number in range(60):
+            with contextlib.suppress(refused):
+                dynamodb.put_item(
+                    TableName="rooms",
+                    Item={"name": {"S": f"round {number}"}},
+                    ConditionExpression="attribute_not_exists(#name)",
+                    ExpressionAttributeNames={"#name": "name"},
+                )
+                winners.append(number)
+
+    eight_times(work)
+    assert sorted(winners) == list(range(60))
+
+
+# --- counting
+
+
+def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: Aws, calls: Calls) -> None:
+    with calls.exactly({"dynamodb:UpdateItem": 1}, dynamodb=1):
+        enter(client())
+        people(aws)
+
+
+# --- what nothing emulates
+
+
+def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Aws, calls: Calls) -> None:
+    sentence = "translate:ListLanguages was blocked: nothing emulates it.*https://translate.us-east-1"
+    with pytest.raises(BlockedCall, match=sentence):
+        client("translate").list_languages()
+    assert [str(error).partition(" ")[0] for error in calls.blocked] == ["translate:ListLanguages"]
+
+
+def test_an_operation_that_moto_lacks_is_blocked_too(aws: Aws) -> None:
+    with pytest.raises(BlockedCall, match="dynamodb:ListContributorInsights was blocked: moto cannot do it"):
+        client().list_contributor_insights()
+
+
+def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Aws) -> None:
+    elsewhere = client(endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(BlockedCall, match=r"dynamodb:ListTables was blocked: .* http://127\.0\.0\.1:9/"):
+        elsewhere.list_tables()
+
+
+def test_an_endpoint_that_a_stage_or_a_test_names_in_the_environment_is_not_taken(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    assert set(client().list_tables()["TableNames"]) == {"empty", "rooms"}
+
+
+# --- faults, and the retries of the SDK
+
+
+def test_two_throttles_are_two_retries_and_no_sleep(
+    aws: Aws, calls: Calls, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = faults.throttled("dynamodb:UpdateItem", times=2)
+    dynamodb = client()
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"slept for {seconds} s"))
+    enter(dynamodb)
+    assert (people(aws), fault.fired, calls.retries, calls.count("dynamodb:UpdateItem")) == (1, 2, 2, 1)
+    assert calls.backoff > 0
+
+
+def test_botocore_sleeps_again_afterwards(emulated: Emulated) -> None:
+    import botocore.endpoint
+
+    from pytest_sessionplugin.aws import environment
+
+    endpoint: Any = botocore.endpoint
+    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+        assert endpoint.time is not time
+        assert endpoint.time.time() == pytest.approx(time.time(), abs=60)
+    assert endpoint.time is time
+
+
+def test_throttles_without_end_reach_the_caller_under_their_name(aws: Aws, faults: Faults) -> None:
+    faults.throttled("dynamodb")
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
+        enter(dynamodb)
+    assert people(aws) == 0  # a test sees its tables all the same
+
+
+def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: Faults) -> None:
+    faults.answer_lost("dynamodb:UpdateItem", times=1)
+    enter(client())
+    assert (people(aws), calls.retries) == (2, 1)
+
+
+def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Aws, calls: Calls, faults: Faults) -> None:
+    """The SDK sends the same token again."""
+    add = {
+        "TableName": "rooms",
+        "Key": {"name": {"S": "a"}},
+        "UpdateExpression": "ADD people :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    faults.answer_lost("dynamodb:TransactWriteItems", times=1)
+    faults.answer_lost("dynamodb:ExecuteTransaction", times=1)
+    dynamodb = client()
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert (people(aws), calls.retries) == (1, 1)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}])
+    assert people(aws) == 2
+    insert = "INSERT INTO rooms VALUE {'name': 'b', 'people': 1}"
+    dynamodb.execute_transaction(TransactStatements=[{"Statement": insert}])
+    assert (people(aws, "b"), calls.retries) == (1, 2)
+    dynamodb.transact_write_items(TransactItems=[{"Update": add}], ClientRequestToken="mine")
+    other = {**add, "Key": {"name": {"S": "c"}}}
+    with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+        dynamodb.transact_write_items(TransactItems=[{"Update": other}], ClientRequestToken="mine")
+    assert names(aws) == {"seeded", "a", "b"}
+
+
+def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    with faults.unreachable("dynamodb") as fault, pytest.raises(EndpointConnectionError):
+        enter(client())
+    assert fault.fired > 1
+    assert people(aws) == 0
+
+
+def names(aws: Aws) -> set[str]:
+    return {str(row["name"]) for row in aws.tables["Rooms"].scan()["Items"]}
+
+
+@pytest.mark.parametrize("items", [1, 2, 3])
+def test_a_batch_gives_back_the_first_item_that_it_was_to_write(aws: Aws, faults: Faults, items: int) -> None:
+    batch = [{"PutRequest": {"Item": {"name": {"S": f"{number}"}}}} for number in range(items)]
+    fault = faults.unprocessed("dynamodb:BatchWriteItem", times=1)
+    dynamodb = client()
+    answer = dynamodb.batch_write_item(RequestItems={"rooms": batch})
+    assert answer["UnprocessedItems"] == {"rooms": batch[:1]}
+    assert names(aws) == {"seeded", *(f"{number}" for number in range(1, items))}
+    assert dynamodb.batch_write_item(RequestItems=answer["UnprocessedItems"])["UnprocessedItems"] == {}
+    assert names(aws) == {"seeded", *(f"{number}" for number in range(items))}
+    assert fault.fired == 1
+
+
+def test_what_sends_again_what_came_back_has_written_all(aws: Aws, faults: Faults, calls: Calls) -> None:
+    import boto3
+
+    faults.unprocessed("dynamodb:BatchWriteItem", times=2)
+    with boto3.resource("dynamodb").Table("rooms").batch_writer() as batch:
+        for number in range(30):
+            batch.put_item(Item={"name": f"{number}"})
+    assert names(aws) == {"seeded", *map(str, range(30))}
+
+
+@pytest.mark.parametrize("keys", [1, 2])
+def test_a_batch_gives_back_the_first_key_and_how_it_was_to_be_read(aws: Aws, faults: Faults, keys: int) -> None:
+    asked = {
+        "Keys": [{"name": {"S": name}} for name in ("seeded", "other")[:keys]],
+        "ConsistentRead": True,
+        "ProjectionExpression": "people",
+    }
+    faults.unprocessed("dynamodb:BatchGetItem", times=1)
+    dynamodb = client()
+    answer = dynamodb.batch_get_item(RequestItems={"rooms": asked, "empty": {"Keys": [{"id": {"S": "1"}}]}})
+    assert answer["UnprocessedKeys"] == {"rooms": {**asked, "Keys": [{"name": {"S": "seeded"}}]}}
+    assert answer["Responses"].get("rooms", []) == []
+    again = dynamodb.batch_get_item(RequestItems=answer["UnprocessedKeys"])
+    assert (again["Responses"], again["UnprocessedKeys"]) == ({"rooms": [{"people": {"N": "1"}}]}, {})
+
+
+def test_a_batch_that_is_wrong_is_refused_as_ever(aws: Aws, faults: Faults) -> None:
+    faults.unprocessed("dynamodb:BatchWriteItem", times=1)
+    batch = {"rooms": [{"PutRequest": {"Item": {"name": {"S": "a"}}}}], "none": [{"DeleteRequest": {"Key": {}}}]}
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.batch_write_item(RequestItems=batch)
+
+
+def test_a_transaction_in_conflict_does_nothing_and_says_why_for_each_item(
+    aws: Aws, calls: Calls, faults: Faults
+) -> None:
+    puts = [{"Put": {"TableName": "rooms", "Item": {"name": {"S": name}}}} for name in ("a", "b")]
+    faults.conflict("dynamodb:TransactWriteItems", times=1)
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException) as raised:
+        dynamodb.transact_write_items(TransactItems=puts)
+    response: dict[str, Any] = raised.value.response
+    assert [reason["Code"] for reason in response["CancellationReasons"]] == ["TransactionConflict", "None"]
+    assert response["Error"]["Message"].endswith("for specific reasons [TransactionConflict, None]")
+    assert (names(aws), calls.retries) == ({"seeded"}, 0)
+    dynamodb.transact_write_items(TransactItems=puts)
+    assert names(aws) == {"seeded", "a", "b"}
+
+
+def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Aws, faults: Faults) -> None:
+    faults.conflict("dynamodb:UpdateItem")
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.TransactionConflictException):
+        enter(dynamodb)
+    assert people(aws) == 0
+
+
+def test_an_index_lags_behind_and_its_table_does_not(aws: Aws, faults: Faults) -> None:
+    dynamodb = client()
+
+    def owned(table: str = "rooms") -> list[str]:
+        found = dynamodb.query(
+            TableName=table,
+            IndexName="by-owner",
+            KeyConditionExpression="#owner = :alice",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":alice": {"S": "alice"}},
+        )
+        return [row["name"]["S"] for row in found["Items"]]
+
+    with faults.stale_indexes("Rooms") as stale:
+        dynamodb.put_item(TableName="rooms", Item={"name": {"S": "new"}, "owner": {"S": "alice"}})
+        dynamodb.delete_item(TableName="rooms", Key={"name": {"S": "seeded"}})
+        assert owned() == owned("arn:aws:dynamodb:us-east-1:123456789012:table/rooms") == ["seeded"]
+        assert {row["name"]["S"] for row in dynamodb.scan(TableName="rooms")["Items"]} == {"new"}
+        assert stale.fired == 2
+    assert owned() == ["new"]
+
+
+def test_an_index_of_a_table_that_is_gone_is_gone(aws: Aws, faults: Faults) -> None:
+    dynamodb = client()
+    faults.stale_indexes("rooms")
+    dynamodb.delete_table(TableName="rooms")
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.scan(TableName="rooms", IndexName="by-owner")
+
+
+def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults: Faults) -> None:
+    with pytest.raises(ValueError, match=r"there is no index of Empty.*there are: none"):
+        faults.stale_indexes("Empty")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("dynamodb", "list_tables", {}),  # json
+        ("s3", "list_buckets", {}),  # rest-xml
+        ("sns", "list_topics", {}),  # query
+        ("ec2", "describe_regions", {}),  # ec2
+        ("lambda", "list_functions", {}),  # rest-json
+    ],
+)
+def test_an_error_is_read_in_the_protocol_of_its_service(
+    aws: Aws, calls: Calls, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
+) -> None:
+    from botocore.exceptions import ClientError
+
+    faults.failing(service, code="Oops", status=418, message="short and stout")
+    with pytest.raises(ClientError) as raised:
+        getattr(client(service), operation)(**arguments)
+    assert raised.value.response["Error"]["Code"] == "Oops"
+    assert raised.value.response["Error"]["Message"] == "short and stout"
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 418
+    assert [attempt.outcome for attempt in calls.attempts] == ["418 Oops"]
+
+
+def test_what_came_of_each_attempt_is_told(aws: Aws, calls: Calls, faults: Faults) -> None:
+    faults.throttled("dynamodb:UpdateItem", times=1)
+    faults.unreachable("dynamodb:UpdateItem", times=1)
+    faults.answer_lost("dynamodb:UpdateItem", times=1)
+    enter(client())
+    people(aws)
+    s3 = client("s3")
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        s3.list_objects_v2(Bucket="none")
+    with pytest.raises(BlockedCall):
+        client("translate").list_languages()
+    assert [f"{attempt.call} {attempt.outcome}" for attempt in calls.attempts] == [
+        "dynamodb:UpdateItem 400 ProvisionedThroughputExceededException",
+        "dynamodb:UpdateItem EndpointConnectionError",
+        "dynamodb:UpdateItem ReadTimeoutError",
+        "dynamodb:UpdateItem 200",
+        "s3:ListObjectsV2 404 NoSuchBucket",
+        "translate:ListLanguages BlockedCall",
+    ]
+
+
+# --- the management API
+
+
+class Recorder:
+    """A gateway that answers each call the same."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.calls: list[Manage] = []
+
+    def manage(self, call: Manage) -> Reply:
+        self.calls.append(call)
+        return self.reply
+
+
+HOST = "abc.execute-api.us-east-1.amazonaws.com"
+
+
+def management() -> Any:
+    return client("apigatewaymanagementapi", endpoint_url=f"https://{HOST}/api")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("data", [b"hi", "hi", b"", io.BytesIO(b"hi")])
+def test_a_post_comes_to_the_gateway_as_it_would_to_aws(
+    aws: Aws, calls: Calls, faults: Faults, data: Any, lost: bool
+) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    if lost:
+        faults.answer_lost("apigatewaymanagementapi", times=1)
+    response = management().post_to_connection(ConnectionId="VNR=", Data=data)
+    body = b"hi" if data else b""
+    assert gateway.calls == [Manage("POST", HOST, "/api/@connections/VNR%3D", body)] * (2 if lost else 1)
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert calls.count("apigatewaymanagementapi:PostToConnection") == 1
+
+
+def test_a_post_is_signed_and_sent_only_if_a_fault_could_meet_it(aws: Aws, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    signed: list[str] = []
+    api = management()
+    api.meta.events.register("before-sign", lambda event_name, **_: signed.append(event_name))
+    api.post_to_connection(ConnectionId="VNR=", Data=b"1")
+    assert signed == []
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
+    api.post_to_connection(ConnectionId="other", Data=b"2")
+    assert signed == []
+    api.post_to_connection(ConnectionId="VNR=", Data=b"3")
+    assert signed == ["before-sign.apigatewaymanagementapi.PostToConnection"] * 2
+    assert len(gateway.calls) == 3
+
+
+def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Aws) -> None:
+    body = b'{"connectedAt": "2026-01-02T03:04:05Z", "identity": {"sourceIp": "127.0.0.1"}}'
+    aws.door.gateway = Recorder(Reply(200, (("Content-Type", "application/json"),), body))
+    found = management().get_connection(ConnectionId="VNR=")
+    assert found["ConnectedAt"].isoformat() == "2026-01-02T03:04:05+00:00"
+    assert found["Identity"] == {"SourceIp": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "body"),
+    [
+        (410, "GoneException", b""),
+        (413, "PayloadTooLargeException", b'{"message": "too much"}'),
+        (403, "ForbiddenException", b""),
+    ],
+)
+def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
+    aws: Aws, faults: Faults, status: int, name: str, body: bytes
+) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(status, (("x-amzn-ErrorType", name),), body))
+    api = management()
+
+    def refused() -> dict[str, Any]:
+        with pytest.raises(getattr(api.exceptions, name)) as raised:
+            api.post_to_connection(ConnectionId="VNR=", Data=b"hi")
+        response: dict[str, Any] = raised.value.response
+        assert response.pop("ResponseMetadata")["HTTPStatusCode"] == status
+        return response
+
+    answered_at_once = refused()
+    # A fault that could fire: the post goes the long way, through signing and sending, and is tried again.
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
+    assert refused() == answered_at_once
+    assert len(gateway.calls) == 2
+
+
+def test_a_throttled_post_is_tried_again_and_arrives_once(aws: Aws, calls: Calls, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    faults.throttled("apigatewaymanagementapi", "VNR=", times=2)
+    api = management()
+    api.post_to_connection(ConnectionId="other", Data=b"1")
+    api.post_to_connection(ConnectionId="VNR=", Data=b"2")
+    assert [call.body for call in gateway.calls] == [b"1", b"2"]
+    assert (calls.retries, len(calls)) == (2, 2)
+
+
+def test_a_connection_that_is_gone_is_gone_for_that_id_only(aws: Aws, faults: Faults) -> None:
+    aws.door.gateway = gateway = Recorder(Reply(200))
+    faults.gone("VNR=")
+    api = management()
+    with pytest.raises(api.exceptions.GoneException):
+        api.post_to_connection(ConnectionId="VNR=", Data=b"1")
+    api.post_to_connection(ConnectionId="other", Data=b"2")
+    assert [call.body for call in gateway.calls] == [b"2"]
+
+
+def test_without_a_gateway_a_post_is_blocked(aws: Aws) -> None:
+    with pytest.raises(BlockedCall, match=r"PostToConnection was blocked: .*ask for the fixture chalice_gateway"):
+        management().post_to_connection(ConnectionId="VNR=", Data=b"hi")

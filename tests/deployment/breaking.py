@@ -1,0 +1,94 @@
+"""How one thing is broken in a copy of the project, entered under the check that is to notice it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.deployment.doctored import Project
+
+Break = Callable[[Project], None]
+SPOILT: list[Any] = []
+"""Parameters of a test: check, stage, break, text that is said."""
+
+
+def spoils(check: str, said: str, stage: str = "dev", name: str = "") -> Callable[[Break], Break]:
+    """Enters a function that breaks something."""
+
+    def entered(how: Break) -> Break:
+        SPOILT.append(pytest.param(check, stage, how, said, id=f"{check}: {name or how.__name__}"))
+        return how
+
+    return entered
+
+
+def of_config(check: str, said: str, *keys: str, to: Any = None, stage: str = "dev") -> None:
+    """A setting that is another, or, as None, is not there."""
+
+    def how(project: Project) -> None:
+        with project.edited("config.json") as config:
+            _set(config, keys, to)
+
+    spoils(check, said, stage, f"{'.'.join(keys)} = {to!r}"[:90])(how)
+
+
+def variable(check: str, said: str, name: str, value: str | None, stage: str = "dev", **others: str | None) -> None:
+    """Variables of a stage that are others, or, as None, are not there."""
+
+    def how(project: Project) -> None:
+        with project.edited("config.json") as config:
+            for one, to in {name: value, **others}.items():
+                config["environment_variables"].pop(one, None)
+                _set(config["stages"][stage]["environment_variables"], (one,), to)
+
+    spoils(check, said, stage, f"{name} = {value!r}"[:90])(how)
+
+
+def of_operations(check: str, said: str, *keys: str, to: Any = None) -> None:
+    def how(project: Project) -> None:
+        with project.edited("operations.json") as document:
+            _set(document, keys, to)
+
+    spoils(check, said, name=f"{'.'.join(keys)} = {to!r}")(how)
+
+
+def of_table(check: str, said: str, table: str, *keys: str, to: Any = None, stage: str = "dev") -> None:
+    def how(project: Project) -> None:
+        with project.edited("resources.json") as template:
+            _set(template["Resources"][table]["Properties"], keys, to)
+
+    spoils(check, said, stage, f"{table}.{'.'.join(keys)} = {to!r}")(how)
+
+
+def of_policy(
+    check: str, said: str, function: str, sid: str, key: str, change: Callable[[list[str]], list[str]]
+) -> None:
+    def how(project: Project) -> None:
+        with project.edited(f"policy-{function}.json") as policy:
+            [statement] = [one for one in policy["Statement"] if one["Sid"] == sid]
+            statement[key] = change(statement[key])
+
+    spoils(check, said, name=f"{function} {sid} {said}")(how)
+
+
+def adding(new: str) -> Callable[[list[str]], list[str]]:
+    return lambda old: [*old, new]
+
+
+def replacing(this: str, that: str) -> Callable[[list[str]], list[str]]:
+    return lambda old: [one.replace(this, that) for one in old]
+
+
+def of_code(check: str, said: str, change: Callable[[str], str]) -> None:
+    spoils(check, said, name=f"app.py: {said}")(lambda project: project.code(change))
+
+
+def _set(place: dict[str, Any], keys: tuple[str, ...], to: Any) -> None:
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+    if to is None:
+        place.pop(keys[-1], None)
+    else:
+        place[keys[-1]] = to

@@ -1,0 +1,61 @@
+"""The dashboard: health first, everything in its place."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+import pytest
+
+from deployment import dashboard, stage
+from deployment.alarms import alarms
+from deployment.measures import Search
+from tests.sources import ROOT
+
+DEV = stage.read(ROOT, "dev")
+ALARMS = alarms(DEV, {"Ref": "WebsocketAPI"})
+WIDGETS: list[dict[str, Any]] = dashboard.body(DEV, ALARMS)["widgets"]
+
+
+def cells(widget: dict[str, Any]) -> set[tuple[int, int]]:
+    across = range(widget["x"], widget["x"] + widget["width"])
+    return set(itertools.product(across, range(widget["y"], widget["y"] + widget["height"])))
+
+
+def test_the_health_of_the_stage_is_at_the_top_all_alarms_of_it() -> None:
+    top = min(WIDGETS, key=lambda widget: widget["y"])
+    prefix = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:sessions-dev-"
+    assert top["type"] == "alarm"
+    assert top["width"] == dashboard.COLUMNS
+    assert top["properties"]["alarms"] == [prefix + alarm.name for alarm in ALARMS]
+
+
+def test_the_rows_go_from_what_people_notice_to_what_explains_it() -> None:
+    titles = [widget["properties"]["markdown"] for widget in WIDGETS if widget["type"] == "text"]
+    names = ["Sessions", "Connections", "Deliveries", "Latencies", "Functions", "Tables"]
+    assert titles == [f"## {name}" for name in names]
+
+
+def test_no_widget_covers_another_or_leaves_the_page() -> None:
+    taken = [cell for widget in WIDGETS for cell in cells(widget)]
+    assert len(taken) == len(set(taken))
+    assert {x for x, _ in taken} == set(range(dashboard.COLUMNS))
+
+
+def test_what_cloudformation_fills_in_is_what_it_knows() -> None:
+    resource = dashboard.resource(DEV, ALARMS, {"Ref": "WebsocketAPI"})
+    text, variables = resource["Properties"]["DashboardBody"]["Fn::Sub"]
+    pseudo = {"AWS::Partition", "AWS::Region", "AWS::AccountId"}
+    assert set(re.findall(r"\$\{([^}]*)\}", text)) == {*pseudo, *variables}
+    assert json.loads(text) == dashboard.body(DEV, ALARMS)
+
+
+@pytest.mark.parametrize("statistic", ["Sum", "p99"])
+def test_a_search_names_the_values_that_are_fixed(statistic: str) -> None:
+    search = Search("AWS/DynamoDB", "SystemErrors", ("TableName", "Operation"), {"TableName": ("a", "b")})
+    assert search.expression(statistic, 60) == (
+        "SEARCH('{AWS/DynamoDB,TableName,Operation} "
+        f'MetricName="SystemErrors" TableName=("a" OR "b")\', \'{statistic}\', 60)'
+    )

@@ -1,0 +1,72 @@
+"""What is added to Chalice's template, and what a deployment of the WebSocket API is named after."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+from deployment import operations, package, stage
+from tests.sources import ROOT
+
+DEV = stage.read(ROOT, "dev")
+TEMPLATE: dict[str, Any] = {
+    "Resources": {
+        "WebsocketAPI": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "sessions"}},
+        "Integration": {"Type": "AWS::ApiGatewayV2::Integration", "Properties": {"IntegrationUri": "arn:1"}},
+        "Route": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"RouteKey": "$connect"}},
+        "WebsocketAPIDeployment": {"Type": "AWS::ApiGatewayV2::Deployment", "DependsOn": ["Route"], "Properties": {}},
+        "WebsocketAPIStage": {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"StageName": "api", "DeploymentId": {"Ref": "WebsocketAPIDeployment"}},
+        },
+    }
+}
+
+
+def deployed(template: dict[str, Any]) -> str:
+    """The id of the one deployment, which the stage has."""
+    resources = package.with_websocket_deployment(template)["Resources"]
+    [name] = (name for name, one in resources.items() if one["Type"] == "AWS::ApiGatewayV2::Deployment")
+    assert resources["WebsocketAPIStage"]["Properties"] == {"StageName": "api", "DeploymentId": {"Ref": name}}
+    assert resources[name]["DependsOn"] == ["Route"]
+    return str(name)
+
+
+def changed(name: str, **properties: str) -> dict[str, Any]:
+    template = copy.deepcopy(TEMPLATE)
+    template["Resources"][name]["Properties"].update(properties)
+    return template
+
+
+def test_a_route_or_where_it_leads_makes_another_deployment() -> None:
+    before = deployed(TEMPLATE)
+    assert deployed(changed("Route", RouteKey="join")) != before
+    assert deployed(changed("Integration", IntegrationUri="arn:2")) != before
+
+
+def test_what_a_deployment_does_not_hold_makes_none() -> None:
+    assert deployed(changed("WebsocketAPI", Name="other")) == deployed(TEMPLATE)
+
+
+def test_a_deployment_has_a_name_that_cloudformation_takes() -> None:
+    assert deployed(TEMPLATE).isalnum()
+
+
+def test_whoever_reads_the_template_learns_that_the_key_has_to_be_there() -> None:
+    assert "/sessions/dev/jwt-secret" in package.description(DEV)
+    environment = {**DEV.environment, "JWT_SECRET": "", "JWT_JWKS_URL": "https://issuer.example/keys"}
+    assert "key" not in package.description(dataclasses.replace(DEV, environment=environment))
+
+
+def test_the_role_of_the_account_is_left_alone_unless_asked_for() -> None:
+    added = package.additions(DEV)
+    assert added["Parameters"]["MakeLogsRole"]["Default"] == "false"
+    conditions = {name: one.get("Condition") for name, one in added["Resources"].items() if "ApiGateway" in name}
+    assert conditions == {"ApiGatewayLogsRole": package.MADE, "ApiGatewayAccount": package.MADE}
+    assert added["Conditions"][package.MADE] == {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}
+
+
+def test_a_package_lists_who_is_told_as_the_stack_of_a_deploy_does() -> None:
+    told = dataclasses.replace(DEV, alarm_topics=("arn:aws:sns:eu-north-1:111122223333:on-call",))
+    assert package.additions(told)["Mappings"] == operations.template(told)["Mappings"]

@@ -1,0 +1,108 @@
+"""A stage as the files describe it, and what is said of files that do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment import stage
+from deployment.errors import DeploymentError
+from tests.sources import ROOT
+
+CONFIG = ROOT / ".chalice" / "config.json"
+OPERATIONS = ROOT / ".chalice" / "operations.json"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / ".chalice"
+    folder.mkdir()
+    for file in (CONFIG, OPERATIONS):
+        (folder / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def change(project: Path, name: str, *keys: str, to: Any) -> None:
+    path = project / ".chalice" / name
+    document = json.loads(path.read_text())
+    place = document
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+    place[keys[-1]] = to
+    path.write_text(json.dumps(document))
+
+
+def memory(project: Path, function: str) -> int:
+    return next(one.memory for one in stage.read(project, "dev").functions if one.name == function)
+
+
+def test_a_setting_is_looked_up_where_chalice_looks(project: Path) -> None:
+    change(project, "config.json", "lambda_memory_size", to=150)
+    assert memory(project, "websocket_connect") == 150
+    change(project, "config.json", "lambda_functions", "websocket_connect", to={"lambda_memory_size": 200})
+    assert memory(project, "websocket_connect") == 200
+    change(project, "config.json", "stages", "dev", "lambda_memory_size", to=300)
+    assert memory(project, "websocket_connect") == 300
+    change(
+        project, "config.json", "stages", "dev", "lambda_functions", "websocket_connect", "lambda_memory_size", to=400
+    )
+    assert memory(project, "websocket_connect") == 400
+    assert memory(project, "sweep") == 300
+
+
+def test_a_variable_of_one_function_is_of_no_other(project: Path) -> None:
+    change(
+        project,
+        "config.json",
+        "stages",
+        "dev",
+        "lambda_functions",
+        "sweep",
+        "environment_variables",
+        to={"LOG_LEVEL": "DEBUG"},
+    )
+    levels = {one.name: one.environment["LOG_LEVEL"] for one in stage.read(project, "dev").functions}
+    assert {name for name, level in levels.items() if level == "DEBUG"} == {"sweep"}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "to", "said"),
+    [
+        ("operations.json", ("dev", "http_throttle"), {"rate": 1}, "burst"),
+        ("operations.json", ("dev", "kept"), None, "kept"),
+        ("config.json", ("stages", "dev", "log_retention_in_days"), None, "log_retention_in_days"),
+    ],
+)
+def test_a_setting_that_is_missing_is_named(
+    project: Path, name: str, keys: tuple[str, ...], to: Any, said: str
+) -> None:
+    if to is None:
+        path = project / ".chalice" / name
+        document = json.loads(path.read_text())
+        place = document
+        for key in keys[:-1]:
+            place = place[key]
+        del place[keys[-1]]
+        path.write_text(json.dumps(document))
+    else:
+        change(project, name, *keys, to=to)
+    with pytest.raises(DeploymentError, match=f"'dev' lacks .*{said}"):
+        stage.read(project, "dev")
+
+
+def test_a_stage_that_is_not_there_is_answered_with_those_that_are(project: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"no stage 'staging' in .chalice/config.json, only dev, prod"):
+        stage.read(project, "staging")
+
+
+@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("[]", "holds no object")])
+def test_a_file_that_is_none_is_named(project: Path, text: str, said: str) -> None:
+    (project / ".chalice" / "operations.json").write_text(text)
+    with pytest.raises(DeploymentError, match=rf"operations\.json {said}"):
+        stage.read(project, "dev")
+    (project / ".chalice" / "operations.json").unlink()
+    with pytest.raises(DeploymentError, match=r"operations\.json cannot be read: No such file"):
+        stage.read(project, "dev")

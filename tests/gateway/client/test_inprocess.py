@@ -1,0 +1,260 @@
+"""The gateway in process: the contract, and what only this shell promises."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, NotQuiet
+from pytest_sessionplugin.gateway.values import Invoke, Manage
+from tests.gateway.app import API, App
+from tests.gateway.contract import GatewayContract, connection_id
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def gateway(app: App) -> Iterator[Gateway]:
+    with Gateway.in_process(API, app) as app.gateway:
+        yield app.gateway
+
+
+class TestContract(GatewayContract):
+    pass
+
+
+def test_has_no_urls(gateway: Gateway) -> None:
+    assert gateway.urls is None
+
+
+def test_functions_run_in_the_callers_thread(gateway: Gateway, app: App) -> None:
+    threads = []
+    app.connect = lambda event: threads.append(threading.current_thread()) or {"statusCode": 200}  # type: ignore[method-assign,func-returns-value]
+    gateway.websocket()
+    assert threads == [threading.current_thread()]
+
+
+def test_what_a_handler_sets_off_runs_when_it_has_returned_and_before_the_call_does(gateway: Gateway, app: App) -> None:
+    with gateway.websocket() as ws:
+        ws.send_text("kick")
+        assert app.log == [
+            ("connect", ws.connection_id),
+            204,
+            "kicked",
+            ("disconnect", ws.connection_id, 1000, "Connection Closed Normally"),
+            410,
+        ]
+
+
+def test_what_is_observed_stays_though_a_function_changes_its_event(app: App) -> None:
+    def forgetful(invoke: Invoke) -> Any:
+        invoke.event["requestContext"].clear()
+        return {"statusCode": 200}
+
+    with Gateway.in_process(API, forgetful) as gateway:
+        gateway.websocket()
+    events = [each.what.event for each in gateway.trace if isinstance(each.what, Invoke)]
+    assert [event["requestContext"]["eventType"] for event in events] == ["CONNECT", "DISCONNECT"]
+
+
+def test_what_a_thread_of_a_handler_sets_off_waits_for_the_handler_too(gateway: Gateway, app: App) -> None:
+    ws = gateway.websocket()
+
+    def job(event: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(app.manage, "DELETE", connection_id(ws)).result(10)
+        app.log.append("job ends")
+
+    app.job = job  # type: ignore[method-assign]
+    gateway.invoke("job")
+    assert app.log[1] == "job ends"
+    assert app.log[2][0] == "disconnect"
+
+
+def test_a_call_of_the_test_itself_runs_what_it_sets_off(gateway: Gateway, app: App) -> None:
+    ws = gateway.websocket()
+    app.manage("DELETE", connection_id(ws))
+    assert app.log[1][0] == "disconnect"
+
+
+def test_a_handler_can_be_a_client_of_its_own_api(gateway: Gateway, app: App) -> None:
+    """The inner request is answered at once; what the outer one set off still waits for the outer one."""
+    ws = gateway.websocket()
+
+    def job(event: Any) -> Any:
+        app.manage("DELETE", connection_id(ws))
+        status = gateway.http().get("/echo").status_code
+        app.log.append("job ends")
+        return status
+
+    app.job = job  # type: ignore[method-assign]
+    assert gateway.invoke("job") == 200
+    assert app.log[1] == "job ends"
+    assert app.log[2][0] == "disconnect"
+
+
+def test_what_a_failing_job_set_off_still_runs(gateway: Gateway, app: App) -> None:
+    ws = gateway.websocket()
+
+    def job(event: Any) -> None:
+        app.manage("DELETE", connection_id(ws))
+        raise ValueError("after all")
+
+    app.job = job  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="after all"):
+        gateway.invoke("job")
+    assert app.log[1][0] == "disconnect"
+
+
+def test_a_test_that_ends_itself_in_a_handler_ends(gateway: Gateway, app: App) -> None:
+    """pytest.fail() in a function is no error of the app; what was set off is left for the next call."""
+    ws = gateway.websocket()
+
+    def job(event: Any) -> None:
+        app.manage("DELETE", connection_id(ws))
+        pytest.fail("enough")
+
+    app.message = job  # type: ignore[method-assign]
+    other = gateway.websocket()
+    with pytest.raises(pytest.fail.Exception, match="enough"):
+        other.send_text("x")
+    assert [entry[0] for entry in app.log] == ["connect", "connect"]
+    gateway.settle()
+    assert app.log[2][0] == "disconnect"
+
+
+def test_settle_in_a_handler_returns_at_once(gateway: Gateway, app: App) -> None:
+    app.message = lambda event: gateway.settle() or {"statusCode": 200}  # type: ignore[method-assign,func-returns-value]
+    with gateway.websocket() as ws:
+        ws.send_text("x")
+        ws.receive_nothing()
+
+
+def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: App) -> None:
+    with gateway.websocket() as alice, gateway.websocket() as bob, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(alice.send_text, "wait done")
+        assert app.waiting.acquire(timeout=10)
+        pool.submit(lambda: None)
+        threading.Timer(0, app.gate.set).start()
+        bob.receive_nothing()
+        assert alice.receive_text() == "done"
+        sending.result(10)
+
+
+def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them with a frame under way, from the handler of another client."""
+    monkeypatch.setattr(threading.Condition, "wait", lambda *_: pytest.fail("it waits"))
+    monkeypatch.setattr(time, "sleep", lambda *_: pytest.fail("it sleeps"))
+    with gateway.websocket() as alice, gateway.websocket() as bob:
+        for number in range(1000):
+            bob.receive_nothing()
+            alice.send_text(f"post {bob.connection_id} {number}")
+            with pytest.raises(AssertionError, match=rf"expected no frame, received {number}\b"):
+                bob.receive_nothing()
+            assert bob.receive_text() == str(number)
+            bob.frames.clear()  # each failure shows them all
+
+
+def test_a_gateway_that_does_not_get_quiet_says_who_still_runs(
+    gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sessionplugin.gateway.client.inprocess.PATIENCE", 0.01)
+    with gateway.websocket() as ws, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(ws.send_text, "wait done")
+        assert app.waiting.acquire(timeout=10)
+        with pytest.raises(NotQuiet, match="still running: message") as caught:
+            gateway.settle()
+        assert caught.value.running == ("message",)
+        app.gate.set()
+        sending.result(10)
+
+
+class TestTime:
+    @pytest.fixture
+    def now(self) -> list[float]:
+        return [1_000_000.0]
+
+    @pytest.fixture
+    def gateway(self, app: App, now: list[float]) -> Iterator[Gateway]:
+        with Gateway.in_process(API, app, clock=lambda: now[0]) as app.gateway:
+            yield app.gateway
+
+    def test_tick_does_what_has_fallen_due(self, gateway: Gateway, app: App, now: list[float]) -> None:
+        ws = gateway.websocket()
+        assert gateway.due() == 1_000_600.0
+        now[0] = 1_000_600.0
+        gateway.tick()
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.receive_text()
+        assert (caught.value.code, caught.value.reason) == (1001, "Going away")
+        assert app.log[1] == ("disconnect", ws.connection_id, 1001, "Going away")
+        assert gateway.due() is None
+
+    def test_a_handler_that_takes_29_seconds_is_a_504(self, gateway: Gateway, app: App, now: list[float]) -> None:
+        def api_handler(event: Any) -> Any:
+            now[0] += 29
+            gateway.tick()
+            return {"statusCode": 200}
+
+        app.api_handler = api_handler  # type: ignore[method-assign]
+        assert gateway.http().get("/echo").status_code == 504
+        assert gateway.due() is None
+
+    def test_a_message_that_takes_29_seconds_is_told_so(self, gateway: Gateway, app: App, now: list[float]) -> None:
+        ws = gateway.websocket()
+
+        def message(event: Any) -> Any:
+            now[0] += 29
+            gateway.tick()
+            raise ValueError("too late to matter")
+
+        app.message = message  # type: ignore[method-assign]
+        ws.send_text("x")
+        assert ws.receive_json()["message"] == "Endpoint request timed out"
+        ws.receive_nothing()
+
+    def test_an_authorizers_answer_is_kept_by_the_clock(self, gateway: Gateway, app: App, now: list[float]) -> None:
+        http = gateway.http(headers={"Authorization": "garden"})
+        for seconds in (0.0, 299.0, 1.0):
+            now[0] += seconds
+            assert http.get("/guarded/garden").status_code == 200
+        assert app.log == [("guard", "garden")] * 2
+
+
+def test_ids_are_the_ones_that_are_given(app: App) -> None:
+    numbers = iter(range(100))
+    with Gateway.in_process(API, app, ids=lambda: f"id{next(numbers)}") as app.gateway:
+        assert app.gateway.websocket().connection_id == "id0"
+
+
+def test_the_default_ids_look_like_those_of_api_gateway(gateway: Gateway) -> None:
+    ids = {connection_id(gateway.websocket()) for _ in range(20)}
+    assert len(ids) == 20
+    assert all(len(each) == 16 and each.endswith("=") and each.count("=") == 1 for each in ids)
+
+
+def test_a_function_gets_an_event_of_its_own() -> None:
+    """What a function does to its event reaches neither the gateway nor the next function."""
+    seen = []
+
+    def function(invoke: Invoke) -> Any:
+        seen.append(dict(invoke.event["requestContext"]))
+        invoke.event["requestContext"].clear()
+        return {"statusCode": 200}
+
+    gateway = Gateway.in_process(API, function)
+    with gateway.websocket() as ws:
+        ws.send_text("x")
+        reply = gateway.manage(Manage("GET", API.host(API.websocket_api_id), f"/api/@connections/{ws.connection_id}"))
+    assert reply.status == 200
+    assert len({context["connectionId"] for context in seen}) == 1

@@ -1,0 +1,95 @@
+"""What unit tests stand in for the world with: a clock, a recorder of deliveries, a management API."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from chalicelib.delivery import Answer
+from chalicelib.frames import Frame
+from chalicelib.model import Connection, Draft, Endpoint, Principal, Report, Session, Write
+from chalicelib.sessions import SessionStore, create_session
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+ENDPOINT = Endpoint("abc123", "api", "us-east-1")
+ALICE = Principal("alice", NOON + timedelta(hours=1))
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Clock:
+    """Time that moves when it is told to."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> datetime:
+        self.now += timedelta(**by)
+        return self.now
+
+
+@dataclass
+class Deliveries:
+    """A `Deliver` that keeps what it was asked to deliver."""
+
+    frames: list[Frame] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    but: list[str | None] = field(default_factory=list)
+    report: Report = field(default_factory=lambda: Report({}))
+
+    def broadcast(
+        self, session_id: str, frame: Frame, *, began: datetime, but: str | None = None, close: bool = False
+    ) -> Report:
+        self.frames.append(frame)
+        self.but.append(but)
+        if close:
+            self.closed.append(session_id)
+        return self.report
+
+
+@dataclass
+class Management:
+    """A management API that answers as it is told, and keeps what it was asked."""
+
+    answer: Callable[[str], Answer] = lambda connection_id: Answer.DONE
+    posts: list[tuple[str, str]] = field(default_factory=list)
+    closes: list[str] = field(default_factory=list)
+
+    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
+        self.posts.append((connection_id, text))
+        return self.answer(connection_id)
+
+    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
+        self.closes.append(connection_id)
+        return self.answer(connection_id)
+
+
+def write(subject: str = "alice", now: datetime = NOON, versions: frozenset[int] | None = None) -> Write:
+    return Write(subject, now, f"request-{next(_numbers)}", versions, "a-correlation-id")
+
+
+def new_session(store: SessionStore, draft: Draft | None = None, now: datetime = NOON) -> Session:
+    """A session of alice, as create makes it."""
+    number = next(_numbers)
+    return create_session(
+        draft or Draft(title="Standup"),
+        ALICE,
+        store=store,
+        now=now,
+        random=lambda size: number.to_bytes(size, "big")[::-1],
+        request_id=f"request-{number}",
+    ).session
+
+
+def connection(
+    session_id: str,
+    connection_id: str = "one=",
+    subject: str = "bob",
+    connected_at: datetime = NOON,
+    token_expires_at: datetime = NOON + timedelta(hours=1),
+) -> Connection:
+    return Connection(connection_id, session_id, connected_at, token_expires_at, ENDPOINT, subject)

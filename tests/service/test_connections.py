@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib import connections, errors, frames
+from chalicelib.credentials import Secret
+from chalicelib.memory import MemoryStore
+from chalicelib.model import Change, Connection, Draft, Principal, Session, Status
+from tests.service.fakes import ENDPOINT, NOON, Deliveries, connection, new_session, write
+
+BOB = Principal("bob", NOON + timedelta(hours=1))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def session(store: MemoryStore) -> Session:
+    return new_session(store)
+
+
+@pytest.fixture
+def deliver() -> Deliveries:
+    return Deliveries()
+
+
+def join(store: MemoryStore, session_id: str, connection_id: str = "one=") -> Connection:
+    handshake = frames.Handshake(connection_id, session_id, Secret("token"), None, ENDPOINT)
+    return connections.connect(handshake, BOB, store=store, now=NOON)
+
+
+def receive(store: MemoryStore, deliver: Deliveries, action: frames.Action, seconds: float = 0) -> frames.Frame:
+    now = NOON + timedelta(seconds=seconds)
+    return connections.receive(action, "one=", store=store, deliver=deliver, now=now, correlation_id="a-request")
+
+
+def test_a_connection_keeps_who_it_is_and_where_it_is_reached(store: MemoryStore, session: Session) -> None:
+    joined = join(store, session.session_id)
+    assert store.find_connection("one=") == joined == connection(session.session_id)
+
+
+def test_a_paused_session_can_be_joined(store: MemoryStore, session: Session) -> None:
+    store.change_session(session.session_id, Change(status=Status.PAUSED), write())
+    assert join(store, session.session_id).session_id == session.session_id
+
+
+def test_a_refused_connection_leaves_nothing_behind(store: MemoryStore, session: Session) -> None:
+    short = new_session(store, Draft(expires_in=timedelta(seconds=60)), now=NOON - timedelta(minutes=5))
+    store.end_session(session.session_id, write())
+    for session_id, refusal in (
+        ("a" * 26, errors.SessionNotFound),
+        ("not an id", errors.SessionNotFound),
+        (session.session_id, errors.SessionEnded),
+        (short.session_id, errors.SessionEnded),
+    ):
+        with pytest.raises(refusal):
+            join(store, session_id)
+        assert store.find_connection("one=") is None
+
+
+class Unreachable(MemoryStore):
+    def find_session(self, session_id: str) -> Session | None:
+        raise errors.Unavailable("The database")
+
+
+def test_a_connection_is_refused_when_the_session_cannot_be_read() -> None:
+    store = Unreachable()
+    with pytest.raises(errors.Unavailable):
+        join(store, "a" * 26)
+    assert store.find_connection("one=") is None
+
+
+def test_hello_is_answered_with_the_session_as_it_is_now(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    join(store, session.session_id)
+    store.change_session(session.session_id, Change(title="Later"), write())
+    welcome = receive(store, deliver, frames.Hello())
+    assert (welcome["type"], welcome["session"]["title"], welcome["seq"]) == ("welcome", "Later", 1)
+
+
+def test_a_publish_goes_to_everybody_else_and_is_acknowledged(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    join(store, session.session_id)
+    assert [receive(store, deliver, frames.Publish(n)) for n in (1, 2)] == [frames.ack(1), frames.ack(2)]
+    assert deliver.but == ["one=", "one="]
+    assert deliver.frames[1] == {
+        "type": "message",
+        "seq": 2,
+        "from": "bob",
+        "data": 2,
+        "at": "2026-03-01T12:00:00.000Z",
+        "correlationId": "a-request",
+    }
+
+
+def test_nothing_is_published_in_a_paused_or_an_ended_session(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    join(store, session.session_id)
+    store.change_session(session.session_id, Change(status=Status.PAUSED), write())
+    with pytest.raises(errors.SessionPaused):
+        receive(store, deliver, frames.Publish(1))
+    store.end_session(session.session_id, write())
+    with pytest.raises(errors.SessionEnded):
+        receive(store, deliver, frames.Publish(1))
+    assert deliver.frames == []
+
+
+def test_nothing_is_published_after_the_expiry(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store, Draft(expires_in=timedelta(seconds=60)))
+    join(store, session.session_id)
+    receive(store, deliver, frames.Publish(1), seconds=59)
+    with pytest.raises(errors.SessionEnded):
+        receive(store, deliver, frames.Publish(1), seconds=60)
+
+
+def test_what_is_too_large_takes_no_seq(store: MemoryStore, session: Session, deliver: Deliveries) -> None:
+    join(store, session.session_id)
+    with pytest.raises(errors.TooLarge):
+        receive(store, deliver, frames.Publish("x" * 131_000))
+    assert receive(store, deliver, frames.Publish("x")) == frames.ack(1)
+
+
+@pytest.mark.parametrize("action", [frames.Hello(), frames.Publish(1), frames.Ping()])
+def test_no_frame_is_taken_after_the_tokens_expiry(
+    store: MemoryStore, session: Session, deliver: Deliveries, action: frames.Action
+) -> None:
+    join(store, session.session_id)
+    receive(store, deliver, action, seconds=3609)  # the leeway that the token had when it was verified
+    with pytest.raises(errors.TokenExpired):
+        receive(store, deliver, action, seconds=3610)
+
+
+def test_a_socket_without_a_row_is_told_so(store: MemoryStore, deliver: Deliveries) -> None:
+    with pytest.raises(errors.ConnectionNotFound):
+        receive(store, deliver, frames.Ping())
+
+
+def test_a_disconnect_is_harmless_twice(store: MemoryStore, session: Session) -> None:
+    join(store, session.session_id)
+    for _ in range(2):
+        connections.disconnect("one=", store=store)
+        assert store.find_connection("one=") is None
+        assert list(store.roster(session.session_id)) == [[]]
+
+
+def test_hello_tells_that_a_session_has_expired_before_anything_writes_that(
+    store: MemoryStore, deliver: Deliveries
+) -> None:
+    join(store, new_session(store, Draft(expires_in=timedelta(seconds=60))).session_id)
+    assert receive(store, deliver, frames.Hello(), seconds=60)["session"]["status"] == "ended"
+
+
+def test_what_cannot_be_an_id_is_refused_without_asking_the_store() -> None:
+    nothing = object()  # has no method that could be asked
+    for session_id in ("", "a" * 25, "A" * 26, "a" * 10_000, "session#x"):
+        with pytest.raises(errors.SessionNotFound):
+            join(nothing, session_id)  # type: ignore[arg-type]
+
+
+class HalfWritten(MemoryStore):
+    def connect(self, connection: Connection) -> None:
+        super().connect(connection)
+        raise errors.Unavailable("The database")
+
+
+def test_rows_whose_answer_was_lost_are_removed_again() -> None:
+    store = HalfWritten()
+    with pytest.raises(errors.Unavailable):
+        join(store, new_session(store).session_id)
+    assert store.find_connection("one=") is None

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib import errors, frames
+from chalicelib.credentials import Secret
+from chalicelib.memory import MemoryStore
+from chalicelib.model import Session
+from tests.service.fakes import ENDPOINT, NOON, connection, new_session, write
+
+ORIGINS = frozenset({"https://app.example"})
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
+
+
+def event(query: dict[str, list[str]] | None = None, **headers: list[str]) -> dict[str, Any]:
+    """A $connect event as API Gateway sends it: no query keys where there is no query."""
+    return {
+        "multiValueHeaders": {name.replace("_", "-"): values for name, values in headers.items()},
+        "requestContext": {"connectionId": "one=", "apiId": "abc123", "stage": "api"},
+        **({"multiValueQueryStringParameters": query} if query else {}),
+    }
+
+
+def handshake(query: dict[str, list[str]] | None = None, **headers: list[str]) -> frames.Handshake:
+    return frames.handshake(event(query, **headers), ORIGINS, "us-east-1")
+
+
+JOIN = {"sessionId": ["s"]}
+
+
+def test_the_token_travels_in_the_authorization_header() -> None:
+    found = handshake(JOIN, Authorization=[f"Bearer {TOKEN}"])
+    assert found == frames.Handshake("one=", "s", Secret(TOKEN), None, ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "offered", [["sessions.v1, bearer.abc"], ["sessions.v1", "bearer.abc"], ["x,sessions.v1,bearer.abc"]]
+)
+def test_or_in_the_subprotocol_and_the_answer_names_the_protocol_alone(offered: list[str]) -> None:
+    found = handshake(JOIN, sec_websocket_protocol=offered)
+    assert (found.token.reveal(), found.subprotocol) == ("abc", "sessions.v1")
+
+
+def test_the_header_decides_over_the_subprotocol() -> None:
+    with pytest.raises(errors.Unauthenticated):
+        handshake(JOIN, Authorization=["Basic x"], Sec_WebSocket_Protocol=["sessions.v1, bearer.abc"])
+
+
+def test_no_protocol_is_named_that_was_not_offered() -> None:
+    assert handshake(JOIN, Sec_WebSocket_Protocol=["bearer.abc"]).subprotocol is None
+
+
+@pytest.mark.parametrize("query", [None, {"sessionId": [""]}, {"sessionId": ["a", "b"]}, {"session": ["a"]}])
+def test_exactly_one_session_is_named(query: dict[str, list[str]] | None) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        handshake(query, Authorization=["Bearer abc"])
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        {"token": [TOKEN]},
+        {"access_token": ["x", TOKEN]},
+        {"authorization": [f"Bearer {TOKEN}"]},
+        {"protocol": [f"sessions.v1, bearer.{TOKEN}"]},
+        {TOKEN: [""]},
+    ],
+)
+def test_a_token_in_the_query_is_refused_even_beside_a_good_one(leak: dict[str, list[str]]) -> None:
+    for query in ({**JOIN, **leak}, leak):
+        with pytest.raises(errors.Unauthenticated, match="query"):
+            handshake(query, Authorization=["Bearer abc"])
+
+
+def test_the_token_is_not_in_what_a_handshake_looks_like() -> None:
+    assert TOKEN not in repr(handshake(JOIN, Authorization=[f"Bearer {TOKEN}"]))
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Sec_WebSocket_Protocol": ["sessions.v1"]}, {"Sec_WebSocket_Protocol": ["bearer."]}]
+)
+def test_a_handshake_without_a_credential_is_refused(headers: dict[str, list[str]]) -> None:
+    with pytest.raises(errors.Unauthenticated):
+        handshake(JOIN, **headers)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://app.example.evil", "http://app.example", "null", "https://APP.example", ""]
+)
+def test_an_origin_is_one_of_the_list_to_the_letter(origin: str) -> None:
+    with pytest.raises(errors.OriginRefused):
+        handshake(JOIN, Origin=[origin], Authorization=["Bearer abc"])
+
+
+def test_no_origin_and_a_listed_one_are_let_in() -> None:
+    for headers in ({}, {"Origin": ["https://app.example"]}):
+        assert handshake(JOIN, Authorization=["Bearer abc"], **headers).session_id == "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ('{"action":"hello"}', frames.Hello()),
+        ('{"action":"hello","resume":{"seq":3}}', frames.Hello(3)),
+        ('{"action":"publish","data":null}', frames.Publish(None)),
+        ('{"action":"publish","data":{"a":[1]}}', frames.Publish({"a": [1]})),
+        ('{"action":"ping"}', frames.Ping()),
+    ],
+)
+def test_a_frame_is_an_action(text: str, action: frames.Action) -> None:
+    assert frames.action(frames.envelope(text)) == action
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        '"hello"',
+        "1",
+        "null",
+        "NaN",
+        '{"action":"ping","id":true}',
+        '{"id":1.5}',
+        '{"id":"' + "a" * 129 + '"}',
+        '{"id":[]}',
+    ],
+)
+def test_what_is_no_envelope_is_refused(text: str) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        frames.envelope(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({}, {"action": None}, {"action": "shout"}, {"action": ["ping"]}, {"action": "send", "to": "x", "data": 1}),
+        *({"action": "publish"}, {"action": "publish", "data": 1, "to": "x"}, {"action": "ping", "data": 1}),
+        *(
+            {"action": "hello", "resume": seq}
+            for seq in (1, {}, {"seq": "1"}, {"seq": -1}, {"seq": True}, {"seq": 1, "x": 1})
+        ),
+    ],
+)
+def test_an_envelope_with_anything_else_in_it_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        frames.action(frames.envelope(json.dumps(fields)))
+
+
+@pytest.mark.parametrize("reply_to", ["a", "a" * 128, 7, None])
+def test_an_answer_repeats_the_id(reply_to: str | int | None) -> None:
+    envelope = frames.envelope(json.dumps({"action": "ping", **({} if reply_to is None else {"id": reply_to})}))
+    expected = {"type": "pong"} if reply_to is None else {"type": "pong", "replyTo": reply_to}
+    assert frames.replying(frames.pong(), envelope.reply_to) == expected
+
+
+def test_a_frame_larger_than_api_gateway_carries_is_never_sent() -> None:
+    fits = frames.message(1, "bob", "", NOON, "c")
+    room = 131_072 - len(frames.text(fits))
+    assert len(frames.text(frames.message(1, "bob", "x" * room, NOON, "c"))) == 131_072
+    with pytest.raises(errors.TooLarge):
+        frames.text(frames.message(1, "bob", "x" * (room - 1) + "é", NOON, "c"))
+
+
+@pytest.fixture
+def session() -> Session:
+    return new_session(MemoryStore())
+
+
+def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
+    told = frames.welcome(connection(session.session_id, subject="alice"), session, None)
+    assert (told["role"], told["session"]["sessionId"], told["seq"]) == ("owner", session.session_id, 0)
+    assert told["tokenExpiresAt"] == "2026-03-01T13:00:00.000Z"
+    assert told["limits"] == {
+        "messageBytes": 131_072,
+        "frameBytes": 32_768,
+        "idleSeconds": 600,
+        "connectionSeconds": 7200,
+    }
+    assert "2026-03-01T13:45" <= told["reconnectAt"] <= "2026-03-01T13:50:00.000Z"
+    assert frames.welcome(connection(session.session_id), session, None)["role"] == "participant"
+
+
+def test_reconnects_of_one_moment_are_spread(session: Session) -> None:
+    times = {frames.welcome(connection("s", f"{i}="), session, None)["reconnectAt"] for i in range(100)}
+    assert len(times) > 50
+
+
+@pytest.mark.parametrize(("resume", "recovered"), [(None, False), (0, True), (5, False)])
+def test_nothing_is_recovered_but_what_was_never_missed(session: Session, resume: int | None, recovered: bool) -> None:
+    told = frames.welcome(connection("s"), session, resume)
+    assert (told["recovered"], told["events"]) == (recovered, [])
+
+
+def test_an_end_says_whether_anybody_wanted_it(session: Session) -> None:
+    assert frames.session_ended(session.at(session.expires_at), "c")["reason"] == "expired"
+    store = MemoryStore()
+    ended = new_session(store)
+    assert frames.session_ended(store.end_session(ended.session_id, write()).session, "c")["reason"] == "ended"
+
+
+def test_closing_tells_the_client_whether_to_come_back() -> None:
+    assert frames.closing(errors.TokenExpired("one="), "c") == {
+        "type": "closing",
+        "code": "token_expired",
+        "reason": "The token that opened this connection has expired; connect again with a new one.",
+        "reconnect": "now",
+        "correlationId": "c",
+    }
+
+
+def test_times_in_frames_are_of_the_millisecond() -> None:
+    assert frames.message(1, "bob", 1, NOON + timedelta(microseconds=1999), "c")["at"] == "2026-03-01T12:00:00.001Z"

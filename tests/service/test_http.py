@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib import credentials, errors, http
+from chalicelib.http import Request, correlation_id
+from chalicelib.memory import MemoryStore
+from chalicelib.model import KEEP, Draft, Page, Patch, Position, Session, Status
+from tests.service.fakes import NOON, new_session
+
+
+def request(body: Any = None, query: dict[str, list[str]] | None = None, **headers: str) -> http.Request:
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return http.Request("r-1", "/api/sessions", names, query or {}, raw)
+
+
+@pytest.fixture
+def session() -> Session:
+    return new_session(MemoryStore(), Draft(title="Standup", expires_in=timedelta(hours=1)))
+
+
+def test_a_create_without_a_body_takes_the_defaults() -> None:
+    assert http.draft(request()) == Draft(None, None, timedelta(days=1), False, False)
+
+
+def test_a_create_takes_every_field() -> None:
+    body = {"title": "t" * 200, "metadata": {"a": 1}, "expiresIn": 60, "durable": True, "presence": True}
+    assert http.draft(request(body)) == Draft("t" * 200, {"a": 1}, timedelta(seconds=60), True, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *([], "text", 1, None),
+        *({"title": 1}, {"title": "t" * 201}, {"metadata": []}, {"metadata": "x"}),
+        *({"expiresIn": 59}, {"expiresIn": 86_401}, {"expiresIn": "60"}, {"expiresIn": 60.5}, {"expiresIn": True}),
+        *({"durable": 1}, {"presence": "yes"}, {"ownerId": "mallory"}, {"status": "active"}, {"Title": "case"}),
+    ],
+)
+def test_a_create_refuses_what_is_mistyped_or_unknown(body: Any) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        http.draft(request(json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize("body", [{"status": "done"}, {"status": None}, {"status": 1}, {"metadata": 1}, {"version": 2}])
+def test_a_patch_refuses_what_is_mistyped_or_unknown(body: Any) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        http.patch(request(body))
+
+
+def test_a_patch_tells_null_from_absent() -> None:
+    assert http.patch(request({})) == Patch(KEEP, KEEP, KEEP)
+    assert http.patch(request({"title": None, "metadata": None})) == Patch(KEEP, None, None)
+    assert http.patch(request({"status": "paused", "metadata": {"a": None}})) == Patch(Status.PAUSED, KEEP, {"a": None})
+
+
+@pytest.mark.parametrize("sent", ["text/plain", "application/xml", "application/json; charset=latin-1", ""])
+def test_another_media_type_is_refused(sent: str) -> None:
+    with pytest.raises(errors.UnsupportedMediaType):
+        http.patch(request({}, content_type=sent))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "application/json",
+        "APPLICATION/JSON; charset=UTF-8;",
+        "application/json;profile=x",
+        "application/merge-patch+json",
+    ],
+)
+def test_json_and_merge_patch_are_taken(sent: str) -> None:
+    assert http.patch(request({"title": "x"}, content_type=sent)).title == "x"
+
+
+def test_a_body_ends_at_64_kilobytes() -> None:
+    assert http.patch(request(b'{"title":"x"}' + b" " * (65_536 - 13))).title == "x"
+    with pytest.raises(errors.TooLarge):
+        http.patch(request(b'{"title":"x"}' + b" " * (65_536 - 12)))
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256])
+def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        http.idempotency_key(request(idempotency_key=key))
+
+
+@pytest.mark.parametrize(
+    ("sent", "versions"),
+    [
+        (None, None),
+        ("*", None),
+        ('"7"', {7}),
+        ('"7", "8"', {7, 8}),
+        ('W/"7"', set()),
+        ('x"7"y', set()),
+        ('"7", W/"8"', {7}),
+        ('"7-ended"', set()),
+        ("7", set()),
+        ('"x"', set()),
+        ('"9999999999999999999999"', set()),
+    ],
+)
+def test_if_match_names_the_versions_that_may_be_changed(sent: str | None, versions: set[int] | None) -> None:
+    headers = {} if sent is None else {"if-match": sent}
+    assert http.versions(http.Request("r-1", "/", headers, {}, b"")) == versions
+
+
+def test_an_unchanged_session_is_not_sent_again(session: Session) -> None:
+    reply = http.found(request(if_none_match='"0", W/"1"'), session, NOON)
+    assert (reply.status, reply.body, reply.headers["ETag"]) == (304, "", '"1"')
+    assert http.found(request(if_none_match='"2"'), session, NOON).status == 200
+    assert http.found(request(if_none_match="*"), session, NOON).status == 304
+
+
+def test_expiry_changes_the_etag_before_anything_is_written(session: Session) -> None:
+    assert http.etag(session, session.expires_at) == '"1-ended"'
+    late = http.found(request(if_none_match='"1"'), session, session.expires_at)
+    assert (late.status, json.loads(late.body)["status"]) == (200, "ended")
+
+
+def test_location_is_below_what_was_called_stage_and_all(session: Session) -> None:
+    reply = http.created(request(), session, NOON, replayed=False)
+    assert reply.headers["Location"] == f"/api/sessions/{session.session_id}"
+    assert "Idempotency-Replayed" not in reply.headers
+    assert http.created(request(), session, NOON, replayed=True).headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            {"limit": ["0"]},
+            {"limit": ["-1"]},
+            {"limit": ["x"]},
+            {"limit": ["101"]},
+            {"limit": ["1", "2"]},
+            {"limit": [""]},
+        ),
+        *({"status": ["done"]}, {"status": ["active", "ended"]}),
+        *({"cursor": ["x"]}, {"cursor": [""]}, {"cursor": ["\u2603"]}, {"cursor": ["A" * 300]}),
+    ],
+)
+def test_a_list_refuses_what_it_cannot_mean(query: dict[str, list[str]]) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        http.page_request(request(query=query), "alice")
+
+
+def cursor_of(session: Session, owner: str) -> str:
+    position = Position(session.created_at, session.session_id)
+    cursor: str = json.loads(http.listed(Page((), position), owner, NOON).body)["nextCursor"]
+    return cursor
+
+
+def test_a_cursor_leads_back_to_where_it_came_from(session: Session) -> None:
+    cursor = cursor_of(session, "alice")
+    status, limit, after = http.page_request(request(query={"cursor": [cursor], "limit": ["7"]}), "alice")
+    assert (status, limit, after) == (None, 7, Position(session.created_at, session.session_id))
+
+
+def test_a_cursor_of_somebody_else_or_one_that_was_changed_is_none(session: Session) -> None:
+    cursor = cursor_of(session, "alice")
+    changed = [cursor[:i] + ("A" if cursor[i] != "A" else "B") + cursor[i + 1 :] for i in range(len(cursor))]
+    lent = [("mallory", cursor)]
+    for owner, sent in [*lent, *(("alice", one) for one in [*changed, cursor[:-1], cursor + "A", cursor + "="])]:
+        with pytest.raises(errors.InvalidRequest):
+            http.page_request(request(query={"cursor": [sent]}), owner)
+
+
+def test_a_problem_says_what_the_rfc_asks_for() -> None:
+    reply = http.problem(errors.VersionMismatch("s", 7), "r-1")
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(reply.body) == {
+        "type": "urn:sessions:problem:version_mismatch",
+        "title": "Version mismatch",
+        "status": 412,
+        "detail": "The session is at version 7; read it again before you change it.",
+        "code": "version_mismatch",
+        "requestId": "r-1",
+    }
+
+
+def test_a_bug_says_nothing_of_itself() -> None:
+    for bug in (
+        RuntimeError("arn:aws:secret"),
+        errors.IllegalTransition("ended", "active"),
+        errors.SettingsError(("x",)),
+    ):
+        reply = http.problem(bug, "r-1")
+        assert (reply.status, json.loads(reply.body)["code"]) == (500, "internal_error")
+        assert str(bug) not in reply.body
+
+
+def test_the_headers_of_a_refusal_tell_what_to_do() -> None:
+    assert http.problem(errors.Unauthenticated("x"), "r").headers["WWW-Authenticate"] == "Bearer"
+    assert http.problem(errors.Unavailable("x", retry_after=2), "r").headers["Retry-After"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidRequest("x"), 400),
+        (errors.Unauthenticated("x"), 401),
+        (errors.OriginRefused("x"), 403),
+        (errors.SessionNotFound("x"), 404),
+        (errors.SessionEnded("x"), 410),
+        (errors.Unavailable("x"), 503),
+        (RuntimeError("x"), 500),
+    ],
+)
+def test_a_handshake_is_refused_with_its_own_status(error: Exception, status: int) -> None:
+    assert http.handshake_status(error) == status
+
+
+def test_a_request_reads_header_names_in_any_case_and_needs_no_request_id() -> None:
+    event = {
+        "requestContext": {"path": "/api/x"},
+        "headers": {"If-Match": "1"},
+        "multiValueQueryStringParameters": None,
+    }
+    assert http.request(event, b"", "made-up") == http.Request("made-up", "/api/x", {"if-match": "1"}, {}, b"")
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "abc"])
+def test_an_authorization_that_is_no_bearer_is_refused(sent: str) -> None:
+    with pytest.raises(errors.Unauthenticated):
+        credentials.bearer(sent)
+    assert credentials.bearer("bearer  abc ").reveal() == "abc"
+
+
+def test_neither_body_nor_token_are_in_what_a_request_looks_like() -> None:
+    sent = replace(request(authorization="Bearer top secret"), body=b"top secret")
+    assert "top secret" not in repr(sent)
+
+
+def test_if_match_names_as_many_versions_as_dynamodb_compares_with() -> None:
+    tags = [f'"{number}"' for number in range(1, 102)]
+    assert len(http.versions(request(if_match=", ".join(tags[:100]))) or ()) == 100
+    with pytest.raises(errors.InvalidRequest):
+        http.versions(request(if_match=", ".join(tags)))
+
+
+def test_a_merge_patch_creates_nothing() -> None:
+    with pytest.raises(errors.UnsupportedMediaType):
+        http.draft(request({}, content_type="application/merge-patch+json"))
+
+
+def test_a_page_is_of_fifty_unless_another_limit_is_named() -> None:
+    assert http.page_request(request(), "alice") == (None, 50, None)
+
+
+def test_a_body_that_is_no_text_is_refused_like_any_other() -> None:
+    event = {"requestContext": {"requestId": "r-1"}, "path": "/sessions"}
+    with pytest.raises(errors.InvalidRequest):
+        http.draft(http.request(event, '{"title": "\ud800"}', "made-up"))
+
+
+@pytest.mark.parametrize("sent", ["a", "9f1c-22", "JKJaXmPLvHcESHA=", "Root=1-67891233-abcdef", "x" * 128])
+def test_what_the_client_sent_is_kept(sent: str) -> None:
+    assert correlation_id(sent, "own") == sent
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
+
+
+@pytest.mark.parametrize("sent", [None, "", "x" * 129, "a b", "a\nb", "a\x1b[31m", "é", 'a"b', "a\n", JWT, f"x:{JWT}"])
+def test_what_is_not_harmless_is_left_for_the_id_of_the_request(sent: str | None) -> None:
+    assert correlation_id(sent, "own") == "own"
+
+
+def test_it_is_a_header_of_the_request() -> None:
+    assert Request("own", "/", {"x-correlation-id": "theirs"}, {}, b"").correlation_id == "theirs"
+    assert Request("own", "/", {}, {}, b"").correlation_id == "own"

@@ -1,0 +1,400 @@
+"""Keys that a store of AWS keeps: fetched when needed, rotated without a gap, and never believed when they are weak."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chalicelib import logs
+from chalicelib.credentials import Secret
+from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
+from chalicelib.keys import Keys, KeySet, keys_of
+from chalicelib.settings import Reference, Tokens
+from pytest_sessionplugin.tokens.keys import Key
+from tests.service.fakes import NOON
+from tests.service.jwts import CURVE, CURVE_TOKENS, PEM, authenticate, pem, token
+
+OLD, NEW, THIRD = "o" * 32, "n" * 32, "t" * 32
+REFERENCE = Reference("JWT_SECRET", "ssm", "/sessions/dev/jwt")
+TOKENS = Tokens("https://issuer.example", "sessions", ("HS256",), kept=REFERENCE)
+PEM_REFERENCE = Reference("JWT_PUBLIC_KEY", "secretsmanager", "jwt")
+PEM_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), kept=PEM_REFERENCE)
+
+
+@dataclass
+class Store:
+    """Keeps one text, and counts how often it is asked; `refuses` is what it raises instead."""
+
+    text: str = OLD
+    refuses: Exception | None = None
+    asked: int = 0
+
+    def __call__(self) -> Secret:
+        self.asked += 1
+        if self.refuses is not None:
+            raise self.refuses
+        return Secret(self.text)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def keys(store: Store) -> Keys:
+    return keys_of(TOKENS, lambda reference: store)
+
+
+def subject(keys: Keys, key: str, after: float = 0) -> str:
+    """Who a token of this key speaks for, so many seconds after noon."""
+    signed = token(key, exp=(NOON + timedelta(days=1)).timestamp())
+    return authenticate(signed, TOKENS, keys, at(after)).subject
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def assert_refused(keys: Keys, key: str, after: float = 0) -> None:
+    with pytest.raises(Unauthenticated, match="signature of the token does not hold"):
+        subject(keys, key, after)
+
+
+def no_answer() -> Unavailable:
+    return Unavailable("The store of the keys")
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """What the service logs, though Chalice may have told its logger to pass nothing on."""
+    monkeypatch.setattr(logging.getLogger("sessions"), "propagate", True)
+    caplog.set_level("WARNING", "sessions")
+    return caplog
+
+
+def test_the_store_is_asked_when_the_first_token_comes_and_then_every_five_minutes(store: Store, keys: Keys) -> None:
+    assert store.asked == 0
+    for after, asked in ((0, 1), (1, 1), (299, 1), (300, 2), (599, 2), (600, 3)):
+        assert subject(keys, OLD, after) == "alice"
+        assert store.asked == asked, after
+
+
+def test_two_keys_are_good_side_by_side_and_a_removed_one_is_refused_when_they_are_asked_for_again(
+    store: Store, keys: Keys
+) -> None:
+    subject(keys, OLD)
+    store.text = f"{NEW}\n{OLD}\n"
+    for after in (60, 61):
+        assert subject(keys, NEW, after) == subject(keys, OLD, after) == "alice"
+    store.text = NEW
+    assert subject(keys, OLD, 359) == "alice"
+    assert_refused(keys, OLD, 360)
+    assert subject(keys, NEW, 360) == "alice"
+
+
+def test_a_rotated_key_is_good_at_its_first_token_a_minute_after_the_store_was_last_asked(
+    store: Store, keys: Keys
+) -> None:
+    subject(keys, OLD)
+    store.text = NEW
+    assert_refused(keys, NEW, 59)
+    assert subject(keys, NEW, 60) == "alice"
+    assert_refused(keys, OLD, 60)
+    assert store.asked == 2
+
+
+def test_a_flood_of_bad_tokens_asks_the_store_once_a_minute(store: Store, keys: Keys) -> None:
+    for after in range(180):
+        for _ in range(3):
+            assert_refused(keys, THIRD, after)
+    assert store.asked == 3
+
+
+def test_a_good_signature_never_asks_again(store: Store, keys: Keys) -> None:
+    store.text = f"{NEW}\n{OLD}"
+    for after in range(0, 299, 13):
+        subject(keys, OLD, after)
+        with pytest.raises(Unauthenticated, match="expired"):
+            authenticate(token(OLD, exp=1), TOKENS, keys, at(after))
+    assert store.asked == 1
+
+
+def test_known_keys_stay_in_use_while_the_store_does_not_answer_which_is_logged(
+    store: Store, keys: Keys, logged: pytest.LogCaptureFixture
+) -> None:
+    subject(keys, OLD)
+    store.refuses = no_answer()
+    assert subject(keys, OLD, 7200) == "alice"
+    assert "the known ones stay in use" in logged.text
+    assert_refused(keys, NEW, 7200)
+    assert store.asked == 2
+
+
+def test_a_clock_that_is_put_back_does_not_keep_a_removed_key(store: Store, keys: Keys) -> None:
+    subject(keys, OLD, 86_400)
+    store.text = NEW
+    assert_refused(keys, OLD)
+    for after in (1, 59):
+        assert_refused(keys, OLD, after)
+    assert store.asked == 2
+
+
+def test_requests_that_overtake_each_other_ask_once(store: Store, keys: Keys) -> None:
+    for after in (29, 0, 28, 1):
+        assert_refused(keys, NEW, after)
+    assert store.asked == 1
+
+
+def test_a_store_that_hangs_is_not_waited_for_by_the_next_request_too(store: Store, keys: Keys) -> None:
+    """Two attempts of three seconds and the pause between them are seven; the next request comes after that."""
+    subject(keys, OLD)
+    store.refuses = no_answer()
+    for after in (300, 307, 314):
+        assert subject(keys, OLD, after) == "alice"
+    assert store.asked == 2
+
+
+def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_fifteen_seconds(
+    store: Store, keys: Keys
+) -> None:
+    store.refuses = no_answer()
+    for after in (0, 14):
+        with pytest.raises(Unavailable):
+            subject(keys, OLD, after)
+    assert store.asked == 1
+    store.refuses = None
+    assert subject(keys, OLD, 15) == "alice"
+
+
+def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: Keys) -> None:
+    subject(keys, OLD)
+    store.refuses = SettingsError(("JWT_SECRET names ssm:/sessions/dev/jwt, and there is none.",))
+    for after in (300, 304):
+        with pytest.raises(Unavailable) as refused:
+            subject(keys, OLD, after)
+        assert refused.value.__cause__ is store.refuses
+    assert store.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("s" * 31, "shorter than its hash"),
+        (f"{OLD}\n{'s' * 31}", "shorter than its hash"),
+        pytest.param(PEM, "holds a PEM", id="a PEM"),
+        (f'{{"key": "{OLD}"}}', "holds JSON"),
+        ("local-" + OLD, "somebody's checkout"),
+        ("secretsmanager:/sessions/dev/the-real-one", "a reference in turn"),
+        (f"{OLD}\nssm:/sessions/dev/another-of-32-characters", "a reference in turn"),
+        ("", "holds 0 keys"),
+        (" \n ", "holds 0 keys"),
+        ("\n".join([OLD, NEW, THIRD, "f" * 32]), "holds 4 keys"),
+    ],
+)
+def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
+    store: Store, keys: Keys, text: str, sentence: str
+) -> None:
+    store.text = text
+    with pytest.raises(Unavailable) as refused:
+        subject(keys, OLD)
+    said = logs.written(refused.value)  # as it is logged
+    assert "JWT_SECRET names ssm:/sessions/dev/jwt, which holds" in said
+    assert sentence in said
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert not any(line in said for line in lines)
+    assert refused.value.__cause__ is not None
+    assert refused.value.__cause__.__traceback__ is None, "it is kept, and frames hold what was fetched"
+
+
+def test_pems_are_kept_one_after_the_other() -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    keys = keys_of(PEM_TOKENS, lambda reference: Store(f"the new one\n{pem(other)}\nthe old one\n{PEM}"))
+    for key in (CURVE, other):
+        assert authenticate(token(key, "ES256"), PEM_TOKENS, keys, NOON).subject == "alice"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "a private key"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "no public key in PEM"),
+        (OLD, "no public key in PEM"),
+        ("", "no public key in PEM"),
+        pytest.param(pem(ec.generate_private_key(ec.SECP384R1())), "no public key in PEM", id="another curve"),
+        pytest.param(PEM * 4, "4 keys", id="four keys"),
+    ],
+)
+def test_a_text_without_usable_pems_is_refused_with_the_reason(text: str, sentence: str) -> None:
+    keys = keys_of(PEM_TOKENS, lambda reference: Store(text))
+    with pytest.raises(Unavailable) as refused:
+        authenticate(token(CURVE, "ES256"), PEM_TOKENS, keys, NOON)
+    assert f"JWT_PUBLIC_KEY names secretsmanager:jwt, which holds {sentence}" in str(refused.value.__cause__)
+
+
+class Issuer:
+    """Publishes keys, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.private = {"one": CURVE}
+        self.others: list[Mapping[str, Any]] = []
+        self.asked = 0
+        self.down = False
+
+    def __call__(self) -> Mapping[str, Any]:
+        self.asked += 1
+        if self.down:
+            raise OSError("connection refused")
+        ours = [
+            {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())), "kid": kid}
+            for kid, key in self.private.items()
+        ]
+        return {"keys": [*ours, *self.others]}
+
+    def token(self, kid: str | None) -> str:
+        key = self.private.get(kid or "", CURVE)
+        return token(key, "ES256", headers={"kid": kid} if kid else None, exp=(NOON + timedelta(days=1)).timestamp())
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+def key_set_subject(keys: KeySet, text: str, now: datetime = NOON) -> str:
+    return authenticate(text, CURVE_TOKENS, keys, now).subject
+
+
+def test_published_keys_are_asked_for_once(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    assert [key_set_subject(keys, issuer.token("one")) for _ in range(3)] == ["alice"] * 3
+    assert issuer.asked == 1
+
+
+def test_an_unknown_key_id_asks_again_once_a_minute_at_most(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    key_set_subject(keys, issuer.token("one"))
+    for seconds, asked in ((1, 1), (59, 1), (60, 2), (61, 2)):
+        with pytest.raises(Unauthenticated, match="does not publish"):
+            key_set_subject(keys, issuer.token("two"), NOON + timedelta(seconds=seconds))
+        assert issuer.asked == asked, seconds
+
+
+def test_a_rotated_key_is_found_and_the_old_one_refused(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    old = issuer.token("one")
+    key_set_subject(keys, old)
+    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
+    later = NOON + timedelta(minutes=2)
+    assert key_set_subject(keys, issuer.token("two"), later) == "alice"
+    with pytest.raises(Unauthenticated):
+        key_set_subject(keys, old, later)
+
+
+def test_known_keys_stay_good_while_their_issuer_is_down(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    key_set_subject(keys, issuer.token("one"))
+    issuer.down = True
+    assert key_set_subject(keys, issuer.token("one"), NOON + timedelta(hours=2)) == "alice"
+
+
+def test_an_issuer_that_was_never_reached_is_unavailable_and_left_alone_for_a_moment(issuer: Issuer) -> None:
+    issuer.down = True
+    keys = KeySet(issuer)
+    for seconds in (0, 14):
+        with pytest.raises(Unavailable):
+            key_set_subject(keys, issuer.token("one"), NOON + timedelta(seconds=seconds))
+    assert issuer.asked == 1
+    issuer.down = False
+    assert key_set_subject(keys, issuer.token("one"), NOON + timedelta(seconds=15)) == "alice"
+
+
+def test_keys_that_do_not_verify_signatures_are_passed_over(issuer: Issuer) -> None:
+    secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"}
+    keys = KeySet(issuer)
+    issuer.others = [
+        secret,
+        {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "use": "enc", "kid": "e"},
+    ]
+    assert key_set_subject(keys, issuer.token("one")) == "alice"
+    for kid in ("secret", "e"):
+        with pytest.raises(Unauthenticated, match="does not publish"):
+            key_set_subject(keys, issuer.token(kid))
+
+
+def test_a_key_that_is_not_understood_is_ignored_and_the_others_are_good(issuer: Issuer) -> None:
+    issuer.others = [
+        {"kty": "AKP", "kid": "new", "alg": "ML-DSA-44", "pub": "AA"},
+        {"kty": "EC", "crv": "P-999", "kid": "curve", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "P-256", "kid": "broken", "x": "AA"},
+        {"kid": "nothing"},
+        {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "kid": ["one"]},
+    ]
+    assert key_set_subject(KeySet(issuer), issuer.token("one")) == "alice"
+
+
+def test_a_withdrawn_key_is_good_for_an_hour_at_most(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    withdrawn = issuer.token("one")
+    key_set_subject(keys, withdrawn)
+    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
+    assert key_set_subject(keys, withdrawn, NOON + timedelta(minutes=59)) == "alice"
+    with pytest.raises(Unauthenticated):
+        key_set_subject(keys, withdrawn, NOON + timedelta(hours=1))
+
+
+def test_a_clock_that_is_put_back_does_not_keep_a_withdrawn_key(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    withdrawn = issuer.token("one")
+    key_set_subject(keys, withdrawn, NOON + timedelta(hours=12))
+    issuer.private = {"two": ec.generate_private_key(ec.SECP256R1())}
+    with pytest.raises(Unauthenticated):
+        key_set_subject(keys, withdrawn)
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> rsa.RSAPrivateKey:
+    """One for the process: it costs a tenth of a second."""
+    pem = Key.of_this_process("RS256", "").private.encode()
+    key = load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
+
+
+def rsa_jwk(key: rsa.RSAPrivateKey, **members: str) -> Mapping[str, Any]:
+    return {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": "one", **members}
+
+
+RSA_TOKENS = Tokens(
+    "https://issuer.example", "sessions", ("PS256", "RS256", "RS512"), jwks_url="https://issuer.example"
+)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256"])
+def test_a_published_key_that_names_no_algorithm_is_good_for_those_allowed(
+    rsa_key: rsa.RSAPrivateKey, algorithm: str
+) -> None:
+    signed = token(rsa_key, algorithm, headers={"kid": "one"})
+    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]})
+    assert authenticate(signed, RSA_TOKENS, keys, NOON).subject == "alice"
+
+
+def test_a_published_key_that_names_an_algorithm_is_good_for_that_one(rsa_key: rsa.RSAPrivateKey) -> None:
+    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key, alg="PS256")]})
+    assert authenticate(token(rsa_key, "PS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON).subject == "alice"
+    with pytest.raises(Unauthenticated):
+        authenticate(token(rsa_key, "RS256", headers={"kid": "one"}), RSA_TOKENS, keys, NOON)
+
+
+def test_a_key_of_another_kind_than_the_algorithm_is_refused(rsa_key: rsa.RSAPrivateKey) -> None:
+    with pytest.raises(Unauthenticated):
+        key_set_subject(KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]}), token(CURVE, "ES256", headers={"kid": "one"}))

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib import errors, sessions
+from chalicelib.memory import MemoryStore
+from chalicelib.metrics import Metric
+from chalicelib.model import (
+    Change,
+    Draft,
+    Once,
+    Page,
+    Patch,
+    Principal,
+    Report,
+    Session,
+    Status,
+    Write,
+    Written,
+)
+from tests.service.fakes import ALICE, NOON, Deliveries, new_session, write
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def deliver() -> Deliveries:
+    return Deliveries()
+
+
+def change(
+    store: sessions.SessionStore, deliver: Deliveries, session: Session, patch: Patch, by: Write | None = None
+) -> Session:
+    return sessions.change_session(session.session_id, patch, by or write(), store=store, deliver=deliver)
+
+
+def test_an_id_is_130_random_bits_in_base32(store: MemoryStore) -> None:
+    def made_of(bits: bytes) -> str:
+        return sessions.create_session(
+            Draft(), ALICE, store=store, now=NOON, random=lambda size: bits * size, request_id="r"
+        ).session.session_id
+
+    made = [made_of(b"\x00"), made_of(b"\xff")]
+    assert made == ["a" * 26, "7" * 26]
+    assert all(re.fullmatch(r"[a-z2-7]{26}", session_id) for session_id in made)
+
+
+def test_a_new_session_is_active_and_lasts_as_long_as_was_asked(store: MemoryStore) -> None:
+    session = new_session(store, Draft(expires_in=timedelta(seconds=60)))
+    assert (session.status, session.version, session.seq) == (Status.ACTIVE, 1, 0)
+    assert session.expires_at - session.created_at == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    "session_id", ["", "a" * 25, "a" * 27, "A" * 26, "a" * 10_000, "a/b#c d", "connection#x", "a" * 25 + "\n"]
+)
+def test_what_cannot_be_an_id_is_not_found_without_asking_the_store(session_id: str) -> None:
+    nothing = object()  # has no method that could be asked
+    with pytest.raises(errors.SessionNotFound):
+        sessions.find_session(session_id, store=nothing)  # type: ignore[arg-type]
+    with pytest.raises(errors.SessionNotFound):
+        sessions.end_session(session_id, write(), store=nothing, deliver=nothing)  # type: ignore[arg-type]
+    with pytest.raises(errors.SessionNotFound):
+        sessions.change_session(session_id, Patch(title="x"), write(), store=nothing, deliver=nothing)  # type: ignore[arg-type]
+
+
+def test_metadata_ends_at_4096_bytes_and_16_levels(store: MemoryStore) -> None:
+    fits = {"a": "x" * (4096 - len('{"a":""}'))}
+    assert new_session(store, Draft(metadata=fits)).metadata == fits
+    with pytest.raises(errors.InvalidRequest, match="4096"):
+        new_session(store, Draft(metadata={"a": fits["a"] + "x"}))
+    deep: dict[str, object] = {}
+    for _ in range(15):
+        deep = {"a": deep}
+    assert new_session(store, Draft(metadata=deep)).metadata == deep
+    with pytest.raises(errors.InvalidRequest, match="16"):
+        new_session(store, Draft(metadata={"a": deep}))
+
+
+def test_a_change_is_told_with_the_whole_session_and_the_next_seq(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    changed = change(store, deliver, session, Patch(status=Status.PAUSED, title="Later"))
+    assert (changed.status, changed.title, changed.version, changed.seq) == (Status.PAUSED, "Later", 2, 1)
+    assert [(frame["type"], frame["seq"], frame["session"]["version"]) for frame in deliver.frames] == [
+        ("session.updated", 1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [Patch(), Patch(status=Status.ACTIVE), Patch(title="Standup"), Patch(metadata={}), Patch(metadata={"gone": None})],
+)
+def test_a_patch_that_changes_nothing_writes_and_tells_nothing(
+    store: MemoryStore, deliver: Deliveries, patch: Patch
+) -> None:
+    session = new_session(store)
+    assert change(store, deliver, session, patch) == session
+    assert deliver.frames == []
+
+
+def test_a_patch_that_changes_nothing_is_judged_all_the_same(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    for patch in (Patch(), Patch(status=Status.ACTIVE), Patch(metadata={})):
+        with pytest.raises(errors.NotOwner):
+            change(store, deliver, session, patch, write("mallory"))
+        with pytest.raises(errors.VersionMismatch):
+            change(store, deliver, session, patch, write(versions=frozenset({2})))
+
+
+def test_metadata_is_merged_into_what_is_there(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store, Draft(metadata={"a": 1, "b": {"c": 2}}))
+    changed = change(store, deliver, session, Patch(metadata={"a": None, "b": {"d": 3}}))
+    assert changed.metadata == {"b": {"c": 2, "d": 3}}
+    assert change(store, deliver, session, Patch(metadata=None)).metadata == {}
+
+
+class Contended(MemoryStore):
+    """Somebody else changes the metadata just before each of the first `times` changes."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def change_session(self, session_id: str, change: Change, write: Write) -> Written:
+        if self.times > 0:
+            self.times -= 1
+            other = replace(write, request_id=f"other-{self.times}", versions=None)
+            super().change_session(session_id, Change(metadata={"other": self.times}), other)
+        return super().change_session(session_id, change, write)
+
+
+def test_a_merge_sees_what_others_wrote_in_between(deliver: Deliveries) -> None:
+    store = Contended(4)
+    session = new_session(store)
+    assert change(store, deliver, session, Patch(metadata={"mine": 1})).metadata == {"other": 0, "mine": 1}
+
+
+def test_a_merge_gives_up_after_five_attempts(deliver: Deliveries) -> None:
+    store = Contended(99)
+    session = new_session(store)
+    with pytest.raises(errors.Unavailable):
+        change(store, deliver, session, Patch(metadata={"mine": 1}))
+    assert store.times == 94
+
+
+def test_a_merge_with_if_match_is_not_tried_on_another_version(deliver: Deliveries) -> None:
+    store = Contended(1)
+    session = new_session(store)
+    with pytest.raises(errors.VersionMismatch):
+        change(store, deliver, session, Patch(metadata={"mine": 1}), write(versions=frozenset({1})))
+
+
+@pytest.mark.parametrize(
+    "patch", [Patch(status=Status.ACTIVE), Patch(title="x"), Patch(metadata={"a": 1}), Patch(metadata=None), Patch()]
+)
+def test_an_ended_session_never_changes(store: MemoryStore, deliver: Deliveries, patch: Patch) -> None:
+    session = new_session(store)
+    ended = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
+    with pytest.raises(errors.SessionEnded):
+        change(store, deliver, session, patch)
+    assert store.find_session(session.session_id) == ended
+
+
+def test_to_end_an_ended_session_by_patch_changes_and_tells_nothing(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    ended = change(store, deliver, session, Patch(status=Status.ENDED))
+    assert change(store, deliver, session, Patch(status=Status.ENDED)) == ended
+    assert [frame["type"] for frame in deliver.frames] == ["session.ended"]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        Patch(status=Status.ENDED),
+        Patch(status=Status.ENDED, title="Done"),
+        Patch(status=Status.ENDED, metadata={"a": 1}),
+    ],
+)
+def test_an_end_by_patch_closes_what_is_connected(store: MemoryStore, deliver: Deliveries, patch: Patch) -> None:
+    session = new_session(store)
+    assert change(store, deliver, session, patch).status is Status.ENDED
+    assert deliver.closed == [session.session_id]
+
+
+def test_an_end_is_delivered_again_to_whatever_is_left(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    first = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
+    again = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
+    assert again == first
+    assert (
+        deliver.frames
+        == [{"type": "session.ended", "seq": 1, "reason": "ended", "correlationId": "a-correlation-id"}] * 2
+    )
+    assert deliver.closed == [session.session_id] * 2
+
+
+def test_to_end_what_has_expired_is_left_to_the_sweep(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store, Draft(expires_in=timedelta(seconds=60)))
+    late = write(now=NOON + timedelta(minutes=5))
+    ended = sessions.end_session(session.session_id, late, store=store, deliver=deliver)
+    assert (ended, deliver.frames) == (session, [])
+    assert ended.at(late.now).status is Status.ENDED
+
+
+def test_no_session_lasted_less_than_nothing(store: MemoryStore, deliver: Deliveries) -> None:
+    """Where the clock of the function that ends it is behind that of the one which made it."""
+    session = new_session(store)
+    measured: dict[str, float] = {}
+
+    def measure(metric: Metric, value: float = 1.0, by: str = "") -> None:
+        measured[metric.name] = value
+
+    early = write(now=NOON - timedelta(seconds=2))
+    sessions.end_session(session.session_id, early, store=store, deliver=deliver, measure=measure)
+    assert measured == {"SessionsEnded": 1.0, "SessionDuration": 0.0}
+
+
+def test_nobody_but_the_owner_ends_a_session(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    with pytest.raises(errors.NotOwner):
+        sessions.end_session(session.session_id, write("mallory"), store=store, deliver=deliver)
+    assert store.find_session(session.session_id) == session
+    assert deliver.frames == []
+
+
+def test_drafts_that_mean_the_same_have_one_fingerprint() -> None:
+    draft = Draft(title="x", metadata={"a": 1, "b": {"c": 2, "d": 3}})
+    same = Draft(title="x", metadata={"b": {"d": 3, "c": 2}, "a": 1})
+    assert sessions.fingerprint(draft) == sessions.fingerprint(same)
+    changes: list[dict[str, Any]] = [
+        {"title": "y"},
+        {"metadata": {"a": 2}},
+        {"durable": True},
+        {"presence": True},
+        {"expires_in": timedelta(seconds=60)},
+    ]
+    prints = {sessions.fingerprint(replace(draft, **change)) for change in [{}, *changes]}
+    assert len(prints) == 6
+
+
+def test_a_repeated_create_finds_the_session_as_it_is_now(store: MemoryStore, deliver: Deliveries) -> None:
+    once = Once("key", sessions.fingerprint(Draft()))
+
+    def create(random: bytes) -> Written:
+        return sessions.create_session(
+            Draft(), ALICE, store=store, now=NOON, random=lambda size: random * size, request_id="r", once=once
+        )
+
+    first = create(b"1")
+    change(store, deliver, first.session, Patch(title="renamed"))
+    again = create(b"2")
+    assert (first.changed, again.changed) == (True, False)
+    assert (again.session.session_id, again.session.title) == (first.session.session_id, "renamed")
+
+
+def everything(store: MemoryStore, owner: Principal, limit: int, status: Status | None = None) -> list[Page]:
+    pages = [sessions.list_sessions(owner, store=store, now=NOON, status=status, limit=limit, after=None)]
+    while pages[-1].after is not None:
+        pages.append(
+            sessions.list_sessions(owner, store=store, now=NOON, status=status, limit=limit, after=pages[-1].after)
+        )
+    return pages
+
+
+def test_a_list_of_one_status_loses_nothing_between_its_pages(store: MemoryStore, deliver: Deliveries) -> None:
+    made = [new_session(store, now=NOON - timedelta(seconds=i)) for i in range(9)]
+    for session in made[::2]:
+        change(store, deliver, session, Patch(status=Status.PAUSED))
+    pages = everything(store, ALICE, 2, Status.PAUSED)
+    listed = [session.session_id for page in pages for session in page.sessions]
+    assert listed == [session.session_id for session in made[::2]]
+    assert all(len(page.sessions) <= 2 for page in pages)
+
+
+def test_a_list_counts_what_has_expired_as_ended(store: MemoryStore) -> None:
+    new_session(store, Draft(expires_in=timedelta(seconds=60)), now=NOON - timedelta(hours=1))
+    running = new_session(store)
+    assert [s.session_id for page in everything(store, ALICE, 9, Status.ACTIVE) for s in page.sessions] == [
+        running.session_id
+    ]
+    assert len(everything(store, ALICE, 9, Status.ENDED)[0].sessions) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, True), (0, False), (1, 1.0), ([1], [True]), ({"b": 0}, {"b": False})]
+)
+def test_what_python_takes_for_equal_is_a_change_all_the_same(
+    store: MemoryStore, deliver: Deliveries, before: object, after: object
+) -> None:
+    session = new_session(store, Draft(metadata={"a": before}))
+    changed = change(store, deliver, session, Patch(metadata={"a": after}))
+    assert repr(changed.metadata) == repr({"a": after})
+    assert changed.version == 2
+
+
+class Unreachable(Deliveries):
+    def broadcast(self, *args: Any, **kwargs: Any) -> Report:
+        raise errors.Unavailable("The roster")
+
+
+def test_what_is_written_is_not_refused_because_nobody_could_be_told(store: MemoryStore) -> None:
+    session = new_session(store)
+    assert change(store, Unreachable(), session, Patch(title="x")).version == 2
+    ended = sessions.end_session(session.session_id, write(), store=store, deliver=Unreachable())
+    assert ended.status is Status.ENDED

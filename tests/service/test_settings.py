@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.errors import SettingsError
+from chalicelib.settings import Reference, Settings, Tables, from_environment, is_local, is_meant_as_one, reference
+
+COMPLETE = {
+    "SESSIONS_TABLE": "s",
+    "CONNECTIONS_TABLE": "c",
+    "EVENTS_TABLE": "e",
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "sessions",
+    "JWT_ALGORITHMS": "HS256",
+    "JWT_SECRET": "k" * 32,
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def no_key() -> str:
+    raise AssertionError("the local key was asked for")
+
+
+def settings(**changes: Any) -> Settings:
+    environment = {name: value for name, value in {**COMPLETE, **changes}.items() if value is not None}
+    return from_environment(environment, no_key)
+
+
+def problem(**changes: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings(**changes)
+    return " ".join(caught.value.problems)
+
+
+def test_a_complete_environment_is_taken_as_it_is() -> None:
+    found = settings(ALLOWED_ORIGINS="https://a.example, https://b.example")
+    assert found.tables == Tables("s", "c", "e")
+    assert found.allowed_origins == {"https://a.example", "https://b.example"}
+    assert (found.region, found.tokens.algorithms) == ("eu-west-1", ("HS256",))
+
+
+@pytest.mark.parametrize("name", [name for name in COMPLETE if name != "JWT_SECRET"])
+def test_what_is_missing_is_named(name: str) -> None:
+    assert f"{name} is not set." in problem(**{name: None})
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    said = problem(JWT_ISSUER=None, SESSIONS_TABLE=None, LOG_LEVEL="LOUD")
+    assert all(word in said for word in ("JWT_ISSUER", "SESSIONS_TABLE", "LOG_LEVEL"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"JWT_SECRET": None}, "exactly one"),
+        ({"JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "exactly one"),
+        ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
+        ({"JWT_ALGORITHMS": "HS512", "JWT_SECRET": "k" * 63}, "at least 64 bytes"),
+        ({"JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "k" * 40}, "no secret"),
+        ({"JWT_SECRET": "SSM:/sessions/a-secret-of-the-right-length"}, "looks like a reference"),
+        ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_PUBLIC_KEY": "ssm:/sessions/pem"}, "exactly one"),
+        ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_ALGORITHMS": "RS256"}, "do not fit"),
+        ({"JWT_SECRET": None, "JWT_PUBLIC_KEY": "ssm:/sessions/pem"}, "do not fit"),
+        ({"JWT_SECRET": f"{'k' * 32}\n{'k' * 31}"}, "at least 32 bytes"),
+        ({"JWT_SECRET": "\n".join(["k" * 32] * 4)}, "holds 4 keys"),
+        ({"JWT_ALGORITHMS": "HS256,RS256"}, "one family"),
+        ({"JWT_ALGORITHMS": "none"}, "one family"),
+        ({"JWT_ALGORITHMS": "RS256"}, "do not fit"),
+        ({"JWT_SECRET": None, "JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "do not fit"),
+        (
+            {"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_PUBLIC_KEY": "-----BEGIN PRIVATE KEY-----"},
+            "private key",
+        ),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://keys.example/jwks"}, "https"),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://notlocalhost/jwks"}, "https"),
+        ({"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256", "JWT_JWKS_URL": "http://localhost.evil/jwks"}, "https"),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "f", "JWT_SECRET": "local-" + "k" * 40}, "somebody's checkout"),
+    ],
+)
+def test_what_is_weak_is_refused_with_the_reason(changes: dict[str, str | None], sentence: str) -> None:
+    assert sentence in problem(**changes)
+
+
+@pytest.mark.parametrize(
+    ("variable", "algorithms", "other"),
+    [("JWT_SECRET", "HS256", "JWT_PUBLIC_KEY"), ("JWT_PUBLIC_KEY", "ES256", "JWT_SECRET")],
+)
+def test_a_reference_stands_for_the_key_and_is_not_taken_for_one(variable: str, algorithms: str, other: str) -> None:
+    found = settings(**{other: None, variable: "ssm:/sessions/dev/jwt", "JWT_ALGORITHMS": algorithms})
+    assert found.tokens.kept == Reference(variable, "ssm", "/sessions/dev/jwt")
+    assert (found.tokens.secret.reveal(), found.tokens.public_key) == ("", "")
+
+
+def test_chalice_local_without_aws_uses_the_key_of_the_checkout_where_a_reference_stands() -> None:
+    environment = {**COMPLETE, "AWS_CHALICE_CLI_MODE": "true", "JWT_SECRET": "ssm:/sessions/dev/jwt"}
+    found = from_environment(environment, lambda: "local-" + "k" * 40)
+    assert (found.tokens.kept, found.tokens.secret.reveal()) == (None, "local-" + "k" * 40)
+    assert from_environment({**environment, "SESSIONS_LOCAL": "aws"}, no_key).tokens.kept is not None
+
+
+def test_the_key_of_the_checkout_verifies_no_public_keys_tokens() -> None:
+    environment = {**COMPLETE, "AWS_CHALICE_CLI_MODE": "true", "JWT_SECRET": "", "JWT_ALGORITHMS": "ES256"}
+    with pytest.raises(SettingsError, match="do not fit"):
+        from_environment(environment, lambda: "local-" + "k" * 40)
+
+
+def test_the_secret_is_not_in_what_the_settings_look_like() -> None:
+    assert "k" * 32 not in repr(settings())
+
+
+def test_chalice_local_without_aws_keeps_its_store_in_memory_and_uses_the_key_of_the_checkout() -> None:
+    environment = {
+        "AWS_CHALICE_CLI_MODE": "true",
+        "JWT_ISSUER": "i",
+        "JWT_AUDIENCE": "a",
+        "JWT_ALGORITHMS": "HS256",
+    }
+    found = from_environment(environment, lambda: "local-" + "k" * 40)
+    assert found.tables is None
+    assert found.tokens.secret.reveal() == "local-" + "k" * 40
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AWS_LAMBDA_FUNCTION_NAME": "f"},
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8002"},
+        {"SESSIONS_LOCAL": "aws"},
+        {"AWS_CHALICE_CLI_MODE": ""},
+    ],
+)
+def test_the_store_is_in_memory_only_where_nothing_says_otherwise(given: dict[str, str]) -> None:
+    local = {"AWS_CHALICE_CLI_MODE": "true"}
+    assert is_local(local)
+    assert not is_local({**local, **given})
+
+
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:sessions/jwt-a1b2c3"
+
+
+@pytest.mark.parametrize(
+    ("value", "store", "name"),
+    [
+        ("ssm:/sessions/dev/jwt", "ssm", "/sessions/dev/jwt"),
+        ("  ssm:jwt\n", "ssm", "jwt"),
+        ("secretsmanager:sessions/jwt", "secretsmanager", "sessions/jwt"),
+        (f"secretsmanager:{ARN}", "secretsmanager", ARN),
+    ],
+)
+def test_a_reference_names_a_store_and_what_is_in_it(value: str, store: str, name: str) -> None:
+    assert reference("JWT_SECRET", value) == Reference("JWT_SECRET", store, name)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "ssm:", "ssm: ", "SSM:/x", "secretmanager:x", "k" * 32, "/sessions/dev/jwt", "ssm:/x y", "ssm:/x\nkey"],
+)
+def test_anything_else_is_none(value: str) -> None:
+    assert reference("JWT_SECRET", value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["ssm:", "SSM:/x", "secretmanager:x", "secrets-manager:x", ARN, "{{resolve:ssm-secure:/x:1}}", "key\nssm:/x"],
+)
+def test_what_was_to_be_a_reference_is_told_from_a_key(value: str) -> None:
+    assert is_meant_as_one(value)
+    assert not is_meant_as_one("k" * 32)
+
+
+def test_an_arn_is_asked_for_where_it_is() -> None:
+    assert Reference("JWT_SECRET", "secretsmanager", ARN).region("us-east-1") == "eu-central-1"
+    assert Reference("JWT_SECRET", "secretsmanager", "sessions/jwt").region("us-east-1") == "us-east-1"

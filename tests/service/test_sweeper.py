@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from chalicelib import sweeper
+from chalicelib.delivery import DEADLINE
+from chalicelib.errors import Unavailable
+from chalicelib.memory import MemoryStore
+from chalicelib.model import Draft, Outcome, Report, Status, Written
+from tests.service.fakes import Clock, Deliveries, new_session, write
+
+MINUTE = Draft(expires_in=timedelta(seconds=60))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def sweep(store: MemoryStore, deliver: Deliveries, clock: Clock) -> tuple[int, int]:
+    swept = sweeper.sweep(store=store, deliver=deliver, clock=clock, correlation_id="an-event")
+    assert swept.failed == 0
+    return swept.expired, swept.settled
+
+
+def test_what_has_expired_ends_and_is_told_and_closed(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    session = new_session(store, MINUTE)
+    clock.advance(seconds=59)
+    assert sweep(store, deliver, clock) == (0, 0)
+    clock.advance(seconds=1)
+    assert sweep(store, deliver, clock) == (1, 0)
+    ended = store.find_session(session.session_id)
+    assert ended is not None
+    assert (ended.status, ended.ended_at) == (Status.ENDED, session.expires_at)
+    assert deliver.frames == [{"type": "session.ended", "seq": 1, "reason": "expired", "correlationId": "an-event"}]
+    assert deliver.closed == [session.session_id]
+
+
+def test_an_end_is_looked_at_again_when_no_handshake_can_be_pending(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    session = new_session(store)
+    store.end_session(session.session_id, write())
+    clock.advance(seconds=34.9)
+    assert sweep(store, deliver, clock) == (0, 0)
+    assert deliver.frames == []
+    clock.advance(seconds=0.1)
+    assert sweep(store, deliver, clock) == (0, 1)
+    assert deliver.closed == [session.session_id]
+
+
+def test_it_stays_due_until_nobody_is_left(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries(report=Report({Outcome.SENT: 1}))
+    session = new_session(store)
+    store.end_session(session.session_id, write())
+    clock.advance(minutes=1)
+    assert sweep(store, deliver, clock) == (0, 0)
+    deliver.report = Report({})
+    assert sweep(store, deliver, clock) == (0, 1)
+    assert sweep(store, deliver, clock) == (0, 0)
+    assert deliver.closed == [session.session_id] * 2
+
+
+def test_a_session_that_just_expired_stays_due_although_nobody_was_there(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    assert sweep(store, deliver, clock) == (1, 0)
+    clock.advance(seconds=35)
+    assert sweep(store, deliver, clock) == (0, 1)
+
+
+def test_an_index_that_lags_ends_nothing(store: MemoryStore) -> None:
+    class Lagging(MemoryStore):
+        def due_sessions(self, now):  # type: ignore[no-untyped-def]
+            yield from self._sessions
+
+    lagging, deliver = Lagging(), Deliveries()
+    session = new_session(lagging)
+    assert sweep(lagging, deliver, Clock()) == (0, 0)
+    assert lagging.find_session(session.session_id) == session
+    assert deliver.frames == []
+
+
+def test_a_sweep_that_takes_long_leaves_the_rest_to_the_next(store: MemoryStore) -> None:
+    clock = Clock()
+
+    class Slow(Deliveries):
+        def broadcast(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            clock.advance(seconds=15)
+            return super().broadcast(*args, **kwargs)
+
+    for _ in range(5):
+        new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    swept = [sweep(store, Slow(), clock) for _ in range(5)]
+    assert all(expired + settled <= 2 for expired, settled in swept)
+    assert [sum(column) for column in zip(*swept, strict=True)] == [5, 5]
+
+
+def test_no_delivery_begins_at_the_end_of_what_it_may_take(store: MemoryStore) -> None:
+    """They have one deadline, and what is begun behind it is sent to nobody."""
+    clock = Clock()
+    left: list[timedelta] = []
+
+    class Timed(Deliveries):
+        def broadcast(self, *args, began: datetime, **kwargs):  # type: ignore[no-untyped-def]
+            left.append(began + DEADLINE - clock())
+            clock.advance(seconds=1)
+            return super().broadcast(*args, began=began, **kwargs)
+
+    for _ in range(30):
+        new_session(store, MINUTE)
+    clock.advance(minutes=1)
+    sweep(store, Timed(), clock)
+    assert len(left) > 10
+    assert min(left) >= timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("error", [KeyError("presence"), Unavailable("The database")])
+def test_one_session_that_cannot_be_seen_to_keeps_no_other_open(error: Exception) -> None:
+    class Broken(MemoryStore):
+        def expire_session(self, session_id: str, now: datetime) -> Written | None:
+            if session_id == broken:
+                raise error
+            return super().expire_session(session_id, now)
+
+    store, clock = Broken(), Clock()
+    made = [new_session(store, MINUTE).session_id for _ in range(3)]
+    broken = made[0]
+    clock.advance(minutes=1)
+    swept = sweeper.sweep(store=store, deliver=Deliveries(), clock=clock, correlation_id="an-event")
+    assert swept == sweeper.Sweep(expired=2, settled=0, failed=1)

@@ -1,0 +1,120 @@
+"""Tokens say what they should, can be checked with what is published, and rotate."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(params=["HS256", "RS256", "ES256"])
+def tokens(request: pytest.FixtureRequest) -> Iterator[Tokens]:
+    with Tokens(TokenSettings(request.param, "https://issuer.test", "chat"), clock=lambda: NOW) as tokens:
+        yield tokens
+
+
+def read(tokens: Tokens, token: str) -> Any:
+    import jwt
+
+    algorithm = tokens.settings.algorithm
+    key = tokens.secret if algorithm == "HS256" else tokens.public_key_pem
+    checks: Any = {"verify_exp": False, "verify_iat": False}  # the clock of these tests stands still
+    return jwt.decode(token, key, [algorithm], checks, audience="chat", issuer="https://issuer.test")
+
+
+def test_a_token_says_who_for_whom_by_whom_and_how_long(tokens: Tokens) -> None:
+    said = read(tokens, tokens("alice", expires_in=60, scope="write"))
+    assert said.pop("jti") != read(tokens, tokens("alice"))["jti"]
+    assert said == {
+        "sub": "alice",
+        "iss": "https://issuer.test",
+        "aud": "chat",
+        "iat": NOW,
+        "exp": NOW + 60,
+        "scope": "write",
+    }
+
+
+def test_a_claim_can_be_replaced_or_left_out(tokens: Tokens) -> None:
+    import jwt
+
+    said = jwt.decode(tokens("alice", aud="other", jti=None), options={"verify_signature": False})
+    assert said["aud"] == "other"
+    assert "jti" not in said
+
+
+def test_each_process_has_one_key(tokens: Tokens) -> None:
+    other = Tokens(tokens.settings, clock=lambda: NOW)
+    assert read(other, tokens("alice"))["sub"] == "alice"
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_the_jwks_on_loopback_has_the_key_of_each_token(algorithm: str) -> None:
+    import jwt
+
+    with Tokens(TokenSettings(algorithm)) as tokens:
+        url, before = tokens.jwks_url, tokens("alice")
+        assert url.startswith("http://127.0.0.1:")
+        tokens.rotate(overlap=True)
+        after = tokens("alice")
+        assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(after)["kid"]
+        for token in (before, after):
+            key = jwt.PyJWKClient(url).get_signing_key_from_jwt(token)
+            assert jwt.decode(token, key.key, [algorithm], audience="test")["sub"] == "alice"
+        assert tokens.jwks_url == url
+        tokens.end_overlap()
+        assert jwt.PyJWKClient(url).get_signing_key_from_jwt(after)
+        with pytest.raises(jwt.PyJWKClientError, match="Unable to find a signing key"):
+            jwt.PyJWKClient(url).get_signing_key_from_jwt(before)
+        tokens.start_over()
+        assert tokens("alice").partition(".")[0] == before.partition(".")[0]
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
+            keys = json.load(response)["keys"]
+        assert len(keys) == 1
+        assert "d" not in keys[0]  # the private half stays here
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url, timeout=10)  # noqa: S310 - loopback
+
+
+def test_a_rotation_without_an_overlap_takes_the_old_key_away() -> None:
+    tokens = Tokens(TokenSettings("ES256"))
+    before = tokens.key
+    tokens.rotate()
+    assert [key["kid"] for key in tokens.jwks["keys"]] == [tokens.key.id] != [before.id]
+    tokens.start_over()
+    assert [key["kid"] for key in tokens.jwks["keys"]] == [before.id]
+
+
+def test_a_shared_secret_has_no_public_half(tokens: Tokens) -> None:
+    if tokens.settings.algorithm != "HS256":
+        with pytest.raises(SessionPluginError, match="has no shared secret; HS256 has"):
+            tokens.secret  # noqa: B018
+        return
+    assert len(tokens.secret) >= 64
+    with pytest.raises(SessionPluginError, match="HS256 has a shared secret and no public key"):
+        tokens.public_key_pem  # noqa: B018
+    with pytest.raises(SessionPluginError, match="HS256 has a shared secret and no public key"):
+        tokens.jwks_url  # noqa: B018
+    with pytest.raises(SessionPluginError, match="rotation is for RS256 and ES256"):
+        tokens.rotate()
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"algorithm": "none"}, "algorithm = 'none': it must be one of HS256, RS256, ES256"),
+        ({"algoritm": "HS256"}, "has algoritm; its keys are algorithm, issuer and audience"),
+    ],
+)
+def test_settings_that_cannot_be_are_a_sentence(section: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SessionPluginError, match=sentence):
+        TokenSettings.of(section)
