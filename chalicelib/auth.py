@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jwt
@@ -84,7 +84,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime:
     value = claims[name]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not LEAST <= value <= GREATEST:
         raise Unauthenticated(f"The claim {name} of the token is not a time.")
-    return datetime.fromtimestamp(value, timezone.utc)
+    return datetime.fromtimestamp(value, UTC)
 
 
 def _subject(value: Any) -> str:

@@ -8,7 +8,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import jwt
@@ -268,7 +268,7 @@ RECOVERY: Final = timedelta(seconds=15)
 for half of that: by less than it waits, each request of a function would wait in its turn."""
 DISORDER: Final = timedelta(minutes=1)  # requests that are handled at once are never further apart
 
-_NEVER: Final = datetime.min.replace(tzinfo=timezone.utc)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Freshness:

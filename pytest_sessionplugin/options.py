@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,7 +207,7 @@ def read_table(folder: Path) -> dict[str, Any]:
         raise OptionError("pyproject.toml", str(path), "a file", f"it cannot be read: {reason}.") from error
     if "sessionplugin" not in text:
         return {}  # most files: no need to load a parser
-    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    toml: Any = importlib.import_module("tomllib")
     try:
         table: Any = toml.loads(text).get("tool", {}).get("sessionplugin", {})
     except toml.TOMLDecodeError as error:

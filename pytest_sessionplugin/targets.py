@@ -13,7 +13,7 @@ from pytest_sessionplugin.options import DEPLOYED, TARGETS
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.client.gateway import Gateway
-    from pytest_sessionplugin.gateway.values import Api, Functions, Throttles
+    from pytest_sessionplugin.gateway.values import Api, RunFunction, Throttles
 
 FORM = "https://…,wss://…"
 _PLAIN = {"http": "https", "ws": "wss"}
@@ -29,7 +29,7 @@ def why_not(target: str) -> str | None:
 
 
 def gateway(
-    target: str, api: Api, functions: Functions, beside: Gateway | None = None, throttles: Throttles | None = None
+    target: str, api: Api, functions: RunFunction, beside: Gateway | None = None, throttles: Throttles | None = None
 ) -> Gateway:
     """A gateway that runs, beside another one if there is one; whoever asks closes it."""
     from pytest_sessionplugin.gateway.client.gateway import Gateway

@@ -25,6 +25,20 @@ OF_THE_SERVICE = {HERE / "service"}
 
 LEAKS = pytest.StashKey[Leaks]()
 
+SPEED = {"process": {"pytester", "stranger"}, "emulator": {"_sessionplugin", "moto_table"}}
+"""Marks that a test gets for a fixture that it uses; `unit` in the Makefile leaves them out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        for mark, fixtures in SPEED.items():
+            if used & fixtures:
+                item.add_marker(mark)
+        target = getattr(item, "callspec", None) and item.callspec.params.get("_sessionplugin")  # type: ignore[attr-defined]
+        if target == "sockets" or (target is None and "gateway" in used and "gateway" in item.path.parts):
+            item.add_marker("sockets")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:

@@ -118,7 +118,7 @@ async def receive(socket: ClientConnection) -> Frame:
     """The next frame. Raises ConnectionClosed, or Wrong if none comes."""
     try:
         frame: Frame = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
-    except asyncio.TimeoutError:  # from 3.11 on the built-in one
+    except TimeoutError:  # from 3.11 on the built-in one
         raise Wrong(f"no frame within {PATIENCE:g} s") from None
     return frame
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,7 +58,7 @@ class Clock:
         start = math.ceil(time.time())
         self._travel = time_machine.travel(start, tick=False)
         self._traveller = self._travel.start()
-        self.began = self._now = datetime.fromtimestamp(start, timezone.utc)
+        self.began = self._now = datetime.fromtimestamp(start, UTC)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,7 +113,7 @@ class Clock:
             raise SessionPluginError(
                 f"chalice_clock.move_to({moment!r}): time only moves forwards, and it is {self._now}."
             )
-        self._go_to(moment.astimezone(timezone.utc), self._agendas(schedules))
+        self._go_to(moment.astimezone(UTC), self._agendas(schedules))
 
     def _go_to(self, target: datetime, agendas: Sequence[Agenda]) -> None:
         self._settle()
@@ -162,7 +162,7 @@ def _next(agendas: Sequence[Agenda]) -> float | None:
 
 def _first_moment(due: float) -> datetime:
     """The first one, in whole microseconds, at which it is due."""
-    moment = datetime.fromtimestamp(due, timezone.utc)
+    moment = datetime.fromtimestamp(due, UTC)
     return moment if moment.timestamp() >= due else moment + timedelta(microseconds=1)
 
 

@@ -70,25 +70,25 @@ def _is_chalices(handler: logging.Handler) -> bool:
 
 
 @dataclass(frozen=True)
-class State:
+class LoggerState:
     handlers: tuple[logging.Handler, ...]
     filters: tuple[object, ...]
     level: int
     propagate: bool
 
 
-_NEW = State((), (), logging.NOTSET, True)
+_NEW = LoggerState((), (), logging.NOTSET, True)
 
 
-def states() -> Mapping[str, State]:
+def states() -> Mapping[str, LoggerState]:
     """Of all loggers, the root among them."""
     return {
-        logger.name: State(tuple(logger.handlers), tuple(logger.filters), logger.level, logger.propagate)
+        logger.name: LoggerState(tuple(logger.handlers), tuple(logger.filters), logger.level, logger.propagate)
         for logger in _every_logger()
     }
 
 
-def put_back(before: Mapping[str, State]) -> None:
+def put_back(before: Mapping[str, LoggerState]) -> None:
     """All are as they were; one that was not there is as new. A library's null handler stays: it adds it but once."""
     for logger in _every_logger():
         was = before.get(logger.name, _NEW)

@@ -153,6 +153,5 @@ def _no_json(constant: str) -> None:
 
 def invocation(request: AWSPreparedRequest) -> InvokeCall | None:
     """A request of Lambda, if it is an Invoke."""
-    from pytest_sessionplugin.aws import invoke_api
 
-    return invoke_api.read(request.url, dict(request.headers.items()), _bytes(request.body))
+    return read(request.url, dict(request.headers.items()), _bytes(request.body))

@@ -27,7 +27,7 @@ class Gateway(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldCall:
     """A call that waits for the others."""
 
     thread: int
@@ -75,7 +75,7 @@ class Race:
         self._connections = connections
         self._gateway = gateway
         self._changed = threading.Condition()
-        self._held: list[Held] = []
+        self._held: list[HeldCall] = []
         self._open = False
         self._why_not = ""
 
@@ -137,7 +137,7 @@ class Race:
             if not self._open:
                 return
             self.came += 1
-            self._held.append(Held(threading.get_ident(), caller.here()))
+            self._held.append(HeldCall(threading.get_ident(), caller.here()))
             if self.met:
                 self._open = False
             self._changed.notify_all()
@@ -164,7 +164,7 @@ class Race:
             elif time.monotonic() > deadline:
                 self._end(f"what else was running made no other within {PATIENCE:g} s")
 
-    def _at_rest(self, alive: set[int | None], held: Collection[Held]) -> bool:
+    def _at_rest(self, alive: set[int | None], held: Collection[HeldCall]) -> bool:
         moving = {thread for thread in alive if thread is not None} - {each.thread for each in held}
         gateway = self._gateway()
         if gateway is None:

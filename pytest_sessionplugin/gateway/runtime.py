@@ -24,12 +24,10 @@ from pytest_sessionplugin.gateway.values import (
     Api,
     Backlog,
     Claims,
-    Clock,
     Close,
     Closed,
     Done,
     Effect,
-    Functions,
     FunctionTimedOut,
     Handshake,
     Ids,
@@ -42,9 +40,11 @@ from pytest_sessionplugin.gateway.values import (
     Reply,
     Request,
     Returned,
+    RunFunction,
     Send,
     Throttles,
     TimedOut,
+    TimeSource,
     never,
 )
 
@@ -92,11 +92,11 @@ class Runtime:
     def __init__(
         self,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         hand_over: Callable[[Effect], None],
         perform: Callable[[], None] = lambda: None,
         *,
-        clock: Clock,
+        clock: TimeSource,
         ids: Ids,
         observe: Observe | None,
         throttles: Throttles = never,
@@ -113,7 +113,7 @@ class Runtime:
         self._stalled = SlowClients()
         self._vouchers = InjectedClaims()
         self._functions = functions
-        self._started: dict[str, Functions] = {}  # invocation -> what it runs on, from Invoke until it is called
+        self._started: dict[str, RunFunction] = {}  # invocation -> what it runs on, from Invoke until it is called
         self._hand_over = hand_over
         self._perform = perform
         self._clock = clock
@@ -138,7 +138,7 @@ class Runtime:
                 self._stalled.resume(event.connection_id)  # nobody is left to read it
         self._perform()
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         """A client does not read from here on: what is for it waits."""
         with self.changed:
             self._stalled.stall(connection_id, held)
@@ -178,7 +178,7 @@ class Runtime:
         self._perform()
         return reply
 
-    def redeploy(self, api: Api, functions: Functions, *, asked_anew: bool = False) -> None:
+    def redeploy(self, api: Api, functions: RunFunction, *, asked_anew: bool = False) -> None:
         """As the core has it; what was invoked before, in a queue or running, ends on the functions of before."""
         with self.changed:
             self._core.redeploy(api, asked_anew=asked_anew)
@@ -266,7 +266,7 @@ class Runtime:
             del self.running[returned.invocation_id]
             self.changed.notify_all()
 
-    def _call(self, functions: Functions, invoke: Invoke) -> Any:
+    def _call(self, functions: RunFunction, invoke: Invoke) -> Any:
         """What a caller of Lambda gets is the result as JSON: what cannot be written so is an error."""
         self._own.invocations.append(invoke.invocation_id)
         try:
@@ -352,13 +352,13 @@ class InjectedClaims:
         return replace(request, headers=headers, claims=claims[-1])
 
 
-Held = Callable[[], None]
+OnHeld = Callable[[], None]
 """Called for each frame that has to wait, with the core locked: it may store, and nothing else."""
 
 
 @dataclass
 class _Client:
-    held: Held
+    held: OnHeld
     waiting: list[Effect] = field(default_factory=list)
     size: int = 0  # bytes of the frames among them
 
@@ -367,7 +367,7 @@ class SlowClients:
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         self._clients.setdefault(connection_id, _Client(held))
 
     def keeps(self, effect: Effect) -> bool:

@@ -278,7 +278,7 @@ class FunctionTimedOut(Exception):
     """Raised out of Functions: the function ran into its own time-out, and the gateway gets TimedOut."""
 
 
-Functions = Callable[[Invoke], Any]
+RunFunction = Callable[[Invoke], Any]
 """Runs one Lambda and gives what it returned; whatever it raises is a function error."""
 
 Done = Callable[["BaseException | None"], None]
@@ -292,7 +292,7 @@ def never() -> bool:
     return False
 
 
-Clock = Callable[[], float]
+TimeSource = Callable[[], float]
 """Seconds since the epoch."""
 
 Ids = Callable[[], str]

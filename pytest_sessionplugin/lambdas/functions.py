@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.aws.caller import Invocation, _entered
 from pytest_sessionplugin.errors import UnknownName
-from pytest_sessionplugin.gateway.values import Functions, FunctionTimedOut, Invoke
+from pytest_sessionplugin.gateway.values import FunctionTimedOut, Invoke, RunFunction
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.faults import Faults
@@ -29,7 +29,7 @@ class FaultyFunctions:
 
     def __init__(
         self,
-        functions: Functions,
+        functions: RunFunction,
         names: Mapping[str, str],
         faults: Faults,
         disconnect: str | None,

@@ -7,10 +7,10 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
-from pytest_sessionplugin.gateway.values import Functions, Invoke
+from pytest_sessionplugin.gateway.values import Invoke, RunFunction
 
 FAREWELL = 1.0  # seconds
 
@@ -33,9 +33,9 @@ class Timer:
     def __init__(
         self,
         schedules: Sequence[Schedule],
-        functions: Functions,
+        functions: RunFunction,
         region: str,
-        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         prefix: str = "",
     ) -> None:
@@ -58,7 +58,7 @@ class Timer:
         for thread in self._threads:
             thread.join(FAREWELL)
 
-    def redeploy(self, schedules: Collection[Schedule], functions: Functions) -> None:
+    def redeploy(self, schedules: Collection[Schedule], functions: RunFunction) -> None:
         """In its block, from one thread: these schedules from now on, with these functions.
 
         One that stays goes on counting, else whoever saves once a minute would never see it run. What runs ends on the
@@ -119,7 +119,7 @@ class Rota:
         for schedule, moment in self._next.items():
             if moment <= now:
                 self._next[schedule] = moment + schedule.seconds
-                at = datetime.fromtimestamp(moment, timezone.utc)
+                at = datetime.fromtimestamp(moment, UTC)
                 self._run(schedule.function, scheduled_event(schedule.function, self._region, at, self._prefix))
 
 
@@ -129,7 +129,7 @@ def usual_events(scheduled: Collection[str], region: str, prefix: str = "") -> C
     def usual_event(function: str) -> Mapping[str, Any]:
         if function not in scheduled:
             return {}
-        return scheduled_event(function, region, datetime.now(timezone.utc), prefix)
+        return scheduled_event(function, region, datetime.now(UTC), prefix)
 
     return usual_event
 

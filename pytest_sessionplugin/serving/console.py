@@ -18,7 +18,7 @@ from pytest_sessionplugin.errors import GatewayWarning
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Project
-    from pytest_sessionplugin.gateway.values import Api, Functions, Invoke
+    from pytest_sessionplugin.gateway.values import Api, Invoke, RunFunction
     from pytest_sessionplugin.serving.serve import Served
 
 
@@ -40,7 +40,7 @@ def failed(what: str, error: BaseException, root: Path) -> None:
     _write(f"\n{coloured(f'{what} failed:', RED)}\n{tracebacks.shown(error, root)}\n")
 
 
-def shown(functions: Functions, root: Path, authorizers: Collection[str]) -> Functions:
+def shown(functions: RunFunction, root: Path, authorizers: Collection[str]) -> RunFunction:
     """The same functions; the traceback of what they raise is shown. `authorizers` are those among them."""
 
     def run(invoke: Invoke) -> Any:

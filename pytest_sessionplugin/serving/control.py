@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ TIME_STANDS = (
     "where it is served with time-machine: pip install 'pytest-sessionplugin[clock]'"
 )
 
-Answer = tuple[int, Mapping[str, Any]]
+ControlReply = tuple[int, Mapping[str, Any]]
 
 
 class Control:
@@ -90,7 +90,7 @@ class _Desk:
 
     def __init__(self, interventions: Interventions) -> None:
         self._interventions = interventions
-        self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
+        self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], ControlReply]] = {
             ("GET", "/"): self._help,
             ("POST", "/clock"): self._clock,
             ("POST", "/faults"): self._arm,
@@ -99,7 +99,7 @@ class _Desk:
             ("GET", "/state"): self._state,
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, body: bytes) -> ControlReply:
         route = self._routes.get((method, path))
         if route is None:
             there = ", ".join(f"{method} {path}" for method, path in self._routes)
@@ -111,7 +111,7 @@ class _Desk:
         except SessionPluginError as error:
             return 400, _error(str(error))
 
-    def _help(self, _: dict[str, Any]) -> Answer:
+    def _help(self, _: dict[str, Any]) -> ControlReply:
         return 200, {
             "now": self._now,
             "POST /clock": {
@@ -126,7 +126,7 @@ class _Desk:
             "faults": [f"{name}{words(name)}" for name in NAMES],
         }
 
-    def _clock(self, asked: dict[str, Any]) -> Answer:
+    def _clock(self, asked: dict[str, Any]) -> ControlReply:
         seconds = _number(asked.pop("advance", None), "advance")
         grace = _number(asked.pop("grace", GRACE), "grace")
         schedules = asked.pop("schedules", False)
@@ -136,7 +136,7 @@ class _Desk:
         self._interventions.advance(seconds, grace, schedules=schedules)
         return 200, {"now": self._now, **({} if self._interventions.moves_the_app else {"note": TIME_STANDS})}
 
-    def _arm(self, asked: dict[str, Any]) -> Answer:
+    def _arm(self, asked: dict[str, Any]) -> ControlReply:
         name, arguments = asked.pop("fault", None), asked.pop("arguments", [])
         if not isinstance(name, str) or not isinstance(arguments, list):
             raise SessionPluginError(
@@ -144,17 +144,17 @@ class _Desk:
             )
         return 200, {"fault": self._interventions.arm(name, arguments, asked)}
 
-    def _end(self, _: dict[str, Any]) -> Answer:
+    def _end(self, _: dict[str, Any]) -> ControlReply:
         self._interventions.end_faults()
         return 200, {}
 
-    def _settle(self, asked: dict[str, Any]) -> Answer:
+    def _settle(self, asked: dict[str, Any]) -> ControlReply:
         seconds = _number(asked.pop("seconds", SETTLE), "seconds")
         _nothing_else(asked, "seconds")
         self._interventions.settle(seconds)
         return 200, {"now": self._now}
 
-    def _state(self, _: dict[str, Any]) -> Answer:
+    def _state(self, _: dict[str, Any]) -> ControlReply:
         return 200, {"now": self._now, **self._interventions.state()}
 
     @property
@@ -185,7 +185,7 @@ class _Line(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = IDLE
 
-    def __init__(self, answer: Callable[[str, str, bytes], Answer], *arguments: Any) -> None:
+    def __init__(self, answer: Callable[[str, str, bytes], ControlReply], *arguments: Any) -> None:
         self._answer = answer
         super().__init__(*arguments)
 
@@ -202,10 +202,10 @@ class _Line(BaseHTTPRequestHandler):
 
     do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = do_GET
 
-    def _asked(self) -> Answer:
+    def _asked(self) -> ControlReply:
         return self._answer(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-    def _refused(self) -> Answer | None:
+    def _refused(self) -> ControlReply | None:
         self.close_connection, keeps = True, self.close_connection
         length = self.headers.get("Content-Length") or "0"
         if not on_loopback(f"http://{self.headers.get('Host', '')}") or "Origin" in self.headers:
@@ -287,7 +287,7 @@ class Interventions:
 
     @property
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._time(), timezone.utc)
+        return datetime.fromtimestamp(self._time(), UTC)
 
     def advance(self, seconds: float, grace: float = GRACE, *, schedules: bool = False) -> None:
         """Moves time on, from deadline to deadline: what each sets off has ended before time goes on. With

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.aws.dynamodb import TimeToLive
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.moto.emulator import Aws
     from pytest_sessionplugin.lambdas.threads import LeftThreads
-    from pytest_sessionplugin.serving.reload import App
+    from pytest_sessionplugin.serving.reload import LoadedApp
 
 
 GRACE = 1.0  # seconds that handlers have to end when it stops
@@ -31,7 +31,7 @@ class Deployment:
 
     def __init__(
         self,
-        app: App,
+        app: LoadedApp,
         aws: Aws,
         faults: Faults,
         threads: LeftThreads,
@@ -41,7 +41,7 @@ class Deployment:
         websocket_port: int,
     ) -> None:
         self._app, self._aws, self._faults, self._time = app, aws, faults, time
-        self._began = datetime.fromtimestamp(time(), timezone.utc)
+        self._began = datetime.fromtimestamp(time(), UTC)
         self.server = Server(
             app.api,
             app.functions,
@@ -65,7 +65,7 @@ class Deployment:
         with self.server, self._timer, Beat(self._lambdas.retries):
             yield
 
-    def redeploy(self, app: App, asked_anew: bool) -> None:
+    def redeploy(self, app: LoadedApp, asked_anew: bool) -> None:
         """`asked_anew`: its authorizers may answer otherwise than those before them."""
         self.server.redeploy(app.api, app.functions, asked_anew=asked_anew)
         self._timer.redeploy(app.schedules, app.functions)
@@ -81,7 +81,7 @@ class Deployment:
             agendas.append(TimeToLive(self._aws.rows, clock=self._time))
         return agendas
 
-    def _deploy(self, app: App) -> None:
+    def _deploy(self, app: LoadedApp) -> None:
         self._app = app
         self._lambdas.deploy(app.healthy, app.api, self.server.invoke, self.server.invoke_later)
         self._faults.site = Site(app.names, self.server)

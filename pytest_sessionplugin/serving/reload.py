@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin import chalice_internals
     from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.aws.moto.emulator import Aws
-    from pytest_sessionplugin.gateway.values import Api, Functions
+    from pytest_sessionplugin.gateway.values import Api, RunFunction
     from pytest_sessionplugin.lambdas.schedules import Schedule
 
 
@@ -37,14 +37,14 @@ FEW = 4  # names in a line
 
 
 @dataclass(frozen=True)
-class App:
+class LoadedApp:
     """An app that is ready to be served."""
 
     project: Project
     memory: Memory
     api: Api
     healthy: chalice_internals.Functions
-    functions: Functions  # the same with what AWS may do to them, and with what they raise shown
+    functions: RunFunction  # the same with what AWS may do to them, and with what they raise shown
     names: Mapping[str, str]  # what each may be called -> its name in the app
     schedules: Sequence[Schedule]
     warnings: Sequence[str]
@@ -95,12 +95,12 @@ class Reload:
 
     def __init__(
         self,
-        app: App,
+        app: LoadedApp,
         watch: Watch,
         start: Start,
         aws: Aws,
-        load: Callable[[Project, Memory], App],
-        deploy: Callable[[App, bool], None],
+        load: Callable[[Project, Memory], LoadedApp],
+        deploy: Callable[[LoadedApp, bool], None],
     ) -> None:
         self._app = app
         self._watch = watch
@@ -148,7 +148,7 @@ class Reload:
             self._app = app
         self._watch.name({*project.files, *to_blame}, absent)
 
-    def _reloaded(self, project: Project, vendor: bool) -> tuple[App, list[str]]:
+    def _reloaded(self, project: Project, vendor: bool) -> tuple[LoadedApp, list[str]]:
         project.check_stage()
         memory = Memory(project, tokens=self._app.memory.tokens, endpoint=self._app.memory.endpoint)
         self._same("region", self._app.memory.region, memory.region)

@@ -23,7 +23,7 @@ from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
 from pytest_sessionplugin.lambdas.functions import FaultyFunctions
 from pytest_sessionplugin.lambdas.threads import LeftThreads
 from pytest_sessionplugin.serving.console import of_views, shown, tell, warned_of
-from pytest_sessionplugin.serving.reload import App, Reload, Start, Watch
+from pytest_sessionplugin.serving.reload import LoadedApp, Reload, Start, Watch
 from pytest_sessionplugin.tokens.keys import local_key
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
@@ -121,7 +121,7 @@ class _Loader:
     copies: Copies | None  # if there are to be others, each is a copy of its own
     processes: Callable[[Project, Chalice], Callable[[str], Process]] | None  # if each function is to have one
 
-    def load(self, project: Project, memory: Memory) -> App:
+    def load(self, project: Project, memory: Memory) -> LoadedApp:
         from pytest_sessionplugin.app.description import describe, function_names, schedules
         from pytest_sessionplugin.app.functions import Functions
         from pytest_sessionplugin.app.logging import log_no_failures
@@ -134,7 +134,7 @@ class _Loader:
         disconnect = api.websocket.get("$disconnect")
         faulty = FaultyFunctions(healthy, healthy.names, self.faults, disconnect, threads=self.threads)
         functions = shown(faulty, project.root, {each.name for each in authorizers_of(api)})
-        return App(project, memory, api, healthy, functions, function_names(app), schedules(app), warnings)
+        return LoadedApp(project, memory, api, healthy, functions, function_names(app), schedules(app), warnings)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from time import monotonic
 from typing import Any
 
@@ -45,8 +45,8 @@ def test_time_stands_still_on_a_whole_second_and_is_put_back() -> None:
         start = time.time()
         assert start.is_integer()
         assert before <= start <= before + 60
-        assert {time.time(), time.time(), time.time_ns() / 1e9, datetime.now(timezone.utc).timestamp()} == {start}
-        assert clock.now == datetime.fromtimestamp(start, timezone.utc)
+        assert {time.time(), time.time(), time.time_ns() / 1e9, datetime.now(UTC).timestamp()} == {start}
+        assert clock.now == datetime.fromtimestamp(start, UTC)
         clock.advance(days=1, hours=1)
         clock.advance(timedelta(microseconds=3))
         assert time.time() == clock.now.timestamp() == start + 90_000.000003
@@ -125,7 +125,7 @@ def test_it_can_be_moved_to_a_moment() -> None:
     with clock_of() as clock:
         there = datetime(2101, 2, 3, 4, 5, 6, 700_000, timezone(timedelta(hours=2)))
         clock.move_to(there)
-        assert datetime.now(timezone.utc) == clock.now == there
+        assert datetime.now(UTC) == clock.now == there
         assert clock.now.utcoffset() == timedelta()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sessionplugin.app.logging import State, put_back, states
+from pytest_sessionplugin.app.logging import LoggerState, put_back, states
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_handlers_filters_levels_and_propagation_are_as_they_were() -> None:
         changed.setLevel(logging.CRITICAL)
         changed.propagate = False
     put_back(before)
-    assert states() == {**before, "loggers.test.new": State((), (), logging.NOTSET, True)}
+    assert states() == {**before, "loggers.test.new": LoggerState((), (), logging.NOTSET, True)}
     assert log.handlers == [handler]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.conformance.client import Client
@@ -93,7 +93,7 @@ def test_b5_the_time_is_in_the_common_log_format_and_in_milliseconds(whole: Clie
     """requestTime is in the common log format and UTC, 16/Mar/2025:00:46:22 +0000; requestTimeEpoch in milliseconds."""
     for context in told(whole).contexts:
         assert isinstance(context["requestTimeEpoch"], int)
-        at = datetime.fromtimestamp(context["requestTimeEpoch"] // 1000, timezone.utc)
+        at = datetime.fromtimestamp(context["requestTimeEpoch"] // 1000, UTC)
         assert context["requestTime"] == at.strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 

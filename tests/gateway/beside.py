@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import Gateway, NotQuiet, WebSocket
-from pytest_sessionplugin.gateway.client.transport import Line
+from pytest_sessionplugin.gateway.client.transport import ClientConnection
 from pytest_sessionplugin.gateway.values import Manage
 from tests.gateway.app import App
 
@@ -39,7 +39,7 @@ class BesideContract:
     ) -> None:
         settle = pair.there._transport.settle
 
-        def waits(line: Line | None = None) -> None:
+        def waits(line: ClientConnection | None = None) -> None:
             pair.app.gate.set()
             settle(line)
 

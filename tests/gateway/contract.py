@@ -21,7 +21,7 @@ from pytest_sessionplugin.gateway.client.gateway import (
     NothingReceived,
     WebSocket,
 )
-from pytest_sessionplugin.gateway.client.transport import Line
+from pytest_sessionplugin.gateway.client.transport import ClientConnection
 from pytest_sessionplugin.gateway.runtime import HEADER
 from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
 from tests.gateway.app import App
@@ -509,7 +509,7 @@ class WebSockets:
         """alice's handler posts to bob when he has begun to wait, and does not end before he has received."""
         settle = gateway._transport.settle
 
-        def waits(line: Line | None = None) -> None:
+        def waits(line: ClientConnection | None = None) -> None:
             app.gate.set()
             settle(line)
 

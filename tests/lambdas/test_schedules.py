@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from pytest_sessionplugin.gateway.values import Invoke
 from pytest_sessionplugin.lambdas.schedules import Rota, Schedule, Timer, scheduled_event
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_a_function_runs_again_after_it_failed() -> None:
@@ -59,7 +59,7 @@ def test_the_event_is_that_of_eventbridge() -> None:
     assert event["detail"] == {}
 
 
-BEGAN = datetime(2027, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+BEGAN = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 START = BEGAN.timestamp()
 
 

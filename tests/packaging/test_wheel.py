@@ -32,13 +32,13 @@ def test_pytest_and_the_shell_find_the_plugin(distribution: Distribution) -> Non
 def test_the_pythons_that_are_tested_are_named(distribution: Distribution) -> None:
     classifiers = distribution.metadata.get_all("Classifier", [])
     named = {found[1] for one in classifiers if (found := re.fullmatch(r"Programming Language .* (3\.\d+)", one))}
-    assert named == {"3.10", "3.11", "3.12", "3.13"}
-    assert distribution.metadata["Requires-Python"] == ">=3.10"
+    assert named == {"3.11", "3.12", "3.13"}
+    assert distribution.metadata["Requires-Python"] == ">=3.11"
 
 
 def test_what_has_to_be_installed_is_little(distribution: Distribution) -> None:
     hard = {canonicalize_name(one.name) for one in asked_by(distribution) if "extra" not in str(one.marker)}
-    assert hard <= {"boto3", "chalice", "moto", "pyjwt", "pytest", "pyyaml", "tomli"}
+    assert hard <= {"boto3", "chalice", "moto", "pyjwt", "pytest", "pyyaml"}
 
 
 def test_each_lower_bound_is_a_version_that_make_lowest_tests(distribution: Distribution) -> None:

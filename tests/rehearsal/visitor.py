@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
@@ -76,7 +76,7 @@ class Visitor:
 
     def expire(self, session_id: str) -> None:
         """Time passes for one session: its expiry lies a minute back."""
-        past = (datetime.now(timezone.utc) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         self.stage.tables["Sessions"].update_item(
             Key={"sessionId": session_id},
             UpdateExpression="SET expiresAt = :past, dueAt = :past",
@@ -109,7 +109,7 @@ class Visitor:
         return returned
 
     def sweep(self) -> None:
-        self.invoke("sweep", scheduled_event("sweep", self.stage.session.region_name, datetime.now(timezone.utc)))
+        self.invoke("sweep", scheduled_event("sweep", self.stage.session.region_name, datetime.now(UTC)))
 
     def renew(self, function: str) -> None:
         """The function begins anew, as it does when its environment is set: it keeps nothing of what it has read."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.delivery import Answer
 from chalicelib.frames import Frame
 from chalicelib.model import Connection, Draft, Endpoint, Principal, Report, Session, Write
 from chalicelib.sessions import SessionStore, create_session
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDPOINT = Endpoint("abc123", "api", "us-east-1")
 ALICE = Principal("alice", NOON + timedelta(hours=1))
 _numbers = itertools.count(1)

@@ -7,7 +7,7 @@ With the URLs of a deployed stage as the target, all runs there that looks at no
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -314,7 +314,7 @@ class TestSessionUpdateWhileConnected:
             expire(session["sessionId"])
             bob.send_json({"action": "publish", "data": "too late"})
             bob.expect("error", code="session_ended")
-            event = scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc))
+            event = scheduled_event("sweep", "us-east-1", datetime.now(UTC))
             chalice_gateway.invoke("sweep", event)
             assert bob.receive_json() == {
                 "type": "session.ended",
@@ -451,7 +451,7 @@ def expire(dynamodb_tables: Tables) -> Callable[[str], None]:
     """Time passes for one session: its expiry lies a minute back."""
 
     def pass_by(session_id: str) -> None:
-        past = (datetime.now(timezone.utc) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         dynamodb_tables["Sessions"].update_item(
             Key={"sessionId": session_id},
             UpdateExpression="SET expiresAt = :past, dueAt = :past",

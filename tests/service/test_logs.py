@@ -288,7 +288,7 @@ def test_the_text_of_an_exception_is_left_out(error: Exception) -> None:
 
 def test_notes_are_left_out() -> None:
     error = raised(ValueError())
-    error.__notes__ = [TOKEN]  # type: ignore[attr-defined]  # as add_note does from 3.11 on
+    error.__notes__ = [TOKEN]  # as add_note does from 3.11 on
     assert TOKEN not in written(error)
 
 

@@ -8,7 +8,16 @@ import pytest
 
 from chalicelib import errors
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Session, Status, document, from_rfc3339, judge, merged, rfc3339
+from chalicelib.model import (
+    Draft,
+    Session,
+    Status,
+    document,
+    from_rfc3339,
+    judge,
+    merged,
+    rfc3339,
+)
 from tests.service.fakes import NOON, connection, new_session, write
 
 

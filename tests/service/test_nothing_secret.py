@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -98,7 +98,7 @@ class Run:
         self.socket(path)
         self.bugs(path)
         self.unavailable(path)
-        self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc)))
+        self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(UTC)))
         self.gateway.settle()
 
     def asks(self, client: HttpClient, method: str, path: str, **options: Any) -> Any:
@@ -222,7 +222,7 @@ class Run:
             self.gateway.settle()
 
         def sweep() -> None:
-            self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc)))
+            self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(UTC)))
 
         with self.join(path) as bob:
             in_place_of("chalicelib.connections.disconnect", leave)

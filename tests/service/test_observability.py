@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -247,7 +247,7 @@ class TestMetrics:
         measured()
         chalice_clock.advance(minutes=2)
         for _ in range(2):
-            chalice_gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc)))
+            chalice_gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(UTC)))
         swept = [document for document in measured() if "SessionsEnded" in document]
         assert swept == [{"Operation": "sweep", "SessionsEnded": [1.0], "Reason": "expired"}]
 
@@ -309,7 +309,7 @@ class TestMetrics:
 
 
 def test_the_sweep_says_what_it_did_in_one_line(chalice_gateway: Gateway, lines: Lines) -> None:
-    event = scheduled_event("sweep", "us-east-1", datetime.now(timezone.utc))
+    event = scheduled_event("sweep", "us-east-1", datetime.now(UTC))
     chalice_gateway.invoke("sweep", event)
     (line,) = lines()
     assert (line["request_id"], line["correlation_id"]) == (event["id"], event["id"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,7 +21,7 @@ def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
     """Rows of connections in a session, whose sockets are all still opening."""
 
     def join(session_id: str, count: int) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         for i in range(count):
             endpoint = Endpoint("w3bs0cket0", "api", "us-east-1")
             dynamodb_store.connect(

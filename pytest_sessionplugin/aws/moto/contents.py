@@ -10,7 +10,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +18,6 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.utilities import dynamo_json_dump
-
-Record = Mapping[str, Any]
 
 
 class MotoSources:
@@ -37,10 +35,10 @@ class MotoSources:
 
     # --- SQS
 
-    def take(self, queue: str, most: int) -> list[Record]:
+    def take(self, queue: str, most: int) -> list[Mapping[str, Any]]:
         """Messages that nobody else gets until they are put back; nothing if there is no such queue."""
         url = self._url(queue)
-        taken: list[Record] = []
+        taken: list[Mapping[str, Any]] = []
         while url is not None and len(taken) < most:
             answer = self._sqs.receive_message(
                 QueueUrl=url,
@@ -55,11 +53,11 @@ class MotoSources:
                 break
         return taken
 
-    def delete(self, queue: str, records: Sequence[Record]) -> None:
+    def delete(self, queue: str, records: Sequence[Mapping[str, Any]]) -> None:
         for record in records:
             self._sqs.delete_message(QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"])
 
-    def put_back(self, queue: str, records: Sequence[Record]) -> None:
+    def put_back(self, queue: str, records: Sequence[Mapping[str, Any]]) -> None:
         from moto.sqs.models import sqs_backends
 
         for record in records:
@@ -81,7 +79,7 @@ class MotoSources:
                 return None
             raise
 
-    def _message(self, queue: str, message: Mapping[str, Any]) -> Record:
+    def _message(self, queue: str, message: Mapping[str, Any]) -> Mapping[str, Any]:
         return {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
@@ -98,7 +96,7 @@ class MotoSources:
 
     # --- SNS
 
-    def notifications(self, topic: str) -> list[Record]:
+    def notifications(self, topic: str) -> list[Mapping[str, Any]]:
         """All of the test, in order; nothing if there is no such topic."""
         from moto.sns.models import sns_backends
 
@@ -106,7 +104,7 @@ class MotoSources:
         found = sns_backends[self._account_id][self._region].topics.get(arn)
         return [self._notification(arn, sent) for sent in (found.sent_notifications if found else [])]
 
-    def _notification(self, arn: str, sent: Sequence[Any]) -> Record:
+    def _notification(self, arn: str, sent: Sequence[Any]) -> Mapping[str, Any]:
         message_id, message, subject, attributes, *_ = sent
         subscription = f"{arn}:{message_id}"
         return {
@@ -119,7 +117,7 @@ class MotoSources:
                 "TopicArn": arn,
                 "Subject": subject,
                 "Message": message,
-                "Timestamp": f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S.000Z}",
+                "Timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}",
                 "SignatureVersion": "1",
                 "Signature": "not signed",
                 "SigningCertUrl": "https://sns.invalid/certificate.pem",
@@ -133,7 +131,7 @@ class MotoSources:
 
     # --- streams of DynamoDB
 
-    def changes(self, table: str) -> list[Record]:
+    def changes(self, table: str) -> list[Mapping[str, Any]]:
         """All since the table was created, in order; nothing if it has no stream."""
         found = self._streamed(table)
         records = [self._change(item, found) for item in found.stream_shard.items] if found is not None else []
@@ -147,7 +145,7 @@ class MotoSources:
         """What is in their streams by now is there when a test begins."""
         self._seeded = {table: [record["eventID"] for record in self.changes(table)] for table in tables}
 
-    def _change(self, item: Any, table: Any) -> Record:
+    def _change(self, item: Any, table: Any) -> Mapping[str, Any]:
         record = item.to_json()
         at = record["dynamodb"]["ApproximateCreationDateTime"]
         if isinstance(at, str):  # until moto 5.1
@@ -160,7 +158,7 @@ class MotoSources:
             "awsRegion": self._region,
             "dynamodb": {
                 **changed,
-                "ApproximateCreationDateTime": int(at.replace(tzinfo=timezone.utc).timestamp()),
+                "ApproximateCreationDateTime": int(at.replace(tzinfo=UTC).timestamp()),
             },
             "eventSourceARN": f"{table.table_arn}/stream/{table.latest_stream_label}",
         }
@@ -175,7 +173,7 @@ class MotoSources:
         return f"arn:aws:{service}:{self._region}:{self._account_id}:{name}"
 
 
-def _changes_nothing(record: Record) -> bool:
+def _changes_nothing(record: Mapping[str, Any]) -> bool:
     """A write of what is there already makes no record, says "Change data capture for DynamoDB Streams"."""
     if record["eventName"] != "MODIFY":
         return False

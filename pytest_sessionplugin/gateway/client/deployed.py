@@ -25,13 +25,12 @@ from websockets.frames import Opcode
 from pytest_sessionplugin.gateway.client.connection import SocketLine
 from pytest_sessionplugin.gateway.client.http import exchange
 from pytest_sessionplugin.gateway.client.redaction import masked, masked_bytes, masked_headers
-from pytest_sessionplugin.gateway.client.transport import Ended, Line, Refused, Unreachable, Urls
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls
 from pytest_sessionplugin.gateway.core.websocket import NO_STATUS
-from pytest_sessionplugin.gateway.runtime import Held
+from pytest_sessionplugin.gateway.runtime import OnHeld
 from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME
 from pytest_sessionplugin.gateway.values import (
     Accept,
-    Clock,
     Close,
     Closed,
     Done,
@@ -46,6 +45,7 @@ from pytest_sessionplugin.gateway.values import (
     Request,
     Respond,
     Send,
+    TimeSource,
 )
 
 CONNECT_SECONDS = 10.0
@@ -65,7 +65,7 @@ class Remote:
         patience: float,
         lacking: Callable[[str], Exception],
         observe: Observe,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
     ) -> None:
         self.urls: Urls | None = urls
         self.patience: float | None = patience
@@ -98,7 +98,7 @@ class Remote:
         self._saw(Respond(id, reply))
         return reply
 
-    def connect(self, target: str, headers: Headers) -> Line:
+    def connect(self, target: str, headers: Headers) -> ClientConnection:
         """Raises Refused, or Unreachable."""
         __tracebackhide__ = True  # as above
         if not self._websocket.netloc:
@@ -124,7 +124,7 @@ class Remote:
         except OSError as error:
             raise Unreachable(_sentence(self._websocket.netloc, error)) from None
 
-    def settle(self, line: Line | None = None) -> None:
+    def settle(self, line: ClientConnection | None = None) -> None:
         """For a line, waits until something is there for it or `patience` is over. Without one it returns at once:
         whether a deployed stage is quiet cannot be known.
         """
@@ -149,7 +149,7 @@ class Remote:
     def vouch(self, method: str, target: str, claims: Mapping[str, Any]) -> tuple[str, str]:
         raise self._lacking("claims without a token")
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         raise self._lacking("slow clients on demand")
 
     def resume(self, connection_id: str) -> None:

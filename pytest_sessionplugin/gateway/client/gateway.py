@@ -26,18 +26,18 @@ from pytest_sessionplugin.gateway.client.websocket import (
     NothingReceived,
     WebSocket,
 )
-from pytest_sessionplugin.gateway.runtime import Held, NotQuiet, new_id
+from pytest_sessionplugin.gateway.runtime import NotQuiet, OnHeld, new_id
 from pytest_sessionplugin.gateway.values import (
     Api,
     Claims,
-    Clock,
     Done,
-    Functions,
     Ids,
     Manage,
     Observed,
     Reply,
+    RunFunction,
     Throttles,
+    TimeSource,
     never,
 )
 
@@ -82,9 +82,9 @@ class Gateway:
     def in_process(
         cls,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         *,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
         ids: Ids = new_id,
         throttles: Throttles = never,
         beside: Gateway | None = None,
@@ -103,12 +103,12 @@ class Gateway:
     def on_sockets(
         cls,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         *,
         host: str = "127.0.0.1",
         http_port: int = 0,
         websocket_port: int = 0,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
         ids: Ids = new_id,
         throttles: Throttles = never,
         beside: Gateway | None = None,
@@ -258,7 +258,7 @@ class Gateway:
         """A call of the @connections API: any host, any path; it is the gateway that judges them."""
         return self._transport.manage(call)
 
-    def stall(self, connection_id: str, held: Held = lambda: None) -> None:
+    def stall(self, connection_id: str, held: OnHeld = lambda: None) -> None:
         """A client reads nothing until resume(): posts to it succeed, and answer 429 once 16 MiB wait.
 
         `held` is called for each frame that waits, under a lock: it may store, and nothing else.

@@ -21,22 +21,20 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
 
-from pytest_sessionplugin.gateway.client.transport import Ended, Line, Refused, Urls
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Urls
 from pytest_sessionplugin.gateway.core.events import header
 from pytest_sessionplugin.gateway.core.websocket import NO_STATUS
-from pytest_sessionplugin.gateway.runtime import PATIENCE, Held, Runtime, new_id
+from pytest_sessionplugin.gateway.runtime import PATIENCE, OnHeld, Runtime, new_id
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
     Claims,
-    Clock,
     Close,
     Closed,
     DisconnectLost,
     Done,
     Effect,
     Frame,
-    Functions,
     Handshake,
     Headers,
     Ids,
@@ -47,8 +45,10 @@ from pytest_sessionplugin.gateway.values import (
     Reply,
     Request,
     Respond,
+    RunFunction,
     Send,
     Throttles,
+    TimeSource,
     never,
 )
 
@@ -67,9 +67,9 @@ class InProcess:
     def __init__(
         self,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         *,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
         throttles: Throttles = never,
@@ -108,7 +108,7 @@ class InProcess:
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self._driver.vouch(method, target, claims)
 
-    def connect(self, target: str, headers: Headers) -> Line:
+    def connect(self, target: str, headers: Headers) -> ClientConnection:
         path, _, query = target.partition("?")
         connection_id = self._ids()
         upgrade = (
@@ -134,7 +134,7 @@ class InProcess:
 
         self._drive(action)
 
-    def settle(self, line: Line | None = None) -> None:
+    def settle(self, line: ClientConnection | None = None) -> None:
         """From within a handler it returns at once: it could only wait for itself."""
         if self._work.calls.stack:
             return
@@ -162,7 +162,7 @@ class InProcess:
         self._run_strays()
         return reply
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         self._driver.stall(connection_id, held)
 
     def resume(self, connection_id: str) -> None:

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from pytest_sessionplugin.gateway.client.connection import IO_SECONDS, SocketLine
 from pytest_sessionplugin.gateway.client.http import exchange
-from pytest_sessionplugin.gateway.client.transport import Line, Refused, Urls
-from pytest_sessionplugin.gateway.runtime import PATIENCE, Held
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Refused, Urls
+from pytest_sessionplugin.gateway.runtime import PATIENCE, OnHeld
 from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.gateway.values import Claims, Done, Headers, Manage, Reply
 
@@ -64,7 +64,7 @@ class SocketTransport:
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self.server.vouch(method, target, claims)
 
-    def connect(self, target: str, headers: Headers) -> Line:
+    def connect(self, target: str, headers: Headers) -> ClientConnection:
         try:
             with self._asks():
                 line = SocketLine.open(self.server, target, headers)
@@ -80,7 +80,7 @@ class SocketTransport:
         if threading.get_ident() == self._thread:
             self.server.raise_interrupt()
 
-    def settle(self, line: Line | None = None) -> None:
+    def settle(self, line: ClientConnection | None = None) -> None:
         self._hear()
         if not isinstance(line, SocketLine):
             self.server.settle()
@@ -112,7 +112,7 @@ class SocketTransport:
     def manage(self, call: Manage) -> Reply:
         return self.server.manage(call)
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         self.server.stall(connection_id, held)
 
     def resume(self, connection_id: str) -> None:

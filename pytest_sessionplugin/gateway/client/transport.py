@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_sessionplugin.gateway.runtime import Held
+from pytest_sessionplugin.gateway.runtime import OnHeld
 from pytest_sessionplugin.gateway.values import Claims, Done, Headers, Manage, Reply
 
 
@@ -44,7 +44,7 @@ class Unreachable(ConnectionError):
     """Nobody answers at a deployed stage, or somebody who cannot be trusted; the message names the host."""
 
 
-class Line(Protocol):
+class ClientConnection(Protocol):
     """The client's end of one WebSocket."""
 
     @property
@@ -87,10 +87,10 @@ class Transport(Protocol):
         Raises ValueError if the route has no authorizer, or one that cannot give them.
         """
 
-    def connect(self, target: str, headers: Headers) -> Line:
+    def connect(self, target: str, headers: Headers) -> ClientConnection:
         """Raises Refused."""
 
-    def settle(self, line: Line | None = None) -> None:
+    def settle(self, line: ClientConnection | None = None) -> None:
         """Returns when no handler runs and every message is at hand. Raises NotQuiet.
 
         For a line it is enough that something is waiting for it.
@@ -104,7 +104,7 @@ class Transport(Protocol):
 
     def manage(self, call: Manage) -> Reply: ...
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         """A client reads nothing until resume(): what is for it waits, and `held` is called for each frame."""
 
     def resume(self, connection_id: str) -> None: ...

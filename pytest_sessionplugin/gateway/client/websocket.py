@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_sessionplugin.gateway.client.http import Response
 from pytest_sessionplugin.gateway.client.redaction import masked
-from pytest_sessionplugin.gateway.client.transport import Ended, Line, Transport
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
 
 
 class HandshakeRefused(Exception):
@@ -55,7 +55,7 @@ class Exchanged:
 class WebSocket:
     """One connection, open from the start. Leave it with `close()`, `drop()` or a `with` statement."""
 
-    def __init__(self, transport: Transport, line: Line, on_end: Callable[[WebSocket], None]) -> None:
+    def __init__(self, transport: Transport, line: ClientConnection, on_end: Callable[[WebSocket], None]) -> None:
         self._transport, self._line, self._on_end = transport, line, on_end
         self._held: str | None = None  # a frame that receive_nothing() found
         self._ended: Ended | None = None

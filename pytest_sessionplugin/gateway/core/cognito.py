@@ -10,7 +10,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_sessionplugin.gateway.core.gateway_responses import UNAUTHORIZED, failure
@@ -60,7 +60,7 @@ def shown(name: str, value: Any) -> Any:
         return ",".join(_text(each) for each in value)
     if name in _DATES and isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
-            return _date(datetime.fromtimestamp(value, timezone.utc))
+            return _date(datetime.fromtimestamp(value, UTC))
         except (OverflowError, ValueError, OSError):
             return value
     return value

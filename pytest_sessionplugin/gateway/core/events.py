@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -230,6 +230,6 @@ def milliseconds(now: float) -> int:
 
 def clf(now: float) -> str:
     """The time as the common log format has it: 16/Mar/2025:00:46:22 +0000."""
-    at = datetime.fromtimestamp(now, timezone.utc)
+    at = datetime.fromtimestamp(now, UTC)
     day, time = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
     return f"{day}:{time} +0000"

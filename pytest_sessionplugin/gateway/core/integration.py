@@ -36,34 +36,34 @@ class ProxyResult:
         return values[-1] if values else None
 
 
-class Fault(Enum):
+class IntegrationFault(Enum):
     BROKEN = auto()  # it raised, was killed, or returned what is no proxy result
     LATE = auto()  # it had not answered when the integration time-out struck
 
 
-Answer = ProxyResult | Fault
+IntegrationResult = ProxyResult | IntegrationFault
 """What became of an invocation, as far as its caller can tell."""
 
 
-def read_answer(returned: Returned | None) -> Answer:
+def read_answer(returned: Returned | None) -> IntegrationResult:
     """None: the integration time-out struck first."""
     if returned is None:
-        return Fault.LATE
-    return Fault.BROKEN if returned.error else read_result(returned.result)
+        return IntegrationFault.LATE
+    return IntegrationFault.BROKEN if returned.error else read_result(returned.result)
 
 
-def read_result(result: Any) -> Answer:
+def read_result(result: Any) -> IntegrationResult:
     """`result` is what json.loads makes of the function's output."""
     if not isinstance(result, dict) or not _KEYS.issuperset(result):
-        return Fault.BROKEN
+        return IntegrationFault.BROKEN
     status = _status(result.get("statusCode"))
     headers = _headers(result.get("headers"), result.get("multiValueHeaders"))
     body = result.get("body")
     is_base64 = result.get("isBase64Encoded") or False
     if status is None or headers is None or not isinstance(body, (str, type(None))):
-        return Fault.BROKEN
+        return IntegrationFault.BROKEN
     if not isinstance(is_base64, bool):
-        return Fault.BROKEN
+        return IntegrationFault.BROKEN
     return ProxyResult(status, headers, body or "", is_base64)
 
 
@@ -121,7 +121,7 @@ INTEGRATION_TIMEOUT = 29.0  # seconds
 Settle = Callable[[Returned | None, float], None]
 """Tells the caller of an invocation what became of it, and when; None: the integration time-out struck first."""
 
-Answered = Callable[[Answer, float], None]
+Answered = Callable[[IntegrationResult, float], None]
 """The same, for a function that returns a proxy result."""
 
 Emit = Callable[[Effect], None]

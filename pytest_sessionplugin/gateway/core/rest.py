@@ -9,7 +9,13 @@ from pytest_sessionplugin.gateway.core import authorizers, compression, events, 
 from pytest_sessionplugin.gateway.core.authorizers import Question
 from pytest_sessionplugin.gateway.core.compression import compressed
 from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
-from pytest_sessionplugin.gateway.core.integration import Answer, Emit, Fault, Invocations, ProxyResult
+from pytest_sessionplugin.gateway.core.integration import (
+    Emit,
+    IntegrationFault,
+    IntegrationResult,
+    Invocations,
+    ProxyResult,
+)
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
     Api,
@@ -101,7 +107,7 @@ class RestApi:
             identity={**verdict.identity, **key},
         )
 
-        def settle(answer: Answer, now: float) -> None:
+        def settle(answer: IntegrationResult, now: float) -> None:
             self._respond(request, reply_to(request, answer, self._api))
 
         self._invocations.ask(REST_FUNCTION, self._ids(), event, now, settle)
@@ -141,9 +147,9 @@ _DROPPED = frozenset(
 )
 
 
-def reply_to(request: Request, answer: Answer, api: Api) -> Reply:
+def reply_to(request: Request, answer: IntegrationResult, api: Api) -> Reply:
     """The HTTP answer to what became of the function."""
-    if answer is Fault.LATE:
+    if answer is IntegrationFault.LATE:
         return failure(504, "Endpoint request timed out", "InternalServerErrorException")
     if isinstance(answer, ProxyResult) and (body := _body(request, answer, api)) is not None:
         reply = Reply(answer.status, _headers(answer), b"" if answer.status in WITHOUT_BODY else body)

@@ -17,7 +17,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -157,7 +157,7 @@ def _date(headers: Headers) -> str | None:
         return None
     try:
         moment = parsedate_to_datetime(date)
-        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc).strftime(_STAMP)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime(_STAMP)
     except (ValueError, OverflowError):  # no date, or one of no calendar
         return date.strip()
 
@@ -166,7 +166,7 @@ def _moment(stamp: str) -> datetime:
     """Raises ValueError."""
     if not _DIGITS.fullmatch(stamp):
         raise ValueError(stamp)
-    return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
+    return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -199,7 +199,7 @@ def _wrong_scope(signature: _Signature, region: str) -> str:
 
 def _wrong_time(signature: _Signature, now: float) -> str:
     moment = signature.moment
-    here = datetime.fromtimestamp(now, timezone.utc)
+    here = datetime.fromtimestamp(now, UTC)
     good_for = SKEW if signature.expires is None else timedelta(seconds=signature.expires)
     if here - moment > good_for:  # not moment + good_for, which may lie beyond the last year
         minutes = good_for.total_seconds() / 60

@@ -17,7 +17,14 @@ from pytest_sessionplugin.gateway.core.gateway_responses import (
     WITHOUT_BODY,
     failure,
 )
-from pytest_sessionplugin.gateway.core.integration import Answer, Emit, Fault, Invocations, ProxyResult, oldest
+from pytest_sessionplugin.gateway.core.integration import (
+    Emit,
+    IntegrationFault,
+    IntegrationResult,
+    Invocations,
+    ProxyResult,
+    oldest,
+)
 from pytest_sessionplugin.gateway.core.routing import MAX_HEADERS
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -115,14 +122,14 @@ class WebSocketApi:
             self._open(connection, None, now)
             return
 
-        def settle(answer: Answer, now: float) -> None:
+        def settle(answer: IntegrationResult, now: float) -> None:
             self._connected(connection, answer, now)
 
         request_id = self._ids()
         event = events.connect_event(self.api, connection, handshake, request_id, now)
         self._invocations.ask(function, request_id, event, now, settle)
 
-    def _connected(self, connection: Connection, answer: Answer, now: float) -> None:
+    def _connected(self, connection: Connection, answer: IntegrationResult, now: float) -> None:
         if connection.state is not State.PENDING:
             return  # the client left while $connect ran
         if isinstance(answer, ProxyResult) and answer.status < 300:
@@ -155,11 +162,11 @@ class WebSocketApi:
             self._complain(connection, "Forbidden", request_id, now)
             return
 
-        def settle(answer: Answer, now: float) -> None:
+        def settle(answer: IntegrationResult, now: float) -> None:
             # What the function returned is never sent: Chalice deploys no route response.
-            if answer is Fault.BROKEN:
+            if answer is IntegrationFault.BROKEN:
                 self._complain(connection, "Internal server error", request_id, now)
-            elif answer is Fault.LATE:
+            elif answer is IntegrationFault.LATE:
                 self._complain(connection, "Endpoint request timed out", request_id, now)
 
         event = events.message_event(self.api, connection, frame.data, request_id, self._ids(), now)
@@ -226,7 +233,7 @@ def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
     return None
 
 
-def refusal(answer: Answer) -> Reply:
+def refusal(answer: IntegrationResult) -> Reply:
     """The status that the function chose; 502 if it broke, 504 if it took too long.
 
     Only the status is documented: the headers and the body that the function returned are dropped.
@@ -234,7 +241,7 @@ def refusal(answer: Answer) -> Reply:
     if isinstance(answer, ProxyResult):
         reply = failure(answer.status, _phrase(answer.status))
         return Reply(reply.status) if reply.status in WITHOUT_BODY else reply
-    if answer is Fault.LATE:
+    if answer is IntegrationFault.LATE:
         return failure(504, "Endpoint request timed out")
     return failure(502, "Internal server error")
 

@@ -20,10 +20,8 @@ from pytest_sessionplugin.gateway.server.workers import MAX_THREADS, Workers
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
-    Clock,
     Close,
     Effect,
-    Functions,
     Ids,
     Input,
     Invoke,
@@ -33,8 +31,10 @@ from pytest_sessionplugin.gateway.values import (
     Reply,
     Request,
     Respond,
+    RunFunction,
     Send,
     Throttles,
+    TimeSource,
     never,
 )
 
@@ -63,9 +63,9 @@ class Dispatcher:
     def __init__(
         self,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         *,
-        clock: Clock,
+        clock: TimeSource,
         ids: Ids,
         observe: Observe | None,
         throttles: Throttles = never,

@@ -23,21 +23,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
-from pytest_sessionplugin.gateway.runtime import PATIENCE, Held, NotQuiet, new_id
+from pytest_sessionplugin.gateway.runtime import PATIENCE, NotQuiet, OnHeld, new_id
 from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
 from pytest_sessionplugin.gateway.server.http_protocol import HttpProtocol
 from pytest_sessionplugin.gateway.values import (
     Api,
     Claims,
-    Clock,
     DisconnectLost,
     Done,
-    Functions,
     Ids,
     Manage,
     Observe,
     Reply,
+    RunFunction,
     Throttles,
+    TimeSource,
     never,
 )
 
@@ -67,12 +67,12 @@ class Server:
     def __init__(
         self,
         api: Api,
-        functions: Functions,
+        functions: RunFunction,
         *,
         host: str = "127.0.0.1",
         http_port: int = 0,
         websocket_port: int = 0,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
         throttles: Throttles = never,
@@ -184,7 +184,7 @@ class Server:
         """As `Transport` describes it; nobody who has only the port can do this."""
         return self._board.driver.vouch(method, target, claims)
 
-    def redeploy(self, api: Api, functions: Functions, *, asked_anew: bool = False) -> None:
+    def redeploy(self, api: Api, functions: RunFunction, *, asked_anew: bool = False) -> None:
         """Another deployment of the same APIs, without a pause: sockets stay open, what runs ends as it began."""
         self._board.driver.redeploy(api, functions, asked_anew=asked_anew)
 
@@ -201,7 +201,7 @@ class Server:
     def manage(self, call: Manage) -> Reply:
         return self._board.driver.manage(call)
 
-    def stall(self, connection_id: str, held: Held) -> None:
+    def stall(self, connection_id: str, held: OnHeld) -> None:
         self._board.driver.stall(connection_id, held)
 
     def resume(self, connection_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from pytest_sessionplugin.gateway.core.sigv4 import Signer, is_signed, verify
 from pytest_sessionplugin.gateway.values import Headers, Reply, Request
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 KEYS = {"AKID": "wJalrXUtnFEMI"}
 HOST = "http://127.0.0.1:8001"
 ID = "VNRUSeldSwMCIRQ%3D"

@@ -1,0 +1,163 @@
+"""Which file may import which: the layout of the repository, held against its sources."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sources import ROOT, imports, tree
+
+PLUGIN = "pytest_sessionplugin"
+
+# From top to bottom. An import points to a line further down, or, within a line, to a file further right.
+TABLE = """
+app
+chalicelib: service context | auth connections sweeper delivery | keys storage sessions | settings items metrics frames
+chalicelib: http memory | credentials jsontext model logs | errors
+
+plugin __main__
+harness: local deployed projects checks
+serving: serve reload console process connect control
+account: account gateway clock trace journal
+app: functions isolation description project modules logging
+lambdas: service threads functions event_sources schedules
+tokens: bad deployed cognito tokens keys
+options
+aws.moto: emulator contents patches
+aws: interceptor hook races faults calls caller iam tables live_tables table_specs templates dynamodb
+aws: invoke_api wire environment
+gateway.client: gateway http websocket inprocess sockets connection deployed transport redaction
+gateway.server: server dispatcher http_protocol websocket_protocol workers
+gateway: runtime
+gateway.core: core rest routing websocket connection management integration authorizers cognito sigv4 events
+gateway.core: compression upgrade gateway_responses
+gateway: values
+tracebacks
+errors
+"""
+
+OUTSIDE = {  # what else a file may import besides the standard library; a room stands for its files
+    "app": {"chalice"},
+    "chalicelib.auth": {"jwt"},
+    "chalicelib.keys": {"botocore", "jwt"},
+    "chalicelib.delivery": {"botocore", "types_boto3_apigatewaymanagementapi"},
+    "chalicelib.storage": {"botocore", "types_boto3_dynamodb"},
+    "chalicelib.metrics": {"aws_lambda_powertools"},
+    "chalicelib.logs": {"aws_lambda_powertools"},
+    f"{PLUGIN}.plugin": {"chalice", "pytest"},
+    f"{PLUGIN}.options": {"pytest"},
+    f"{PLUGIN}.tracebacks": {"pytest"},
+    f"{PLUGIN}.account": {"time_machine"},
+    f"{PLUGIN}.app": {"chalice"},
+    f"{PLUGIN}.tokens": {"cryptography", "jwt"},
+    f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
+    f"{PLUGIN}.aws.moto": {"boto3", "botocore", "moto", "requests", "responses"},
+    f"{PLUGIN}.gateway.client": {"websockets"},
+    f"{PLUGIN}.gateway.server": {"h11", "websockets"},
+}
+
+PURE = {  # of the standard library, what cannot act: no sockets, threads, randomness, nor a clock (but for CLOCKS)
+    *("__future__", "base64", "binascii", "collections", "dataclasses", "datetime", "enum", "functools", "gzip"),
+    *("hashlib", "hmac", "ipaddress", "json", "math", "re", "types", "typing", "urllib.parse", "zlib"),
+}
+ALONE = {"http", "http.HTTPStatus", "email.utils.parsedate_to_datetime"}  # beside http.client and localtime
+CLOCKS = {"now", "utcnow", "today"}
+
+
+def _order() -> dict[str, int]:
+    """Position of each file, by its dotted name; files between two bars are on one floor only in their order."""
+    found: dict[str, int] = {}
+    for line in filter(None, TABLE.splitlines()):
+        room, _, files = line.rpartition(":")
+        prefix = f"{room}." if room.startswith("chalicelib") else f"{PLUGIN}.{room}." if room else f"{PLUGIN}."
+        for name in files.replace("|", " ").split():
+            found[name if line == "app" else f"{prefix}{name}"] = len(found)
+    return found
+
+
+ORDER = _order()
+FILES = {
+    name: path
+    for top in ("app.py", "chalicelib", PLUGIN)
+    for path in ([ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py")))
+    if path.name != "__init__.py"
+    for name in [".".join(path.relative_to(ROOT).with_suffix("").parts)]
+}
+
+
+def imported(name: str) -> Iterator[str]:
+    """Files of the repository that a file imports, at its top, for types alone, or in a function."""
+    for one in imports(FILES[name]):
+        if one.top in {"app", "chalicelib", PLUGIN}:
+            module = one.name if one.name in FILES else one.name.rpartition(".")[0]
+            if module in FILES and module != name:
+                yield module
+
+
+def allowed(name: str) -> set[str]:
+    rooms = [name.rsplit(".", cut)[0] for cut in range(name.count(".") + 1)]
+    return set().union(*(OUTSIDE[room] for room in rooms[:2] if room in OUTSIDE))
+
+
+def test_the_table_has_each_file_and_no_other() -> None:
+    assert set(ORDER) == set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_imports_only_what_stands_below_it(name: str) -> None:
+    assert {one for one in imported(name) if ORDER[one] <= ORDER[name]} == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_knows_only_the_libraries_of_its_room(name: str) -> None:
+    tops = {one.top for one in imports(FILES[name])} - sys.stdlib_module_names
+    assert tops - {"app", "chalicelib", PLUGIN} <= allowed(name)
+
+
+def test_the_service_and_the_plugin_do_not_know_each_other() -> None:
+    crossing = {
+        (name, one) for name in FILES for one in imported(name) if name.startswith(PLUGIN) is not one.startswith(PLUGIN)
+    }
+    assert crossing == set()
+
+
+def test_nothing_of_the_repository_imports_the_packages_public_names() -> None:
+    assert {name for name in FILES if f"{PLUGIN}.Gateway" in {one.name for one in imports(FILES[name])}} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith(f"{PLUGIN}.gateway.core.")])
+def test_the_core_is_pure(name: str) -> None:
+    found = {one.name for one in imports(FILES[name]) if one.top != PLUGIN} - ALONE
+    assert {one for one in found if not f"{one}.".startswith(tuple(f"{each}." for each in PURE))} == set()
+    nodes = list(ast.walk(tree(FILES[name])))
+    assert not {node.attr for node in nodes if isinstance(node, ast.Attribute)} & CLOCKS
+    assert not {node.id for node in nodes if isinstance(node, ast.Name)} & {"open", "input", "__import__"}
+
+
+def test_a_gateway_in_process_needs_no_extra() -> None:
+    reached, todo = set(), [f"{PLUGIN}.gateway.client.gateway"]
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            eager = {one.name for one in imports(FILES[name]) if not one.late and not one.typed}
+            assert not {one.split(".")[0] for one in eager} & {"h11", "websockets"}, name
+            todo += [one for one in imported(name) if any(each.startswith(one) for each in eager)]
+    assert len(reached) > 1
+
+
+def _test_of(name: str) -> Path:
+    room, _, file = name.removeprefix(f"{PLUGIN}.").rpartition(".")
+    room = {"chalicelib": "service"}.get(room, room)
+    if name == "app":
+        room, file = "service", "app"
+    return ROOT / "tests" / room.replace(".", "/") / f"test_{file.strip('_')}.py"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_has_a_test_of_its_name(name: str) -> None:
+    assert _test_of(name).is_file()
