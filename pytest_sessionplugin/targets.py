@@ -13,6 +13,7 @@ from pytest_sessionplugin.options import DEPLOYED, TARGETS
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.gateway.runtime import Activity
     from pytest_sessionplugin.gateway.values import Api, RunFunction, Throttles
 
 FORM = "https://…,wss://…"
@@ -29,16 +30,16 @@ def why_not(target: str) -> str | None:
 
 
 def gateway(
-    target: str, api: Api, functions: RunFunction, beside: Gateway | None = None, throttles: Throttles | None = None
+    target: str, api: Api, functions: RunFunction, activity: Activity | None = None, throttles: Throttles | None = None
 ) -> Gateway:
-    """A gateway that runs, beside another one if there is one; whoever asks closes it."""
+    """A running gateway, for the caller to close. `activity`: that of the account."""
     from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.gateway.values import never
 
     throttles = throttles or never
     if target == "sockets":
-        return Gateway.on_sockets(api, functions, throttles=throttles, beside=beside)
-    return Gateway.in_process(api, functions, throttles=throttles, beside=beside)
+        return Gateway.on_sockets(api, functions, throttles=throttles, activity=activity)
+    return Gateway.in_process(api, functions, throttles=throttles, activity=activity)
 
 
 # --- a mark, and what the run can give

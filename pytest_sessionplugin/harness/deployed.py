@@ -91,8 +91,7 @@ class StageGateway(Gateway):
     """A gateway without what only one in this process has."""
 
     def __init__(self, remote: Remote, trace: list[Observed], lacking: Callable[[str], Exception]) -> None:
-        super().__init__(remote, trace=trace)
-        self._lacking = lacking
+        super().__init__(remote, None, trace=trace, lacking=lacking)
 
     def of(self, path: object) -> NoReturn:
         raise self._lacking("other app beside it")

@@ -17,6 +17,7 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.gateway.runtime import Activity
 from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.harness.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.harness.projects import ProjectCache, Setup
@@ -59,6 +60,7 @@ class LocalHarness:
         self._left: list[tuple[float, Left]] = []
         self._threads = LeftThreads(lambda left: self._left.append((time.time(), left)))
         self.neighbours = Neighbours(self, setups)
+        self._activity = Activity()
         self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
         self.before = dict(os.environ)
         self.told = frozenset({*setup.memory.variables, *mark.env})  # variables of this project
@@ -133,7 +135,6 @@ class LocalHarness:
         of: LocalHarness | Neighbour,
         process: Process,
         number: int = 0,
-        beside: Gateway | None = None,
         view: View | None = None,
     ) -> Gateway:
         """In front of the app of this or of another project of the test; the number tells their APIs apart."""
@@ -150,7 +151,7 @@ class LocalHarness:
         functions = FaultyFunctions(
             healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix, self._threads
         )
-        gateway = targets.gateway(self.target, api, functions, beside, self.faults.throttles_handshake)
+        gateway = targets.gateway(self.target, api, functions, self._activity, self.faults.throttles_handshake)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
         self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)

@@ -55,10 +55,10 @@ class Neighbour:
 
     @cached_property
     def gateway(self) -> Gateway:
-        first = self._kit.gateway
+        self._kit.gateway  # noqa: B018 - opens it: the first app is asked for hosts that are no app's
         self.aws  # noqa: B018 - opens it: an app may look at its tables when it is imported
         process = self._kit.processes.new(self.setup.project, self.name, self._view)
-        return self._kit.open_gateway(self, process, self._number, beside=first, view=self._view)
+        return self._kit.open_gateway(self, process, self._number, view=self._view)
 
     @cached_property
     def _view(self) -> View:

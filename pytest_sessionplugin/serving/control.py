@@ -36,6 +36,7 @@ from pytest_sessionplugin.gateway.server.server import PortInUse
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import MovedTime
     from pytest_sessionplugin.aws.faults import Armed
+    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.server.server import Server
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
@@ -265,7 +266,7 @@ _OPERATIONS = {"POST": "PostToConnection", "GET": "GetConnection", "DELETE": "De
 class Site:
     """A served app, as faults know it."""
 
-    def __init__(self, function_names: Mapping[str, str], clients: Server) -> None:
+    def __init__(self, function_names: Mapping[str, str], clients: Runtime) -> None:
         self.function_names, self.clients = function_names, clients
 
 
@@ -306,7 +307,7 @@ class Interventions:
             self._server.hear()
             with suppress(NotQuiet):
                 self._server.quiet(grace)
-            before = self._server.under_way()
+            before = self._server.runtime.activity.under_way()
 
             def settle() -> None:
                 self._server.quiet(PATIENCE, before)
@@ -314,11 +315,17 @@ class Interventions:
             def go_to(moment: float) -> None:
                 nonlocal before
                 settle()  # once more: the server also looks at its deadlines by itself
-                before = self._server.under_way()
+                before = self._server.runtime.activity.under_way()
                 self._time.move(moment - self._time())
-                self._server.move_ahead(self._time.ahead)
+                self._server.runtime.move_ahead(self._time.ahead)
 
-            walk([self._server, *self._agendas(schedules)], until=until, now=self._time, go_to=go_to, settle=settle)
+            walk(
+                [self._server.runtime, *self._agendas(schedules)],
+                until=until,
+                now=self._time,
+                go_to=go_to,
+                settle=settle,
+            )
             go_to(until)
 
     def settle(self, seconds: float) -> None:

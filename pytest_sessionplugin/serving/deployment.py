@@ -57,7 +57,7 @@ class Deployment:
         self._prefix = f"{app.project.name}-{app.project.stage}"
         self._timer = Timer(app.schedules, app.functions, aws.region, prefix=self._prefix)
         self._deploy(app)
-        aws.door.gateway, aws.door.functions, aws.door.threads = self.server, self._lambdas, threads
+        aws.door.gateway, aws.door.functions, aws.door.threads = self.server.runtime, self._lambdas, threads
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -67,7 +67,7 @@ class Deployment:
 
     def redeploy(self, app: LoadedApp, asked_anew: bool) -> None:
         """`asked_anew`: its authorizers may answer otherwise than those before them."""
-        self.server.redeploy(app.api, app.functions, asked_anew=asked_anew)
+        self.server.runtime.redeploy(app.api, app.functions, asked_anew=asked_anew)
         self._timer.redeploy(app.schedules, app.functions)
         self._deploy(app)
 
@@ -83,9 +83,10 @@ class Deployment:
 
     def _deploy(self, app: LoadedApp) -> None:
         self._app = app
-        self._lambdas.deploy(app.healthy, app.api, self.server.invoke, self.server.invoke_later)
-        self._faults.site = Site(app.names, self.server)
+        runtime = self.server.runtime
+        self._lambdas.deploy(app.healthy, app.api, runtime.invoke, runtime.invoke_later)
+        self._faults.site = Site(app.names, runtime)
 
     def _run(self, function: str, event: Mapping[str, Any]) -> None:
         """EventBridge waits for nobody. What the function raises is shown where it runs."""
-        self.server.invoke_later(function, event, new_id(), lambda error: None)
+        self.server.runtime.invoke_later(function, event, new_id(), lambda error: None)

@@ -11,21 +11,19 @@ import functools
 import http
 import re
 import time
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import h11
 
 from pytest_sessionplugin.gateway.core import upgrade
 from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.runtime import new_uuid
-from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME, WebSocketProtocol
-from pytest_sessionplugin.gateway.values import Closed, Handshake, Headers, Reply, Request
-
-if TYPE_CHECKING:
-    from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
-
+from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME
+from pytest_sessionplugin.gateway.server.dispatcher import Address, Dispatcher
+from pytest_sessionplugin.gateway.server.websocket_protocol import WebSocketProtocol
+from pytest_sessionplugin.gateway.values import Handshake, Headers, Reply, Request
 
 MAX_HEAD = 65_536  # bytes of request line and headers; what API Gateway allows is for the core to say
 MAX_EARLY = 65_536  # bytes that are kept of what comes before they may be read
@@ -38,8 +36,8 @@ LINGER = 2.0  # seconds in which a client may still send what nobody reads
 class HttpProtocol(asyncio.Protocol):
     """With `upgrades`, every request is a WebSocket handshake, a call of @connections, or wrong."""
 
-    def __init__(self, board: Dispatcher, *, upgrades: bool) -> None:
-        self._board = board
+    def __init__(self, dispatcher: Dispatcher, *, upgrades: bool) -> None:
+        self._dispatcher = dispatcher
         self._upgrades = upgrades
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._request: h11.Request | None = None
@@ -56,8 +54,9 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
-        self._board.lines.add(self)
+        self._loop = asyncio.get_running_loop()
+        self.peer: Address = transport.get_extra_info("peername")[:2]
+        self._dispatcher.connected(self)
 
     def data_received(self, data: bytes) -> None:
         if self._handshake is not None:
@@ -85,12 +84,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
-        self._board.forget(self)
+        self._dispatcher.disconnected(self)
         if self._asked is not None:
-            self._board.requests.pop(self._asked, None)
+            self._dispatcher.withdraw(self._asked)
         self._gone()
 
-    # --- called by the switchboard
+    # --- called by the dispatcher
 
     def respond(self, reply: Reply) -> None:
         self._asked = None
@@ -101,7 +100,6 @@ class HttpProtocol(asyncio.Protocol):
 
     def refuse(self, reply: Reply) -> None:
         self._handshake = None
-        self._board.peers.pop(self._peer, None)
         self._last = True
         self._write(reply)
 
@@ -114,12 +112,12 @@ class HttpProtocol(asyncio.Protocol):
             status_code=101, headers=[*headers, (b"Date", _date())], reason=b"Switching Protocols"
         )
         self._transport.write(self._http.send(response) or b"")
-        line = WebSocketProtocol(self._board, handshake.connection_id, self._transport, self._peer)
-        self._board.lines.discard(self)
-        self._transport.set_protocol(line)
+        websocket = WebSocketProtocol(self._dispatcher, handshake.connection_id, self._transport, self.peer)
+        self._dispatcher.opened(handshake.connection_id, websocket, self)
+        self._transport.set_protocol(websocket)
         self._transport.resume_reading()
         if self._early:
-            line.data_received(bytes(self._early))
+            websocket.data_received(bytes(self._early))
 
     def leave(self) -> None:
         """Called when the server stops. An answer that is owed is still sent."""
@@ -183,7 +181,7 @@ class HttpProtocol(asyncio.Protocol):
     def _await_the_rest(self) -> None:
         begun = self._http.their_state is h11.SEND_BODY or bool(self._http.trailing_data[0])
         if begun and self._deadline is None and self._asked is None:
-            self._deadline = self._board.loop.call_later(REQUEST_SECONDS, self._give_up, 408)
+            self._deadline = self._loop.call_later(REQUEST_SECONDS, self._give_up, 408)
 
     def _arrived(self) -> None:
         if self._deadline is not None:
@@ -197,22 +195,19 @@ class HttpProtocol(asyncio.Protocol):
 
     def _ask(self, method: str, target: str, headers: Headers, body: bytes) -> None:
         path, query = _target(target)
-        request = Request(new_uuid(), method, path, query, headers, body, self._peer[0])
-        if not self._upgrades:
-            self._asked = request.id
-            self._board.requests[request.id] = self
-            self._board.receive(request)
-        elif refusal := self._refusal():
-            reply = self._board.manage(request)
-            self._last = self._last or reply is None
-            self._asked = request.id
-            self._board.loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
-        else:
+        refusal = self._refusal() if self._upgrades else None
+        if self._upgrades and refusal is None:
             self._early += self._http.trailing_data[0]
-            self._handshake = Handshake(self._board.new_id(), path, query, headers, self._peer[0])
-            self._board.handshakes[self._handshake.connection_id] = self
-            self._board.peers[self._peer] = self._handshake.connection_id
-            self._board.receive(self._handshake)
+            self._handshake = self._dispatcher.shake_hands(path, query, headers, self)
+            return
+        request = Request(str(uuid.uuid4()), method, path, query, headers, body, self.peer[0])
+        self._asked = request.id
+        if refusal is not None:
+            reply = self._dispatcher.manage(request)
+            self._last = self._last or reply is None
+            self._loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
+        else:
+            self._dispatcher.ask(request, self)
 
     def _refusal(self) -> Reply | None:
         """The answer to the request as a handshake, if it is none."""
@@ -229,9 +224,7 @@ class HttpProtocol(asyncio.Protocol):
         """The client left before its handshake was answered."""
         if self._handshake is not None:
             connection_id, self._handshake = self._handshake.connection_id, None
-            self._board.handshakes.pop(connection_id, None)
-            self._board.peers.pop(self._peer, None)
-            self._board.receive(Closed(connection_id, NO_CLOSE_FRAME))
+            self._dispatcher.lost(connection_id, NO_CLOSE_FRAME)
 
     # --- writing
 
@@ -290,7 +283,7 @@ class HttpProtocol(asyncio.Protocol):
         self._http.send_failed()  # what still comes in is dropped
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._board.loop.call_later(LINGER, self._transport.abort)
+        self._loop.call_later(LINGER, self._transport.abort)
 
 
 def _flaw(request: h11.Request) -> int | None:
