@@ -489,6 +489,7 @@ def _copied(value: Any) -> Any:
 
 
 HEADER = "X-Sessionplugin-Voucher"
+_HEADER = HEADER.lower()
 
 
 class InjectedClaims:
@@ -505,10 +506,10 @@ class InjectedClaims:
 
     def redeem(self, request: Request) -> Request:
         """The request without the header, and with the claims that were issued for it."""
-        numbers = [value for name, value in request.headers if name.lower() == HEADER.lower()]
+        numbers = [value for name, value in request.headers if name.lower() == _HEADER]
         if not numbers:
             return request
-        headers = tuple(pair for pair in request.headers if pair[0].lower() != HEADER.lower())
+        headers = tuple(pair for pair in request.headers if pair[0].lower() != _HEADER)
         claims = [self._claims.pop(number, None) for number in numbers]
         return replace(request, headers=headers, claims=claims[-1])
 

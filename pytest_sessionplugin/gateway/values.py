@@ -13,7 +13,10 @@ Headers = tuple[tuple[str, str], ...]
 
 def header(headers: Headers, name: str) -> str | None:
     """The last value of a header; `name` in lower case."""
-    return next((value for key, value in reversed(headers) if key.lower() == name), None)
+    for key, value in reversed(headers):  # a loop: next() with a generator takes three times as long
+        if key.lower() == name:
+            return value
+    return None
 
 
 REST_FUNCTION = "api_handler"
