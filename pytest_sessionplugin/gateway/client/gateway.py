@@ -1,8 +1,10 @@
-"""What a test holds: the gateway as clients and callers of Lambda see it.
+"""The gateway as a test holds it: clients for HTTP and WebSockets, and calls of Lambda.
 
-with Gateway.in_process(api, functions) as gateway: …
-with Gateway.on_sockets(api, functions, http_port=0, websocket_port=0) as gateway: …
-Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
+    with Gateway.in_process(api, functions) as gateway: …
+    with Gateway.on_sockets(api, functions, http_port=0, websocket_port=0) as gateway: …
+    Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
+
+`Gateway.manage` answers the @connections calls that a hook of botocore finds.
 """
 
 from __future__ import annotations
@@ -75,15 +77,15 @@ class Gateway:
         self._runtime, self._lacking = runtime, lacking
         self._websockets: list[WebSocket] = []
         self.event_sources: EventSources | None = None
-        """What `deliver_events` delivers from; whoever makes the gateway of an app gives it."""
+        """The source of `deliver_events`."""
         self.neighbours: Callable[[str | os.PathLike[str]], Gateway] | None = None
-        """What `of` asks; whoever has several gateways gives it."""
+        """Finds the gateway for `of`."""
         self.usual_event: Callable[[str], Mapping[str, Any]] = lambda function_name: {}
-        """What `invoke` gives a function where the test gives nothing; whoever knows the app's schedules gives it."""
+        """Makes the event of `invoke` for a function if the test gives none."""
         self.waiting: Callable[[], Sequence[Any]] = tuple
-        """What `retries` lists; whoever runs functions for callers of Lambda gives it."""
+        """Lists `retries`."""
         self.trace = [] if trace is None else trace
-        """What crossed the gateway, in order."""
+        """Everything that crossed the gateway, in order."""
 
     @classmethod
     def in_process(
@@ -191,27 +193,26 @@ class Gateway:
         return self._needed("way to invoke its functions").invoke(function_name, event)
 
     def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> Sequence[Any]:
-        """Gives the app's functions what waits in its SQS queues, SNS topics and DynamoDB streams.
+        """Delivers the waiting events of SQS queues, SNS topics and DynamoDB streams to the app's functions.
 
-        Goes on until nothing new is there, and returns what was delivered, each with `function`, `event` and `error`.
-        What a function raised on stays where it is, and is delivered again by the next call, as on AWS.
+        Goes on until no new event is there. Returns the deliveries, each with `function`, `event` and `error`. An
+        event that a function failed on stays, and is delivered again by the next call, as on AWS.
 
-        With `schedules` each function that has one, a rate or a cron expression, runs first, once, as if its moment
-        were now: all, or those of these names.
+        With `schedules`, all functions with a rate or a cron expression, or those of these names, run once first.
         """
         return self.event_sources.deliver(schedules) if self.event_sources is not None else ()
 
     @property
     def retries(self) -> Sequence[Any]:
-        """Events of `lambda:Invoke` that a function failed on and gets again, the next first: each with `function`,
-        `event`, `attempt` (2 or 3) and `due`, in seconds since the epoch.
+        """Pending retries of asynchronous `lambda:Invoke` calls, soonest first: each with `function`, `event`,
+        `attempt` (2 or 3) and `due`, in seconds since the epoch.
 
-        `chalice_clock.advance` runs what falls due; `settle()` waits for none.
+        `chalice_clock.advance` runs those that fall due; `settle()` waits for none.
         """
         return self.waiting()
 
     def of(self, path: str | os.PathLike[str]) -> Gateway:
-        """That of another Chalice project of the repository, beside this one; the same object every time.
+        """The gateway of another Chalice project of the repository; the same object every time.
 
         `path` is its folder, absolute or from the rootdir. It is closed with the test.
         """
@@ -222,12 +223,12 @@ class Gateway:
     def settle(self) -> None:
         """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.
 
-        With a deployed stage, of which this cannot be known, it returns at once.
+        With a deployed stage it returns at once, as this cannot be known.
         """
         self._transport.settle()
 
     def close(self) -> None:
-        """Leaves the sockets that are still open, as a browser does whose page is left."""
+        """Closes the open WebSockets with 1001, as a browser does when its page is left."""
         for websocket in self.websockets:
             websocket.close(1001)
         self._transport.close()

@@ -194,7 +194,7 @@ class TestMalformed:
         app.api_handler = serve  # type: ignore[method-assign]
 
     def test_a_flood_of_pipelined_requests_is_not_kept_in_memory_without_bound(self, wire: Wire, app: App) -> None:
-        """Nobody reads the answers: the server stops reading, and goes on when they are read."""
+        """While the answers are not read, the server stops reading."""
         count = 2_000
 
         def flood() -> None:
