@@ -149,6 +149,7 @@ def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: Ap
         sending.result(10)
 
 
+@pytest.mark.slow
 def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

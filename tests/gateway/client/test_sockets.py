@@ -10,6 +10,8 @@ from pytest_sessionplugin.gateway.client.gateway import Gateway, WebSocket
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, in_parallel
 
+pytestmark = pytest.mark.sockets
+
 
 class TestContract(GatewayContract):
     @pytest.fixture

@@ -55,6 +55,8 @@ from pytest_sessionplugin.gateway.values import (
     TimedOut,
 )
 
+pytestmark = pytest.mark.slow
+
 NOON = 1_742_085_982.306
 FUNCTIONS = {"$connect": "on_connect", "$default": "on_message", "$disconnect": "on_disconnect"}
 ROUTES = (

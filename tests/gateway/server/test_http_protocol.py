@@ -17,6 +17,8 @@ from tests.conformance.wire import Wire
 from tests.gateway.app import App
 from tests.gateway.leftovers import nothing_is_left
 
+pytestmark = pytest.mark.sockets
+
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
