@@ -74,7 +74,7 @@ class Gateway:
     ) -> None:
         """`runtime`: None if the app runs elsewhere. Then `lacking` makes the exception for what needs one."""
         self._transport = transport
-        self._runtime, self._lacking = runtime, lacking
+        self.runtime, self._lacking = runtime, lacking
         self._websockets: list[WebSocket] = []
         self.event_sources: EventSources | None = None
         """The source of `deliver_events`."""
@@ -285,9 +285,9 @@ class Gateway:
 
     def _needed(self, what: str) -> Runtime:
         """The runtime, which this capability needs."""
-        if self._runtime is None:
+        if self.runtime is None:
             raise self._lacking(what)
-        return self._runtime
+        return self.runtime
 
     def _vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self._needed("claims without a token").vouch(method, target, claims)

@@ -40,6 +40,17 @@ class Connection:
     disconnect_lost: bool = False
     state: State = State.PENDING
 
+    def touch(self, now: float) -> None:
+        self.last_active = now
+
+    def backlog(self, full: bool) -> None:
+        """Posts answer 429 while the client's backlog is full."""
+        self.backlogged = full
+
+    def lose_disconnect(self) -> None:
+        """Its `$disconnect` will not run."""
+        self.disconnect_lost = True
+
     def become(self, state: State) -> None:
         if state not in _NEXT[self.state]:
             raise IllegalTransition(self.id, self.state, state)

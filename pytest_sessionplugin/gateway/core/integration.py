@@ -132,6 +132,11 @@ class Running:
     started_at: float
     settle: Settle | None
 
+    def end(self, returned: Returned | None, now: float) -> None:
+        settle, self.settle = self.settle, None
+        if settle is not None:
+            settle(returned, now)
+
 
 class Invocations:
     def __init__(self, emit: Emit) -> None:
@@ -161,19 +166,13 @@ class Invocations:
         if running is None:
             raise LookupError(f"invocation {returned.invocation_id} is not running")
         self._awaited.pop(returned.invocation_id, None)
-        _settle(running, returned, now)
+        running.end(returned, now)
 
     def tick(self, now: float) -> None:
         while (late := oldest(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
             self._awaited.popitem(last=False)
-            _settle(late, None, now)
+            late.end(None, now)
 
     def due(self) -> float | None:
         late = oldest(self._awaited)
         return late.started_at + INTEGRATION_TIMEOUT if late else None
-
-
-def _settle(running: Running, returned: Returned | None, now: float) -> None:
-    settle, running.settle = running.settle, None
-    if settle is not None:
-        settle(returned, now)

@@ -106,11 +106,11 @@ class WebSocketApi:
 
     def backlog(self, backlog: Backlog) -> None:
         if connection := self._connections.get(backlog.connection_id):
-            connection.backlogged = backlog.full
+            connection.backlog(backlog.full)
 
     def lose_disconnect(self, lost: DisconnectLost) -> None:
         if connection := self._connections.get(lost.connection_id):
-            connection.disconnect_lost = True
+            connection.lose_disconnect()
 
     def handshake(self, handshake: Handshake, now: float) -> None:
         if handshake.connection_id in self._connections:
@@ -211,7 +211,7 @@ class WebSocketApi:
         self._emit(Send(connection.id, text))
 
     def _touch(self, connection: Connection, now: float) -> None:
-        connection.last_active = now
+        connection.touch(now)
         self._idle[connection.id] = connection
         self._idle.move_to_end(connection.id)
 
