@@ -74,6 +74,19 @@ def test_an_id_has_the_form_of_api_gateway() -> None:
     assert re.fullmatch(r"[\w-]{15}=", new_id(), re.ASCII)
 
 
+@pytest.mark.parametrize("event", [None, "text", 1, [1, {"a": []}], {"a": {"b": [1]}}])
+def test_the_observer_has_any_event_as_it_was_before_the_function_ran(event: Any) -> None:
+    def spoil(invoke: Invoke) -> None:
+        if isinstance(invoke.event, dict):
+            invoke.event["a"]["b"].append(2)
+
+    seen: list[Observed] = []
+    runtime(spoil, observe=seen.append)[0].invoke("job", event)
+    invoke = seen[0].what
+    assert isinstance(invoke, Invoke)
+    assert invoke.event == event
+
+
 def test_what_waits_for_a_thread_runs_on_what_was_deployed_when_it_was_asked_for() -> None:
     gateway, sink = runtime()
     gateway.receive(Request("1", "GET", "/"))
