@@ -148,7 +148,7 @@ class Activity:
     def quiet(
         self, seconds: float, idle: Callable[[], bool] = lambda: True, enough: Callable[[], bool] = never
     ) -> None:
-        """Waits until no function runs and `idle()`, or until `enough()`. Raises NotQuiet after so many seconds.
+        """Waits until no function runs and `idle()`, or until `enough()`. Raises NotQuiet after `seconds`.
 
         Both are called under the lock. A handler that waits does not wait for itself.
         """
@@ -320,7 +320,7 @@ class Runtime:
         with self.activity.changed:
             return self._core.connections()
 
-    # --- from whoever owns the gateway
+    # --- for tests and the command
 
     def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         """A header that lets one request pass its route's authorizer with these claims, without asking it.

@@ -52,7 +52,7 @@ API = Api(
 
 
 class App:
-    """`gateway` is set by whoever makes both."""
+    """A test sets `gateway` to the one in front."""
 
     gateway: Gateway
 

@@ -1,4 +1,4 @@
-"""Claims are for whoever holds the gateway, and for nobody who only reaches its port."""
+"""Injected claims need the gateway object: a client of its port cannot bring any."""
 
 from __future__ import annotations
 

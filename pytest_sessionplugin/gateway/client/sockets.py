@@ -1,6 +1,6 @@
 """The test's client on real sockets, against a server in the same process. It has no thread of its own.
 
-A socket is read when somebody looks at it. Whether a message is on its way is found out exactly, without a time-out:
+A socket is read when a caller looks at it. Whether a message is on its way is found out exactly, without a time-out:
 the server has read what was sent once it answers a ping, then it says when it is quiet, and what it had written by
 then is here once it answers another ping.
 """

@@ -1,4 +1,4 @@
-"""A deployed stage as a client meets it: here it is a server on loopback, and the client knows nothing but its URLs."""
+"""A deployed stage, played by a server on loopback of which the client has only the URLs."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_kept_connection_that_the_server_closed_is_not_used_again(app: App) ->
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[Urls]:
-    """A server that says the same to everybody."""
+    """A server that gives this answer to every client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -197,7 +197,7 @@ def test_a_handshake_that_nobody_understands_is_a_sentence(answer: bytes, senten
 
 
 def test_what_api_gateway_never_sends_is_no_reason_to_fall_over() -> None:
-    """A pong that nobody asked for, a binary message, one of 1 MB, and an end in the middle of a frame."""
+    """A pong without a ping, a binary message, one of 1 MB, and an end in the middle of a frame."""
 
     def misbehaves(peer: ServerConnection) -> None:
         peer.pong(b"not a number")

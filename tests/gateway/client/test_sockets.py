@@ -24,7 +24,7 @@ THREADS, CHECKS = 8, 250
 
 
 def test_in_2000_checks_under_8_threads_half_of_them_with_a_frame_under_way(gateway: Gateway) -> None:
-    """The frame is one that bob gets from alice's handler, which has perhaps not begun when he looks."""
+    """The frame comes from alice's handler, which may not have begun when bob looks."""
     seen: list[str | None] = []
 
     def check(thread: int) -> None:

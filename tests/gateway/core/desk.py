@@ -65,7 +65,7 @@ class Desk:
         return self.receive(Returned(invoke.invocation_id, error=Raised("ValueError", "no")))
 
     def open(self, connection_id: str = "alice", **handshake: Any) -> None:
-        """A connection that is open."""
+        """Opens a connection."""
         only(self.answer(self.connect(connection_id, **handshake)), Accept)
 
     def say(self, text: str, connection_id: str = "alice") -> Invoke:
@@ -83,7 +83,7 @@ _Kind = TypeVar("_Kind")
 
 
 def only(effects: list[Effect], kind: type[_Kind]) -> _Kind:
-    """The one effect there is, which must be of this kind."""
+    """The only effect, which must be of this kind."""
     (effect,) = effects
     assert isinstance(effect, kind), effect
     return effect

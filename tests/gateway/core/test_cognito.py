@@ -1,4 +1,4 @@
-"""Tokens of Cognito user pools, in the pure core: what is read of them, and what the function is told."""
+"""Tokens of Cognito user pools, in the pure core: their checks, and the claims in the event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GatewayCore fed at random: whatever comes, in whatever order, what it promises its shell holds.
+"""GatewayCore fed at random: in any order of inputs it keeps its promises to the runtime.
 
 The machine below is a shell without sockets: it keeps no more than what it was asked to do and what it owes.
 """
@@ -117,7 +117,7 @@ errors = st.sampled_from([Raised("E", "Unauthorized"), Raised("E", ""), TimedOut
 
 
 class State(Enum):
-    """Of a connection, as the effects tell it."""
+    """The state of a connection according to the effects."""
 
     ASKED = auto()  # neither accepted nor refused
     OPEN = auto()
@@ -282,7 +282,7 @@ class Shell(RuleBasedStateMachine):
         self.returns(number, None, error)
 
     def returns(self, number: int, result: Any, error: Raised | TimedOut | None = None) -> None:
-        """A second return is the shell's mistake, and changes nothing."""
+        """A second return is a mistake of the runtime, and changes nothing."""
         returned = Returned(self.running.pop(number % len(self.running)), result, error)
         self.feed(returned)
         with pytest.raises(LookupError, match="is not running"):
@@ -359,7 +359,7 @@ class Shell(RuleBasedStateMachine):
 
 
 def sendable(reply: Reply) -> None:
-    """Nothing in an answer could break out of its place on the wire."""
+    """No part of an answer can break out of its place on the wire."""
     assert 200 <= reply.status <= 599
     for name, value in reply.headers:
         assert name.isascii()

@@ -1,4 +1,4 @@
-"""A second deployment to the same stage: what it changes at once, and what goes on as it began."""
+"""A second deployment to the same stage: immediate changes, and work that finishes as it began."""
 
 from __future__ import annotations
 

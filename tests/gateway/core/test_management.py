@@ -1,4 +1,4 @@
-"""The @connections API: what is answered to whom."""
+"""The @connections API: calls and their answers."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class TestOverTheNetwork:
         "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""]
     )
     def test_no_other_host_is(self, host: str) -> None:
-        """A page whose name leads here cannot speak for the app, whoever signed."""
+        """A web page whose host name resolves to this machine cannot act for the app, even with a signature."""
         assert self.call(host) == 403
 
     def test_a_body_that_nobody_read_to_its_end_is_413_whoever_signed(self) -> None:

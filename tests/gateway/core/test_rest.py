@@ -1,4 +1,4 @@
-"""REST requests: routes, events, and the answers that API Gateway makes of what a function returned."""
+"""REST requests: refusals, and the HTTP answers that API Gateway makes of a function's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signature version 4: what botocore's own signers sign is signed, and nothing else is."""
+"""Signature version 4: requests signed by botocore pass, and no others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def signed(
     region: str = "us-east-1",
     expires: int | None = None,
 ) -> Request:
-    """A request as it arrives, signed by botocore: in its headers, or for so many seconds in its URL."""
+    """A request as it arrives, signed by botocore: in its headers, or in its URL for `expires` seconds."""
     asked = AWSRequest(method, HOST + target, data=body)
     for name, value in headers:
         asked.headers.add_header(name, value)
@@ -120,7 +120,7 @@ def test_a_date_header_will_do() -> None:
 
 
 class _Mismatch:
-    """Any answer that says that the signature is another's."""
+    """An answer that reports a wrong signature."""
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -259,7 +259,7 @@ UNEQUAL = (
     ],
 )
 def test_a_header_of_another_kind_is_an_incomplete_signature(header: str, message: str) -> None:
-    """And is never repeated: it may be the password or the token of something else."""
+    """The credential is never repeated: it may be a password or token for something else."""
     request = Request("1", "GET", "/", headers=(("Host", "127.0.0.1"), ("Authorization", header)))
     assert not is_signed(request)
     assert judge(request) == (403, "IncompleteSignatureException", message)

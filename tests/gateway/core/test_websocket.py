@@ -55,7 +55,7 @@ class TestHandshake:
         assert only(desk.answer(desk.connect(), {"statusCode": 304, "body": "no"}), Refuse).reply == Reply(304)
 
     def test_past_500_a_second_is_429_and_calls_nothing(self, desk: Desk) -> None:
-        """A24. Whoever deploys many clients at once asks for it: the core counts nothing."""
+        """A24. The caller decides with `throttled`: the core does not count."""
         reply = only(desk.receive(Handshake("alice", throttled=True)), Refuse).reply
         assert (reply.status, dict(reply.headers)["x-amzn-ErrorType"]) == (429, "LimitExceededException")
         assert desk.core.due() is None

@@ -1,22 +1,27 @@
-"""When nothing can move any more but by a handler that somebody holds: what a race relies on to give up at once."""
+"""The dispatcher: effects in order, and the moment at which only held handlers can move, on which races rely."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.runtime import Activity, NotQuiet, new_id
+from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
 from pytest_sessionplugin.gateway.server.server import Server
-from pytest_sessionplugin.gateway.values import Invoke
+from pytest_sessionplugin.gateway.values import Close, Effect, Invoke, RunFunction, Send
 from tests.gateway.app import API, App
 
 pytestmark = pytest.mark.sockets
 
 
 def running(gateway: Gateway) -> str:
-    """The one invocation there is."""
+    """The only invocation."""
     (invoke,) = [seen.what for seen in gateway.trace if isinstance(seen.what, Invoke)]
     return invoke.invocation_id
 
@@ -55,3 +60,86 @@ def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: Gateway, app: Ap
         assert unread == [True, False, False]
         app.gate.set()
         assert ws.receive_text() == "for me"
+
+
+class FakeWebSocket:
+    """Collects what is written; `broken` raises instead."""
+
+    peer = ("127.0.0.1", 1)
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.broken = broken
+        self.texts: list[str] = []
+
+    @property
+    def written(self) -> int:
+        return len(self.texts)
+
+    def send(self, text: str) -> None:
+        if self.broken:
+            raise ZeroDivisionError("a bug")
+        self.texts.append(text)
+
+    def close(self, code: int, reason: str) -> None:
+        self.texts.append(f"closed with {code}")
+
+    def resume(self) -> None: ...
+
+    def leave(self) -> None: ...
+
+    def hang_up(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+@contextmanager
+def running_with(functions: RunFunction | None = None, /, **websockets: FakeWebSocket) -> Iterator[Dispatcher]:
+    activity = Activity()
+    dispatcher = Dispatcher(API, functions or App(), activity=activity, clock=time.time, ids=new_id, observe=None)
+    dispatcher.start()
+    try:
+        for connection_id, websocket in websockets.items():
+            dispatcher.opened(connection_id, websocket, websocket)
+        yield dispatcher
+    finally:
+        dispatcher.stop(1.0)
+
+
+def put(dispatcher: Dispatcher, *effects: Effect) -> None:
+    for effect in effects:
+        dispatcher.put(effect)
+    dispatcher.flush()
+    dispatcher.settle(10.0)
+
+
+def test_effects_reach_their_websockets_in_the_order_in_which_they_were_put() -> None:
+    alice, bob = FakeWebSocket(), FakeWebSocket()
+    with running_with(alice=alice, bob=bob) as dispatcher:
+        sent = [Send(name, str(number)) for number in range(100) for name in ("alice", "bob")]
+        put(dispatcher, *sent, Close("alice", 1000), Send("alice", "late"))
+    assert alice.texts == [*map(str, range(100)), "closed with 1000"]
+    assert bob.texts == [*map(str, range(100))]
+
+
+def test_a_bug_with_one_websocket_does_not_silence_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    bob = FakeWebSocket()
+    with running_with(alice=FakeWebSocket(broken=True), bob=bob) as dispatcher:
+        put(dispatcher, Send("alice", "x"), Send("bob", "x"))
+    assert bob.texts == ["x"]
+    assert [record.getMessage().partition("\n")[0] for record in caplog.records if record.name == "asyncio"] == [
+        "cannot perform Send(connection_id='alice', text='x')"
+    ]
+
+
+def test_settling_for_a_connection_needs_a_new_message_or_its_end_and_no_quiet() -> None:
+    gate = threading.Event()
+    with running_with(lambda invoke: gate.wait(10), alice=FakeWebSocket()) as dispatcher:
+        put(dispatcher, Send("alice", "x"))
+        dispatcher.runtime.invoke_later("job", {}, "r1", lambda error: None)
+        dispatcher.settle(10.0, "alice", arrived=0)
+        dispatcher.settle(10.0, "gone", arrived=0)
+        with pytest.raises(NotQuiet, match="still running: job"):
+            dispatcher.settle(0.0, "alice", arrived=1)
+        gate.set()
+        dispatcher.settle(10.0)
+        assert dispatcher.runtime.invocations() == 0

@@ -1,4 +1,4 @@
-"""@connections on the WebSocket port: what boto3 and whoever else signs is told, and what the sockets hear of it."""
+"""@connections calls on the WebSocket port: the answers to boto3 and other signers, and the frames that arrive."""
 
 from __future__ import annotations
 

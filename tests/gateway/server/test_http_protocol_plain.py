@@ -1,4 +1,4 @@
-"""Requests that are read without h11: whatever comes, it is what h11 would have read."""
+"""Requests that are read without h11: each is read as h11 would read it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 
 def as_h11_reads(data: bytes) -> http_protocol.PlainRequest | None:
-    """None: h11 refuses it, waits for more, or has something left."""
+    """The request; None if h11 refuses it, waits for more, or has bytes left."""
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(data)
     try:

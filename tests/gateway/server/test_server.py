@@ -94,7 +94,7 @@ class TestSettle:
 
 class TestStop:
     def test_while_connections_pour_in_makes_no_noise(self, app: App) -> None:
-        """Whatever has been accepted when it stops is closed, too: a warning would fail this test."""
+        """Connections accepted while it stops are closed, too: a ResourceWarning would fail this test."""
         for _ in range(3):
             server = Server(API, app).start()
             pouring = [threading.Thread(target=_pour, args=(server,)) for _ in range(4)]

@@ -254,7 +254,7 @@ class TestFrames:
             *("long ping", "ping in pieces", "continuation of nothing", "interleaved", "half a code", "code 1"),
             *("no utf-8", "utf-8 cut off", "200 kB", "large first fragment", "sum of fragments", "binary"),
             *("binary in pieces", "2^40 bytes said", "2^63 bytes said", "33 kB"),
-            *("code 1004", "code 5000", "a reason that is no utf-8", "close in pieces"),
+            *("code 1004", "code 5000", "a reason that is not UTF-8", "close in pieces"),
         ],
     )
     def test_that_break_a_rule_close_with_the_code_for_it(
@@ -444,7 +444,7 @@ class TestMany:
     def test_sockets_that_come_post_and_go_in_eight_threads_leave_nothing_behind(
         self, gateway: Gateway, app: App
     ) -> None:
-        """Whatever the interleaving: as many $disconnect as $connect, and a post is 200 or 410."""
+        """In any interleaving there are as many $disconnect as $connect, and a post is 200 or 410."""
 
         def churn(thread: int) -> None:
             for number in range(12):
@@ -464,7 +464,7 @@ class TestMany:
 
 
 def _until(gateway: Gateway, kind: str) -> None:
-    """Waits until an input of this kind crossed the gateway; a reset line cannot tell us."""
+    """Waits until an input of this kind crossed the gateway; a reset connection cannot show it."""
     condition = threading.Event()
     for _ in range(1_000):
         if any(type(seen.what).__name__ == kind for seen in list(gateway.trace)):
