@@ -11,7 +11,7 @@ try:
     import errno
     import os
     import signal
-    from contextlib import suppress
+    from contextlib import redirect_stdout, suppress
     from pathlib import Path
     from typing import TYPE_CHECKING, Any, TextIO
 
@@ -133,27 +133,20 @@ def _port(text: str) -> int:
 
 def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.runtime import NotQuiet
-    from pytest_sessionplugin.serving.console import as_json, for_people
     from pytest_sessionplugin.serving.process import Stop, allow_as_many_as_may_be
-    from pytest_sessionplugin.serving.serve import served
+    from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 
     project = _project(asked)
     allow_as_many_as_may_be()
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
-    out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
+    out = sys.stdout
+    ports = Ports(asked.host, asked.http_port, asked.websocket_port, asked.control_port)
     try:
         with (
-            served(
-                project,
-                asked.host,
-                asked.http_port,
-                asked.websocket_port,
-                asked.control_port,
-                each_its_own=asked.isolation == "function",
-                reloads=_reloads(asked),
-            ) as up,
+            redirect_stdout(sys.stderr),  # output of the app is not mixed into the announcement
+            served(project, ports, each_its_own=asked.isolation == "function", reloads=_reloads(asked)) as up,
             suppress(KeyboardInterrupt),
         ):  # from here on Ctrl-C is no failure
             said = as_json(up) if asked.json else for_people(project, up, coloured=_likes_colours(out))
@@ -172,8 +165,6 @@ def _serve(asked: argparse.Namespace) -> None:
             raise
         reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for whoever reaches it."
         raise OptionError("host", asked.host, "--host", reason) from error
-    finally:
-        sys.stdout = out
 
 
 def _reloads(asked: argparse.Namespace) -> bool:

@@ -176,7 +176,7 @@ def _sessionplugin(
     dynamodb_seed: Seed,
 ) -> Iterator[LocalHarness | DeployedHarness]:
     from pytest_sessionplugin import targets
-    from pytest_sessionplugin.harness import local
+    from pytest_sessionplugin.harness.local import LocalHarness
 
     chosen = request.config.stash[OPTIONS]
     target = getattr(request, "param", None)
@@ -190,8 +190,7 @@ def _sessionplugin(
     else:
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
-        mine = local.LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups)
-        mine.calls.test = request.node.nodeid
+        mine = LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, request.node.nodeid)
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
     try:
@@ -206,13 +205,13 @@ def _sessionplugin(
 @pytest.fixture
 def dynamodb_tables(_sessionplugin: LocalHarness) -> Tables:
     """Logical name -> boto3's Table, each as after set-up. Past faults, and not counted."""
-    return _sessionplugin.aws.tables
+    return _sessionplugin.tables()
 
 
 @pytest.fixture
 def jwt_tokens(_sessionplugin: LocalHarness) -> Tokens:
     """`jwt_tokens("alice", expires_in=60, scope="write")`: a token that the app accepts."""
-    return _sessionplugin.tokens
+    return _sessionplugin.tokens()
 
 
 @pytest.fixture
@@ -220,7 +219,7 @@ def bad_jwt(_sessionplugin: LocalHarness, _bad_jwt: str | None, request: pytest.
     """A token that the app must refuse: a test runs once with each usual one."""
     from pytest_sessionplugin.tokens import bad
 
-    return bad.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens)
+    return bad.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens())
 
 
 @pytest.fixture
@@ -232,47 +231,44 @@ def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def chalice_app(_sessionplugin: LocalHarness) -> Chalice:
     """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
-    return _sessionplugin.app
+    return _sessionplugin.app()
 
 
 @pytest.fixture
 def chalice_load(_sessionplugin: LocalHarness) -> Callable[[str], ModuleType]:
     """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
-    _sessionplugin.aws  # noqa: B018 - opens it
+    _sessionplugin.account()
     return _sessionplugin.load
 
 
 @pytest.fixture
 def chalice_gateway(_sessionplugin: LocalHarness) -> Gateway:
     """HTTP and WebSocket in front of the app, as API Gateway serves them."""
-    return _sessionplugin.gateway
+    return _sessionplugin.deployed().gateway
 
 
 @pytest.fixture
 def chalice_clock(_sessionplugin: LocalHarness) -> Clock:
     """Time stands still; `advance(minutes=10)` moves it, and does what falls due on the way."""
-    return _sessionplugin.clock
+    return _sessionplugin.clock()
 
 
 @pytest.fixture
 def aws_calls(_sessionplugin: LocalHarness) -> Calls:
-    """What the app asked of AWS."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.calls
+    """Counts the app's calls of AWS."""
+    return _sessionplugin.account().calls
 
 
 @pytest.fixture
 def aws_faults(_sessionplugin: LocalHarness) -> Faults:
-    """What goes wrong with AWS from now on."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.faults
+    """Makes calls of AWS go wrong from now on."""
+    return _sessionplugin.account().faults
 
 
 @pytest.fixture
 def aws_race(_sessionplugin: LocalHarness) -> Races:
     """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.races
+    return _sessionplugin.account().races
 
 
 def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from chalice.config import Config
 
     from pytest_sessionplugin.app.modules import NamedCopy
-    from pytest_sessionplugin.aws.calls import Calls
-    from pytest_sessionplugin.aws.faults import Faults
-    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
 
@@ -253,11 +251,6 @@ def is_in(root: Path, name: str) -> bool:
     )
 
 
-def in_memory(project: Project, *, tokens: Tokens | None = None) -> AbstractContextManager[Aws]:
-    """The project's environment, and its tables behind the door, until the block ends."""
-    return Memory(project, tokens=tokens).open()
-
-
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
     """The tables of the project's templates, in the region that its environment names."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
@@ -288,6 +281,7 @@ class Memory:
         variables: Mapping[str, str] | None = None,
         endpoint: str | None = None,
     ) -> None:
+        self.project = project
         own = variables or {}
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
         self.specs = checked(specs_of(project, own) if specs is None else specs)
@@ -303,22 +297,22 @@ class Memory:
             self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
         self._seed = seed
         self.endpoint = endpoint
-        self._emulated: Emulated | None = None
+        self._emulator: Emulator | None = None
 
     def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
         """The variables with what {table:…} and {token:…} stand for."""
         return environment.expand(variables, self._lookup)
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+    def open(self) -> Iterator[Emulator]:
         """One at a time is open in a process. Afterwards os.environ is as it was."""
         with environment.applied(self.variables):
-            from pytest_sessionplugin.aws.moto.emulator import Emulated
+            from pytest_sessionplugin.aws.moto.emulator import Emulator
 
-            if self._emulated is None:
-                self._emulated = Emulated(self.specs, self._seed, self.region, self.endpoint)
-            with self._emulated.open(calls, faults) as aws:
-                yield aws
+            if self._emulator is None:
+                self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint)
+            with self._emulator.open():
+                yield self._emulator
 
     def _lookup(self, kind: str, name: str) -> str:
         if kind == "token":

@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class Killed(BaseException):
@@ -26,6 +22,13 @@ class Invocation:
     name: str  # in config.json; in front of both, the prefix of its app
     killed: bool = False
     ended: bool = False
+
+    def kill(self) -> None:
+        """Its timeout has struck: it makes no further call."""
+        self.killed = True
+
+    def end(self) -> None:
+        self.ended = True
 
 
 _here: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
@@ -55,12 +58,12 @@ def function() -> str | None:
 
 
 @contextmanager
-def _entered(invocation: Invocation) -> Iterator[Invocation]:
+def entered(invocation: Invocation) -> Iterator[Invocation]:
     before = _here.set(invocation)
     _running[invocation.id] = invocation
     try:
         yield invocation
     finally:
-        invocation.ended = True
+        invocation.end()
         del _running[invocation.id]
         _here.reset(before)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from pytest_sessionplugin import tracebacks
 from pytest_sessionplugin.account.trace import Note
 from pytest_sessionplugin.aws import caller, invoke_api
+from pytest_sessionplugin.aws.interceptor import AwsCall
 from pytest_sessionplugin.aws.invoke_api import ASYNCHRONOUS, DRY_RUN, LATEST, InvokeCall
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.gateway.values import Api, Done, FunctionTimedOut
@@ -91,6 +92,13 @@ class LambdaService:
         }
         others = {name: each for name, each in self._functions.items() if each.prefix != prefix}
         self._functions = {**others, **own}
+
+    def answer(self, call: AwsCall) -> Answer | None:
+        """As a backend of an account."""
+        if call.request is None or not call.call.is_of("lambda:Invoke"):
+            return None
+        invocation = invoke_api.invocation(call.request)
+        return self.invoke(invocation) if invocation is not None else None
 
     def invoke(self, call: InvokeCall) -> Answer | None:
         """None if no app has such a function: somebody else may."""

@@ -9,8 +9,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
@@ -26,35 +25,30 @@ from pytest_sessionplugin.tokens.tokens import TokenSettings
 from pytest_sessionplugin.tracebacks import cause_in_project
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin import chalice_internals
+    from pytest_sessionplugin.account.apps import DeployedApp
     from pytest_sessionplugin.app.project import Project
-    from pytest_sessionplugin.aws.moto.emulator import Aws
-    from pytest_sessionplugin.gateway.values import Api, RunFunction
-    from pytest_sessionplugin.lambdas.schedules import Schedule
 
 
 FEW = 4  # names in a line
 
 
-@dataclass(frozen=True)
-class LoadedApp:
-    """An app that is ready to be served."""
-
-    project: Project
-    memory: Memory
-    api: Api
-    healthy: chalice_internals.Functions
-    functions: RunFunction  # the same with what AWS may do to them, and with what they raise shown
-    names: Mapping[str, str]  # what each may be called -> its name in the app
-    schedules: Sequence[Schedule]
-    warnings: Sequence[str]
+class ServedApp(Protocol):
+    """The app that is served at the moment."""
 
     @property
-    def parts(self) -> frozenset[str]:
-        """What of it can be called, as a person says it."""
-        routes = {f"{method} {route.path}" for route in self.api.routes for method in route.methods}
-        functions = {*self.names.values()} - {REST_FUNCTION, *self.api.websocket.values()}
-        return frozenset({*routes, *self.api.websocket, *functions})
+    def deployed(self) -> DeployedApp: ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Those of its last deployment."""
+
+    def create(self, memory: Memory) -> None:
+        """Creates those tables that are not there yet."""
+
+    def redeploy(self, memory: Memory, *, asked_anew: bool) -> None:
+        """Imports the app anew, and serves it; if that fails, what was served still is. With `asked_anew`, cached
+        answers of authorizers are forgotten.
+        """
 
 
 class Start:
@@ -87,29 +81,12 @@ class Start:
 
 
 class Reload:
-    """To be used from one thread, best the one that imported the app: an event loop, say, is looked for there.
+    """To be used from one thread, best the one that imported the app: an event loop, for one, is looked for there."""
 
-    `load` makes an app of a project, `deploy` serves it; there, `asked_anew` is whether its authorizers may answer
-    otherwise than those before them.
-    """
-
-    def __init__(
-        self,
-        app: LoadedApp,
-        watch: Watch,
-        start: Start,
-        aws: Aws,
-        load: Callable[[Project, Memory], LoadedApp],
-        deploy: Callable[[LoadedApp, bool], None],
-    ) -> None:
-        self._app = app
-        self._watch = watch
-        self._start = start
-        self._aws = aws
-        self._load = load
-        self._deploy = deploy
-        self._tables = dict(_tables(app.memory))  # as they were made
-        self._failed: frozenset[Path] = frozenset()  # what changed since it was last reloaded
+    def __init__(self, app: ServedApp, watch: Watch, start: Start) -> None:
+        self._app, self._watch, self._start = app, watch, start
+        self._tables = dict(_tables(app.deployed.stack.memory))  # as they were made
+        self._failed: frozenset[Path] = frozenset()  # changes since the last reload
 
     def until(self, stop: Wait) -> None:
         """Reloads whenever files change, until it is told to stop."""
@@ -117,56 +94,60 @@ class Reload:
             self.now(changed)
 
     def now(self, changed: Collection[Path]) -> None:
-        """Reloads because of these files. If that fails, what was served still is; either is told."""
+        """Reloads because of these files, and tells the result. If it fails, what was served still is."""
         began = time.perf_counter()
-        root = self._app.project.root
+        before, facts = self._app.deployed, self._app.warnings
+        root = before.stack.project.root
         what = _listed(sorted(_short(path, root) for path in changed))
         _forget_compiled(changed)
         since = self._failed.union(changed)
-        project = self._app.project
+        project = before.stack.project
         to_blame: set[Path] = set()
         absent: set[Path] = set()
         try:
             project = project.again()
-            others = all(path.name == "pyproject.toml" for path in changed)  # most of it is not about us
-            if others and not self._failed and project.settings == self._app.project.settings:
+            others = all(path.name == "pyproject.toml" for path in changed)  # most of that file is not about us
+            if others and not self._failed and project.settings == before.stack.project.settings:
                 return
-            app, told = self._reloaded(project, vendor=any(path.is_relative_to(root / "vendor") for path in since))
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is served goes on
+            told = self._redeploy(project, since)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the app that is served goes on
             self._failed = since
             to_blame, absent = _to_blame(error, root), _absent(error, root)
             _tell_failure(what, error, root)
         else:
             self._failed = frozenset()
-            self._deploy(app, any(path.suffix == ".py" for path in since))
-            news = "; ".join([*_news(self._app.parts, app.parts), *told])
+            news = "; ".join([*_news(_parts(before), _parts(self._app.deployed)), *told])
             took = time.perf_counter() - began
             tell(f"{what} changed: {coloured('reloaded', GREEN)} in {took:.2f} s{'; ' if news else ''}{news}.")
-            for fact in app.warnings:
-                if fact not in self._app.warnings:
+            for fact in self._app.warnings:
+                if fact not in facts:
                     tell(fact)
-            self._app = app
         self._watch.name({*project.files, *to_blame}, absent)
 
-    def _reloaded(self, project: Project, vendor: bool) -> tuple[LoadedApp, list[str]]:
+    def _redeploy(self, project: Project, since: Collection[Path]) -> list[str]:
+        """Serves the project as it is now. Returns the news of its tables."""
         project.check_stage()
-        memory = Memory(project, tokens=self._app.memory.tokens, endpoint=self._app.memory.endpoint)
-        self._same("region", self._app.memory.region, memory.region)
-        before, after = (TokenSettings.of(each.section("tokens")) for each in (self._app.project, project))
+        deployed = self._app.deployed
+        was = deployed.stack.memory
+        memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint)
+        self._same("region", was.region, memory.region)
+        before, after = (TokenSettings.of(each.section("tokens")) for each in (was.project, project))
         self._same("[tool.sessionplugin.tokens]", before, after)
-        self._same("api_gateway_stage", self._app.api.stage, project.api_stage)
-        told = self._new_tables(memory)
+        self._same("api_gateway_stage", deployed.api.stage, project.api_stage)
+        told = self._new_tables(was, memory)
+        vendor = any(path.is_relative_to(project.root / "vendor") for path in since)
         with self._start.again(project.root, memory.variables, vendor):
-            return self._load(project, memory), told
+            self._app.redeploy(memory, asked_anew=any(path.suffix == ".py" for path in since))
+        return told
 
     def _same(self, what: str, before: object, after: object) -> None:
         if before != after:
             raise SessionPluginError(f"{what} was {before} and is {after}, which takes a new start of `serve`.")
 
-    def _new_tables(self, memory: Memory) -> list[str]:
-        """Makes those that are new; what is to be told of all."""
-        self._aws.beside(memory.specs, memory.region)
-        before, after = _tables(self._app.memory), _tables(memory)
+    def _new_tables(self, was: Memory, memory: Memory) -> list[str]:
+        """Creates new tables. Returns the news of all."""
+        self._app.create(memory)
+        before, after = _tables(was), _tables(memory)
         new = [name for name in after if name not in self._tables]
         other = [
             name for name in after if name not in new and after[name] not in (self._tables[name], before.get(name))
@@ -178,6 +159,13 @@ class Reload:
             *([f"left as it was until the next start: table {_listed(other)}"] if other else []),
             *([f"left, though the template has it no more: table {_listed(gone)}"] if gone else []),
         ]
+
+
+def _parts(app: DeployedApp) -> frozenset[str]:
+    """Routes and functions of an app, as a person names them."""
+    routes = {f"{method} {route.path}" for route in app.api.routes for method in route.methods}
+    functions = {*app.names.values()} - {REST_FUNCTION, *app.api.websocket.values()}
+    return frozenset({*routes, *app.api.websocket, *functions})
 
 
 def _tell_failure(what: str, error: Exception, root: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_call_is_of_the_invocation_in_its_thread_or_of_the_only_one() -> None:
         assert (mine.id, mine.function) == ("id", "message")
         assert in_a_thread(here) is None
         assert in_a_thread(current) is mine is current()
-        with caller._entered(caller.Invocation("another", "one", "one")):
+        with caller.entered(caller.Invocation("another", "one", "one")):
             assert in_a_thread(current) is None
         return "done"
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import metadata
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -25,18 +24,18 @@ from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws import environment, tables
-from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws import environment, tables, wire
+from pytest_sessionplugin.aws.dynamodb import WRITES, Transactions
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
-from pytest_sessionplugin.aws.interceptor import Interceptor, NotEmulated
+from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
 from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
-from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb.service_resource import Table
+
     from pytest_sessionplugin.aws.dynamodb import Rows
     from pytest_sessionplugin.aws.templates import TableSpec
 
@@ -55,23 +54,10 @@ class Picture:
     table: Any
 
 
-@dataclass(frozen=True)
-class Aws:
-    """An AWS that is open: what a test, or `serve`, has of it."""
+class Emulator:
+    """moto with tables in it, as a backend of an account. Each time it is opened, it is as after its first set-up.
 
-    door: Interceptor
-    tables: tables.Tables
-    region: str
-    sources: MotoSources
-    rows: Rows
-    beside: Callable[[Mapping[str, TableSpec], str], Aws]
-    """The same AWS as another project sees it, whose tables are created: its specs, its region."""
-
-
-class Emulated:
-    """A fake AWS with tables in it. However often it is opened, it starts as it was after its first set-up.
-
-    `endpoint` is where DynamoDB really is, if it is not to be in memory: a URL on loopback.
+    `endpoint` is a DynamoDB that really runs, on loopback, in place of the one in memory.
     """
 
     def __init__(
@@ -81,53 +67,94 @@ class Emulated:
         region: str = environment.REGION,
         endpoint: str | None = None,
     ) -> None:
+        self.region = region
+        self.let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
         self._specs = specs
         self._seed = seed or {}
-        self._region = region
         self._endpoint = endpoint
         self._lock = threading.RLock()
+        self._open = False
+        self._transactions = Transactions()
         self._pristine: Contents | None = None
-        self._tables = tables.Tables()
-        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region, for the projects beside
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
+        self._tables: dict[tuple[str, str], Table] = {}  # by region and name
         self._session: Any = None  # boto3's default session, kept from one opening to the next
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+    def open(self) -> Iterator[Emulator]:
         """Needs the environment of `environment.neutral`. One at a time is open in a process."""
-        let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
-        calls = Calls() if calls is None else calls
-        faults = Faults() if faults is None else faults
-        faults.emulator = self
-        door = Interceptor(self._emulate, calls, faults, OUTLIVED, let_through)
-        with _aside(), self._default_session(), queries_by_partition(), nothing_kept(), door.open():
-            if self._pristine is None:
-                self._set_up()
-                self._pristine = _copied(_contents())
-            else:
-                _put_in(_copied(self._pristine))
-            yield self._opened(door, self._tables, self._region, self._sources)
+        HOOK.install()
+        with _aside(), self._default_session(), queries_by_partition(), nothing_kept():
+            self._open, self._transactions = True, Transactions()
+            try:
+                yield self
+            finally:
+                self._open = False
 
-    def _set_up(self) -> None:
-        dynamodb, self._sources = self._own_clients(self._region)
-        tables.create(self._specs, self._seed, dynamodb)
-        self._tables = tables.named(self._specs, dynamodb)
-        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+    def fill(self) -> None:
+        """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
+        if self._pristine is None:
+            dynamodb, sources = self._clients_in(self.region)
+            tables.create(self._specs, self._seed, dynamodb)
+            sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+            self._pristine = _copied(_contents())
+        else:
+            _put_in(_copied(self._pristine))
 
-    def _beside(self, door: Interceptor, specs: Mapping[str, TableSpec], region: str) -> Aws:
+    def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
+        """Creates the tables of another project, those that are not there yet."""
+        tables.create(specs, {}, self._clients_in(region)[0])
+
+    def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
+        """Logical name -> boto3's Table, which is answered past faults and is not counted."""
+        dynamodb, found = self._clients_in(region)[0], {}
+        for logical, spec in specs.items():
+            key = (region, str(spec["TableName"]))
+            if key not in self._tables:
+                self._tables[key] = dynamodb.Table(key[1])
+            found[logical] = self._tables[key]
+        return found
+
+    def sources(self, region: str) -> MotoSources:
+        return self._clients_in(region)[1]
+
+    @property
+    def rows(self) -> Rows | None:
+        """Rows that TTL may remove; None if a DynamoDB that runs has them."""
+        return None if self._endpoint else TimedRows(self._lock)
+
+    def _clients_in(self, region: str) -> tuple[Any, MotoSources]:
         if region not in self._clients:
-            self._clients[region] = self._own_clients(region)
-        dynamodb, sources = self._clients[region]
-        tables.create(specs, {}, dynamodb)
-        return self._opened(door, tables.named(specs, dynamodb), region, sources)
+            session = boto3.session.Session(region_name=region)
+            dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+            self._unseen(dynamodb.meta.client)
+            self._clients[region] = dynamodb, MotoSources(lambda: self._unseen(session.client("sqs")), region)
+        return self._clients[region]
 
-    def _opened(self, door: Interceptor, named: tables.Tables, region: str, sources: MotoSources) -> Aws:
-        return Aws(door, named, region, sources, TimedRows(self._lock), partial(self._beside, door))
+    def _unseen(self, client: Any) -> Any:
+        """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
+        events = client.meta.events
+        events.unregister("before-call", HOOK.before_call)
+        events.unregister("before-send", HOOK.before_send)
+        events.register_first("before-send", self._answer_unseen)
+        return client
 
-    def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
-        session = boto3.session.Session(region_name=region)
-        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        _unseen(dynamodb.meta.client)
-        return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
+    def _answer_unseen(self, request: Any, **_: Any) -> Any:
+        if not self._open:
+            raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+        if wire.place(request.url) in self.let_through:
+            return None
+        return wire.response(request.url, self._emulate(request, None))
+
+    def answer(self, call: AwsCall) -> wire.Answer | None:
+        """As a backend, the last one: what moto cannot do raises NotEmulated."""
+        if call.request is None:
+            return None
+        if str(call.call) in WRITES:  # moto does not know tokens
+            return self._transactions.once(
+                wire.members(call.request), lambda: self._emulate(call.request, call.picture)
+            )
+        return self._emulate(call.request, call.picture)
 
     def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
         """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
@@ -143,7 +170,7 @@ class Emulated:
 
     def _moto_tables(self) -> Any:
         """Name -> moto's Table, of the account and the region that the app is in."""
-        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region].tables
 
     @contextmanager
     def _showing(self, picture: Picture | None) -> Iterator[None]:
@@ -158,19 +185,20 @@ class Emulated:
         finally:
             there[picture.name] = now
 
-    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+    def _emulate(self, request: Any, picture: Picture | None) -> wire.Answer:
         patches.keep_here()
+        to = f" It was to go to {request.url}"
         try:
             with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
         except NotImplementedError as error:
-            raise NotEmulated(f"moto cannot do it: {error}") from error
+            raise NotEmulated(f"moto cannot do it: {error}{to}") from error
         except ImportError as error:
-            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.{to}") from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
-            raise NotEmulated("nothing emulates it, and no call leaves the process.")
+            raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
-        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
+        return wire.Answer(status, headers, body.encode() if isinstance(body, str) else body)
 
     @contextmanager
     def _default_session(self) -> Iterator[None]:
@@ -182,15 +210,6 @@ class Emulated:
             self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
 
 
-def _unseen(client: Any) -> Any:
-    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
-    events = client.meta.events
-    events.unregister("before-call", HOOK.before_call)
-    events.unregister("before-send", HOOK.before_send)
-    events.register_first("before-send", _through_open_door)
-    return client
-
-
 def _extra(error: ImportError) -> str:
     """moto's extra for the service that it could not import: each is called as its package is."""
     extras = metadata("moto").get_all("Provides-Extra") or []
@@ -199,12 +218,6 @@ def _extra(error: ImportError) -> str:
         if top == "moto" and (package := rest.partition(".")[0]) in extras:
             return package
     return "all"
-
-
-def _through_open_door(request: Any, **_: Any) -> Any:
-    if HOOK.door is None:
-        raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
-    return HOOK.door.before_send_quietly(request)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class _Requests:
 
     def post(self, url: str, **arguments: Any) -> Any:
         mocked = HTTPAdapter.send is not responses._real_send
-        if HOOK.door is not None and not mocked and not on_loopback(url):
+        if HOOK.interceptor is not None and not mocked and not on_loopback(url):
             raise NotEmulated(f"it posts to {url}, and nothing leaves this machine: mock that with responses.")
         return requests.post(url, **arguments)  # noqa: S113 - the time-out is the caller's
 

@@ -139,6 +139,10 @@ class Gateway:
         return cls(SocketTransport(server.start(), beside=neighbour), trace=trace)
 
     @property
+    def transport(self) -> Transport:
+        return self._transport
+
+    @property
     def urls(self) -> Urls | None:
         """Where other clients reach it; None in process."""
         return self._transport.urls
