@@ -10,7 +10,6 @@ from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin import targets
 from pytest_sessionplugin.account.trace import AppLog, Note, asked_of_aws, render, render_several
 from pytest_sessionplugin.app.modules import Copies
 from pytest_sessionplugin.aws import environment
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import Aws
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.gateway.values import Api, RunFunction, Throttles
 
 
 class LocalHarness:
@@ -150,7 +150,7 @@ class LocalHarness:
         functions = FaultyFunctions(
             healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix, self._threads
         )
-        gateway = targets.gateway(self.target, api, functions, beside, self.faults.throttles_handshake)
+        gateway = gateway_on(self.target, api, functions, beside, self.faults.throttles_handshake)
         self._stack.callback(gateway.close)
         self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
         self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)
@@ -272,3 +272,14 @@ class LocalHarness:
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""
         environment.take_back(self._told, self.before)
+
+
+def gateway_on(
+    target: str, api: Api, functions: RunFunction, beside: Gateway | None = None, throttles: Throttles | None = None
+) -> Gateway:
+    """A running gateway, beside another one if there is one; the caller closes it."""
+    from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.gateway.values import never
+
+    make = Gateway.on_sockets if target == "sockets" else Gateway.in_process
+    return make(api, functions, throttles=throttles or never, beside=beside)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin import targets
+from pytest_sessionplugin import options
 from pytest_sessionplugin.account.clock import MovedTime
 from pytest_sessionplugin.app.modules import Copies
 from pytest_sessionplugin.app.project import Memory
@@ -80,7 +80,7 @@ def served(
     `each_its_own` each function has a copy of the app to itself, as each Lambda has; such an app is not reloaded.
     Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
     """
-    if reason := targets.why_not("sockets"):
+    if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
     HOOK.install()
     if control_port is not None and not on_loopback(f"http://{f'[{host}]' if ':' in host else host}"):
