@@ -225,9 +225,9 @@ def _add_connect(commands: Any) -> None:
 
 
 def _connect(asked: argparse.Namespace) -> None:
-    from pytest_sessionplugin import targets
+    from pytest_sessionplugin import options
 
-    if reason := targets.why_not("sockets"):
+    if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
     from pytest_sessionplugin.serving.connect import talk
 

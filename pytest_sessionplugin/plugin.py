@@ -95,9 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(MARKED)}"
             )
     if "_sessionplugin" in metafunc.fixturenames:
-        from pytest_sessionplugin import targets
-
-        here = targets.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
+        here = options.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
         metafunc.parametrize("_sessionplugin", here, indirect=True)
 
 
@@ -175,17 +173,16 @@ def _sessionplugin(
     dynamodb_specs: Mapping[str, TableSpec],
     dynamodb_seed: Seed,
 ) -> Iterator[LocalHarness | DeployedHarness]:
-    from pytest_sessionplugin import targets
     from pytest_sessionplugin.harness.local import LocalHarness
 
     chosen = request.config.stash[OPTIONS]
     target = getattr(request, "param", None)
-    if target is not None and (reason := targets.why_not_marked(target, chosen.target.value)):
+    if target is not None and (reason := options.why_not_marked(target, chosen.target.value)):
         pytest.skip(reason)
     mine: LocalHarness | DeployedHarness
     if chosen.is_deployed:
         mine = _deployed(request, chalice_project)
-    elif reason := targets.why_not(target or chosen.target.value):
+    elif reason := options.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
         setups = _setups(request.config)

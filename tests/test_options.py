@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin import options, targets
+from pytest_sessionplugin import options
 from pytest_sessionplugin.errors import OptionError
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.options import Setting
@@ -116,7 +116,7 @@ def test_a_wrong_target_is_an_error_with_a_sentence(target: str, sentence: str) 
 
 
 def test_a_websocket_url_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sessionplugin.targets.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     options.check_target(Setting("https://a.example", "here"))
     with pytest.raises(OptionError, match=r"pip install 'pytest-sessionplugin\[sockets\]'"):
         options.check_target(Setting("https://a.example,wss://a.example", "here"))
@@ -175,7 +175,7 @@ STAGE = "https://a1b2.execute-api.eu-west-1.amazonaws.com/api"
     ],
 )
 def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
-    assert targets.urls_of(target) == urls
+    assert options.urls_of(target) == urls
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
 )
 def test_other_forms_are_a_sentence(target: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        targets.urls_of(target)
+        options.urls_of(target)
 
 
 def test_a_target_is_shown_without_its_credentials() -> None:
     target = "https://me:p@ss@a.example/x?key=1,wss://you@b.example?key=2#3"
-    assert targets.without_credentials(target) == "https://…@a.example/x?…,wss://…@b.example?…"
+    assert options.without_credentials(target) == "https://…@a.example/x?…,wss://…@b.example?…"
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_a_target_is_shown_without_its_credentials() -> None:
 def test_a_run_takes_what_it_has_of_a_mark_and_else_all_to_be_skipped(
     marked: tuple[str, ...], local: tuple[str, ...], deployed: tuple[str, ...]
 ) -> None:
-    assert targets.runnable(marked, deployed=False) == local
-    assert targets.runnable(marked, deployed=True) == deployed
+    assert options.runnable(marked, deployed=False) == local
+    assert options.runnable(marked, deployed=True) == deployed
 
 
 def test_a_marked_target_that_the_run_has_not_is_a_reason() -> None:
-    assert targets.why_not_marked("sockets", "inprocess") is None
-    assert targets.why_not_marked("deployed", STAGE) is None
-    assert "name one with --sessionplugin-target=https://…" in (targets.why_not_marked("deployed", "sockets") or "")
-    assert f"not for the deployed stage {STAGE}" in (targets.why_not_marked("sockets", STAGE) or "")
+    assert options.why_not_marked("sockets", "inprocess") is None
+    assert options.why_not_marked("deployed", STAGE) is None
+    assert "name one with --sessionplugin-target=https://…" in (options.why_not_marked("deployed", "sockets") or "")
+    assert f"not for the deployed stage {STAGE}" in (options.why_not_marked("sockets", STAGE) or "")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pytest_sessionplugin import options, targets
+from pytest_sessionplugin import options
 from pytest_sessionplugin.account.trace import render
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client.deployed import Remote
@@ -59,7 +59,7 @@ class DeployedHarness:
     def deployed(self) -> DeployedStage:
         if self._deployed is None:
             trace: list[Observed] = []
-            urls = targets.urls_of(self.target)
+            urls = options.urls_of(self.target)
             remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
             self._deployed = DeployedStage(StageGateway(remote, trace, self.lacking))
             self._stack.callback(self._deployed.gateway.close)
