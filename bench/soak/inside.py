@@ -9,17 +9,18 @@ import gc
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import TextIO
 
 from pytest_sessionplugin.app.project import Project
-from pytest_sessionplugin.serving.serve import served
+from pytest_sessionplugin.serving.serve import Ports, served
 from tests.processes import ROOT
 
 
 def main() -> None:
-    out, sys.stdout = sys.stdout, sys.stderr
-    with served(Project(ROOT, "dev", ROOT), "127.0.0.1", 0, 0) as up:
+    out = sys.stdout
+    with redirect_stdout(sys.stderr), served(Project(ROOT, "dev", ROOT), Ports("127.0.0.1", 0, 0)) as up:
         say(out, {"http": up.http, "websocket": up.websocket})
         for asked in sys.stdin:
             if asked.strip() == "weigh":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pytest_sessionplugin.account.trace import MOST, AppLog, Note, asked_of_aws, render
+from pytest_sessionplugin.account.journal import AppLog
+from pytest_sessionplugin.account.trace import MOST, Note, asked_of_aws, render
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.values import (

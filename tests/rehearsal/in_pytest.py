@@ -54,7 +54,7 @@ class Account:
         """The stage's, with `invoke`, and with a `settle` that knows when those who left are forgotten."""
         import boto3
 
-        gateway, functions = _sessionplugin.gateway, boto3.client("lambda")
+        gateway, functions = _sessionplugin.deployed().gateway, boto3.client("lambda")
 
         def invoke(function: str, event: Any = None) -> Any:
             answer = functions.invoke(FunctionName=f"sessions-dev-{function}", Payload=json.dumps(event).encode())

@@ -13,7 +13,7 @@ from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.gateway.values import Api, Invoke, Route
 from pytest_sessionplugin.serving import console
-from pytest_sessionplugin.serving.console import examples, filled
+from pytest_sessionplugin.serving.serve import examples, filled
 
 
 def route(path: str, *methods: str) -> Route:
