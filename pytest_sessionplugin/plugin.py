@@ -228,7 +228,7 @@ def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def chalice_app(_sessionplugin: LocalHarness) -> Chalice:
     """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
-    return _sessionplugin.app()
+    return _sessionplugin.process().app
 
 
 @pytest.fixture

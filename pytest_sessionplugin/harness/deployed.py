@@ -70,7 +70,7 @@ class DeployedHarness:
 
     tables = stack = account
 
-    def app(self) -> NoReturn:
+    def process(self) -> NoReturn:
         raise self.lacking("app in this process")
 
     def load(self, name: str) -> NoReturn:

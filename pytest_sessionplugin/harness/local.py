@@ -17,12 +17,10 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.harness import checks
 
 if TYPE_CHECKING:
-    from chalice.app import Chalice
-
     from pytest_sessionplugin.account.account import Account
     from pytest_sessionplugin.account.apps import DeployedApp, Stack
     from pytest_sessionplugin.account.clock import Agenda
-    from pytest_sessionplugin.app.functions import Processes
+    from pytest_sessionplugin.app.functions import Process, Processes
     from pytest_sessionplugin.app.isolation import View
     from pytest_sessionplugin.app.modules import Copies
     from pytest_sessionplugin.aws.tables import Tables
@@ -57,7 +55,7 @@ class LocalHarness:
         self._environment_with_mark: dict[str, str] = {}
         self._tokens: dict[Path, Tokens] = {}
         self._stacks: dict[Path, Stack] = {}
-        self._app: Chalice | None = None
+        self._process: Process | None = None
         self._copies: Copies | None = None
         self._processes: Processes | None = None
         self._deployed: dict[Path, DeployedApp] = {}
@@ -108,19 +106,19 @@ class LocalHarness:
     def tables(self, path: PathLike | None = None) -> Tables:
         return self.stack(path).tables
 
-    def app(self) -> Chalice:
-        """Imports the app of the test's own project, after the account is open: an app may make clients meanwhile."""
-        if self._app is None:
+    def process(self) -> Process:
+        """Imports the app of the test's own project, once the account is open: an app may make clients meanwhile."""
+        if self._process is None:
             from pytest_sessionplugin.app.functions import share, start_cold
             from pytest_sessionplugin.app.logging import log_to_root
 
             self.account()
-            app = self._imported()
-            share(app)
-            start_cold(app)
-            self._stack.enter_context(log_to_root(app, self._journal.log))
-            self._app = app
-        return self._app
+            process = self._imported()
+            share(process.app)
+            start_cold(process.app)
+            self._stack.enter_context(log_to_root(process.app, self._journal.log))
+            self._process = process
+        return self._process
 
     def load(self, name: str) -> ModuleType:
         """A new copy of a module of the project and of what it imports there, until the end of the test."""
@@ -206,35 +204,39 @@ class LocalHarness:
 
     # --- apps
 
-    def _imported(self) -> Chalice:
+    def _imported(self) -> Process:
+        from pytest_sessionplugin.app.functions import Process
+
         project, variables = self._own.project, self._own.variables
         if self._mark.fresh or self._mark.each_its_own or project.loaded_for not in (None, variables):
-            return project.chalice_object(self.load("app"))
+            return Process(project.chalice_object(self.load("app")))
         if self._copies is None:
             return self._import_for_all_tests()
         with self._copies.outside():
             return self._import_for_all_tests()
 
-    def _import_for_all_tests(self) -> Chalice:
-        """The one app of every test, imported without the variables of this test's mark."""
+    def _import_for_all_tests(self) -> Process:
+        """Imports the one app of every test, without the variables of this test's mark."""
+        from pytest_sessionplugin.app.functions import Process
+
         environment.put_back(self._environment)
         try:
             self._own.project.loaded_for = self._own.variables
-            return self._own.project.load()
+            return Process(self._own.project.load())
         finally:
             environment.put_back(self._environment_with_mark)
 
     def _deploy(self, root: Path) -> None:
-        from pytest_sessionplugin.app.functions import Process, Processes
+        from pytest_sessionplugin.app.functions import Processes
 
         is_own = root == self._own.project.root
         if not is_own:
             self.deployed()  # the first app of the account is the test's own
-        app, stack = self.app(), self.stack(root)
+        own, stack = self.process(), self.stack(root)
         if self._processes is None:  # below all gateways: what one still runs when it is closed finds its modules
             self._processes = Processes(self._stack.enter_context(ExitStack()), self._journal.log)
         view = None if is_own else self._view(stack)
-        process = Process(app) if is_own else self._processes.new(stack.project, stack.name, view)
+        process = own if is_own else self._processes.new(stack.project, stack.name, view)
         each = self._processes.each_its_own(stack.project, stack.name, process, view)
         deployed = self.account().deploy(stack, process, self._open, each if self._mark.each_its_own else None)
         self._stack.callback(deployed.gateway.close)

@@ -28,7 +28,7 @@ from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.dynamodb import TimeToLive
 from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import OptionError, SessionPluginError
+from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat
@@ -229,11 +229,9 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
 
 
 def _added(account: Account, name: str, memory: Memory, tokens: Tokens) -> Stack:
-    from botocore.exceptions import EndpointConnectionError
-
     try:
         return account.add(name, memory, tokens, _alone)
-    except EndpointConnectionError as error:
+    except EndpointError as error:
         raise SessionPluginError(
             f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
         ) from error

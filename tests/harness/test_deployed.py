@@ -23,7 +23,7 @@ def deployed(mark: ChaliceMark | None = None, table: Mapping[str, Any] | None = 
     [
         DeployedHarness.account,
         DeployedHarness.tables,
-        DeployedHarness.app,
+        DeployedHarness.process,
         lambda harness: harness.load("app"),
         DeployedHarness.clock,
     ],

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import EndpointConnectionError
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
@@ -31,7 +32,7 @@ from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
 from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
-from pytest_sessionplugin.errors import BlockedCall, UnknownName
+from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
@@ -95,7 +96,10 @@ class Emulator:
         """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
         if self._pristine is None:
             dynamodb, sources = self._clients_in(self.region)
-            tables.create(self._specs, self._seed, dynamodb)
+            try:
+                tables.create(self._specs, self._seed, dynamodb)
+            except EndpointConnectionError as error:
+                raise EndpointError(str(self._endpoint), "does not answer.") from error
             sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
             self._pristine = _copied(_contents())
         else:
