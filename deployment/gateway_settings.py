@@ -73,7 +73,9 @@ PATHS: Final = {
     "LoggingLevel": "logging/loglevel",
     "DataTraceEnabled": "logging/dataTrace",
 }
-"""The same settings in UpdateStage: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch"""
+"""The same settings in UpdateStage:
+https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch
+"""
 
 
 def method_patches(stage: Stage) -> list[dict[str, str]]:

@@ -80,7 +80,8 @@ def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
     """The deployment of the WebSocket API under an id that its routes decide.
 
     CloudFormation makes no new deployment when a route changes, so that it would never be reached; one of another id is
-    another one. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-deployment.html
+    another one.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-deployment.html
     """
     resources = dict(template["Resources"])
     held = {name: one for name, one in resources.items() if one["Type"] in SNAPSHOT}

@@ -16,7 +16,9 @@ REST: Final = "api_handler"
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 """Logical id of a table in resources.json, and the variable that names it to the functions."""
 LONGEST: Final = 64
-"""Characters in the name of a role or a function: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html"""
+"""Characters in the name of a role or a function:
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The pytest plugin: hooks and fixtures, on one screen. Loads nothing that no test has asked for."""
+"""The pytest plugin: its hooks and fixtures. Everything else is imported when a test first needs it."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
-        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls, "
+        "app's environment; leftovers that do not fail the test (open_sockets, unfired_faults, blocked_calls, "
         "left_threads); 'function': a copy of the app for each function",
     )
     config.addinivalue_line(
         "markers",
-        f"targets(*names): what the test is for, of {', '.join(MARKED)}: runs it on each that this run has",
+        f"targets(*names): runs the test on each of these targets that this run has: {', '.join(MARKED)}",
     )
     if not config.option.help:
         try:
@@ -115,7 +115,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
         report.sections.append(("denied by the IAM policy", kit.denied))
     if call.when == "teardown" and KIT in item.stash:
-        del item.stash[KIT]  # the item lives as long as the session, and copies of apps would with it
+        del item.stash[KIT]  # the item lives until the run ends, and would keep copies of apps alive
     return report
 
 
@@ -133,7 +133,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Any:
 
 @pytest.fixture(scope="session")
 def chalice_project(pytestconfig: pytest.Config) -> Path:
-    """Where the Chalice app is: the folder with app.py and .chalice/config.json."""
+    """The folder of the Chalice app, with app.py and .chalice/config.json."""
     return pytestconfig.stash[OPTIONS].root
 
 
@@ -149,7 +149,7 @@ def dynamodb_specs(
 ) -> Mapping[str, TableSpec]:
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
     if pytestconfig.stash[OPTIONS].is_deployed:
-        return {}  # it has its own, and tests that know nothing but its URLs need no project
+        return {}  # a deployed stage has its own tables, and its tests need no project
     from pytest_sessionplugin.app.project import specs_of
 
     setups = _setups(pytestconfig)
@@ -162,7 +162,7 @@ def dynamodb_seed() -> Seed:
     return {}
 
 
-# --- fixtures of a test. They know each other through this one only.
+# --- fixtures of a test. Only the first is asked for by others, so a team's fixture of any other name is safe.
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def bad_jwt(_sessionplugin: LocalHarness, _bad_jwt: str | None, request: pytest.
 
 @pytest.fixture
 def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
-    """Its name, unless the test itself chose; not known to a team that has a bad_jwt of its own."""
+    """The name of a bad token, unless the test itself chooses one."""
     return getattr(request, "param", None)
 
 
@@ -277,13 +277,13 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
         if not tracebacks.is_in_test(call.excinfo, item.config.rootpath):
-            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence is enough
         report.sections += tracebacks.sections(error)
     return report
 
 
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
-    """Whether the test itself is parametrised by it."""
+    """Whether the test itself is parametrised by this fixture."""
     for marker in metafunc.definition.iter_markers("parametrize"):
         names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
         if fixture in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):

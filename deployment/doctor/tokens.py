@@ -21,8 +21,10 @@ FORMS: Final = {
         r"arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+|[\w/+=.@-]+", re.ASCII
     ),
 }
-"""Names that the stores take: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-and https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
+"""Names that the stores take:
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html and
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+"""
 
 
 def references(findings: Findings) -> Verdict:

@@ -1,4 +1,4 @@
-"""What crossed the gateway, and what went wrong behind it, as lines to read under a failed test."""
+"""The trace under a failed test: a line for everything that crossed the gateway or happened behind it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST = 400  # lines
 
 @dataclass(frozen=True)
 class Note:
-    """A line of our own among what was observed."""
+    """A line that does not come from the gateway."""
 
     at: float
     text: str
@@ -47,12 +47,12 @@ def asked_of_aws(attempts: Iterable[Attempt]) -> list[Note]:
 
 
 def render(trace: Sequence[Observed], notes: Iterable[Note] = ()) -> str:
-    """A line for each, in order of time, with the seconds since the first."""
+    """One line for each event, in order of time, with the seconds since the first."""
     return _joined([*_lines(trace), *notes])
 
 
 def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Note] = ()) -> str:
-    """The same of several gateways; each line has the name of its own in front."""
+    """Like render(), for several gateways; each line begins with the name of its gateway."""
     width = max(map(len, traces))
     named = [Note(line.at, f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)]
     return _joined([*named, *(Note(note.at, f"{'':{width}}  {note.text}") for note in notes)])

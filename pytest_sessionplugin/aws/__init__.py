@@ -1,1 +1,1 @@
-"""AWS in one process: one door for every botocore call, tables in memory, what was asked, what goes wrong."""
+"""AWS in one process: every botocore call intercepted, counted and answered, tables in memory, faults and races."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
-    from pytest_sessionplugin.harness.projects import ProjectCache, Setup
+    from pytest_sessionplugin.harness.projects import ProjectCache, ProjectSetup
     from pytest_sessionplugin.options import ChaliceMark
     from pytest_sessionplugin.tokens.tokens import Tokens
 
@@ -40,7 +40,7 @@ class LocalHarness:
     `test` is the name that is shown for threads which outlive it.
     """
 
-    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, cache: ProjectCache, test: str) -> None:
+    def __init__(self, setup: ProjectSetup, target: str, mark: ChaliceMark, cache: ProjectCache, test: str) -> None:
         self._setups = {setup.project.root: setup}  # the test's own project, then others as they are asked for
         self._own = setup
         self._target, self._mark, self._cache, self._test = target, mark, cache, test
@@ -186,15 +186,15 @@ class LocalHarness:
 
     # --- projects
 
-    def _setup(self, path: PathLike | None) -> Setup:
+    def _setup(self, path: PathLike | None) -> ProjectSetup:
         if path is None:
             return self._own
         root = self._cache.find(path)
         if root not in self._setups:
-            self._setups[root] = self._cache.neighbour(root)
+            self._setups[root] = self._cache.other(root)
         return self._setups[root]
 
-    def _add(self, setup: Setup) -> Stack:
+    def _add(self, setup: ProjectSetup) -> Stack:
         root = setup.project.root
         names = [stack.name for stack in self._stacks.values()]
         name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name

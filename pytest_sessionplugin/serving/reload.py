@@ -1,4 +1,4 @@
-"""Puts the app that is in a project's files in the place of the one that is served. It serves nothing itself."""
+"""Replaces the served app when the files of its project change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ServedApp(Protocol):
 
 
 class Start:
-    """A process before it has imported any app: its environment and its loggers. To be made there."""
+    """The environment and loggers of the process before an app was imported; create it then."""
 
     def __init__(self) -> None:
         self._environment = dict(os.environ)
@@ -60,10 +60,10 @@ class Start:
 
     @contextlib.contextmanager
     def again(self, root: Path, variables: Mapping[str, str], vendor: bool) -> Iterator[None]:
-        """In the block and after it all is as then, with these variables; as before it, if the block fails.
+        """Restores that state, with these variables, for the block and after it. If the block fails, undoes it.
 
-        Forgotten with that are modules of the project which the app is not copied with: those beside app.py, and with
-        `vendor` those in there.
+        Also forgets modules of the project that are imported only once: those beside app.py and, with `vendor`, those
+        of its vendor folder.
         """
         variables_before, loggers_before = dict(os.environ), logging.states()
         away = _take(root, vendor)
@@ -81,7 +81,7 @@ class Start:
 
 
 class Reload:
-    """To be used from one thread, best the one that imported the app: an event loop, for one, is looked for there."""
+    """Use it from one thread, best the one that imported the app: an app may look for its event loop there."""
 
     def __init__(self, app: ServedApp, watch: Watch, start: Start) -> None:
         self._app, self._watch, self._start = app, watch, start
@@ -89,12 +89,12 @@ class Reload:
         self._failed: frozenset[Path] = frozenset()  # changes since the last reload
 
     def until(self, stop: Wait) -> None:
-        """Reloads whenever files change, until it is told to stop."""
+        """Reloads whenever files change, until `stop` is set."""
         while changed := self._watch.wait(stop):
             self.now(changed)
 
     def now(self, changed: Collection[Path]) -> None:
-        """Reloads because of these files, and tells the result. If it fails, what was served still is."""
+        """Reloads because of these files, and prints the result. If it fails, the app before it is still served."""
         began = time.perf_counter()
         before, facts = self._app.deployed, self._app.warnings
         root = before.stack.project.root
@@ -106,7 +106,7 @@ class Reload:
         absent: set[Path] = set()
         try:
             project = project.again()
-            others = all(path.name == "pyproject.toml" for path in changed)  # most of that file is not about us
+            others = all(path.name == "pyproject.toml" for path in changed)  # most of it is for other tools
             if others and not self._failed and project.settings == before.stack.project.settings:
                 return
             told = self._redeploy(project, since)
@@ -162,7 +162,7 @@ class Reload:
 
 
 def _parts(app: DeployedApp) -> frozenset[str]:
-    """Routes and functions of an app, as a person names them."""
+    """Routes and functions of an app, as a person would name them."""
     routes = {f"{method} {route.path}" for route in app.api.routes for method in route.methods}
     functions = {*app.names.values()} - {REST_FUNCTION, *app.api.websocket.values()}
     return frozenset({*routes, *app.api.websocket, *functions})
@@ -196,7 +196,7 @@ def _tables(memory: Memory) -> Mapping[str, object]:
 
 
 def _take(root: Path, vendor: bool) -> dict[str, ModuleType]:
-    """Takes modules of the project that no copy has out of sys.modules."""
+    """Removes modules of the project that are not in any copy from sys.modules."""
     return {
         name: sys.modules.pop(name)
         for name, path in modules_under(root).items()
@@ -205,7 +205,7 @@ def _take(root: Path, vendor: bool) -> dict[str, ModuleType]:
 
 
 def _forget_compiled(paths: Iterable[Path]) -> None:
-    """Python takes what it compiled for new if the source has its size and was changed in the same second."""
+    """Deletes compiled files: Python keeps one if its source has the same size and changed within the same second."""
     for path in paths:
         if path.suffix == ".py":
             with contextlib.suppress(OSError, NotImplementedError):
@@ -213,7 +213,7 @@ def _forget_compiled(paths: Iterable[Path]) -> None:
 
 
 def _absent(error: BaseException, root: Path) -> set[Path]:
-    """Where a module could appear that was not found."""
+    """Paths at which a missing module could appear."""
     missing = [each for each in _chain(error) if isinstance(each, ImportError) and not each.path]
     names = {each.name for each in missing if each.name}
     return {
@@ -225,7 +225,7 @@ def _absent(error: BaseException, root: Path) -> set[Path]:
 
 
 def _to_blame(error: BaseException, root: Path) -> set[Path]:
-    """Files of the project in which it may be mended, imported or not."""
+    """Files of the project in which the error can be fixed, imported or not."""
     found = set()
     for each in _chain(error):
         found |= {frame.f_code.co_filename for frame, _ in traceback.walk_tb(each.__traceback__)}
@@ -243,25 +243,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 HERE = Path(__file__).parents[1]
 LOOK = 0.25  # seconds between two looks
-SETTLED = 0.1  # seconds in which nothing more may change: an editor writes, renames and deletes for one save
-LOOKS = 20  # at what goes on changing, until it counts nevertheless
+SETTLED = 0.1  # seconds without a change: an editor writes, renames and deletes for one save
+LOOKS = 20  # looks at files that keep changing, before the change counts anyway
 
 Stamp = tuple[int, int, int]
-"""Nanoseconds of the last change, bytes, inode: what writes by rename makes another file, however fast."""
+"""Nanoseconds of the last change, bytes, inode: a write by rename always makes another inode."""
 
 
 class Wait(Protocol):
-    """A threading.Event, say."""
+    """A threading.Event, for example."""
 
     def wait(self, timeout: float, /) -> bool:
-        """For so many seconds at most; whether the end is asked for."""
+        """Waits at most so many seconds. Whether a stop was requested."""
 
 
 class Watch:
-    """The files that decide what is served of the project in `root`, from now on.
+    """Watches the files that decide how the project in `root` is served.
 
-    They are app.py, all in chalicelib, what else of the project was imported, its vendor included, and what is in
-    `named`, whether it is there or not.
+    These are app.py, all of chalicelib, every imported module of the project (vendor included), and the files in
+    `named`, which need not exist.
     """
 
     def __init__(self, root: Path, named: Iterable[Path]) -> None:
@@ -270,20 +270,19 @@ class Watch:
         self._seen = self._look()
 
     def wait(self, stop: Wait) -> frozenset[Path]:
-        """Waits until files have changed, and takes that for seen; nothing if it is told to stop."""
+        """Waits until files have changed, and returns them; returns nothing if `stop` is set."""
         while not stop.wait(LOOK):
             now = self._look()
             if self._differences(now):
                 now = self._settled(stop)
-            changed, self._seen = self._differences(now), now  # with modules that were imported meanwhile
+            changed, self._seen = self._differences(now), now  # including modules that were imported meanwhile
             if changed:
                 return changed
         return frozenset()
 
     def name(self, paths: Iterable[Path], absent: Iterable[Path] = ()) -> None:
-        """Others in the place of those named before. As they are now they are no change; those absent are, once there.
-
-        Those that were looked at before, for whatever reason, count from there on.
+        """Replaces the named files. Their present state counts as seen; an absent file counts as changed once it
+        exists.
         """
         named = frozenset(paths)
         self._seen = {**{path: stamp for path in named if (stamp := _stamp(path))}, **self._seen}
@@ -300,7 +299,7 @@ class Watch:
         return now
 
     def _look(self) -> Mapping[Path, Stamp]:
-        """Modules beside app.py are looked at before they are imported: a change during that is one."""
+        """Includes modules beside app.py before they are imported, so that a change during the import is noticed."""
         paths = {
             *self.named,
             *self._root.glob("*.py"),
@@ -325,7 +324,7 @@ class Watch:
 
 
 def modules_under(root: Path) -> dict[str, Path]:
-    """Modules by name that were imported from files there: what is installed, and this kit, are nobody's project."""
+    """Imported modules of the project in `root`, by name, without installed packages and this one."""
     within = f"{root}{os.sep}"
     found = {}
     for name, module in list(sys.modules.items()):
@@ -341,14 +340,14 @@ def _is_theirs(path: Path, root: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All that is packaged of it: a module may read what lies beside it."""
+    """All files that Chalice packages: a module may read files beside it."""
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _is_left_over(name)]
         yield from (Path(where, name) for name in names if not _is_left_over(name))
 
 
 def _is_left_over(name: str) -> bool:
-    """Of Python, or of an editor that makes files of its own beside those that it writes."""
+    """Whether it is a by-product of Python or of an editor."""
     return name == "__pycache__" or name.startswith((".", "#")) or name.endswith(("~", ".pyc", ".swp", ".tmp"))
 
 
