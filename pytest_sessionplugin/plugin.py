@@ -190,8 +190,8 @@ def _sessionplugin(
     else:
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
-        mine = local.LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups)
-        mine.calls.test = request.node.nodeid
+        test = request.node.nodeid
+        mine = local.LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, test)
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.modules import NamedCopy
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
-    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated, NeighbourTables
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
 
@@ -310,14 +310,19 @@ class Memory:
         return environment.expand(variables, self._lookup)
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+    def open(
+        self,
+        calls: Calls | None = None,
+        faults: Faults | None = None,
+        neighbours: NeighbourTables | None = None,
+    ) -> Iterator[Aws]:
         """One at a time is open in a process. Afterwards os.environ is as it was."""
         with environment.applied(self.variables):
             from pytest_sessionplugin.aws.moto.emulator import Emulated
 
             if self._emulated is None:
                 self._emulated = Emulated(self.specs, self._seed, self.region, self.endpoint)
-            with self._emulated.open(calls, faults) as aws:
+            with self._emulated.open(calls, faults, neighbours) as aws:
                 yield aws
 
     def _lookup(self, kind: str, name: str) -> str:

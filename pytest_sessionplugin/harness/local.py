@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from types import ModuleType
@@ -17,6 +17,7 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.harness.neighbours import Host, Hosts, Neighbour, Neighbours
 from pytest_sessionplugin.harness.projects import ProjectCache, Setup
@@ -42,15 +43,18 @@ if TYPE_CHECKING:
 class LocalHarness:
     """Each property opens what it names, and what that needs, when it is first asked for."""
 
-    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, setups: ProjectCache) -> None:
+    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, setups: ProjectCache, test: str = "") -> None:
         self.setup = setup
         self.target = target
         self.mark = mark
-        self.calls = Calls(setup.project.root)
-        self.faults = Faults()
-        self.faults.site = self
-        self.races = Races()
-        self.races.gateway = lambda: self.__dict__.get("gateway")
+        self.calls = Calls(setup.project.root, test, lambda: self._hosts.functions)
+        self.faults = Faults(
+            picture=lambda table, index: self.aws.picture(table, index),
+            functions=lambda: self.function_names,
+            clients=lambda: self.clients,
+        )
+        self.races = Races(self._at_rest)
+        self._closed = False
         self._log = AppLog()
         self._stack = ExitStack()
         self._hosts = Hosts()
@@ -82,15 +86,21 @@ class LocalHarness:
 
     @cached_property
     def aws(self) -> Aws:
-        aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults))
+        aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults, self._tables_of))
         aws.door.races = self.races
         self._untold = dict(os.environ)
         os.environ.update(self.setup.memory.expand(self.mark.env))
         self._told = dict(os.environ)
         self.neighbours.claim(self.setup)
-        aws.tables.neighbours = lambda path: self.neighbours(path).tables
-        self._stack.callback(setattr, aws.tables, "neighbours", None)
         return aws
+
+    def _tables_of(self, path: str | os.PathLike[str]) -> Tables:
+        if self._closed:
+            raise SessionPluginError(f"dynamodb_tables.of({os.fspath(path)!r}) was used outside of its test.")
+        return self.neighbours(path).tables
+
+    def _at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
+        return self.gateway.at_rest(threads, invocations) if "gateway" in self.__dict__ else not threads
 
     @property
     def tables(self) -> Tables:
@@ -156,7 +166,6 @@ class LocalHarness:
         self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)
         door = self.aws.door
         door.gateway, door.functions, door.threads = self._hosts, self.lambdas, self._threads
-        self.calls.functions = self._hosts.functions
         gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region, f"{project.name}-{project.stage}")
         gateway.event_sources = EventSources(
             event_sources(app), of.aws.sources, gateway.invoke, scheduled(app), gateway.usual_event
@@ -266,6 +275,7 @@ class LocalHarness:
         )
 
     def close(self) -> None:
+        self._closed = True
         with self._time:
             self._stack.close()
 

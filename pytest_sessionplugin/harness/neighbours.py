@@ -45,9 +45,7 @@ class Neighbour:
     def aws(self) -> Aws:
         memory, first = self.setup.memory, self._kit.aws
         self._kit.neighbours.claim(self.setup)
-        aws = first.beside(memory.specs, memory.region)
-        aws.tables.neighbours = first.tables.neighbours
-        return aws
+        return first.beside(memory.specs, memory.region)
 
     @property
     def tables(self) -> Tables:

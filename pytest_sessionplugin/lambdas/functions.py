@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sessionplugin.aws.caller import Invocation, _entered
+from pytest_sessionplugin.aws.caller import Invocation, entered
 from pytest_sessionplugin.errors import UnknownName
 from pytest_sessionplugin.gateway.values import FunctionTimedOut, Invoke, RunFunction
 
@@ -47,7 +47,7 @@ class FaultyFunctions:
             raise UnknownName("function", invoke.function, list(self._names))
         function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
         watched = self._threads.while_running(name) if self._threads is not None else nullcontext()
-        with watched, _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
+        with watched, entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:

@@ -262,13 +262,6 @@ GRACE = 1.0  # seconds for what runs already: a handler has not returned yet whe
 _OPERATIONS = {"POST": "PostToConnection", "GET": "GetConnection", "DELETE": "DeleteConnection"}
 
 
-class Site:
-    """A served app, as faults know it."""
-
-    def __init__(self, function_names: Mapping[str, str], clients: Server) -> None:
-        self.function_names, self.clients = function_names, clients
-
-
 class Interventions:
     """Safe from any number of threads. Refuses with SessionPluginError; raises NotQuiet for what goes on."""
 

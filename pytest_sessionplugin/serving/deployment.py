@@ -13,7 +13,7 @@ from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat, LambdaService
 from pytest_sessionplugin.serving.console import tell
-from pytest_sessionplugin.serving.control import Site, refused
+from pytest_sessionplugin.serving.control import refused
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import Agenda, MovedTime
@@ -40,7 +40,7 @@ class Deployment:
         http_port: int,
         websocket_port: int,
     ) -> None:
-        self._app, self._aws, self._faults, self._time = app, aws, faults, time
+        self._app, self._aws, self._time = app, aws, time
         self._began = datetime.fromtimestamp(time(), UTC)
         self.server = Server(
             app.api,
@@ -71,6 +71,11 @@ class Deployment:
         self._timer.redeploy(app.schedules, app.functions)
         self._deploy(app)
 
+    @property
+    def function_names(self) -> Mapping[str, str]:
+        """Each name that a function may be called by -> its name in the app."""
+        return self._app.names
+
     def agendas(self, schedules: bool) -> list[Agenda]:
         """What moved time stops for besides the gateway; the app's schedules if they are asked for."""
         agendas: list[Agenda] = [self._lambdas.retries]
@@ -84,7 +89,6 @@ class Deployment:
     def _deploy(self, app: LoadedApp) -> None:
         self._app = app
         self._lambdas.deploy(app.healthy, app.api, self.server.invoke, self.server.invoke_later)
-        self._faults.site = Site(app.names, self.server)
 
     def _run(self, function: str, event: Mapping[str, Any]) -> None:
         """EventBridge waits for nobody. What the function raises is shown where it runs."""

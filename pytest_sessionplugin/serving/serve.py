@@ -88,7 +88,12 @@ def served(
     endpoint = dynamodb_endpoint(os.environ)
     watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
-        faults, moved = Faults(), stack.enter_context(MovedTime())
+        faults = Faults(
+            picture=lambda table, index: aws.picture(table, index),
+            functions=lambda: deployment.function_names,
+            clients=lambda: deployment.server,
+        )
+        moved = stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
         memory = Memory(project, tokens=tokens, endpoint=endpoint)
         aws = stack.enter_context(_aws(memory, faults))

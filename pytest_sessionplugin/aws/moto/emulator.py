@@ -1,13 +1,14 @@
-"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
+"""AWS emulated by moto (5.1 to 5.2) in this process, with tables that start every opening as after their first set-up.
 
-moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
-and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
-or inside it, finds everything as it expects.
+No mock of moto is started. Calls go to moto's dispatcher under one lock, without which it loses concurrent updates.
+Its data are put in place for an opening and taken out afterwards, so that a `mock_aws` of another team, around the
+opening or inside it, finds everything as it expects.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,29 +23,35 @@ import boto3
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
-from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws import environment, tables
+from pytest_sessionplugin.aws import environment, tables, wire
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import Interceptor, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
-from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
+from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb.service_resource import Table
+
     from pytest_sessionplugin.aws.dynamodb import Rows
+    from pytest_sessionplugin.aws.faults import TakePicture
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
+NeighbourTables = Callable[[str | os.PathLike[str]], Tables]
+"""Folder of another project -> its tables."""
+
 Contents = list[tuple[Any, dict[str, Any]]]
-"""What moto holds: each service's BackendDict, with its backends by account."""
+"""The data of moto: each service's BackendDict, with its backends by account."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +64,22 @@ class Picture:
 
 @dataclass(frozen=True)
 class Aws:
-    """An AWS that is open: what a test, or `serve`, has of it."""
+    """An emulated AWS that is open, as one project sees it."""
 
     door: Interceptor
-    tables: tables.Tables
+    tables: Tables
     region: str
     sources: MotoSources
     rows: Rows
+    picture: TakePicture
     beside: Callable[[Mapping[str, TableSpec], str], Aws]
-    """The same AWS as another project sees it, whose tables are created: its specs, its region."""
+    """Creates the tables of another project, by its specs, in its region: the same AWS as that project sees it."""
 
 
 class Emulated:
-    """A fake AWS with tables in it. However often it is opened, it starts as it was after its first set-up.
+    """A fake AWS with tables in it. Each opening starts as the first one did after set-up.
 
-    `endpoint` is where DynamoDB really is, if it is not to be in memory: a URL on loopback.
+    `endpoint` is the URL, on loopback, of a real DynamoDB that replaces the one in memory.
     """
 
     def __init__(
@@ -85,52 +93,35 @@ class Emulated:
         self._seed = seed or {}
         self._region = region
         self._endpoint = endpoint
+        self._let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
         self._lock = threading.RLock()
+        self._is_open = False
         self._pristine: Contents | None = None
-        self._tables = tables.Tables()
-        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region, for the projects beside
-        self._session: Any = None  # boto3's default session, kept from one opening to the next
+        self._tables: dict[str, Table] = {}
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
+        self._session = patches.DefaultSession()
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
+    def open(
+        self,
+        calls: Calls | None = None,
+        faults: Faults | None = None,
+        neighbours: NeighbourTables | None = None,
+    ) -> Iterator[Aws]:
         """Needs the environment of `environment.neutral`. One at a time is open in a process."""
-        let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
         calls = Calls() if calls is None else calls
-        faults = Faults() if faults is None else faults
-        faults.emulator = self
-        door = Interceptor(self._emulate, calls, faults, OUTLIVED, let_through)
-        with _aside(), self._default_session(), queries_by_partition(), nothing_kept(), door.open():
+        faults = Faults(picture=self.picture) if faults is None else faults
+        door = Interceptor(self._emulate, calls, faults, OUTLIVED, self._let_through)
+        with self._in_place(), door.open(), self._opened():
             if self._pristine is None:
                 self._set_up()
                 self._pristine = _copied(_contents())
             else:
                 _put_in(_copied(self._pristine))
-            yield self._opened(door, self._tables, self._region, self._sources)
-
-    def _set_up(self) -> None:
-        dynamodb, self._sources = self._own_clients(self._region)
-        tables.create(self._specs, self._seed, dynamodb)
-        self._tables = tables.named(self._specs, dynamodb)
-        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
-
-    def _beside(self, door: Interceptor, specs: Mapping[str, TableSpec], region: str) -> Aws:
-        if region not in self._clients:
-            self._clients[region] = self._own_clients(region)
-        dynamodb, sources = self._clients[region]
-        tables.create(specs, {}, dynamodb)
-        return self._opened(door, tables.named(specs, dynamodb), region, sources)
-
-    def _opened(self, door: Interceptor, named: tables.Tables, region: str, sources: MotoSources) -> Aws:
-        return Aws(door, named, region, sources, TimedRows(self._lock), partial(self._beside, door))
-
-    def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
-        session = boto3.session.Session(region_name=region)
-        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        _unseen(dynamodb.meta.client)
-        return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
+            yield self._aws(door, neighbours, self._tables, self._region)
 
     def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
-        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
+        """The real name of a table, given by that or its logical name, and its state. Raises UnknownName."""
         there = self._moto_tables()
         name = self._specs[table]["TableName"] if table in self._specs else table
         with self._lock:
@@ -141,25 +132,82 @@ class Emulated:
                 raise UnknownName(f"index of {table} named", index or "", indexes)
             return name, Picture(name, copy.deepcopy(there[name]))
 
-    def _moto_tables(self) -> Any:
-        """Name -> moto's Table, of the account and the region that the app is in."""
-        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+    # --- opening
 
     @contextmanager
-    def _showing(self, picture: Picture | None) -> Iterator[None]:
-        """A table as it was, in its own place."""
-        there = self._moto_tables() if picture is not None else {}
-        if picture is None or picture.name not in there:
+    def _in_place(self) -> Iterator[None]:
+        with (
+            patches.mock_started(),
+            _aside(),
+            self._session.in_place(),
+            patches.queries_by_partition(),
+            patches.nothing_kept(),
+        ):
             yield
-            return
-        now, there[picture.name] = there[picture.name], picture.table
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        self._is_open = True
         try:
             yield
         finally:
-            there[picture.name] = now
+            self._is_open = False
+
+    def _set_up(self) -> None:
+        dynamodb, sources = self._clients_in(self._region)
+        tables.create(self._specs, self._seed, dynamodb)
+        self._tables = tables.named(self._specs, dynamodb)
+        sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+
+    def _aws(
+        self, door: Interceptor, neighbours: NeighbourTables | None, named: Mapping[str, Table], region: str
+    ) -> Aws:
+        return Aws(
+            door=door,
+            tables=Tables(named, neighbours),
+            region=region,
+            sources=self._clients_in(region)[1],
+            rows=TimedRows(self._lock),
+            picture=self.picture,
+            beside=partial(self._beside, door, neighbours),
+        )
+
+    def _beside(
+        self, door: Interceptor, neighbours: NeighbourTables | None, specs: Mapping[str, TableSpec], region: str
+    ) -> Aws:
+        dynamodb, _ = self._clients_in(region)
+        tables.create(specs, {}, dynamodb)
+        return self._aws(door, neighbours, tables.named(specs, dynamodb), region)
+
+    # --- the test's own clients
+
+    def _clients_in(self, region: str) -> tuple[Any, MotoSources]:
+        if region not in self._clients:
+            session = boto3.session.Session(region_name=region)
+            dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+            self._pass_by(dynamodb.meta.client)
+            self._clients[region] = dynamodb, MotoSources(lambda: self._pass_by(session.client("sqs")), region)
+        return self._clients[region]
+
+    def _pass_by(self, client: Any) -> Any:
+        """The client, past counting and faults: a test can look at its tables while DynamoDB is down."""
+        events = client.meta.events
+        events.unregister("before-call", HOOK.before_call)
+        events.unregister("before-send", HOOK.before_send)
+        events.register_first("before-send", self._answer_quietly)
+        return client
+
+    def _answer_quietly(self, request: Any, **_: Any) -> Any:
+        if not self._is_open:
+            raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+        if wire.place(request.url) in self._let_through:
+            return None
+        return wire.response(request.url, self._emulate(request))
+
+    # --- answers
 
     def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
-        patches.keep_here()
+        patches.posts_stay_here()
         try:
             with self._lock, self._showing(picture):
                 answer = botocore_stubber.process_request(request)
@@ -173,26 +221,25 @@ class Emulated:
         return Answer(status, headers, body.encode() if isinstance(body, str) else body)
 
     @contextmanager
-    def _default_session(self) -> Iterator[None]:
-        """boto3's default session knows credentials: those of the tests and of the rest are kept apart."""
-        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
+    def _showing(self, picture: Picture | None) -> Iterator[None]:
+        """The table of the picture stands for the present one until the block ends."""
+        there = self._moto_tables() if picture is not None else {}
+        if picture is None or picture.name not in there:
+            yield
+            return
+        now, there[picture.name] = there[picture.name], picture.table
         try:
             yield
         finally:
-            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+            there[picture.name] = now
 
-
-def _unseen(client: Any) -> Any:
-    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
-    events = client.meta.events
-    events.unregister("before-call", HOOK.before_call)
-    events.unregister("before-send", HOOK.before_send)
-    events.register_first("before-send", _through_open_door)
-    return client
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, in the account and the region of the app."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
 
 
 def _extra(error: ImportError) -> str:
-    """moto's extra for the service that it could not import: each is called as its package is."""
+    """moto's extra for the service that it could not import; extras have the names of their packages."""
     extras = metadata("moto").get_all("Provides-Extra") or []
     for frame, _ in walk_tb(error.__traceback__):
         top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
@@ -201,38 +248,29 @@ def _extra(error: ImportError) -> str:
     return "all"
 
 
-def _through_open_door(request: Any, **_: Any) -> Any:
-    if HOOK.door is None:
-        raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
-    return HOOK.door.before_send_quietly(request)
+# --- moto's data
 
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    """moto without its contents, as if a mock of it had been started: one that a test starts is an inner one."""
+    """moto without its data and with its default settings; both come back when the block ends."""
+    settings: Any = default_user_config
     with backend_lock:
-        settings: Any = default_user_config
         contents, config = _contents(), dict(settings)
-        nested, active = MockAWS._nested_count, MockAWS._mocks_active
-        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
-        # botocore asks all its handlers: moto's own would write everything a second time.
-        enabled, botocore_stubber.enabled = botocore_stubber.enabled, False
         _put_in([])
     try:
         yield
     finally:
         with backend_lock:
-            MockAWS._nested_count, MockAWS._mocks_active = nested, active
-            botocore_stubber.enabled = enabled
             settings.clear()
             settings.update(config)
-            BackendDict.reset()  # closes what they hold: objects of S3 are open files
+            BackendDict.reset()  # closes the open files that are S3's objects
             _put_in(contents)
-            reset_model_data()  # every model that was ever made is kept there
+            reset_model_data()  # forgets all models that were made meanwhile
 
 
 def _instances() -> list[Any]:
-    """The BackendDict of each service that holds anything."""
+    """The BackendDict of each service that holds any data."""
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
@@ -254,7 +292,7 @@ def _put_in(contents: Contents) -> None:
 
 
 def _copied(contents: Contents) -> Contents:
-    """A copy in which what refers to the same thing still does."""
+    """A deep copy; objects that are shared in the original are shared in the copy."""
     memo: dict[int, Any] = {}
 
     def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:
