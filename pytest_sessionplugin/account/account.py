@@ -78,10 +78,8 @@ class Account:
         self.apis = Apis(first)
         self.lambdas = LambdaService(clock=clock, note=notebook.add, warn=notebook.warn)
         self.threads = LeftThreads(notebook.leave)
-        self.races = Races()
-        self.races.gateway = lambda: self.apis
-        self.faults = Faults()
-        self.faults.emulator, self.faults.site = emulator, self.apis
+        self.races = Races(self.apis.at_rest)
+        self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
         self._others, self._wrap = others, wrap
         self._stacks: list[Stack] = []
         self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> its logical name and project
@@ -110,8 +108,7 @@ class Account:
             self.emulator.create(memory.specs, memory.region)
         else:
             self.emulator.fill()
-        tables = Tables(self.emulator.named(memory.specs, memory.region))
-        tables.neighbours = tables_of
+        tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
         self._stacks.append(Stack(name, len(self._stacks), memory, tables, tokens))
         return self._stacks[-1]
 

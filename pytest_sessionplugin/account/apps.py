@@ -176,7 +176,6 @@ class Apis:
 
     # --- for faults
 
-    @property
     def function_names(self) -> dict[str, str]:
         """What a function may be called -> its name in its app, both with the app's prefix."""
         self._first()
@@ -184,7 +183,6 @@ class Apis:
             app.stack.prefix + called: app.stack.prefix + name for app in self for called, name in app.names.items()
         }
 
-    @property
     def clients(self) -> Apis:
         self._first()
         return self

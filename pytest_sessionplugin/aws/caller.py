@@ -1,4 +1,4 @@
-"""The running function that calls AWS, found through its context or its thread."""
+"""Finds the function that makes a call of AWS, through the context or the thread of the call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 class Killed(BaseException):
-    """Ends a function where it stands, as its time-out does: no `except Exception` of an app may survive it."""
+    """Ends a function where it stands, as a time-out does. No `except Exception` of an app catches it."""
 
 
 @dataclass(eq=False)
@@ -24,7 +24,6 @@ class Invocation:
     ended: bool = False
 
     def kill(self) -> None:
-        """Its timeout has struck: it makes no further call."""
         self.killed = True
 
     def end(self) -> None:
@@ -36,13 +35,13 @@ _running: dict[str, Invocation] = {}
 
 
 def here() -> Invocation | None:
-    """The invocation of this thread; None in a thread that a handler started, and in a test's own code."""
-    invocation = _here.get()  # a context may be copied into a thread, and outlive what it was made for
+    """The invocation of this thread; None in a thread that a handler started and in the test's own code."""
+    invocation = _here.get()  # a context may be copied into a thread and outlive its invocation
     return invocation if invocation is not None and not invocation.ended else None
 
 
 def current() -> Invocation | None:
-    """The invocation that makes a call in this thread. A thread that a handler started is of the one that runs."""
+    """The invocation that makes a call in this thread. A thread of a handler belongs to the only one that runs."""
     if (invocation := here()) is not None:
         return invocation
     running = list(_running.values())
@@ -50,7 +49,7 @@ def current() -> Invocation | None:
 
 
 def function() -> str | None:
-    """Whose work this thread does, as it is named in config.json; None if there is none, or nobody can know which."""
+    """Name in config.json of the function for which this thread works; None if none runs, or several do."""
     if (invocation := here()) is not None:
         return invocation.name
     names = {invocation.name for invocation in list(_running.values())}
@@ -59,6 +58,7 @@ def function() -> str | None:
 
 @contextmanager
 def entered(invocation: Invocation) -> Iterator[Invocation]:
+    """The invocation runs in this thread until the block ends."""
     before = _here.set(invocation)
     _running[invocation.id] = invocation
     try:

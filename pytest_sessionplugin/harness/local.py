@@ -80,10 +80,9 @@ class LocalHarness:
             from pytest_sessionplugin.aws.calls import Calls
 
             emulator = self._stack.enter_context(self._own.memory.open())
-            calls = Calls(self._own.project.root, self._test)
             account = Account(
                 emulator,
-                calls=calls,
+                calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
                 notebook=self._journal,
                 first=self.deployed,
                 others=lambda path: self.deployed(path).gateway,

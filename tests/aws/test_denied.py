@@ -24,8 +24,7 @@ def calls(tmp_path: Path) -> Calls:
     (tmp_path / "read.json").write_text(
         json.dumps({"Statement": {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}})
     )
-    calls = Calls(tmp_path)
-    calls.functions = frozenset({"api_handler", "websocket_message", "sweep"})
+    calls = Calls(tmp_path, functions=lambda: {"api_handler", "websocket_message", "sweep"})
     for call in (READ, WRITE, WRITE, BOTH):
         calls.asked(call)
     return calls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_type_hints
 
 import pytest
@@ -105,12 +106,7 @@ def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> Non
 
 
 def test_a_read_of_an_index_that_is_consistent_is_not_stale() -> None:
-    class Emulator:
-        def picture(self, table: str, index: str | None) -> tuple[str, str]:
-            return "rooms", "as it was"
-
-    faults = Faults()
-    faults.emulator = Emulator()
+    faults = Faults(picture=lambda table, index: ("rooms", "as it was"))
     faults.stale_indexes("Rooms")
     asked = {"TableName": "rooms", "IndexName": "by-owner"}
     query = Call("dynamodb", "Query")
@@ -125,11 +121,51 @@ def test_what_meets_batches_and_transactions_meets_no_other_call() -> None:
         Faults().conflict("dynamodb:Query")
 
 
-def test_what_is_about_an_app_needs_one() -> None:
-    with pytest.raises(SessionPluginError, match=r"slow\(\) is about an app behind its gateway, and none is here"):
+def test_a_fault_of_an_app_or_a_table_needs_one() -> None:
+    with pytest.raises(SessionPluginError, match=r"^slow\(\) needs an app behind its gateway, and none is open\.$"):
         Faults().slow("VNR=")
-    with pytest.raises(SessionPluginError, match="no tables"):
+    with pytest.raises(
+        SessionPluginError, match=r"^timed_out\(\) needs an app behind its gateway, and none is open\.$"
+    ):
+        Faults().timed_out("api_handler")
+    with pytest.raises(SessionPluginError, match=r"^stale_indexes\(\) needs tables, and none are open\.$"):
         Faults().stale_indexes("Rooms")
+
+
+def test_a_fault_of_a_function_asks_for_the_app_and_no_other_fault_does() -> None:
+    opened: list[str] = []
+
+    def functions() -> dict[str, str]:
+        opened.append("app")
+        return {"websocket_message": "message", "message": "message"}
+
+    faults = Faults(functions=functions)
+    faults.throttled("dynamodb")
+    assert opened == []
+    assert faults.timed_out("websocket_message").fault.function == "message"
+    assert opened == ["app"]
+
+
+class Client:
+    """Counts what a slow client is sent."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Callable[[], None]] = {}
+
+    def stall(self, connection_id: str, held: Callable[[], None]) -> None:
+        self.held[connection_id] = held
+
+    def resume(self, connection_id: str) -> None:
+        del self.held[connection_id]
+
+
+def test_slow_clients_read_again_when_it_is_over_and_each_post_to_them_counts() -> None:
+    client = Client()
+    with Faults(clients=lambda: client).slow("VNR=", "XYZ=") as armed:
+        client.held["VNR="]()
+        client.held["XYZ="]()
+        assert armed.fired == 2
+    assert client.held == {}
 
 
 def test_a_lost_disconnect_is_that_of_a_connection_or_of_all() -> None:

@@ -63,8 +63,8 @@ def calls() -> Calls:
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults()
+def faults(emulated: Emulated) -> Faults:
+    return Faults(picture=emulated.picture)
 
 
 @pytest.fixture

@@ -162,12 +162,16 @@ def answering(status: int, body: str, kind: str = "text/html") -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (200, "<html>", "is no DynamoDB: it answers ListTables with 200."),
-        (200, '["a"]', "is no DynamoDB: it answers ListTables with 200."),
-        (200, "{}", "is no DynamoDB: it lists no tables."),
-        (302, "{}", "is no DynamoDB: it answers ListTables with 302."),
-        (404, "{}", "is no DynamoDB: it answers ListTables with 404."),
-        (400, '{"__type": "com.amazon#UnrecognizedClientException"}', "refuses ListTables: com.amazon#Unrecognized"),
+        (200, "<html>", "is not DynamoDB: it lists no tables."),
+        (200, '["a"]', "is not DynamoDB: it does not answer with a JSON object."),
+        (200, "{}", "is not DynamoDB: it lists no tables."),
+        (302, "{}", "is not DynamoDB: it answers ListTables with 302."),
+        (404, "{}", "is not DynamoDB: it answers ListTables with 404."),
+        (
+            400,
+            '{"__type": "com.amazon#UnrecognizedClientException"}',
+            "refuses ListTables: UnrecognizedClientException.",
+        ),
     ],
 )
 def test_what_is_no_dynamodb_is_a_sentence(status: int, body: str, sentence: str) -> None:
@@ -193,7 +197,7 @@ def test_no_real_table_is_called(endpoint: Any) -> None:
 
 
 def test_a_port_that_is_none_and_one_where_nobody_is_are_sentences() -> None:
-    with pytest.raises(EndpointError, match=r"http://localhost:x is no URL: Port could not be cast"):
+    with pytest.raises(EndpointError, match=r"http://localhost:x is not a URL: Port could not be cast"):
         tables_at("http://localhost:x")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -227,4 +231,4 @@ def test_a_team_takes_its_tables_from_the_dynamodb_that_runs(stranger: Stranger,
     result = stranger.test(conftest=closed, test_it=body)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E *http://127.0.0.1:1 does not answer as DynamoDB does (*); is it running?"])
-    result.stdout.no_fnmatch_line("*running.py*")
+    result.stdout.no_fnmatch_line("*live_tables.py*")

@@ -1,8 +1,8 @@
-"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
+"""AWS emulated by moto (5.1 to 5.2) in this process, with tables that start every opening as after their first set-up.
 
-moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
-and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
-or inside it, finds everything as it expects.
+No mock of moto is started. Calls go to moto's dispatcher under one lock, without which it loses concurrent updates.
+Its data are put in place for an opening and taken out afterwards, so that a `mock_aws` of another team, around the
+opening or inside it, finds everything as it expects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botocore.exceptions import EndpointConnectionError
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
-from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
 from pytest_sessionplugin.aws import environment, tables, wire
@@ -31,7 +31,7 @@ from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
-from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
+from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
-"""What moto holds: each service's BackendDict, with its backends by account."""
+"""The data of moto: each service's BackendDict, with its backends by account."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Picture:
 
 
 class Emulator:
-    """moto with tables in it, as a backend of an account. Each time it is opened, it is as after its first set-up.
+    """moto as a backend of an account, with tables in it. Each opening starts as the first one did after set-up.
 
-    `endpoint` is a DynamoDB that really runs, on loopback, in place of the one in memory.
+    `endpoint` is the URL, on loopback, of a real DynamoDB that replaces the one in memory.
     """
 
     def __init__(
@@ -68,49 +68,54 @@ class Emulator:
         region: str = environment.REGION,
         endpoint: str | None = None,
     ) -> None:
-        self.region = region
+        self.specs, self.region = specs, region
         self.let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
-        self._specs = specs
         self._seed = seed or {}
         self._endpoint = endpoint
         self._lock = threading.RLock()
-        self._open = False
+        self._is_open = False
         self._transactions = Transactions()
         self._pristine: Contents | None = None
-        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
         self._tables: dict[tuple[str, str], Table] = {}  # by region and name
-        self._session: Any = None  # boto3's default session, kept from one opening to the next
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
+        self._session = patches.DefaultSession()
 
     @contextmanager
     def open(self) -> Iterator[Emulator]:
-        """Needs the environment of `environment.neutral`. One at a time is open in a process."""
+        """Empty until it is filled. Needs the environment of `environment.neutral`; one is open in a process."""
         HOOK.install()
-        with _aside(), self._default_session(), queries_by_partition(), nothing_kept():
-            self._open, self._transactions = True, Transactions()
+        with (
+            patches.mock_started(),
+            _aside(),
+            self._session.in_place(),
+            patches.queries_by_partition(),
+            patches.nothing_kept(),
+        ):
+            self._is_open, self._transactions = True, Transactions()
             try:
                 yield self
             finally:
-                self._open = False
+                self._is_open = False
 
     def fill(self) -> None:
         """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
-        if self._pristine is None:
-            dynamodb, sources = self._clients_in(self.region)
-            try:
-                tables.create(self._specs, self._seed, dynamodb)
-            except EndpointConnectionError as error:
-                raise EndpointError(str(self._endpoint), "does not answer.") from error
-            sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
-            self._pristine = _copied(_contents())
-        else:
+        if self._pristine is not None:
             _put_in(_copied(self._pristine))
+            return
+        dynamodb, sources = self._clients_in(self.region)
+        try:
+            tables.create(self.specs, self._seed, dynamodb)
+        except EndpointConnectionError as error:
+            raise EndpointError(str(self._endpoint), "does not answer.") from error
+        sources.remember_seed([str(spec["TableName"]) for spec in self.specs.values()])
+        self._pristine = _copied(_contents())
 
     def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
-        """Creates the tables of another project, those that are not there yet."""
+        """Creates the tables of another project that are not there yet."""
         tables.create(specs, {}, self._clients_in(region)[0])
 
     def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
-        """Logical name -> boto3's Table, which is answered past faults and is not counted."""
+        """Logical name -> boto3's Table, past counting and faults; the same object each time, which costs less."""
         dynamodb, found = self._clients_in(region)[0], {}
         for logical, spec in specs.items():
             key = (region, str(spec["TableName"]))
@@ -120,38 +125,55 @@ class Emulator:
         return found
 
     def sources(self, region: str) -> MotoSources:
+        """Queues, topics and streams of a region."""
         return self._clients_in(region)[1]
 
     @property
     def rows(self) -> Rows | None:
-        """Rows that TTL may remove; None if a DynamoDB that runs has them."""
+        """Rows that TTL may remove; None if a real DynamoDB has them."""
         return None if self._endpoint else TimedRows(self._lock)
+
+    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
+        """The real name of a table, given by that or its logical name, and its state. Raises UnknownName."""
+        there = self._moto_tables()
+        name = self.specs[table]["TableName"] if table in self.specs else table
+        with self._lock:
+            if name not in there:
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self.specs, *there])))
+            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
+            if index not in (indexes if index is not None else (None,)) or not indexes:
+                raise UnknownName(f"index of {table} named", index or "", indexes)
+            return name, Picture(name, copy.deepcopy(there[name]))
+
+    # --- the test's own clients
 
     def _clients_in(self, region: str) -> tuple[Any, MotoSources]:
         if region not in self._clients:
             session = boto3.session.Session(region_name=region)
             dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-            self._unseen(dynamodb.meta.client)
-            self._clients[region] = dynamodb, MotoSources(lambda: self._unseen(session.client("sqs")), region)
+            self._pass_by(dynamodb.meta.client)
+            self._clients[region] = dynamodb, MotoSources(lambda: self._pass_by(session.client("sqs")), region)
         return self._clients[region]
 
-    def _unseen(self, client: Any) -> Any:
-        """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
+    def _pass_by(self, client: Any) -> Any:
+        """The client, past counting and faults: a test can look at its tables while DynamoDB is down."""
         events = client.meta.events
         events.unregister("before-call", HOOK.before_call)
         events.unregister("before-send", HOOK.before_send)
-        events.register_first("before-send", self._answer_unseen)
+        events.register_first("before-send", self._answer_quietly)
         return client
 
-    def _answer_unseen(self, request: Any, **_: Any) -> Any:
-        if not self._open:
+    def _answer_quietly(self, request: Any, **_: Any) -> Any:
+        if not self._is_open:
             raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
         if wire.place(request.url) in self.let_through:
             return None
-        return wire.response(request.url, self._emulate(request, None))
+        return wire.response(request.url, self._emulate(request))
 
-    def answer(self, call: AwsCall) -> wire.Answer | None:
-        """As a backend, the last one: what moto cannot do raises NotEmulated."""
+    # --- answers
+
+    def answer(self, call: AwsCall) -> Answer | None:
+        """As a backend, the last one of an account."""
         if call.request is None:
             return None
         if str(call.call) in WRITES:  # moto does not know tokens
@@ -160,37 +182,8 @@ class Emulator:
             )
         return self._emulate(call.request, call.picture)
 
-    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
-        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
-        there = self._moto_tables()
-        name = self._specs[table]["TableName"] if table in self._specs else table
-        with self._lock:
-            if name not in there:
-                raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
-            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
-            if index not in (indexes if index is not None else (None,)) or not indexes:
-                raise UnknownName(f"index of {table} named", index or "", indexes)
-            return name, Picture(name, copy.deepcopy(there[name]))
-
-    def _moto_tables(self) -> Any:
-        """Name -> moto's Table, of the account and the region that the app is in."""
-        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region].tables
-
-    @contextmanager
-    def _showing(self, picture: Picture | None) -> Iterator[None]:
-        """A table as it was, in its own place."""
-        there = self._moto_tables() if picture is not None else {}
-        if picture is None or picture.name not in there:
-            yield
-            return
-        now, there[picture.name] = there[picture.name], picture.table
-        try:
-            yield
-        finally:
-            there[picture.name] = now
-
-    def _emulate(self, request: Any, picture: Picture | None) -> wire.Answer:
-        patches.keep_here()
+    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        patches.posts_stay_here()
         to = f" It was to go to {request.url}"
         try:
             with self._lock, self._showing(picture):
@@ -202,20 +195,28 @@ class Emulator:
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
-        return wire.Answer(status, headers, body.encode() if isinstance(body, str) else body)
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
 
     @contextmanager
-    def _default_session(self) -> Iterator[None]:
-        """boto3's default session knows credentials: those of the tests and of the rest are kept apart."""
-        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
+    def _showing(self, picture: Picture | None) -> Iterator[None]:
+        """The table of the picture stands for the present one until the block ends."""
+        there = self._moto_tables() if picture is not None else {}
+        if picture is None or picture.name not in there:
+            yield
+            return
+        now, there[picture.name] = there[picture.name], picture.table
         try:
             yield
         finally:
-            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+            there[picture.name] = now
+
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, in the account and the region of the app."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region].tables
 
 
 def _extra(error: ImportError) -> str:
-    """moto's extra for the service that it could not import: each is called as its package is."""
+    """moto's extra for the service that it could not import; extras have the names of their packages."""
     extras = metadata("moto").get_all("Provides-Extra") or []
     for frame, _ in walk_tb(error.__traceback__):
         top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
@@ -224,32 +225,29 @@ def _extra(error: ImportError) -> str:
     return "all"
 
 
+# --- moto's data
+
+
 @contextmanager
 def _aside() -> Iterator[None]:
-    """moto without its contents, as if a mock of it had been started: one that a test starts is an inner one."""
+    """moto without its data and with its default settings; both come back when the block ends."""
+    settings: Any = default_user_config
     with backend_lock:
-        settings: Any = default_user_config
         contents, config = _contents(), dict(settings)
-        nested, active = MockAWS._nested_count, MockAWS._mocks_active
-        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
-        # botocore asks all its handlers: moto's own would write everything a second time.
-        enabled, botocore_stubber.enabled = botocore_stubber.enabled, False
         _put_in([])
     try:
         yield
     finally:
         with backend_lock:
-            MockAWS._nested_count, MockAWS._mocks_active = nested, active
-            botocore_stubber.enabled = enabled
             settings.clear()
             settings.update(config)
-            BackendDict.reset()  # closes what they hold: objects of S3 are open files
+            BackendDict.reset()  # closes the open files that are S3's objects
             _put_in(contents)
-            reset_model_data()  # every model that was ever made is kept there
+            reset_model_data()  # forgets all models that were made meanwhile
 
 
 def _instances() -> list[Any]:
-    """The BackendDict of each service that holds anything."""
+    """The BackendDict of each service that holds any data."""
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
@@ -271,7 +269,7 @@ def _put_in(contents: Contents) -> None:
 
 
 def _copied(contents: Contents) -> Contents:
-    """A copy in which what refers to the same thing still does."""
+    """A deep copy; objects that are shared in the original are shared in the copy."""
     memo: dict[int, Any] = {}
 
     def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:
