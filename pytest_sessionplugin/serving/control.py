@@ -268,7 +268,7 @@ class Interventions:
     def __init__(
         self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
     ) -> None:
-        """`agendas` gives the agendas beside the gateway's; its argument says whether to include the app's schedules."""
+        """`agendas` gives the agendas beside the gateway's; its argument says whether to include schedules."""
         self._server, self._faults, self._time, self._agendas = server, faults, time, agendas
         self._moving = threading.Lock()
         self._armed: list[Armed] = []
@@ -369,7 +369,7 @@ def _check_kinds(arguments: Sequence[Any], more: Mapping[str, Any]) -> None:
 
 
 def refused(faults: Faults) -> Callable[[Manage], Reply | None]:
-    """The answer of a fault to a call of @connections that reaches the server over the network; None without a fault."""
+    """The answer of a fault to a call of @connections over the network; None without a fault."""
 
     def reply(call: Manage) -> Reply | None:
         operation = _OPERATIONS.get(call.method)

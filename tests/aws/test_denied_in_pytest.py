@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.aws.calls import Calls
+from tests.aws.opened import opened
 from tests.strangers import APP, Stranger
 
 APP_WITH_A_POOL = (
@@ -142,10 +143,10 @@ def test_a_failure_shows_what_is_denied(stranger: Stranger) -> None:
 @pytest.fixture(scope="module")
 def calls() -> Iterator[Calls]:
     from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     calls = Calls()
-    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open(calls):
+    with environment.applied(environment.neutral("us-east-1")), opened(Emulator({}), calls):
         yield calls
 
 

@@ -15,6 +15,7 @@ import pytest
 from pytest_sessionplugin import tables_at
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import EndpointError, SessionPluginError
+from tests.aws.opened import opened
 from tests.processes import process
 from tests.strangers import Stranger
 
@@ -123,17 +124,17 @@ def test_only_the_endpoint_is_called_whatever_the_machine_is_set_up_for(
     from moto import mock_aws
 
     from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_PROFILE", "none of these")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     with mock_aws():
         assert set(tables_at(endpoint, ["scores"])) == {"scores"}
-    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open() as aws:
-        with aws.door.faults.throttled("dynamodb"):
+    with environment.applied(environment.neutral("us-east-1")), opened(Emulator({})) as aws:
+        with aws.faults.throttled("dynamodb"):
             assert set(tables_at(endpoint, ["scores"])) == {"scores"}
-        assert len(aws.door.calls) == 0
+        assert len(aws.calls) == 0
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,26 +14,23 @@ from pytest_sessionplugin import in_memory
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import TemplateError
+from tests.aws.opened import Opened, opened
 from tests.aws.test_live_tables import ROOMS, SCORES
 from tests.strangers import REPOSITORY, Stranger
-
-if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.moto.emulator import Aws
-
 
 ITEM = {"place": "a", "name": "b", "at": "1", "owner": "c", "title": "d", "note": "e"}
 
 
 @pytest.fixture(scope="module")
 def emulated() -> Any:
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
-    return Emulated({"Rooms": ROOMS, "Scores": SCORES}, {"Rooms": [{**ITEM, "name": "seeded"}]})
+    return Emulator({"Rooms": ROOMS, "Scores": SCORES}, {"Rooms": [{**ITEM, "name": "seeded"}]})
 
 
 @pytest.fixture
-def aws(emulated: Any) -> Iterator[Aws]:
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+def aws(emulated: Any) -> Iterator[Opened]:
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
         yield aws
 
 
@@ -52,7 +49,7 @@ def records(arn: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("time", [1, 2])
-def test_a_stream_tells_what_was_written_in_this_test(aws: Aws, time: int) -> None:
+def test_a_stream_tells_what_was_written_in_this_test(aws: Opened, time: int) -> None:
     """With the account in the host name, as newer botocore has it if it may, moto would not find it."""
     table = aws.tables["Rooms"]
     arn = str(table.latest_stream_arn)
@@ -69,7 +66,7 @@ def test_a_stream_tells_what_was_written_in_this_test(aws: Aws, time: int) -> No
     assert aws.tables["Scores"].latest_stream_arn is None
 
 
-def test_ttl_is_described(aws: Aws) -> None:
+def test_ttl_is_described(aws: Opened) -> None:
     dynamodb = client("dynamodb")
     described = {
         name: dynamodb.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
@@ -88,7 +85,9 @@ def test_ttl_is_described(aws: Aws) -> None:
         ("by-owner", ("owner", "c"), {"place", "name", "owner", "title"}),
     ],
 )
-def test_an_index_shows_what_its_projection_says(aws: Aws, index: str, key: tuple[str, str], shown: set[str]) -> None:
+def test_an_index_shows_what_its_projection_says(
+    aws: Opened, index: str, key: tuple[str, str], shown: set[str]
+) -> None:
     (item,) = aws.tables["Rooms"].query(
         IndexName=index,
         KeyConditionExpression="#k = :v",
@@ -98,7 +97,7 @@ def test_an_index_shows_what_its_projection_says(aws: Aws, index: str, key: tupl
     assert set(item) == shown
 
 
-def test_capacity_is_kept(aws: Aws) -> None:
+def test_capacity_is_kept(aws: Opened) -> None:
     described = client("dynamodb").describe_table(TableName="scores")["Table"]
     (index,) = described["GlobalSecondaryIndexes"]
     for place, read, write in ((described, 5, 6), (index, 1, 2)):
@@ -131,14 +130,14 @@ def test_capacity_is_kept(aws: Aws) -> None:
     ],
 )
 def test_rows_that_cannot_be_are_a_sentence_with_table_and_row(seed: Any, sentence: str) -> None:
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
-    opening = Emulated({"Scores": SCORES}, seed).open()
+    opening = opened(Emulator({"Scores": SCORES}, seed))
     with environment.applied(environment.neutral("us-east-1")), pytest.raises(TemplateError, match=sentence), opening:
         pass
 
 
-def test_many_rows_are_written_whatever_gives_them(aws: Aws) -> None:
+def test_many_rows_are_written_whatever_gives_them(aws: Opened) -> None:
     from pytest_sessionplugin.aws.tables import create
 
     specs = {"More": {**SCORES, "TableName": "more"}}
@@ -152,7 +151,7 @@ def _resource() -> Any:
     return boto3.resource("dynamodb")
 
 
-def test_a_table_that_is_there_already_is_left_as_it_is(aws: Aws) -> None:
+def test_a_table_that_is_there_already_is_left_as_it_is(aws: Opened) -> None:
     """As in a DynamoDB that runs, and has them from the last time."""
     from pytest_sessionplugin.aws.tables import create
 

@@ -12,6 +12,7 @@ import pytest
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.errors import BlockedCall, ItemError
+from tests.aws.opened import opened
 from tests.strangers import Stranger
 
 
@@ -27,7 +28,7 @@ def spec(table: str, /, **keys: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def emulated() -> Any:
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     rooms = spec("rooms", name="S")
     seats = spec("seats", row="N", seat="B")
@@ -37,14 +38,14 @@ def emulated() -> Any:
         "Seats": [{"row": Decimal("1.5"), "seat": b"a", "price": Decimal("9.90")}],
         "Odd": [{"room-id": "a", "exactly": 1}],
     }
-    return Emulated({"Rooms": rooms, "Seats": seats, "Odd": odd}, seed)
+    return Emulator({"Rooms": rooms, "Seats": seats, "Odd": odd}, seed)
 
 
 @pytest.fixture
 def tables(emulated: Any) -> Iterator[Tables]:
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
         yield aws.tables
-        assert len(aws.door.calls) == 0
+        assert len(aws.calls) == 0
 
 
 def told(tables: Tables, *arguments: Any, **attributes: Any) -> list[str]:
@@ -163,7 +164,7 @@ def test_an_item_that_is_missing_is_told_with_the_keys_that_are_there(tables: Ta
 
 
 def test_items_are_there_until_the_end_of_their_test(emulated: Any) -> None:
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
         assert aws.tables.item("Rooms", name="lobby")
     with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
         aws.tables.item("Rooms", name="lobby")

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import BlockedCall
+from tests.aws.opened import opened
 from tests.strangers import Stranger
 
 APP = """
@@ -71,13 +72,13 @@ def test_what_an_app_does_elsewhere_is_not_seen_in_the_next_test(stranger: Stran
 def test_a_service_that_needs_more_of_moto_names_the_line_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import boto3
 
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     for name in [name for name in sys.modules if name.startswith("moto.cognitoidp")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "joserfc", None)
     sentence = r"cognito-idp:ListUserPools was blocked: moto needs joserfc for it: pip install 'moto\[cognitoidp\]'\."
-    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open():
+    with environment.applied(environment.neutral("us-east-1")), opened(Emulator({})):
         for _ in range(2):
             with pytest.raises(BlockedCall, match=sentence):
                 boto3.client("cognito-idp").list_user_pools(MaxResults=1)
