@@ -23,7 +23,7 @@ from pytest_sessionplugin.gateway.values import (
     Returned,
     Send,
 )
-from pytest_sessionplugin.tracebacks import _of_the_app
+from pytest_sessionplugin.tracebacks import of_function
 
 LONGEST = 400  # characters of a body
 MOST = 400  # lines
@@ -124,7 +124,7 @@ def _short(body: str | bytes) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    return _indented("".join(_of_the_app(error).format()).rstrip())
+    return _indented("".join(of_function(error).format()).rstrip())
 
 
 def _indented(text: str) -> str:

@@ -129,7 +129,7 @@ class LambdaService:
         except FunctionTimedOut:
             return invoke_api.timed_out(function.timeout, request_id)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the caller's answer
-            return invoke_api.raised(error, tracebacks.frames(error), request_id)
+            return invoke_api.raised(error, tracebacks.of_function(error).stack.format(), request_id)
         finally:
             del self._depth[request_id]
 
