@@ -55,7 +55,7 @@ class LocalHarness:
         self._stack = ExitStack()
         self._hosts = Hosts()
         self._events: list[Note] = []  # what became of those that functions got from Lambda
-        self.lambdas = LambdaService(note=self._events.append)
+        self.lambdas = LambdaService(observe=lambda at, text: self._events.append(Note(at, text)))
         self._left: list[tuple[float, Left]] = []
         self._threads = LeftThreads(lambda left: self._left.append((time.time(), left)))
         self.neighbours = Neighbours(self, setups)
