@@ -75,10 +75,7 @@ class LocalHarness:
 
     def introduce(self, tokens: Tokens) -> Tokens:
         """Those of a project of this test: until its end they know those of the others."""
-        tokens.neighbours = lambda path: self.neighbours(path).tokens
-        self._stack.callback(setattr, tokens, "neighbours", None)
-        self._stack.callback(tokens.start_over)
-        return tokens
+        return self._stack.enter_context(tokens.in_test(lambda path: self.neighbours(path).tokens))
 
     @cached_property
     def aws(self) -> Aws:
@@ -226,8 +223,7 @@ class LocalHarness:
     def _the_one_app(self) -> Chalice:
         """The app of every test, and so imported without what this one alone is told."""
         with self._copies.outside(), self._not_told():
-            self.setup.project.loaded_for = self.setup.variables
-            return self.setup.project.load()
+            return self.setup.project.load(self.setup.variables)
 
     @contextmanager
     def _not_told(self) -> Iterator[None]:

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from pytest_sessionplugin.serving import reload
-from pytest_sessionplugin.tracebacks import HERE
 from pytest_sessionplugin.serving.reload import Watch
+from pytest_sessionplugin.tracebacks import HERE
 
 NOT_STOPPED = threading.Event()
 
