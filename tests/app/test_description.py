@@ -104,7 +104,7 @@ POOL_ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
 
 def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chalice, project: Project) -> None:
     app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
-    tokens = Tokens(TokenSettings("RS256", POOL_ISSUER))
+    tokens = Tokens(TokenSettings("ES256", POOL_ISSUER))
     (route,) = describe(app, project, tokens=tokens).routes  # without a warning, which would be an error
     verified = route.authorizers["GET"].verified
     assert verified is not None
@@ -115,11 +115,11 @@ def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chal
     tokens.rotate()
     assert not verified(older)
     assert verified(tokens("alice"))
-    assert verified(Tokens(TokenSettings("RS256", "https://another.test"))("alice"))  # nobody here has its keys
+    assert verified(Tokens(TokenSettings("ES256", "https://another.test"))("alice"))  # nobody here has its keys
     assert not verified("no token")
 
 
-@pytest.mark.parametrize("settings", [TokenSettings("RS256"), TokenSettings("HS256", POOL_ISSUER)])
+@pytest.mark.parametrize("settings", [TokenSettings("ES256"), TokenSettings("HS256", POOL_ISSUER)])
 def test_a_user_pool_takes_no_token_of_the_kit_that_it_could_not_have_signed(
     app: Chalice, project: Project, settings: TokenSettings
 ) -> None:

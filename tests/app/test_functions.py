@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import uuid
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,23 @@ def test_a_built_in_authorizer_runs_as_the_function_that_it_is_deployed_as(app: 
     ]
 
 
+def test_warnings_that_chalice_itself_calls_for_are_not_the_errors_of_an_app(app: Chalice, project: Project) -> None:
+    """On Python 3.12 reading a DynamoDB record does; the filters of this run make an error of any warning."""
+    seen: list[Any] = []
+
+    @app.on_dynamodb_record("arn:aws:dynamodb:us-east-1:1:table/rooms/stream/x")
+    def index(event: Any) -> None:
+        seen.extend(record.timestamp.year for record in event)
+        warnings.warn("its own", DeprecationWarning, stacklevel=1)
+
+    dynamodb = {"ApproximateCreationDateTime": 0, "SequenceNumber": "1", "SizeBytes": 1, "StreamViewType": "KEYS_ONLY"}
+    record = {"dynamodb": dynamodb, "awsRegion": "", "eventID": "", "eventName": "INSERT", "eventSourceARN": "a:b/c"}
+    run = functions(app, project)
+    with pytest.raises(DeprecationWarning, match="its own"):
+        run(Invoke("id", "index", {"Records": [record]}))
+    assert seen == [1970]
+
+
 # --- many at once
 
 
@@ -133,14 +151,14 @@ def test_each_of_1200_requests_in_8_threads_has_its_own_request_and_context(app:
     assert right == [True] * 1200
 
 
-def test_the_first_frames_of_400_apps_in_parallel_all_pass_the_middleware(
+def test_the_first_frames_of_100_apps_in_parallel_all_pass_the_middleware(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chalice keeps middleware in a generator, which only the first to come would find full."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EXECUTION_ENV", "")
     together = threading.Barrier(4)
-    apps = [functions(guarded(), project) for _ in range(400)]
+    apps = [functions(guarded(), project) for _ in range(100)]
     answers: list[object] = []
 
     def work(_: int) -> None:
@@ -151,7 +169,7 @@ def test_the_first_frames_of_400_apps_in_parallel_all_pass_the_middleware(
             answers.append((answer["statusCode"], answer["body"] == invoke.invocation_id))
 
     in_threads(4, work)
-    assert answers == [(401, True)] * 1600
+    assert answers == [(401, True)] * 400
 
 
 def guarded() -> Chalice:

@@ -7,6 +7,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.processes import sessionplugin_serve
 from tests.strangers import CONFIG, TABLE, Stranger, write_project
 
@@ -329,6 +331,7 @@ def test_functions_of_another_app_are_reached_by_their_names(stranger: Stranger)
     stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=2)
 
 
+@pytest.mark.process
 def test_a_served_app_invokes_its_functions(tmp_path: Path) -> None:
     write_project(tmp_path, APP)
     with sessionplugin_serve(tmp_path) as served:
