@@ -203,7 +203,7 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
         port = str(taken.getsockname()[1])
         for arguments, sentence in (
             (["serve", "--http-port", port], f"port {port} on 127.0.0.1 is in use, so HTTP cannot be served there"),
-            (["serve", ".."], "is no Chalice project: it has no app.py"),
+            (["serve", ".."], "is not a Chalice project: it has no app.py"),
             (["connect", "ws//"], "ws// cannot be opened: "),
             (["connect", f"http://127.0.0.1:{port}"], f"http://127.0.0.1:{port} cannot be opened: "),
         ):

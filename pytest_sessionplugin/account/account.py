@@ -26,7 +26,6 @@ from pytest_sessionplugin.lambdas.service import LambdaService
 from pytest_sessionplugin.lambdas.threads import LeftThreads
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.account.trace import Note
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles, TimeSource
@@ -40,7 +39,7 @@ Path = str | os.PathLike[str]
 class Notebook(Protocol):
     """Hears of what happens in an account outside its gateways: a Journal, or the console of `serve`."""
 
-    def add(self, note: Note) -> None: ...
+    def observe(self, at: float, text: str) -> None: ...
 
     def warn(self, sentence: str) -> None: ...
 
@@ -76,7 +75,7 @@ class Account:
         self.emulator = emulator
         self.calls = calls
         self.apis = Apis(first)
-        self.lambdas = LambdaService(clock=clock, note=notebook.add, warn=notebook.warn)
+        self.lambdas = LambdaService(clock=clock, observe=notebook.observe, warn=notebook.warn)
         self.threads = LeftThreads(notebook.leave)
         self.races = Races(self.apis.at_rest)
         self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
@@ -192,7 +191,7 @@ class Account:
 class _Nobody:
     """Hears nothing."""
 
-    def add(self, note: Note) -> None: ...
+    def observe(self, at: float, text: str) -> None: ...
 
     def warn(self, sentence: str) -> None: ...
 

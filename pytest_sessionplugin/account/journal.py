@@ -39,8 +39,8 @@ class Journal:
     def notes(self) -> Sequence[Note]:
         return (*self.log.notes, *self._notes)
 
-    def add(self, note: Note) -> None:
-        self._notes.append(note)
+    def observe(self, at: float, text: str) -> None:
+        self._notes.append(Note(at, text))
 
     def warn(self, sentence: str) -> None:
         """Nothing more: whoever reads the trace sees the note of it."""
@@ -48,4 +48,4 @@ class Journal:
     def leave(self, left: Left) -> None:
         """A thread goes on although no function runs."""
         self.left.append(left)
-        self.add(Note(time.time(), f"left   {left}"))
+        self.observe(time.time(), f"left   {left}")

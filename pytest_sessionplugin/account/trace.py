@@ -22,7 +22,7 @@ from pytest_sessionplugin.gateway.values import (
     Returned,
     Send,
 )
-from pytest_sessionplugin.tracebacks import _of_the_app
+from pytest_sessionplugin.tracebacks import of_function
 
 LONGEST = 400  # characters of a body
 MOST = 400  # lines
@@ -109,7 +109,7 @@ def short(body: str | bytes) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    return indented("".join(_of_the_app(error).format()).rstrip())
+    return indented("".join(of_function(error).format()).rstrip())
 
 
 def indented(text: str) -> str:

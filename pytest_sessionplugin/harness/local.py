@@ -67,10 +67,7 @@ class LocalHarness:
         setup = self._setup(path)
         root = setup.project.root
         if root not in self._tokens:
-            tokens = self._tokens[root] = setup.memory.tokens
-            tokens.neighbours = self.tokens
-            self._stack.callback(setattr, tokens, "neighbours", None)
-            self._stack.callback(tokens.start_over)
+            self._tokens[root] = self._stack.enter_context(setup.memory.tokens.in_test(self.tokens))
         return self._tokens[root]
 
     def account(self) -> Account:
@@ -220,8 +217,7 @@ class LocalHarness:
 
         environment.put_back(self._environment)
         try:
-            self._own.project.loaded_for = self._own.variables
-            return Process(self._own.project.load())
+            return Process(self._own.project.load(self._own.variables))
         finally:
             environment.put_back(self._environment_with_mark)
 

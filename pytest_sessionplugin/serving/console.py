@@ -14,7 +14,6 @@ from pytest_sessionplugin import tracebacks
 from pytest_sessionplugin.errors import GatewayWarning
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.account.trace import Note
     from pytest_sessionplugin.gateway.values import Invoke, RunFunction
     from pytest_sessionplugin.lambdas.threads import Left
 
@@ -79,8 +78,8 @@ def _write(text: str) -> None:
 class Console:
     """The notebook of a served account: prints lost events and left threads, and keeps nothing."""
 
-    def add(self, note: Note) -> None:
-        """Prints nothing: a note is for the trace of a test."""
+    def observe(self, at: float, text: str) -> None:
+        """Prints nothing: this is for the trace of a test."""
 
     def warn(self, sentence: str) -> None:
         tell(sentence)

@@ -241,7 +241,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-HERE = Path(__file__).parents[1]
 LOOK = 0.25  # seconds between two looks
 SETTLED = 0.1  # seconds without a change: an editor writes, renames and deletes for one save
 LOOKS = 20  # looks at files that keep changing, before the change counts anyway
@@ -329,14 +328,9 @@ def modules_under(root: Path) -> dict[str, Path]:
     found = {}
     for name, module in list(sys.modules.items()):
         file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
-        if isinstance(file, str) and file.startswith(within) and _is_theirs(path := Path(file), root):
-            found[name] = path
+        if isinstance(file, str) and file.startswith(within) and tracebacks.is_in(root, file):
+            found[name] = Path(file)
     return found
-
-
-def _is_theirs(path: Path, root: Path) -> bool:
-    parts = path.relative_to(root).parts
-    return "site-packages" not in parts and not any(part.startswith(".") for part in parts) and HERE not in path.parents
 
 
 def _files(folder: Path) -> Iterator[Path]:

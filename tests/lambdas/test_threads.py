@@ -95,7 +95,7 @@ def test_work_that_an_executor_begins_late_is_told_when_somebody_looks(shop: Sho
         pool.submit(shop.at("app.py"), shop.wait)
         assert shop.began.wait(20)
         shop.threads.look()
-        assert [left.does for left in shop.told] == ["runs, in work (app.py:1),"]
+        assert [left.does for left in shop.told] == ["still runs, in work (app.py:1),"]
         shop.go_on.set()
 
 

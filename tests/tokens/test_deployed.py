@@ -90,10 +90,10 @@ def test_no_repr_shows_a_token_or_the_key() -> None:
     ("algorithm", "key", "sentence"),
     [
         ("RS256", "s3cret", "is not a private key in PEM, or a file with one, which RS256 signs with"),
-        ("RS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is no key that RS256 can sign with"),
+        ("RS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is not a key that RS256 can sign with"),
         ("HS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is not a secret, which HS256 signs with"),
-        ("HS256", "short", "is no key that HS256 can sign with: InsecureKeyLengthWarning"),
-        ("ES256", Key.of_this_process("RS256", "").private, "is no key that ES256 can sign with"),
+        ("HS256", "short", "is not a key that HS256 can sign with: InsecureKeyLengthWarning"),
+        ("ES256", Key.of_this_process("RS256", "").private, "is not a key that ES256 can sign with"),
     ],
     ids=["no PEM", "no key", "a private key", "too short", "of another algorithm"],
 )

@@ -118,3 +118,15 @@ def test_a_shared_secret_has_no_public_half(tokens: Tokens) -> None:
 def test_settings_that_cannot_be_are_a_sentence(section: dict[str, str], sentence: str) -> None:
     with pytest.raises(SessionPluginError, match=sentence):
         TokenSettings.of(section)
+
+
+def test_in_a_test_they_know_those_of_other_projects_and_afterwards_nothing_of_it() -> None:
+    tokens, others = Tokens(TokenSettings("ES256")), {"orders": Tokens(TokenSettings(issuer="https://orders.test"))}
+    first = tokens.key
+    with tokens.in_test(lambda path: others[str(path)]) as lent:
+        assert lent.of("orders") is others["orders"]
+        lent.rotate()
+        assert tokens.key != first
+    assert tokens.key == first
+    with pytest.raises(SessionPluginError, match=r"jwt_tokens.of\('orders'\) was used outside of its test"):
+        tokens.of("orders")

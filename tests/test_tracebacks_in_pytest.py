@@ -66,7 +66,9 @@ def test_what_the_kit_refuses_is_the_line_that_asked_and_a_sentence(stranger: St
     result = stranger.test(test_it=WRONG)
     result.assert_outcomes(failed=6, errors=1)
     result.stdout.fnmatch_lines(SENTENCES)
-    result.stdout.fnmatch_lines(['>       return chalice_gateway.of("nowhere")', "E *nowhere is no Chalice project: *"])
+    result.stdout.fnmatch_lines(
+        ['>       return chalice_gateway.of("nowhere")', "E *nowhere is not a Chalice project: *"]
+    )
     result.stdout.fnmatch_lines(
         [
             '>       chalice_load("chalicelib.broken")',
@@ -111,7 +113,7 @@ def test_a_debugger_still_stands_where_it_was_raised(stranger: Stranger) -> None
             print("stands in", call.excinfo.traceback[-1].path, call.excinfo.value.__cause__)
     """
     result = stranger.test("-s", conftest=conftest, test_it="def test_it(aws_calls): aws_calls.denied_by('app.py')")
-    result.stdout.fnmatch_lines(["*stands in *policy.py Expecting value: *"])
+    result.stdout.fnmatch_lines(["*stands in *iam.py Expecting value: *"])
 
 
 def test_a_slip_of_the_kit_stays_whole(stranger: Stranger) -> None:
@@ -141,7 +143,7 @@ def test_a_function_with_a_schedule_is_given_the_event_of_its_rule(stranger: Str
         ),
         ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of texts to texts."),
         ("chalice_project", "None", "a project is a folder, the path of one, not None."),
-        ("chalice_project", "'nowhere'", "*/nowhere is no Chalice project: it has no app.py. *"),
+        ("chalice_project", "'nowhere'", "*/nowhere is not a Chalice project: it has no app.py. *"),
     ],
 )
 def test_an_overridden_fixture_that_gives_what_cannot_be_is_a_sentence(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import importlib.util
+import json
 import sys
 import threading
 import typing
@@ -138,3 +142,38 @@ def test_afterwards_nothing_is_left(root: Path) -> None:
     assert app.rules.seen == []
     with pytest.raises(ModuleNotFoundError):
         app.late()
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "import importlib\ndef late(name): return importlib.import_module(name)",
+        "from importlib import import_module as late",
+        "import importlib.util\ndef late(name): return importlib.import_module(name)",
+    ],
+)
+def test_modules_asked_for_by_name_are_its_own(root: Path, asks: str) -> None:
+    (root / "app.py").write_text(f"{asks}\nfrom chalicelib.deep import rules\n")
+    copy = NamedCopy(root, "by-name")
+    copy.open()
+    try:
+        app = copy.load("app")
+        assert app.late("chalicelib.deep.rules") is app.rules
+        assert app.late("json") is json
+        assert app.late("app") is app
+    finally:
+        copy.close()
+
+
+def test_its_importlib_is_otherwise_that_of_all(root: Path) -> None:
+    (root / "app.py").write_text(
+        "import importlib.metadata\nimport importlib.util as util\nversion = importlib.metadata.version"
+    )
+    copy = NamedCopy(root, "importlib")
+    copy.open()
+    try:
+        app = copy.load("app")
+        assert app.util is importlib.util
+        assert app.version is importlib.metadata.version
+    finally:
+        copy.close()
