@@ -30,10 +30,10 @@ options
 aws.moto: emulator contents patches
 aws: interceptor hook races faults calls caller iam tables live_tables table_specs templates dynamodb
 aws: invoke_api wire environment
-gateway.client: gateway http websocket inprocess sockets connection deployed transport redaction
-gateway.server: server dispatcher http_protocol websocket_protocol workers
+gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction
+gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime
-gateway.core: core rest routing websocket connection management integration authorizers cognito sigv4 events
+gateway.core: core rest websocket management authorizers cognito integration events connection routing sigv4
 gateway.core: compression upgrade gateway_responses
 gateway: values
 tracebacks
@@ -58,6 +58,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
     f"{PLUGIN}.aws.moto": {"moto", "requests", "responses"},
     f"{PLUGIN}.gateway.client": {"websockets"},
+    f"{PLUGIN}.gateway.client.connection": {"h11"},
     f"{PLUGIN}.gateway.server": {"h11", "websockets"},
 }
 

@@ -19,6 +19,7 @@ from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.errors import SessionPluginError, TemplateError
+from pytest_sessionplugin.gateway.runtime import Activity
 from pytest_sessionplugin.lambdas.event_sources import EventSources
 from pytest_sessionplugin.lambdas.functions import FaultyFunctions
 from pytest_sessionplugin.lambdas.schedules import usual_events
@@ -28,6 +29,7 @@ from pytest_sessionplugin.lambdas.threads import LeftThreads
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles, TimeSource
     from pytest_sessionplugin.lambdas.threads import Left
     from pytest_sessionplugin.tokens.tokens import Tokens
@@ -47,11 +49,17 @@ class Notebook(Protocol):
 
 
 class Target(Protocol):
-    """Opens the transport behind which an app is deployed."""
+    """Opens the gateway behind which an app is deployed."""
 
     def __call__(
-        self, api: Api, functions: RunFunction, *, observe: Callable[[Observed], None], throttles: Throttles
-    ) -> Transport: ...
+        self,
+        api: Api,
+        functions: RunFunction,
+        *,
+        activity: Activity,
+        observe: Callable[[Observed], None],
+        throttles: Throttles,
+    ) -> tuple[Transport, Runtime]: ...
 
 
 class Account:
@@ -74,10 +82,11 @@ class Account:
     ) -> None:
         self.emulator = emulator
         self.calls = calls
+        self.activity = Activity()
         self.apis = Apis(first)
         self.lambdas = LambdaService(clock=clock, observe=notebook.observe, warn=notebook.warn)
         self.threads = LeftThreads(notebook.leave)
-        self.races = Races(self.apis.at_rest)
+        self.races = Races(self.activity.at_rest)
         self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
         self._others, self._wrap = others, wrap
         self._stacks: list[Stack] = []
@@ -114,14 +123,16 @@ class Account:
     def deploy(
         self, stack: Stack, process: Process, target: Target, process_of: Callable[[str], Process] | None = None
     ) -> DeployedApp:
-        """Puts an app that was imported behind a gateway, whose transport `target` opens.
+        """Puts an app that was imported behind a gateway, which `target` opens.
 
         `process_of` gives the copy of the app for each function, if each is to have one.
         """
         api, functions, run = self._described(stack, process, process_of)
         trace: list[Observed] = []
-        transport = target(api, run, observe=trace.append, throttles=self.faults.throttles_handshake)
-        return self._put(stack, api, functions, run, process, transport, trace)
+        transport, runtime = target(
+            api, run, activity=self.activity, observe=trace.append, throttles=self.faults.throttles_handshake
+        )
+        return self._put(stack, api, functions, run, process, transport, runtime, trace)
 
     def redeploy(self, deployed: DeployedApp, memory: Memory, process: Process, *, asked_anew: bool) -> DeployedApp:
         """Another version of the app behind the same transport: sockets and rows stay, running functions finish.
@@ -130,9 +141,9 @@ class Account:
         """
         stack = replace(deployed.stack, memory=memory)
         api, functions, run = self._described(stack, process, None)
-        transport = deployed.gateway.transport
-        transport.redeploy(api, run, asked_anew=asked_anew)
-        return self._put(stack, api, functions, run, process, transport, deployed.gateway.trace)
+        transport, runtime = deployed.transport, deployed.runtime
+        runtime.redeploy(api, run, asked_anew=asked_anew)
+        return self._put(stack, api, functions, run, process, transport, runtime, deployed.gateway.trace)
 
     def _described(
         self, stack: Stack, process: Process, process_of: Callable[[str], Process] | None
@@ -154,15 +165,17 @@ class Account:
         run: RunFunction,
         process: Process,
         transport: Transport,
+        runtime: Runtime,
         trace: list[Observed],
     ) -> DeployedApp:
         app, region = process.app, stack.memory.region
         usual_event = usual_events(scheduled(app), region, stack.deployed_name)
         sources = EventSources(
-            event_sources(app), self.emulator.sources(region), transport.invoke, scheduled(app), usual_event
+            event_sources(app), self.emulator.sources(region), runtime.invoke, scheduled(app), usual_event
         )
         gateway = AppGateway(
             transport,
+            runtime,
             trace=trace,
             tables=stack.tables,
             tokens=stack.tokens,
@@ -171,9 +184,11 @@ class Account:
             usual_event=usual_event,
             others=self._others,
         )
-        deployed = DeployedApp(stack, api, gateway, functions, run, function_names(app), schedules(app))
+        deployed = DeployedApp(
+            stack, api, transport, runtime, gateway, functions, run, function_names(app), schedules(app)
+        )
         self.apis.put(deployed)
-        self.lambdas.deploy(functions, api, transport.invoke, transport.invoke_later, stack.prefix)
+        self.lambdas.deploy(functions, api, runtime.invoke, runtime.invoke_later, stack.prefix)
         return deployed
 
     def _claim(self, memory: Memory) -> None:

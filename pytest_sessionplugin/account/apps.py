@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.values import Api, Manage, Observed, RunFunction
     from pytest_sessionplugin.lambdas.event_sources import DeliveredEvent, EventSources
     from pytest_sessionplugin.lambdas.schedules import Schedule
@@ -54,6 +55,8 @@ class DeployedApp:
 
     stack: Stack
     api: Api
+    transport: Transport
+    runtime: Runtime
     gateway: AppGateway
     functions: Functions
     run: RunFunction  # the same, with their faults and with what else the account wraps around them
@@ -67,6 +70,7 @@ class AppGateway(Gateway):
     def __init__(
         self,
         transport: Transport,
+        runtime: Runtime,
         *,
         trace: list[Observed],
         tables: Tables,
@@ -76,7 +80,7 @@ class AppGateway(Gateway):
         usual_event: Callable[[str], Mapping[str, Any]],
         others: Callable[[str | os.PathLike[str]], AppGateway],
     ) -> None:
-        super().__init__(transport, trace=trace)
+        super().__init__(transport, runtime, trace=trace)
         self._tables, self._tokens = tables, tokens
         self._sources, self._retries, self._usual_event, self._others = sources, retries, usual_event, others
 
@@ -135,7 +139,7 @@ class Apis:
     def __init__(self, first: Callable[[], DeployedApp]) -> None:
         self._first = first
         self._apps: dict[str, DeployedApp] = {}  # by the name of its stack, in order
-        self._slow: dict[str, AppGateway] = {}  # connection -> its gateway
+        self._slow: dict[str, Runtime] = {}  # connection -> its runtime
 
     def put(self, app: DeployedApp) -> None:
         """Adds an app, or another deployment of one that is there."""
@@ -155,17 +159,10 @@ class Apis:
         reply = self._by_host(call.manage).manage(call.manage)
         return wire.Answer(reply.status, dict(reply.headers), reply.body)
 
-    def _by_host(self, call: Manage) -> AppGateway:
+    def _by_host(self, call: Manage) -> Runtime:
         host = call.host.split(":")[0].lower()
-        found = (app.gateway for app in self if app.api.host(app.api.websocket_api_id) == host)
-        return next(found, next(iter(self)).gateway)
-
-    # --- for races
-
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        """Whether nothing goes on before these invocations do, though these threads have not ended."""
-        first = next(iter(self), None)
-        return first.gateway.at_rest(threads, invocations) if first is not None else not threads
+        found = (app.runtime for app in self if app.api.host(app.api.websocket_api_id) == host)
+        return next(found, next(iter(self)).runtime)
 
     # --- for counts
 
@@ -189,9 +186,9 @@ class Apis:
 
     def stall(self, connection_id: str, held: Callable[[], None]) -> None:
         """A client of one of the gateways reads nothing until resume()."""
-        found = (app.gateway for app in self if connection_id in {ws.connection_id for ws in app.gateway.websockets})
-        gateway = self._slow[connection_id] = next(found, next(iter(self)).gateway)
-        gateway.stall(connection_id, held)
+        found = (app.runtime for app in self if connection_id in {ws.connection_id for ws in app.gateway.websockets})
+        runtime = self._slow[connection_id] = next(found, next(iter(self)).runtime)
+        runtime.stall(connection_id, held)
 
     def resume(self, connection_id: str) -> None:
         self._slow[connection_id].resume(connection_id)

@@ -1,7 +1,4 @@
-"""The values that cross the gateway: what is deployed, what comes in, what goes out.
-
-No behaviour.
-"""
+"""The values that cross the gateway: deployments, inputs and effects."""
 
 from __future__ import annotations
 
@@ -12,6 +9,15 @@ from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 """Header pairs in the order and the spelling in which they were sent."""
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The last value of a header; `name` in lower case."""
+    for key, value in reversed(headers):  # a loop: next() with a generator takes three times as long
+        if key.lower() == name:
+            return value
+    return None
+
 
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""

@@ -101,8 +101,7 @@ class StageGateway(Gateway):
     """A gateway that has only what can be done over the network."""
 
     def __init__(self, remote: Remote, trace: list[Observed], lacking: Callable[[str], Exception]) -> None:
-        super().__init__(remote, trace=trace)
-        self._lacking = lacking
+        super().__init__(remote, None, trace=trace, lacking=lacking)
 
     def of(self, path: object) -> NoReturn:
         raise self._lacking("other app beside it")

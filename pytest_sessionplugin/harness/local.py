@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin.account.clock import Clock
 from pytest_sessionplugin.account.journal import Journal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.modules import Copies
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
     from pytest_sessionplugin.harness.projects import ProjectCache, ProjectSetup
     from pytest_sessionplugin.options import ChaliceMark
@@ -250,20 +251,24 @@ class LocalHarness:
         return View({**machine, **variables}, self._own_variables - machine.keys() - variables.keys())
 
     def _open(
-        self, api: Api, functions: RunFunction, *, observe: Callable[[Observed], None], throttles: Throttles
-    ) -> Transport:
-        first = next(iter(self._deployed.values()), None)
-        beside: Any = first.gateway.transport if first is not None else None
+        self,
+        api: Api,
+        functions: RunFunction,
+        *,
+        activity: Activity,
+        observe: Callable[[Observed], None],
+        throttles: Throttles,
+    ) -> tuple[Transport, Runtime]:
         if self._target == "sockets":
             from pytest_sessionplugin.gateway.client.sockets import SocketTransport
             from pytest_sessionplugin.gateway.server.server import Server
 
-            neighbour = beside.server if beside is not None else None
-            server = Server(api, functions, observe=observe, throttles=throttles, beside=neighbour)
-            return SocketTransport(server.start(), beside=beside)
+            server = Server(api, functions, observe=observe, throttles=throttles, activity=activity)
+            return SocketTransport(server.start()), server.runtime
         from pytest_sessionplugin.gateway.client.inprocess import InProcess
 
-        return InProcess(api, functions, observe=observe, throttles=throttles, beside=beside)
+        transport = InProcess(api, functions, observe=observe, throttles=throttles, activity=activity)
+        return transport, transport.runtime
 
     # --- time
 
@@ -277,7 +282,7 @@ class LocalHarness:
             app = self.deployed()
             region, prefix = app.stack.memory.region, app.stack.deployed_name
             agendas.append(Rota(app.schedules, app.gateway.invoke, region, self.clock().began, prefix=prefix))
-        agendas += [app.gateway for app in self._deployed.values()]
+        agendas += [app.runtime for app in self._deployed.values()]
         if (account := self._account) is not None:
             agendas.append(account.lambdas.retries)
             if account.emulator.rows is not None:

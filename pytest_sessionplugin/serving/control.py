@@ -299,7 +299,7 @@ class Interventions:
             self._server.hear()
             with suppress(NotQuiet):
                 self._server.quiet(grace)
-            before = self._server.under_way()
+            before = self._server.runtime.activity.under_way()
 
             def settle() -> None:
                 self._server.quiet(PATIENCE, before)
@@ -307,11 +307,17 @@ class Interventions:
             def go_to(moment: float) -> None:
                 nonlocal before
                 settle()  # once more: the server also looks at its deadlines by itself
-                before = self._server.under_way()
+                before = self._server.runtime.activity.under_way()
                 self._time.move(moment - self._time())
-                self._server.move_ahead(self._time.ahead)
+                self._server.runtime.move_ahead(self._time.ahead)
 
-            walk([self._server, *self._agendas(schedules)], until=until, now=self._time, go_to=go_to, settle=settle)
+            walk(
+                [self._server.runtime, *self._agendas(schedules)],
+                until=until,
+                now=self._time,
+                go_to=go_to,
+                settle=settle,
+            )
             go_to(until)
 
     def settle(self, seconds: float) -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import Agenda
     from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
     from pytest_sessionplugin.gateway.server.server import Server
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
 
@@ -149,29 +150,34 @@ class _App:
         from pytest_sessionplugin.serving.control import refused
 
         def listening(
-            api: Api, functions: RunFunction, *, observe: Callable[[Observed], None], throttles: Throttles
-        ) -> Transport:
+            api: Api,
+            functions: RunFunction,
+            *,
+            activity: Activity,
+            observe: Callable[[Observed], None],
+            throttles: Throttles,
+        ) -> tuple[Transport, Runtime]:
             """Keeps no trace, which would grow as long as it runs."""
-            return SocketTransport(
-                Server(
-                    api,
-                    functions,
-                    host=ports.host,
-                    http_port=ports.http,
-                    websocket_port=ports.websocket,
-                    clock=time,
-                    grace=GRACE,
-                    throttles=throttles,
-                    fault=refused(account.faults),
-                )
+            server = Server(
+                api,
+                functions,
+                host=ports.host,
+                http_port=ports.http,
+                websocket_port=ports.websocket,
+                clock=time,
+                grace=GRACE,
+                activity=activity,
+                throttles=throttles,
+                fault=refused(account.faults),
             )
+            return SocketTransport(server), server.runtime
 
         self._account, self._imports, self._time = account, imports, time
         self._began = datetime.fromtimestamp(time(), UTC)
         process, process_of = imports(stack.project)
         with warned_of() as self.warnings:
             self.deployed = account.deploy(stack, process, listening, process_of)
-        transport: Any = self.deployed.gateway.transport
+        transport: Any = self.deployed.transport
         self.server: Server = transport.server
         self._timer = Timer(self.deployed.schedules, self.deployed.run, stack.memory.region, prefix=stack.deployed_name)
 
@@ -205,7 +211,7 @@ class _App:
 
     def _run(self, function: str, event: Mapping[str, Any]) -> None:
         """EventBridge does not wait. The function's traceback is shown where it runs."""
-        self.server.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
+        self.deployed.runtime.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
 
 
 _Imports = Callable[["Project"], "tuple[Process, Callable[[str], Process] | None]"]

@@ -29,8 +29,9 @@ pytestmark = pytest.mark.emulator
 Deploys = tuple[Account, "Callable[[], DeployedApp]"]
 
 
-def in_process(api: Any, functions: Any, *, observe: Any, throttles: Any) -> Any:
-    return InProcess(api, functions, observe=observe, throttles=throttles)
+def in_process(api: Any, functions: Any, **how: Any) -> Any:
+    transport = InProcess(api, functions, **how)
+    return transport, transport.runtime
 
 
 def others(path: object) -> Any:
@@ -126,7 +127,7 @@ def test_another_version_is_served_behind_the_same_sockets(deploys: Deploys, pro
         finally:
             copies.close()
     assert list(account.apis) == [again]
-    assert again.gateway.transport is app.gateway.transport
+    assert again.transport is app.transport
 
 
 def test_two_accounts_cannot_be_open_at_once(deploys: Deploys) -> None:

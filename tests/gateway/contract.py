@@ -695,7 +695,7 @@ class Endings:
             with ended:
                 ws.send_text("x")
                 until = time.monotonic() + 10
-                while not ws._line.waiting() and time.monotonic() < until:
+                while not ws._connection.waiting() and time.monotonic() < until:
                     pass
                 ws.receive_text()
             assert "Internal server error" in ws.receive_text()

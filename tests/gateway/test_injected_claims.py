@@ -41,7 +41,7 @@ def test_a_stranger_cannot_bring_any(gateway: Gateway, app: App, name: str, valu
 
 def test_what_was_sent_once_is_worth_nothing_to_whoever_sends_it_again(app: App) -> None:
     with Server(API, app) as server:
-        header = server.vouch("GET", "/guarded/garden", {"sub": "bob"})
+        header = server.runtime.vouch("GET", "/guarded/garden", {"sub": "bob"})
         status, event = get(server.http_url, "/guarded/garden", header)
         assert (status, event["requestContext"]["authorizer"]["principalId"]) == (200, "bob")
         assert get(server.http_url, "/guarded/garden", header)[0] == 401

@@ -38,7 +38,7 @@ class Visitor:
         remote = Remote(
             Urls(stage.http, stage.websocket), patience=patience, lacking=LookupError, observe=lambda seen: None
         )
-        self.gateway = Gateway(remote)
+        self.gateway = Gateway(remote, None)
 
     def __enter__(self) -> Visitor:
         return self

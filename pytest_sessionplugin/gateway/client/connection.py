@@ -1,4 +1,4 @@
-"""The client's end of a WebSocket on a real socket. It has no thread of its own: whoever looks at it reads it."""
+"""The client's end of a WebSocket on a real socket. It has no thread: a caller that looks at it reads it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from pytest_sessionplugin.gateway.client.transport import Ended, Refused
 from pytest_sessionplugin.gateway.core import upgrade
-from pytest_sessionplugin.gateway.core.events import header
+from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME
 from pytest_sessionplugin.gateway.runtime import PATIENCE, NotQuiet
 from pytest_sessionplugin.gateway.server.server import Server
-from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME, SILENT
-from pytest_sessionplugin.gateway.values import Headers, Reply
+from pytest_sessionplugin.gateway.server.websocket_protocol import SILENT
+from pytest_sessionplugin.gateway.values import Headers, Reply, header
 
 IO_SECONDS = 60.0
 """How long one call may wait for the server: longer than any integration may take."""
@@ -33,16 +33,27 @@ CHUNK = 65_536
 
 KEY = "sec-websocket-key"
 
-_Line = TypeVar("_Line", bound="SocketLine")
+_Connection = TypeVar("_Connection", bound="SocketConnection")
 
 
-class SocketLine:
-    """The client's end of a WebSocket, as `Line` describes it. Thread-safe."""
+class SocketConnection:
+    """See `ClientConnection`. Thread-safe."""
 
-    def __init__(self, sock: socket.socket, connection_id: str | None, subprotocol: str | None):
-        self.connection_id, self.subprotocol = connection_id, subprotocol
-        self.on_end: Callable[[SocketLine], None] = lambda line: None
-        self.on_take: Callable[[], None] = lambda: None  # may raise
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection_id: str | None,
+        subprotocol: str | None,
+        *,
+        on_end: Callable[[SocketConnection], None] = lambda connection: None,
+        on_take: Callable[[], None] = lambda: None,
+        patience: float = IO_SECONDS,
+    ) -> None:
+        """`on_take` is called before a message is taken, and may raise. `patience`: seconds that one call waits for
+        the other end.
+        """
+        self.connection_id, self.subprotocol, self.patience = connection_id, subprotocol, patience
+        self._on_end, self._on_take = on_end, on_take
         self._socket = sock
         self._protocol = Protocol(CLIENT, state=OPEN, max_size=None, logger=SILENT)
         self._lock = threading.RLock()
@@ -53,17 +64,25 @@ class SocketLine:
         self._pings = 0  # how many were sent; their numbers begin with 0
         self._ponged = -1  # the last one that was answered
         self._covering = -1  # the one whose answer says that all we sent has been read
-        self.patience = IO_SECONDS  # for one call that waits for the other end
 
     @classmethod
-    def open(cls, server: Server, target: str, headers: Headers) -> SocketLine:
+    def open(
+        cls,
+        server: Server,
+        target: str,
+        headers: Headers,
+        *,
+        on_end: Callable[[SocketConnection], None],
+        on_take: Callable[[], None],
+    ) -> SocketConnection:
         """Raises Refused, or OSError if there was no answer."""
         address = urlsplit(server.websocket_url)
         sock = socket.create_connection((address.hostname, address.port or 80), IO_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-        def accepted(sock: socket.socket, subprotocol: str | None) -> SocketLine:
-            return cls(sock, server.connection_id(sock.getsockname()[:2]), subprotocol)
+        def accepted(sock: socket.socket, subprotocol: str | None) -> SocketConnection:
+            connection_id = server.connection_id(sock.getsockname()[:2])
+            return cls(sock, connection_id, subprotocol, on_end=on_end, on_take=on_take)
 
         return opened(sock, address.netloc, target, headers, accepted)
 
@@ -87,7 +106,7 @@ class SocketLine:
         with self._lock:
             here = self.waiting()
         if here:
-            self.on_take()
+            self._on_take()
         with self._lock:
             return self._messages.popleft() if self._messages else self._ended
 
@@ -116,11 +135,11 @@ class SocketLine:
 
     @property
     def unread(self) -> bool:
-        """Whether something was sent of which we do not know that the server has read it."""
+        """Whether the server may not have read everything that was sent."""
         return self._ponged < self._covering
 
     def ping(self) -> int:
-        """Sends a ping; what was sent before it has been read when its pong is here."""
+        """Sends a ping. When its pong is here, the server has read everything that was sent before."""
         with self._lock:
             number = self._pings
             self._pings += 1
@@ -130,7 +149,7 @@ class SocketLine:
             return number
 
     def await_pong(self, number: int, deadline: float) -> None:
-        """What the server wrote before it read the ping is here when this returns. Raises NotQuiet."""
+        """Returns when everything is here that the server wrote before it read the ping. Raises NotQuiet."""
         with self._lock:
             while self._ended is None and self._ponged < number:
                 if not self._read(deadline - time.monotonic()):
@@ -143,14 +162,14 @@ class SocketLine:
             pass
 
     def _read_to_the_end(self) -> None:
-        """Reads until the server has answered that we leave: by then the core knows it."""
+        """Reads until the server has answered our close: by then the core knows of it."""
         deadline = time.monotonic() + self.patience
         while self._ended is None and self._read(deadline - time.monotonic()):
             pass
         self._end(Ended(NO_CLOSE_FRAME))
 
     def _read(self, seconds: float) -> bool:
-        """Whether something came within so many seconds; the end of the line is something."""
+        """Whether data or the end of the connection came within that many seconds."""
         try:
             self._socket.settimeout(max(seconds, 0.0))
             data = self._socket.recv(CHUNK)
@@ -199,7 +218,7 @@ class SocketLine:
         if self._ended is None:
             self._ended = ended
             self._socket.close()
-            self.on_end(self)
+            self._on_end(self)
 
 
 def opened(
@@ -207,9 +226,9 @@ def opened(
     netloc: str,
     target: str,
     headers: Headers,
-    accepted: Callable[[socket.socket, str | None], _Line],
-) -> _Line:
-    """The line that `accepted` makes of a socket and a subprotocol, once the other end has agreed.
+    accepted: Callable[[socket.socket, str | None], _Connection],
+) -> _Connection:
+    """Shakes hands, and returns the connection that `accepted` makes of the socket and the subprotocol.
 
     Raises Refused, or OSError if there was no answer; then the socket is closed.
     """
@@ -217,16 +236,16 @@ def opened(
         host = (("Host", netloc),) if header(headers, "host") is None else ()
         wanted = (*host, *upgrade.offer(secrets.token_bytes(16)), *headers)
         subprotocol, early = _shake_hands(sock, target, wanted)
-        line = accepted(sock, subprotocol)
-        line.feed(early)
+        connection = accepted(sock, subprotocol)
+        connection.feed(early)
     except BaseException:
         sock.close()
         raise
-    return line
+    return connection
 
 
 def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[str | None, bytes]:
-    """The subprotocol that was chosen, and what came right behind the answer. Raises Refused."""
+    """The chosen subprotocol, and the bytes that came behind the answer. Raises Refused."""
     http1 = h11.Connection(h11.CLIENT)
     wire = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     request = h11.Request(method="GET", target=target, headers=wire)
@@ -236,7 +255,7 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
         match event := _next_event(http1):
             case h11.InformationalResponse(status_code=101):
                 if header(_texts(event), "sec-websocket-accept") != upgrade.accept(header(headers, KEY) or ""):
-                    raise ConnectionError("what answered the handshake speaks no WebSocket")
+                    raise ConnectionError("the answer to the handshake is not a WebSocket's")
                 chosen = header(_texts(event), "sec-websocket-protocol")
                 return chosen, bytes(http1.trailing_data[0])
             case h11.Response():
@@ -245,7 +264,7 @@ def _shake_hands(sock: socket.socket, target: str, headers: Headers) -> tuple[st
                 reply = Reply(reply.status, reply.headers, reply.body + bytes(event.data))
             case h11.NEED_DATA if data := sock.recv(CHUNK):
                 http1.receive_data(data)
-            case h11.EndOfMessage() | h11.NEED_DATA if reply is not None:  # its body may end with the line
+            case h11.EndOfMessage() | h11.NEED_DATA if reply is not None:  # its body may end with the connection
                 raise Refused(reply)
             case _:
                 raise ConnectionError("the gateway hung up during the handshake")
@@ -255,7 +274,7 @@ def _next_event(http1: h11.Connection) -> h11.Event | type[h11.NEED_DATA] | type
     try:
         return http1.next_event()
     except h11.RemoteProtocolError as error:
-        raise ConnectionError(f"what answered the handshake speaks no HTTP: {error}") from error
+        raise ConnectionError(f"the answer to the handshake is not HTTP: {error}") from error
 
 
 def _texts(response: h11.Response | h11.InformationalResponse) -> Headers:

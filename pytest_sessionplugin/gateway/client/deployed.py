@@ -1,7 +1,6 @@
 """A deployed stage as a transport: HTTP and WebSocket over the network, TLS verified.
 
-It sees what a client sees: no function, no connection id, and not when the stage is quiet. What is asked for beyond
-that is refused with `lacking(what)`, an exception of whoever made it.
+It sees what a client sees: no function, no connection id, and not when the stage is quiet.
 """
 
 from __future__ import annotations
@@ -14,30 +13,25 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
-from pytest_sessionplugin.gateway.client.connection import SocketLine
+from pytest_sessionplugin.gateway.client.connection import SocketConnection, opened
 from pytest_sessionplugin.gateway.client.http import exchange
 from pytest_sessionplugin.gateway.client.redaction import masked, masked_bytes, masked_headers
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls
-from pytest_sessionplugin.gateway.core.websocket import NO_STATUS
-from pytest_sessionplugin.gateway.runtime import OnHeld
-from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME
+from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
     Closed,
-    Done,
     Frame,
     Handshake,
     Headers,
-    Manage,
     Observe,
     Observed,
     Refuse,
@@ -56,7 +50,7 @@ Crossing = Request | Respond | Handshake | Accept | Refuse | Frame | Send | Clos
 
 
 class Remote:
-    """Safe in several threads. `patience`: seconds that a receive waits for a frame."""
+    """Safe in several threads."""
 
     def __init__(
         self,
@@ -67,6 +61,9 @@ class Remote:
         observe: Observe,
         clock: TimeSource = time.time,
     ) -> None:
+        """`patience`: seconds that a receive waits for a frame. `lacking` makes the exception for an API that the
+        target does not name.
+        """
         self.urls: Urls | None = urls
         self.patience: float | None = patience
         self._http, self._websocket = urlsplit(urls.http), urlsplit(urls.websocket)
@@ -75,11 +72,9 @@ class Remote:
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._numbers = itertools.count(1)
 
-    # --- what clients call
-
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         """Raises Unreachable."""
-        __tracebackhide__ = True  # of the arguments, which have credentials in them
+        __tracebackhide__ = True  # the arguments have credentials in them
         if not self._http.netloc:
             raise self._lacking("HTTP API: the target names no https:// URL")
         id, where = f"#{next(self._numbers)}", _under(self._http.path, target)
@@ -92,7 +87,7 @@ class Remote:
         except (OSError, http.client.HTTPException) as error:
             if connection is not None:
                 connection.close()
-            raise Unreachable(_sentence(self._http.netloc, error)) from None  # what it was in has the credentials
+            raise Unreachable(_sentence(self._http.netloc, error)) from None  # the cause's frames have the credentials
         if connection.sock is not None:  # the answer did not end the connection
             self._pool.append(connection)
         self._saw(Respond(id, reply))
@@ -103,18 +98,14 @@ class Remote:
         __tracebackhide__ = True  # as above
         if not self._websocket.netloc:
             raise self._lacking("WebSocket API: the target names no wss:// URL")
-        from pytest_sessionplugin.gateway.client.connection import opened
-
-        name, where = (
-            f"#{next(self._numbers)}",
-            _under(self._websocket.path, target, root=""),
-        )  # its URL ends with the stage
+        name = f"#{next(self._numbers)}"
+        where = _under(self._websocket.path, target, root="")  # its URL ends with the stage
         path, _, query = where.partition("?")
         self._saw(Handshake(name, path, query, headers))
 
-        def accepted(sock: socket.socket, subprotocol: str | None) -> RemoteLine:
+        def accepted(sock: socket.socket, subprotocol: str | None) -> RemoteConnection:
             self._saw(Accept(name, subprotocol))
-            return RemoteLine(sock, subprotocol, name=name, patience=self._seconds, saw=self._saw)
+            return RemoteConnection(sock, subprotocol, name=name, patience=self._seconds, saw=self._saw)
 
         try:
             return opened(_socket(self._websocket), self._websocket.netloc, where, headers, accepted)
@@ -124,53 +115,22 @@ class Remote:
         except OSError as error:
             raise Unreachable(_sentence(self._websocket.netloc, error)) from None
 
-    def settle(self, line: ClientConnection | None = None) -> None:
-        """For a line, waits until something is there for it or `patience` is over. Without one it returns at once:
-        whether a deployed stage is quiet cannot be known.
+    def settle(self, connection: ClientConnection | None = None) -> None:
+        """Waits until a message is at hand for a connection, or `patience` is over.
+
+        Without a connection it returns at once: whether a deployed stage is quiet cannot be known.
         """
-        if line is not None and isinstance(line, RemoteLine):
-            line.wait()
+        if isinstance(connection, RemoteConnection):
+            connection.wait()
 
     def close(self) -> None:
         while self._pool:
             self._pool.pop().close()
 
-    # --- what no client can do
-
-    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
-        raise self._lacking("way to invoke its functions")
-
-    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
-        raise self._lacking("way to invoke its functions")
-
-    def manage(self, call: Manage) -> Reply:
-        raise self._lacking("management API in this process")
-
-    def vouch(self, method: str, target: str, claims: Mapping[str, Any]) -> tuple[str, str]:
-        raise self._lacking("claims without a token")
-
-    def stall(self, connection_id: str, held: OnHeld) -> None:
-        raise self._lacking("slow clients on demand")
-
-    def resume(self, connection_id: str) -> None:
-        raise self._lacking("slow clients on demand")
-
-    def lose_disconnect(self, connection_id: str) -> None:
-        raise self._lacking("$disconnect to lose")
-
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        raise self._lacking("way to see its functions")
-
-    def due(self) -> float | None:
-        raise self._lacking("clock of the test's own")
-
-    def tick(self) -> None:
-        raise self._lacking("clock of the test's own")
-
     # --- helpers
 
     def _connection(self) -> http.client.HTTPConnection:
-        """One that is alive: a server may have closed what was kept."""
+        """A live one: the server may have closed a pooled connection."""
         while self._pool:
             kept = self._pool.pop()
             if kept.sock is not None and not readable(kept.sock):
@@ -191,9 +151,9 @@ class Remote:
 
 
 def _under(prefix: str, target: str, *, root: str = "/") -> str:
-    """The target below the stage, which may stand in front of it already, as it does in a Location.
+    """The target below the stage, which may be in front of it already, as in a Location.
 
-    `root` is what the path "/" becomes there.
+    `root` replaces the path "/" there.
     """
     path, mark, query = target.partition("?")
     if path == "/":
@@ -219,7 +179,7 @@ def _socket(url: SplitResult) -> socket.socket:
 
 
 def readable(sock: socket.socket, seconds: float = 0.0) -> bool:
-    """Whether something came within so many seconds, the end of the line included."""
+    """Whether data or the end of the connection came within that many seconds."""
     if sock.fileno() < 0:
         return True
     with selectors.DefaultSelector() as selector:
@@ -229,7 +189,7 @@ def readable(sock: socket.socket, seconds: float = 0.0) -> bool:
 
 @functools.cache
 def _verified() -> ssl.SSLContext:
-    """Made once: reading the certificates of all authorities takes 30 ms. SSL_CERT_FILE names others."""
+    """Cached: reading the certificates of all authorities takes 30 ms. SSL_CERT_FILE names others."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
@@ -246,7 +206,7 @@ def _sentence(netloc: str, error: Exception) -> str:
             return f"{netloc} did not answer in time."
         case OSError():
             return f"{netloc} cannot be reached: {error.strerror or error}."
-    return f"{netloc} answered with what is no HTTP: {type(error).__name__}."
+    return f"{netloc} did not answer with HTTP: {type(error).__name__}."
 
 
 def _without_credentials(what: Crossing) -> Crossing:
@@ -269,11 +229,11 @@ def _without_credentials(what: Crossing) -> Crossing:
 
 
 GLANCE = 0.1
-"""Seconds after which a wait looks whether another thread has closed the line."""
+"""Seconds after which a wait looks whether another thread has closed the connection."""
 
 
-class RemoteLine(SocketLine):
-    """`name` is what the trace calls it, whose id only the stage knows. `saw` is told of each crossing."""
+class RemoteConnection(SocketConnection):
+    """`name`: its name in the trace, as only the stage knows its id. `saw` is called for each crossing."""
 
     def __init__(
         self,
@@ -284,13 +244,12 @@ class RemoteLine(SocketLine):
         patience: float,
         saw: Callable[[Frame | Send | Close | Closed], None],
     ) -> None:
-        super().__init__(sock, None, subprotocol)
-        self.patience = patience
+        super().__init__(sock, None, subprotocol, patience=patience)
         self._name, self._saw = name, saw
-        self._left: Ended | None = None  # how we left, if it was we
+        self._left: Ended | None = None  # how the client left, unless the stage ended it
 
     def wait(self) -> None:
-        """Returns when something is waiting, or when `patience` is over. Others may use the line meanwhile."""
+        """Returns when a message is waiting, or `patience` is over. Other threads may use the connection meanwhile."""
         deadline = time.monotonic() + self.patience
         while not self.waiting() and (seconds := deadline - time.monotonic()) > 0:
             readable(self._socket, min(seconds, GLANCE))
@@ -310,7 +269,7 @@ class RemoteLine(SocketLine):
             super().close(code, reason)
 
     def drop(self) -> None:
-        """Does not wait for the other end: what becomes of the connection there cannot be seen from here."""
+        """Does not wait for the other end, whose $disconnect cannot be seen from here."""
         with self._lock:
             if not self._has_ended():
                 self._left = Ended(NO_CLOSE_FRAME)
@@ -322,7 +281,7 @@ class RemoteLine(SocketLine):
 
     def _frame(self, frame: WireFrame) -> None:
         if frame.opcode is Opcode.PONG:
-            return  # we ask for none
+            return  # this client sends no pings
         before = self.arrived
         super()._frame(frame)
         if self.arrived > before:

@@ -9,7 +9,7 @@ import contextlib
 import http.client
 import json
 import json as json_module
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,13 +17,15 @@ from urllib.parse import quote, urlencode
 from pytest_sessionplugin.gateway.client.redaction import masked, masked_header, masked_headers
 from pytest_sessionplugin.gateway.client.transport import Transport
 from pytest_sessionplugin.gateway.core.compression import read
-from pytest_sessionplugin.gateway.core.events import header
 from pytest_sessionplugin.gateway.core.integration import is_sendable
-from pytest_sessionplugin.gateway.values import Claims, Headers, Reply
+from pytest_sessionplugin.gateway.values import Claims, Headers, Reply, header
 
 USER_AGENT = "pytest-sessionplugin"
 
 Params = Mapping[str, str | int | Sequence[str | int]]
+
+Vouch = Callable[[str, str, Claims], tuple[str, str]]
+"""The header that lets a request, by its method and target, pass with claims. Raises ValueError, or if it cannot."""
 
 
 class HttpClient:
@@ -36,12 +38,13 @@ class HttpClient:
     def __init__(
         self,
         transport: Transport,
+        vouch: Vouch,
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         claims: Claims | None = None,
     ) -> None:
-        self._transport = transport
+        self._transport, self._vouch = transport, vouch
         self._token = token
         self._claims = claims
         self._headers = dict(headers or {})
@@ -77,7 +80,7 @@ class HttpClient:
         all_headers = with_defaults(wanted, token or self._token, {"Accept": "*/*"}, body)
         claims = self._claims if claims is None else claims
         if claims is not None:
-            all_headers = (*all_headers, self._transport.vouch(method, where, claims))
+            all_headers = (*all_headers, self._vouch(method, where, claims))
         reply = self._transport.request(method, where, all_headers, body)
         return Response.of(reply, f"{method} {where}")
 

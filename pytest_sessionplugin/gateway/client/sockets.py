@@ -1,10 +1,8 @@
-"""The test's client on real sockets, against a Server in the same process.
+"""The test's client on real sockets, against a server in the same process. It has no thread of its own.
 
-It has no thread of its own.
-
-A socket is read by whoever looks at it. That nothing is on its way is found out exactly, without waiting for a
-time-out: what was sent has been read once a ping is answered, then the server says when it is quiet, and what it had
-written by then is here once another ping is answered.
+A socket is read when somebody looks at it. Whether a message is on its way is found out exactly, without a time-out:
+the server has read what was sent once it answers a ping, then it says when it is quiet, and what it had written by
+then is here once it answers another ping.
 """
 
 from __future__ import annotations
@@ -15,30 +13,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_sessionplugin.gateway.client.connection import IO_SECONDS, SocketLine
+from pytest_sessionplugin.gateway.client.connection import IO_SECONDS, SocketConnection
 from pytest_sessionplugin.gateway.client.http import exchange
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Refused, Urls
-from pytest_sessionplugin.gateway.runtime import PATIENCE, OnHeld
+from pytest_sessionplugin.gateway.runtime import PATIENCE
 from pytest_sessionplugin.gateway.server.server import Server
-from pytest_sessionplugin.gateway.values import Claims, Done, Headers, Manage, Reply
+from pytest_sessionplugin.gateway.values import Headers, Reply
 
 
 class SocketTransport:
-    """Owns the server: close() stops it. `beside`: that of the server that it was started beside."""
-
-    def __init__(self, server: Server, *, beside: SocketTransport | None = None) -> None:
-        self.server = server
-        self._pool: deque[http.client.HTTPConnection] = deque()
-        self._lines: set[SocketLine] = set()
-        self._asking: set[int] = set()  # threads that wait for an answer
-        self._thread = threading.get_ident()  # the test's
-        self._together: list[SocketTransport] = beside._together if beside is not None else []
-        self._together.append(self)
+    """Owns the server, which has been started: close() stops it."""
 
     patience = None
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._activity = server.runtime.activity
+        self._pool: deque[http.client.HTTPConnection] = deque()
+        self._connections: set[SocketConnection] = set()
+        self._asking: set[int] = set()  # threads that wait for an answer
+        self._thread = threading.get_ident()  # the test's
+        self._activity.join(self)
 
     @property
     def urls(self) -> Urls | None:
@@ -61,38 +58,44 @@ class SocketTransport:
         self._end_test()
         return reply
 
-    def vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
-        return self.server.vouch(method, target, claims)
-
     def connect(self, target: str, headers: Headers) -> ClientConnection:
         try:
             with self._asks():
-                line = SocketLine.open(self.server, target, headers)
+                connection = SocketConnection.open(
+                    self.server, target, headers, on_end=self._connections.discard, on_take=self._end_test
+                )
         except Refused:
             self._end_test()
             raise
-        self._lines.add(line)
-        line.on_end, line.on_take = self._lines.discard, self._end_test
-        return line
+        self._connections.add(connection)
+        return connection
 
-    def _end_test(self) -> None:
-        """Raises what a handler raised to end the test, in the thread of the test: another could lose it."""
-        if threading.get_ident() == self._thread:
-            self.server.raise_interrupt()
-
-    def settle(self, line: ClientConnection | None = None) -> None:
-        self._hear()
-        if not isinstance(line, SocketLine):
+    def settle(self, connection: ClientConnection | None = None) -> None:
+        self._activity.hear()
+        if not isinstance(connection, SocketConnection):
             self.server.settle()
-            _round_trip(tuple(self._lines))
+            _round_trip(tuple(self._connections))
         else:
-            self.server.settle(line.connection_id, line.arrived)
-            if not line.waiting():
-                _round_trip([line])
+            self.server.settle(connection.connection_id, connection.arrived)
+            if not connection.waiting():
+                _round_trip([connection])
 
-    def _hear(self) -> None:
-        """What was sent has been read, here and beside."""
-        _round_trip([each for transport in self._together for each in tuple(transport._lines) if each.unread])
+    def close(self) -> None:
+        self._activity.leave(self)
+        while self._pool:
+            self._pool.pop().close()
+        self.server.stop()
+
+    # --- for the activity
+
+    def asking(self) -> Collection[int]:
+        return frozenset(self._asking)
+
+    def hear(self) -> None:
+        _round_trip([each for each in tuple(self._connections) if each.unread])
+
+    def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
+        return self.server.at_rest(asking, invocations)
 
     @contextlib.contextmanager
     def _asks(self) -> Iterator[None]:
@@ -103,46 +106,14 @@ class SocketTransport:
         finally:
             self._asking.discard(thread)
 
-    def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
-        return self.server.invoke(function, event, request_id)
-
-    def invoke_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
-        self.server.invoke_later(function, event, request_id, done)
-
-    def manage(self, call: Manage) -> Reply:
-        return self.server.manage(call)
-
-    def stall(self, connection_id: str, held: OnHeld) -> None:
-        self.server.stall(connection_id, held)
-
-    def resume(self, connection_id: str) -> None:
-        self.server.resume(connection_id)
-
-    def lose_disconnect(self, connection_id: str) -> None:
-        self.server.lose_disconnect(connection_id)
-
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        asking = [set(each._asking) for each in self._together]  # first: who asks from here on is not among them
-        if not set[int]().union(*asking).issuperset(threads):
-            return False
-        self._hear()
-        both = zip(self._together, asking, strict=True)
-        return all(each.server.at_rest(len(waiting), invocations) for each, waiting in both)
-
-    def due(self) -> float | None:
-        return self.server.due()
-
-    def tick(self) -> None:
-        self.server.tick()
-
-    def close(self) -> None:
-        while self._pool:
-            self._pool.pop().close()
-        self.server.stop()
+    def _end_test(self) -> None:
+        """Raises a handler's interrupt in the thread of the test: any other thread could lose it."""
+        if threading.get_ident() == self._thread:
+            self._activity.raise_interrupt()
 
 
-def _round_trip(lines: Collection[SocketLine]) -> None:
-    """What was sent on these lines has been read, and what was written to them is here."""
+def _round_trip(connections: Collection[SocketConnection]) -> None:
+    """Returns when what was sent on these connections has been read, and what was written to them is here."""
     deadline = time.monotonic() + PATIENCE
-    for line, number in [(line, line.ping()) for line in lines]:
-        line.await_pong(number, deadline)
+    for connection, number in [(each, each.ping()) for each in connections]:
+        connection.await_pong(number, deadline)

@@ -55,8 +55,16 @@ class Exchanged:
 class WebSocket:
     """One connection, open from the start. Leave it with `close()`, `drop()` or a `with` statement."""
 
-    def __init__(self, transport: Transport, line: ClientConnection, on_end: Callable[[WebSocket], None]) -> None:
-        self._transport, self._line, self._on_end = transport, line, on_end
+    def __init__(
+        self,
+        transport: Transport,
+        connection: ClientConnection,
+        *,
+        on_end: Callable[[WebSocket], None],
+        lose_disconnect: Callable[[str], None],
+    ) -> None:
+        self._transport, self._connection = transport, connection
+        self._on_end, self._lose_disconnect = on_end, lose_disconnect
         self._held: str | None = None  # a frame that receive_nothing() found
         self._ended: Ended | None = None
         self.frames: list[Exchanged] = []
@@ -65,11 +73,11 @@ class WebSocket:
     @property
     def connection_id(self) -> str | None:
         """The id that the app knows it by; None where only the gateway knows it."""
-        return self._line.connection_id
+        return self._connection.connection_id
 
     @property
     def subprotocol(self) -> str | None:
-        return self._line.subprotocol
+        return self._connection.subprotocol
 
     # --- sending
 
@@ -138,7 +146,7 @@ class WebSocket:
         """
         if not _may_send(code, reason):
             raise ValueError(f"no client may close with code {code} and reason {reason!r}")
-        self._leave(f"close {'' if code is None else code} {reason}", lambda: self._line.close(code, reason))
+        self._leave(f"close {'' if code is None else code} {reason}", lambda: self._connection.close(code, reason))
 
     def drop(self, *, disconnect: bool = True) -> None:
         """Leaves as a client does whose network fails: without a close frame.
@@ -146,8 +154,8 @@ class WebSocket:
         Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
         """
         if not disconnect:
-            self._transport.lose_disconnect(self.connection_id or "")
-        self._leave("dropped", self._line.drop)
+            self._lose_disconnect(self.connection_id or "")
+        self._leave("dropped", self._connection.drop)
 
     def __enter__(self) -> WebSocket:
         return self
@@ -164,7 +172,7 @@ class WebSocket:
 
     def _send(self, data: str | bytes, frame_bytes: int | None) -> None:
         self.frames.append(Exchanged("sent", data))
-        if ended := self._line.send(data, frame_bytes):
+        if ended := self._connection.send(data, frame_bytes):
             self.frames.pop()
             raise self._closed(ended)
 
@@ -173,10 +181,10 @@ class WebSocket:
         if self._held is not None:
             found, self._held = self._held, None
             return found
-        found_now = self._line.take()
+        found_now = self._connection.take()
         if found_now is None:
-            self._transport.settle(self._line)
-            found_now = self._line.take()
+            self._transport.settle(self._connection)
+            found_now = self._connection.take()
         return found_now
 
     def _closed(self, ended: Ended) -> ConnectionClosed:

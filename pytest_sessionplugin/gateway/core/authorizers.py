@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_sessionplugin.gateway.core import cognito, sigv4
-from pytest_sessionplugin.gateway.core.events import IDENTITY, Event, header
+from pytest_sessionplugin.gateway.core.events import IDENTITY, Event
 from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, UNAUTHORIZED, failure
 from pytest_sessionplugin.gateway.core.integration import as_text
 from pytest_sessionplugin.gateway.core.routing import Match
@@ -31,6 +31,7 @@ from pytest_sessionplugin.gateway.values import (
     Request,
     Returned,
     Route,
+    header,
 )
 
 

@@ -12,9 +12,8 @@ import gzip
 import zlib
 from dataclasses import replace
 
-from pytest_sessionplugin.gateway.core.events import header
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
-from pytest_sessionplugin.gateway.values import Api, Headers, Reply, Request
+from pytest_sessionplugin.gateway.values import Api, Headers, Reply, Request, header
 
 _WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # what zlib calls them
 

@@ -40,7 +40,7 @@ class GatewayCore:
 
     def __init__(self, api: Api, ids: Ids) -> None:
         self._api = api
-        self.ahead = 0.0  # seconds by which time has been moved here, and not where callers sign by it
+        self._ahead = 0.0  # seconds that time here is ahead of the signers'
         self._effects: list[Effect] = []
         self._invocations = Invocations(self._emit)
         self._rest = RestApi(api, ids, self._invocations, self._emit)
@@ -56,7 +56,7 @@ class GatewayCore:
             case Returned():
                 self._invocations.returned(event, now)
             case Request():
-                self._rest.receive(event, now, now - self.ahead)
+                self._rest.receive(event, now, now - self._ahead)
             case Handshake():
                 self._websocket.handshake(event, now)
             case Closed():
@@ -70,7 +70,7 @@ class GatewayCore:
 
     def call(self, request: Request, now: float) -> Manage | None:
         """The call of @connections that a request to the WebSocket API is, if it is one."""
-        return management.received(request, self._api, now - self.ahead) if management.is_call(request) else None
+        return management.received(request, self._api, now - self._ahead) if management.is_call(request) else None
 
     def manage(self, call: Manage, now: float) -> Reply:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
@@ -85,8 +85,13 @@ class GatewayCore:
         """
         if _place(api) != _place(self._api):
             raise ValueError(f"{_place(api)} cannot be deployed in the place of {_place(self._api)}")
-        self._api = self._websocket.api = api
+        self._api = api
+        self._websocket.redeploy(api)
         self._rest.redeploy(api, asked_anew=asked_anew)
+
+    def move_ahead(self, seconds: float) -> None:
+        """Says how far time here is ahead of that of remote callers, who sign by theirs."""
+        self._ahead = seconds
 
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
         """Raises ValueError if the route that such a request reaches could not be given these claims."""

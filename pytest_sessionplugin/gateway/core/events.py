@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from pytest_sessionplugin.gateway.core.connection import Connection
 from pytest_sessionplugin.gateway.core.sigv4 import ALGORITHM
-from pytest_sessionplugin.gateway.values import Api, Handshake, Headers, Request
+from pytest_sessionplugin.gateway.values import Api, Handshake, Headers, Request, header
 
 Event = dict[str, Any]
 
@@ -205,11 +205,6 @@ def forwarded(headers: Headers, source_ip: str, request_id: str, now: float) -> 
         ("X-Forwarded-Port", "443"),
         ("X-Forwarded-Proto", "https"),
     )
-
-
-def header(headers: Headers, name: str) -> str | None:
-    """The last value of a header; `name` in lower case."""
-    return next((value for key, value in reversed(headers) if key.lower() == name), None)
 
 
 def single(pairs: Headers | list[tuple[str, str]]) -> dict[str, str]:

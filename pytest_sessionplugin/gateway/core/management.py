@@ -16,10 +16,9 @@ from urllib.parse import unquote
 
 from pytest_sessionplugin.gateway.core import sigv4
 from pytest_sessionplugin.gateway.core.connection import Connection
-from pytest_sessionplugin.gateway.core.events import header
 from pytest_sessionplugin.gateway.core.gateway_responses import TOO_MANY, failure, no_method
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.values import Api, Manage, Reply, Request
+from pytest_sessionplugin.gateway.values import Api, Manage, Reply, Request, header
 
 MAX_PAYLOAD = 131_072  # bytes
 

@@ -27,6 +27,7 @@ from pytest_sessionplugin.gateway.values import (
     Request,
     Respond,
     Returned,
+    header,
 )
 
 
@@ -182,5 +183,5 @@ def _body(request: Request, result: ProxyResult, api: Api) -> bytes | None:
 
 
 def _accepts_binary(request: Request, api: Api) -> bool:
-    accept = events.header(request.headers, "accept") or ""
+    accept = header(request.headers, "accept") or ""
     return bool(accept) and events.is_binary(accept.split(",")[0], api)

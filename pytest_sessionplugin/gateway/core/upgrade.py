@@ -8,9 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from pytest_sessionplugin.gateway.core.events import header
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
-from pytest_sessionplugin.gateway.values import Headers, Reply
+from pytest_sessionplugin.gateway.values import Headers, Reply, header
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = "13"

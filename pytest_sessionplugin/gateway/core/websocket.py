@@ -40,6 +40,7 @@ from pytest_sessionplugin.gateway.values import (
     Refuse,
     Reply,
     Send,
+    header,
 )
 
 IDLE_TIMEOUT = 600.0  # seconds without data in either direction
@@ -50,6 +51,7 @@ MAX_FRAME = 32_768  # bytes
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 NO_STATUS = 1005
+NO_CLOSE_FRAME = 1006
 TOO_BIG = 1009
 
 _NO_STATUS_REASON = "Client-side close frame status not set"
@@ -57,12 +59,16 @@ _NO_STATUS_REASON = "Client-side close frame status not set"
 
 class WebSocketApi:
     def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
-        self.api = api
+        self._api = api
         self._ids, self._invocations, self._emit = ids, invocations, emit
         # All have the same time-outs, so the order in which they began (or were last active) is the order in which
         # they fall due.
         self._connections: OrderedDict[str, Connection] = OrderedDict()  # PENDING and OPEN
         self._idle: OrderedDict[str, Connection] = OrderedDict()  # OPEN
+
+    def redeploy(self, api: Api) -> None:
+        """Calls the functions of this deployment from now on."""
+        self._api = api
 
     def __len__(self) -> int:
         """How many connections there are, PENDING or OPEN."""
@@ -70,7 +76,7 @@ class WebSocketApi:
 
     def manage(self, call: Manage, now: float) -> Reply:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
-        target = management.read_call(call, self.api)
+        target = management.read_call(call, self._api)
         if isinstance(target, Reply):
             return target
         connection = self._connections.get(target.connection_id)
@@ -111,13 +117,13 @@ class WebSocketApi:
     def handshake(self, handshake: Handshake, now: float) -> None:
         if handshake.connection_id in self._connections:
             raise ValueError(f"connection {handshake.connection_id} exists already")
-        if refusal := refuse_early(handshake, self.api):
+        if refusal := refuse_early(handshake, self._api):
             self._emit(Refuse(handshake.connection_id, refusal))
             return
-        user_agent = events.header(handshake.headers, "user-agent")
+        user_agent = header(handshake.headers, "user-agent")
         connection = Connection(handshake.connection_id, handshake.source_ip, user_agent, now, now)
         self._connections[connection.id] = connection
-        function = self.api.websocket.get("$connect")
+        function = self._api.websocket.get("$connect")
         if function is None:
             self._open(connection, None, now)
             return
@@ -126,7 +132,7 @@ class WebSocketApi:
             self._connected(connection, answer, now)
 
         request_id = self._ids()
-        event = events.connect_event(self.api, connection, handshake, request_id, now)
+        event = events.connect_event(self._api, connection, handshake, request_id, now)
         self._invocations.ask(function, request_id, event, now, settle)
 
     def _connected(self, connection: Connection, answer: IntegrationResult, now: float) -> None:
@@ -157,7 +163,7 @@ class WebSocketApi:
             self._end(connection, TOO_BIG, "", now)
             return
         request_id = self._ids()
-        function = self.api.websocket.get("$default")
+        function = self._api.websocket.get("$default")
         if function is None:
             self._complain(connection, "Forbidden", request_id, now)
             return
@@ -169,7 +175,7 @@ class WebSocketApi:
             elif answer is IntegrationFault.LATE:
                 self._complain(connection, "Endpoint request timed out", request_id, now)
 
-        event = events.message_event(self.api, connection, frame.data, request_id, self._ids(), now)
+        event = events.message_event(self._api, connection, frame.data, request_id, self._ids(), now)
         self._invocations.ask(function, request_id, event, now, settle)
 
     def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
@@ -195,11 +201,11 @@ class WebSocketApi:
         self._disconnected(connection, code, reason, now)
 
     def _disconnected(self, connection: Connection, code: int, reason: str, now: float) -> None:
-        function = self.api.websocket.get("$disconnect")
+        function = self._api.websocket.get("$disconnect")
         if function is None or connection.disconnect_lost:
             return
         request_id = self._ids()
-        event = events.disconnect_event(self.api, connection, code, reason, request_id, now)
+        event = events.disconnect_event(self._api, connection, code, reason, request_id, now)
         self._invocations.start(function, request_id, event, now, None)
 
     def _send(self, connection: Connection, text: str, now: float) -> None:

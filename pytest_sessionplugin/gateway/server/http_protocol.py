@@ -11,21 +11,19 @@ import functools
 import http
 import re
 import time
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import h11
 
 from pytest_sessionplugin.gateway.core import upgrade
 from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.runtime import new_uuid
-from pytest_sessionplugin.gateway.server.websocket_protocol import NO_CLOSE_FRAME, WebSocketProtocol
-from pytest_sessionplugin.gateway.values import Closed, Handshake, Headers, Reply, Request
-
-if TYPE_CHECKING:
-    from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
-
+from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME
+from pytest_sessionplugin.gateway.server.dispatcher import Address, Dispatcher
+from pytest_sessionplugin.gateway.server.websocket_protocol import WebSocketProtocol
+from pytest_sessionplugin.gateway.values import Handshake, Headers, Reply, Request
 
 MAX_HEAD = 65_536  # bytes of request line and headers; what API Gateway allows is for the core to say
 MAX_EARLY = 65_536  # bytes that are kept of what comes before they may be read
@@ -38,15 +36,16 @@ LINGER = 2.0  # seconds in which a client may still send what nobody reads
 class HttpProtocol(asyncio.Protocol):
     """With `upgrades`, every request is a WebSocket handshake, a call of @connections, or wrong."""
 
-    def __init__(self, board: Dispatcher, *, upgrades: bool) -> None:
-        self._board = board
+    def __init__(self, dispatcher: Dispatcher, *, upgrades: bool) -> None:
+        self._dispatcher = dispatcher
         self._upgrades = upgrades
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._request: h11.Request | None = None
+        self._headers: Headers = ()  # of the request
         self._body = bytearray()
         self._asked: str | None = None  # the request that waits for its answer
-        self._plain = False  # it was read without h11, which has what came behind it
-        self._followed = False  # something did
+        self._plain = False  # it was read without h11, which has only the bytes behind it
+        self._followed = False  # there are such bytes
         self._handshake: Handshake | None = None  # the handshake that does, while $connect runs
         self._early = bytearray()  # what came meanwhile
         self._last = False  # the next answer is the last one
@@ -56,8 +55,9 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
-        self._board.lines.add(self)
+        self._loop = asyncio.get_running_loop()
+        self.peer: Address = transport.get_extra_info("peername")[:2]
+        self._dispatcher.connected(self)
 
     def data_received(self, data: bytes) -> None:
         if self._handshake is not None:
@@ -67,7 +67,8 @@ class HttpProtocol(asyncio.Protocol):
         elif not self._transport.is_closing() and self._http.our_state is not h11.ERROR:
             if self._is_between_requests() and (plain := read(data)):
                 self._plain = True
-                self._ask(plain.method, plain.target, plain.headers, plain.body)
+                path, _, query = plain.target.partition("?")
+                self._ask(plain.method, path, query, plain.headers, plain.body)
                 return
             self._http.receive_data(data)
             if self._asked is not None and len(self._http.trailing_data[0]) > MAX_EARLY:
@@ -85,12 +86,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
-        self._board.forget(self)
+        self._dispatcher.disconnected(self)
         if self._asked is not None:
-            self._board.requests.pop(self._asked, None)
+            self._dispatcher.withdraw(self._asked)
         self._gone()
 
-    # --- called by the switchboard
+    # --- called by the dispatcher
 
     def respond(self, reply: Reply) -> None:
         self._asked = None
@@ -101,7 +102,6 @@ class HttpProtocol(asyncio.Protocol):
 
     def refuse(self, reply: Reply) -> None:
         self._handshake = None
-        self._board.peers.pop(self._peer, None)
         self._last = True
         self._write(reply)
 
@@ -114,12 +114,12 @@ class HttpProtocol(asyncio.Protocol):
             status_code=101, headers=[*headers, (b"Date", _date())], reason=b"Switching Protocols"
         )
         self._transport.write(self._http.send(response) or b"")
-        line = WebSocketProtocol(self._board, handshake.connection_id, self._transport, self._peer)
-        self._board.lines.discard(self)
-        self._transport.set_protocol(line)
+        websocket = WebSocketProtocol(self._dispatcher, handshake.connection_id, self._transport, self.peer)
+        self._dispatcher.opened(handshake.connection_id, websocket, self)
+        self._transport.set_protocol(websocket)
         self._transport.resume_reading()
         if self._early:
-            line.data_received(bytes(self._early))
+            websocket.data_received(bytes(self._early))
 
     def leave(self) -> None:
         """Called when the server stops. An answer that is owed is still sent."""
@@ -138,7 +138,7 @@ class HttpProtocol(asyncio.Protocol):
     # --- reading
 
     def _is_between_requests(self) -> bool:
-        """Whether nothing has come of the next one, on a line that is for requests."""
+        """Whether nothing of the next request has arrived, on a socket for requests."""
         idle = self._http.their_state is h11.IDLE and self._asked is None and self._deadline is None
         return idle and not self._upgrades
 
@@ -150,8 +150,8 @@ class HttpProtocol(asyncio.Protocol):
             while True:
                 match event := self._http.next_event():
                     case h11.Request():
-                        self._request = event
-                        if flaw := _flaw(event) or self._misplaced_body(event):
+                        self._request, self._headers = event, _decoded(event)
+                        if flaw := self._flaw(event):
                             self._give_up(flaw)
                             return
                         self._body.clear()
@@ -183,7 +183,7 @@ class HttpProtocol(asyncio.Protocol):
     def _await_the_rest(self) -> None:
         begun = self._http.their_state is h11.SEND_BODY or bool(self._http.trailing_data[0])
         if begun and self._deadline is None and self._asked is None:
-            self._deadline = self._board.loop.call_later(REQUEST_SECONDS, self._give_up, 408)
+            self._deadline = self._loop.call_later(REQUEST_SECONDS, self._give_up, 408)
 
     def _arrived(self) -> None:
         if self._deadline is not None:
@@ -193,45 +193,48 @@ class HttpProtocol(asyncio.Protocol):
     def _dispatch(self) -> None:
         self._arrived()
         received = cast(h11.Request, self._request)
-        self._ask(received.method.decode(), received.target.decode("ascii"), _headers(received), bytes(self._body))
-
-    def _ask(self, method: str, target: str, headers: Headers, body: bytes) -> None:
-        path, query = _target(target)
-        request = Request(new_uuid(), method, path, query, headers, body, self._peer[0])
-        if not self._upgrades:
-            self._asked = request.id
-            self._board.requests[request.id] = self
-            self._board.receive(request)
-        elif refusal := self._refusal():
-            reply = self._board.manage(request)
-            self._last = self._last or reply is None
-            self._asked = request.id
-            self._board.loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
-        else:
+        path, query = _target(received.target.decode("ascii"))
+        refusal = self._refusal(received) if self._upgrades else None
+        if self._upgrades and refusal is None:
             self._early += self._http.trailing_data[0]
-            self._handshake = Handshake(self._board.new_id(), path, query, headers, self._peer[0])
-            self._board.handshakes[self._handshake.connection_id] = self
-            self._board.peers[self._peer] = self._handshake.connection_id
-            self._board.receive(self._handshake)
+            self._handshake = self._dispatcher.shake_hands(path, query, self._headers, self)
+            return
+        self._ask(received.method.decode(), path, query, self._headers, bytes(self._body), refusal)
 
-    def _refusal(self) -> Reply | None:
-        """The answer to the request as a handshake, if it is none."""
-        request = cast(h11.Request, self._request)
-        return upgrade.reject(request.method.decode(), _headers(request), request.http_version)
+    def _ask(
+        self, method: str, path: str, query: str, headers: Headers, body: bytes, refusal: Reply | None = None
+    ) -> None:
+        """Asks the gateway. A request that is refused as a handshake may be a call of @connections."""
+        self._asked = str(uuid.uuid4())
+        request = Request(self._asked, method, path, query, headers, body, self.peer[0])
+        if refusal is None:
+            self._dispatcher.ask(request, self)
+            return
+        reply = self._dispatcher.manage(request)
+        self._last = self._last or reply is None
+        self._loop.call_soon(self.respond, reply or refusal)  # not here: many may have come at once
 
-    def _misplaced_body(self, request: h11.Request) -> int | None:
-        """The status for a handshake with a body, which has none."""
-        headers = dict(request.headers)
-        has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-        return 400 if self._upgrades and has_body and self._refusal() is None else None
+    def _refusal(self, request: h11.Request) -> Reply | None:
+        """The answer to a request that is not a handshake."""
+        return upgrade.reject(request.method.decode(), self._headers, request.http_version)
+
+    def _flaw(self, request: h11.Request) -> int | None:
+        """The status for a malformed request that h11 accepts (RFC 9110 and 9112), or a handshake with a body."""
+        fields = {name.lower(): value for name, value in self._headers}
+        if not request.http_version.startswith(b"1."):
+            return 505
+        if "content-length" in fields and "transfer-encoding" in fields:
+            return 400  # two ways to tell where it ends: a second request may hide in it
+        if _HOST.fullmatch(fields.get("host", "")) is None or _TARGET.fullmatch(request.target) is None:
+            return 400
+        has_body = "transfer-encoding" in fields or fields.get("content-length", "0") != "0"
+        return 400 if self._upgrades and has_body and self._refusal(request) is None else None
 
     def _gone(self) -> None:
         """The client left before its handshake was answered."""
         if self._handshake is not None:
             connection_id, self._handshake = self._handshake.connection_id, None
-            self._board.handshakes.pop(connection_id, None)
-            self._board.peers.pop(self._peer, None)
-            self._board.receive(Closed(connection_id, NO_CLOSE_FRAME))
+            self._dispatcher.lost(connection_id, NO_CLOSE_FRAME)
 
     # --- writing
 
@@ -254,7 +257,8 @@ class HttpProtocol(asyncio.Protocol):
             self._http.start_next_cycle()
             self._request = None
             self._transport.resume_reading()
-            self._advance()
+            if self._http.trailing_data != (b"", False):
+                self._advance()
         else:
             self._hang_up()
 
@@ -290,22 +294,10 @@ class HttpProtocol(asyncio.Protocol):
         self._http.send_failed()  # what still comes in is dropped
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._board.loop.call_later(LINGER, self._transport.abort)
+        self._loop.call_later(LINGER, self._transport.abort)
 
 
-def _flaw(request: h11.Request) -> int | None:
-    """The status for a request that is none, though h11 takes it (RFC 9110 and 9112)."""
-    headers = dict(request.headers)
-    if not request.http_version.startswith(b"1."):
-        return 505
-    if b"content-length" in headers and b"transfer-encoding" in headers:
-        return 400  # two ways to tell where it ends: a second request may hide in it
-    if _HOST.fullmatch(headers.get(b"host", b"")) is None or _TARGET.fullmatch(request.target) is None:
-        return 400
-    return None
-
-
-_HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
+_HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _TARGET = re.compile(rb"/.*|\*|[A-Za-z][\w+.-]*://.*|[^/?#@]+:[0-9]+", re.ASCII)  # the last: that of a CONNECT
 
 
@@ -318,12 +310,8 @@ def _target(target: str) -> tuple[str, str]:
     return path, query
 
 
-def _headers(request: h11.Request) -> Headers:
-    return tuple((name.decode(), _text(value)) for name, value in request.headers.raw_items())
-
-
-def _text(value: bytes) -> str:
-    return value.decode("latin-1")
+def _decoded(request: h11.Request) -> Headers:
+    return tuple([(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw_items()])
 
 
 def _date() -> bytes:
@@ -339,7 +327,6 @@ LONGEST = 65_536  # bytes of a whole request
 
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _HEAD = re.compile(rb"(%b) (/[!-~]*) HTTP/1\.1\r\n((?:%b:[\t -~]*\r\n)+)\r\n" % (_TOKEN, _TOKEN))
-_PLAIN_HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 _FRAMING = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"})
@@ -369,7 +356,7 @@ def read(data: bytes) -> PlainRequest | None:
     if told or host is None or not stays_open or len({name for name, _ in framing}) < len(framing):
         return None
     body = data[head.end() :]
-    if _PLAIN_HOST.fullmatch(host) is None or _LENGTH.fullmatch(length) is None or int(length) != len(body):
+    if _HOST.fullmatch(host) is None or _LENGTH.fullmatch(length) is None or int(length) != len(body):
         return None
     return PlainRequest(head[1].decode("ascii"), head[2].decode("ascii"), headers, body)
 

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import OPEN, SERVER, Protocol
 
-from pytest_sessionplugin.gateway.core.websocket import GOING_AWAY, MAX_FRAME, MAX_MESSAGE
-from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Closed, Frame
+from pytest_sessionplugin.gateway.core.websocket import GOING_AWAY, MAX_FRAME, MAX_MESSAGE, NO_CLOSE_FRAME
+from pytest_sessionplugin.gateway.server.dispatcher import Address, Dispatcher
+from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Frame
 
-if TYPE_CHECKING:
-    from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
-
-
-NO_CLOSE_FRAME = 1006
 INVALID_DATA = 1007
 
 CLOSE_SECONDS = 5.0
@@ -33,21 +28,20 @@ SILENT = logging.Logger("silent", logging.CRITICAL + 1)
 class WebSocketProtocol(asyncio.Protocol):
     def __init__(
         self,
-        board: Dispatcher,
+        dispatcher: Dispatcher,
         connection_id: str,
         transport: asyncio.Transport,
-        peer: tuple[str, int],
+        peer: Address,
     ) -> None:
-        self._board, self._id, self._transport, self._peer = board, connection_id, transport, peer
+        self._dispatcher, self._id, self._transport = dispatcher, connection_id, transport
+        self.peer = peer
         self._protocol = Protocol(SERVER, state=OPEN, max_size=MAX_MESSAGE, logger=SILENT)
         self._message: list[bytes] = []  # the frames of a message that is not complete
         self._largest = 0
         self._is_text = True
-        self._told = False  # the core knows that the client is gone
+        self._lost = False  # the core knows that the client is gone
         self._cut_off: asyncio.TimerHandle | None = None
         self.written = 0  # messages of ours
-        board.lines.add(self)
-        board.connections[connection_id] = self
         transport.set_write_buffer_limits(MAX_BACKLOG)
 
     # --- called by the transport
@@ -55,7 +49,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._process()
-        if self._board.hold(self):
+        if self._dispatcher.hold(self):
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
@@ -64,20 +58,18 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._protocol.receive_eof()
-        self._tell(NO_CLOSE_FRAME)
+        self._lose(NO_CLOSE_FRAME)
         if self._cut_off is not None:
             self._cut_off.cancel()
-        self._board.forget(self)
-        if self._board.peers.get(self._peer) == self._id:  # and not of a newer client of that address
-            del self._board.peers[self._peer]
+        self._dispatcher.disconnected(self, self._id)
 
     def pause_writing(self) -> None:
-        self._board.receive(Backlog(self._id, full=True))
+        self._dispatcher.received(Backlog(self._id, full=True))
 
     def resume_writing(self) -> None:
-        self._board.receive(Backlog(self._id, full=False))
+        self._dispatcher.received(Backlog(self._id, full=False))
 
-    # --- called by the switchboard
+    # --- called by the dispatcher
 
     def send(self, text: str) -> None:
         if self._protocol.state is OPEN:
@@ -86,7 +78,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self.written += 1
 
     def close(self, code: int, reason: str) -> None:
-        self._told = True
+        self._lost = True
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
@@ -98,7 +90,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def leave(self) -> None:
         """Called when the server stops: for the app, the client is gone."""
-        self._tell(GOING_AWAY, "Going away")
+        self._lose(GOING_AWAY, "Going away")
         if self._protocol.state is OPEN:
             self._protocol.send_close(GOING_AWAY, "Going away")
             self._flush()
@@ -116,14 +108,14 @@ class WebSocketProtocol(asyncio.Protocol):
             if isinstance(event, WireFrame):
                 self._frame(event)
         if self._protocol.parser_exc is not None:  # no WebSocket any more, or no line
-            self._tell(*_said(self._protocol.close_sent))
+            self._lose(*_said(self._protocol.close_sent))
         self._flush()  # last: who hears our answer can rely on it that the core has heard theirs
 
     def _frame(self, frame: WireFrame) -> None:
         if frame.opcode in (Opcode.PING, Opcode.PONG):
             return
         if frame.opcode is Opcode.CLOSE:
-            self._tell(*_said(self._protocol.close_rcvd))
+            self._lose(*_said(self._protocol.close_rcvd))
             return
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
@@ -136,21 +128,20 @@ class WebSocketProtocol(asyncio.Protocol):
         data, largest = b"".join(self._message), self._largest
         self._message, self._largest = [], 0
         if not self._is_text or largest > MAX_FRAME:
-            self._board.receive(Frame(self._id, data if not self._is_text else "", largest))
+            self._dispatcher.received(Frame(self._id, data if not self._is_text else "", largest))
             return
         try:
             text = data.decode()
         except UnicodeDecodeError:
             self._protocol.fail(INVALID_DATA, "not UTF-8")
-            self._tell(INVALID_DATA, "not UTF-8")
+            self._lose(INVALID_DATA, "not UTF-8")
             return
-        self._board.receive(Frame(self._id, text, largest))
+        self._dispatcher.received(Frame(self._id, text, largest))
 
-    def _tell(self, code: int, reason: str = "") -> None:
-        if not self._told:
-            self._told = True
-            self._board.connections.pop(self._id, None)
-            self._board.receive(Closed(self._id, code, reason))
+    def _lose(self, code: int, reason: str = "") -> None:
+        if not self._lost:
+            self._lost = True
+            self._dispatcher.lost(self._id, code, reason)
 
     # --- writing
 
@@ -167,7 +158,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _cut_off_soon(self) -> None:
         """The client has to answer our close, or to hang up as we did."""
         if self._cut_off is None:
-            self._cut_off = self._board.loop.call_later(CLOSE_SECONDS, self._transport.abort)
+            self._cut_off = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
 
 
 def _said(close: Close | None) -> tuple[int, str]:

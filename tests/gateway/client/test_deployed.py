@@ -34,7 +34,8 @@ class Lacking(Exception):
 
 def remote(urls: Urls, patience: float = LONG) -> Gateway:
     trace: list[Observed] = []
-    return Gateway(Remote(urls, patience=patience, lacking=Lacking, observe=trace.append), trace=trace)
+    transport = Remote(urls, patience=patience, lacking=Lacking, observe=trace.append)
+    return Gateway(transport, None, trace=trace, lacking=Lacking)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_frame_that_does_not_come_shows_the_transcript_and_leaves_the_socket_u
         with pytest.raises(NothingReceived, match=r"(?s)no frame came within 0.1 s; .*sent  say nothing, eyJ…$"):
             ws.receive_text()
         ws.send_text("echo still usable")
-        ws._line.patience = LONG  # type: ignore[attr-defined]
+        ws._connection.patience = LONG  # type: ignore[attr-defined]
         assert ws.receive_text() == "still usable"
 
 
@@ -183,8 +184,8 @@ def answering(answer: bytes) -> Iterator[Urls]:
     ("answer", "sentence"),
     [
         (b"", "hung up during the handshake"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "speaks no HTTP"),
-        (b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "speaks no WebSocket"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "is not HTTP"),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "is not a WebSocket"),
     ],
 )
 def test_a_handshake_that_nobody_understands_is_a_sentence(answer: bytes, sentence: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.runtime import Runtime, new_id
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
@@ -15,7 +14,6 @@ from pytest_sessionplugin.gateway.values import (
     AuthorizerKind,
     Close,
     Closed,
-    Effect,
     Frame,
     Handshake,
     Invoke,
@@ -140,21 +138,3 @@ class TestPolicies:
         desk.core.redeploy(guarded(GUARD), asked_anew=True)
         assert only(desk.answer(question, ALLOW), Invoke).function == "api_handler"
         assert asked(desk, "/guard") == "guard"
-
-
-def test_what_waits_for_a_thread_runs_on_what_was_deployed_when_it_was_asked_for() -> None:
-    effects: list[Effect] = []
-    api = Api(routes=(Route("/", frozenset({"GET"})),))
-
-    def answering(text: str) -> Any:
-        return lambda invoke: {"statusCode": 200, "body": text}
-
-    driver = Runtime(api, answering("old"), effects.append, clock=lambda: NOON, ids=new_id, observe=None)
-    driver.receive(Request("1", "GET", "/"))
-    driver.redeploy(api, answering("new"))
-    driver.receive(Request("2", "GET", "/"))
-    for invoke in [each for each in effects if isinstance(each, Invoke)]:
-        driver.run(invoke)
-    bodies = {each.request_id: each.reply.body for each in effects if isinstance(each, Respond)}
-    assert bodies == {"1": b"old", "2": b"new"}
-    assert driver.invoke("api_handler", {})["body"] == "new"

@@ -150,7 +150,7 @@ class TestOverTheNetwork:
     def call(self, host: str, *, body: bytes = b"", late: float = 0.0, ahead: float = 0.0) -> int:
         desk = Desk(replace(API, access_keys={"AKID": "secret"}))
         desk.now = time.time() + late  # by which botocore signs
-        desk.core.ahead = ahead
+        desk.core.move_ahead(ahead)
         path = f"/api/@connections/{ID}"
         headers = {**signed("POST", path, "AKID", "secret", b"hi", host=host), "Host": host}
         call = desk.core.call(Request("r1", "POST", path, headers=tuple(headers.items()), body=body or b"hi"), desk.now)

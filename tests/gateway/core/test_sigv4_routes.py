@@ -110,7 +110,7 @@ def test_who_signs_is_told_that_there_is_no_such_method(method: str, path: str, 
 def test_a_signer_has_a_time_of_his_own_where_only_the_gateways_is_moved(path: str, effect: type[Effect]) -> None:
     desk = Desk(API)
     desk.now = time.time() + 3600
-    desk.core.ahead = 3600
+    desk.core.move_ahead(3600)
     headers = tuple(signed("GET", path, "AKID", "secret").items())
     (found,) = desk.receive(Request("r1", "GET", path, headers=headers))
     assert isinstance(found, effect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from pytest_sessionplugin.gateway.client.connection import SocketLine
+from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.gateway.values import Invoke
@@ -44,8 +44,8 @@ def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_no
 
 def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: Gateway, app: App) -> None:
     with gateway.websocket() as ws:
-        line = ws._line
-        assert isinstance(line, SocketLine)
+        line = ws._connection
+        assert isinstance(line, SocketConnection)
         ws.send_text("wait for me")
         unread = [line.unread, gateway.at_rest((), ()), line.unread]
         assert unread == [True, False, False]

@@ -6,15 +6,16 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 from pytest_sessionplugin.gateway.server import http_protocol
 from tests.conformance.wire import Wire
 from tests.gateway.app import App
-from tests.gateway.leftovers import lines, nothing_is_left
+from tests.gateway.leftovers import nothing_is_left
 
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -301,7 +302,7 @@ class TestOdd:
             patched.setattr(app, "api_handler", api_handler)
             wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
             assert wire.head()[0] == 100
-            (line,) = lines(gateway)
+            (line,) = cast(SocketTransport, gateway._transport).server._dispatcher._sockets
             assert isinstance(line, http_protocol.HttpProtocol)
             limit = line._deadline
             wire.send("abc")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.connection import SocketLine
+from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, NotQuiet
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 from pytest_sessionplugin.gateway.server import server as server_module
@@ -77,7 +77,7 @@ class TestSettle:
         with Gateway.on_sockets(API, app) as app.gateway:
             transport = app.gateway._transport
             line = transport.connect("/", ())
-            assert isinstance(line, SocketLine)
+            assert isinstance(line, SocketConnection)
             line.await_pong(line.ping(), time.monotonic() + 10)
             assert not line.unread
             line.send("echo x", None)
@@ -162,7 +162,7 @@ class TestStop:
 
     def test_says_which_handler_did_not_end_in_time_and_is_over_all_the_same(self, app: App) -> None:
         server = Server(API, app, grace=0.05).start()
-        app.gateway = Gateway(SocketTransport(server))
+        app.gateway = Gateway(SocketTransport(server), server.runtime)
         with Wire(server.websocket_url).open() as wire:
             wire.frame(b"wait x")
             assert app.waiting.acquire(timeout=10)
@@ -257,6 +257,6 @@ class TestTime:
     def test_the_server_looks_by_itself(self, app: App, now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server_module, "TICK", 0.01)
         with Server(API, app, clock=lambda: now[0]) as server, Wire(server.websocket_url).open() as wire:
-            app.gateway = Gateway(SocketTransport(server))
+            app.gateway = Gateway(SocketTransport(server), server.runtime)
             now[0] += 600
             assert wire.closed() == 1001

@@ -1,4 +1,4 @@
-"""What holds for two gateways beside each other, in process and on sockets alike: the suites of both inherit this."""
+"""The contract of two gateways of one account, in process and on sockets: the suites of both inherit this."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pair:
     other: App  # of `there`
 
 
-class BesideContract:
+class ActivityContract:
     """Subclass it with a fixture `pair`."""
 
     def test_quiet_is_exact_for_what_functions_of_the_other_post(self, pair: Pair) -> None:

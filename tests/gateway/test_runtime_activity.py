@@ -1,28 +1,63 @@
-"""Two gateways in process beside each other: the contract, and what only this shell promises."""
+"""Two gateways of one account: in process, on sockets, and one of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.runtime import Activity
+from tests.gateway.activity import ActivityContract, Pair
 from tests.gateway.app import API, App
-from tests.gateway.beside import BesideContract, Pair
+
+Open = Callable[..., Gateway]
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    app, other = App(), App()
-    with Gateway.in_process(API, app) as here, Gateway.in_process(API, other, beside=here) as there:
+@contextmanager
+def opened(first: Open, second: Open) -> Iterator[Pair]:
+    app, other, activity = App(), App(), Activity()
+    with first(API, app, activity=activity) as here, second(API, other, activity=activity) as there:
         app.gateway = other.gateway = there
         yield Pair(here, there, app, other)
 
 
-class TestContract(BesideContract):
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with opened(Gateway.in_process, Gateway.in_process) as pair:
+        yield pair
+
+
+class TestInProcess(ActivityContract):
     pass
+
+
+@pytest.mark.sockets
+class TestOnSockets(ActivityContract):
+    @pytest.fixture
+    def pair(self) -> Iterator[Pair]:
+        with opened(Gateway.on_sockets, Gateway.on_sockets) as pair:
+            yield pair
+
+    def test_each_has_urls_of_its_own(self, pair: Pair) -> None:
+        assert pair.here.urls != pair.there.urls
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(Gateway.in_process, Gateway.on_sockets), (Gateway.on_sockets, Gateway.in_process)],
+    ids=["from in process", "from sockets"],
+)
+def test_one_in_process_and_one_on_sockets_become_quiet_together(first: Open, second: Open) -> None:
+    with opened(first, second) as pair, pair.here.websocket() as alice, pair.there.websocket() as bob:
+        for number in range(20):
+            alice.send_text(f"post {bob.connection_id} {number}")
+            assert bob.receive_text() == str(number)
+            bob.receive_nothing()
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True])
@@ -54,11 +89,6 @@ def test_a_handler_that_is_a_client_of_the_other_waits_for_nobody(pair: Pair) ->
     pair.app.job = job  # type: ignore[method-assign]
     assert pair.here.invoke("job") == 200
     assert bob.receive_text() == "from within"
-
-
-def test_a_gateway_of_another_kind_is_a_mistake(pair: Pair) -> None:
-    with pytest.raises(TypeError, match="on sockets can only be beside another one on sockets"):
-        Gateway.on_sockets(API, App(), beside=pair.here)
 
 
 def test_a_gateway_that_stands_alone_has_no_neighbours(pair: Pair) -> None:
