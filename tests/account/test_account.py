@@ -91,8 +91,8 @@ def test_posts_go_to_the_gateway_whose_host_is_named(deploys: Deploys) -> None:
     account, deploy = deploys
     app = deploy()
     with app.gateway.websocket() as ws:
-        assert app.gateway.http().post(f"/push/{ws.connection_id}").status_code == 200
-        assert ws.receive_text() == "pushed"
+        ws.send_text("hello")
+        assert ws.receive_text() == "echo hello"
     assert account.calls.count("apigatewaymanagementapi:PostToConnection") == 1
 
 
