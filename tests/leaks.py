@@ -10,7 +10,7 @@ from typing import Final
 
 FORMS: Final = re.compile(
     r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"  # a JWT: header and claims begin with `{"` in base64
-    r"|\blocal-[\w-]{40,}"  # chalicelib.memory.local_key
+    r"|\blocal-[\w-]{40,}"  # chalicelib.keys.local_key
 )
 
 

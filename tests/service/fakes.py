@@ -69,7 +69,7 @@ class Management:
 
 
 def write(subject: str = "alice", now: datetime = NOON, versions: frozenset[int] | None = None) -> Write:
-    return Write(subject, now, f"request-{next(_numbers)}", versions, "a-correlation-id")
+    return Write(subject, now, f"request-{next(_numbers)}", versions)
 
 
 def new_session(store: SessionStore, draft: Draft | None = None, now: datetime = NOON) -> Session:

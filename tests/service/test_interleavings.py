@@ -126,8 +126,8 @@ def connect(view: Any) -> None:
 
 
 def end(view: Any) -> None:
-    write = Write("alice", view.clock(), "the end", correlation_id="the end")
-    sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view))
+    write = Write("alice", view.clock(), "the end")
+    sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view), correlation_id="the end")
 
 
 def publish(view: Any) -> None:

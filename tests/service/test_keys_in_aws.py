@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from chalicelib.errors import SettingsError
-from chalicelib.keys import RECOVERY, Kept
+from chalicelib.keys import RECOVERY, StoredText
 from chalicelib.settings import Reference
 from pytest_sessionplugin import Clock, Faults, Gateway, HandshakeRefused, Tokens
 from pytest_sessionplugin.aws.calls import Calls
@@ -60,7 +60,7 @@ class TestWhatIsFetched:
 
     def test_a_parameter_comes_decrypted(self, parameter: Keep) -> None:
         parameter(OLD)
-        kept = Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
+        kept = StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
         assert kept().reveal() == OLD
         parameter(NEW)
         assert kept().reveal() == NEW
@@ -70,32 +70,32 @@ class TestWhatIsFetched:
         arn = boto3.client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
         secret(NEW)
         for name in ("sessions/jwt", arn):
-            assert Kept(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW
+            assert StoredText(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW
 
     def test_a_public_key_needs_no_encryption_and_a_secret_does(self, parameter: Keep) -> None:
         parameter(OLD, "String")
-        assert Kept(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")().reveal() == OLD
+        assert StoredText(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")().reveal() == OLD
         with pytest.raises(SettingsError, match="which is a String: make it a SecureString"):
-            Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
 
     def test_bytes_are_no_key(self, secret: Keep) -> None:
         secret(b"k" * 32)
         with pytest.raises(SettingsError, match="which holds bytes"):
-            Kept(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_a_store_that_hangs_is_waited_for_half_as_long_as_it_is_left_alone(self, store: str) -> None:
         """By its time-outs, and a second at most between two attempts."""
-        config = Kept(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
+        config = StoredText(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
         attempts = config.retries["total_max_attempts"]
         longest = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1
         assert longest <= RECOVERY.total_seconds() / 2
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_what_is_not_there_is_named(self, store: str, aws_calls: Calls) -> None:
-        sentence = f"JWT_SECRET names {store}:nowhere, and us-east-1 has none to give .*: create it there"
+        sentence = f"JWT_SECRET names {store}:nowhere, and us-east-1 does not have .*: create it there"
         with pytest.raises(SettingsError, match=sentence):
-            Kept(Reference("JWT_SECRET", store, "nowhere"), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", store, "nowhere"), "us-east-1")()
 
 
 @IN_SSM
