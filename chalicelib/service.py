@@ -51,8 +51,8 @@ def _store(settings: Settings) -> tuple[Store | MemoryStore, Callable[[], None]]
     if settings.tables is None:
         memory = MemoryStore()
         return memory, memory.answers
-    impatient = Store(storage.connect(settings.region, patience=READY_WITHIN), settings.tables)
-    return Store(storage.connect(settings.region), settings.tables), impatient.answers
+    client, impatient = storage.clients(settings.region, None, READY_WITHIN)
+    return Store(client, settings.tables), Store(impatient, settings.tables).answers
 
 
 class Readiness:

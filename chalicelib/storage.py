@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.session import Session as AwsSession
 from botocore.session import get_session
 
 from chalicelib import items
@@ -337,15 +338,21 @@ class Store:
 # --- DynamoDB
 
 
-def connect(region: str, *, patience: float | None = None) -> DynamoDBClient:
-    """A client whose timeouts fit API Gateway's 29 s; with `patience`, one that gives up after so many seconds."""
+def clients(region: str, *patiences: float | None) -> list[DynamoDBClient]:
+    """A client for each patience, the seconds after which it gives up. None stands for timeouts that fit API Gateway's
+    29 s. All share one session: each session loads DynamoDB's model anew, which takes a tenth of a second."""
+    session = get_session()
+    return [_client(session, region, patience) for patience in patiences]
+
+
+def _client(session: AwsSession, region: str, patience: float | None) -> DynamoDBClient:
     config = Config(
         connect_timeout=patience or 1,
         read_timeout=patience or 2,
         retries={"total_max_attempts": 1 if patience else 2, "mode": "standard"},
         max_pool_connections=20,
     )
-    client: Any = get_session().create_client("dynamodb", region_name=region, config=config)
+    client: Any = session.create_client("dynamodb", region_name=region, config=config)
     return cast("DynamoDBClient", client)
 
 

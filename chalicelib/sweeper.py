@@ -16,8 +16,8 @@ from chalicelib.model import Written
 from chalicelib.sessions import Deliver, measure_end
 
 BUDGET: Final = timedelta(seconds=15)
-"""How long a sweep takes up further sessions; the next one gets the rest. Its deliveries end 20 s after the sweep began,
-and the last one needs some of that."""
+"""How long a sweep takes up further sessions; the next gets the rest. Its deliveries end 20 s after it began, and the
+last one needs some of that."""
 
 
 class DueStore(Protocol):

@@ -70,7 +70,7 @@ def dynamodb_store(dynamodb_tables: Tables) -> Store:
     from chalicelib.storage import Store
     from tests.service.stores import names_of
 
-    return Store(storage.connect("us-east-1"), names_of(dynamodb_tables))
+    return Store(*storage.clients("us-east-1", None), names_of(dynamodb_tables))
 
 
 @pytest.fixture

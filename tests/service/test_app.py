@@ -1,4 +1,4 @@
-"""What importing the app does: nothing but defining it. `chalice package` does so on machines without secrets."""
+"""Importing the app only defines it, as `chalice package` needs; a cold start in Lambda imports the rest ahead."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.processes import ROOT
 from tests.service.test_settings import COMPLETE
+
+pytestmark = pytest.mark.process
 
 OURS = {"app", "chalice", "chalicelib"}
 HEAVY = {  # of the standard library, which take milliseconds each: none is needed to define an app

@@ -1,4 +1,4 @@
-"""Keys that SSM or Secrets Manager keeps: fetched by the service itself, and rotated while it runs."""
+"""Keys in SSM and Secrets Manager: fetched by the service itself, and rotated while it runs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from chalicelib.keys import RECOVERY, StoredText
 from chalicelib.settings import Reference
 from pytest_sessionplugin import Clock, Faults, Gateway, HandshakeRefused, Tokens
 from pytest_sessionplugin.aws.calls import Calls
+
+pytestmark = pytest.mark.emulator
 
 OLD, NEW = "the-old-key-" + "o" * 32, "the-new-key-" + "n" * 32
 NAME = "/sessions/dev/jwt"
@@ -93,7 +95,7 @@ class TestWhatIsFetched:
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_what_is_not_there_is_named(self, store: str, aws_calls: Calls) -> None:
-        sentence = f"JWT_SECRET names {store}:nowhere, and us-east-1 does not have .*: create it there"
+        sentence = f"JWT_SECRET names {store}:nowhere, which us-east-1 does not have .*: create it there"
         with pytest.raises(SettingsError, match=sentence):
             StoredText(Reference("JWT_SECRET", store, "nowhere"), "us-east-1")()
 

@@ -1,4 +1,4 @@
-"""The service as a developer runs it: each command in a process of its own, spoken to over real sockets."""
+"""The service as a developer runs it: each command in a process of its own, over real sockets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.processes import ROOT, Served, chalice_local, sessionplugin_serve
+
+pytestmark = [pytest.mark.process, pytest.mark.sockets]
 
 SOMEBODYS_AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

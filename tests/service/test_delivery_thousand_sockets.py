@@ -7,9 +7,12 @@ import json
 import urllib.request
 from contextlib import AsyncExitStack
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.processes import Served, sessionplugin_serve
+
+pytestmark = [pytest.mark.process, pytest.mark.sockets, pytest.mark.slow]
 
 SOCKETS = 1_000
 PUBLISHES = 5
