@@ -305,7 +305,8 @@ def sweep(event: CloudWatchEvent) -> None:
 
 NEEDED: Final = (
     "chalicelib.auth",  # PyJWT
-    "chalicelib.service",  # botocore
+    "chalicelib.service",
+    "botocore.session",  # for chalicelib.storage, delivery and keys
     "aws_lambda_powertools.logging.formatter",  # for chalicelib.logs
     "aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch",  # for chalicelib.metrics
 )

@@ -9,10 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-from botocore.session import Session as AwsSession
-from botocore.session import get_session
 
 from chalicelib import items
 from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused, Unavailable
@@ -34,6 +31,7 @@ from chalicelib.model import (
 from chalicelib.settings import Tables
 
 if TYPE_CHECKING:
+    from botocore.session import Session as AwsSession
     from types_boto3_dynamodb import DynamoDBClient
 
 
@@ -341,11 +339,15 @@ class Store:
 def clients(region: str, *patiences: float | None) -> list[DynamoDBClient]:
     """A client for each patience, the seconds after which it gives up. None stands for timeouts that fit API Gateway's
     29 s. All share one session: each session loads DynamoDB's model anew, which takes a tenth of a second."""
+    from botocore.session import get_session  # late, for unit tests: a cold start imports it ahead (app.py)
+
     session = get_session()
     return [_client(session, region, patience) for patience in patiences]
 
 
 def _client(session: AwsSession, region: str, patience: float | None) -> DynamoDBClient:
+    from botocore.config import Config
+
     config = Config(
         connect_timeout=patience or 1,
         read_timeout=patience or 2,

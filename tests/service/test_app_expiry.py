@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 Create = Callable[..., dict[str, Any]]
 Join = Callable[..., WebSocket]

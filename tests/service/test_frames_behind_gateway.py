@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import ConnectionClosed, Gateway, HandshakeRefused, WebSocket
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.tokens.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 pytestmark = pytest.mark.targets("inprocess", "sockets")
 

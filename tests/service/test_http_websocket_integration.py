@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import BadToken, ConnectionClosed, Gateway, HandshakeRefused, WebSocket
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.lambdas.schedules import scheduled_event
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.service.bad_tokens import BAD_TOKENS
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 Join = Callable[..., WebSocket]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import jwt
 import pytest
 
@@ -28,12 +27,18 @@ Keep = Callable[..., None]
 Sign = Callable[..., str]
 
 
+def client(service: str) -> Any:
+    import boto3  # late: a unit run collects this file
+
+    return boto3.client(service)  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def parameter(aws_calls: Calls) -> Keep:
     """Puts a text into the parameter."""
 
     def keep(value: str, kind: str = "SecureString") -> None:
-        boto3.client("ssm").put_parameter(Name=NAME, Value=value, Type=kind, Overwrite=True)
+        client("ssm").put_parameter(Name=NAME, Value=value, Type=kind, Overwrite=True)
 
     return keep
 
@@ -41,12 +46,11 @@ def parameter(aws_calls: Calls) -> Keep:
 @pytest.fixture
 def secret(aws_calls: Calls) -> Keep:
     """Puts a text, or bytes, into the secret."""
-    client = boto3.client("secretsmanager")
-    client.create_secret(Name="sessions/jwt")
+    client("secretsmanager").create_secret(Name="sessions/jwt")
 
     def keep(value: str | bytes) -> None:
         held = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": value}
-        client.put_secret_value(SecretId="sessions/jwt", **held)
+        client("secretsmanager").put_secret_value(SecretId="sessions/jwt", **held)
 
     return keep
 
@@ -69,7 +73,7 @@ class TestWhatIsFetched:
 
     def test_a_secret_comes_as_it_is_current_by_name_and_by_arn(self, secret: Keep) -> None:
         secret(OLD)
-        arn = boto3.client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
+        arn = client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
         secret(NEW)
         for name in ("sessions/jwt", arn):
             assert StoredText(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW

@@ -9,19 +9,21 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib import logs
 from pytest_sessionplugin import BadToken, ConnectionClosed, Gateway, HandshakeRefused
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.lambdas.schedules import scheduled_event
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.leaks import Leaks
 from tests.service.bad_tokens import BAD_TOKENS
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 USED = 20
 """Secrets that a run uses at the very least; with fewer, this test would prove little."""

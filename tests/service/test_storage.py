@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,9 +15,11 @@ from chalicelib.model import Change, Draft, Once
 from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.tables import Tables
 from tests.service.fakes import NOON, connection, new_session, write
 from tests.service.stores import HOUR, StoreContract, again, names_of, roster, stored
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 
 class TestContract(StoreContract):
