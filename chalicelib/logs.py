@@ -215,7 +215,7 @@ def written(error: BaseException) -> str:
     if left_out > 0:
         half = TRACEBACK_LINES // 2
         lines[half:-half] = [f"  … {left_out} lines"]
-    return "\n".join(["Traceback, without what somebody may have sent:", *lines])
+    return "\n".join(["Redacted traceback:", *lines])
 
 
 def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the service does as time passes: minutes, hours and days, in no time."""
+"""The service as time passes: expiry, idle sockets, sweeps and TTL, on a clock that tests advance."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Join = Callable[..., WebSocket]
 
 @pytest.fixture
 def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner, for as long as a test may take."""
+    """HTTP as the owner, with a token that outlasts each test."""
     return chalice_gateway.http(token=jwt_tokens("alice", expires_in=timedelta(days=30).total_seconds()))
 
 

@@ -55,7 +55,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Of `chalice local`, on a machine that has somebody's AWS credentials."""
+    """The URL of `chalice local`, on a machine with AWS credentials."""
     with chalice_local(SOMEBODYS_AWS) as url:
         yield url
 

@@ -207,7 +207,7 @@ class TestCorrelation:
         (line,) = lines()
         assert carol.expect("message")["correlationId"] == line["correlation_id"] == line["request_id"]
 
-    def test_a_close_has_that_of_what_met_it(
+    def test_a_closing_frame_has_that_of_the_frame_that_caused_it(
         self, join: Callable[..., WebSocket], lines: Lines, chalice_clock: Clock
     ) -> None:
         bob = join()

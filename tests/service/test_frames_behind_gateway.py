@@ -105,7 +105,7 @@ def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
 ) -> None:
     bob = join("bob")
     others = [join(f"guest-{i}") for i in range(10)]
-    for row in dynamodb_tables["Connections"].scan()["Items"]:  # they joined an hour ago
+    for row in dynamodb_tables["Connections"].scan()["Items"]:  # as if they had joined an hour ago
         dynamodb_tables["Connections"].update_item(
             Key={"place": row["place"], "connectionId": row["connectionId"]},
             UpdateExpression="SET connectedAt = :then",

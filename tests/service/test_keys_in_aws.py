@@ -57,13 +57,11 @@ def secret(aws_calls: Calls) -> Keep:
 
 @pytest.fixture
 def sign(jwt_tokens: Tokens) -> Sign:
-    """A token of alice, by a key of one's own."""
+    """A token of alice, signed by any key."""
     return lambda key: jwt.encode(jwt_tokens.claims("alice", expires_in=7200), key, "HS256")
 
 
-class TestWhatIsFetched:
-    """By botocore, from moto."""
-
+class TestStoredText:
     def test_a_parameter_comes_decrypted(self, parameter: Keep) -> None:
         parameter(OLD)
         kept = StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
@@ -84,14 +82,14 @@ class TestWhatIsFetched:
         with pytest.raises(SettingsError, match="which is a String: make it a SecureString"):
             StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
 
-    def test_bytes_are_no_key(self, secret: Keep) -> None:
+    def test_bytes_are_not_a_key(self, secret: Keep) -> None:
         secret(b"k" * 32)
         with pytest.raises(SettingsError, match="which holds bytes"):
             StoredText(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_a_store_that_hangs_is_waited_for_half_as_long_as_it_is_left_alone(self, store: str) -> None:
-        """By its time-outs, and a second at most between two attempts."""
+        """Its timeouts, and a second at most between two attempts."""
         config = StoredText(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
         attempts = config.retries["total_max_attempts"]
         longest = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1

@@ -133,7 +133,7 @@ def test_metadata_is_merged_into_what_is_there(store: MemoryStore, deliver: Deli
 
 
 class Contended(MemoryStore):
-    """Somebody else changes the metadata just before each of the first `times` changes."""
+    """Another request changes the metadata just before each of the first `times` changes."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ def test_to_end_what_has_expired_is_left_to_the_sweep(store: MemoryStore, delive
 
 
 def test_no_session_lasted_less_than_nothing(store: MemoryStore, deliver: Deliveries) -> None:
-    """Where the clock of the function that ends it is behind that of the one which made it."""
+    """The clock of the function that ends it may be behind that of the function that made it."""
     session = new_session(store)
     measured: dict[str, float] = {}
 

@@ -165,7 +165,7 @@ def test_a_reference_names_a_store_and_what_is_in_it(value: str, store: str, nam
     "value",
     ["", "ssm:", "ssm: ", "SSM:/x", "secretmanager:x", "k" * 32, "/sessions/dev/jwt", "ssm:/x y", "ssm:/x\nkey"],
 )
-def test_anything_else_is_none(value: str) -> None:
+def test_any_other_text_is_not_a_reference(value: str) -> None:
     assert reference("JWT_SECRET", value) is None
 
 

@@ -28,7 +28,7 @@ class TestContract(StoreContract):
         return dynamodb_store
 
 
-def test_what_is_purged_when(dynamodb_store: Store, dynamodb_tables: Tables) -> None:
+def test_each_item_is_purged_in_its_time(dynamodb_store: Store, dynamodb_tables: Tables) -> None:
     session = new_session(dynamodb_store, Draft(expires_in=HOUR))
     dynamodb_store.connect(connection(session.session_id))
     again(dynamodb_store, Once("key", "print"), Draft(), "alice", 1)
@@ -44,18 +44,18 @@ def test_what_is_purged_when(dynamodb_store: Store, dynamodb_tables: Tables) -> 
     }
 
 
-def test_an_end_does_not_outlive_what_it_ends(dynamodb_store: Store, dynamodb_tables: Tables) -> None:
+def test_a_settled_session_leaves_the_index_of_due_ones(dynamodb_store: Store, dynamodb_tables: Tables) -> None:
     session = new_session(dynamodb_store)
     dynamodb_store.end_session(session.session_id, write())
     late = NOON + timedelta(minutes=1)
     dynamodb_store.settle_session(session.session_id, late)
     item = dynamodb_tables["Sessions"].get_item(Key={"sessionId": session.session_id})["Item"]
-    assert not {"dueAt", "dueShard"} & set(item), "an ended session that is settled leaves the index"
+    assert not {"dueAt", "dueShard"} & set(item)
 
 
 @pytest.fixture
 def asked(dynamodb_tables: Tables) -> Iterator[tuple[Store, list[tuple[str, dict[str, Any]]]]]:
-    """A store, and what it asks: operations and their parameters."""
+    """A store, and the requests that it makes: operations and their parameters."""
     (client,) = storage.clients("us-east-1", None)
     requests: list[tuple[str, dict[str, Any]]] = []
     client.meta.events.register(
@@ -66,10 +66,10 @@ def asked(dynamodb_tables: Tables) -> Iterator[tuple[Store, list[tuple[str, dict
     client.close()
 
 
-class TestWhatIsAsked:
-    """Parameters that no emulator makes a difference of."""
+class TestRequests:
+    """Parameters that make no difference to an emulator."""
 
-    def test_what_decides_is_read_strongly(self, asked: Any) -> None:
+    def test_sessions_connections_and_rosters_are_read_strongly(self, asked: Any) -> None:
         store, requests = asked
         session = new_session(store)
         requests.clear()
@@ -138,7 +138,7 @@ def test_a_roster_of_many_pages_is_read_to_its_end(dynamodb_store: Store, dynamo
 
 
 class Unprocessing:
-    """A client that leaves the second half of each batch undone, `times` times."""
+    """A client that leaves the second half of the first `times` batches undone."""
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -175,7 +175,7 @@ def test_expired_items_are_purged_by_dynamodb(dynamodb_tables: Tables) -> None:
 
 
 class TestLostAnswers:
-    """The write is made, its answer never arrives, and botocore asks again."""
+    """The write is made, its answer is lost, and botocore retries."""
 
     @pytest.fixture
     def lose(self, aws_faults: Faults) -> Any:
