@@ -89,13 +89,7 @@ class Delivery:
         return self._patiently(lambda: self._management.close(endpoint, connection_id), began)
 
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
         """Sends a frame to all connections of a session `but` one, and closes them after it with `close`.
 
@@ -118,9 +112,8 @@ class Delivery:
             gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)
         if any(counts[outcome] for outcome in (Outcome.THROTTLED, Outcome.FAILED, Outcome.UNSENT)):
-            log.warning(
-                "a delivery missed some", deliveries={outcome.value: count for outcome, count in counts.items()}
-            )
+            missed = {outcome.value: count for outcome, count in counts.items()}
+            log.warning("a delivery missed some", deliveries=missed)
         return Report(dict(counts))
 
     def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool, correlation_id: str) -> Outcome:
@@ -139,11 +132,7 @@ class Delivery:
     def _outcome(self, answer: Answer, recipient: Recipient, done: Outcome) -> Outcome:
         if answer is Answer.GONE:
             return Outcome.PENDING if recipient.pending_at(self._clock()) else Outcome.GONE
-        return {
-            Answer.DONE: done,
-            Answer.THROTTLED: Outcome.THROTTLED,
-            Answer.FAILED: Outcome.FAILED,
-        }[answer]
+        return {Answer.DONE: done, Answer.THROTTLED: Outcome.THROTTLED, Answer.FAILED: Outcome.FAILED}[answer]
 
     def _patiently(self, call: Callable[[], Answer], began: datetime) -> Answer:
         answer = call()
@@ -196,10 +185,7 @@ def _management_client(endpoint: Endpoint) -> ApiGatewayManagementApiClient:
         region_name=endpoint.region,
         endpoint_url=f"https://{host}/{endpoint.stage}",
         config=Config(
-            connect_timeout=1,
-            read_timeout=2,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=WORKERS,
+            connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1}, max_pool_connections=WORKERS
         ),
     )
     return cast("ApiGatewayManagementApiClient", client)
@@ -227,13 +213,7 @@ class MeasuredDelivery:
     monotonic: Callable[[], float]
 
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
         at = self.monotonic()
         report = self.deliver.broadcast(session_id, frame, began=began, but=but, close=close)

@@ -131,11 +131,8 @@ def patch(request: Request) -> Patch:
     title = body.pop("title", KEEP)
     metadata = body.pop("metadata", KEEP)
     _refuse_unknown(body)
-    return Patch(
-        status,
-        title if title is KEEP else _title(title),
-        metadata if metadata is KEEP else _metadata(metadata),
-    )
+    title = title if title is KEEP else _title(title)
+    return Patch(status, title, metadata if metadata is KEEP else _metadata(metadata))
 
 
 def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
@@ -220,13 +217,8 @@ def found(request: Request, session: Session, now: datetime) -> Reply:
 
 def listed(page: Page, owner_id: str, now: datetime) -> Reply:
     cursor = None if page.after is None else write_cursor(page.after, owner_id)
-    return json_reply(
-        200,
-        {
-            "sessions": [document(session.at(now)) for session in page.sessions],
-            "nextCursor": cursor,
-        },
-    )
+    shown = [document(session.at(now)) for session in page.sessions]
+    return json_reply(200, {"sessions": shown, "nextCursor": cursor})
 
 
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:

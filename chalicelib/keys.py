@@ -166,7 +166,7 @@ class StoredKeys:
         """`read` gives at least one key, and raises SettingsError or Unavailable."""
         self._read = read
         self._keys: tuple[Any, ...] = ()
-        self._why: BaseException | None = None  # the reason why there are no keys
+        self._why: BaseException | None = None  # the cause, while the keys are missing
         self._freshness = Freshness(FRESH)
         self._lock = threading.Lock()
 

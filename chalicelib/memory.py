@@ -155,12 +155,7 @@ class MemoryStore:
         return self._store(ended, whole_milliseconds(now), request_id)
 
     def _store(self, session: Session, now: datetime, request_id: str) -> Written:
-        stored = replace(
-            session,
-            version=session.version + 1,
-            seq=session.seq + 1,
-            updated_at=now,
-            written_by=request_id,
-        )
+        version, seq = session.version + 1, session.seq + 1
+        stored = replace(session, version=version, seq=seq, updated_at=now, written_by=request_id)
         self._sessions[session.session_id] = stored
         return Written(stored, changed=True)

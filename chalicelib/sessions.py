@@ -69,13 +69,7 @@ class SessionStore(Protocol):
 
 class Deliver(Protocol):
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
         """Sends the frame to all connections of the session `but` one, and closes them after it with `close`.
 
@@ -129,13 +123,7 @@ def find_session(session_id: str, *, store: SessionStore) -> Session:
 
 
 def list_sessions(
-    owner: Principal,
-    *,
-    store: SessionStore,
-    now: datetime,
-    status: Status | None,
-    limit: int,
-    after: Position | None,
+    owner: Principal, *, store: SessionStore, now: datetime, status: Status | None, limit: int, after: Position | None
 ) -> Page:
     """A page of the owner's sessions, newest first. With a status it may be short, or empty, before the end."""
     if status is None:

@@ -338,7 +338,7 @@ class Store:
 
 def clients(region: str, *patiences: float | None) -> list[DynamoDBClient]:
     """A client for each patience, the seconds after which it gives up. None stands for timeouts that fit API Gateway's
-    29 s. All share one session: each session loads DynamoDB's model anew, which takes a tenth of a second."""
+    29 s. All share one session: each session loads DynamoDB's model again, which takes a tenth of a second."""
     from botocore.session import get_session  # late, for unit tests: a cold start imports it ahead (app.py)
 
     session = get_session()

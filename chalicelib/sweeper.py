@@ -71,8 +71,8 @@ def sweep(
 
 class Done(Enum):
     EXPIRED = "ended now, past its expiry"
-    SETTLED = "ended before, and nobody is left"
-    WAITING = "ended before, and somebody was left, or not due after all"
+    SETTLED = "ended before, and empty"
+    WAITING = "ended before, and not empty, or not due after all"
     FAILED = "could not be seen to"
 
 
