@@ -209,7 +209,7 @@ variable("environment", "one family", "JWT_ALGORITHMS", "HS256,RS256")
 variable("environment", "one family", "JWT_ALGORITHMS", "none")
 variable("environment", "do not fit", "JWT_ALGORITHMS", "ES256")
 variable("environment", "JWT_AUDIENCE holds a *", "JWT_AUDIENCE", "*")
-variable("environment", "LOG_LEVEL is none of", "LOG_LEVEL", "LOUD")
+variable("environment", "LOG_LEVEL must be", "LOG_LEVEL", "LOUD")
 of_config(
     "environment",
     "JWT_ISSUER is not set. It is so in sweep.",

@@ -1,4 +1,4 @@
-"""Nothing that is secret, and nothing that people say, is in a log: every route and frame, every refusal, and bugs."""
+"""No log holds a secret or input from people: each route, frame and refusal is tried, and bugs."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib import logs
 from pytest_sessionplugin import BadToken, ConnectionClosed, Gateway, HandshakeRefused
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.lambdas.schedules import scheduled_event
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.leaks import Leaks
 from tests.service.bad_tokens import BAD_TOKENS
 
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
+
 USED = 20
-"""Secrets that a run uses at the very least; with fewer, this test would prove little."""
+"""The least number of secrets that a run uses; with fewer, this test would prove little."""
 
 
 class Secrets:
-    """Makes up what must not be seen, and keeps it."""
+    """Makes up secrets, and collects them."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -40,14 +42,14 @@ class Secrets:
         return text
 
     def word(self) -> str:
-        """For a title, a value of metadata, data, a name of a field."""
+        """A text for a title, metadata, data or the name of a field."""
         return self.keep(f"word-{next(self._numbers)}-nobody-may-read")
 
     def token(self, subject: str = "alice", **claims: Any) -> str:
         return self.signed(self._tokens(subject, **claims))
 
     def signed(self, token: str) -> str:
-        """A token counts as leaked by its claims or its signature, too."""
+        """Collects a token. Its claims or its signature alone count as leaked, too."""
         self.all |= {part for part in token.split(".")[1:] if len(part) > 20}
         return self.keep(token)
 
@@ -61,7 +63,7 @@ def secrets(jwt_tokens: Tokens) -> Secrets:
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """The log as Chalice's handler writes it: pytest listens with a format of its own, which has no fields in it."""
+    """The log as Chalice's handler writes it; pytest's own format leaves the fields out."""
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(logs.Lines("%(name)s - %(levelname)s - %(message)s"))
     logger = logging.getLogger(logs.NAME)
@@ -73,7 +75,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 class Run:
-    """One use of all that the service has."""
+    """Uses each part of the service once."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class Run:
         self.alice = gateway.http(token=secrets.token("alice"))
         self.statuses: set[int] = set()
         self.codes: set[str] = set()
-        self.left = ""  # the text of what left a function, which Lambda logs
+        self.left = ""  # the text of the exception that left a function, which Lambda logs
 
     def everything(self) -> None:
         path = self.http()
@@ -193,7 +195,7 @@ class Run:
             self.says(bob, action="publish", data=word())
 
     def bugs(self, path: str) -> None:
-        """What is raised has in its text all that it was given, and a cause with the same."""
+        """Bugs whose exceptions, and their causes, hold all their arguments and all secrets."""
 
         def a_bug(*args: Any, **given: Any) -> None:
             try:
@@ -226,7 +228,7 @@ class Run:
 
         with self.join(path) as bob:
             in_place_of("chalicelib.connections.disconnect", leave)
-        with pytest.raises(Exception) as left:  # noqa: PT011  which one it is, is looked at for what it says
+        with pytest.raises(Exception) as left:  # noqa: PT011  the test is about its text
             in_place_of("chalicelib.sweeper.sweep", sweep)
         self.left = str(left.value)
 
@@ -255,7 +257,7 @@ def check(run: Run, written: io.StringIO, capfd: pytest.CaptureFixture[str], jso
     assert run.codes >= {"welcome", "ack", "message", "session.updated", "invalid_request"}
     assert run.codes >= {"session_paused", "connection_not_found", "internal_error", "unavailable"}
     assert len(secrets.all) > USED
-    assert root.level == level, "what botocore logs at DEBUG has bodies and headers in it"
+    assert root.level == level, "botocore logs bodies and headers at DEBUG"
     assert not logging.getLogger("botocore").isEnabledFor(logging.DEBUG)
     out, err = capfd.readouterr()
     for where, text in (("the log", written.getvalue()), ("stdout", out), ("stderr", err)):
@@ -263,7 +265,7 @@ def check(run: Run, written: io.StringIO, capfd: pytest.CaptureFixture[str], jso
     assert leaks.found == []
     lines = written.getvalue().splitlines()
     if json_lines:
-        leaks.look("what left a function", run.left)
+        leaks.look("the exception that left a function", run.left)
         assert leaks.found == []
         said = [json.loads(line) for line in lines]
         assert {line["outcome"] for line in said if "outcome" in line} == {"done", "refused", "unavailable", "failed"}
@@ -302,7 +304,7 @@ def test_nothing_secret_is_in_a_log_of_lambda(
 
 
 def test_a_bad_token_is_not_in_a_log(bad_jwt: BadToken, chalice_gateway: Gateway) -> None:
-    """Each usual one; the guard of all tests (conftest.py) and this one look at what is logged."""
+    """Each bad token of the plugin; conftest.py looks at the log of all tests as well."""
     leaks = Leaks([bad_jwt])
     with leaks.listening():
         assert chalice_gateway.http(token=bad_jwt).get("/sessions").status_code == 401

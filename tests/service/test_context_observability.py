@@ -1,4 +1,4 @@
-"""What an operator sees of requests and frames: one line for each, metrics, and the id that they have in common."""
+"""Requests and frames as an operator sees them: a line for each, metrics, and their correlation id."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def join(chalice_gateway: Gateway, jwt_tokens: Tokens, session_id: str) -> Calla
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Lines:
-    """What was logged of events since it was last asked: operation, outcome, code, and ids."""
+def lines(chalice_gateway: Gateway, caplog: pytest.LogCaptureFixture) -> Lines:
+    """The lines of events since the last call: operation, outcome, code, and ids. Waits until they are logged."""
 
     def since() -> list[dict[str, Any]]:
+        chalice_gateway.settle()
         found = [vars(record)["fields"] for record in caplog.records if "outcome" in vars(record)]
         caplog.clear()
         return [dict(fields) for fields in found]
@@ -57,11 +58,12 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
 
 
 @pytest.fixture
-def measured(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
-    """The metrics of each event since they were last asked for, without how long anything took."""
+def measured(chalice_gateway: Gateway, caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    """The metrics of events since the last call, without durations. Waits until they are logged."""
     caplog.set_level(logging.DEBUG, "sessions.metrics")
 
     def since() -> list[dict[str, Any]]:
+        chalice_gateway.settle()
         found = [json.loads(record.getMessage()) for record in caplog.records if record.name == "sessions.metrics"]
         caplog.clear()
         times = {"_aws", "Stage", "RequestLatency", "DeliveryLatency", "SessionDuration"}
@@ -205,7 +207,7 @@ class TestCorrelation:
         (line,) = lines()
         assert carol.expect("message")["correlationId"] == line["correlation_id"] == line["request_id"]
 
-    def test_a_close_has_that_of_what_met_it(
+    def test_a_closing_frame_has_that_of_the_frame_that_caused_it(
         self, join: Callable[..., WebSocket], lines: Lines, chalice_clock: Clock
     ) -> None:
         bob = join()

@@ -1,4 +1,4 @@
-"""How often DynamoDB is asked: by the operation, and never by the number of connections."""
+"""The number of requests to DynamoDB depends on the operation, and never on the number of connections."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.tokens.tokens import Tokens
 
-DELIVERY = 1  # the roster is read, a page at a time
+DELIVERY = 1  # reads one page of the roster
 
 
 @pytest.fixture
 def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
-    """Rows of connections in a session, whose sockets are all still opening."""
+    """Adds rows of connections to a session, whose sockets are still opening."""
 
     def join(session_id: str, count: int) -> None:
         now = datetime.now(UTC)

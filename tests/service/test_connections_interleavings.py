@@ -25,11 +25,11 @@ OLD = NOON - timedelta(minutes=30)
 
 
 class Store(MemoryStore):
-    """The store of the service in memory, which passes the contract of the real one, as part of a world."""
+    """The store in memory, which keeps the contract of the real one, as part of a world."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: set[str] = set()  # who was in a roster that somebody read
+        self.seen: set[str] = set()  # connections in a roster that was read
 
     def __deepcopy__(self, memo: object) -> Store:
         twin = Store()
@@ -48,7 +48,7 @@ class Store(MemoryStore):
 
 @dataclass
 class Sockets:
-    """What API Gateway does: nobody reaches a pending socket, it opens all the same when $connect has returned."""
+    """Sockets as API Gateway has them: a pending one is out of reach, and opens when $connect has returned."""
 
     states: dict[str, str]
 
@@ -98,7 +98,7 @@ class World:
 
 
 class Inline(Executor):
-    """Delivers in the actor's own code: which post comes when is for the walk to choose."""
+    """Delivers in the actor's own code, so that the walk chooses the order of posts."""
 
     def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **unused: Any) -> Iterator[Any]:
         return iter([fn(*args) for args in zip(*iterables, strict=True)])
@@ -126,8 +126,8 @@ def connect(view: Any) -> None:
 
 
 def end(view: Any) -> None:
-    write = Write("alice", view.clock(), "the end", correlation_id="the end")
-    sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view))
+    write = Write("alice", view.clock(), "the end")
+    sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view), correlation_id="the end")
 
 
 def publish(view: Any) -> None:
@@ -157,7 +157,7 @@ def minute(view: Any) -> None:
 
 
 def nobody_is_busy(world: World, busy: dict[str, bool]) -> bool:
-    """A minute is longer than any Lambda behind API Gateway may take: it passes between them, not within."""
+    """A minute is longer than a Lambda behind API Gateway may run, so that it passes between two of them."""
     return not any(busy.values())
 
 
@@ -192,7 +192,7 @@ def expiring(world: World) -> World:
 
 
 def later(world: World) -> None:
-    """What the next minutes bring, whatever $disconnect was lost: sweeps, until nothing is due."""
+    """The next minutes, with each $disconnect lost: sweeps, until nothing is due."""
     for _ in range(4):
         world.clock.pass_a_minute()
         sweep(world)
@@ -218,30 +218,35 @@ def test_of_a_connect_and_an_end_that_cross_one_sees_the_other(world: World) -> 
     assert walk(world, [CONNECT, END], one_saw_the_other).ends > 1
 
 
+@pytest.mark.slow
 def test_connect_end_and_publish(world: World) -> None:
     found = explore(world, CONNECT, END, PUBLISH, DISCONNECT)
     assert found.states > 500
 
 
+@pytest.mark.slow
 def test_connect_end_and_sweep(world: World) -> None:
     found = explore(world, CONNECT, END, DISCONNECT, MINUTE, SWEEP)
     assert found.states > 500
 
 
+@pytest.mark.slow
 def test_connect_publish_and_the_sweep_that_ends_what_expires(expiring: World) -> None:
     found = explore(expiring, CONNECT, PUBLISH, DISCONNECT, MINUTE, SWEEP)
     assert found.states > 500
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_and_an_end(world: World) -> None:
     explore(world, END, CONNECT, MINUTE, SWEEP, Actor("other sweep", sweep))
 
 
+@pytest.mark.slow
 def test_everything_at_once(world: World) -> None:
     explore(world, CONNECT, END, PUBLISH, DISCONNECT, MINUTE, SWEEP)
 
 
-# --- the walk itself finds what the rules are there for
+# --- the walk finds the faults that the rules prevent
 
 
 def test_the_walk_finds_that_gone_must_mean_pending_on_a_young_row(
@@ -253,7 +258,7 @@ def test_the_walk_finds_that_gone_must_mean_pending_on_a_young_row(
 
 
 def looks_first(view: Any) -> None:
-    """What connect must not do."""
+    """A connect that reads before it writes, which is wrong."""
     if view.store.find_session(SESSION_ID).status is Status.ENDED:
         view.sockets.refuse("new=")
     else:

@@ -1,18 +1,20 @@
-"""What the service does as time passes: minutes, hours and days, in no time."""
+"""The service as time passes: expiry, idle sockets, sweeps and TTL, on a clock that tests advance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 Create = Callable[..., dict[str, Any]]
 Join = Callable[..., WebSocket]
@@ -20,7 +22,7 @@ Join = Callable[..., WebSocket]
 
 @pytest.fixture
 def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner, for as long as a test may take."""
+    """HTTP as the owner, with a token that outlasts each test."""
     return chalice_gateway.http(token=jwt_tokens("alice", expires_in=timedelta(days=30).total_seconds()))
 
 

@@ -1,4 +1,4 @@
-"""The service as a developer runs it: each command in a process of its own, spoken to over real sockets."""
+"""The service as a developer runs it: each command in a process of its own, over real sockets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 
 from tests.processes import ROOT, Served, chalice_local, sessionplugin_serve
+
+pytestmark = [pytest.mark.process, pytest.mark.sockets]
 
 SOMEBODYS_AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_REGION": "eu-west-1",
 }
+
+
+def connect(url: str, token: str) -> Any:
+    from websockets.sync import client  # late: a unit run collects this file
+
+    return client.connect(url, additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
 
 
 def call(url: str, method: str = "GET", token: str = "", body: Any = None) -> tuple[int, Any]:
@@ -48,7 +55,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Of `chalice local`, on a machine that has somebody's AWS credentials."""
+    """The URL of `chalice local`, on a machine with AWS credentials."""
     with chalice_local(SOMEBODYS_AWS) as url:
         yield url
 
@@ -58,8 +65,7 @@ class TestSessionpluginServe:
         status, session = call(f"{served.http}/sessions", "POST", served.token, {"title": "Standup"})
         assert (status, session["ownerId"]) == (201, "alice")
         url = f"{served.websocket}?sessionId={session['sessionId']}"
-        bearer = {"Authorization": f"Bearer {new_token('bob')}"}
-        with connect(url, additional_headers=bearer, compression=None) as bob:
+        with connect(url, new_token("bob")) as bob:
             bob.send('{"action":"hello"}')
             assert json.loads(bob.recv(timeout=10))["role"] == "participant"
             path = f"{served.http}/sessions/{session['sessionId']}"
@@ -76,9 +82,7 @@ class TestSessionpluginServe:
 def test_serve_ends_cleanly_whoever_is_connected(by: signal.Signals) -> None:
     with sessionplugin_serve() as served:
         _, session = call(f"{served.http}/sessions", "POST", served.token, {})
-        bearer = {"Authorization": f"Bearer {served.token}"}
-        url = f"{served.websocket}?sessionId={session['sessionId']}"
-        with connect(url, additional_headers=bearer, compression=None):
+        with connect(f"{served.websocket}?sessionId={session['sessionId']}", served.token):
             assert served.ask_to_stop(by) == 0
 
 

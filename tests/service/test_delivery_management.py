@@ -1,4 +1,4 @@
-"""One contract for the management API as the service calls it, and for its fake."""
+"""One contract for the management API, by botocore, and for its fake."""
 
 from __future__ import annotations
 
