@@ -21,8 +21,9 @@ import pytest
 from deployment import chalice, commands, gateway, operations, stage
 from deployment.aws import Place
 from deployment.chalice import Apis
+from tests.sources import ROOT
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.process  # all tests read what one run of the command wrote
 CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())
 TABLES = ROOT / ".chalice" / "resources.json"
 STAGES = {name: stage.read(ROOT, name) for name in CONFIG["stages"]}
@@ -252,6 +253,7 @@ def test_a_package_is_a_template_and_the_zip_that_it_names(described: Described,
     assert code == {"./deployment.zip"}
 
 
+@pytest.mark.slow
 def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
     packaged: Mapping[str, Path], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from deployment.doctor.account.registry import CHECKS
 from deployment.doctor.check import Check, Outcome
+from tests.rehearsal.doctor import account_breakages, drift_breakages  # noqa: F401 - register their breakages in SPOILT
 from tests.rehearsal.doctor.account_breaking import SPOILT, Break
 from tests.rehearsal.doctor.standing_stage import Place
 
