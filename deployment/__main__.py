@@ -1,4 +1,4 @@
-"""`python -m deployment doctor|deploy|destroy|package|key --stage dev`: what `make` runs under those names."""
+"""The command behind `make`: `python -m deployment doctor|deploy|destroy|package|key --stage dev`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Gives the exit status: 0 done, 1 refused or failed."""
+    """Returns the exit status: 0 done, 1 refused or failed."""
     asked = parser().parse_args(arguments)
     try:
         if asked.command == "doctor":
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def examined(asked: argparse.Namespace) -> int:
-    """Tells what the doctor finds; the exit status is 1 if a check failed."""
+    """Prints the doctor's findings. The exit status is 1 if a check failed."""
     aws = Aws(chalice.session()) if asked.account else None
     results = examination.examine(asked.project.resolve(), asked.stage, aws)
     if asked.json:
@@ -79,7 +79,7 @@ def examined(asked: argparse.Namespace) -> int:
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Raises DeploymentError, and what botocore raises."""
+    """Raises DeploymentError, and botocore's errors."""
     target = stage.read(asked.project.resolve(), asked.stage)
     if asked.command in ("deploy", "package"):
         print(examination.refuse_unsafe(target.root, target.name))

@@ -1,4 +1,4 @@
-"""What stops a deployment, as sentences that say what to do."""
+"""Errors that stop a deployment. Each message is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ REPEAT: Final = "Once that is mended, the same command goes on from here."
 
 
 class DeploymentError(Exception):
-    """Nothing was broken by going on; the message says what to do."""
+    """The deployment cannot go on; nothing is broken. The message says what to do."""

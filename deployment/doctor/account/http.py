@@ -1,4 +1,4 @@
-"""What is asked of the REST API that stands: its kind, its stage, its own answers."""
+"""Compares the deployed REST API with the project: endpoint type, stage, gateway responses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ QUESTIONS: Final = (_api, _stage, _responses)
 
 
 def in_calls(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as CloudFormation has them, by the names that the calls of the REST API have for them."""
+    """CloudFormation's settings under the names that the REST API's calls use."""
     return {
         f"{name[0].lower()}{name[1:]}": value
         for name, value in settings.items()
@@ -64,14 +64,14 @@ def in_calls(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(kind: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
-    """What a stage has otherwise. Numbers may come as whole or as decimal ones."""
+    """Settings of a stage that differ. Numbers may come as integers or as decimals."""
     for name, value in wanted.items():
         if there.get(name) != value:
             yield f"{name} of the {kind} API is {there.get(name)}, not {value}: deploy again."
 
 
 def access_logs(kind: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
-    """What the access logs of a stage have otherwise; with or without the `:*` that ends an ARN of a log group."""
+    """Access log settings of a stage that differ. The log group's ARN may or may not end with `:*`."""
     found = {name: value.removesuffix(":*") for name, value in there.items()}
     for name, value in wanted.items():
         if found.get(name) != value:

@@ -1,4 +1,4 @@
-"""The check of what is logged in the account: that it is written, and that it is forgotten."""
+"""Checks that logs are written in the account and expire."""
 
 from __future__ import annotations
 

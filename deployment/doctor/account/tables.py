@@ -1,4 +1,4 @@
-"""The check of the tables as they stand. CloudFormation mends nothing that was changed beside it."""
+"""Checks the deployed tables. CloudFormation does not repair changes made outside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of the WebSocket API that stands: its stage, and which routes it serves."""
+"""Compares the deployed WebSocket API with the project: its stage and the routes it serves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _stage(account: Account, apis: Apis) -> Iterator[str]:
 
 
 def _routes(account: Account, apis: Apis) -> Iterator[str]:
-    """What a deployment holds cannot be read: a deploy leaves a digest of its routes with it."""
+    """A deployment's content cannot be read, so a deploy stores a digest of its routes."""
     with account.asking("apigatewayv2") as client:
         current = client.get_stage(ApiId=apis.websocket, StageName=account.stage.api_stage).get("DeploymentId")
         wanted = gateway.digest(client, apis.websocket)

@@ -51,7 +51,7 @@ def test_a_right_that_is_missing_is_named_by_the_checks_that_need_it(
     assert told.notes.keys() == {check for check, rights in RIGHTS.items() if right in rights}
     for said in told.notes.values():
         [sentence] = said
-        assert f"allow whoever asks {right}" in sentence
+        assert f"allow the caller {right}" in sentence
 
 
 def test_what_is_not_known_hides_nothing_that_is_wrong(place: Place, refusing: Callable[[str], None]) -> None:
