@@ -1,4 +1,4 @@
-"""Options, the apps of the suite behind an implementation, and the table at the end of a run."""
+"""Options, the suite's apps on an implementation, and the table at the end of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 
 
 def adapter_of(config: pytest.Config) -> Adapter:
-    # Where the whole suite runs, this file is read too late to add options.
+    # Where the whole suite runs, pytest reads this file too late to add options.
     if given := config.getoption("--gateway-app", None):
         try:
             return Given.read(given)
@@ -44,19 +44,19 @@ def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[De
 
 @pytest.fixture
 def whole(deployments: Deployments) -> Iterator[Client]:
-    """The app that does what it is told."""
+    """The app that follows orders."""
     yield from _client(deployments, "whole")
 
 
 @pytest.fixture
 def listening(deployments: Deployments) -> Iterator[Client]:
-    """The app that has a message handler and no other."""
+    """The app whose only WebSocket handler is for messages."""
     yield from _client(deployments, "listening")
 
 
 @pytest.fixture
 def mute(deployments: Deployments) -> Iterator[Client]:
-    """The app that has a connect handler and no other."""
+    """The app whose only handler is for connects."""
     yield from _client(deployments, "mute")
 
 

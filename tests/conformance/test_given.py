@@ -1,4 +1,4 @@
-"""The suite pointed at apps that somebody else brought up, by nothing but their URLs."""
+"""Runs the suite against apps that are already running, known only by their URLs."""
 
 from __future__ import annotations
 

@@ -68,7 +68,9 @@ def marked(check: str, file: str) -> None:
 marked("stage", "config.json")
 marked("policy-files", "policy-sweep.json")
 
-of_config("stage", "lambda_timout in .chalice/config.json is not a setting; is it lambda_timeout?", "lambda_timout", to=9)
+of_config(
+    "stage", "lambda_timout in .chalice/config.json is not a setting; is it lambda_timeout?", "lambda_timout", to=9
+)
 of_config("stage", "names no function of the app; is it sweep?", "lambda_functions", "sweeps", to={})
 of_config(
     "stage",

@@ -1,27 +1,27 @@
-"""What MiniStack 1.5.33 gets wrong, worked around here and nowhere else: nothing that is deployed knows of it.
+"""Workarounds for the faults of MiniStack 1.5.33, all of them; deployed code knows none.
 
 Around a deploy, `in_deploy`:
 
-- ImportRestApi makes an empty API and PutRestApi is not there: the API is made call by call (`rest_api.py`).
-- `minimumCompressionSize` that is taken away becomes a text, which botocore cannot read: it is not taken away.
-- Chalice looks every five seconds whether a function is active, which is for AWS: here it looks twenty times a second.
+- ImportRestApi makes an empty API and PutRestApi is missing: the API is created call by call (`rest_api.py`).
+- Removing `minimumCompressionSize` turns it into a text, which botocore cannot read: it is not removed.
+- Chalice polls every five seconds for a function to become active: here it polls twenty times a second.
 
 Inside each function, `in_function`, by a copy of this file beside the app:
 
-- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are led to
-  MiniStack. No variable of botocore changes that, since Chalice and the service say their endpoint outright.
+- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are sent to
+  MiniStack. No variable of botocore can do that, since Chalice and the service name their endpoint explicitly.
 
-Inside MiniStack itself, by this file as its start:
+Inside MiniStack itself, which this file starts:
 
-- A function is pending for half a second in which nothing happens: `hurry` makes a fiftieth of it.
-- Every refusal of `$connect` is a 403: `mend_handshakes` gives them the status that the function gave.
-- `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` gives it to the client.
-- `WWW-Authenticate` keeps its name, which API Gateway changes: `mend_http` changes it.
-- The path of an API has a prefix before its stage, so that a Location, which begins with the stage, leads to the stage
-  below the stage: in `mend_http` such a path is the one without.
+- A function stays pending for half a second without reason: `hurry` makes that a fiftieth.
+- Every refusal of `$connect` is a 403: `mend_handshakes` gives it the function's status.
+- `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` passes it to the client.
+- `WWW-Authenticate` keeps its name, which API Gateway remaps: `mend_http` renames it.
+- The path of an API has a prefix before its stage, so a Location, which begins with the stage, would have the stage
+  twice: `mend_http` removes the repetition.
 
-What cannot be seen there at all, and what is not worked around, is in docs/operations.md.
-Run by three interpreters, it imports the standard library alone until one of the three is called.
+docs/operations.md lists what remains unlike AWS.
+Three interpreters run this file, so it imports only the standard library until one of the three is called.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""What moto's server lacks of the calls of a deploy (5.2.5), put in its place. All that is not moto's is in this file.
+"""Completes moto's server (5.2.5) with the calls that a deploy needs. Everything beyond moto is in this file.
 
     ImportRestApi, PutRestApi            only OpenAPI 3: made call by call instead
-    UpdateRestApi, GetRestApi(s)         forget from which size on answers are compressed, and binary types
+    UpdateRestApi, GetRestApi(s)         forget minimumCompressionSize and binary types
     REST CreateDeployment                resets the settings of its stage, which AWS keeps, and ignores tracing
     v2 CreateDeployment, GetDeployments,
        DeleteDeployment                  404: kept here
-    v2 UpdateStage                       500: kept here, and in what GetStage tells
-    stacks with tables                   without TTL, restore to a point in time; updates are ignored, and
-                                         tables that were to be updated outlive their stack
+    v2 UpdateStage                       500: kept here, and in the answer of GetStage
+    stacks with tables                   without TTL and point-in-time recovery; updates are ignored, and
+                                         tables with pending updates outlive their stack
     stacks with alarms, composite
-       alarms, metric filters            are complete without them: made by their own calls
-    log groups of stacks                 may outlive their stack, and an update of their days is ignored
+       alarms, metric filters            complete without creating them: created by their own calls
+    log groups of stacks                 may outlive their stack; updates of their retention are ignored
     AttachRolePolicy of AWS's policies,
-       DetachRolePolicy                  no such policy, unless it loads them all for a second: kept here
+       DetachRolePolicy                  no such policy, unless all are loaded, which takes a second: kept here
 
-botocore asks its event system before and after each call of a session, so that the code under test is as it is.
+botocore emits events before and after each call of a session, so the code under test runs unchanged.
 """
 
 from __future__ import annotations
