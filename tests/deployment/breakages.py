@@ -1,4 +1,4 @@
-"""What is broken in the tests of the doctor: each check in one way or several."""
+"""One or more breakages of the project for each check of the doctor."""
 
 from __future__ import annotations
 

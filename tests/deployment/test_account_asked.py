@@ -1,4 +1,4 @@
-"""How the account is asked: what AWS refuses or does not answer is a sentence, and who is silent is asked once."""
+"""Asking the account: a refusal or an error becomes a sentence, and an unreachable service is asked once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Place("aws", "eu-central-1", "123456789012")
 
 
 class Silent:
-    """An account of which no service answers anything but `error`; it counts how often one is asked."""
+    """An account whose services all answer `error`; it counts the calls."""
 
     place = HERE
 

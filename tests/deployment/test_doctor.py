@@ -1,4 +1,4 @@
-"""What the doctor finds: nothing in the stages as they are, and what is broken by the check that is for it."""
+"""The doctor: the stages pass unchanged, and each breakage fails its own check and no other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.deployment.breaking import SPOILT, Break
 from tests.deployment.doctored import Project, failed
 
 ELSEWHERE = {"git-ignore"}
-"""Checks that take a process; their tests are in tests/deployment_doctor."""
+"""Checks that need a process; their tests are in tests/rehearsal/doctor."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How findings are told, and that a deploy goes no further."""
+"""Findings as text and JSON; a failed check stops a deploy."""
 
 from __future__ import annotations
 

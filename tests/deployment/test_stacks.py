@@ -1,4 +1,4 @@
-"""A stack is made what it should be from whatever state CloudFormation left it in, or a person is told what to do."""
+"""A stack is brought up to date from any state CloudFormation left it in, or the error says what a person has to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENTS = [
 
 
 class CloudFormation:
-    """Goes from state to state at each look, and notes what is asked of it."""
+    """Enters the next state at each look, and records the calls."""
 
     def __init__(self, *states: str | None, fails: bool = False) -> None:
         self.states, self.fails, self.asked = list(states), fails, list[str]()
@@ -60,7 +60,7 @@ class CloudFormation:
 
 def applied(*states: str | None, fails: bool = False) -> list[str]:
     made = CloudFormation(*states, fails=fails)
-    Stacks(made, seconds=0.001).apply("s-tables", {}, {})  # type: ignore[arg-type]  # all that it needs of an account
+    Stacks(made, seconds=0.001).apply("s-tables", {}, {})  # type: ignore[arg-type]  # all that it needs
     return made.asked
 
 

@@ -1,4 +1,4 @@
-"""A stage as the files describe it, and what is said of files that do not."""
+"""A stage as the files describe it, and the errors for wrong files."""
 
 from __future__ import annotations
 

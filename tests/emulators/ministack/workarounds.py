@@ -40,9 +40,9 @@ BESIDE_APP = "ministack_in_function"
 UNLIKE_AWS = {
     "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "the answer has another id",
 }
-"""Tests of the service by name that fail there, and why: what they claim cannot be seen, and is not worked around."""
+"""Names of service tests that fail on MiniStack, and why; not worked around."""
 STALE = {"resourcegroupstaggingapi:GetResources", "resourcegroupstaggingapi:GetTagKeys"}
-"""Questions about tags that are answered with those of tables that a stack has removed."""
+"""Questions about tags whose answers still include the tables of deleted stacks."""
 REMAPPED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 MENDED = "mended"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
@@ -52,14 +52,14 @@ BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
 
 
 def in_deploy() -> None:
-    """Makes Chalice's deployer and botocore's waiters in this process do what is said above, for good."""
+    """Applies the workarounds to Chalice's deployer and botocore's waiters in this process, for good."""
     from chalice.deploy import deployer
 
-    deployer.TypedAWSClient = chalice_client()  # type: ignore[attr-defined]  # the one that it makes by itself
+    deployer.TypedAWSClient = chalice_client()  # type: ignore[attr-defined]  # its own client
 
 
 def chalice_client() -> Any:
-    """Chalice's client of AWS, with REST APIs made call by call and short looks at functions."""
+    """Chalice's AWS client, which creates REST APIs call by call and polls functions quickly."""
     from chalice.awsclient import TypedAWSClient
 
     from tests.emulators.ministack import rest_api
@@ -92,7 +92,7 @@ def chalice_client() -> Any:
 
 
 def put_beside(project: Path) -> None:
-    """Puts this file beside the app of a project, which is a copy, and has the app call it."""
+    """Copies this file beside the app of a copied project, and makes the app call it."""
     vendor = project / "vendor"
     vendor.mkdir(exist_ok=True)
     shutil.copy(__file__, vendor / f"{BESIDE_APP}.py")
@@ -101,7 +101,7 @@ def put_beside(project: Path) -> None:
 
 
 def in_function() -> None:
-    """Leads calls of @connections to MiniStack, in this process, for good."""
+    """Sends calls of @connections to MiniStack, in this process, for good."""
     from botocore.session import Session
 
     create = Session.create_client
@@ -122,7 +122,7 @@ _answer: ContextVar[dict[str, Any]] = ContextVar("what $connect answered on this
 
 
 def hurry() -> None:
-    """Functions are active at once, nearly."""
+    """Makes functions active almost at once."""
     functions: Any = import_module("ministack.services.lambda_svc")
     functions._LAMBDA_STATE_TRANSITION_DELAY = 0.01
 
@@ -160,7 +160,7 @@ def mend_handshakes() -> None:
 
 
 def mend_http() -> None:
-    """Requests and answers of REST APIs as they are on AWS, in this process, for good."""
+    """Makes requests and answers of REST APIs as on AWS, in this process, for good."""
     apigateway: Any = import_module("ministack.services.apigateway_v1")
     execute = apigateway.handle_execute
 

@@ -1,4 +1,4 @@
-"""What is broken of a stage that stands: its key, its tables, its logs, and what the account has for it."""
+"""Breakages of a deployed stage: its key, tables and logs, and the account's quotas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor may not or cannot ask is a note that names what is missing; it never ends in a traceback."""
+"""Calls that the doctor may not or cannot make become notes that name the cause, never tracebacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RIGHTS = {
         "lambda:GetFunctionConfiguration",
     },
 }
-"""What the doctor has to be allowed, by check; of a stage that is kept dynamodb:DescribeContinuousBackups, too."""
+"""Permissions of the doctor, by check; a kept stage also needs dynamodb:DescribeContinuousBackups."""
 
 
 @pytest.fixture

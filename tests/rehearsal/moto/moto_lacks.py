@@ -34,23 +34,23 @@ from tests.emulators.ministack import rest_api
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
-GIVEN = "given"  # in botocore's context of a call: the parameters before they are made a request
+GIVEN = "given"  # key in botocore's context of a call: its parameters before they are serialized
 BINARY = "x-amazon-apigateway-binary-media-types"
 
 
 @dataclass
 class Status:
-    """All that botocore looks at of an answer that came over no network."""
+    """The attributes that botocore reads from an HTTP answer."""
 
     status_code: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
 class Completed:
-    """An account at moto's server with the rest of what a deploy needs. `complete` each session that goes there."""
+    """An account at moto's server, completed for deploys. Call `complete` on each session that goes there."""
 
     def __init__(self, session: Session) -> None:
-        """`session` is for the calls by which things are made here; it is left as it is."""
+        """`session` makes this class's own calls, and is left unchanged."""
         self._session = session
         self._clients: dict[str, Any] = {}
         self._ids = (f"d{number:05}" for number in itertools.count(1))
@@ -62,7 +62,7 @@ class Completed:
         self._stacks: dict[str, list[Callable[[], object]]] = {}
 
     def complete(self, session: Session) -> None:
-        """From now on the session's clients get from here what moto lacks."""
+        """From now on the session's clients get the missing operations from here."""
         instead: dict[str, Callable[[Parameters], Answer]] = {
             "iam.AttachRolePolicy": self._attach,
             "iam.DetachRolePolicy": self._detach,
@@ -88,7 +88,7 @@ class Completed:
             "cloudformation.DeleteStack": self._stack_deleted,
         }
         session.register("before-parameter-build", _remember)
-        session.register("before-call", _answering(instead))  # not by operation: who registered first is asked first
+        session.register("before-call", _answering(instead))  # not by operation: earlier registrations answer first
         for name, follow in afterwards.items():
             session.register(f"after-call.{name}", _following(follow))
 
@@ -135,7 +135,7 @@ class Completed:
         assert given["mode"] == "overwrite"
         client, api, document = self._client("apigateway"), given["restApiId"], json.loads(given["body"])
         if document == self._imported[api]:
-            rest_api.clear_responses(client, api)  # the rest would be what it is, a hundred calls later
+            rest_api.clear_responses(client, api)  # importing the same again would take a hundred calls
         else:
             rest_api.clear(client, api)
             rest_api.fill(client, api, document)
@@ -238,7 +238,7 @@ class Completed:
 
         def undo() -> None:
             with contextlib.suppress(client.exceptions.ResourceNotFoundException):
-                client.delete_table(TableName=name)  # refused while it is protected, as on AWS
+                client.delete_table(TableName=name)  # refused while protected, as on AWS
 
         return undo
 
@@ -247,7 +247,7 @@ class Completed:
         client.put_retention_policy(logGroupName=name, retentionInDays=said["RetentionInDays"])
 
         def undo() -> None:
-            with contextlib.suppress(client.exceptions.ResourceNotFoundException):  # it may have gone with its stack
+            with contextlib.suppress(client.exceptions.ResourceNotFoundException):  # it may be gone with its stack
                 client.delete_log_group(logGroupName=name)
 
         return undo
@@ -273,7 +273,7 @@ class Completed:
 
 
 class _Values:
-    """A template's intrinsic functions, those that stand in ours."""
+    """Evaluates the intrinsic functions that our templates use."""
 
     def __init__(self, template: Parameters, given: list[dict[str, str]], region: str, account: str) -> None:
         defaults = {key: one.get("Default") for key, one in template.get("Parameters", {}).items()}
@@ -327,7 +327,7 @@ def _answering(instead: Mapping[str, Callable[[Parameters], Answer]]) -> Callabl
 
 
 def operation(model: Any) -> str:
-    """Such as `iam.CreateRole`."""
+    """The name of a call, such as `iam.CreateRole`."""
     return f"{model.service_model.service_name}.{model.name}"
 
 
@@ -340,7 +340,7 @@ def _following(follow: Callable[[Parameters, Answer], None]) -> Callable[..., No
 
 
 def _patches(stage: Parameters) -> list[dict[str, str]]:
-    """What takes a stage of moto's back to where it was."""
+    """Patches that restore a stage after moto's changes."""
     found = {}
     for place, settings in stage.get("methodSettings", {}).items():
         for name, path in METHOD_PATHS.items():

@@ -1,4 +1,4 @@
-"""A second deploy changes what stands and makes nothing twice; a destroyed stage leaves nothing."""
+"""A second deploy applies changes and creates nothing twice; a destroyed stage leaves nothing."""
 
 from __future__ import annotations
 

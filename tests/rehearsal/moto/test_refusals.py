@@ -1,4 +1,4 @@
-"""What cannot be done is said in a sentence that says what to do, with exit status 1; nothing is made meanwhile."""
+"""An impossible command says what to do in one sentence and exits with 1, without creating anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rehearsal.moto.story import Story
 
 @pytest.fixture
 def commands(moto: MotoServer, told: Story) -> Command:
-    """In an account that is empty, once the story is over."""
+    """An empty account after the story."""
     return command.at(moto)
 
 
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def refused(ran: Ran) -> str:
-    """The one line that it said."""
+    """The one line of the error."""
     assert ran.status == 1
     [line] = ran.err.splitlines()
     return line
