@@ -29,7 +29,7 @@ NEGATED = re.compile(
     """,
     re.VERBOSE,
 )
-START = re.compile(r"(?:^|[.:!?][\"')*]*\s+|\|\s*|\n\s*(?:[-*>]|\d+\.|#+)\s+|\n\s*\n)[*_\"'(\[]*(?=\S)")
+START = re.compile(r"(?:[.:!?][\"')*]*\s+|\|\s*|(?:^|\n)\s*(?:[-*>]|\d+\.|#+)\s+|^|\n\s*\n)[*_\"'(\[]*(?=\S)")
 """Where a sentence of a page starts: after a full stop, and in each cell, item, heading and paragraph."""
 
 CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+", re.DOTALL)
@@ -80,7 +80,7 @@ def test_a_page_is_stated_plainly(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("What stands.", [1]),
+        ("# What stands\n\nWhat stands.", [1, 3]),
         ("Plain.\n\nNobody knows. Those\nknow.", [3, 3]),
         ("| a | **Whoever** asks |", [1]),
         ("- first\n- Those of the app\n", [2]),
