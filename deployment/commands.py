@@ -20,7 +20,7 @@ from deployment.stacks import Stacks
 from deployment.stage import Stage
 
 TWICE: Final = (
-    "The stage {stage} stands more than once in this account, as the {kind} APIs {ids}: "
+    "The stage {stage} exists more than once in this account, as the {kind} APIs {ids}: "
     "delete those that no client uses."
 )
 
@@ -30,14 +30,14 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
     known = recall(aws, stage)
     with progress.step("tables"):
         stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage))
-    with progress.step("key of the tokens") as step:
-        step.note("made" if key.ensure(aws, stage) else "there already")
+    with progress.step("signing key") as step:
+        step.note("created" if key.ensure(aws, stage) else "exists already")
     with progress.step("functions and APIs") as step:
         function_logs.ensure(aws, stage)
         rendered = render(aws, stage, known)
         apis = chalice.deploy(stage, step.detail)
         function_logs.remove_misnamed(aws, stage)
-    with progress.step("policies of the functions"):
+    with progress.step("function policies"):
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
         logs.ensure(aws)
@@ -46,7 +46,7 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
         gateway.respond(aws, stage, apis)
         gateway.set_http_stage(aws, stage, apis)
         routes_changed = gateway.set_websocket_stage(aws, stage, apis)
-        step.note("WebSocket routes deployed" if routes_changed else "WebSocket routes as they were")
+        step.note("WebSocket routes deployed" if routes_changed else "WebSocket routes unchanged")
     return urls(aws, stage, apis)
 
 
@@ -60,7 +60,7 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
     with progress.step("logs"):
         function_logs.remove(aws, stage)
         logs.remove(aws)
-    with progress.step("key of the tokens"):
+    with progress.step("signing key"):
         key.remove(aws, stage)
     with progress.step("tables"):
         if stacks.state(tables_stack(stage)):

@@ -26,9 +26,9 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DeploymentError(f"{path} is not JSON: {error}.") from error
     except _Twice as error:
-        raise DeploymentError(f"{path} has {error} twice in one object: take one of them away.") from error
+        raise DeploymentError(f"{path} has {error} twice in one object: remove one of them.") from error
     if not isinstance(found, dict):
-        raise DeploymentError(f"{path} holds no object.")
+        raise DeploymentError(f"{path} does not hold an object.")
     return found
 
 

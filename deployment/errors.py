@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-REPEAT: Final = "Once that is mended, the same command goes on from here."
+REPEAT: Final = "Fix that and run the same command again: it continues from here."
 
 
 class DeploymentError(Exception):

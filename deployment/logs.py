@@ -74,7 +74,7 @@ def _tell(client: Any, arn: str) -> None:
             if code_of(error) != "BadRequestException":
                 raise
             if attempt == ATTEMPTS:
-                raise DeploymentError(f"API Gateway does not take {arn} as the role of its access logs.") from error
+                raise DeploymentError(f"API Gateway does not accept {arn} as the role for access logs.") from error
             time.sleep(PAUSE)
         else:
             return

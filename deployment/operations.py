@@ -21,7 +21,7 @@ def template(stage: Stage) -> dict[str, Any]:
     """The stack of a deploy. Its parameter is the id of the WebSocket API, which Chalice creates."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"What watches the stage {stage.name} of {stage.app}.",
+        "Description": f"Monitoring of the stage {stage.name} of {stage.app}.",
         "Parameters": {"WebsocketApiId": {"Type": "String"}},
         **mappings(stage),
         "Resources": resources(stage, websocket_api={"Ref": "WebsocketApiId"}),

@@ -73,9 +73,7 @@ def description(stage: Stage) -> str:
     name = key.parameter(stage)
     if name is None:
         return told
-    return (
-        f"{told} The key of its tokens is {name} in SSM, a SecureString that has to be there before the first request."
-    )
+    return f"{told} Its signing key is {name} in SSM, a SecureString that must exist before the first request."
 
 
 def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:

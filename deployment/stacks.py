@@ -23,13 +23,13 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
 """States of a stack that was never completed: it can only be deleted."""
 STUCK: Final = {
-    "DELETE_FAILED": "It was to be deleted, and was not: {reasons}. Destroy the stage to the end, then deploy it anew.",
-    "UPDATE_ROLLBACK_FAILED": "An update failed, and so did its undoing: {reasons}. Mend that, then let CloudFormation "
-    "go on: aws cloudformation continue-update-rollback --stack-name {name}",
+    "DELETE_FAILED": "Its deletion failed: {reasons}. Destroy the stage completely, then deploy it again.",
+    "UPDATE_ROLLBACK_FAILED": "An update failed, and its rollback as well: {reasons}. Fix that, then continue the "
+    "rollback: aws cloudformation continue-update-rollback --stack-name {name}",
 }
 """States that a person has to end, with instructions."""
 BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
-"""Reason on the first event of an operation by the user; a rollback has another."""
+"""Status of the stack in the first event of an operation; a rollback begins with another."""
 
 
 def body(template: Mapping[str, Any]) -> str:
@@ -99,15 +99,13 @@ class Stacks:
             if state is None or state in UNFINISHED or not state.endswith("_IN_PROGRESS"):
                 return state
             time.sleep(self._wait["Delay"])
-        raise DeploymentError(
-            f"The stack {name} is still {state}: somebody else changes it. Try again when it is done."
-        )
+        raise DeploymentError(f"The stack {name} is still {state}: another operation is changing it. Try again later.")
 
     def _until(self, waiter: str, name: str) -> None:
         try:
             self._client.get_waiter(waiter).wait(StackName=name, WaiterConfig=self._wait)
         except WaiterError as error:
-            raise DeploymentError(f"The stack {name} did not get there: {self._reasons(name)}.") from error
+            raise DeploymentError(f"The stack {name} failed: {self._reasons(name)}.") from error
 
     def _reasons(self, name: str) -> str:
         """Reasons from the last operation only. The events include all earlier operations, latest first."""

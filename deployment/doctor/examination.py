@@ -29,5 +29,7 @@ def refuse_unsafe(root: Path, stage: str) -> str:
     failures = report.failures(results)
     if failures:
         told = "".join(f"\n  {one.check.id}: {' '.join(one.verdict.sentences)}" for one in failures)
-        raise DeploymentError(f"The stage {stage} is not fit to be deployed until this is mended (make doctor):{told}")
+        raise DeploymentError(
+            f"The stage {stage} cannot be deployed until these failures are fixed (make doctor):{told}"
+        )
     return report.summary(results)

@@ -18,9 +18,9 @@ from deployment.stage import Stage
 T = TypeVar("T")
 SID: Final = re.compile("[A-Za-z0-9]+")
 SHAPE: Final = (
-    "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; what "
-    "is not named there is denied, so that there is no need of a Deny, a NotAction, a NotResource or a Condition; and "
-    "a Sid is letters and digits, each once."
+    "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; all "
+    "else is denied, so there is no need of a Deny, a NotAction, a NotResource or a Condition; and a Sid is letters "
+    "and digits, each once."
 )
 
 

@@ -158,7 +158,7 @@ CHECKS: Final = (
         timeout,
     ),
     Check(
-        "app-debug", "No answer tells of the code", "https://aws.github.io/chalice/api.html#Chalice.debug", debugging
+        "app-debug", "No answer shows a traceback", "https://aws.github.io/chalice/api.html#Chalice.debug", debugging
     ),
     Check("function-tracing", "Each function is traced", f"{LAMBDA}/services-xray.html", tracing),
     Check("log-retention", "No log is kept for ever", f"{LAMBDA}/monitoring-cloudwatchlogs.html", log_retention),

@@ -121,7 +121,7 @@ GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide
 CHECKS: Final = (
     Check(
         "table-names",
-        "The tables are those that the functions are told of",
+        "The functions know the names of all tables",
         f"{GUIDE}/HowItWorks.CoreComponents.html",
         names,
     ),

@@ -83,6 +83,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--facts", action="store_true", help="print the table of facts at the end")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "deployments" in getattr(item, "fixturenames", ()):
+            item.add_marker("process")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if fact := fact_of(item.name):
         item.user_properties.append(("fact", fact))

@@ -96,7 +96,7 @@ def test_a_stack_that_a_person_has_to_mend_says_how_and_why(state: str) -> None:
 def test_a_failure_tells_the_reasons_of_the_last_operation_alone() -> None:
     with pytest.raises(DeploymentError) as told:
         applied("UPDATE_COMPLETE", fails=True)
-    assert str(told.value) == "The stack s-tables did not get there: Events: it is protected."
+    assert str(told.value) == "The stack s-tables failed: Events: it is protected."
 
 
 def test_a_stack_that_somebody_works_on_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,8 @@ class Account:
             raise _refused(service, error) from None
         except BotoCoreError as error:
             self._silent[service] = NotAsked(
-                f"Not known, since {service} cannot be reached ({type(error).__name__}): see to the network and to the "
-                "credentials, and ask again."
+                f"Not known, since {service} cannot be reached ({type(error).__name__}): check network and "
+                "credentials, then ask again."
             )
             raise self._silent[service] from None
 

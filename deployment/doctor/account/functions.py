@@ -45,8 +45,8 @@ def _role(account: Account, apis: Apis, function: PlannedFunction) -> Iterator[s
     found, wanted = _rights(documents), _rights([_wanted(account, apis, function)])
     for effect, action, resource, _ in sorted(found - wanted):
         yield (
-            f"The role {role} has {effect} {action} on {resource}, which is not in its file: deploy again, or take it "
-            "away."
+            f"The role {role} has {effect} {action} on {resource}, which is not in its file: deploy again, or remove "
+            "it."
         )
     for effect, action, resource, _ in sorted(wanted - found):
         yield f"The role {role} lacks {effect} {action} on {resource}: deploy again."

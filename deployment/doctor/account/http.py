@@ -19,7 +19,7 @@ def _api(account: Account, apis: Apis) -> Iterator[str]:
     if kinds != [account.plan.endpoint_type]:
         yield (
             f"The endpoint of the REST API is {' and '.join(kinds or ['of no known kind'])}, not "
-            f"{account.plan.endpoint_type}: change it by UpdateRestApi, for a deploy does not."
+            f"{account.plan.endpoint_type}: change it with UpdateRestApi; a deploy does not."
         )
     if there.get("minimumCompressionSize") != account.plan.compressed_from:
         yield (
@@ -35,7 +35,7 @@ def _stage(account: Account, apis: Apis) -> Iterator[str]:
     settings = dict(there.get("methodSettings", {}))
     yield from differences("REST", in_calls(gateway_settings.method_settings(stage)), settings.pop(EVERY_METHOD, {}))
     for name in sorted(settings):
-        yield f"The method {name} of the REST API has settings of its own, past those of the stage: take them away."
+        yield f"The method {name} of the REST API has settings of its own, which override the stage's: remove them."
     if there.get("tracingEnabled", False) is not stage.tracing:
         yield f"The stage of the REST API has tracing {_on(there.get('tracingEnabled'))}: turn it {_on(stage.tracing)}."
     destination = gateway.log_group_arn(account.aws, stage.http_log_group)
@@ -48,7 +48,7 @@ def _responses(account: Account, apis: Apis) -> Iterator[str]:
         missing = gateway.missing_responses(client, apis.rest)
     if missing:
         named = ", ".join(one["responseType"] for one in missing)
-        yield f"API Gateway answers {named} otherwise than deployment/gateway_responses.py says: deploy again."
+        yield f"API Gateway answers {named} differently from deployment/gateway_responses.py: deploy again."
 
 
 QUESTIONS: Final = (_api, _stage, _responses)

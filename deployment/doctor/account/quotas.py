@@ -48,9 +48,9 @@ def _concurrency(account: Account) -> Iterable[str]:
     if at_once > quota:
         a_second = stage.http_throttle.rate + stage.websocket_throttle.rate
         raise Unknown(
-            f"Lambda runs {quota} functions at once here, of all in the account, and the throttles let {at_once} calls "
-            f"in at once and {a_second} a second: what is beyond {quota} is refused. If so many are to come, have the "
-            f"quota {CONCURRENCY[1]} raised in Service Quotas; if not, lower the bursts in .chalice/operations.json."
+            f"Lambda runs at most {quota} functions of the account at once, and the throttles admit {at_once} calls at "
+            f"once and {a_second} a second: calls beyond {quota} are refused. Have {CONCURRENCY[1]} raised in "
+            "Service Quotas, or lower the bursts in .chalice/operations.json."
         )
     return ()
 

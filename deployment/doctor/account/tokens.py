@@ -73,7 +73,7 @@ def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None
 CHECKS: Final = (
     Check(
         "account-key",
-        "The key of the tokens is kept, and long and well formed",
+        "The signing key is stored, long enough and well formed",
         "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html",
         kept_key,
     ),

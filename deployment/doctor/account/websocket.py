@@ -18,7 +18,7 @@ def _stage(account: Account, apis: Apis) -> Iterator[str]:
         there = client.get_stage(ApiId=apis.websocket, StageName=stage.api_stage)
     yield from differences("WebSocket", gateway_settings.route_settings(stage), there.get("DefaultRouteSettings", {}))
     for name in sorted(there.get("RouteSettings", {})):
-        yield f"The route {name} of the WebSocket API has settings of its own, past those of the stage: take them away."
+        yield f"The route {name} of the WebSocket API has settings of its own, which override the stage's: remove them."
     destination = gateway.log_group_arn(account.aws, stage.websocket_log_group)
     wanted = gateway_settings.websocket_access_logs(destination)
     yield from access_logs("WebSocket", wanted, there.get("AccessLogSettings", {}))

@@ -87,7 +87,7 @@ def little_is_compressed(place: Place) -> Iterator[None]:
             yield
 
 
-@spoils("account-drift", "API Gateway answers THROTTLED otherwise")
+@spoils("account-drift", "API Gateway answers THROTTLED differently")
 def a_response_is_gone(place: Place) -> Iterator[None]:
     client, at = place.client("apigateway"), {"restApiId": rest(place), "responseType": "THROTTLED"}
     before = client.get_gateway_response(**at)

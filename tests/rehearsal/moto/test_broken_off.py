@@ -102,5 +102,5 @@ def says_which_and_what_to_do(ran: Ran, operation: str) -> None:
     assert ran.status == 1
     [line] = ran.err.splitlines()
     assert f"when calling the {operation.partition('.')[2]} operation: {DENIED}" in line
-    assert line.endswith("Once that is mended, the same command goes on from here.")
+    assert line.endswith("Fix that and run the same command again: it continues from here.")
     assert ": failed (" in ran.out.splitlines()[-1]

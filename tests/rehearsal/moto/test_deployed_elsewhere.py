@@ -76,7 +76,7 @@ def test_the_tables_cannot_be_deleted_and_can_be_restored(machines: Machines) ->
 
 
 def test_a_key_that_was_there_is_used(machines: Machines) -> None:
-    assert "key of the tokens: there already" in machines.deployed.out
+    assert "signing key: exists already" in machines.deployed.out
     assert machines.first.parameters.keys() == {KEY}
 
 

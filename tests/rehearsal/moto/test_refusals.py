@@ -74,7 +74,7 @@ def test_a_stage_that_stands_twice_is_not_deployed_a_third_time(commands: Comman
         apis = [_websocket_api(client) for _ in range(2)]
     said = refused(commands.run(root, "deploy", "--stage", "dev"))
     assert said == (
-        "The stage dev stands more than once in this account, as the WebSocket APIs "
+        "The stage dev exists more than once in this account, as the WebSocket APIs "
         f"{', '.join(sorted(apis, key=said.index))}: delete those that no client uses."
     )
 
