@@ -64,7 +64,7 @@ def _is_one(name: str, value: str) -> bool:
 NAMED: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|PRIVATE|ACCESS)_?KEY)$", re.I
 )
-"""Of a variable. A variable that names where a secret is kept has another ending, such as SECRET_ARN."""
+"""Names of variables that hold secrets. One that names where a secret is kept ends differently: SECRET_ARN."""
 WORD: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 PLAIN: Final = re.compile(r"[a-z0-9]{32,}|[A-Z0-9]{32,}")
 CLASSES: Final = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]"))

@@ -87,7 +87,7 @@ def test_a18_an_authorizer_may_answer_8_kb(whole: Client) -> None:
 
 
 def test_a19_of_what_connect_returns_only_the_subprotocol_reaches_the_client(whole: Client) -> None:
-    """Of a $connect's response headers only Sec-WebSocket-Protocol is copied; others and the body are dropped."""
+    """Only Sec-WebSocket-Protocol of a $connect's response headers is copied; others and the body are dropped."""
     headers = {"Sec-WebSocket-Protocol": "b", "X-Mine": "1", "Set-Cookie": "a=b"}
     socket = whole.connect(
         ["respond", {"body": "welcome", "headers": headers}], headers=("Sec-WebSocket-Protocol: a, b",)

@@ -54,7 +54,7 @@ def test_c5_without_a_route_a_message_is_forbidden(mute: Client, text: str) -> N
 
 
 def test_c6_the_gateways_frames_have_three_spaces(mute: Client) -> None:
-    """In these frames a space follows the first colon and each comma, and none the other two colons."""
+    """These frames have a space after the first colon and each comma, and not after the other two colons."""
     socket = mute.connect()
     socket.text("hello")
     socket.text("hello")

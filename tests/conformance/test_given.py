@@ -11,6 +11,8 @@ from tests.conformance.adapters import APPS
 from tests.conformance.adapters.given import Given
 from tests.processes import ROOT, sessionplugin_serve
 
+pytestmark = pytest.mark.process
+
 RUN = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--facts"]
 WITH_TIME = "tests/conformance/test_d_limits.py::test_d5_the_integration_time_out_is_29_seconds"
 WITHOUT = "tests/conformance/test_f_disconnect.py::test_f5_a_close_without_a_code_is_1005"
