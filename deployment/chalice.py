@@ -126,10 +126,10 @@ class _Build(BuildStage):
 
 
 class _Principals(PackageOptions):
-    """Chalice asks a client for these, which needs a region; the template works in any region."""
+    """Service principals without a client, which would need a region: the template works in any region."""
 
     def __init__(self) -> None:
-        """Without a client."""
+        """Skips the client that the base class makes."""
 
     def service_principal(self, service: str) -> str:
         return f"{service}.amazonaws.com"

@@ -1,8 +1,9 @@
-"""Imports and docstrings of the sources, read from their text: for the tests that hold the rules of the repository."""
+"""Imports, docstrings and comments of the sources, for the tests that hold the rules of the repository."""
 
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +58,14 @@ def docstrings(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.lineno, node.value.value
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each comment."""
+    with path.open("rb") as source:
+        for token in tokenize.tokenize(source.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string.lstrip("# ")
 
 
 def names(path: Path) -> set[str]:

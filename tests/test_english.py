@@ -1,4 +1,4 @@
-"""The prose of docstrings and pages: no sentence starts with a pronoun in place of a noun, nothing "is no X"."""
+"""Plain English in docstrings, comments and pages: they start with a verb or a noun, and nothing "is no X"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources import ROOT, docstrings
+from tests.sources import ROOT, comments, docstrings
 
 SOURCES = [
     path
@@ -35,7 +35,7 @@ START = re.compile(r"(?:[.:!?][\"')*]*\s+|\|\s*|(?:^|\n)\s*(?:[-*>]|\d+\.|#+)\s+
 CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+", re.DOTALL)
 
 
-def _of_docstring(text: str) -> Iterator[tuple[int, str]]:
+def _of_text(text: str) -> Iterator[tuple[int, str]]:
     """Line offset and text of each fault."""
     yield from ((0, found[0]) for found in [PRONOUN.match(text.lstrip())] if found)
     yield from _negated(CODE.sub(_blank, text))
@@ -65,10 +65,9 @@ def _told(path: Path, line: int, text: str) -> str:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_docstring_begins_with_a_verb_or_a_noun_and_is_stated_plainly(path: Path) -> None:
-    found = [
-        _told(path, line + below, words) for line, text in docstrings(path) for below, words in _of_docstring(text)
-    ]
+def test_a_docstring_or_comment_is_stated_plainly(path: Path) -> None:
+    texts = (*docstrings(path), *comments(path))
+    found = [_told(path, line + below, words) for line, text in texts for below, words in _of_text(text)]
     assert found == []
 
 

@@ -72,13 +72,15 @@ def _client(deployments: Deployments, name: str) -> Iterator[Client]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance", "which implementation the conformance suite speaks to")
-    group.addoption("--gateway", choices=sorted(ADAPTERS), default="sessionplugin", help="one that is brought up here")
+    group = parser.getgroup("conformance", "the implementation to test")
+    group.addoption(
+        "--gateway", choices=sorted(ADAPTERS), default="sessionplugin", help="an implementation that is started here"
+    )
     group.addoption(
         "--gateway-app",
         action="append",
         metavar="NAME=HTTP_URL,WEBSOCKET_URL[,CONTROL_URL]",
-        help="one that is up: where an app of tests/conformance/apps is reached; can be given once for each app",
+        help="a running implementation: the URLs of an app of tests/conformance/apps; repeat it for each app",
     )
     group.addoption("--facts", action="store_true", help="print the table of facts at the end")
 
