@@ -34,7 +34,7 @@ def find(aws: Aws, stage: Stage) -> Standing:
 
 
 def _rest_apis(aws: Aws, stage: Stage) -> Iterator[str]:
-    """Whether a REST API is the stage's, by its function: Chalice names it after the app, a deploy renames it last."""
+    """REST APIs that lead to the stage's function. Chalice names them after the app; a deploy renames them last."""
     client = aws.client("apigateway")
     leads = f":function:{next(one for one in stage.functions if one.name == REST).full_name}/invocations"
     for page in client.get_paginator("get_rest_apis").paginate():

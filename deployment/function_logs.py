@@ -25,7 +25,7 @@ def ensure(aws: Aws, stage: Stage) -> None:
 
 
 def remove_misnamed(aws: Aws, stage: Stage) -> None:
-    """The group that Chalice creates and no function writes to."""
+    """Deletes the group that Chalice creates and no function writes to."""
     _remove(aws, _misnamed(stage))
 
 
@@ -39,7 +39,7 @@ def remove(aws: Aws, stage: Stage) -> None:
 
 
 def _misnamed(stage: Stage) -> set[str]:
-    """The group that Chalice creates for a function."""
+    """Names that Chalice gives to log groups and Lambda does not use."""
     named = {f"/aws/lambda/{stage.full_name}-{function.name}" for function in stage.functions}
     return named - {function.log_group for function in stage.functions}
 

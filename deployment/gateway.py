@@ -98,6 +98,6 @@ def _pages(ask: Any, **arguments: str) -> Iterator[Mapping[str, Any]]:
 
 
 def log_group_arn(aws: Aws, name: str) -> str:
-    """The access log settings, in the form that both APIs take."""
+    """ARN of a log group, in the form that both APIs take for their access logs."""
     place = aws.place
     return f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{name}"

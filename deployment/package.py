@@ -77,7 +77,7 @@ def description(stage: Stage) -> str:
 
 
 def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The deployment of the WebSocket API, with an id that depends on its routes.
+    """The template with a deployment of the WebSocket API whose id depends on its routes.
 
     CloudFormation does not replace a deployment when a route changes, so a changed route would be unreachable. A new
     id makes a new deployment.

@@ -37,7 +37,7 @@ class PlannedFunction:
 
 @dataclass(frozen=True)
 class Plan:
-    """The result of a `chalice deploy`. `compressed_from` in bytes."""
+    """The planned result of a `chalice deploy`. `compressed_from` in bytes."""
 
     functions: tuple[PlannedFunction, ...]
     endpoint_type: str  # of the REST API

@@ -54,7 +54,7 @@ ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY")
 
 def memory(findings: Findings) -> Verdict:
     return failed(
-        f"{one.name} has {one.memory} MB, and with them as small a share of a CPU: set lambda_memory_size to {MEMORY} "
+        f"{one.name} has {one.memory} MB, and so too small a share of a CPU: set lambda_memory_size to {MEMORY} "
         "or more."
         for one in findings.plan.functions
         if one.memory < MEMORY
@@ -73,7 +73,7 @@ def _timeout(one: PlannedFunction) -> Iterator[str]:
         )
     if one.timeout < STARTS:
         yield (
-            f"{one.name} may run for {one.timeout} s, and may take as long as that to begin, with a key to fetch: set "
+            f"{one.name} may run for {one.timeout} s, and may need that long to start, with a key to fetch: set "
             f"lambda_timeout to {STARTS} or more."
         )
         return

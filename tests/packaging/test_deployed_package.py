@@ -81,7 +81,7 @@ def test_it_imports_with_only_botocore_beside_it(package: Path, tmp_path: Path, 
 
 
 def link(found: Distribution, folder: Path) -> None:
-    """Packages and modules of an installed distribution."""
+    """Links the packages and modules of an installed distribution into a folder."""
     folder.mkdir(exist_ok=True)
     for top in {file.parts[0] for file in found.files or [] if file.suffix == ".py"} - {".."}:
         (folder / top).symlink_to(Path(str(found.locate_file(top))))

@@ -51,7 +51,7 @@ class Account:
     def chalice_gateway(
         self, _sessionplugin: DeployedHarness, dynamodb_tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> Gateway:
-        """The stage's gateway, with `invoke` and a `settle` that waits until disconnects are handled."""
+        """The stage's gateway, with `invoke`, and a `settle` that waits for the rows of closed connections to go."""
         import boto3
 
         gateway, functions = _sessionplugin.gateway, boto3.client("lambda")

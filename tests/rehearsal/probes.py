@@ -119,7 +119,7 @@ def ends_what_expires(visitor: Visitor) -> None:
 
 
 def all_of(visitor: Visitor) -> None:
-    """All acts of all functions, which are warm afterwards."""
+    """Runs all acts of all functions, which are warm afterwards."""
     for acts in ACTS.values():
         for act in acts:
             act(visitor)

@@ -24,7 +24,7 @@ NAME_IN_ARN: Final = re.compile(r"(:table/|:parameter/|:execute-api:[^:]*:[^:]*:
 
 @dataclass(frozen=True)
 class Right:
-    """`resource` is an index in its statement; only a stage knows the text."""
+    """One permission. `resource` is an index in its statement; only a stage knows the text."""
 
     function: str
     sid: str

@@ -81,7 +81,7 @@ class RehearsedStage:
 
     @cached_property
     def tables(self) -> Mapping[str, Any]:
-        """Names of the tables by logical id."""
+        """Tables of boto3 by logical id."""
         dynamodb = self.session.resource("dynamodb", endpoint_url=self.emulator.url)
         return {logical: dynamodb.Table(name) for logical, name in self.described.tables.items()}
 

@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass
 class Life:
-    """The states, in order."""
+    """A stage's life in order: what each step left."""
 
     first: Seen
     tests: subprocess.CompletedProcess[str]

@@ -84,7 +84,7 @@ class Visitor:
         )
 
     def haunt(self, session_id: str) -> Callable[[], bool]:
-        """Adds a connection, long gone, to the session's roster; returns whether it is still there."""
+        """Adds a connection, long gone, to the session's roster; returns a function that looks for it there."""
         [row, *_] = [row for row in self.rows(session_id) if row["place"].startswith("session#")]
         ghost = f"gone-{session_id}"
         for place in (row["place"], f"connection#{ghost}"):

@@ -67,7 +67,7 @@ class Command:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """A client for the test's own calls, which are neither recorded nor refused."""
+        """A session for the test's own calls, which are neither recorded nor refused."""
         with self._in_its_place():
             session = _session()
             self._lacking.complete(session)

@@ -44,7 +44,7 @@ class Project:
 
     @property
     def handlers(self) -> dict[str, str]:
-        """Name in Lambda of a function of config.json."""
+        """Handler strings by the function's name in config.json."""
         sockets = {OF_SOCKETS[key]: one.handler_function.__name__ for key, one in self.app.websocket_handlers.items()}
         events = {one.name: one.name for one in self.app.event_sources}
         return {OF_ROUTES: "app", **sockets, **events}

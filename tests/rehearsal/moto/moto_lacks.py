@@ -340,7 +340,7 @@ def _following(follow: Callable[[Parameters, Answer], None]) -> Callable[..., No
 
 
 def _patches(stage: Parameters) -> list[dict[str, str]]:
-    """Patches that restore a stage after moto's changes."""
+    """Patches that restore a REST stage whose settings moto has reset."""
     found = {}
     for place, settings in stage.get("methodSettings", {}).items():
         for name, path in METHOD_PATHS.items():

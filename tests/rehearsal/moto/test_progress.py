@@ -56,7 +56,7 @@ def test_a_step_that_fails_says_so_and_lets_its_error_through() -> None:
 
 
 def test_the_command_tells_its_refusals_on_a_terminal_without_a_traceback() -> None:
-    """A real interrupt, in a process of its own, where nothing catches it."""
+    """A real terminal and a process of its own, where nothing else catches errors."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "deployment", "deploy", "--stage", "dev"],
