@@ -1,4 +1,4 @@
-"""The plugin as the wheel installs it: what it costs, how it is turned on and off, and what a missing extra says."""
+"""The installed plugin: its cost, how to turn it on and off, and its message for a missing extra."""
 
 from __future__ import annotations
 
