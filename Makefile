@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse doctor deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy package clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,11 @@ destroy: setup  ## takes a stage back, its data included: STAGE=dev
 package: setup  ## the stage as one CloudFormation template and its zip, in build/STAGE: STAGE=dev
 	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)
 
-bench: setup  ## figures, each measured beside its rival in one run
+bench: setup  ## measures everything beside its rivals, and fails if a target is missed
 	$(BIN)/python -m bench
+
+smoke: setup  ## one short round of each benchmark, to see that it still runs
+	$(BIN)/python -m bench --smoke
 
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
@@ -77,7 +80,7 @@ rehearse: setup .venv-ministack/.ready  ## a stage's whole life on emulators: de
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/moto tests/rehearsal/doctor
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal/test_life.py tests/rehearsal/test_policies.py
 
-soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
+soak: setup  ## ten minutes of all kinds of clients against a server, and a search for leaks
 	@exec $(BIN)/python -m bench.soak
 
 clean:  ## removes the environments that were made here

@@ -1,4 +1,4 @@
-"""The soak tells growth from what may be there, says how far it is, and leaves nothing running when it is stopped."""
+"""The soak finds leaks, shows its progress, and stops its server when it is stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHT = Weight(resident=150_000_000, blocks=1_000_000, purged=500, purged_block
 
 AT_ITS_TERMINAL = """
 import fcntl, runpy, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # what its Ctrl-C is sent to
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C of this terminal reaches the soak
 runpy.run_module("bench.soak", run_name="__main__")
 """
 
