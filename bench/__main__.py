@@ -41,7 +41,7 @@ def main() -> int:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         figures.append(BENCHES[name](SMOKE if asked.smoke else FULL))
         progress("")
-    print(table(figures))
+    print(table(figures, judged=not asked.smoke))
     if asked.smoke:
         print("smoke: each benchmark ran; the figures of one short round are not judged")
         return 0

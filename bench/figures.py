@@ -66,9 +66,12 @@ def progress(text: str) -> None:
         print(f"\r\033[K  {text}", end="", file=sys.stderr, flush=True)
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(figures: Sequence[Figure], *, judged: bool = True) -> str:
     rows = [("benchmark", "ours", "rival", "target", "")]
-    rows += [(one.what, one.ours, one.beside, one.asked, "met" if one.met else "MISSED") for one in figures]
+    rows += [
+        (one.what, one.ours, one.beside, one.asked, ("met" if one.met else "MISSED") if judged else "")
+        for one in figures
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -111,7 +111,7 @@ def test_a_debugger_still_stands_where_it_was_raised(stranger: Stranger) -> None
             print("stands in", call.excinfo.traceback[-1].path, call.excinfo.value.__cause__)
     """
     result = stranger.test("-s", conftest=conftest, test_it="def test_it(aws_calls): aws_calls.denied_by('app.py')")
-    result.stdout.fnmatch_lines(["*stands in *policy.py Expecting value: *"])
+    result.stdout.fnmatch_lines(["*stands in *iam.py Expecting value: *"])
 
 
 def test_a_slip_of_the_kit_stays_whole(stranger: Stranger) -> None:
