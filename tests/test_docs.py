@@ -17,6 +17,8 @@ import pytest
 
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
+pytestmark = pytest.mark.process
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -37,7 +37,7 @@ runpy.run_module("bench.soak", run_name="__main__")
     ],
     ids=["as before, whatever was purged", "more objects", "more bytes"],
 )
-def test_memory_that_is_kept_is_told(then: Weight, told: list[str]) -> None:
+def test_growing_memory_is_reported(then: Weight, told: list[str]) -> None:
     problems = grown(WEIGHT, then)
     assert len(problems) == len(told)
     assert all(part in problem for part, problem in zip(told, problems, strict=True))
@@ -64,6 +64,8 @@ def test_the_verdict_names_what_is_wrong(
     )
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the soak looks at its server in /proc")
 def test_on_a_terminal_it_says_how_far_it_is_and_ctrl_c_ends_it_and_its_server() -> None:
     pty = pytest.importorskip("pty")
