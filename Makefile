@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse doctor deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy package clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,11 @@ destroy: setup  ## deletes a stage and its data: STAGE=dev
 package: setup  ## writes a stage as one CloudFormation template and its zip to build/STAGE: STAGE=dev
 	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)
 
-bench: setup  ## measures each figure together with its rival in one run
+bench: setup  ## measures everything beside its rivals, and fails if a target is missed
 	$(BIN)/python -m bench
+
+smoke: setup  ## one short round of each benchmark, to see that it still runs
+	$(BIN)/python -m bench --smoke
 
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## tests API Gateway's behaviour, fact by fact; GATEWAY= names another implementation
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)

@@ -1,6 +1,6 @@
-"""What `sessionplugin serve` runs, in this process, which says besides what is open in it.
+"""The server of `sessionplugin serve` in this process, with a report of what is open in it.
 
-For each line of its input, `look` or `weigh`, it prints one of JSON; it ends with its input.
+For each line of input, `look` or `weigh`, it prints one line of JSON. It stops at the end of its input.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def rows() -> int:
-    """Of the table of connections."""
+    """The number of rows in the connections table."""
     import boto3
 
     pages = boto3.client("dynamodb").get_paginator("scan")
@@ -39,10 +39,10 @@ def rows() -> int:
 
 
 def weigh() -> dict[str, object]:
-    """What the process keeps of memory when the sessions, which have all ended, are purged as their TTL would in days.
+    """Memory in use after all sessions, which have ended, are purged as their TTL would do days later.
 
-    Tokens of transactions are kept for ten minutes, but no client of a soak sends an Idempotency-Key, which is what
-    the service makes transactions of.
+    DynamoDB keeps the tokens of transactions for ten minutes. The service uses transactions only for an
+    Idempotency-Key, which clients of a soak do not send.
     """
     gc.collect()
     before = sys.getallocatedblocks()
@@ -53,7 +53,7 @@ def weigh() -> dict[str, object]:
 
 
 def purge() -> int:
-    """How many sessions there were."""
+    """Deletes all sessions and returns their number."""
     import boto3
 
     table = boto3.resource("dynamodb").Table(os.environ["SESSIONS_TABLE"])
