@@ -261,7 +261,7 @@ def in_memory(project: Project, *, tokens: Tokens | None = None) -> AbstractCont
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
     """The tables of the project's templates, in the region that its environment names."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
-    stack = templates.Stack(f"{project.name}-{project.stage}", region)
+    stack = templates.PseudoParameters(f"{project.name}-{project.stage}", region)
     found: dict[str, TableSpec] = {}
     for path in project.templates:
         for name, spec in templates.tables(path, stack).items():

@@ -1,4 +1,4 @@
-"""An IAM policy allows what AWS would allow by it, as far as a test can know."""
+"""A policy file allows and denies as AWS would, as far as a test can know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an app does, held against its policies: the functions, the parameters as real clients give them, the report."""
+"""Calls of an app are judged by its policies: their functions, the parameters of real clients, the report."""
 
 from __future__ import annotations
 
@@ -149,6 +149,7 @@ def calls() -> Iterator[Calls]:
         yield calls
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("service", "method", "arguments", "expected"),
     [
@@ -227,6 +228,7 @@ def test_what_a_real_client_is_given_is_read_by_the_names_of_the_api(
     assert f"{need.action} {need.resource}" == expected
 
 
+@pytest.mark.emulator
 def test_a_table_of_a_resource_is_told_too_and_what_changes_afterwards_is_not(calls: Calls) -> None:
     import boto3
 

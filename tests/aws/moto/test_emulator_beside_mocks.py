@@ -1,4 +1,4 @@
-"""A team's own clients and mocks: early ones are caught, and `mock_aws` works around, inside and beside."""
+"""A team's own clients are caught, even early ones, and its `mock_aws` works around ours, inside it and beside it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""What a template says of a table besides its key is so in memory: stream, TTL, indexes, capacity; and its seed."""
+"""Tables in memory have the stream, TTL, indexes, capacity and first rows that a template and a seed give them."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,12 +12,13 @@ from pytest_sessionplugin import in_memory
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import TemplateError
-from tests.aws.test_live_tables import ROOMS, SCORES
-from tests.strangers import REPOSITORY, Stranger
+from tests.aws.specs import ROOMS, SCORES
+from tests.strangers import Stranger
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import Aws
 
+pytestmark = pytest.mark.emulator
 
 ITEM = {"place": "a", "name": "b", "at": "1", "owner": "c", "title": "d", "note": "e"}
 
@@ -245,12 +244,3 @@ def test_the_tables_of_several_templates_are_there(project: Project) -> None:
             "Rooms": "rooms-us-east-1",
             "Halls": "halls-test",
         }
-
-
-def test_only_a_template_in_yaml_loads_its_parser() -> None:
-    program = (
-        "import sys; from pathlib import Path; from pytest_sessionplugin.aws.templates import Stack, tables;"
-        "print(len(tables(Path('.chalice/resources.json'), Stack('x'))), 'yaml' in sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["3", "False"]
