@@ -84,7 +84,7 @@ def invocation(request: AWSPreparedRequest) -> InvokeCall | None:
 
 
 def event_of(call: InvokeCall) -> Any:
-    """What the function gets; nothing at all is an empty object. Raises ValueError with Lambda's sentence."""
+    """The event of the function; an empty payload is an empty object. Raises ValueError with Lambda's sentence."""
     if not call.payload:
         return {}
     try:

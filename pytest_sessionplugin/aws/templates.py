@@ -39,7 +39,7 @@ class PseudoParameters:
 
 
 def tables(path: Path, pseudo: PseudoParameters) -> dict[str, TableSpec]:
-    """Logical name -> properties of every table in the file; nothing if there is no file. Raises TemplateError."""
+    """Logical name -> properties of every table in the file; empty if the file does not exist. Raises TemplateError."""
     if not path.is_file():
         return {}
     template = _read(path)

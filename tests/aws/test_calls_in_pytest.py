@@ -136,7 +136,7 @@ def test_a_failure_shows_what_is_denied(stranger: Stranger) -> None:
     )
 
 
-# --- parameters as real clients give them
+# --- parameters of real clients
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def test_what_a_real_client_is_given_is_read_by_the_names_of_the_api(
 ) -> None:
     import boto3
 
-    with suppress(Exception):  # what it would be about does not exist, or nothing emulates it
+    with suppress(Exception):  # the resource does not exist, or nothing emulates the call
         getattr(boto3.client(service), method)(**arguments)  # type: ignore[call-overload]
     (need,) = list(calls)[-1].needs
     assert f"{need.action} {need.resource}" == expected

@@ -67,7 +67,7 @@ def needed(service: str, operation: str, url: str = "", **parameters: Any) -> li
         ),
         ("ListTables", {}, [("ListTables", None)]),
         ("PutItem", {}, [("PutItem", None)]),
-        ("TransactWriteItems", {}, [("TransactWriteItems", None)]),  # unchecked by a client that was told so
+        ("TransactWriteItems", {}, [("TransactWriteItems", None)]),  # of a client that does not check its parameters
     ],
 )
 def test_dynamodb(operation: str, parameters: dict[str, Any], expected: list[tuple[str, str | None]]) -> None:

@@ -35,7 +35,7 @@ def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: A
         people(aws)
 
 
-# --- what nothing emulates
+# --- calls that nothing emulates
 
 
 def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Aws, calls: Calls) -> None:
@@ -94,7 +94,7 @@ def test_throttles_without_end_reach_the_caller_under_their_name(aws: Aws, fault
     dynamodb = client()
     with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
         enter(dynamodb)
-    assert people(aws) == 0  # a test sees its tables all the same
+    assert people(aws) == 0  # a test still sees its tables
 
 
 def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: Faults) -> None:
@@ -370,7 +370,7 @@ def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
         return response
 
     answered_at_once = refused()
-    # A fault that could fire: the post goes the long way, through signing and sending, and is tried again.
+    # With a fault that could fire, the post is signed and sent, and tried again.
     faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
     assert refused() == answered_at_once
     assert len(gateway.calls) == 2

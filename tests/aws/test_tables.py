@@ -145,13 +145,13 @@ def test_what_is_asked_for_is_compared_and_nothing_else(tables: Tables) -> None:
 @pytest.mark.emulator
 def test_a_difference_is_told_attribute_by_attribute(tables: Tables) -> None:
     assert told(tables, "Rooms", {"name": "lobby"}, people=2, open=1, owner="bob", title="The lobby") == [
-        "the item of Rooms with name='lobby' is not as asked:",
+        "the item of Rooms with name='lobby' is not as expected:",
         "  people: 3, not 2",
         "  open: True, not 1",
         "  owner: absent, not 'bob'",
     ]
     assert told(tables, "Rooms", {"name": "lobby"}, people=3, exactly=True) == [
-        "the item of Rooms with name='lobby' is not as asked:",
+        "the item of Rooms with name='lobby' is not as expected:",
         "  open: True, and it was not to be there",
         "  title: 'The lobby', and it was not to be there",
     ]
@@ -163,7 +163,7 @@ def test_a_long_difference_is_told_line_by_line(tables: Tables) -> None:
     tables["Rooms"].put_item(Item={"name": "a", "places": places})
     wanted = [*places[:1], {**places[1], "taken": 1}, *places[2:]]
     assert told(tables, "Rooms", {"name": "a"}, places=wanted) == [
-        "the item of Rooms with name='a' is not as asked:",
+        "the item of Rooms with name='a' is not as expected:",
         "  places: (+ is there, - was to be)",
         "      [{'name': 'place number 0', 'taken': False},",
         "    -  {'name': 'place number 1', 'taken': 1},",
@@ -220,7 +220,7 @@ def test_a_failed_assertion_shows_the_test_and_not_the_kit(stranger: Stranger) -
     result.stdout.fnmatch_lines_random(
         [
             '>       dynamodb_tables.assert_item("Rooms", {"name": "lobby"}, people=2)',
-            "E       AssertionError: the item of Rooms with name='lobby' is not as asked:",
+            "E       AssertionError: the item of Rooms with name='lobby' is not as expected:",
             "E         people: 1, not 2",
             '>       self.tables.assert_item("Rooms", {"name": "hall"})',
             "E       AssertionError: Rooms has no item with name='hall'; it is empty.",

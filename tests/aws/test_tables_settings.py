@@ -159,7 +159,7 @@ def test_a_table_that_is_there_already_is_left_as_it_is(aws: Aws) -> None:
     assert [row["name"] for row in aws.tables["Rooms"].scan()["Items"]] == ["seeded"]
 
 
-# --- what a team reads of it
+# --- errors that a team reads
 
 
 def test_bad_tables_are_one_sentence_each_and_nothing_of_the_kit(stranger: Stranger) -> None:

@@ -38,8 +38,6 @@ from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, UnknownName
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb.service_resource import Table
-
     from pytest_sessionplugin.aws.dynamodb import Rows
     from pytest_sessionplugin.aws.faults import TakePicture
     from pytest_sessionplugin.aws.templates import TableSpec
@@ -97,7 +95,7 @@ class Emulated:
         self._lock = threading.RLock()
         self._is_open = False
         self._pristine: Contents | None = None
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, Any] = {}
         self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
         self._session = patches.DefaultSession()
 
@@ -159,9 +157,7 @@ class Emulated:
         self._tables = tables.named(self._specs, dynamodb)
         sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
 
-    def _aws(
-        self, door: Interceptor, neighbours: NeighbourTables | None, named: Mapping[str, Table], region: str
-    ) -> Aws:
+    def _aws(self, door: Interceptor, neighbours: NeighbourTables | None, named: Mapping[str, Any], region: str) -> Aws:
         return Aws(
             door=door,
             tables=Tables(named, neighbours),

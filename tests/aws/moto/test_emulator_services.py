@@ -104,7 +104,7 @@ def test_a_topic_posts_to_this_machine_only(stranger: Stranger) -> None:
 
         @pytest.mark.chalice(allow="blocked_calls")
         def test_here(aws_calls):
-            with pytest.raises(OSError, match="127.0.0.1"):  # nobody listens there
+            with pytest.raises(OSError, match="127.0.0.1"):  # no server listens there
                 publish("https://127.0.0.1:1/a")
 
         def test_mocked(aws_calls):
