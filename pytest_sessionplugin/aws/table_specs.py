@@ -16,9 +16,10 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 def checked(specs: Any) -> dict[str, TableSpec]:
-    """The same tables, each with a TableName (by default its logical name), without properties that change nothing in memory.
+    """The same tables, each with a TableName, which is its logical name by default.
 
-    Raises TemplateError for tables that DynamoDB would refuse, and for unknown properties.
+    Properties that change nothing in memory are left out. Raises TemplateError for tables that DynamoDB would
+    refuse, and for unknown properties.
     """
     if not isinstance(specs, Mapping):
         raise TemplateError(f"dynamodb_specs must be a mapping of logical names to properties, not {_kind(specs)}.")

@@ -92,6 +92,7 @@ def test_only_the_endpoint_is_called_whatever_the_machine_is_set_up_for(
 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_PROFILE", "none of these")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     with mock_aws():
         assert set(tables_at(endpoint, ["scores"])) == {"scores"}
