@@ -264,7 +264,7 @@ def is_in(root: Path, name: str) -> bool:
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
     """The tables of the project's templates by their logical names, in the region of its environment."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
-    stack = templates.Stack(f"{project.name}-{project.stage}", region)
+    stack = templates.PseudoParameters(f"{project.name}-{project.stage}", region)
     found: dict[str, TableSpec] = {}
     for path in project.templates:
         for name, spec in templates.tables(path, stack).items():

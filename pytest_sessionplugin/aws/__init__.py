@@ -1,1 +1,1 @@
-"""AWS in one process: every botocore call intercepted, counted and answered, tables in memory, faults and races."""
+"""AWS in one process: every call of botocore is intercepted, counted, faulted and answered."""

@@ -208,6 +208,9 @@ class Uncounted(Calls):
         pass
 
 
+# --- names of services and operations
+
+
 def check(name: str) -> None:
     """Raises UnknownName unless AWS has the service, `dynamodb`, or the operation, `dynamodb:UpdateItem`."""
     service, _, operation = name.partition(":")

@@ -38,7 +38,7 @@ _WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 
 class Kind(Enum):
-    """What goes wrong, and at which point."""
+    """Kinds of faults, by the point at which they happen."""
 
     REFUSED = "AWS answers with an error and has done nothing"
     CONFLICT = "AWS cancels a transaction: another one holds its first item"

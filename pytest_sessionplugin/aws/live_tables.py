@@ -37,20 +37,21 @@ def tables_at(
     with _explained(endpoint):
         dynamodb = _client(endpoint, region)
         pages = list(dynamodb.get_paginator("list_tables").paginate())
-        if any("TableNames" not in page for page in pages):
-            raise EndpointError(endpoint, "is not DynamoDB: it lists no tables.")
-        there = [name for page in pages for name in page["TableNames"]]
-        listed = f"in {region} there are: {', '.join(there) or 'none'}."
-        if isinstance(names, str):
-            names = [names]
-        if names is None:
-            names = [name for name in there if name.startswith(prefix)]
-            if prefix and not names:
-                raise EndpointError(endpoint, f"has no table whose name begins with {prefix}; {listed}")
-        if not isinstance(names, Mapping):
-            names = {name.removeprefix(prefix) or name: name for name in names}
-        if missing := [name for name in names.values() if name not in there]:
-            raise EndpointError(endpoint, f"has no table {missing[0]}; {listed}")
+    if any("TableNames" not in page for page in pages):
+        raise EndpointError(endpoint, "is not DynamoDB: it lists no tables.")
+    there = [name for page in pages for name in page["TableNames"]]
+    listed = f"in {region} there are: {', '.join(there) or 'none'}."
+    if isinstance(names, str):
+        names = [names]
+    if names is None:
+        names = [name for name in there if name.startswith(prefix)]
+        if prefix and not names:
+            raise EndpointError(endpoint, f"has no table whose name begins with {prefix}; {listed}")
+    if not isinstance(names, Mapping):
+        names = {name.removeprefix(prefix) or name: name for name in names}
+    if missing := [name for name in names.values() if name not in there]:
+        raise EndpointError(endpoint, f"has no table {missing[0]}; {listed}")
+    with _explained(endpoint):
         return {logical: _spec(dynamodb, name) for logical, name in names.items()}
 
 
@@ -64,7 +65,14 @@ def _client(endpoint: str, region: str) -> Any:
         endpoint_url=endpoint,
         aws_access_key_id=environment.ACCESS_KEY,
         aws_secret_access_key=environment.SECRET_KEY,
-        config=Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1}, proxies={}),
+        config=Config(
+            connect_timeout=PATIENCE,
+            read_timeout=PATIENCE,
+            retries={"total_max_attempts": 1},
+            proxies={},
+            use_dualstack_endpoint=False,
+            use_fips_endpoint=False,
+        ),
     )
     for event, handler, *_ in handlers.BUILTIN_HANDLERS:
         if not handler.__module__.startswith("botocore."):  # put there by a mock or by the interceptor
@@ -74,6 +82,7 @@ def _client(endpoint: str, region: str) -> Any:
 
 @contextmanager
 def _explained(endpoint: str) -> Iterator[None]:
+    """Turns errors of the client into EndpointError."""
     try:
         yield
     except ClientError as error:

@@ -21,7 +21,7 @@ PATIENCE = 5.0
 LOOK = 0.005  # seconds between two looks at whether anything still moves
 
 AtRest = Callable[[Collection[int], Collection[str]], bool]
-"""Whether all gateways wait for these invocations, although these threads still run. Threads and invocations by id."""
+"""Whether everything waits for these held invocations, although these threads still run; both are given by id."""
 
 
 def _no_gateway(threads: Collection[int], invocations: Collection[str]) -> bool:

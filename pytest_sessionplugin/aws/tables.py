@@ -55,7 +55,7 @@ class Tables(dict[str, "Table"]):
         raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
 
     def item(self, table: str, key: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any] | None:
-        """The item with this key in plain Python, read strongly, or None: `item("Rooms", name="lobby")`.
+        """The item with this key in plain Python, or None, by a consistent read: `item("Rooms", name="lobby")`.
 
         Numbers are int or float, binaries bytes, sets sets. Names that are not Python keywords go into a mapping.
         Raises ItemError if the key does not fit the table.
@@ -88,7 +88,7 @@ class Tables(dict[str, "Table"]):
             raise AssertionError(f"{table} has no item with {words(key)}; {self._some_keys(table)}")
         wanted = {**key, **(attributes or {}), **more}
         if lines := differences(wanted, found, exactly=exactly):
-            raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as asked:", *lines]))
+            raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as expected:", *lines]))
 
     def _key(self, table: str, key: Any, more: Mapping[str, Any]) -> dict[str, Any]:
         names = self._key_names(table)
@@ -177,7 +177,7 @@ def _write(name: str, table: Table, rows: list[Any]) -> None:
             for row in rows:
                 batch.put_item(Item=dict(row))
     except (ClientError, ParamValidationError, TypeError) as error:
-        for number, row in enumerate(rows):  # a batch does not say which
+        for number, row in enumerate(rows):  # a failed batch does not tell which row
             try:
                 table.put_item(Item=dict(row))
             except (ClientError, ParamValidationError, TypeError) as reason:

@@ -1,4 +1,4 @@
-"""Which invocation a call belongs to, and what befalls it."""
+"""Calls belong to the invocation of their context or thread, which faults can end."""
 
 from __future__ import annotations
 

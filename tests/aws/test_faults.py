@@ -1,4 +1,4 @@
-"""Which fault fires at which call, and for how long."""
+"""Faults fire at the calls, connections, functions and tables that they name, as often as they say."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def test_a_client_can_be_out_of_reach_for_a_moment_after_its_connect(chalice_gat
         assert alice.receive_text() == "here"
 
 
-# --- what there is not
+# --- unknown names
 
 
 def test_a_fault_that_is_none_is_a_sentence(aws_faults):

@@ -1,220 +1,30 @@
-"""Every call of botocore comes to the door: counted, faulted, answered, and never sent."""
+"""The interceptor counts, faults and answers every call of botocore, and sends none."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.errors import BlockedCall, TemplateError
+from pytest_sessionplugin.errors import BlockedCall
 from pytest_sessionplugin.gateway.values import Manage, Reply
 from tests.aws.opened import Opened, opened
+from tests.aws.rooms import client, enter, names, people
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import Emulator
 
 
-SPECS: dict[str, Any] = {
-    "Rooms": {
-        "TableName": "rooms",
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "name", "AttributeType": "S"},
-            {"AttributeName": "owner", "AttributeType": "S"},
-        ],
-        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": "by-owner",
-                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
-        "TimeToLiveSpecification": {"AttributeName": "purgeAt", "Enabled": True},
-    },
-    "Empty": {
-        "TableName": "empty",
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-    },
-}
-SEED = {"Rooms": [{"name": "seeded", "owner": "alice", "people": 1}]}
-
-
-@pytest.fixture(scope="module")
-def emulated() -> Emulator:
-    from pytest_sessionplugin.aws.moto.emulator import Emulator
-
-    return Emulator(SPECS, SEED)
-
-
-@pytest.fixture
-def calls() -> Calls:
-    return Calls()
-
-
-@pytest.fixture
-def faults(emulated: Emulator) -> Faults:
-    return Faults(picture=emulated.picture)
-
-
-@pytest.fixture
-def aws(emulated: Emulator, calls: Calls, faults: Faults) -> Iterator[Opened]:
-    from pytest_sessionplugin.aws import environment
-
-    with environment.applied(environment.neutral("us-east-1")), opened(emulated, calls, faults) as aws:
-        yield aws
-
-
-def client(service: str = "dynamodb", **arguments: Any) -> Any:
-    import boto3
-
-    return boto3.client(service, **arguments)  # type: ignore[call-overload]
-
-
-def enter(dynamodb: Any, name: str = "a") -> None:
-    dynamodb.update_item(
-        TableName="rooms",
-        Key={"name": {"S": name}},
-        UpdateExpression="ADD people :one",
-        ExpressionAttributeValues={":one": {"N": "1"}},
-    )
-
-
-def people(aws: Opened, name: str = "a") -> int:
-    row: Any = aws.tables["Rooms"].get_item(Key={"name": name}).get("Item", {})
-    return int(row.get("people", 0))
-
-
-# --- tables
-
-
-def test_tables_are_as_the_template_says(aws: Opened) -> None:
-    table = aws.tables["Rooms"]
-    assert [index["IndexName"] for index in table.global_secondary_indexes or ()] == ["by-owner"]
-    assert table.stream_specification == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-    ttl = client().describe_time_to_live(TableName="rooms")["TimeToLiveDescription"]
-    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "purgeAt"}
-
-
-@pytest.mark.parametrize("time", [1, 2])
-def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Opened, time: int) -> None:
-    assert people(aws, "seeded") == 1
-    enter(client(), "seeded")
-    client().delete_table(TableName="empty")
-    client("ssm").put_parameter(Name="left", Value="behind", Type="String", Overwrite=False)
-    assert client("s3").list_buckets()["Buckets"] == []
-    client("s3").create_bucket(Bucket="left")
-    client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
-    assert people(aws, "seeded") == 2
-
-
-def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Opened) -> None:
-    with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
-        aws.tables["Romos"]
-
-
-@pytest.mark.parametrize(
-    ("specs", "seed", "sentence"),
-    [
-        ({"Bad": {**SPECS["Empty"], "AttributeDefinitions": []}}, {}, "the table Bad cannot be created: .*Validation"),
-        ({}, {"Romos": []}, "there are rows for Romos, and no such table"),
-    ],
-)
-def test_tables_that_cannot_be_are_a_sentence(specs: Any, seed: Any, sentence: str) -> None:
-    from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulator
-
-    opening = opened(Emulator(specs, seed))
-    with environment.applied(environment.neutral("us-east-1")), pytest.raises(TemplateError, match=sentence), opening:
-        pass
-
-
-def test_tables_cannot_be_used_after_their_test(emulated: Emulator) -> None:
-    from pytest_sessionplugin.aws import environment
-
-    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
-        table = aws.tables["Rooms"]
-    with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
-        table.get_item(Key={"name": "a"})
+pytestmark = pytest.mark.emulator
 
 
 def test_two_doors_cannot_be_open_at_once(aws: Opened, emulated: Emulator) -> None:
     with pytest.raises(RuntimeError, match="another interceptor is in use already"), opened(emulated):
         pass
-
-
-def test_a_first_set_up_within_a_mock_of_theirs_takes_nothing_of_it() -> None:
-    from moto import mock_aws
-
-    from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulator
-
-    def buckets() -> list[str]:
-        return [str(bucket["Name"]) for bucket in client("s3").list_buckets()["Buckets"]]
-
-    emulated = Emulator({})
-    with environment.applied(environment.neutral("us-east-1")), mock_aws():
-        client("s3").create_bucket(Bucket="theirs")
-        with opened(emulated):
-            assert buckets() == []
-        assert buckets() == ["theirs"]
-    with environment.applied(environment.neutral("us-east-1")), opened(emulated):
-        assert buckets() == []
-
-
-def eight_times(work: Callable[[], None]) -> None:
-    """In eight threads that are switched every 10 µs."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    finally:
-        sys.setswitchinterval(interval)
-
-
-def test_updates_from_eight_threads_are_all_kept(aws: Opened) -> None:
-    dynamodb = client()
-
-    def work() -> None:
-        for _ in range(30):
-            enter(dynamodb)
-
-    eight_times(work)
-    assert people(aws) == 240
-
-
-def test_of_eight_threads_that_put_on_a_condition_one_wins_in_each_of_sixty_rounds(aws: Opened) -> None:
-    dynamodb, winners = client(), []
-    refused = dynamodb.exceptions.ConditionalCheckFailedException
-
-    def work() -> None:
-        for number in range(60):
-            with contextlib.suppress(refused):
-                dynamodb.put_item(
-                    TableName="rooms",
-                    Item={"name": {"S": f"round {number}"}},
-                    ConditionExpression="attribute_not_exists(#name)",
-                    ExpressionAttributeNames={"#name": "name"},
-                )
-                winners.append(number)
-
-    eight_times(work)
-    assert sorted(winners) == list(range(60))
 
 
 # --- counting
@@ -226,7 +36,7 @@ def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: O
         people(aws)
 
 
-# --- what nothing emulates
+# --- calls that nothing emulates
 
 
 def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Opened, calls: Calls) -> None:
@@ -285,7 +95,7 @@ def test_throttles_without_end_reach_the_caller_under_their_name(aws: Opened, fa
     dynamodb = client()
     with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
         enter(dynamodb)
-    assert people(aws) == 0  # a test sees its tables all the same
+    assert people(aws) == 0  # a test still sees its tables
 
 
 def test_an_answer_that_is_lost_doubles_an_add(aws: Opened, calls: Calls, faults: Faults) -> None:
@@ -326,10 +136,6 @@ def test_a_service_that_is_unreachable_does_nothing(aws: Opened, faults: Faults)
         enter(client())
     assert fault.fired > 1
     assert people(aws) == 0
-
-
-def names(aws: Opened) -> set[str]:
-    return {str(row["name"]) for row in aws.tables["Rooms"].scan()["Items"]}
 
 
 @pytest.mark.parametrize("items", [1, 2, 3])
@@ -565,7 +371,7 @@ def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
         return response
 
     answered_at_once = refused()
-    # A fault that could fire: the post goes the long way, through signing and sending, and is tried again.
+    # With a fault that could fire, the post is signed and sent, and tried again.
     faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
     assert refused() == answered_at_once
     assert len(gateway.calls) == 2

@@ -59,7 +59,7 @@ def test_too_few_fail_as_soon_as_no_thread_moves(races: Races) -> None:
     sentence = r"^1 of 2 calls came to dynamodb:UpdateItem, and nothing else was running that could make another\.$"
     with races("dynamodb:UpdateItem") as race, pytest.raises(RaceNotRun, match=sentence):
         race.run(lambda: races.hold(UPDATE, None))
-    assert races.never_run == ()  # the test knows
+    assert races.never_run == ()  # RaceNotRun has said so
 
 
 def test_a_thread_that_still_moves_is_waited_for() -> None:

@@ -36,7 +36,8 @@ def test_the_same_fixtures_give_the_same_setup(cache: ProjectCache) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "specs", "seed"), [({"A": "2"}, SPECS, SEED), ({"A": "1"}, dict(SPECS), SEED), ({"A": "1"}, SPECS, {})]
+    ("variables", "specs", "seed"),
+    [({"A": "2"}, SPECS, SEED), ({"A": "1"}, dict(SPECS), SEED), ({"A": "1"}, SPECS, {})],
 )
 def test_other_fixtures_give_another_setup_of_the_same_project(
     cache: ProjectCache, variables: dict[str, str], specs: Any, seed: Any

@@ -41,7 +41,7 @@ class MotoSources:
     # --- SQS
 
     def take(self, queue: str, most: int) -> list[Mapping[str, Any]]:
-        """Messages, hidden from other readers until they are put back; nothing if there is no such queue."""
+        """Messages, hidden from other readers until they are put back; empty if the queue does not exist."""
         url = self._url(queue)
         taken: list[Mapping[str, Any]] = []
         while url is not None and len(taken) < most:
@@ -100,7 +100,7 @@ class MotoSources:
     # --- SNS
 
     def notifications(self, topic: str) -> list[Mapping[str, Any]]:
-        """All notifications of the test, in order; nothing if there is no such topic."""
+        """All notifications of the test, in order; empty if the topic does not exist."""
         from moto.sns.models import sns_backends
 
         arn = self._arn("sns", topic)
@@ -135,7 +135,7 @@ class MotoSources:
     # --- streams of DynamoDB
 
     def changes(self, table: str) -> list[Mapping[str, Any]]:
-        """All changes since the table was created, in order; nothing if it has no stream."""
+        """All changes since the table was created, in order; empty if it has no stream."""
         found = self._streamed(table)
         records = [self._change(item, found) for item in found.stream_shard.items] if found is not None else []
         return [record for record in records if not _changes_nothing(record)]

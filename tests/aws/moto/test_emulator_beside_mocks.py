@@ -1,4 +1,4 @@
-"""A team's own clients and mocks: early ones are caught, and `mock_aws` works around, inside and beside."""
+"""A team's own clients are caught, even early ones, and its `mock_aws` works around ours, inside it and beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 EARLY = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # asking for credentials there takes its time
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # a search for credentials there is slow
 POOR = boto3.client("dynamodb", region_name="us-east-1")
 del os.environ["AWS_EC2_METADATA_DISABLED"]
 SPEC = dict(
@@ -56,7 +56,7 @@ def inside(dynamodb_tables):
     with mock_aws(config={"core": {"service_whitelist": ["dynamodb"]}}):
         inner = boto3.client("dynamodb")
         enter(inner, "rooms-us-east-1")
-        assert people(inner, "rooms-us-east-1") == 2  # shared, and written once
+        assert people(inner, "rooms-us-east-1") == 2  # shared, but written once
     assert people(EARLY, "rooms-us-east-1") == 2
 
 
@@ -74,7 +74,7 @@ def mocked():
 def around(mocked, dynamodb_tables):
     assert mocked.list_tables()["TableNames"] == ["rooms-us-east-1"]
     enter(mocked, "rooms-us-east-1")
-    assert people(mocked, "rooms-us-east-1") == 1  # their mock does not write it once more
+    assert people(mocked, "rooms-us-east-1") == 1  # their mock does not write it again
     assert dynamodb_tables["Rooms"].scan()["Count"] == 1
 
 
@@ -129,7 +129,7 @@ def wide():
 
 def nested():
     assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == ["wide"]
-    with mock_aws():  # for moto an inner mock is the outer one once more
+    with mock_aws():  # moto treats an inner mock as the outer one
         assert boto3.client("dynamodb", region_name="us-east-1").list_tables()["TableNames"] == ["wide"]
 
 

@@ -1,4 +1,4 @@
-"""What an app does, held against its policies: the functions, the parameters as real clients give them, the report."""
+"""Calls of an app are judged by its policies: their functions, the parameters of real clients, the report."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_failure_shows_what_is_denied(stranger: Stranger) -> None:
     )
 
 
-# --- parameters as real clients give them
+# --- parameters of real clients
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,7 @@ def calls() -> Iterator[Calls]:
         yield calls
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("service", "method", "arguments", "expected"),
     [
@@ -222,12 +223,13 @@ def test_what_a_real_client_is_given_is_read_by_the_names_of_the_api(
 ) -> None:
     import boto3
 
-    with suppress(Exception):  # what it would be about does not exist, or nothing emulates it
+    with suppress(Exception):  # the resource does not exist, or nothing emulates the call
         getattr(boto3.client(service), method)(**arguments)  # type: ignore[call-overload]
     (need,) = list(calls)[-1].needs
     assert f"{need.action} {need.resource}" == expected
 
 
+@pytest.mark.emulator
 def test_a_table_of_a_resource_is_told_too_and_what_changes_afterwards_is_not(calls: Calls) -> None:
     import boto3
 

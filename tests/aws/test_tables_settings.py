@@ -1,9 +1,7 @@
-"""What a template says of a table besides its key is so in memory: stream, TTL, indexes, capacity; and its seed."""
+"""Tables in memory have the stream, TTL, indexes, capacity and first rows that a template and a seed give them."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,8 +13,10 @@ from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import TemplateError
 from tests.aws.opened import Opened, opened
-from tests.aws.test_live_tables import ROOMS, SCORES
-from tests.strangers import REPOSITORY, Stranger
+from tests.aws.specs import ROOMS, SCORES
+from tests.strangers import Stranger
+
+pytestmark = pytest.mark.emulator
 
 ITEM = {"place": "a", "name": "b", "at": "1", "owner": "c", "title": "d", "note": "e"}
 
@@ -159,7 +159,7 @@ def test_a_table_that_is_there_already_is_left_as_it_is(aws: Opened) -> None:
     assert [row["name"] for row in aws.tables["Rooms"].scan()["Items"]] == ["seeded"]
 
 
-# --- what a team reads of it
+# --- errors that a team reads
 
 
 def test_bad_tables_are_one_sentence_each_and_nothing_of_the_kit(stranger: Stranger) -> None:
@@ -244,12 +244,3 @@ def test_the_tables_of_several_templates_are_there(project: Project) -> None:
             "Rooms": "rooms-us-east-1",
             "Halls": "halls-test",
         }
-
-
-def test_only_a_template_in_yaml_loads_its_parser() -> None:
-    program = (
-        "import sys; from pathlib import Path; from pytest_sessionplugin.aws.templates import Stack, tables;"
-        "print(len(tables(Path('.chalice/resources.json'), Stack('x'))), 'yaml' in sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["3", "False"]
