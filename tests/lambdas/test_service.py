@@ -76,7 +76,7 @@ def test_a_function_that_is_not_deployed_is_for_somebody_else_to_answer(shop: Sh
 
 
 @pytest.mark.parametrize("said", [{"region": "eu-west-1"}, {"account": "999999999999"}, {"qualifier": "live"}])
-def test_one_elsewhere_is_not_found(shop: Shop, said: dict[str, str]) -> None:
+def test_one_elsewhere_is_not_found(shop: Shop, said: dict[str, Any]) -> None:
     assert shop.invoke(**said).status == 404
 
 
