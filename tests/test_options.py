@@ -47,7 +47,7 @@ def test_an_option_beats_a_variable_beats_the_table(
     tmp_path: Path, name: str, given: bool, variable: bool, table: bool, source: str
 ) -> None:
     write(tmp_path, f"[tool.sessionplugin]\n{TABLE[name]}" if table else "")
-    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one is none
+    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one does not count
     chosen = options.decide({name: Setting("a", "typed")} if given else {}, environment, tmp_path, tmp_path)
     winner: Setting = getattr(chosen, name)
     assert winner.source == source.replace("variable", f"SESSIONPLUGIN_{name.upper()}")

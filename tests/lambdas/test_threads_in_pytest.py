@@ -1,4 +1,4 @@
-"""Work that a function leaves in a thread, in a stranger's project: told at the end of its test, and nothing else."""
+"""Threads that functions leave behind, in a stranger's project, fail the test, and no other threads do."""
 
 from __future__ import annotations
 

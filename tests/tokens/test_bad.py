@@ -1,4 +1,4 @@
-"""Each bad token has the one flaw that its name says, and a test meets all that matter to its app."""
+"""Each bad token has exactly the flaw that it is named after, and a test gets all that its app can detect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tokens(request: pytest.FixtureRequest) -> Tokens:
 
 @pytest.fixture
 def read(tokens: Tokens) -> Callable[[str], Any]:
-    """As a careful app does."""
+    """Verifies all claims, as a careful app does."""
     algorithm = tokens.settings.algorithm
     key = tokens.secret if algorithm == "HS256" else tokens.public_key_pem
     checks: Any = {"require": ["exp", "sub", "iss", "aud"]}
@@ -65,7 +65,7 @@ def test_each_speaks_for_its_subject_and_names_the_key_that_the_app_knows(tokens
 
 
 def test_key_confusion_works_on_an_app_that_believes_the_header() -> None:
-    """Otherwise nobody would know that the token is the attack that it is said to be."""
+    """Proof that the token is the attack that it claims to be."""
     tokens = Tokens(TokenSettings("RS256"))
     token = bad.make("key confusion", tokens)
     hmac = jwt.get_algorithm_by_name("HS256")
