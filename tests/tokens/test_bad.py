@@ -66,7 +66,7 @@ def test_each_speaks_for_its_subject_and_names_the_key_that_the_app_knows(tokens
 
 def test_key_confusion_works_on_an_app_that_believes_the_header() -> None:
     """Proof that the token is the attack that it claims to be."""
-    tokens = Tokens(TokenSettings("RS256"))
+    tokens = Tokens(TokenSettings("RS256", "https://issuer.test"))
     token = bad.make("key confusion", tokens)
     hmac = jwt.get_algorithm_by_name("HS256")
     signed, _, signature = token.rpartition(".")

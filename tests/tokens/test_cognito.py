@@ -17,7 +17,7 @@ ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
 
 @pytest.fixture(scope="module")
 def tokens() -> Tokens:
-    return Tokens(TokenSettings("RS256", ISSUER))
+    return Tokens(TokenSettings("RS256", ISSUER), Key.of_this_process("RS256", "https://issuer.test"))
 
 
 def passes(token: str, tokens: Tokens, *pools: str) -> bool:
@@ -46,7 +46,7 @@ def test_what_is_no_token_does_not(tokens: Tokens, token: str) -> None:
 
 
 def test_another_key_does_not_nor_one_of_the_same_name(tokens: Tokens) -> None:
-    another = Key.new("RS256")
+    another = Key.of_this_process("RS256", "https://another.test")
     for key in (another, replace(another, id=tokens.key.id)):
         assert not passes(tokens.sign(tokens.claims("alice"), key), tokens)
 
