@@ -139,9 +139,9 @@ def test_a_function_with_a_schedule_is_given_the_event_of_its_rule(stranger: Str
         (
             "chalice_env",
             "{'PORT': 1}",
-            "the fixture chalice_env gives {'PORT': 1}; it must be a mapping of texts to texts.",
+            "the fixture chalice_env gives {'PORT': 1}; it must be a mapping of strings to strings.",
         ),
-        ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of texts to texts."),
+        ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of strings to strings."),
         ("chalice_project", "None", "a project is a folder, the path of one, not None."),
         ("chalice_project", "'nowhere'", "*/nowhere is not a Chalice project: it has no app.py. *"),
     ],

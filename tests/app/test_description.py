@@ -152,7 +152,7 @@ def test_api_keys_are_those_of_the_settings_and_without_any_it_is_said(app: Chal
 @pytest.mark.parametrize("keys", ['"one"', "[1]", '[""]'])
 def test_api_keys_are_texts(app: Chalice, project: Project, keys: str) -> None:
     (project.root / "pyproject.toml").write_text(f"[tool.sessionplugin]\napi_keys = {keys}")
-    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of texts that are not empty"):
+    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of non-empty strings"):
         describe(app, Project(project.root))
 
 

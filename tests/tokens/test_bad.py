@@ -257,7 +257,7 @@ def test_settings_that_are_no_table_are_a_sentence(stranger: Stranger) -> None:
     (stranger.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n[tool.sessionplugin]\ntokens = 5\n")
     result = stranger.test(test_it="def test_it(bad_jwt): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of texts*"])
+    result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of strings*"])
 
 
 def test_a_name_that_there_is_not_is_a_sentence_that_lists_them(stranger: Stranger) -> None:
