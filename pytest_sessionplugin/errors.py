@@ -79,9 +79,10 @@ class UnknownName(SessionPluginError, ValueError):
         import difflib  # rarely needed
 
         near = difflib.get_close_matches(name, known, 3)
-        guess = f", but {' and '.join(near)}" if near else ""
-        rest = f"; there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
-        super().__init__(f"there is no {kind} {name}{guess}{rest}.")
+        listed = f"there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
+        sentence = f"there is no {kind} {name}" + (f"; {listed}" if listed and not near else "")
+        guess = f"; did you mean {' or '.join(near)}?" if near else "."
+        super().__init__(f"{sentence}{guess}" + (f" {listed[:1].upper()}{listed[1:]}." if listed and near else ""))
         self.wrong = name
         self.known = tuple(known)
 

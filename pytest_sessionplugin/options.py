@@ -123,7 +123,7 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
             if name == "timeout" and type(value) in (int, float):
                 value = str(value)
             if not isinstance(value, str) or not value:
-                must = "a number of seconds" if name == "timeout" else "a text that is not empty"
+                must = "a number of seconds" if name == "timeout" else "a non-empty string"
                 raise OptionError(name, value, TABLE, f"it must be {must}.")
             return Setting(value, TABLE)
         return Setting(default, DEFAULT)
@@ -190,10 +190,10 @@ def find_table(project: Path, root: Path) -> dict[str, Any]:
 
 
 def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
-    """A table of texts in [tool.sessionplugin]. Raises ValueError with a sentence."""
+    """A table of strings in [tool.sessionplugin]. Raises ValueError with a sentence."""
     found = table.get(name, {})
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of texts.")
+        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of strings.")
     return found
 
 
@@ -288,7 +288,7 @@ def _checked(text: str) -> str:
     if not host or port == 0 or url.scheme not in {*_SECURE, *_SECURE.values()}:
         raise ValueError(f"it must be {FORM}.")
     if url.username is not None or "?" in text or "#" in text:
-        raise ValueError("a user, a query or a fragment does not belong into it: it is shown in pytest's header.")
+        raise ValueError("a user, a query or a fragment does not belong in it: it is shown in pytest's header.")
     if url.scheme in _SECURE and not on_loopback(text):
         raise ValueError(f"{host} is not on this machine, so {url.scheme} must be {_SECURE[url.scheme]}.")
     return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
@@ -333,7 +333,7 @@ class ChaliceMark:
         if not isinstance(allow, Iterable):
             raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
         if env is not None and not (isinstance(env, Mapping) and are_texts(env)):
-            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
+            raise TypeError(f"env: it must be a mapping of strings to strings, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(SWITCHES)}")

@@ -24,7 +24,7 @@ from pytest_sessionplugin.errors import (
 
 def test_a_name_that_is_close_to_others_is_answered_with_the_nearest_and_all() -> None:
     error = UnknownName("function", "swep", ["sweep", "mail"])
-    assert str(error) == "there is no function swep, but sweep; there are: sweep, mail."
+    assert str(error) == "there is no function swep; did you mean sweep? There are: sweep, mail."
     assert (error.wrong, error.known) == ("swep", ("sweep", "mail"))
 
 

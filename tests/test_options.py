@@ -47,7 +47,7 @@ def test_an_option_beats_a_variable_beats_the_table(
     tmp_path: Path, name: str, given: bool, variable: bool, table: bool, source: str
 ) -> None:
     write(tmp_path, f"[tool.sessionplugin]\n{TABLE[name]}" if table else "")
-    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one is none
+    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one does not count
     chosen = options.decide({name: Setting("a", "typed")} if given else {}, environment, tmp_path, tmp_path)
     winner: Setting = getattr(chosen, name)
     assert winner.source == source.replace("variable", f"SESSIONPLUGIN_{name.upper()}")
@@ -83,9 +83,9 @@ def test_a_typed_project_is_relative_to_where_it_was_typed(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[tool.sessionplugin]\nstage = 3", "it must be a text"),
+        ("[tool.sessionplugin]\nstage = 3", "it must be a non-empty string"),
         ("[tool.sessionplugin]\ntimeout = true", "it must be a number of seconds"),
-        ('[tool.sessionplugin]\nstage = ""', "it must be a text that is not empty"),
+        ('[tool.sessionplugin]\nstage = ""', "it must be a non-empty string"),
         (
             '[tool.sessionplugin]\ntagret = "x"',
             "there is no such key; there are api_keys, env, examples, project, stage, target",
@@ -187,10 +187,10 @@ def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
         ("http://a.example", "a.example is not on this machine, so http must be https"),
         ("https://a.example,ws://b.example", "b.example is not on this machine, so ws must be wss"),
         ("http://127.0.0.1.example", "must be https"),
-        ("https://a.example?key=1", "a user, a query or a fragment does not belong into it"),
-        ("https://a.example?", "a user, a query or a fragment does not belong into it"),
-        ("https://me:pw@a.example", "a user, a query or a fragment does not belong into it"),
-        ("https://a.example#top", "a user, a query or a fragment does not belong into it"),
+        ("https://a.example?key=1", "a user, a query or a fragment does not belong in it"),
+        ("https://a.example?", "a user, a query or a fragment does not belong in it"),
+        ("https://me:pw@a.example", "a user, a query or a fragment does not belong in it"),
+        ("https://a.example#top", "a user, a query or a fragment does not belong in it"),
         ("ftp://a.example", "it must be https://…,wss://…"),
         ("https://", "it must be https://…,wss://…"),
         ("https://a.example,", "it must be https://…,wss://…"),

@@ -1,4 +1,4 @@
-"""Of a traceback those lines are left that its author wrote."""
+"""A traceback is reduced to the lines that its reader wrote."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def defined(path: Path, source: str, **names: object) -> dict[str, object]:
 def raised(root: Path, call: object) -> str:
     try:
         call()  # type: ignore[operator]
-    except Exception as error:  # noqa: BLE001 - whatever it is
+    except Exception as error:  # noqa: BLE001 - any error is shown
         return tracebacks.shown(error, root)
     raise AssertionError("it raised nothing")
 

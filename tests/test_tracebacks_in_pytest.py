@@ -1,4 +1,4 @@
-"""What is seen of an error under a test: its own line, the sentence, the app's; nothing of how the kit is made."""
+"""A failed test shows its own line, the sentence and the app's lines, without frames of the kit."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_module(chalice_load):
 
 SENTENCES = [
     '>       aws_faults.throttled("dynamodb:PutItm")',
-    "E *there is no operation of dynamodb named PutItm, but PutItem*",
+    "E *there is no operation of dynamodb named PutItm; did you mean PutItem*",
     ">       with aws_calls.at_most(dynmodb=1):",
-    "E *there is no service of AWS named dynmodb, but dynamodb*",
+    "E *there is no service of AWS named dynmodb; did you mean dynamodb*",
     '>       aws_calls.denied_by("app.py")',
     "E *app.py: it is not JSON: *",
     '>       chalice_gateway.invoke("swep")',
-    "E *there is no function swep, but sweep; there are: *",
+    "E *there is no function swep; did you mean sweep? There are: *",
     '>       chalice_gateway.http().get("rooms")',
     "E *a path begins with '/', 'rooms' does not",
 ]
@@ -107,7 +107,7 @@ def test_what_happens_in_a_race_is_the_cause_that_is_shown(stranger: Stranger) -
 
 
 def test_a_debugger_still_stands_where_it_was_raised(stranger: Stranger) -> None:
-    """Only what is printed is short: --pdb, and whoever else looks at the error, has all of it."""
+    """Only the printed report is short; --pdb and other plugins get the whole traceback."""
     conftest = """
         def pytest_exception_interact(call):
             print("stands in", call.excinfo.traceback[-1].path, call.excinfo.value.__cause__)
@@ -139,9 +139,9 @@ def test_a_function_with_a_schedule_is_given_the_event_of_its_rule(stranger: Str
         (
             "chalice_env",
             "{'PORT': 1}",
-            "the fixture chalice_env gives {'PORT': 1}; it must be a mapping of texts to texts.",
+            "the fixture chalice_env gives {'PORT': 1}; it must be a mapping of strings to strings.",
         ),
-        ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of texts to texts."),
+        ("chalice_env", "None", "the fixture chalice_env gives None; it must be a mapping of strings to strings."),
         ("chalice_project", "None", "a project is a folder, the path of one, not None."),
         ("chalice_project", "'nowhere'", "*/nowhere is not a Chalice project: it has no app.py. *"),
     ],

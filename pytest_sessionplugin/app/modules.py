@@ -59,7 +59,7 @@ class _Builtins(dict[str, Any]):
         return super().__getitem__(name) if name == "__import__" else vars(builtins)[name]
 
 
-class _Loader(SourceFileLoader):
+class _CopyLoader(SourceFileLoader):
     """Creates modules with other builtins."""
 
     def __init__(self, name: str, path: str, builtins: dict[str, Any]) -> None:
@@ -73,9 +73,10 @@ class _Loader(SourceFileLoader):
 
 
 def _loaded_with(own: dict[str, Any], spec: ModuleSpec | None) -> ModuleSpec | None:
-    if spec is not None and isinstance(spec.loader, SourceFileLoader):
-        spec.loader = _Loader(spec.loader.name, spec.loader.path, own)
-    return spec
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        return spec
+    loader, folders = _CopyLoader(spec.loader.name, spec.loader.path, own), spec.submodule_search_locations
+    return importlib.util.spec_from_file_location(spec.name, loader=loader, submodule_search_locations=folders)
 
 
 # --- under the usual names
@@ -253,7 +254,8 @@ class NamedCopy:
                 name, found.origin, submodule_search_locations=found.submodule_search_locations
             )
         namespace = ModuleSpec(name, None, is_package=True)
-        namespace.submodule_search_locations = list(found.submodule_search_locations or ())
+        assert namespace.submodule_search_locations is not None  # noqa: S101 - for the types
+        namespace.submodule_search_locations.extend(found.submodule_search_locations or ())
         return namespace
 
     def _is_mine(self, name: str) -> bool:

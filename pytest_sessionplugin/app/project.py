@@ -79,7 +79,7 @@ class Project:
         return options.find_table(self.root, self._outer)
 
     def section(self, name: str) -> Mapping[str, str]:
-        """A table of texts in the settings."""
+        """A table of strings in the settings."""
         try:
             return options.section(self.settings, name)
         except ValueError as error:
@@ -111,7 +111,7 @@ class Project:
         """Commands that `serve` shows, with {http}, {websocket}, {token} and {sessionplugin} to be filled in."""
         lines = self.settings.get("examples", [])
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of texts.")
+            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of strings.")
         return lines
 
     @property
@@ -119,9 +119,7 @@ class Project:
         """The keys that routes with `api_key_required` accept."""
         keys = self.settings.get("api_keys", [])
         if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
-            raise ProjectError(
-                self.root, "api_keys in [tool.sessionplugin] must be a list of texts that are not empty."
-            )
+            raise ProjectError(self.root, "api_keys in [tool.sessionplugin] must be a list of non-empty strings.")
         return frozenset(keys)
 
     @cached_property
@@ -181,7 +179,7 @@ class Project:
 
     def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
         """A new copy of one of its modules."""
-        if not is_in(self.root, name):
+        if not _has_module(self.root, name):
             raise ProjectError(self.root, f"{name} is not a module of {self.root}: there are app and chalicelib.")
         with self._explained(name):
             return copies.load(name)
@@ -251,7 +249,7 @@ def _not_an_object(config: Any, path: str) -> str | None:
     return None
 
 
-def is_in(root: Path, name: str) -> bool:
+def _has_module(root: Path, name: str) -> bool:
     """Whether `name` is a module that Chalice deploys from there."""
     return modules.is_own(name) and any(
         (root / name.partition(".")[0]).with_suffix(suffix).exists() for suffix in ("", ".py")

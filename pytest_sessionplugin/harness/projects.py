@@ -47,7 +47,7 @@ class ProjectCache:
         """The value of the fixture chalice_env, which tests may override with anything."""
         if not isinstance(variables, Mapping) or not are_texts(variables):
             raise SessionPluginError(
-                f"the fixture chalice_env gives {variables!r}; it must be a mapping of texts to texts."
+                f"the fixture chalice_env gives {variables!r}; it must be a mapping of strings to strings."
             )
         return variables
 

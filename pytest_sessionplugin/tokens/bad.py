@@ -22,12 +22,10 @@ class BadToken(str):
     """The text of a token with a `flaw`, which would be valid for `subject` without it."""
 
     def __new__(cls, text: str, flaw: str, subject: str) -> BadToken:
-        token = super().__new__(cls, text)
-        token.flaw, token.subject = flaw, subject
-        return token
+        return super().__new__(cls, text)
 
-    flaw: str
-    subject: str
+    def __init__(self, text: str, flaw: str, subject: str) -> None:
+        self.flaw, self.subject = flaw, subject
 
     def __repr__(self) -> str:
         """Without the text, which a stage may accept."""

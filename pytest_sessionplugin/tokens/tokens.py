@@ -64,16 +64,16 @@ class Tokens:
         self._keys = [self._first]
         self._clock = clock
         self._server: JwksServer | None = None
-        self._neighbours: Neighbours | None = None
+        self._find: FindTokens | None = None
 
     @contextmanager
-    def in_test(self, neighbours: Neighbours) -> Iterator[Tokens]:
+    def in_test(self, find: FindTokens) -> Iterator[Tokens]:
         """Lends these tokens to a test: `of` works within the block, and rotations are undone at its end."""
-        self._neighbours = neighbours
+        self._find = find
         try:
             yield self
         finally:
-            self._neighbours = None
+            self._find = None
             self.start_over()
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
@@ -111,9 +111,9 @@ class Tokens:
 
         `path` is its folder, absolute or from the rootdir.
         """
-        if self._neighbours is None:
+        if self._find is None:
             raise SessionPluginError(f"jwt_tokens.of({os.fspath(path)!r}) was used outside of its test.")
-        return self._neighbours(path)
+        return self._find(path)
 
     @property
     def secret(self) -> str:
@@ -181,7 +181,7 @@ class Tokens:
         raise KeyError(f"there is no {{token:{name}}}; there are secret, public_key and jwks_url.")
 
 
-Neighbours = Callable[[str | os.PathLike[str]], Tokens]
+FindTokens = Callable[[str | os.PathLike[str]], Tokens]
 """Finds the tokens of another project by its folder."""
 
 

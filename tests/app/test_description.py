@@ -115,7 +115,9 @@ def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chal
     tokens.rotate()
     assert not verified(older)
     assert verified(tokens("alice"))
-    assert verified(Tokens(TokenSettings("ES256", "https://another.test"))("alice"))  # nobody here has its keys
+    assert verified(
+        Tokens(TokenSettings("ES256", "https://another.test"))("alice")
+    )  # the keys of another issuer are not known here
     assert not verified("no token")
 
 
@@ -123,7 +125,7 @@ def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chal
 def test_a_user_pool_takes_no_token_of_the_kit_that_it_could_not_have_signed(
     app: Chalice, project: Project, settings: TokenSettings
 ) -> None:
-    """Of another issuer there are no keys here; a shared secret is no pool's."""
+    """The keys of another issuer are not known here, and a pool has no shared secret."""
     app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -150,7 +152,7 @@ def test_api_keys_are_those_of_the_settings_and_without_any_it_is_said(app: Chal
 @pytest.mark.parametrize("keys", ['"one"', "[1]", '[""]'])
 def test_api_keys_are_texts(app: Chalice, project: Project, keys: str) -> None:
     (project.root / "pyproject.toml").write_text(f"[tool.sessionplugin]\napi_keys = {keys}")
-    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of texts that are not empty"):
+    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of non-empty strings"):
         describe(app, Project(project.root))
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import threading
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice
 
 from pytest_sessionplugin.app.description import describe
-from pytest_sessionplugin.app.functions import Functions, start_cold
+from pytest_sessionplugin.app.functions import Functions, Processes, start_cold
+from pytest_sessionplugin.app.isolation import View
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke
 
@@ -337,3 +341,45 @@ def test_a_handler_may_send_from_threads_of_its_own(app: Chalice, project: Proje
 
     functions(app, project)(websocket("message"))
     assert errors == []
+
+
+# --- copies of an app
+
+COPIED = """
+import os
+from chalice import Chalice
+
+app = Chalice("chat", configure_logs=False)
+IMPORTED_WITH = os.environ.get("OWN")
+
+
+@app.lambda_function()
+def environment(event, context):
+    return [IMPORTED_WITH, os.environ["OWN"], os.environ.get("HIDDEN")]
+"""
+
+
+def test_each_function_gets_a_copy_of_the_app_when_it_first_runs(project: Project) -> None:
+    (project.root / "app.py").write_text(COPIED)
+    before = vars(os.environ)["_data"]
+    with ExitStack() as stack:
+        processes = Processes(stack, logging.NullHandler())
+        first = processes.new(project, "orders")
+        process_of = processes.each_its_own(project, "orders", first)
+        assert process_of(REST_FUNCTION) is first
+        assert sys.modules.keys() & {"app@orders", "app@orders:environment"} == {"app@orders"}
+        second = process_of("environment")
+        assert second is process_of("environment")
+        assert second.app is vars(sys.modules["app@orders:environment"])["app"] is not first.app
+    assert not [name for name in sys.modules if "@" in name]
+    assert vars(os.environ)["_data"] is before
+
+
+def test_a_copy_is_imported_and_run_in_its_view(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "app.py").write_text(COPIED)
+    monkeypatch.setenv("HIDDEN", "x")
+    with ExitStack() as stack:
+        process = Processes(stack, logging.NullHandler()).new(project, "orders", View({"OWN": "1"}, hidden=["HIDDEN"]))
+        run = Functions(process.app, project, describe(process.app, project), lambda function: process)
+        assert run(Invoke("id", "environment", {})) == ["1", "1", None]
+        assert "OWN" not in os.environ

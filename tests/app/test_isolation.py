@@ -21,7 +21,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> Iterator[View]:
         yield View({"SHARED": "orders", "OWN": "orders"}, hidden=["ANOTHERS"])
 
 
-def test_each_sees_what_it_was_told_whoever_asks_and_how(orders: View) -> None:
+def test_each_sees_its_own_variables_in_every_way_to_look(orders: View) -> None:
     with orders.within():
         assert (os.environ["SHARED"], os.getenv("OWN"), os.environ["EVERYBODYS"]) == ("orders", "orders", "process")
         assert "ANOTHERS" not in os.environ
@@ -64,7 +64,7 @@ def test_what_an_app_changes_only_it_sees(orders: View) -> None:
     assert dict(os.environ) == before
 
 
-def test_what_a_test_sets_reaches_all_but_those_that_are_told_otherwise(
+def test_what_a_test_sets_reaches_the_views_without_a_value_of_their_own(
     orders: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SHARED", "ANOTHERS", "NEW"):

@@ -1,4 +1,4 @@
-"""What an app did to loggers is undone before the next is imported."""
+"""Changes that an app makes to loggers are undone before the next one is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies under names of their own live side by side, and nobody else finds them."""
+"""Named copies live side by side, and plain names do not find them."""
 
 from __future__ import annotations
 

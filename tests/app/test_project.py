@@ -34,7 +34,7 @@ def test_settings_are_the_project_s_or_else_the_rootdir_s(tmp_path: Path) -> Non
 
 def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) -> None:
     (project.root / "pyproject.toml").write_text("[tool.sessionplugin.env]\nN = 1\n")
-    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin.env\] must be a table of texts"):
+    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin.env\] must be a table of strings"):
         project.section("env")
 
 

@@ -89,15 +89,17 @@ def test_the_names_of_the_faults_are_those_of_their_methods() -> None:
 
 
 def test_a_fault_that_is_none_is_named_with_the_nearest() -> None:
-    with pytest.raises(AttributeError, match="there is no fault unreachabel, but unreachable; there are: throttled"):
+    with pytest.raises(
+        AttributeError, match=r"there is no fault unreachabel; did you mean unreachable. There are: throttled"
+    ):
         getattr(Faults(), "unreachabel")  # noqa: B009 - as a test would write it, past mypy
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        ("dynamodb:UpdateItems", "there is no operation of dynamodb named UpdateItems, but UpdateItem"),
-        ("dynamdb", "there is no service of AWS named dynamdb, but dynamodb"),
+        ("dynamodb:UpdateItems", "there is no operation of dynamodb named UpdateItems; did you mean UpdateItem"),
+        ("dynamdb", "there is no service of AWS named dynamdb; did you mean dynamodb"),
     ],
 )
 def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> None:
@@ -115,7 +117,7 @@ def test_a_read_of_an_index_that_is_consistent_is_not_stale() -> None:
 
 
 def test_what_meets_batches_and_transactions_meets_no_other_call() -> None:
-    with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*there are: dynamodb:BatchWriteItem"):
+    with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*There are: dynamodb:BatchWriteItem"):
         Faults().unprocessed("dynamodb:PutItem")
     with pytest.raises(UnknownName, match="no call that meets transactions named dynamodb:Query"):
         Faults().conflict("dynamodb:Query")

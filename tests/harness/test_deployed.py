@@ -65,5 +65,5 @@ def test_without_a_gateway_there_is_neither_trace_nor_problem() -> None:
 
 
 def test_settings_of_tokens_that_cannot_be_are_a_sentence() -> None:
-    with pytest.raises(SessionPluginError, match=r"\[tool.sessionplugin.tokens\] must be a table of texts"):
+    with pytest.raises(SessionPluginError, match=r"\[tool.sessionplugin.tokens\] must be a table of strings"):
         _ = deployed(table={"tokens": {"issuer": 1}}).tokens()

@@ -414,8 +414,8 @@ def test_what_is_left_at_the_end_fails_a_test_unless_it_is_allowed(stranger: Str
     ("mark", "sentence"),
     [
         ("frehs=True", "@pytest.mark.chalice has no frehs; it has fresh, env, allow, isolation"),
-        ("env={'A': 1}", "@pytest.mark.chalice: env: it must be a mapping of texts to texts, not {'A': 1}"),
-        ("env=['A']", "@pytest.mark.chalice: env: it must be a mapping of texts to texts, not [[]'A']"),
+        ("env={'A': 1}", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not {'A': 1}"),
+        ("env=['A']", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not [[]'A']"),
         ("allow=3", "@pytest.mark.chalice: allow: it must be a name, or a list of names, not 3"),
         ("True", "@pytest.mark.chalice takes keywords only*"),
         (

@@ -69,7 +69,7 @@ def test_its_threads_are_watched_under_its_name_in_the_config(faults: Any) -> No
 
 
 def test_a_name_that_the_app_lacks_is_a_sentence_with_the_nearest(faults: Any) -> None:
-    with pytest.raises(UnknownName, match="there is no function swep, but sweep; there are: sweep, leave"):
+    with pytest.raises(UnknownName, match=r"there is no function swep; did you mean sweep\? There are: sweep, leave"):
         function(lambda invoke: None, faults)("swep")
 
 

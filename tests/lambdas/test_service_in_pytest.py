@@ -1,4 +1,4 @@
-"""`lambda:Invoke` of an app's own functions, in a stranger's project: answered by its gateway, as Lambda does."""
+"""An app invokes its own functions with `lambda:Invoke`, in a stranger's project."""
 
 from __future__ import annotations
 

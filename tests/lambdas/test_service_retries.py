@@ -1,4 +1,4 @@
-"""Events that a function failed on: when it gets them again, and when no more."""
+"""Events that a function failed on are retried twice, a minute and two minutes later."""
 
 from __future__ import annotations
 

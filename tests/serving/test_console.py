@@ -53,7 +53,7 @@ def test_a_project_has_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("examples", ['"curl"', "[1]"])
 def test_what_is_no_list_of_texts_is_a_sentence(tmp_path: Path, examples: str) -> None:
-    with pytest.raises(ProjectError, match=r"examples in .* must be a list of texts"):
+    with pytest.raises(ProjectError, match=r"examples in .* must be a list of strings"):
         _ = project(tmp_path, examples).examples
 
 

@@ -61,7 +61,7 @@ def test_each_process_has_one_key(tokens: Tokens) -> None:
 def test_the_jwks_on_loopback_has_the_key_of_each_token(algorithm: str) -> None:
     import jwt
 
-    with Tokens(TokenSettings(algorithm)) as tokens:
+    with Tokens(TokenSettings(algorithm, "https://issuer.test")) as tokens:
         url, before = tokens.jwks_url, tokens("alice")
         assert url.startswith("http://127.0.0.1:")
         tokens.rotate(overlap=True)
