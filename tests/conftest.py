@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if used & fixtures:
                 item.add_marker(mark)
         target = getattr(item, "callspec", None) and item.callspec.params.get("_sessionplugin")  # type: ignore[attr-defined]
-        if target == "sockets" or (target is None and "gateway" in used and "gateway" in item.path.parts):
+        if target == "sockets":
             item.add_marker("sockets")
 
 

@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.gateway.values import on_loopback as on_loopback
 
 REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "testing"  # noqa: S105 - of no real account
@@ -69,15 +69,6 @@ def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> d
         return _PLACEHOLDER.sub(replace, value)
 
     return {name: expanded(name, value) for name, value in variables.items()}
-
-
-def on_loopback(url: str) -> bool:
-    """Whether the host is on this machine."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:

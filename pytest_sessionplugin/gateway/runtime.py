@@ -524,6 +524,12 @@ class _SlowClient:
     waiting: list[Effect] = field(default_factory=list)
     size: int = 0  # bytes of the frames among them
 
+    def keep(self, effect: Send | Close) -> None:
+        self.waiting.append(effect)
+        if isinstance(effect, Send):
+            self.size += len(effect.text.encode(errors="replace"))
+            self.held()
+
 
 class SlowClients:
     """Clients that do not read, and the effects that wait for them."""
@@ -538,11 +544,7 @@ class SlowClients:
         """Whether an effect has to wait; then it is kept."""
         if not isinstance(effect, (Send, Close)) or effect.connection_id not in self._clients:
             return False
-        client = self._clients[effect.connection_id]
-        client.waiting.append(effect)
-        if isinstance(effect, Send):
-            client.size += len(effect.text.encode(errors="replace"))
-            client.held()
+        self._clients[effect.connection_id].keep(effect)
         return True
 
     def is_full(self, connection_id: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 Headers = tuple[tuple[str, str], ...]
 """Header pairs in the order and the spelling in which they were sent."""
@@ -19,15 +21,24 @@ def header(headers: Headers, name: str) -> str | None:
     return None
 
 
+def on_loopback(url: str) -> bool:
+    """Whether a URL names this machine. `//` and a Host header make a URL, too."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
 MAX_BACKLOG = 16 * 1024 * 1024
-"""Bytes that may wait for a client who does not read; then posts to it answer 429, as on AWS."""
+"""Bytes that may wait for a client that does not read; then posts to it answer 429, as on AWS."""
 
 
 Claims = Mapping[str, Any]
-"""What an authorizer knows of a caller: names to texts, numbers and booleans."""
+"""An authorizer's knowledge of a caller: names with texts, numbers and booleans."""
 
 
 # --- what is deployed
@@ -43,25 +54,25 @@ class AuthorizerKind(Enum):
 
 
 Verified = Callable[[str], bool]
-"""Says of a JWT whether its signature is that of its issuer, as far as that is known. It does not wait for anything."""
+"""Whether a JWT is signed by its issuer, as far as the keys are known. Returns at once."""
 
 
 @dataclass(frozen=True)
 class Authorizer:
-    """What guards a method of a route. A custom one cannot be run here."""
+    """Guards a method of a route. A custom one cannot be run here."""
 
     kind: AuthorizerKind
     name: str  # of a built-in one, that of its function
-    header: str | None = "Authorization"  # without it nobody is asked; None: it asks for no header
-    ttl: float = 300.0  # seconds for which its answer is kept; 0: not at all
-    pools: tuple[str, ...] = ()  # ARNs of the user pools of Cognito
-    scopes: tuple[str, ...] = ()  # one of which the method needs, if Cognito guards it
-    verified: Verified | None = None  # who knows the keys of a pool; None: nobody does
+    header: str | None = "Authorization"  # a request without it is refused unasked; None: needs no header
+    ttl: float = 300.0  # seconds for which its answer is cached
+    pools: tuple[str, ...] = ()  # ARNs of Cognito user pools
+    scopes: tuple[str, ...] = ()  # Cognito: the method needs one of them
+    verified: Verified | None = None  # checks signatures; None: the keys are unknown
 
 
 @dataclass(frozen=True)
 class Grant:
-    """The request may pass; this is what its function is told of the caller."""
+    """The request may pass. The fields describe its caller to the function."""
 
     authorizer: Mapping[str, Any] | None = None  # requestContext.authorizer
     identity: Mapping[str, str] = field(default_factory=dict)  # over requestContext.identity
@@ -74,7 +85,7 @@ class Route:
     path: str  # the template: /sessions/{session_id}
     methods: frozenset[str]
     preflight: Mapping[str, str] | None = None  # headers of the mock OPTIONS method, if CORS is on
-    authorizers: Mapping[str, Authorizer] = field(default_factory=dict)  # method -> what guards it, if anything
+    authorizers: Mapping[str, Authorizer] = field(default_factory=dict)  # by method
     keyed: frozenset[str] = frozenset()  # methods that need an API key
 
 
@@ -86,7 +97,7 @@ class Api:
     # route key ($connect, $default, $disconnect) -> function; a key that is missing is not deployed
     websocket: Mapping[str, str] = field(default_factory=dict)
     binary_types: frozenset[str] = frozenset()
-    minimum_compression: int | None = None  # bytes from which on an answer is compressed; None: none is
+    minimum_compression: int | None = None  # bytes from which an answer is compressed; None: never
     rest_api_id: str = "r3stapi000"
     websocket_api_id: str = "w3bs0cket0"
     max_url: int = 8192  # characters of path and query; an edge-optimised API has CloudFront's limit
@@ -97,18 +108,18 @@ class Api:
     access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
 
     def numbered(self, number: int) -> Api:
-        """The APIs of another app of the account, with ids of their own; 0 is the first app's."""
+        """The same APIs with the ids of the account's app of this number; 0 is the first app."""
         if number == 0:
             return self
         return replace(self, rest_api_id=f"r3stapi{number:03}", websocket_api_id=f"w3bs0ck{number:03}")
 
     def host(self, api_id: str) -> str:
-        """The one that Chalice calls (chalice/app.py)."""
+        """The host name that Chalice calls (chalice/app.py)."""
         return f"{api_id}.execute-api.{self.region}.amazonaws.com{'.cn' if self.partition == 'aws-cn' else ''}"
 
     @property
     def partition(self) -> str:
-        """What an ARN begins with, after `arn:`."""
+        """The part of an ARN after `arn:`."""
         if self.region.startswith("cn-"):
             return "aws-cn"
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
@@ -122,8 +133,7 @@ class Request:
     """An HTTP request.
 
     `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in front of the path,
-    as in the URL of a deployed API, or be left out. With `claims` the route's authorizer is not asked: a test says
-    what it would have answered.
+    as in the URL of a deployed API, or be left out. `claims` replace the answer of the route's authorizer in a test.
     """
 
     id: str
@@ -140,7 +150,7 @@ class Request:
 class Handshake:
     """A client asks to upgrade. The handshake is pending until Accept or Refuse.
 
-    `throttled`: more come than the account may open in a second.
+    `throttled`: it exceeds the connections that the account may open in a second.
     """
 
     connection_id: str
@@ -162,7 +172,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Closed:
-    """The peer closed the socket, or the line is dead (1006)."""
+    """The peer closed the socket, or the TCP connection is dead (1006)."""
 
     connection_id: str
     code: int
@@ -171,7 +181,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Raised:
-    """The function raised: what Lambda reports of it."""
+    """Lambda's report of an exception in a function."""
 
     error_type: str
     message: str
@@ -179,12 +189,12 @@ class Raised:
 
 @dataclass(frozen=True)
 class TimedOut:
-    """The function ran into its own time-out."""
+    """The function exceeded its own time-out."""
 
 
 @dataclass(frozen=True)
 class Returned:
-    """The function that Invoke asked for has finished."""
+    """The function of an Invoke has finished."""
 
     invocation_id: str
     result: Any = None
@@ -195,7 +205,7 @@ class Returned:
 class Manage:
     """A call of the @connections API. `path` is raw and has the stage in it.
 
-    `denied` is what its signature is answered with, if that does not hold.
+    `denied` is the answer if its signature is wrong.
     """
 
     method: str  # POST, GET or DELETE
@@ -207,7 +217,7 @@ class Manage:
 
 @dataclass(frozen=True)
 class Backlog:
-    """Whether more waits to be sent to a client than its line may hold: while `full`, posts answer 429."""
+    """Whether more than MAX_BACKLOG waits for a client. While `full`, posts to it answer 429."""
 
     connection_id: str
     full: bool
@@ -215,7 +225,7 @@ class Backlog:
 
 @dataclass(frozen=True)
 class DisconnectLost:
-    """Whenever this connection ends, its `$disconnect` will not run: it is "best effort" on AWS."""
+    """The connection's `$disconnect` will not run when it ends: on AWS it is "best effort"."""
 
     connection_id: str
 
@@ -237,7 +247,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Invoke:
-    """Run this function with this event, then say Returned."""
+    """Asks for a run of a function with an event. Returned answers it."""
 
     invocation_id: str
     function: str
@@ -277,21 +287,21 @@ class Close:
 
 Effect = Invoke | Respond | Accept | Refuse | Send | Close
 
-# --- what the shells are given
+# --- given to a gateway
 
 
 class FunctionTimedOut(Exception):
-    """Raised out of Functions: the function ran into its own time-out, and the gateway gets TimedOut."""
+    """Raised by RunFunction if the function exceeds its own time-out; the gateway gets TimedOut."""
 
 
 RunFunction = Callable[[Invoke], Any]
-"""Runs one Lambda and gives what it returned; whatever it raises is a function error."""
+"""Runs one Lambda function and returns its result. Every exception is a function error."""
 
 Done = Callable[["BaseException | None"], None]
-"""Told of the end of a function for which nobody waits, with what it raised, before anybody can find that it ended."""
+"""Called with a function's exception or None at its end, before the function counts as returned."""
 
 Throttles = Callable[[], bool]
-"""Whether the handshake that comes now is one too many in its second. Called with the core locked."""
+"""Whether the handshake that comes now exceeds its second's limit. Called under the lock."""
 
 
 def never() -> bool:
@@ -302,18 +312,18 @@ TimeSource = Callable[[], float]
 """Seconds since the epoch."""
 
 Ids = Callable[[], str]
-"""A new id at each call, in the form of API Gateway: 15 URL-safe base64 characters and '='."""
+"""Makes an id in the form of API Gateway: 15 URL-safe base64 characters and '='."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """One thing that crossed the gateway, in the order in which the core saw it."""
+    """An input, effect or call that crossed the gateway, in the core's order."""
 
     at: float
     what: Input | Effect | Manage
-    reply: Reply | None = None  # what a Manage was answered
-    error: BaseException | None = None  # what a function raised, with its traceback; on Returned
+    reply: Reply | None = None  # to a Manage
+    error: BaseException | None = None  # of a Returned, with its traceback
 
 
 Observe = Callable[[Observed], None]
-"""Called with the core locked, so that the order is the true one: it may store, and nothing else."""
+"""Called under the lock, so that the order is the true one: it may only store."""

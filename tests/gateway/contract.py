@@ -1,4 +1,4 @@
-"""What a test can rely on from a Gateway, in process and on sockets alike: the suites of both inherit this."""
+"""The contract of a Gateway, in process and on sockets: the suites of both inherit this."""
 
 from __future__ import annotations
 
@@ -580,7 +580,7 @@ class Closing:
         ("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (2000, ""), (None, "why"), (5000, "")]
     )
     def test_with_what_no_client_may_send_is_a_mistake(self, gateway: Gateway, code: int | None, reason: str) -> None:
-        with gateway.websocket() as ws, pytest.raises(ValueError, match="no client may close"):
+        with gateway.websocket() as ws, pytest.raises(ValueError, match="a client cannot close"):
             ws.close(code, reason)
 
     def test_closing_twice_is_once(self, gateway: Gateway, app: App) -> None:
@@ -667,7 +667,7 @@ class Functions:
 
 
 class Endings:
-    """pytest.fail() and pytest.skip() in a function are no error of the app."""
+    """pytest.fail() and pytest.skip() in a function are not errors of the app."""
 
     @pytest.fixture(params=[pytest.fail, pytest.skip])
     def ended(self, request: pytest.FixtureRequest, app: App) -> Any:

@@ -1,8 +1,10 @@
-"""What a test holds: the gateway as clients and callers of Lambda see it.
+"""The gateway as a test holds it: clients for HTTP and WebSockets, and calls of Lambda.
 
-with Gateway.in_process(api, functions) as gateway: …
-with Gateway.on_sockets(api, functions, http_port=0, websocket_port=0) as gateway: …
-Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
+    with Gateway.in_process(api, functions) as gateway: …
+    with Gateway.on_sockets(api, functions, http_port=0, websocket_port=0) as gateway: …
+    Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
+
+`Gateway.manage` answers the @connections calls that a hook of botocore finds.
 """
 
 from __future__ import annotations
@@ -67,10 +69,10 @@ class Gateway:
     ) -> None:
         """`runtime`: None if the app runs elsewhere. Then `lacking` makes the exception for what needs one."""
         self._transport = transport
-        self._runtime, self._lacking = runtime, lacking
+        self.runtime, self._lacking = runtime, lacking
         self._websockets: list[WebSocket] = []
         self.trace = [] if trace is None else trace
-        """What crossed the gateway, in order."""
+        """Everything that crossed the gateway, in order."""
 
     @classmethod
     def in_process(
@@ -176,12 +178,12 @@ class Gateway:
     def settle(self) -> None:
         """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.
 
-        With a deployed stage, of which this cannot be known, it returns at once.
+        With a deployed stage it returns at once, as this cannot be known.
         """
         self._transport.settle()
 
     def close(self) -> None:
-        """Leaves the sockets that are still open, as a browser does whose page is left."""
+        """Closes the open WebSockets with 1001, as a browser does when its page is left."""
         for websocket in self.websockets:
             websocket.close(1001)
         self._transport.close()
@@ -238,9 +240,9 @@ class Gateway:
 
     def _needed(self, what: str) -> Runtime:
         """The runtime, which this capability needs."""
-        if self._runtime is None:
+        if self.runtime is None:
             raise self._lacking(what)
-        return self._runtime
+        return self.runtime
 
     def _vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self._needed("claims without a token").vouch(method, target, claims)

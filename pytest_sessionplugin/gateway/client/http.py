@@ -1,7 +1,4 @@
-"""HTTP as a test speaks it to the gateway: builds the request, and gives the answer.
-
-It opens no socket itself.
-"""
+"""A test's HTTP client: builds requests for a transport, and wraps the answers."""
 
 from __future__ import annotations
 
@@ -28,14 +25,13 @@ USER_AGENT = "pytest-sessionplugin"
 Params = Mapping[str, str | int | Sequence[str | int]]
 
 Vouch = Callable[[str, str, Claims], tuple[str, str]]
-"""The header that lets a request, by its method and target, pass with claims. Raises ValueError, or if it cannot."""
+"""Makes the header that lets a request with this method and target pass with claims. Raises ValueError."""
 
 
 class HttpClient:
     """A client with headers of its own; `token` is sent as `Authorization: Bearer`. Safe in several threads.
 
-    With `claims` no authorizer is asked: they are what it would have answered, and reach the function as API Gateway
-    gives them to it.
+    `claims` replace the authorizer's answer, and reach the function in the form that API Gateway gives them.
     """
 
     def __init__(
@@ -109,7 +105,7 @@ class HttpClient:
 
 
 def target(path: str, params: Params | None) -> str:
-    """Path and query as they stand on the wire; what is percent-encoded already stays as it is."""
+    """Path and query as sent; percent-encoded parts stay."""
     if not path.startswith("/"):
         raise ValueError(f"a path begins with '/', {path!r} does not")
     wire = quote(path, safe="/?%:@!$&'()*+,;=~-._")
@@ -121,21 +117,21 @@ def target(path: str, params: Params | None) -> str:
 def with_defaults(
     headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str], body: bytes = b""
 ) -> Headers:
-    """The headers, after those that a client sends unless it is told otherwise; those that frame the body it adds."""
+    """The headers behind a client's defaults, without those that frame the body, which the client adds."""
     usual = {"User-Agent": USER_AGENT, **defaults}
     if token is not None:
         usual["Authorization"] = f"Bearer {token}"
     given = {name.lower() for name in headers}
     kept = [(name, value) for name, value in usual.items() if name.lower() not in given]
     checked = []
-    for name, value in (*kept, *headers.items()):  # no comprehension, which would be a frame of its own
+    for name, value in (*kept, *headers.items()):  # a comprehension would be a frame of its own
         if not _frames(name, value, body):
             checked.append((name, _checked(name, value)))
     return tuple(checked)
 
 
 def _frames(name: str, value: str, body: bytes) -> bool:
-    """Whether a header says what the client says itself. Raises ValueError if it says something else."""
+    """Whether the client sends this header itself. Raises ValueError if its value contradicts the client's."""
     if name.lower() == "transfer-encoding":
         raise ValueError(
             f"header {name!r} cannot be sent: the client sends each body whole, with its length; leave it out"
@@ -148,7 +144,7 @@ def _frames(name: str, value: str, body: bytes) -> bool:
 
 
 def _checked(name: str, value: str) -> str:
-    """The value as it arrives at the other end. Raises ValueError if the header cannot be sent."""
+    """The value as it arrives. Raises ValueError if the header cannot be sent."""
     if not is_sendable(name, value) or not _is_latin_1(value):
         raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
     return value.strip()
@@ -159,11 +155,11 @@ def _is_latin_1(value: str) -> bool:
 
 
 class HeaderMap(Mapping[str, str]):
-    """Header values by name, whatever its spelling; several values of one name are joined by ", "."""
+    """Header values by name, in any spelling; several values of one name are joined by ", "."""
 
     def __init__(self, pairs: Headers) -> None:
         self.pairs = pairs
-        """All pairs, in the order and the spelling in which they came."""
+        """All pairs in their original order and spelling."""
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name.lower(), []).append(value)
@@ -185,7 +181,7 @@ class HeaderMap(Mapping[str, str]):
 class Response:
     status_code: int
     headers: HeaderMap
-    content: bytes  # decompressed, as every client does it; the headers are as they came
+    content: bytes  # decompressed; the headers are as they came
     request: str = ""  # "GET /sessions", for messages
 
     @classmethod
@@ -210,7 +206,7 @@ def exchange(
     headers: Headers,
     body: bytes,
 ) -> Reply:
-    """Sends no header but these and those it needs, `Host` if it is not among them.
+    """Sends these headers, a length, and `Host` if it is not among them.
 
     Raises OSError or http.client.HTTPException.
     """
@@ -219,7 +215,7 @@ def exchange(
         connection.putheader(name, value)
     if body or method in ("POST", "PUT", "PATCH"):
         connection.putheader("Content-Length", str(len(body)))
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered already
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server may have answered already
         connection.endheaders(body or None)
     with connection.getresponse() as response:
         return Reply(response.status, tuple(response.getheaders()), response.read())

@@ -1,4 +1,4 @@
-"""What stands in place of a credential where a failing test shows what was sent. Changes nothing that is sent."""
+"""Redacts credentials in what a failing test shows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ELLIPSIS = "…"
 _CREDENTIALS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "set-cookie", "x-amz-security-token", "x-api-key"}
 )
-_JWT = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}")  # a JSON object in base64url begins so; three parts, or five in a JWE
-_SHORTEST = 8  # characters of what is looked for; less would be found in other words
+_JWT = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
+_SHORTEST = 8  # characters of a secret that is replaced; shorter ones are parts of other words
 
-_others: dict[str, None] = {}  # what was masked and is no JWT, as it is and as a query has it
+_others: dict[str, None] = {}  # secrets other than JWTs, plain and URL-encoded
 
 
 class Masked(str):
-    """A text whose repr does not show it: pytest prints the arguments of a call that failed.
+    """A secret with a redacted repr, as pytest prints the arguments of a failed call.
 
-    Until the process ends it is masked wherever it stands, as a JWT is, whoever made it.
+    It is redacted in every text until the process ends, like a JWT.
     """
 
     __slots__ = ()
@@ -36,7 +36,7 @@ class Masked(str):
 
 
 def masked(text: str) -> str:
-    """The text without the JWTs in it, and without what was made `Masked`."""
+    """The text with JWTs and `Masked` secrets redacted."""
     for other in tuple(_others):
         text = text.replace(other, f"{other[:3]}{ELLIPSIS}")
     return _JWT.sub(f"eyJ{ELLIPSIS}", text)

@@ -1,4 +1,4 @@
-"""A WebSocket as a test holds it: sends, receives, and says what arrived when something else was expected."""
+"""A test's WebSocket: sends, receives, and shows the transcript when an expectation fails."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class ConnectionClosed(Exception):
 
 
 class NothingReceived(Exception):
-    """No frame came, and the gateway is quiet, or a deployed stage had its time. The message shows what did come."""
+    """No frame came before the gateway was quiet, or within the time-out of a deployed stage. Shows what did come."""
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """A line of the transcript: what a client sent, or took from what it received."""
+    """A line of the transcript: a message that the client sent or received."""
 
     direction: str  # "sent", "received" or "closed"
     data: str | bytes
@@ -75,7 +75,7 @@ class WebSocket:
 
     @property
     def connection_id(self) -> str | None:
-        """The id that the app knows it by; None where only the gateway knows it."""
+        """The id by which the app knows it; None on a deployed stage."""
         return self._connection.connection_id
 
     @property
@@ -88,11 +88,11 @@ class WebSocket:
         self.send_text(json.dumps(value))
 
     def send_text(self, text: str, *, frame_bytes: int | None = None) -> None:
-        """One message, in one frame or in frames of so many bytes. Raises ConnectionClosed."""
+        """Sends a message, in one frame or in frames of `frame_bytes`. Raises ConnectionClosed."""
         self._send(text, frame_bytes)
 
     def send_bytes(self, data: bytes, *, frame_bytes: int | None = None) -> None:
-        """A binary message; API Gateway closes the connection with 1003. Raises ConnectionClosed."""
+        """Sends a binary message; API Gateway closes the connection with 1003. Raises ConnectionClosed."""
         self._send(data, frame_bytes)
 
     # --- receiving
@@ -100,7 +100,7 @@ class WebSocket:
     def receive_text(self) -> str:
         """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed.
 
-        From a deployed stage, whose quiet cannot be seen, the frame is awaited until the time-out.
+        With a deployed stage it waits until the time-out.
         """
         found = self._next()
         if isinstance(found, str):
@@ -113,7 +113,7 @@ class WebSocket:
         raise NothingReceived(f"no frame came{',' if patience is None else ''}{why}{self._transcript()}")
 
     def receive_json(self) -> Any:
-        """As receive_text(). Raises AssertionError if the frame is no JSON."""
+        """As receive_text(). Raises AssertionError if the frame is not JSON."""
         text = self.receive_text()
         try:
             return json.loads(text)
@@ -129,7 +129,7 @@ class WebSocket:
         raise AssertionError(f"expected {masked(repr(wanted))}, received {masked(repr(frame))}{self._transcript()}")
 
     def receive_nothing(self) -> None:
-        """Passes if no frame is here or on its way. Raises AssertionError if there is, and leaves it there."""
+        """Passes if no frame is here or on its way. Otherwise raises AssertionError, and the frame can be received."""
         found = self._next()
         if isinstance(found, Ended):
             raise self._closed(found)
@@ -142,16 +142,16 @@ class WebSocket:
     def close(self, code: int | None = None, reason: str = "") -> None:
         """The closing handshake. Frames that came before can still be received.
 
-        Raises ValueError for what no client may send: 1005, say, or a reason without a code.
+        Raises ValueError for a code or reason that clients may not send, such as 1005 or a reason without a code.
         """
         if not _may_send(code, reason):
-            raise ValueError(f"no client may close with code {code} and reason {reason!r}")
+            raise ValueError(f"a client cannot close with code {code} and reason {reason!r}")
         self._leave(f"close {'' if code is None else code} {reason}", lambda: self._connection.close(code, reason))
 
     def drop(self, *, disconnect: bool = True) -> None:
-        """Leaves as a client does whose network fails: without a close frame.
+        """Leaves without a close frame, as a client whose network fails.
 
-        Without `disconnect`, its `$disconnect` does not come either: "best effort" on AWS. Posts to it answer 410.
+        Without `disconnect`, its `$disconnect` does not run, which is "best effort" on AWS. Posts to it answer 410.
         """
         if not disconnect:
             self._lose_disconnect(self.connection_id or "")
@@ -177,7 +177,7 @@ class WebSocket:
             raise self._closed(ended)
 
     def _next(self) -> str | Ended | None:
-        """What is here at once; otherwise what is here once the gateway is quiet."""
+        """The next frame, or the end, that is here now or once the gateway is quiet."""
         if self._held is not None:
             found, self._held = self._held, None
             return found
@@ -208,7 +208,7 @@ class WebSocket:
 
 
 def _may_send(code: int | None, reason: str) -> bool:
-    """RFC 6455, 7.4: some codes only tell what was not sent."""
+    """RFC 6455, 7.4: some codes are never sent."""
     if code is None:
         return not reason
     defined = 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

@@ -1,6 +1,4 @@
-"""Authorizers of REST routes: whether a request may pass, and what its function is told of the caller.
-
-It runs none of them, and knows no time but what it is given.
+"""Authorizers of REST routes: whether a request may pass, and the caller's identity for its function.
 
 Sources: "Control and manage access to REST APIs" in the developer guide, and Chalice's tests against AWS.
 """
@@ -36,10 +34,10 @@ from pytest_sessionplugin.gateway.values import (
 
 
 def examine(request: Request, match: Match, api: Api, now: float, signers_now: float) -> Grant | Reply | Question:
-    """What can be said of a request before anybody is asked. Raises ValueError as claimed() does.
+    """The verdict on a request, or the question for its authorizer. Raises ValueError as claimed() does.
 
-    `request` is as it was sent, since that is what was signed, at the time that its signer has. A custom authorizer
-    cannot be run here: it lets pass whoever brings a credential.
+    `request` is as it was sent and signed, at the signer's time. A custom authorizer cannot be run here: it lets
+    every credential pass.
     """
     if request.claims is not None:
         return claimed(match.route, request.method, request.claims)
@@ -63,17 +61,17 @@ def of(api: Api) -> frozenset[Authorizer]:
 
 
 def method_arn(api: Api, method: str, path: str) -> str:
-    """`path` is that of the request, without the stage. The root is `…/GET/` (aws/chalice#1552)."""
+    """`path` is the request's, without the stage. The root is `…/GET/` (aws/chalice#1552)."""
     place = f"{api.region}:{api.account_id}:{api.rest_api_id}"
     return f"arn:{api.partition}:execute-api:{place}/{api.stage}/{method}{path}"
 
 
 def claimed(route: Route, method: str, claims: Claims) -> Grant:
-    """What the route's authorizer puts into the request context for a caller with these claims, all as text.
+    """The grant of a route's authorizer for a caller with these claims, all as text.
 
-    Cognito gives them as `claims`, lists joined by commas, `exp` and `iat` as dates; a function beside `principalId`,
-    which is `sub` or "user" unless it is among them; IAM as fields of `identity`. Raises ValueError if the route has
-    no authorizer, or one that cannot give these.
+    Cognito has them in `claims`, lists joined by commas, `exp` and `iat` as dates. A function has them beside
+    `principalId`, by default `sub` or "user". IAM has them in `identity`. Raises ValueError if the route has no
+    authorizer, or one that cannot give them.
     """
     authorizer = route.authorizers.get(method)
     if authorizer is None:
@@ -104,7 +102,7 @@ BROKEN = failure(500, None, "AuthorizerConfigurationException")
 
 
 def _denied(message: str) -> Reply:
-    """Unlike every other answer of API Gateway, this one writes its key with a capital."""
+    """A 403 whose key has a capital, unlike that of every other answer of API Gateway."""
     headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException"))
     return Reply(403, headers, json.dumps({"Message": message}).encode())
 
@@ -115,7 +113,7 @@ DENIED = _denied("User is not authorized to access this resource with an explici
 
 @dataclass(frozen=True)
 class Question:
-    """What a built-in authorizer is asked: may the bearer of this token call this method?"""
+    """The question to a built-in authorizer: may the bearer of this token call this method?"""
 
     authorizer: Authorizer
     token: str
@@ -128,7 +126,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Patterns:
-    """What Action and Resource name; with `inverted`, what NotAction and NotResource leave."""
+    """The patterns of Action or Resource; `inverted` for NotAction or NotResource."""
 
     patterns: tuple[str, ...]
     inverted: bool = False
@@ -142,7 +140,7 @@ class Statement:
     allows: bool
     actions: Patterns  # in lower case
     resources: Patterns
-    conditional: bool = False  # nothing here evaluates a Condition: under one, a Deny holds and an Allow does not
+    conditional: bool = False  # Conditions are not evaluated: under one, a Deny holds and an Allow does not
 
     def covers(self, arn: str) -> bool:
         return self.actions.cover(INVOKE.lower()) and self.resources.cover(arn)
@@ -150,17 +148,17 @@ class Statement:
 
 @dataclass(frozen=True)
 class Policy:
-    """The answer of an authorizer, which holds for every method that its token is sent to."""
+    """An authorizer's answer, which holds for every method that is called with the token."""
 
     principal_id: str
     statements: tuple[Statement, ...]
     context: Mapping[str, str | None] = field(default_factory=dict)
 
     def verdict(self, arn: str, latency: float = 0.0) -> Grant | Reply:
-        """A Deny outweighs every Allow; what no statement names is not allowed.
+        """A Deny outweighs every Allow; a method without a statement is not allowed.
 
-        `latency`: the seconds that the authorizer took, nothing if its answer was kept; beside its context they are
-        milliseconds (captures of real events).
+        `latency`: the seconds that the authorizer took, 0 for a cached answer. The event has them in milliseconds
+        beside the context (captures of real events).
         """
         covering = [statement for statement in self.statements if statement.covers(arn)]
         if not all(statement.allows for statement in covering):
@@ -172,7 +170,7 @@ class Policy:
 
 
 def read_answer(returned: Returned | None) -> Policy | Reply:
-    """None: the integration time-out struck first.
+    """`returned` is None at the integration time-out.
 
     Only an error whose whole text is "Unauthorized" is a 401.
     """
@@ -185,7 +183,7 @@ def read_answer(returned: Returned | None) -> Policy | Reply:
 
 
 def read_policy(result: Any) -> Policy | None:
-    """`result` is what json.loads makes of the function's output; None if it is malformed, or too long."""
+    """The policy in a function's result; None if it is malformed or too long."""
     if not isinstance(result, dict) or not isinstance(result.get("policyDocument"), dict):
         return None
     principal_id = result.get("principalId")
@@ -210,9 +208,9 @@ def _statement(value: Any) -> Statement | None:
 
 
 def _patterns(statement: Mapping[str, Any], name: str) -> Patterns | None:
-    """One or many, of `name` or of its Not; a statement has one of the two.
+    """The patterns of `name` or its Not; a statement has one of the two.
 
-    An empty list is what Chalice makes of `routes=[]`: it names nothing, and is well-formed.
+    An empty list, which Chalice makes of `routes=[]`, is well-formed.
     """
     inverted = f"Not{name}" in statement
     if inverted and name in statement:
@@ -235,8 +233,8 @@ def _context(value: Any) -> dict[str, str | None] | None:
 def _fits(pattern: str, text: str) -> bool:
     """`*` stands for anything, slashes included, `?` for one character.
 
-    What stands between two of `*` is looked for once, where it comes first: one expression for all of it would try each
-    place for each, and whoever chooses the path could keep the gateway at that.
+    Each part between two `*` is searched once, at its first place. One regular expression for all would backtrack,
+    and a client with a chosen path could block the gateway.
     """
     first, *middle = pattern.split("*")
     if not middle:
@@ -255,15 +253,15 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def _part(pattern: str) -> re.Pattern[str]:
-    """As long as what it fits: no `*` is in it."""
+    """A pattern without `*`, so as long as its text."""
     return re.compile(re.escape(pattern).replace(r"\?", "."), re.DOTALL)
 
 
 class Policies:
-    """What authorizers answered, by authorizer and token. An error is not kept, and so neither is Unauthorized."""
+    """A cache of policies by authorizer and token. Errors, and so Unauthorized, are not cached."""
 
     def __init__(self) -> None:
-        # Those of one authorizer live equally long, so they go in the order in which they came.
+        # Entries of one authorizer have the same lifetime, so the oldest expire first.
         self._kept: defaultdict[Authorizer, OrderedDict[str, tuple[float, Policy]]] = defaultdict(OrderedDict)
 
     def find(self, question: Question, now: float) -> Policy | None:
@@ -273,12 +271,12 @@ class Policies:
     def keep(self, question: Question, policy: Policy, now: float) -> None:
         kept = self._kept[question.authorizer]
         kept[question.token] = now + question.authorizer.ttl, policy
-        kept.move_to_end(question.token)  # one that came anew would keep its place, and those behind it for good
+        kept.move_to_end(question.token)  # a renewed entry would keep its place, and block those behind it
         while kept and next(iter(kept.values()))[0] <= now:
             kept.popitem(last=False)
 
     def of(self, authorizers: Collection[Authorizer]) -> Policies:
-        """Those of these authorizers, and nothing of the others."""
+        """A copy with the entries of these authorizers."""
         found = Policies()
         for authorizer in self._kept.keys() & set(authorizers):
             found._kept[authorizer] = self._kept[authorizer].copy()
@@ -286,7 +284,7 @@ class Policies:
 
 
 def identify(request: Request, match: Match, api: Api) -> Mapping[str, str] | Reply:
-    """What a key adds to the identity: nothing where none is needed."""
+    """The identity fields of an API key, or a 403; empty if the method needs no key."""
     if request.method not in match.route.keyed:
         return {}
     key = header(request.headers, "x-api-key")
@@ -296,5 +294,5 @@ def identify(request: Request, match: Match, api: Api) -> Mapping[str, str] | Re
 
 
 def _id(key: str) -> str:
-    """Ten characters, as real ones have, and always the same ones for a key."""
+    """A stable id of ten characters, as long as a real one."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:10]

@@ -1,4 +1,4 @@
-"""Tokens of Cognito user pools, as API Gateway checks them. It verifies no signature itself.
+"""Checks tokens of Cognito user pools as API Gateway does; signatures by a function that the route gives.
 
 Sources: "Use Amazon Cognito user pools as an authorizer" in the developer guide, "How do I troubleshoot 401 errors"
 in the AWS Knowledge Center, and captures of real events for the form of the claims.
@@ -25,7 +25,7 @@ _DATES = frozenset({"exp", "iat"})
 
 
 def judge(authorizer: Authorizer, token: str, now: float) -> Grant | Reply:
-    """Whether the bearer of this token may pass; `token` is the whole value of the header.
+    """Grants or refuses a request with this token, the whole value of the header.
 
     A method without scopes takes identity tokens, one with scopes the access tokens that have one of them.
     """
@@ -38,7 +38,7 @@ def judge(authorizer: Authorizer, token: str, now: float) -> Grant | Reply:
     expires = claims.get("exp")
     if not isinstance(expires, (int, float)) or claims.get("token_use") != ("access" if authorizer.scopes else "id"):
         return UNAUTHORIZED
-    if not now < expires < math.inf:  # Python reads NaN and Infinity, which are no JSON
+    if not now < expires < math.inf:  # Python reads NaN and Infinity
         return EXPIRED
     if authorizer.scopes and not set(authorizer.scopes) & set(str(claims.get("scope", "")).split()):
         return UNAUTHORIZED
@@ -46,7 +46,7 @@ def judge(authorizer: Authorizer, token: str, now: float) -> Grant | Reply:
 
 
 def issuer(pool: str) -> str | None:
-    """What the tokens of a pool say of their issuer; None for what is no ARN of one."""
+    """The `iss` claim of a pool's tokens; None if `pool` is not the ARN of one."""
     arn = pool.split(":")
     if len(arn) != 6 or arn[2] != "cognito-idp" or not arn[5].startswith("userpool/"):
         return None
@@ -55,7 +55,7 @@ def issuer(pool: str) -> str | None:
 
 
 def shown(name: str, value: Any) -> Any:
-    """A claim as it stands in an event, but for numbers and booleans: dates in words, lists joined by commas."""
+    """A claim in the form of an event: dates in words, lists joined by commas, other values unchanged."""
     if isinstance(value, (list, tuple)):
         return ",".join(_text(each) for each in value)
     if name in _DATES and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -67,13 +67,13 @@ def shown(name: str, value: Any) -> Any:
 
 
 def _is_of_a_pool(authorizer: Authorizer, said: Any) -> bool:
-    """A pool whose ARN says nothing, as one that is known only after a deployment, may have any issuer."""
+    """Whether the issuer is one of the pools. A pool without an ARN before deployment may have any issuer."""
     issuers = [issuer(pool) for pool in authorizer.pools]
     return said in issuers or None in issuers
 
 
 def _claims(token: str) -> Mapping[str, Any] | None:
-    """What a token says; None if it is none that a pool makes, all of which are signed with RS256."""
+    """The claims of a token; None if it is not one of a pool, which are signed with RS256."""
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         return None
@@ -95,6 +95,6 @@ def _text(value: Any) -> str:
 
 
 def _date(at: datetime) -> str:
-    """As Java writes it: Wed May 01 13:10:22 UTC 2024."""
+    """A date as Java writes it: Wed May 01 13:10:22 UTC 2024."""
     day = f"{_DAYS[at.weekday()]} {_MONTHS[at.month - 1]} {at.day:02}"
     return f"{day} {at.hour:02}:{at.minute:02}:{at.second:02} UTC {at.year}"

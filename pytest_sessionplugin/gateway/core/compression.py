@@ -1,6 +1,4 @@
-"""Content codings: what a client compressed is given plain to the function, and what it accepts is compressed for it.
-
-It decides about no status but those of a body that cannot be read.
+"""Content codings: decompresses requests for functions, and compresses answers for clients that accept it.
 
 Sources: "Payload compression for REST APIs" in the developer guide, with its pages on compressed requests and
 responses. A decompressed request keeps its Content-Encoding, by reports (dougmoscrop/serverless-http#194).
@@ -15,23 +13,23 @@ from dataclasses import replace
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
 from pytest_sessionplugin.gateway.values import Api, Headers, Reply, Request, header
 
-_WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # what zlib calls them
+_WINDOW = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}  # zlib's `wbits`
 
 UNSUPPORTED = failure(415, "Unsupported Media Type", "UnsupportedMediaTypeException")
 
 
 class NotEncoded(ValueError):
-    """A body is not in the coding that it is said to be in."""
+    """A body is not in its declared coding."""
 
 
 class TooLong(ValueError):
-    """A body is longer, once it is decompressed, than it may be."""
+    """A decompressed body exceeds its limit."""
 
 
 def plain(request: Request, longest: int) -> Request | Reply:
-    """The request with its body decompressed; 413 or 415 if that cannot be. Its headers stay.
+    """The request with its body decompressed and its headers unchanged, or a reply with 413 or 415.
 
-    The body may have `longest` bytes, and no more are ever decompressed.
+    Decompression stops after `longest` bytes, the limit of the body.
     """
     coding = (header(request.headers, "content-encoding") or "identity").strip().lower()
     if coding != "identity" and coding not in _WINDOW:
@@ -49,7 +47,7 @@ def plain(request: Request, longest: int) -> Request | Reply:
 
 
 def decompressed(body: bytes, coding: str, longest: int | None = None) -> bytes:
-    """The body of this coding, gzip or deflate (zlib's format, RFC 1950). Raises NotEncoded or TooLong."""
+    """Decompresses gzip or deflate (zlib's format, RFC 1950). Raises NotEncoded or TooLong."""
     reader = zlib.decompressobj(_WINDOW[coding])
     try:
         found = reader.decompress(body, 0 if longest is None else longest + 1)
@@ -63,7 +61,7 @@ def decompressed(body: bytes, coding: str, longest: int | None = None) -> bytes:
 
 
 def compressed(request: Request, reply: Reply, api: Api) -> Reply:
-    """The answer as this client gets it: compressed if the API does that, the client asks for it and it is worth it."""
+    """The answer, compressed if the API does so, the client accepts it and the body is long enough."""
     if api.minimum_compression is None or not reply.body or len(reply.body) < api.minimum_compression:
         return reply
     coding = _accepted(header(request.headers, "accept-encoding") or "")
@@ -75,7 +73,7 @@ def compressed(request: Request, reply: Reply, api: Api) -> Reply:
 
 
 def read(headers: Headers, body: bytes) -> bytes:
-    """What an answer says, as a client reads it. One that is not what its headers say stays as it came."""
+    """The body of an answer as a client reads it. A body that is not in its declared coding is unchanged."""
     coding = (header(headers, "content-encoding") or "").strip().lower()
     if coding not in _WINDOW or not body:
         return body
@@ -90,7 +88,7 @@ def _too_large(longest: int) -> Reply:
 
 
 def _accepted(accept: str) -> str | None:
-    """The coding that a client names and likes best, gzip of equals; None if it likes plain bytes. `*` names none."""
+    """The coding that a client prefers, gzip of equals; None for plain bytes. `*` is ignored."""
     weights: dict[str, float] = {}
     for entry in accept.lower().split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))

@@ -1,7 +1,4 @@
-"""One WebSocket as API Gateway knows it, and the states it passes through.
-
-It decides nothing and holds no socket.
-"""
+"""A WebSocket connection as API Gateway sees it, and its states."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    PENDING = auto()  # $connect runs: the client waits for its 101, and nobody can reach it
+    PENDING = auto()  # $connect runs: the client waits for its 101, and posts to it answer 410
     OPEN = auto()  # frames flow both ways
-    CLOSED = auto()  # gone, whoever closed it; only its $disconnect may still run
+    CLOSED = auto()  # gone; only its $disconnect may still run
 
 
 _NEXT = {
@@ -23,7 +20,7 @@ _NEXT = {
 
 
 class IllegalTransition(Exception):
-    """A bug of the gateway: a connection was sent from one state to another that cannot follow it."""
+    """A bug in the gateway: a connection was moved to a state that cannot follow its own."""
 
     def __init__(self, connection_id: str, old: State, new: State) -> None:
         super().__init__(f"connection {connection_id} cannot go from {old.name} to {new.name}")
@@ -38,10 +35,21 @@ class Connection:
     source_ip: str
     user_agent: str | None  # None if the client sent none
     connected_at: float
-    last_active: float  # data in either direction; a Ping is not data
+    last_active: float  # the last data in either direction; a ping is not data
     backlogged: bool = False
     disconnect_lost: bool = False
     state: State = State.PENDING
+
+    def touch(self, now: float) -> None:
+        self.last_active = now
+
+    def backlog(self, full: bool) -> None:
+        """Posts answer 429 while the client's backlog is full."""
+        self.backlogged = full
+
+    def lose_disconnect(self) -> None:
+        """Its `$disconnect` will not run."""
+        self.disconnect_lost = True
 
     def become(self, state: State) -> None:
         if state not in _NEXT[self.state]:

@@ -1,8 +1,7 @@
-"""What API Gateway decides: inputs and the time go in, effects come out.
+"""API Gateway's decisions: inputs and the time go in, effects come out.
 
-It calls nothing: no sockets, threads, clock, randomness or functions. It is not thread-safe: its shell holds one lock
-around each call, and drains the effects before it lets go of it. It never raises for what a peer or a function did;
-what it raises says that the shell called it wrongly.
+Pure and not thread-safe: its runtime holds one lock around each call, and drains the effects before it releases the
+lock. It never raises for the behaviour of a peer or a function: an exception means that the runtime called it wrongly.
 
 Sources: the pages on WebSocket APIs and "Quotas for configuring and running a WebSocket API" in the developer guide,
 and captures of real traffic where these say nothing.
@@ -47,8 +46,8 @@ class GatewayCore:
         self._websocket = WebSocketApi(api, ids, self._invocations, self._emit)
 
     def receive(self, event: Input, now: float) -> None:
-        """Raises LookupError for the return of what does not run, ValueError for a connection id in use or for claims
-        that check_claims() refuses.
+        """Raises LookupError for the return of an unknown invocation, ValueError for a connection id in use or for
+        claims that check_claims() refuses.
         """
         match event:
             case Frame():
@@ -66,10 +65,10 @@ class GatewayCore:
             case DisconnectLost():
                 self._websocket.lose_disconnect(event)
             case _:
-                raise TypeError(f"{event!r} is no input")
+                raise TypeError(f"{event!r} is not an input")
 
     def call(self, request: Request, now: float) -> Manage | None:
-        """The call of @connections that a request to the WebSocket API is, if it is one."""
+        """The @connections call in a request to the WebSocket API; None for another request."""
         return management.received(request, self._api, now - self._ahead) if management.is_call(request) else None
 
     def manage(self, call: Manage, now: float) -> Reply:
@@ -77,14 +76,13 @@ class GatewayCore:
         return self._websocket.manage(call, now)
 
     def redeploy(self, api: Api, *, asked_anew: bool = False) -> None:
-        """Another deployment to the same stage: from now on its routes and functions are called.
+        """Deploys to the same stage again: from now on the new routes and functions are called.
 
-        Connections, their times and what runs stay as they are; a connection whose kind of route is gone meets what
-        any would. What authorizers answered that are gone is forgotten; if they are `asked_anew`, whatever any has.
-        Raises ValueError for the API of another id, stage, region or account.
+        Connections, their times and running invocations stay. Cached answers of removed authorizers are dropped,
+        with `asked_anew` those of all authorizers. Raises ValueError for another id, stage, region or account.
         """
         if _place(api) != _place(self._api):
-            raise ValueError(f"{_place(api)} cannot be deployed in the place of {_place(self._api)}")
+            raise ValueError(f"{_place(api)} cannot replace {_place(self._api)}")
         self._api = api
         self._websocket.redeploy(api)
         self._rest.redeploy(api, asked_anew=asked_anew)
@@ -94,7 +92,7 @@ class GatewayCore:
         self._ahead = seconds
 
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
-        """Raises ValueError if the route that such a request reaches could not be given these claims."""
+        """Raises ValueError if the route of such a request cannot receive these claims."""
         self._rest.check_claims(method, path, claims)
 
     def tick(self, now: float) -> None:
@@ -108,11 +106,11 @@ class GatewayCore:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def connections(self) -> int:
-        """How many there are, PENDING or OPEN."""
+        """The number of connections, PENDING or OPEN."""
         return len(self._websocket)
 
     def effects(self) -> list[Effect]:
-        """What is to be done since the last call, in order."""
+        """The effects since the last call, in order."""
         effects, self._effects = self._effects, []
         return effects
 
@@ -121,5 +119,5 @@ class GatewayCore:
 
 
 def _place(api: Api) -> tuple[str, ...]:
-    """What its clients and its functions know it by."""
+    """The names by which clients and functions know an API."""
     return api.rest_api_id, api.websocket_api_id, api.stage, api.region, api.account_id

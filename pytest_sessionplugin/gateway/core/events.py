@@ -1,7 +1,5 @@
 """The events that API Gateway gives to Lambda functions.
 
-Each call makes a new one; nothing is decided here.
-
 Sources: "Input format of a Lambda function for proxy integration" and "WebSocket API mapping template reference" in
 the developer guide, and captures of real CONNECT, MESSAGE and DISCONNECT events.
 """
@@ -20,7 +18,7 @@ from pytest_sessionplugin.gateway.values import Api, Handshake, Headers, Request
 
 Event = dict[str, Any]
 
-# What belongs to one hop or describes the body on it, and what API Gateway sets itself.
+# Headers of one hop or of the body on it, and those that API Gateway sets itself.
 _DROPPED = frozenset(
     {
         "connection",
@@ -37,7 +35,7 @@ _DROPPED = frozenset(
     }
 )
 
-# What no function behind a REST API gets besides: "Amazon API Gateway important notes".
+# A REST API also drops these: "Amazon API Gateway important notes".
 _DROPPED_BY_REST = frozenset(
     {"content-md5", "expect", "max-forwards", "proxy-authenticate", "server", "www-authenticate"}
 )
@@ -72,8 +70,8 @@ def rest_event(
 ) -> Event:
     """`resource` is the template of the route, `path` the path without the stage, still percent-encoded.
 
-    `authorizer` is what the route's authorizer says of the caller, `identity` what IAM does (of IDENTITY),
-    and an API key.
+    `authorizer` is the context from the route's authorizer, `identity` the fields of IDENTITY from IAM, with an API
+    key.
     """
     given = tuple(pair for pair in request.headers if not _is_dropped_by_rest(*pair))
     headers = forwarded(given, request.source_ip, request.id, now)
@@ -183,19 +181,19 @@ def _body(request: Request, api: Api) -> tuple[str | None, bool]:
 
 
 def is_binary(content_type: str | None, api: Api) -> bool:
-    """Whether the media type is among the API's binary ones; its parameters do not count."""
+    """Whether the media type, without its parameters, is one of the API's binary types."""
     media_type = (content_type or "").split(";")[0].strip().lower()
     return media_type in api.binary_types or "*/*" in api.binary_types
 
 
 def _is_dropped_by_rest(name: str, value: str) -> bool:
-    """A signature is for API Gateway alone."""
+    """Whether a REST API drops a header; a signature is for API Gateway alone."""
     name = name.lower()
     return name in _DROPPED_BY_REST or (name == "authorization" and value.strip().startswith(ALGORITHM))
 
 
 def forwarded(headers: Headers, source_ip: str, request_id: str, now: float) -> Headers:
-    """The client's headers in its own spelling, without those of the hop, with those that API Gateway adds."""
+    """The client's headers in its own spelling, without hop-by-hop headers, with those that API Gateway adds."""
     kept = (pair for pair in headers if pair[0].lower() not in _DROPPED)
     hops = [value for name, value in headers if name.lower() == "x-forwarded-for"]
     return (
@@ -208,7 +206,7 @@ def forwarded(headers: Headers, source_ip: str, request_id: str, now: float) -> 
 
 
 def single(pairs: Headers | list[tuple[str, str]]) -> dict[str, str]:
-    """One value a name: the last one."""
+    """The last value of each name."""
     return dict(pairs)
 
 
@@ -224,7 +222,7 @@ def milliseconds(now: float) -> int:
 
 
 def clf(now: float) -> str:
-    """The time as the common log format has it: 16/Mar/2025:00:46:22 +0000."""
+    """The time in the common log format: 16/Mar/2025:00:46:22 +0000."""
     at = datetime.fromtimestamp(now, UTC)
     day, time = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
     return f"{day}:{time} +0000"

@@ -1,4 +1,4 @@
-"""The HTTP answers that API Gateway makes itself, without any function.
+"""HTTP answers that API Gateway makes itself, without a function.
 
 Source: "Gateway response types" in the developer guide.
 """
@@ -30,5 +30,5 @@ FORBIDDEN = failure(403, "Forbidden", "ForbiddenException")
 
 
 def no_method(method: str, route: str) -> Reply:
-    """To somebody who proved who he is and asks for what is not there; `route` has no stage and no leading slash."""
+    """The answer to a signed call of an unknown route; `route` has no stage and no leading slash."""
     return failure(404, f"No method found matching route {route} for http method {method}.", "NotFoundException")

@@ -1,7 +1,4 @@
-"""What a Lambda function may return to API Gateway, read as strictly as API Gateway reads it.
-
-It raises for nothing.
-"""
+"""Lambda proxy integration: pending invocations with their time-out, and results read as strictly as on AWS."""
 
 from __future__ import annotations
 
@@ -31,29 +28,29 @@ class ProxyResult:
     is_base64: bool = False
 
     def header(self, name: str) -> str | None:
-        """The last value of a header, whatever the spelling of its name."""
+        """The last value of a header, in any spelling of its name."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return values[-1] if values else None
 
 
 class IntegrationFault(Enum):
-    BROKEN = auto()  # it raised, was killed, or returned what is no proxy result
-    LATE = auto()  # it had not answered when the integration time-out struck
+    BROKEN = auto()  # it raised, was killed, or did not return a proxy result
+    LATE = auto()  # it had not answered at the integration time-out
 
 
 IntegrationResult = ProxyResult | IntegrationFault
-"""What became of an invocation, as far as its caller can tell."""
+"""The end of an invocation as its caller sees it."""
 
 
 def read_answer(returned: Returned | None) -> IntegrationResult:
-    """None: the integration time-out struck first."""
+    """`returned` is None at the integration time-out."""
     if returned is None:
         return IntegrationFault.LATE
     return IntegrationFault.BROKEN if returned.error else read_result(returned.result)
 
 
 def read_result(result: Any) -> IntegrationResult:
-    """`result` is what json.loads makes of the function's output."""
+    """`result` is the function's output, read with json.loads."""
     if not isinstance(result, dict) or not _KEYS.issuperset(result):
         return IntegrationFault.BROKEN
     status = _status(result.get("statusCode"))
@@ -76,7 +73,7 @@ def _status(value: Any) -> int | None:
 
 
 def _headers(single: Any, multiple: Any) -> Headers | None:
-    """Both maps merged: of a pair that is in both, only the one of `multiValueHeaders` is left."""
+    """Merges both maps; a pair in both is taken from `multiValueHeaders`."""
     single, multiple = ({} if each is None else each for each in (single, multiple))
     if not isinstance(single, Mapping) or not isinstance(multiple, Mapping):
         return None
@@ -93,7 +90,7 @@ def _headers(single: Any, multiple: Any) -> Headers | None:
 
 
 def as_text(value: Any) -> str | None:
-    """Numbers and booleans as JSON writes them; None for what has no such form."""
+    """Text, a number or a boolean as JSON writes it; None for any other value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
@@ -105,7 +102,7 @@ def as_text(value: Any) -> str | None:
 
 
 def is_sendable(name: str, value: str) -> bool:
-    """Whether this header can stand on the wire: no control characters, and a name that is a token."""
+    """Whether this header can be sent: its name is a token, its value has no control characters."""
     return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None
 
 
@@ -119,29 +116,34 @@ def oldest(entries: OrderedDict[str, _Entry]) -> _Entry | None:
 INTEGRATION_TIMEOUT = 29.0  # seconds
 
 Settle = Callable[[Returned | None, float], None]
-"""Tells the caller of an invocation what became of it, and when; None: the integration time-out struck first."""
+"""Called at the end of an invocation with the time; with None at the integration time-out."""
 
 Answered = Callable[[IntegrationResult, float], None]
-"""The same, for a function that returns a proxy result."""
+"""Like Settle, for a function that returns a proxy result."""
 
 Emit = Callable[[Effect], None]
-"""Takes what is to be done, in order."""
+"""Takes effects in order."""
 
 
 @dataclass(slots=True)
 class Running:
-    """An invocation that has not returned. `settle` is None once its caller has been told, or if nobody asks."""
+    """A pending invocation. `settle` is None after its caller got an answer, or if it has no caller."""
 
     started_at: float
     settle: Settle | None
+
+    def end(self, returned: Returned | None, now: float) -> None:
+        settle, self.settle = self.settle, None
+        if settle is not None:
+            settle(returned, now)
 
 
 class Invocations:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._running: dict[str, Running] = {}
-        # All have the same time-out, so the order in which they began is the order in which they fall due.
-        self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a caller who waits
+        # All have the same time-out, so they fall due in the order in which they began.
+        self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a waiting caller
 
     def ask(self, function: str, invocation_id: str, event: Event, now: float, answered: Answered) -> None:
         """Starts a function that returns a proxy result."""
@@ -159,24 +161,18 @@ class Invocations:
         self._emit(Invoke(invocation_id, function, event))
 
     def returned(self, returned: Returned, now: float) -> None:
-        """Raises LookupError for what does not run."""
+        """Raises LookupError for an unknown invocation."""
         running = self._running.pop(returned.invocation_id, None)
         if running is None:
             raise LookupError(f"invocation {returned.invocation_id} is not running")
         self._awaited.pop(returned.invocation_id, None)
-        _settle(running, returned, now)
+        running.end(returned, now)
 
     def tick(self, now: float) -> None:
         while (late := oldest(self._awaited)) and late.started_at + INTEGRATION_TIMEOUT <= now:
             self._awaited.popitem(last=False)
-            _settle(late, None, now)
+            late.end(None, now)
 
     def due(self) -> float | None:
         late = oldest(self._awaited)
         return late.started_at + INTEGRATION_TIMEOUT if late else None
-
-
-def _settle(running: Running, returned: Returned | None, now: float) -> None:
-    settle, running.settle = running.settle, None
-    if settle is not None:
-        settle(returned, now)

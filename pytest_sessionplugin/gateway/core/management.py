@@ -1,6 +1,4 @@
-"""The @connections API: which request is a call of it, which connection a call names, and the answers.
-
-It knows no connection itself.
+"""The @connections API: tells its calls from other requests, reads the connection they name, and answers.
 
 Sources: the service model of `apigatewaymanagementapi`, "Use @connections commands in your backend service" in the
 developer guide, and captures of real answers.
@@ -8,7 +6,6 @@ developer guide, and captures of real answers.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +15,7 @@ from pytest_sessionplugin.gateway.core import sigv4
 from pytest_sessionplugin.gateway.core.connection import Connection
 from pytest_sessionplugin.gateway.core.gateway_responses import TOO_MANY, failure, no_method
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.values import Api, Manage, Reply, Request, header
+from pytest_sessionplugin.gateway.values import Api, Manage, Reply, Request, header, on_loopback
 
 MAX_PAYLOAD = 131_072  # bytes
 
@@ -27,26 +24,26 @@ _METHODS = frozenset({"POST", "GET", "DELETE"})
 
 @dataclass(frozen=True)
 class Target:
-    """A call that is well-formed and allowed: POST, GET or DELETE of one connection."""
+    """A well-formed and allowed call: POST, GET or DELETE of one connection."""
 
     method: str
     connection_id: str
 
 
 def is_call(request: Request) -> bool:
-    """Whether a request to the WebSocket API that asks for no upgrade is meant for this one, rightly or wrongly."""
+    """Whether a request to the WebSocket API without an upgrade is meant as a call, well-formed or not."""
     return "@connections" in map(unquote, request.path.split("/")) or sigv4.is_signed(request)
 
 
 def received(request: Request, api: Api, now: float) -> Manage:
-    """The call that came over the network. On loopback there is one WebSocket API, the app's own."""
+    """A call over the network. A loopback host stands for the app's own WebSocket API."""
     host = header(request.headers, "host") or ""
     verdict = sigv4.verify(request, api.access_keys, api.region, now)
-    if len(request.body) > MAX_BODY:  # nobody has read it to its end, so nobody can say who signed it
+    if len(request.body) > MAX_BODY:  # it was not read to its end, so its signature cannot be checked
         verdict = TOO_LARGE
     return Manage(
         request.method,
-        api.host(api.websocket_api_id) if _is_loopback(host) else host,
+        api.host(api.websocket_api_id) if on_loopback(f"//{host}") else host,
         request.path,
         request.body,
         verdict if isinstance(verdict, Reply) else None,
@@ -54,7 +51,7 @@ def received(request: Request, api: Api, now: float) -> Manage:
 
 
 def read_call(call: Manage, api: Api) -> Target | Reply:
-    """The target of a call, or the answer to a call that cannot have one."""
+    """The target of a call, or the answer to a call without a valid one."""
     if call.host.split(":")[0].lower() != api.host(api.websocket_api_id):
         return failure(403, "Forbidden", "ForbiddenException")
     if call.denied is not None:
@@ -90,15 +87,6 @@ def described(connection: Connection) -> Reply:
         "lastActiveAt": _iso(connection.last_active),
     }
     return Reply(200, (("Content-Type", "application/json"),), json.dumps(body).encode())
-
-
-def _is_loopback(host: str) -> bool:
-    """`host` as in a header, with a port or without."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    try:
-        return name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _iso(at: float) -> str:

@@ -1,4 +1,4 @@
-"""The REST API: a request comes in, its authorizer and its function are asked, an answer goes out. It runs neither."""
+"""The REST API: takes a request to its authorizer and its function, and makes the answer."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class RestApi:
         self._policies = authorizers.Policies()
 
     def redeploy(self, api: Api, *, asked_anew: bool) -> None:
-        """What authorizers answered that are gone is forgotten; if they are `asked_anew`, whatever any has."""
+        """Drops cached answers of removed authorizers, with `asked_anew` those of all authorizers."""
         self._api = api
         self._router = routing.Router(api)
-        # Another object: a question that is open was put to the old authorizer, and answers for no request to come.
+        # A new object: a pending question to an old authorizer answers no later request.
         self._policies = authorizers.Policies() if asked_anew else self._policies.of(authorizers.of(api))
 
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
-        """Raises ValueError if the route that such a request reaches could not be given these claims."""
+        """Raises ValueError if the route of such a request cannot receive these claims."""
         match = self._router.find(path)
         if match is not None and method in match.route.methods:
             authorizers.claimed(match.route, method, claims)
 
     def receive(self, request: Request, now: float, signers_now: float) -> None:
-        """`signers_now` is the time that whoever signs has."""
+        """`signers_now` is the time by which callers sign."""
         match = routing.admit(self._router, request, self._api)
         if match is None:
             match = sigv4.nowhere(request, self._router.without_stage(request.path), self._api, signers_now)
@@ -119,8 +119,8 @@ class RestApi:
         self._emit(Respond(request.id, Reply(reply.status, headers, body)))
 
 
-# What becomes of a function's headers: "Amazon API Gateway important notes", in its column for Lambda. A length is let
-# pass there; here it is always that of the body that is sent.
+# Changes to a function's headers: "Amazon API Gateway important notes", in its column for Lambda. AWS lets a length
+# pass; here it is always that of the sent body.
 _REMAPPED = frozenset(
     {
         "authorization",
@@ -170,9 +170,9 @@ def _headers(result: ProxyResult) -> Headers:
 
 
 def _body(request: Request, result: ProxyResult, api: Api) -> bytes | None:
-    """The body to send; None if it was to be decoded and is no base64.
+    """The body to send; None if it must be decoded and is not base64.
 
-    Only the first entry of the client's Accept decides whether base64 is decoded, whatever the answer's own type.
+    Only the first entry of the client's Accept decides whether base64 is decoded, not the type of the answer.
     """
     if result.is_base64 and _accepts_binary(request, api):
         try:

@@ -1,9 +1,6 @@
-"""REST requests: which route they reach, and the HTTP answer to what the function returned.
+"""Finds the route of a REST request.
 
-It runs nothing.
-
-Sources: "Gateway response types" and "Set up Lambda proxy integrations" in the developer guide, and Chalice's tests
-against AWS.
+Sources: "Gateway response types" in the developer guide, and Chalice's tests against AWS.
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ class Match:
 
 
 class Router:
-    """Finds the route of a path. Concrete segments win over variables, whatever the order of the routes."""
+    """Finds the route of a path. Concrete segments win over variables, in any order of the routes."""
 
     def __init__(self, api: Api) -> None:
         self._stage = api.stage
@@ -43,7 +40,7 @@ class Router:
         self._stage_is_a_route = any(_segments(route.path)[0] == self._stage for route in api.routes)
 
     def find(self, path: str) -> Match | None:
-        """`path` is raw, with or without the stage in front; a route that begins like the stage wins."""
+        """`path` is raw, with or without the stage in front. A route that begins like the stage wins."""
         if not path.startswith("/"):
             return None
         first, _, rest = path[1:].partition("/")
@@ -54,7 +51,7 @@ class Router:
         return self._find(f"/{rest}") or self._find(path)
 
     def without_stage(self, path: str) -> str:
-        """What such a path names in its API, without the slash in front."""
+        """The path without the stage and the leading slash."""
         first, _, rest = path.removeprefix("/").partition("/")
         return rest if unquote(first) == self._stage else path.removeprefix("/")
 
@@ -68,9 +65,9 @@ class Router:
 
 
 def admit(router: Router, request: Request, api: Api) -> Match | Reply | None:
-    """The route that serves this request, or the answer if it needs none; None if there is neither.
+    """The route of a request, or an answer that needs no route; None if the request has neither.
 
-    An unknown path and a verb that its route does not have are the same: API Gateway knows no 405.
+    API Gateway has no 405: a verb that the route lacks is like an unknown path.
     """
     if len(request.path) + len(request.query) > api.max_url:
         return URL_TOO_LONG
@@ -85,14 +82,14 @@ def admit(router: Router, request: Request, api: Api) -> Match | Reply | None:
 
 
 def preflight(route: Route) -> Reply:
-    """What the mock OPTIONS method answers, which Chalice deploys beside the methods of a route with CORS."""
+    """The answer of the mock OPTIONS method that Chalice deploys for a route with CORS."""
     allowed = ",".join([*sorted(route.methods), "OPTIONS"])
     headers = {"Access-Control-Allow-Methods": allowed, **(route.preflight or {})}
     return Reply(200, (("Content-Type", "application/json"), *headers.items()))
 
 
 def _segments(path: str) -> list[str]:
-    """Split before percent-decoding, so that %2F stays within its segment; one trailing slash does not count."""
+    """Splits before percent-decoding, so that %2F stays within its segment, and ignores one trailing slash."""
     trimmed = path[:-1] if path.endswith("/") else path
     return trimmed.removeprefix("/").split("/")
 
@@ -102,7 +99,7 @@ def _variable(segment: str) -> str | None:
 
 
 def _fill(template: list[str], segments: list[str]) -> dict[str, str] | None:
-    """The variables of a template that these segments fit, or None if they do not."""
+    """The variables of a template in these segments; None if they do not fit it."""
     parameters: dict[str, str] = {}
     for expected, segment in zip(template, segments, strict=True):
         variable = _variable(expected)

@@ -1,12 +1,10 @@
-"""Signature version 4, as API Gateway checks it: who signed a request, or the answer to one that nobody did.
-
-It keeps no keys and no clock.
+"""Signature version 4 as API Gateway checks it: the signer of a request, or the answer to an unsigned one.
 
 Sources: "Create a signed AWS API request" and "Troubleshoot signed requests for AWS APIs" in the IAM user guide, and
 the page on signature mismatches with API Gateway in the AWS Knowledge Center. Answers of real APIs, as users report
 them, show the rest: a path is encoded once more as it was sent, and the body is always hashed, so that neither
 `UNSIGNED-PAYLOAD` nor `X-Amz-Content-SHA256` changes anything.
-A session token is signed with the rest, and not looked at itself.
+A session token is signed with the rest, but not checked itself.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from pytest_sessionplugin.gateway.values import Api, Grant, Headers, Reply, Requ
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"
 SKEW = timedelta(minutes=5)
-LONGEST = 604_800  # seconds for which a presigned URL may be good
+LONGEST = 604_800  # seconds for which a presigned URL may be valid
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _DIGITS = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # strptime also takes fewer
@@ -37,21 +35,21 @@ _UNRESERVED = "-_.~"
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signed a request, truly and in time."""
+    """The signer of a request with a valid signature."""
 
     access_key: str
 
 
 @dataclass(frozen=True)
 class _Signature:
-    """What a request says of its own signature."""
+    """The signature that a request claims."""
 
     access_key: str
     scope: str  # 20260102/us-east-1/execute-api/aws4_request
     stamp: str  # 20260102T030405Z
     headers: tuple[str, ...]  # names, in lower case
     value: str
-    expires: int | None = None  # seconds; None: it is in a header
+    expires: int | None = None  # seconds; None for a signature in a header
 
     @property
     def moment(self) -> datetime:
@@ -59,7 +57,7 @@ class _Signature:
 
 
 def is_signed(request: Request) -> bool:
-    """Whether it claims to be."""
+    """Whether a request has a signature, valid or not."""
     return _presigned(request) or (_first(request.headers, "authorization") or "").startswith(ALGORITHM)
 
 
@@ -91,7 +89,7 @@ def verify(request: Request, access_keys: Mapping[str, str], region: str, now: f
 
 
 class _Incomplete(Exception):
-    """What is there cannot be a signature; the message says what it lacks."""
+    """A signature lacks something; the message says what."""
 
 
 def _read(request: Request) -> _Signature | None:
@@ -127,7 +125,7 @@ def _signature(
     if not stamp:
         lacks.append(f"{requires} existence of either a 'X-Amz-Date' or a 'Date' header.")
     if lacks or not stamp:
-        if header:  # never as it came: it may be the password of something else
+        if header:  # hashed: it may be a password for something else
             lacks.append(f"(Hashed with SHA-256 and encoded with Base64) Authorization={_digest(header)}")
         raise _Incomplete(" ".join(lacks))
     access_key, _, scope = given["Credential"].partition("/")
@@ -158,7 +156,7 @@ def _date(headers: Headers) -> str | None:
     try:
         moment = parsedate_to_datetime(date)
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime(_STAMP)
-    except (ValueError, OverflowError):  # no date, or one of no calendar
+    except (ValueError, OverflowError):  # not a date, or not in the calendar
         return date.strip()
 
 
@@ -252,7 +250,7 @@ def _encoded(text: str) -> str:
 
 
 def _values(headers: Headers, name: str) -> str:
-    """All of a header's, in the order in which they came, each without the spaces that nobody needs."""
+    """All values of a header in their order, without superfluous spaces."""
     return ",".join(" ".join(value.split()) for each, value in headers if each.lower() == name)
 
 
@@ -281,24 +279,24 @@ def _sign(secret: str, scope: str, to_sign: str) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    """What cannot be written is no part of any signature, and need not be told apart."""
+    """UTF-8; characters that cannot be encoded are in no signature, so one replacement does for all."""
     return text.encode(errors="replace")
 
 
 def judge(request: Request, api: Api, now: float) -> Grant | Reply:
-    """What IAM says of a request: every key of the account may call every method."""
+    """IAM's verdict on a request: every key of the account may call every method."""
     signer = verify(request, api.access_keys, api.region, now)
     return signer if isinstance(signer, Reply) else Grant(identity=_identity(signer.access_key, api))
 
 
 def nowhere(request: Request, route: str, api: Api, now: float) -> Reply:
-    """The answer to a request that no method serves: only to somebody who signed it that there is none."""
+    """The answer to a request without a method: 404 if it is signed, otherwise 403."""
     verdict = judge(request, api, now)
     return verdict if isinstance(verdict, Reply) else no_method(request.method, route)
 
 
 def _identity(access_key: str, api: Api) -> dict[str, str]:
-    """Nobody here knows users by their keys: each key is a user, who is called like it."""
+    """Each key stands for a user of the same name."""
     return {
         "accessKey": access_key,
         "accountId": api.account_id,

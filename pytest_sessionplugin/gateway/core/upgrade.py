@@ -1,7 +1,4 @@
-"""The opening handshake of RFC 6455, section 4, both sides of it, as headers.
-
-No sockets, no policy.
-"""
+"""Both sides of the opening handshake of RFC 6455, section 4, as headers."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _VERSION = "13"
 
 
 def reject(method: str, headers: Headers, http_version: bytes = b"1.1") -> Reply | None:
-    """The answer to a request that is no opening handshake, or a wrong one."""
+    """The answer to a request that is not a valid opening handshake; None for a valid one."""
     if http_version < b"1.1" or method != "GET":
         return _UPGRADE_REQUIRED
     if "upgrade" not in _listed(headers, "connection") or "websocket" not in _listed(headers, "upgrade"):
@@ -61,7 +58,7 @@ def accept(key: str) -> str:
 
 
 def _listed(headers: Headers, name: str) -> list[str]:
-    """The members of a list that may stand in several headers (RFC 9110, 5.3), in lower case."""
+    """The members of a list in one or several headers (RFC 9110, 5.3), in lower case."""
     values = ",".join(value for key, value in headers if key.lower() == name)
     return [member.strip().lower() for member in values.split(",")]
 

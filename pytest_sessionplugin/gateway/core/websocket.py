@@ -1,7 +1,4 @@
-"""The WebSocket API: its connections, from the handshake to $disconnect, and the calls of @connections to them.
-
-It runs no function and holds no socket.
-"""
+"""The WebSocket API: its connections, from the handshake to $disconnect, and @connections calls to them."""
 
 from __future__ import annotations
 
@@ -58,11 +55,12 @@ _NO_STATUS_REASON = "Client-side close frame status not set"
 
 
 class WebSocketApi:
+    """Runs no function and holds no socket."""
+
     def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
         self._api = api
         self._ids, self._invocations, self._emit = ids, invocations, emit
-        # All have the same time-outs, so the order in which they began (or were last active) is the order in which
-        # they fall due.
+        # All have the same time-outs, so they fall due in the order in which they began, or were last active.
         self._connections: OrderedDict[str, Connection] = OrderedDict()  # PENDING and OPEN
         self._idle: OrderedDict[str, Connection] = OrderedDict()  # OPEN
 
@@ -71,7 +69,7 @@ class WebSocketApi:
         self._api = api
 
     def __len__(self) -> int:
-        """How many connections there are, PENDING or OPEN."""
+        """The number of connections, PENDING or OPEN."""
         return len(self._connections)
 
     def manage(self, call: Manage, now: float) -> Reply:
@@ -108,15 +106,15 @@ class WebSocketApi:
 
     def backlog(self, backlog: Backlog) -> None:
         if connection := self._connections.get(backlog.connection_id):
-            connection.backlogged = backlog.full
+            connection.backlog(backlog.full)
 
     def lose_disconnect(self, lost: DisconnectLost) -> None:
         if connection := self._connections.get(lost.connection_id):
-            connection.disconnect_lost = True
+            connection.lose_disconnect()
 
     def handshake(self, handshake: Handshake, now: float) -> None:
         if handshake.connection_id in self._connections:
-            raise ValueError(f"connection {handshake.connection_id} exists already")
+            raise ValueError(f"connection {handshake.connection_id} already exists")
         if refusal := refuse_early(handshake, self._api):
             self._emit(Refuse(handshake.connection_id, refusal))
             return
@@ -139,7 +137,7 @@ class WebSocketApi:
         if connection.state is not State.PENDING:
             return  # the client left while $connect ran
         if isinstance(answer, ProxyResult) and answer.status < 300:
-            # Of all that the function returned, only this header reaches the client.
+            # The only part of the function's result that reaches the client.
             self._open(connection, answer.header("sec-websocket-protocol"), now)
         else:
             self._forget(connection)
@@ -153,7 +151,7 @@ class WebSocketApi:
     def frame(self, frame: Frame, now: float) -> None:
         connection = self._connections.get(frame.connection_id)
         if connection is None or connection.state is not State.OPEN:
-            return  # it crossed our close on the wire
+            return  # the frame crossed our close on the wire
         self._touch(connection, now)
         if isinstance(frame.data, bytes):
             self._end(connection, UNSUPPORTED_DATA, "", now)
@@ -169,7 +167,7 @@ class WebSocketApi:
             return
 
         def settle(answer: IntegrationResult, now: float) -> None:
-            # What the function returned is never sent: Chalice deploys no route response.
+            # A result is never sent: Chalice deploys no route response.
             if answer is IntegrationFault.BROKEN:
                 self._complain(connection, "Internal server error", request_id, now)
             elif answer is IntegrationFault.LATE:
@@ -179,7 +177,7 @@ class WebSocketApi:
         self._invocations.ask(function, request_id, event, now, settle)
 
     def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
-        """The frame in which API Gateway reports an error; its spaces are as in captures of real ones."""
+        """Sends the frame in which API Gateway reports an error, with the spaces of captured ones."""
         if connection.state is State.OPEN:
             text = '{"message": "%s", "connectionId":"%s", "requestId":"%s"}'
             self._send(connection, text % (message, connection.id, request_id), now)
@@ -213,7 +211,7 @@ class WebSocketApi:
         self._emit(Send(connection.id, text))
 
     def _touch(self, connection: Connection, now: float) -> None:
-        connection.last_active = now
+        connection.touch(now)
         self._idle[connection.id] = connection
         self._idle.move_to_end(connection.id)
 
@@ -227,7 +225,7 @@ MAX_URL = 4_096  # characters of path and query
 
 
 def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
-    """The answer to a handshake that reaches no API. Both / and /{stage} do: locally and deployed."""
+    """The answer to a handshake that reaches no API. Both / and /{stage} reach it, locally and deployed."""
     if handshake.throttled:
         return TOO_MANY
     if len(handshake.path) + len(handshake.query) > MAX_URL:
@@ -240,9 +238,9 @@ def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
 
 
 def refusal(answer: IntegrationResult) -> Reply:
-    """The status that the function chose; 502 if it broke, 504 if it took too long.
+    """An answer with the function's status; 502 if it failed, 504 if it took too long.
 
-    Only the status is documented: the headers and the body that the function returned are dropped.
+    Only the status is documented: the function's headers and body are dropped.
     """
     if isinstance(answer, ProxyResult):
         reply = failure(answer.status, _phrase(answer.status))

@@ -1,9 +1,10 @@
 """The gateway on real sockets: HTTP on one port, WebSocket on another, handlers in parallel threads.
 
-server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0)
-with server:  # or start() and stop()
-    server.http_url, server.websocket_url  # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
-    server.runtime.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
+    server = Server(api, functions, host="127.0.0.1", http_port=0, websocket_port=0)
+    with server:  # or start() and stop()
+        server.http_url, server.websocket_url  # "http://127.0.0.1:41234", "ws://127.0.0.1:41235"
+
+`server.runtime.manage` answers the @connections calls that a hook of botocore finds.
 """
 
 from __future__ import annotations

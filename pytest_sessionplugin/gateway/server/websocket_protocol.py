@@ -1,7 +1,4 @@
-"""One open WebSocket, on the thread of the loop: bytes in, messages out, and back.
-
-It decides no close but RFC 6455's.
-"""
+"""One open WebSocket on the loop: bytes in, messages out, and back. Closes it where RFC 6455 says so."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Frame
 INVALID_DATA = 1007
 
 CLOSE_SECONDS = 5.0
-"""How long a client may take to answer our close before the line is cut."""
+"""Time in which a client must answer our close before the connection is cut."""
 
 SILENT = logging.Logger("silent", logging.CRITICAL + 1)
-"""The trace tells more than the log of each connection would, and not into the app's own log."""
+"""Keeps websockets' log of each connection out of the app's log: the trace tells more."""
 
 
 class WebSocketProtocol(asyncio.Protocol):
@@ -36,12 +33,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._dispatcher, self._id, self._transport = dispatcher, connection_id, transport
         self.peer = peer
         self._protocol = Protocol(SERVER, state=OPEN, max_size=MAX_MESSAGE, logger=SILENT)
-        self._message: list[bytes] = []  # the frames of a message that is not complete
+        self._message: list[bytes] = []  # the frames of an incomplete message
         self._largest = 0
         self._is_text = True
         self._lost = False  # the core knows that the client is gone
         self._cut_off: asyncio.TimerHandle | None = None
-        self.written = 0  # messages of ours
+        self.written = 0  # messages
         transport.set_write_buffer_limits(MAX_BACKLOG)
 
     # --- called by the transport
@@ -85,7 +82,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._cut_off_soon()
 
     def resume(self) -> None:
-        """Reads on, after the handlers could not keep up."""
+        """Reads on: the handlers have caught up."""
         self._transport.resume_reading()
 
     def leave(self) -> None:
@@ -107,9 +104,9 @@ class WebSocketProtocol(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, WireFrame):
                 self._frame(event)
-        if self._protocol.parser_exc is not None:  # no WebSocket any more, or no line
+        if self._protocol.parser_exc is not None:  # a violation of the protocol, or a lost connection
             self._lose(*_said(self._protocol.close_sent))
-        self._flush()  # last: who hears our answer can rely on it that the core has heard theirs
+        self._flush()  # last: a client that has our answer can rely on the core having its message
 
     def _frame(self, frame: WireFrame) -> None:
         if frame.opcode in (Opcode.PING, Opcode.PONG):
@@ -156,7 +153,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._cut_off_soon()
 
     def _cut_off_soon(self) -> None:
-        """The client has to answer our close, or to hang up as we did."""
+        """Cuts the connection unless the client answers our close in time."""
         if self._cut_off is None:
             self._cut_off = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
 

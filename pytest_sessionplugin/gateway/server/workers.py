@@ -1,7 +1,4 @@
-"""Threads that run handlers: as many as are busy at once, kept for the next.
-
-They know nothing of a gateway.
-"""
+"""A pool of threads that run handlers. It grows with the number of handlers that run at once."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ from typing import Generic, TypeVar
 _Job = TypeVar("_Job")
 
 NAME = "gateway-handler"
-"""Of each thread."""
+"""The name of each thread."""
 
 MAX_THREADS = 1_000
-"""The concurrency that an AWS account has for all its functions, unless it asks for more."""
+"""The default concurrency of all functions of an AWS account."""
 
 
 class Workers(Generic[_Job]):
@@ -28,11 +25,11 @@ class Workers(Generic[_Job]):
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._free = 0  # threads that wait, less the jobs that are queued
+        self._free = 0  # idle threads minus queued jobs
         self._stopped = False
 
     def submit(self, job: _Job) -> None:
-        """Runs a job at once in a thread of its own, or as soon as one of the `limit` threads is free."""
+        """Runs a job at once in a thread of its own, or as soon as one of `limit` threads is idle."""
         with self._lock:
             if self._stopped:
                 return
@@ -49,11 +46,11 @@ class Workers(Generic[_Job]):
 
     @property
     def threads(self) -> int:
-        """How many there are, busy or free."""
+        """The number of threads, busy or idle."""
         return len(self._threads)
 
     def stop(self, seconds: float) -> None:
-        """Lets each thread end after its job, and waits so many seconds for all of them."""
+        """Ends each thread after its job, and waits that many seconds for all of them."""
         with self._lock:
             self._stopped = True
             threads = list(self._threads)

@@ -23,6 +23,8 @@ from pytest_sessionplugin.gateway.values import Manage, Observed
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http
 
+pytestmark = pytest.mark.sockets
+
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 SOON = 0.1  # seconds that a receive waits in vain
 LONG = 20.0  # seconds for what does come

@@ -1,4 +1,4 @@
-"""The gateway in process: the contract, and what only this shell promises."""
+"""The gateway in process: the contract, and the promises of this transport alone."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_what_a_failing_job_set_off_still_runs(gateway: Gateway, app: App) -> No
 
 
 def test_a_test_that_ends_itself_in_a_handler_ends(gateway: Gateway, app: App) -> None:
-    """pytest.fail() in a function is no error of the app; what was set off is left for the next call."""
+    """pytest.fail() in a function is not an error of the app; pending work is left for the next call."""
     ws = gateway.websocket()
 
     def job(event: Any) -> None:
@@ -149,6 +149,7 @@ def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: Ap
         sending.result(10)
 
 
+@pytest.mark.slow
 def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +245,7 @@ def test_the_default_ids_look_like_those_of_api_gateway(gateway: Gateway) -> Non
 
 
 def test_a_function_gets_an_event_of_its_own() -> None:
-    """What a function does to its event reaches neither the gateway nor the next function."""
+    """A change that a function makes to its event reaches neither the gateway nor the next function."""
     seen = []
 
     def function(invoke: Invoke) -> Any:

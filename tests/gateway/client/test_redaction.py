@@ -1,4 +1,4 @@
-"""What a failing test shows has no credentials in it; what is sent is as it was."""
+"""A failing test shows no credentials, and sends them unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9."
 def test_a_jwt_is_masked_wherever_it_stands() -> None:
     assert masked(f'{{"token":"{JWT}"}}') == '{"token":"eyJ…"}'
     assert masked_bytes(b"\xff" + JWT.encode() + b" x") == b"\xff" + "eyJ… x".encode()
-    assert masked("eyJ is no token, and neither is a.b.c") == "eyJ is no token, and neither is a.b.c"
+    assert masked("eyJ is not a token, nor is a.b.c") == "eyJ is not a token, nor is a.b.c"
     assert str(Exchanged("sent", f"refresh {JWT}x")).endswith("sent  refresh eyJ…")
     assert JWT not in repr(Response.of(Reply(401), f"GET /?token={JWT}"))
 

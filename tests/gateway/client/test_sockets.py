@@ -10,6 +10,8 @@ from pytest_sessionplugin.gateway.client.gateway import Gateway, WebSocket
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, in_parallel
 
+pytestmark = pytest.mark.sockets
+
 
 class TestContract(GatewayContract):
     @pytest.fixture
@@ -39,7 +41,7 @@ def test_in_2000_checks_under_8_threads_half_of_them_with_a_frame_under_way(gate
 
 
 def _wrong(bob: WebSocket, frame: str | None) -> str | None:
-    """What a check says that is not true; None if it is right."""
+    """The mistake of a check; None if it is right."""
     try:
         bob.receive_nothing()
     except AssertionError as found:

@@ -49,7 +49,7 @@ class Desk:
         return self.core.effects()
 
     def tick(self, seconds: float) -> list[Effect]:
-        """What happens after so many seconds more."""
+        """The effects of that many seconds more."""
         self.now += seconds
         self.core.tick(self.now)
         return self.core.effects()

@@ -69,7 +69,7 @@ def request(method: str, path: str, token: str | None = "t", header: str = "Auth
 
 
 def ask(desk: Desk, method: str = "GET", path: str = "/rooms", **more: Any) -> Invoke:
-    """What a request sets off first: its authorizer, or its function."""
+    """The function that a request sets off first: its authorizer, or its handler."""
     return only(desk.receive(request(method, path, **more)), Invoke)
 
 
@@ -425,7 +425,7 @@ class TestKept:
 
 
 class TestNotRun:
-    """What nobody can run here: requests pass, but not those that API Gateway would refuse without asking."""
+    """Authorizers that cannot run here let requests pass, except those that API Gateway would refuse unasked."""
 
     def test_a_token_is_needed_and_not_looked_at(self, desk: Desk) -> None:
         reply = turned_away(desk, "GET", "/elsewhere", None)

@@ -41,7 +41,7 @@ def answered(
     pools: tuple[str, ...] = ("arn:aws:cognito-idp:us-east-1:1:userpool/another", POOL),
     verified: Verified | None = None,
 ) -> Invoke | Reply:
-    """What a request with this header sets off: its function, or an answer."""
+    """The effect of a request with this header: its function, or an answer."""
     guard = Authorizer(AuthorizerKind.COGNITO, "pool", pools=pools, scopes=scopes, verified=verified)
     desk = Desk(Api(routes=(Route("/", frozenset({"GET"}), authorizers={"GET": guard}),)))
     (effect,) = desk.receive(Request("r1", "GET", "/", headers=(("Authorization", value),)))

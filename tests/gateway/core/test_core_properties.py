@@ -55,6 +55,8 @@ from pytest_sessionplugin.gateway.values import (
     TimedOut,
 )
 
+pytestmark = pytest.mark.slow
+
 NOON = 1_742_085_982.306
 FUNCTIONS = {"$connect": "on_connect", "$default": "on_message", "$disconnect": "on_disconnect"}
 ROUTES = (
@@ -186,7 +188,7 @@ class Shell(RuleBasedStateMachine):
 
     @rule(claims=st.dictionaries(st.sampled_from(["sub", "caller", "x"]), anything, max_size=2), path=paths)
     def request_with_claims(self, claims: dict[str, Any], path: str) -> None:
-        """What check_claims() refuses, receive() does too, and what it lets pass is answered."""
+        """receive() refuses the claims that check_claims() refuses, and answers the others."""
         request = Request(f"request {next(self.requests)}", "GET", path, claims=claims)
         try:
             self.core.check_claims("GET", path, claims)
@@ -202,7 +204,7 @@ class Shell(RuleBasedStateMachine):
     def shake_hands(self, connection: str, path: str, query: str, headers: tuple[tuple[str, str], ...]) -> None:
         handshake = Handshake(connection, path, query, headers)
         if self.connections.get(connection, State.OVER) is not State.OVER:
-            with pytest.raises(ValueError, match="exists already"):
+            with pytest.raises(ValueError, match="already exists"):
                 self.core.receive(handshake, self.now)
             assert self.core.effects() == []
             return
@@ -293,7 +295,7 @@ class Shell(RuleBasedStateMachine):
         assert self.core.effects() == []
 
     def teardown(self) -> None:
-        """Nobody is left waiting, though nothing returns; and nothing is kept once all has."""
+        """Every caller gets an answer, though nothing returns; nothing is kept once all has returned."""
         if not hasattr(self, "core"):
             return
         if self.functions_return:

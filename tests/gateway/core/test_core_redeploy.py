@@ -67,7 +67,7 @@ class TestRoutes:
     def test_another_api_is_refused(self, name: str) -> None:
         desk = Desk()
         change: dict[str, Any] = {name: "other"}
-        with pytest.raises(ValueError, match="cannot be deployed in the place of"):
+        with pytest.raises(ValueError, match="cannot replace"):
             desk.core.redeploy(replace(API, routes=(), **change))
         assert only(desk.receive(Request("1", "GET", "/rooms")), Invoke).function == "api_handler"
 

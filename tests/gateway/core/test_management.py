@@ -145,7 +145,7 @@ def _post(desk: Desk, body: bytes) -> Manage:
 
 
 class TestOverTheNetwork:
-    """What a request to the WebSocket port is, as a call."""
+    """A request to the WebSocket port as a call."""
 
     def call(self, host: str, *, body: bytes = b"", late: float = 0.0, ahead: float = 0.0) -> int:
         desk = Desk(replace(API, access_keys={"AKID": "secret"}))

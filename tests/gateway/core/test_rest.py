@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.core.routing import Router
 from pytest_sessionplugin.gateway.values import (
     Api,
     Invoke,
@@ -46,69 +45,6 @@ def answered(desk: Desk, result: Any, **request: Any) -> Reply:
 
 def body(reply: Reply) -> Any:
     return json.loads(reply.body)
-
-
-class TestRoutes:
-    @pytest.mark.parametrize(
-        ("path", "template", "parameters"),
-        [
-            ("/", "/", {}),
-            ("/rooms", "/rooms", {}),
-            ("/rooms/", "/rooms", {}),
-            ("/rooms/7", "/rooms/{room}", {"room": "7"}),
-            ("/rooms/7/", "/rooms/{room}", {"room": "7"}),
-            ("/rooms/lobby", "/rooms/lobby", {}),
-            ("/rooms/lobb%79", "/rooms/lobby", {}),
-            ("/rooms/a%2Fb", "/rooms/{room}", {"room": "a%2Fb"}),
-            ("/rooms/caf%C3%A9", "/rooms/{room}", {"room": "caf%C3%A9"}),
-        ],
-    )
-    def test_match(self, path: str, template: str, parameters: dict[str, str]) -> None:
-        match = Router(API).find(path)
-        assert match is not None
-        assert (match.route.path, match.parameters) == (template, parameters)
-
-    @pytest.mark.parametrize("path", ["/room", "/rooms/7/8", "/rooms//", "//rooms", "/rooms//7", "*", "rooms", "x:80"])
-    def test_do_not_match(self, path: str) -> None:
-        assert Router(API).find(path) is None
-
-    def test_no_variable_of_a_route_that_failed_leaks_into_the_next(self) -> None:
-        routes = (Route("/{a}/x/{b}", frozenset({"GET"})), Route("/{c}/y/{d}", frozenset({"GET"})))
-        match = Router(Api(routes=routes)).find("/1/y/2")
-        assert match is not None
-        assert match.parameters == {"c": "1", "d": "2"}
-
-    def test_the_more_concrete_route_wins_in_any_order(self) -> None:
-        routes = [Route(path, frozenset({"GET"})) for path in ("/{a}/{b}", "/{a}/y", "/x/{b}", "/x/y")]
-        for order in (routes, routes[::-1]):
-            router = Router(Api(routes=tuple(order)))
-            found = [router.find(path) for path in ("/x/y", "/x/1", "/1/y", "/1/2")]
-            assert [match and match.route.path for match in found] == ["/x/y", "/x/{b}", "/{a}/y", "/{a}/{b}"]
-
-    @pytest.mark.parametrize(
-        ("path", "template"),
-        [("/api/rooms/7", "/rooms/{room}"), ("/api", "/"), ("/api/", "/"), ("/api/rooms", "/rooms")],
-    )
-    def test_are_reached_with_the_stage_in_front_as_deployed(self, path: str, template: str) -> None:
-        match = Router(API).find(path)
-        assert match is not None
-        assert match.route.path == template
-        assert match.path == (path.removeprefix("/api") or "/")
-
-    def test_one_that_begins_like_the_stage_wins_over_the_stage(self) -> None:
-        routes = (Route("/api/rooms", frozenset({"GET"})), Route("/rooms", frozenset({"GET"})))
-        router = Router(Api(routes=routes))
-        paths = ("/api/rooms", "/api/api/rooms", "/rooms")
-        assert [match and match.route.path for match in map(router.find, paths)] == [
-            "/api/rooms",
-            "/api/rooms",
-            "/rooms",
-        ]
-
-    def test_a_variable_may_have_the_name_of_the_stage_where_nothing_else_fits(self) -> None:
-        match = Router(Api(routes=(Route("/{a}/{b}", frozenset({"GET"})),))).find("/api/1")
-        assert match is not None
-        assert match.parameters == {"a": "api", "b": "1"}
 
 
 class TestTurnedAway:
@@ -152,101 +88,6 @@ class TestTurnedAway:
     def test_more_than_10240_bytes_of_header_values_is_431(self, desk: Desk) -> None:
         assert ask(desk, "GET", "/rooms", headers=(("X", "x" * 10_240),))
         assert turned_away(desk, "GET", "/rooms", headers=(("X", "x" * 10_241),)).status == 431
-
-
-class TestEvent:
-    KEYS = frozenset(
-        [
-            "resource",
-            "path",
-            "httpMethod",
-            "headers",
-            "multiValueHeaders",
-            "queryStringParameters",
-            "multiValueQueryStringParameters",
-            "pathParameters",
-            "stageVariables",
-            "requestContext",
-            "body",
-            "isBase64Encoded",
-        ]
-    )
-
-    def test_has_all_keys_and_null_for_what_is_not_there(self, desk: Desk) -> None:
-        invoke = ask(desk, "GET", "/rooms")
-        event = invoke.event
-        assert invoke.function == "api_handler"
-        assert set(event) == self.KEYS
-        absent = {key for key in event if event[key] is None}
-        assert absent == {
-            "queryStringParameters",
-            "multiValueQueryStringParameters",
-            "pathParameters",
-            "stageVariables",
-            "body",
-        }
-        assert event["isBase64Encoded"] is False
-        json.dumps(event)
-
-    def test_has_the_context_of_a_captured_one(self, desk: Desk) -> None:
-        """An event of April 2024, without the authorizer and the API key that its method had."""
-        context = ask(desk, "GET", "/rooms").event["requestContext"]
-        names = "resourceId resourcePath httpMethod extendedRequestId requestTime path accountId protocol stage"
-        more = "domainPrefix requestTimeEpoch requestId identity domainName apiId"
-        assert set(context) == set(f"{names} {more}".split())
-        names = "cognitoIdentityPoolId cognitoIdentityId principalOrgId cognitoAuthenticationType userArn userAgent"
-        more = "accountId caller sourceIp accessKey cognitoAuthenticationProvider user"
-        assert set(context["identity"]) == set(f"{names} {more}".split())
-        assert {name for name, value in context["identity"].items() if value is not None} == {"sourceIp"}
-
-    def test_names_template_concrete_path_and_path_with_stage(self, desk: Desk) -> None:
-        for path in ("/rooms/a%2Fb", "/api/rooms/a%2Fb"):
-            event = ask(desk, "GET", path).event
-            assert event["resource"] == event["requestContext"]["resourcePath"] == "/rooms/{room}"
-            assert event["path"] == "/rooms/a%2Fb"
-            assert event["requestContext"]["path"] == "/api/rooms/a%2Fb"
-            assert event["pathParameters"] == {"room": "a%2Fb"}
-
-    def test_says_who_asks_when(self, desk: Desk) -> None:
-        headers = (("user-agent", "test"),)
-        context = ask(desk, "DELETE", "/rooms/7", headers=headers, source_ip="192.0.2.1").event["requestContext"]
-        assert context["httpMethod"] == "DELETE"
-        assert context["identity"]["sourceIp"] == "192.0.2.1"
-        assert context["identity"]["userAgent"] == "test"
-        assert context["identity"]["caller"] is None
-        assert context["requestId"] == "r1"
-        assert context["requestTime"] == "16/Mar/2025:00:46:22 +0000"
-        assert context["requestTimeEpoch"] == 1742085982306
-        assert context["domainName"] == "r3stapi000.execute-api.us-east-1.amazonaws.com"
-        assert (context["apiId"], context["stage"], context["accountId"]) == ("r3stapi000", "api", "123456789012")
-
-    def test_keeps_the_spelling_of_headers_and_drops_those_of_the_hop(self, desk: Desk) -> None:
-        sent = (("hOsT", "h"), ("X-a", "1"), ("X-a", "2"), ("Connection", "close"), ("Content-Length", "3"))
-        event = ask(desk, "POST", "/rooms", headers=sent, body=b"abc").event
-        assert set(event["headers"]) == {
-            "hOsT",
-            "X-a",
-            "X-Amzn-Trace-Id",
-            "X-Forwarded-For",
-            "X-Forwarded-Port",
-            "X-Forwarded-Proto",
-        }
-        assert event["headers"]["X-a"] == "2"
-        assert event["multiValueHeaders"]["X-a"] == ["1", "2"]
-
-    def test_decodes_the_query(self, desk: Desk) -> None:
-        event = ask(desk, "GET", "/rooms", query="a=1&a=%C3%A9&b=&c=x+y").event
-        assert event["queryStringParameters"] == {"a": "é", "b": "", "c": "x y"}
-        assert event["multiValueQueryStringParameters"] == {"a": ["1", "é"], "b": [""], "c": ["x y"]}
-
-    @pytest.mark.parametrize("content_type", ["image/png", "IMAGE/PNG; q=1", "application/octet-stream"])
-    def test_a_binary_body_is_base64(self, desk: Desk, content_type: str) -> None:
-        event = ask(desk, "POST", "/rooms", headers=(("content-type", content_type),), body=b"\xff\x00").event
-        assert (event["body"], event["isBase64Encoded"]) == ("/wA=", True)
-
-    def test_any_other_body_is_text(self, desk: Desk) -> None:
-        event = ask(desk, "POST", "/rooms", headers=(("Content-Type", "text/plain"),), body="é".encode()).event
-        assert (event["body"], event["isBase64Encoded"]) == ("é", False)
 
 
 class TestAnswer:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.gateway.values import Invoke
 from tests.gateway.app import API, App
+
+pytestmark = pytest.mark.sockets
 
 
 def running(gateway: Gateway) -> str:

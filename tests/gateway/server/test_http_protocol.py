@@ -17,6 +17,8 @@ from tests.conformance.wire import Wire
 from tests.gateway.app import App
 from tests.gateway.leftovers import nothing_is_left
 
+pytestmark = pytest.mark.sockets
+
 GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -194,7 +196,7 @@ class TestMalformed:
         app.api_handler = serve  # type: ignore[method-assign]
 
     def test_a_flood_of_pipelined_requests_is_not_kept_in_memory_without_bound(self, wire: Wire, app: App) -> None:
-        """Nobody reads the answers: the server stops reading, and goes on when they are read."""
+        """While the answers are not read, the server stops reading."""
         count = 2_000
 
         def flood() -> None:

@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, NotQuiet
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 from pytest_sessionplugin.gateway.server import server as server_module
 from pytest_sessionplugin.gateway.server.server import PortInUse, Server
 from tests.conformance.wire import Wire
 from tests.gateway.app import API, App
+
+pytestmark = pytest.mark.sockets
 
 
 @pytest.fixture(autouse=True)
@@ -71,23 +72,6 @@ class TestSettle:
                     assert app.manage("POST", app.log[0][1], f"{number:03}").status == 200
                     app.gateway.settle()
                     assert wire.socket.recv(100) == b"\x81\x03" + f"{number:03}".encode()
-
-    def test_what_a_client_sent_counts_as_unread_until_a_later_ping_is_answered(self, app: App) -> None:
-        """A ping that another thread has only sent proves nothing yet."""
-        with Gateway.on_sockets(API, app) as app.gateway:
-            transport = app.gateway._transport
-            line = transport.connect("/", ())
-            assert isinstance(line, SocketConnection)
-            line.await_pong(line.ping(), time.monotonic() + 10)
-            assert not line.unread
-            line.send("echo x", None)
-            unread = [line.unread]
-            number = line.ping()
-            unread.append(line.unread)
-            line.await_pong(number, time.monotonic() + 10)
-            unread.append(line.unread)
-            line.close(None, "")
-        assert unread == [True, True, False]
 
     def test_of_several_handlers_that_end_the_test_the_first_does(self, app: App) -> None:
         app.message = lambda event: pytest.fail(event["body"])  # type: ignore[method-assign]

@@ -20,6 +20,8 @@ from tests.gateway.app import API, App
 from tests.gateway.contract import in_parallel
 from tests.gateway.leftovers import nothing_is_left
 
+pytestmark = pytest.mark.sockets
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 OTHER_KEY = base64.b64encode(b"y" * 16).decode()
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_sessionplugin.gateway.server import http_protocol
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     b"Host",
     b"host",

@@ -21,6 +21,8 @@ from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, WebS
 from tests.conformance.wire import Wire
 from tests.gateway.app import API, App
 
+pytestmark = pytest.mark.sockets
+
 if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 

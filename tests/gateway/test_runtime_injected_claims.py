@@ -14,6 +14,8 @@ from pytest_sessionplugin.gateway.runtime import HEADER
 from pytest_sessionplugin.gateway.server.server import Server
 from tests.gateway.app import API, App
 
+pytestmark = pytest.mark.sockets
+
 
 def get(url: str, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)

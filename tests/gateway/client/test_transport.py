@@ -1,0 +1,43 @@
+"""A transport has four verbs and two attributes, in process, on sockets and with a deployed stage alike."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from pytest_sessionplugin.gateway.client.inprocess import InProcess
+from pytest_sessionplugin.gateway.client.transport import Refused, Transport
+from pytest_sessionplugin.gateway.values import Reply
+
+VERBS = {"request", "connect", "settle", "close"}
+
+
+def test_it_has_four_verbs() -> None:
+    assert {name for name in vars(Transport) if not name.startswith("_")} == {*VERBS, "urls", "patience"}
+
+
+def of_sockets() -> type:
+    from pytest_sessionplugin.gateway.client.sockets import SocketTransport
+
+    return SocketTransport
+
+
+def of_a_stage() -> type:
+    from pytest_sessionplugin.gateway.client.deployed import Remote
+
+    return Remote
+
+
+@pytest.mark.parametrize("find", [lambda: InProcess, of_sockets, of_a_stage], ids=["process", "sockets", "stage"])
+def test_each_takes_what_the_protocol_says(find: type) -> None:
+    kind = find()
+    for verb in VERBS:
+        ours, theirs = (inspect.signature(getattr(each, verb)) for each in (kind, Transport))
+        assert list(ours.parameters) == list(theirs.parameters), verb
+
+
+def test_a_refusal_has_the_reply() -> None:
+    refused = Refused(Reply(403))
+    assert str(refused) == "the handshake was refused with status 403"
+    assert refused.reply == Reply(403)
