@@ -1,4 +1,4 @@
-"""What a test catches or annotates. Each name is imported when it is first used: importing this costs nothing."""
+"""Names for tests to catch and to annotate. Each is imported when it is first used, so importing this is cheap."""
 
 from __future__ import annotations
 

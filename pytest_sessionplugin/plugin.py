@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -271,15 +272,38 @@ def aws_race(_sessionplugin: LocalHarness) -> Races:
 def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:
     from pytest_sessionplugin import tracebacks
 
+    root = item.config.rootpath
     if item.config.option.fulltrace:
         return (yield)
-    with tracebacks.shortened(call, item.config.rootpath):
+    with _shortened(call, root):
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
-        if not tracebacks.is_in_test(call.excinfo, item.config.rootpath):
+        if not tracebacks.is_in_test(call.excinfo, root):
             report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence is enough
         report.sections += tracebacks.sections(error)
     return report
+
+
+@contextmanager
+def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
+    """Hides the kit's frames from pytest's report in the block."""
+    from pytest_sessionplugin import tracebacks
+
+    excinfo = call.excinfo
+    if excinfo is None or tracebacks.is_shown_whole(excinfo):
+        yield
+        return
+    error = excinfo.value
+    cause, suppressed = error.__cause__, error.__suppress_context__
+    if short := tracebacks.without_kit(excinfo):
+        call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
+    if tracebacks.hides_cause(excinfo, root):
+        error.__cause__ = None  # which suppresses the context as well
+    try:
+        yield
+    finally:
+        error.__cause__, error.__suppress_context__ = cause, suppressed
+        call.excinfo = excinfo
 
 
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin.errors import GatewayWarning, ProjectError, SessionPluginError
 
@@ -116,29 +116,26 @@ def of_function(error: BaseException) -> traceback.TracebackException:
 # --- of what a test raised
 
 
-@contextlib.contextmanager
-def shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
-    """Hides the kit's frames from pytest's report in the block. `root` contains the tests.
-
-    A bug of the kit, which raises without a `raise` statement, is shown whole.
-    """
-    excinfo = call.excinfo
-    assert excinfo is not None  # noqa: S101 - for the types
-    error, last = excinfo.value, excinfo.traceback[-1]
+def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether the error is a bug of the kit: raised there, without a `raise` statement."""
+    last = excinfo.traceback[-1]
     raised = owner(str(last.path)) is Owner.KIT
-    if raised and not (isinstance(error, GatewayWarning) or str(last.statement).lstrip().startswith("raise")):
-        yield
-        return
-    cause, suppressed = error.__cause__, error.__suppress_context__
-    if short := _without(excinfo.tb, lambda file: owner(file) is Owner.KIT or (raised and file in BETWEEN)):
-        call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
-    if raised and (isinstance(error, ProjectError) or not _is_of_test(cause, root)):  # a project's has a section
-        error.__cause__ = None  # which suppresses the context, too
-    try:
-        yield
-    finally:
-        error.__cause__, error.__suppress_context__ = cause, suppressed
-        call.excinfo = excinfo
+    return raised and not (
+        isinstance(excinfo.value, GatewayWarning) or str(last.statement).lstrip().startswith("raise")
+    )
+
+
+def without_kit(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
+    """The traceback without the kit's frames; None if nothing is left of it."""
+    raised = owner(str(excinfo.traceback[-1].path)) is Owner.KIT
+    return _without(excinfo.tb, lambda file: owner(file) is Owner.KIT or (raised and file in BETWEEN))
+
+
+def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
+    """Whether the cause is internal to the kit, or is shown in a section of its own. `root` contains the tests."""
+    if owner(str(excinfo.traceback[-1].path)) is not Owner.KIT:
+        return False
+    return isinstance(excinfo.value, ProjectError) or not _is_of_test(excinfo.value.__cause__, root)
 
 
 def is_in_test(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Plain English in docstrings, comments and pages: they start with a verb or a noun, and nothing "is no X"."""
+"""Plain English in docstrings, comments and pages: they start with a verb or a noun, and negate with "not"."""
 
 from __future__ import annotations
 

@@ -315,7 +315,7 @@ def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> No
 def test_a_port_of_the_administrators_is_a_sentence(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody may be refused who runs the tests, so it is the refusal that is brought about."""
+    """The user that runs the tests may listen anywhere, so the refusal is raised by hand."""
 
     def served(*_: Any, **__: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied")

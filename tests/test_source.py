@@ -18,9 +18,13 @@ PATCHES = {"aws/hook.py", "aws/moto/patches.py", "app/isolation.py", "account/cl
 
 SMALL, LARGE = 60, 500  # lines
 REASONS = {
+    "account/journal.py": "kept apart from the trace, which also renders gateways without one",
+    "gateway/client/redaction.py": "the one place that knows secrets",
+    "gateway/core/connection.py": "the states of a connection",
     "gateway/core/gateway_responses.py": "one table",
+    "harness/checks.py": "leftovers, one for each switch",
     "serving/connect.py": "one function",
-    "serving/process.py": "signals and limits of a process, and nothing else",
+    "serving/process.py": "signals and limits of a process",
 }
 
 
@@ -50,7 +54,7 @@ def attributes_of_others(path: Path) -> list[str]:
 def test_nothing_is_set_on_a_finished_object(name: str) -> None:
     found = attributes_of_others(FILES[name])
     if name == "plugin.py":  # pytest's reports are changed by assigning to them
-        found = [each for each in found if not each.partition(": ")[2].startswith(("report.", "call."))]
+        found = [each for each in found if not each.partition(": ")[2].startswith(("report.", "call.", "error.__"))]
     assert found == []
 
 

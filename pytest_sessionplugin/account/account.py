@@ -48,7 +48,7 @@ class Notebook(Protocol):
     def leave(self, left: Left) -> None: ...
 
 
-class Target(Protocol):
+class OpenGateway(Protocol):
     """Opens the gateway behind which an app is deployed."""
 
     def __call__(
@@ -121,7 +121,7 @@ class Account:
         return self._stacks[-1]
 
     def deploy(
-        self, stack: Stack, process: Process, target: Target, process_of: Callable[[str], Process] | None = None
+        self, stack: Stack, process: Process, target: OpenGateway, process_of: Callable[[str], Process] | None = None
     ) -> DeployedApp:
         """Puts an app that was imported behind a gateway, which `target` opens.
 

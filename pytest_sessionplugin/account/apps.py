@@ -60,7 +60,7 @@ class DeployedApp:
     gateway: AppGateway
     functions: Functions
     run: RunFunction  # the same, with their faults and with what else the account wraps around them
-    names: Mapping[str, str]  # what a function may be called -> its name in the app
+    names: Mapping[str, str]  # every name of a function -> its name in the app
     schedules: Sequence[Schedule]
 
 
@@ -174,7 +174,7 @@ class Apis:
     # --- for faults
 
     def function_names(self) -> dict[str, str]:
-        """What a function may be called -> its name in its app, both with the app's prefix."""
+        """Every name of a function -> its name in the app, both with the app's prefix."""
         self._first()
         return {
             app.stack.prefix + called: app.stack.prefix + name for app in self for called, name in app.names.items()

@@ -160,7 +160,7 @@ class LocalHarness:
         return "\n".join(map(str, self._account.calls.denied)) if self._account is not None else ""
 
     def problems(self) -> list[checks.Problem]:
-        """What the test has left without meaning to. To be asked before `close`."""
+        """Leftovers of the test that its mark does not allow. Ask before `close`."""
         account = self._account
         if account is None:
             return []

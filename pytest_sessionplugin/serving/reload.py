@@ -40,7 +40,7 @@ class ServedApp(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """Those of its last deployment."""
+        """Warnings of its last deployment."""
 
     def create(self, memory: Memory) -> None:
         """Creates those tables that are not there yet."""
@@ -327,7 +327,7 @@ def modules_under(root: Path) -> dict[str, Path]:
     within = f"{root}{os.sep}"
     found = {}
     for name, module in list(sys.modules.items()):
-        file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
+        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
         if isinstance(file, str) and file.startswith(within) and tracebacks.is_in(root, file):
             found[name] = Path(file)
     return found

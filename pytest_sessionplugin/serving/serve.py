@@ -326,7 +326,7 @@ def filled(example: str, words: Mapping[str, str]) -> str:
 
 
 def _command() -> str:
-    """What to type here for this command: its name if the shell finds it, else its path."""
+    """The name of this command if the shell finds it, else its path."""
     script = Path(sys.executable).with_name("sessionplugin")
     if not script.exists():
         return f"{sys.executable} -m pytest_sessionplugin"

@@ -1,4 +1,4 @@
-"""What a test opens, and in which order it is closed, however its fixtures come about."""
+"""A test opens only what it asks for, and all of it is closed in order, however its fixtures come about."""
 
 from __future__ import annotations
 

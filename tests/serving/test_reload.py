@@ -119,7 +119,7 @@ class Serving:
         return fetched(self.http + path, token or None, method)
 
     def rest(self) -> str:
-        """What it said last, when it has ended."""
+        """The rest of its output, once it has ended."""
         self._reader.join()
         lines = [self._lines.get() for _ in range(self._lines.qsize())]
         return "".join(lines)

@@ -1,4 +1,4 @@
-"""What counts as a change of a project, and what does not."""
+"""Changes of a project that count, and changes that do not."""
 
 from __future__ import annotations
 

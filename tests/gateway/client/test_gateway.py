@@ -58,7 +58,7 @@ def test_closing_it_leaves_its_websockets_with_1001_and_then_the_transport() -> 
     transport = FakeTransport(connection=connection)
     with stage(transport) as gateway:
         ws = gateway.websocket("/", params={"a": 1}, token="t0ken", subprotocols=["v1", "v2"])
-        assert gateway.websockets == (ws,)
+        assert list(gateway.websockets) == [ws]
     assert connection.sent == [(1001, "")]
     assert transport.closed
     assert len(gateway.websockets) == 0
