@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench soak conformance rehearse doctor deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy package clean
 
-help:  ## what can be made
+help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.ready  ## .venv with everything in it, the command included
+setup: .venv/.ready  ## .venv with all dependencies and the command
 
 .venv/.ready: pyproject.toml requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -16,13 +16,13 @@ setup: .venv/.ready  ## .venv with everything in it, the command included
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-serve: setup  ## HTTP and WebSocket on loopback, tables in memory
+serve: setup  ## runs the app: HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests but those of the wheel and of a deployed stage, a process for each core
+test: setup  ## all tests except those of the wheel and of a deployed stage, one process per core
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging $(addprefix --ignore ,$(OF_A_STAGE))
 
-unit: setup  ## the tests that need neither AWS nor sockets, those of each part beside the others
+unit: setup  ## the fast tests of each room, without AWS, sockets or processes
 	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service deployment $(ROOMS))
 
 unit-%:
@@ -30,10 +30,10 @@ unit-%:
 
 ROOMS := account app aws gateway harness lambdas serving tokens
 
-wheel: setup  ## builds the wheel, installs it as a stranger does, and tests another team's project with it
+wheel: setup  ## builds the wheel, installs it, and tests another team's project with it
 	$(BIN)/python -m pytest tests/packaging
 
-lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest versions that it supports
+lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest supported versions
 	.venv-lowest/bin/python -m pytest -n auto $(addprefix tests/,$(ROOMS))
 
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
@@ -55,30 +55,33 @@ check: setup  ## formatting, lint, types
 STAGE ?= dev
 OF_A_STAGE := tests/rehearsal
 
-doctor: setup  ## says what is unsafe or missing in a stage, before it is deployed: STAGE=dev; ACCOUNT=1 asks AWS, too
+doctor: setup  ## checks a stage before it is deployed: STAGE=dev; ACCOUNT=1 also asks AWS
 	@exec $(BIN)/python -m deployment doctor --stage '$(STAGE)' $(if $(ACCOUNT),--account) $(OPTIONS)
 
-deploy: setup  ## from whatever is in the AWS account to a running stage: STAGE=dev
+deploy: setup  ## deploys or updates a stage: STAGE=dev
 	@exec $(BIN)/python -m deployment deploy --stage '$(STAGE)' $(OPTIONS)
 
-destroy: setup  ## takes a stage back, its data included: STAGE=dev
+destroy: setup  ## deletes a stage and its data: STAGE=dev
 	@exec $(BIN)/python -m deployment destroy --stage '$(STAGE)' $(if $(CONFIRM),--confirm '$(CONFIRM)') $(OPTIONS)
 
-package: setup  ## the stage as one CloudFormation template and its zip, in build/STAGE: STAGE=dev
+package: setup  ## writes a stage as one CloudFormation template and its zip to build/STAGE: STAGE=dev
 	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)
 
-bench: setup  ## figures, each measured beside its rival in one run
+bench: setup  ## measures everything beside its rivals, and fails if a target is missed
 	$(BIN)/python -m bench
 
-conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## what API Gateway does, fact by fact; GATEWAY= names another implementation than ours
+smoke: setup  ## one short round of each benchmark, to see that it still runs
+	$(BIN)/python -m bench --smoke
+
+conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## tests API Gateway's behaviour, fact by fact; GATEWAY= names another implementation
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
-rehearse: setup .venv-ministack/.ready  ## a stage's whole life on emulators: deployed, compared, tested, probed, changed, destroyed
+rehearse: setup .venv-ministack/.ready  ## deploys, compares, tests, changes and destroys a stage on emulators
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/moto tests/rehearsal/doctor
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal/test_life.py tests/rehearsal/test_policies.py
 
-soak: setup  ## ten minutes of clients of every kind against a server, and what is left in it
+soak: setup  ## ten minutes of load of every kind on a server, then looks for leaks
 	@exec $(BIN)/python -m bench.soak
 
-clean:  ## removes the environments that were made here
+clean:  ## removes the virtual environments
 	rm -rf .venv .venv-lowest .venv-ministack

@@ -1,8 +1,9 @@
-"""Routes, WebSocket handlers and the schedule: each reads, calls one function, shapes an answer. No rule is here."""
+"""Routes, WebSocket handlers and the schedule: each reads its input, calls one use case and shapes the answer."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import uuid
@@ -10,12 +11,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
 from chalicelib import connections, credentials, frames, http, logs, metrics, sessions, sweeper
-from chalicelib.cold_start import prepare
 from chalicelib.context import Call, Run, Said, running
 from chalicelib.errors import NotConnected, Unavailable, code_of
 from chalicelib.model import SESSION_ID, Endpoint, Principal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 app = Chalice(app_name="sessions")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.api.cors = CORSConfig(
-    allow_origin="*",  # no cookie is ever read
+    allow_origin="*",  # the service reads no cookies
     allow_headers=list(http.ALLOWED_HEADERS),
     expose_headers=list(http.EXPOSED_HEADERS),
     max_age=600,
@@ -36,14 +36,14 @@ for handler in app.log.handlers:
     handler.setFormatter(logs.Lines(app.FORMAT_STRING))
 
 
-# --- the real parts, put together when the first request needs them
+# --- the service, built when the first request needs it
 
 
 _building = threading.Lock()
 
 
 def service() -> Service:
-    with _building:  # once, though many threads ask at a cold start
+    with _building:  # builds once, though many threads ask at a cold start
         return build_service()
 
 
@@ -88,7 +88,7 @@ def observe_socket(operation: str, event: WebsocketEvent) -> AbstractContextMana
 
 
 def answers(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
-    """For routes that need a principal: gives the handler a Call, and turns what comes of it into the response."""
+    """For routes that need a principal: gives the handler a Call, and turns its reply or error into the response."""
 
     @functools.wraps(handler)
     def answered(**captured: str) -> Response:
@@ -112,14 +112,14 @@ def answers_anyone(handler: Callable[[], http.Reply]) -> Callable[[], Response]:
 
 
 def _response(operation: str, act: Callable[[http.Request, Run], http.Reply], **captured: str) -> Response:
-    """Refusals and bugs as responses too: Chalice would make a 500 of them, without a word and without CORS."""
+    """The response, also to refusals and bugs: Chalice would answer them with an empty 500 without CORS."""
     current = app.current_request
     assert current is not None  # noqa: S101  Chalice sets it before it calls a view
     request = http.request(current.to_original_event(), current.raw_body, str(uuid.uuid4()))
     with observe(operation, request.correlation_id, request_id=request.id, **captured) as run:
         try:
             reply = act(request, run)
-        except Exception as exc:  # noqa: BLE001  the last resort: nothing else answers for a bug
+        except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
             run.observation.ends_with(exc)
             reply = http.problem(exc, request.id)
     return Response(reply.body, {**http.response_headers(request, reply)}, reply.status)
@@ -165,9 +165,14 @@ def find_session(call: Call, session_id: str) -> http.Reply:
 @route("/sessions/{session_id}", methods=["PATCH"])
 @answers
 def change_session(call: Call, session_id: str) -> http.Reply:
-    patch, deliver, measure = http.patch(call.request), call.run.deliver, call.run.measure
     session = sessions.change_session(
-        session_id, patch, call.write(), store=service().store, deliver=deliver, measure=measure
+        session_id,
+        http.patch(call.request),
+        call.write(),
+        store=service().store,
+        deliver=call.run.deliver,
+        correlation_id=call.run.correlation_id,
+        measure=call.run.measure,
     )
     return http.one(session, call.now)
 
@@ -175,8 +180,14 @@ def change_session(call: Call, session_id: str) -> http.Reply:
 @route("/sessions/{session_id}", methods=["DELETE"])
 @answers
 def end_session(call: Call, session_id: str) -> http.Reply:
-    deliver, measure = call.run.deliver, call.run.measure
-    sessions.end_session(session_id, call.write(), store=service().store, deliver=deliver, measure=measure)
+    sessions.end_session(
+        session_id,
+        call.write(),
+        store=service().store,
+        deliver=call.run.deliver,
+        correlation_id=call.run.correlation_id,
+        measure=call.run.measure,
+    )
     return http.Reply(204)
 
 
@@ -193,18 +204,18 @@ def ready() -> http.Reply:
     return http.json_reply(200, {"status": "ready"})
 
 
-# --- WebSocket: an exception that left a handler would be a 502, or a frame of API Gateway's own
+# --- WebSocket. API Gateway turns an exception of a handler into a 502, or a frame of its own
 
 
 def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[WebsocketEvent], Mapping[str, Any]]:
-    """Turns the subprotocol to be named, refusals and bugs into the status of the handshake."""
+    """Answers the handshake: 200 with the handler's subprotocol, or the status of a refusal or bug."""
 
     @functools.wraps(handler)
     def admitted(event: WebsocketEvent) -> Mapping[str, Any]:
         with observe_socket(handler.__name__, event) as handshake:
             try:
                 subprotocol = handler(event)
-            except Exception as exc:  # noqa: BLE001  the last resort: nothing else answers for a bug
+            except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 handshake.observation.ends_with(exc)
                 handshake.measure(metrics.CONNECTS_REFUSED, by=code_of(exc))
                 return {"statusCode": http.handshake_status(exc)}
@@ -215,7 +226,7 @@ def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[Websock
 
 
 def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEvent], None]:
-    """Turns answers, refusals and bugs into frames to the sender, and closes a connection that may not go on."""
+    """Sends answers, refusals and bugs to the sender as frames, and closes a connection that is not admitted."""
 
     @functools.wraps(handler)
     def conversed(event: WebsocketEvent) -> None:
@@ -231,7 +242,7 @@ def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEve
                 frame.observation.ends_with(exc)
                 service().delivery.close(endpoint, connection_id, frames.closing(exc, frame.correlation_id), began)
                 return
-            except Exception as exc:  # noqa: BLE001  the last resort: nothing else answers for a bug
+            except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 frame.observation.ends_with(exc)
                 answer = frames.refusal(exc)
             service().delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
@@ -269,7 +280,7 @@ def disconnect(event: WebsocketEvent) -> None:
     with observe_socket("disconnect", event) as end:
         try:
             connections.disconnect(event.connection_id, store=service().store)
-        except Unavailable as exc:  # its rows leave with the next delivery to it, or when they are purged
+        except Unavailable as exc:  # the next delivery removes its rows, or their expiry
             end.observation.ends_with(exc)
 
 
@@ -290,6 +301,25 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 # --- a cold start
+
+
+NEEDED: Final = (
+    "chalicelib.auth",  # PyJWT
+    "chalicelib.service",
+    "botocore.session",  # for chalicelib.storage, delivery and keys
+    "aws_lambda_powertools.logging.formatter",  # for chalicelib.logs
+    "aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch",  # for chalicelib.metrics
+)
+
+
+def prepare() -> None:
+    """Imports the modules that the first request of nearly each function needs.
+
+    Lambda initializes a function ahead of its first request, so that no caller waits for these imports. Elsewhere, in
+    `chalice package` and in tests, the first request makes them, and importing this module stays quick.
+    """
+    for name in NEEDED:
+        importlib.import_module(name)
 
 
 if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda alone, in each of its runtimes

@@ -1,1 +1,1 @@
-"""Figures, each measured beside its rival in one run: machines differ, ratios less so."""
+"""Benchmarks. Each compares ours with a rival in the same run, because ratios carry over between machines."""

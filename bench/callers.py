@@ -1,7 +1,7 @@
-"""Clients that keep one connection each and wait for every answer, in one thread: what they cost is little.
+"""Cheap load clients: one thread, one connection each, and the next request after each answer.
 
-Each request is one segment. With `quick`, each segment of an answer is acknowledged at once: a server that writes an
-answer in two waits between them for the acknowledgement of the first, which Linux else holds back for 40 ms.
+Each request is one TCP segment. With `quick`, each segment of an answer is acknowledged at once. A server that writes
+an answer in two segments waits for the first acknowledgement, which Linux otherwise delays by 40 ms.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 
 CLIENTS = 8
 CHUNK = 65_536
-PATIENCE = 10.0  # seconds without any answer, after which the measurement is given up
+PATIENCE = 10.0  # seconds without any answer before the measurement fails
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What so many clients got: answers a second, and the median time of one, in milliseconds."""
+    """Answers per second of all clients together, and the median time of one answer in milliseconds."""
 
     per_second: float
     median: float
@@ -32,7 +32,7 @@ class Rate:
 
 @dataclass
 class Caller:
-    """One connection. `complete` takes what has come so far and says whether it is a whole answer."""
+    """One connection, and the bytes received since its last request."""
 
     connection: socket.socket
     asked_at: float = 0.0
@@ -40,7 +40,7 @@ class Caller:
 
 
 def get(url: str, path: str, body: bytes, *, seconds: float, quick: bool) -> Rate:
-    """`GET path`, which answers 200 with this body."""
+    """Rate of `GET path`; each answer must be 200 with this body."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 80)
     request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
@@ -71,7 +71,7 @@ def ask(
     seconds: float,
     quick: bool,
 ) -> Rate:
-    """Sends the request on each connection, again and again, as soon as what was sent before is answered."""
+    """Sends the request on each connection again as soon as `complete` says that the answer is whole."""
     taken: list[float] = []
     with selectors.DefaultSelector() as selector:
         for connection in connections:
@@ -89,7 +89,7 @@ def ask(
                 caller: Caller = key.data
                 data = caller.connection.recv(CHUNK)
                 if not data:
-                    raise SystemExit("bench: the server closed a connection that is to be kept")
+                    raise SystemExit("bench: the server closed a keep-alive connection")
                 caller.received += data
                 if complete(bytes(caller.received)):
                     taken.append(time.perf_counter() - caller.asked_at)
@@ -110,6 +110,6 @@ def _send(caller: Caller, request: bytes, quick: bool) -> None:
 
 
 def _acknowledge(connection: socket.socket) -> None:
-    """Holds until the kernel thinks otherwise, so it is said again before each wait."""
+    """Set before each wait, because the kernel may clear the option at any time."""
     if hasattr(socket, "TCP_QUICKACK"):  # Linux
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

@@ -1,4 +1,4 @@
-"""How figures are taken and shown: medians of runs that alternate, side by side."""
+"""Taking and showing figures: medians of alternating runs, side by side."""
 
 from __future__ import annotations
 
@@ -13,8 +13,24 @@ _Taken = TypeVar("_Taken")
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How much to measure: everything, or one short round that shows that a benchmark still runs."""
+
+    short: bool
+
+    def of(self, full: int, smoke: int = 1) -> int:
+        return smoke if self.short else full
+
+    def seconds(self, full: float) -> float:
+        return full / 10 if self.short else full
+
+
+FULL, SMOKE = Effort(short=False), Effort(short=True)
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One line of the result: what was measured, ours, the rival's (or a bound), and what is asked of it."""
+    """One line of the result: the subject, our figure, the rival's (or a bound), and the target."""
 
     what: str
     ours: str
@@ -30,12 +46,12 @@ def milliseconds(act: Callable[[], object]) -> float:
 
 
 def in_turns(runs: int, *acts: Callable[[], float]) -> list[float]:
-    """The median of each act's figures, taken in turns so that a busy moment meets all of them."""
+    """The median of each act's figures. The acts take turns, so that a busy moment slows all of them."""
     return [statistics.median(figures) for figures in each_in_turns(runs, *acts)]
 
 
 def each_in_turns(runs: int, *acts: Callable[[], _Taken]) -> list[list[_Taken]]:
-    """All that each act gave, taken in turns."""
+    """All results of each act; the acts take turns."""
     taken: list[list[_Taken]] = [[] for _ in acts]
     for run in range(runs):
         for figures, act in zip(taken, acts, strict=True):
@@ -45,14 +61,17 @@ def each_in_turns(runs: int, *acts: Callable[[], _Taken]) -> list[list[_Taken]]:
 
 
 def progress(text: str) -> None:
-    """Says on a terminal how far a long measurement is."""
+    """Shows on a terminal how far a long measurement has come."""
     if sys.stderr.isatty():
         print(f"\r\033[K  {text}", end="", file=sys.stderr, flush=True)
 
 
-def table(figures: Sequence[Figure]) -> str:
-    rows = [("what", "ours", "beside it", "asked", "")]
-    rows += [(one.what, one.ours, one.beside, one.asked, "met" if one.met else "MISSED") for one in figures]
+def table(figures: Sequence[Figure], *, judged: bool = True) -> str:
+    rows = [("benchmark", "ours", "rival", "target", "")]
+    rows += [
+        (one.what, one.ours, one.beside, one.asked, ("met" if one.met else "MISSED") if judged else "")
+        for one in figures
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

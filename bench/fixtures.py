@@ -1,6 +1,6 @@
-"""The eight tests named in the integration suite, as one process: over the kit, and over the usual fixtures.
+"""Tests of the integration suite as one process: with the plugin's fixtures, and with the usual ones.
 
-From both the same process is subtracted, which imports what they import and runs no test.
+The time of a process that only imports the same modules is subtracted from each.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from bench.figures import Figure, in_turns, milliseconds
+from bench.figures import Effort, Figure, in_turns, milliseconds
 from tests.processes import ROOT
 
 RUNS = 5
@@ -36,17 +36,20 @@ OURS = [f"tests/service/test_http_websocket_integration.py::{name}" for name in 
 USUAL = [f"bench/usual/test_usual.py::{name}" for name in EIGHT]
 
 
-def measure() -> Figure:
+def measure(effort: Effort) -> Figure:
+    count = effort.of(len(EIGHT))
+    own, rival = OURS[:count], USUAL[:count]
+    imported, imported_usually = imports_of(own), imports_of(rival)
     ours, our_imports, usual, usual_imports = in_turns(
-        RUNS,
-        lambda: milliseconds(lambda: run_tests(OURS)),
-        lambda: milliseconds(lambda: run_imports(imports_of(OURS))),
-        lambda: milliseconds(lambda: run_tests(USUAL)),
-        lambda: milliseconds(lambda: run_imports(imports_of(USUAL))),
+        effort.of(RUNS),
+        lambda: milliseconds(lambda: run_tests(own)),
+        lambda: milliseconds(lambda: run_imports(imported)),
+        lambda: milliseconds(lambda: run_tests(rival)),
+        lambda: milliseconds(lambda: run_imports(imported_usually)),
     )
     mine, theirs = ours - our_imports, usual - usual_imports
     return Figure(
-        "eight tests as one process, less the bare imports",
+        f"{count} tests as one process, without the imports",
         f"{mine:.0f} ms",
         f"usual fixtures {theirs:.0f} ms",
         "under half",
@@ -73,15 +76,10 @@ def run_imports(modules: list[str]) -> None:
     python("-c", "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]", *modules)
 
 
-_imports: dict[str, list[str]] = {}
-
-
 def imports_of(tests: list[str]) -> list[str]:
-    """The modules, of libraries and of the project, that a run of these tests has imported at its end."""
-    if tests[0] not in _imports:
-        said = python("-c", REPORT_IMPORTS, *("-q", "-p", "no:cacheprovider", *tests))
-        _imports[tests[0]] = said.strip().splitlines()[-1].split()
-    return _imports[tests[0]]
+    """The modules of libraries and of the project that a run of these tests imports."""
+    said = python("-c", REPORT_IMPORTS, *("-q", "-p", "no:cacheprovider", *tests))
+    return said.strip().splitlines()[-1].split()
 
 
 def python(*arguments: str) -> str:

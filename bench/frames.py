@@ -1,7 +1,7 @@
-"""Frames a second, and the time of one, through a handler that sends each back: `sessionplugin serve` and MiniStack.
+"""Frames per second, and the time of one, through an echo handler: `sessionplugin serve` and MiniStack.
 
-MiniStack runs the same app (`bench/echo`), deployed as the conformance suite does it, where it is installed; else ours
-stand alone. It needs `make .venv-ministack/.ready`.
+MiniStack runs the same app (`bench/echo`), deployed as in the conformance suite. Without `make .venv-ministack/.ready`
+only ours is measured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bench import callers
 from bench.callers import Rate
-from bench.figures import Figure, each_in_turns
+from bench.figures import Effort, Figure, each_in_turns
 from tests.conformance.adapters.ministack import MiniStack
 from tests.emulators.ministack.process import PYTHON
 from tests.processes import sessionplugin_serve
@@ -29,16 +29,17 @@ RUNS = 5
 TEXT = b"hello"
 
 
-def measure() -> Figure:
+def measure(effort: Effort) -> Figure:
     with ExitStack() as stack:
         urls = [stack.enter_context(sessionplugin_serve(ECHO)).websocket]
         if PYTHON.is_file():
             urls.append(stack.enter_context(MiniStack().deploy(ECHO)).websocket)
         else:
-            print("bench: for MiniStack beside it, make .venv-ministack/.ready", file=sys.stderr)
+            print("bench: to measure MiniStack too, run: make .venv-ministack/.ready", file=sys.stderr)
         for url in urls:
-            echoes(url, 0.5)
-        ours, *theirs = map(_median, each_in_turns(RUNS, *(partial(echoes, url, SECONDS) for url in urls)))
+            echoes(url, effort.seconds(0.5))
+        rounds = (partial(echoes, url, effort.seconds(SECONDS)) for url in urls)
+        ours, *theirs = map(_median, each_in_turns(effort.of(RUNS), *rounds))
     return Figure(
         f"frames and their echoes, on sockets, {callers.CLIENTS} clients",
         _shown(ours),
@@ -57,13 +58,13 @@ def _shown(rate: Rate) -> str:
 
 
 def echoes(url: str, seconds: float) -> Rate:
-    """Of clients that each send a frame as soon as the one before has come back."""
-    frame = bytes([0x81, 0x80 | len(TEXT)]) + bytes(4) + TEXT  # with a mask of zeros, which leaves it as it is
+    """Rate of clients that each send the next frame as soon as the last one has come back."""
+    frame = bytes([0x81, 0x80 | len(TEXT)]) + bytes(4) + TEXT  # a mask of zeros leaves the text as it is
     answer = bytes([0x81, len(TEXT)]) + TEXT
 
     def complete(received: bytes) -> bool:
         if not answer.startswith(received[: len(answer)]) or len(received) > len(answer):
-            raise SystemExit(f"bench: {url} sent {received[:200]!r}, and not the echo")
+            raise SystemExit(f"bench: {url} sent {received[:200]!r}, instead of the echo")
         return received == answer
 
     with ExitStack() as stack:
@@ -72,7 +73,7 @@ def echoes(url: str, seconds: float) -> Rate:
 
 
 def opened(url: str) -> socket.socket:
-    """A connection after its handshake: what comes next are frames."""
+    """A connection after its handshake; only frames follow."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname or "", parts.port or 80), callers.PATIENCE)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -1,1 +1,1 @@
-"""Live sessions: the rules, the use cases and the parts behind them. Never imports chalice."""
+"""Live sessions: the rules, the use cases and the parts behind them."""

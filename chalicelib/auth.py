@@ -1,4 +1,4 @@
-"""A token, keys and the time in; a principal or an error out. With `keys`, the only place that knows JWT."""
+"""Verifies a token: token, keys and time in, a principal or an error out."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from chalicelib.keys import Keys
 from chalicelib.model import LEEWAY, Principal
 from chalicelib.settings import Tokens
 
-TOKEN_BYTES: Final = 8_192  # headers end at 10,240 bytes on API Gateway
+TOKEN_BYTES: Final = 8_192  # API Gateway takes headers of 10,240 bytes in all
 SUBJECT_LENGTH: Final = 255
 LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 
 
 def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Principal:
-    """Who this token speaks for at `now`.
+    """The principal of this token at `now`.
 
-    Raises Unauthenticated, never saying more of the token than what is wrong with it, and Unavailable when
-    the issuer's keys cannot be had.
+    Raises Unauthenticated, which tells only what is wrong with the token, and Unavailable without the issuer's keys.
     """
     text = token.reveal()
     if len(text) > TOKEN_BYTES:
@@ -44,7 +43,7 @@ def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Pr
 
 
 def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str, Any]:
-    """The claims, once one of the keys is found to have signed them."""
+    """The claims, if one of the keys signed them."""
     refusal: jwt.PyJWTError | None = None
     for key in candidates:
         try:
@@ -57,7 +56,7 @@ def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str
                 options={
                     "require": ["exp", "iat", "iss", "aud", "sub"],
                     "strict_aud": True,
-                    # the three that need a clock are judged by the caller, by the clock that was given
+                    # the caller checks these three by the clock that it was given
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -65,7 +64,7 @@ def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str
             )
         except (jwt.InvalidSignatureError, jwt.InvalidKeyError) as exc:
             refusal = exc
-    raise refusal or jwt.InvalidSignatureError("no key may have signed it")
+    raise refusal or jwt.InvalidSignatureError("none of the keys can have signed it")
 
 
 def _reason(exc: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What can be done in a session: connect, hello, publish, ping, disconnect. Knows neither sockets nor DynamoDB."""
+"""The use cases of a connection: connect, hello, publish, ping, disconnect."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ from chalicelib.sessions import Deliver
 
 
 class ConnectionStore(Protocol):
-    """Connections at rest. Every method raises Unavailable when the tables do not answer in time."""
+    """Stored connections. Each method raises Unavailable when the tables do not answer in time."""
 
     def connect(self, connection: Connection) -> None:
-        """Store both copies of a new connection."""
+        """Stores both copies of a new connection."""
 
     def disconnect(self, *recipients: Recipient) -> None:
-        """Remove both copies of each; no error if they are not there."""
+        """Removes both copies of each, if they are there."""
 
     def find_connection(self, connection_id: str) -> Connection | None:
-        """The connection, read strongly."""
+        """The connection, by a strongly consistent read."""
 
     def find_session(self, session_id: str) -> Session | None:
-        """The session as it is stored, read strongly."""
+        """The stored session, by a strongly consistent read."""
 
     def take_seq(self, session_id: str, now: datetime) -> int:
-        """The next number in the order of an active session. Raises SessionNotFound, SessionEnded, SessionPaused."""
+        """Takes the next `seq` of an active session. Raises SessionNotFound, SessionEnded, SessionPaused."""
 
 
 def connect(handshake: frames.Handshake, principal: Principal, *, store: ConnectionStore, now: datetime) -> Connection:
-    """Admit a connection: write it, then look at the session, so that of a connect and an end that cross
-    each other at least one sees the other.
+    """Admits a connection. Writes it before it reads the session: of a connect and an end at once, one sees the other.
 
-    Raises SessionNotFound, SessionEnded, Unavailable; then nothing of the connection is left, or, if the tables do
-    not answer, rows that the next delivery or their expiry removes.
+    Raises SessionNotFound, SessionEnded, Unavailable, and removes the connection again. If the tables do not answer,
+    rows may stay that the next delivery or their expiry removes.
     """
     connection = Connection(
         connection_id=handshake.connection_id,
@@ -78,10 +77,9 @@ def receive(
     now: datetime,
     correlation_id: str,
 ) -> frames.Frame:
-    """Do what a frame asks for; gives the answer to its sender.
+    """Performs the action of a frame, and returns the answer to its sender.
 
-    Raises ConnectionNotFound and TokenExpired, after which the socket is to be closed, and the refusals of
-    the action, after which it stays usable.
+    After ConnectionNotFound and TokenExpired the socket must be closed; after a refusal of the action it stays usable.
     """
     connection = store.find_connection(connection_id)
     if connection is None:
@@ -97,7 +95,7 @@ def receive(
 
 
 def hello(connection: Connection, resume_seq: int | None, *, store: ConnectionStore, now: datetime) -> frames.Frame:
-    """The session as it is, read after the connection was opened: no later change can be missed."""
+    """The current session, read after the connection was opened, so that its client misses no later change."""
     session = store.find_session(connection.session_id)
     if session is None:
         raise SessionNotFound(connection.session_id)
@@ -113,21 +111,16 @@ def publish(
     now: datetime,
     correlation_id: str,
 ) -> frames.Frame:
-    """Send data to every other connection of the session; the answer comes when that delivery is over."""
+    """Sends data to all other connections of the session, and returns the answer after that delivery."""
     frame = partial(frames.message, sender=connection.subject, data=action.data, at=now, correlation_id=correlation_id)
-    frames.text(frame(frames.LARGEST_SEQ))  # TooLarge, before a seq
+    frames.text(frame(frames.LARGEST_SEQ))  # raises TooLarge before it takes a seq
     seq = store.take_seq(connection.session_id, now)
-    deliver.broadcast(
-        connection.session_id,
-        frame(seq),
-        began=now,
-        but=connection.connection_id,
-    )
+    deliver.broadcast(connection.session_id, frame(seq), began=now, but=connection.connection_id)
     return frames.ack(seq)
 
 
 def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
-    """Forget a connection whose socket is closed."""
+    """Removes a connection whose socket is closed."""
     connection = store.find_connection(connection_id)
     if connection is not None:
         store.disconnect(connection)

@@ -1,4 +1,4 @@
-"""One run of a handler: what it is asked, by whom, and what is measured and logged of it. Knows no Chalice."""
+"""The context of one event: what its handler is given, and the log line and metrics that it ends with."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from datetime import datetime
 from typing import Any, Final
 
 from chalicelib import frames, http, logs, metrics, sessions
-from chalicelib.delivery import MeasuredDelivery
 from chalicelib.errors import Unavailable, code_of, is_refusal
 from chalicelib.logs import Place, log, place
 from chalicelib.metrics import Metric
 from chalicelib.model import SESSION_ID, Draft, Once, Principal, Write
 from chalicelib.sessions import Deliver
 
+QUIET: Final = frozenset({"list_sessions", "find_session", "health", "ready", "message", "disconnect"})
+"""Operations that are logged at DEBUG when they succeed. Changes and connects are logged at INFO."""
+
+metric_lines = logs.Log(f"{logs.NAME}.metrics")
+
+
+# --- what a handler is given
+
 
 @dataclass(frozen=True)
 class Run:
-    """What is measured of it, and what tells its frames from those of others; `delivery` is asked for when needed."""
+    """One run of a handler; `correlation_id` marks the frames that it causes, `delivery` is made when it is needed."""
 
     observation: Observation
     correlation_id: str
@@ -33,23 +40,10 @@ class Run:
         return self.observation.measure
 
     @property
-    def deliver(self) -> MeasuredDelivery:
+    def deliver(self) -> Deliver:
+        from chalicelib.delivery import MeasuredDelivery  # imports a thread pool, which few runs need
+
         return MeasuredDelivery(self.delivery(), self.measure, time.monotonic)
-
-
-@contextmanager
-def running(
-    operation: str,
-    environment: Mapping[str, str],
-    delivery: Callable[[], Deliver],
-    correlation_id: str,
-    **known: str,
-) -> Iterator[Run]:
-    """The run that the block is; its lines have what is `known`, of ids of sessions only what looks like one."""
-    if not SESSION_ID.fullmatch(known.get("session_id", "")):
-        known.pop("session_id", None)
-    with observed(operation, place(environment), **known, correlation_id=correlation_id) as observation:
-        yield Run(observation, correlation_id, delivery)
 
 
 @dataclass(frozen=True)
@@ -62,18 +56,17 @@ class Call:
     run: Run
 
     def write(self) -> Write:
-        versions = http.versions(self.request)
-        return Write(self.principal.subject, self.now, self.request.id, versions, self.run.correlation_id)
+        return Write(self.principal.subject, self.now, self.request.id, http.versions(self.request))
 
     def once(self, draft: Draft) -> Once | None:
-        """What makes a repeat of this create one, if the client asked for that. Raises InvalidRequest."""
+        """The caller's Idempotency-Key, if there is one, with the fingerprint of its draft. Raises InvalidRequest."""
         key = http.idempotency_key(self.request)
         return None if key is None else Once(key, sessions.fingerprint(draft))
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a connection asks for in a frame."""
+    """An action that a connection asks for in a frame."""
 
     action: frames.Action
     connection_id: str
@@ -81,18 +74,30 @@ class Said:
     run: Run
 
 
-QUIET: Final = frozenset({"list_sessions", "find_session", "health", "ready", "message", "disconnect"})
-"""Operations that are logged at DEBUG where all went well; what an owner does and who comes in is INFO."""
+# --- what is logged and measured
 
-metric_lines = logs.Log(f"{logs.NAME}.metrics")
+
+@contextmanager
+def running(
+    operation: str,
+    environment: Mapping[str, str],
+    delivery: Callable[[], Deliver],
+    correlation_id: str,
+    **known: str,
+) -> Iterator[Run]:
+    """Observes the block as a run; its lines have the `known` fields, a session's id only if it is a possible one."""
+    if not SESSION_ID.fullmatch(known.get("session_id", "")):
+        known.pop("session_id", None)
+    with observed(operation, place(environment), **known, correlation_id=correlation_id) as observation:
+        yield Run(observation, correlation_id, delivery)
 
 
 @contextmanager
 def observed(operation: str, where: Place, **fields: Any) -> Iterator[Observation]:
-    """The event that is handled in the block; every line that is logged there has its fields.
+    """Observes the event that is handled in the block; each line that is logged there has the fields.
 
-    An exception that leaves the block is what it ended with; one that is answered there is told to `ends_with`. From
-    Lambda, which logs the text of what leaves a handler, it is Failed that leaves.
+    An exception that leaves the block is the event's outcome; a handler reports one that it answers by `ends_with`.
+    In Lambda, which logs the text of an exception that leaves a handler, Failed takes its place.
     """
     event, began = Observation(operation, where), time.perf_counter()
     with logs.about(operation=operation, stage=where.stage, function_name=where.function, **fields):
@@ -108,14 +113,14 @@ def observed(operation: str, where: Place, **fields: Any) -> Iterator[Observatio
 
 
 class Failed(Exception):
-    """In place of an exception whose text may hold what somebody sent."""
+    """Replaces an exception whose text may hold input from a client."""
 
     def __init__(self, operation: str, code: str) -> None:
         super().__init__(f"{operation} ended as {code}; the line before says why.")
 
 
 class Observation:
-    """What is to be said of one event when it is over. Used by the one thread that handles it."""
+    """Collects the outcome and metrics of one event. For the one thread that handles it."""
 
     def __init__(self, operation: str, where: Place) -> None:
         self.operation = operation
@@ -127,11 +132,11 @@ class Observation:
         self._values.append(metrics.Value(metric, value, by))
 
     def ends_with(self, error: Exception) -> None:
-        """It was refused, or, if the error is no refusal, it met a bug."""
+        """The event was refused, or, by any other error, met a bug."""
         self.error = error
 
     def over(self, seconds: float) -> None:
-        """Say it, once; `seconds` is how long it took."""
+        """Writes the log line and the metrics, once; `seconds` is how long the event took."""
         self._log(round(seconds * 1000, 1))
         self.measure(metrics.REQUEST_LATENCY, seconds * 1000, by=self.operation)
         if isinstance(self.error, Unavailable):
@@ -140,30 +145,25 @@ class Observation:
             self.measure(metrics.FAULTS)
         if self._where.function is not None:
             for line in self._lines():
-                sys.stdout.write(f"{line}\n")  # from where CloudWatch takes metrics
+                sys.stdout.write(f"{line}\n")  # CloudWatch reads metrics from there
         elif metric_lines.listens(logging.DEBUG):
             for line in self._lines():
                 metric_lines.debug(line)
 
-    def _log(self, milliseconds: float) -> None:
-        error, took = self.error, milliseconds
+    def _log(self, took: float) -> None:
+        error, because = self.error, self.error
         if error is None:
             level = logging.DEBUG if self.operation in QUIET else logging.INFO
             log.log(level, f"{self.operation} done", outcome="done", milliseconds=took)
+            return
+        code, message = code_of(error), f"{self.operation} failed"
+        if isinstance(error, Unavailable):
+            level, outcome, message = logging.WARNING, "unavailable", f"{self.operation} refused as {code}"
         elif is_refusal(error):
-            waits = isinstance(error, Unavailable)  # a part of ours did not answer: why, too
-            level, because = (logging.WARNING, error) if waits else (logging.INFO, None)
-            message, outcome = f"{self.operation} refused as {code_of(error)}", "unavailable" if waits else "refused"
-            log.log(level, message, because, outcome=outcome, code=code_of(error), milliseconds=took)
+            level, outcome, message, because = logging.INFO, "refused", f"{self.operation} refused as {code}", None
         else:
-            log.log(
-                logging.ERROR,
-                f"{self.operation} failed",
-                error,
-                outcome="failed",
-                code=code_of(error),
-                milliseconds=took,
-            )
+            level, outcome = logging.ERROR, "failed"
+        log.log(level, message, because, outcome=outcome, code=code, milliseconds=took)
 
     def _lines(self) -> Iterator[str]:
         return metrics.lines(self._values, self._where.stage, time.time_ns() // 1_000_000)

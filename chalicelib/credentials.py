@@ -1,4 +1,4 @@
-"""Where a credential may travel: a header, a subprotocol, never the query. Knows nothing of what is in it."""
+"""Credentials: read from a header or a subprotocol, refused in a query, and masked in logs."""
 
 from __future__ import annotations
 
@@ -11,43 +11,15 @@ from chalicelib.errors import Unauthenticated
 
 PROTOCOL: Final = "sessions.v1"
 BEARER: Final = "bearer."
-JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]*\.")  # begins as every header of a JWT does, `{"` in base64
-
-
-def bearer(authorization: str) -> Secret:
-    """The token of an Authorization header (RFC 6750). Raises Unauthenticated."""
-    scheme, _, token = authorization.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Send `Authorization: Bearer <token>`.")
-    return Secret(token.strip())
-
-
-def of_handshake(authorization: Sequence[str], offered: Iterable[str]) -> Secret:
-    """The token of a handshake: the header decides if there is one, else the subprotocol. Raises Unauthenticated."""
-    if authorization:
-        return bearer(authorization[0])
-    for word in offered:
-        if word.startswith(BEARER) and len(word) > len(BEARER):
-            return Secret(word[len(BEARER) :])
-    raise Unauthenticated(
-        f"Send the token as `Authorization: Bearer <token>` or `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>`."
-    )
-
-
-def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:
-    """Raises Unauthenticated if a token stands anywhere in the query."""
-    if any(JWT.search(text) for name, values in query.items() for text in (name, *values)):
-        raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")
-
-
+JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]*\.")  # the header of each JWT begins with `{"` in base64
 MASK: Final = "[secret]"
 
 
 class Secret:
     """Text that only `reveal` gives. `str`, `repr`, `%s`, f-strings and `json.dumps(…, default=str)` give the mask.
 
-    It is no `str`, so that its mask is never taken for a key or a token where one is asked for: that is a TypeError,
-    and so are `json.dumps` without a default, pickling and joining. False if the text is empty.
+    It is not a `str`: using the mask by mistake as a key or a token is a TypeError, and so are `json.dumps` without a
+    default, pickling and joining. False if the text is empty.
     """
 
     __slots__ = ("__text",)
@@ -56,7 +28,7 @@ class Secret:
         self.__text = text
 
     def reveal(self) -> str:
-        """The text itself: for whoever verifies or sends it, in that very expression."""
+        """The text itself. Call it in the very expression that verifies or sends the text."""
         return self.__text
 
     def __bool__(self) -> bool:
@@ -71,7 +43,7 @@ class Secret:
         return MASK
 
     def __eq__(self, other: object) -> bool:
-        """In a time that says nothing of where they differ; no text is equal to it."""
+        """Compares in constant time. A `str` is never equal."""
         if not isinstance(other, Secret):
             return NotImplemented
         return hmac.compare_digest(
@@ -88,4 +60,30 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A secret is not pickled: it would be text to whoever reads the pickle.")
+        raise TypeError("A secret is not pickled: the pickle would hold its text.")
+
+
+def bearer(authorization: str) -> Secret:
+    """The token of an Authorization header (RFC 6750). Raises Unauthenticated."""
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Send `Authorization: Bearer <token>`.")
+    return Secret(token.strip())
+
+
+def of_handshake(authorization: Sequence[str], offered: Iterable[str]) -> Secret:
+    """The token of a handshake: that of the header if there is one, else of the subprotocol. Raises Unauthenticated."""
+    if authorization:
+        return bearer(authorization[0])
+    for word in offered:
+        if word.startswith(BEARER) and len(word) > len(BEARER):
+            return Secret(word[len(BEARER) :])
+    raise Unauthenticated(
+        f"Send the token as `Authorization: Bearer <token>` or `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>`."
+    )
+
+
+def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:
+    """Raises Unauthenticated if a token is anywhere in the query."""
+    if any(JWT.search(text) for name, values in query.items() for text in (name, *values)):
+        raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")

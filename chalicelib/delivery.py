@@ -1,4 +1,4 @@
-"""Frames to connections through API Gateway's management API. The only place that knows it."""
+"""Sends frames to connections through API Gateway's management API."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
 
-WORKERS: Final = 16  # more threads than this buy nothing on the CPU share of a Lambda
+WORKERS: Final = 16  # more threads gain nothing on the CPU share of a Lambda
 DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
-ATTEMPTS: Final = 3  # for a recipient that is throttled
-BACK_OFF: Final = 0.1  # seconds, doubled from attempt to attempt, times a random part
+ATTEMPTS: Final = 3  # at a throttled recipient
+BACK_OFF: Final = 0.1  # seconds, doubled for each attempt, times a random number below 1
 
 
 class Answer(Enum):
-    """What the management API said to one call."""
+    """The management API's answer to one call."""
 
     DONE = "done"
     GONE = "gone"  # 410
     THROTTLED = "throttled"  # 429
-    FAILED = "failed"  # anything else, or nothing in time
+    FAILED = "failed"  # any other answer, or none in time
 
 
 class Management(Protocol):
-    """The management API of any WebSocket API. Never raises for what became of a connection."""
+    """The management API of any WebSocket API. Returns what became of a connection, and never raises for it."""
 
     def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer: ...
 
@@ -49,17 +49,17 @@ class Management(Protocol):
 
 
 class Roster(Protocol):
-    """Who is in a session."""
+    """The connections of a session."""
 
     def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
-        """The session's connections, read strongly, a page at a time. Raises Unavailable."""
+        """The session's connections, page by page, by strongly consistent reads. Raises Unavailable."""
 
     def disconnect(self, *recipients: Recipient) -> None:
-        """Remove both copies of each. Raises Unavailable."""
+        """Removes both copies of each. Raises Unavailable."""
 
 
 class Delivery:
-    """Sends frames, many at a time, and says what became of each. May be used by several threads at once."""
+    """Sends frames, many at a time, and reports the outcomes. May be used by several threads at once."""
 
     def __init__(
         self,
@@ -79,29 +79,23 @@ class Delivery:
         self._executor = executor or ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
 
     def send(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
-        """Send a frame to one connection."""
+        """Sends a frame to one connection."""
         text = frames.text(frame)
         return self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
 
     def close(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
-        """Send one connection a last frame and close it, whatever became of the frame."""
+        """Sends one connection a last frame and closes it, whatever became of the frame."""
         self.send(endpoint, connection_id, frame, began)
         return self._patiently(lambda: self._management.close(endpoint, connection_id), began)
 
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
-        """Send a frame to every connection of a session `but` one, and close them after it if told so.
+        """Sends a frame to all connections of a session `but` one, and closes them after it with `close`.
 
-        A recipient whose token has expired is closed in place of being sent to; one that is gone leaves the
-        roster, unless it is so young that its handshake may still be under way. What has not been begun
-        20 s after the request began is reported as unsent. Raises Unavailable if the roster cannot be read.
+        A recipient whose token has expired is closed instead. One that is gone leaves the roster, unless it is so
+        young that its handshake may be under way. A recipient whose turn comes later than 20 s after the request
+        began is reported as unsent. Raises Unavailable if the roster cannot be read.
         """
         text = frames.text(frame)
         correlation_id = str(frame.get("correlationId", ""))
@@ -112,15 +106,14 @@ class Delivery:
         counts: Counter[Outcome] = Counter()
         for page in self._roster.roster(session_id):
             recipients = [recipient for recipient in page if recipient.connection_id != but]
-            contexts = [copy_context() for _ in recipients]  # of this event, in the threads of the pool too
+            contexts = [copy_context() for _ in recipients]  # for the log lines of the pool's threads
             outcomes = list(self._executor.map(lambda context, one: context.run(outcome, one), contexts, recipients))
             counts.update(outcomes)
             gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
             self._forget(gone)
         if any(counts[outcome] for outcome in (Outcome.THROTTLED, Outcome.FAILED, Outcome.UNSENT)):
-            log.warning(
-                "a delivery missed some", deliveries={outcome.value: count for outcome, count in counts.items()}
-            )
+            missed = {outcome.value: count for outcome, count in counts.items()}
+            log.warning("a delivery missed some", deliveries=missed)
         return Report(dict(counts))
 
     def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool, correlation_id: str) -> Outcome:
@@ -139,11 +132,7 @@ class Delivery:
     def _outcome(self, answer: Answer, recipient: Recipient, done: Outcome) -> Outcome:
         if answer is Answer.GONE:
             return Outcome.PENDING if recipient.pending_at(self._clock()) else Outcome.GONE
-        return {
-            Answer.DONE: done,
-            Answer.THROTTLED: Outcome.THROTTLED,
-            Answer.FAILED: Outcome.FAILED,
-        }[answer]
+        return {Answer.DONE: done, Answer.THROTTLED: Outcome.THROTTLED, Answer.FAILED: Outcome.FAILED}[answer]
 
     def _patiently(self, call: Callable[[], Answer], began: datetime) -> Answer:
         answer = call()
@@ -155,14 +144,14 @@ class Delivery:
         return answer
 
     def _forget(self, gone: Sequence[Recipient]) -> None:
-        """They are gone whether or not their rows are: the next delivery, or their expiry, removes those."""
+        """Removes their rows. If that fails, the next delivery or their expiry removes them."""
         with suppress(Unavailable):
             if gone:
                 self._roster.disconnect(*gone)
 
 
 class ManagementApi:
-    """The real one: one client an endpoint, made when it is first needed."""
+    """The management API by botocore, with one client per endpoint, made when it is first needed."""
 
     def __init__(self) -> None:
         self._clients: dict[Endpoint, ApiGatewayManagementApiClient] = {}
@@ -196,10 +185,7 @@ def _management_client(endpoint: Endpoint) -> ApiGatewayManagementApiClient:
         region_name=endpoint.region,
         endpoint_url=f"https://{host}/{endpoint.stage}",
         config=Config(
-            connect_timeout=1,
-            read_timeout=2,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=WORKERS,
+            connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1}, max_pool_connections=WORKERS
         ),
     )
     return cast("ApiGatewayManagementApiClient", client)
@@ -220,20 +206,14 @@ def _answer(call: Callable[[], object]) -> Answer:
 
 @dataclass(frozen=True)
 class MeasuredDelivery:
-    """A `Deliver`; `monotonic` gives seconds that never jump."""
+    """A `Deliver` that measures its deliveries; `monotonic` gives seconds."""
 
     deliver: Deliver
     measure: Measure
     monotonic: Callable[[], float]
 
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
         at = self.monotonic()
         report = self.deliver.broadcast(session_id, frame, began=began, but=but, close=close)

@@ -1,10 +1,10 @@
-"""Everything that can be refused, as one tree. Evidence is in attributes; HTTP numbers live at the edge."""
+"""All refusals as one tree of errors. Attributes carry the evidence; HTTP statuses are in `http`."""
 
 from __future__ import annotations
 
 
 class SessionsError(Exception):
-    """A request was understood and refused. `code` is what clients act on, the message is for people."""
+    """A refused request. Clients act on `code`; the message is for people."""
 
     code = "internal_error"
 
@@ -14,23 +14,23 @@ class SessionsError(Exception):
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether it says what a client did or has to wait for; anything else is a bug of ours."""
+    """Whether a client caused the error or has to wait; any other error is a bug of ours."""
     return isinstance(error, SessionsError) and error.code != SessionsError.code
 
 
 def code_of(error: BaseException) -> str:
-    """The code of a refusal, or that of a bug."""
+    """The code of a refusal, or `internal_error` for a bug."""
     return error.code if isinstance(error, SessionsError) else SessionsError.code
 
 
 class InvalidRequest(SessionsError):
-    """The caller sent something that is not what the protocol says. The detail names the part."""
+    """The request does not follow the protocol. The detail names the part."""
 
     code = "invalid_request"
 
 
 class TooLarge(SessionsError):
-    """More bytes than are taken: `size` of at most `limit`."""
+    """The request has `size` bytes; `limit` are accepted."""
 
     code = "too_large"
 
@@ -50,7 +50,7 @@ class UnsupportedMediaType(SessionsError):
 
 
 class Unauthenticated(SessionsError):
-    """No credential, or one that does not hold. The detail never contains the credential."""
+    """The credential is missing or invalid. The detail never contains it."""
 
     code = "unauthenticated"
 
@@ -78,7 +78,7 @@ class SessionNotFound(SessionsError):
     code = "session_not_found"
 
     def __init__(self, session_id: str) -> None:
-        super().__init__("There is no session with this id.")
+        super().__init__("No session has this id.")
         self.session_id = session_id
 
 
@@ -116,7 +116,7 @@ class IdempotencyMismatch(SessionsError):
 
 
 class NotConnected(SessionsError):
-    """A connection that may not go on: it is told so, and closed. `reconnect` is what its client may do."""
+    """The connection gets a last frame and is closed. `reconnect` says what its client may do."""
 
     reconnect = "now"
 
@@ -126,7 +126,7 @@ class NotConnected(SessionsError):
 
 
 class ConnectionNotFound(NotConnected):
-    """A frame arrived on a socket that has no row: it was swept, or never admitted."""
+    """A frame arrived on a socket without a row: it was swept, or never admitted."""
 
     code = "connection_not_found"
 
@@ -135,7 +135,7 @@ class ConnectionNotFound(NotConnected):
 
 
 class TokenExpired(NotConnected):
-    """The token that opened the socket is past its expiry."""
+    """The token that opened the socket has expired."""
 
     code = "token_expired"
 
@@ -157,7 +157,7 @@ class Unavailable(SessionsError):
 
 
 class IllegalTransition(SessionsError):
-    """A bug: something tried to take a session where its state machine has no way."""
+    """A bug: a transition that a session's state machine does not have."""
 
     def __init__(self, before: str, after: str) -> None:
         super().__init__(f"A session cannot go from {before} to {after}.")
@@ -166,7 +166,7 @@ class IllegalTransition(SessionsError):
 
 
 class SettingsError(Exception):
-    """The environment lacks something or holds something weak. `problems` has a sentence for each."""
+    """Settings are missing or weak. `problems` has a sentence for each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__(" ".join(problems))

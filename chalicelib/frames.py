@@ -1,4 +1,4 @@
-"""The WebSocket protocol: handshakes and texts to values, values and errors to frames. Sends nothing."""
+"""The WebSocket protocol: handshakes and texts to values, values and errors to frames."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from chalicelib.model import (
 Frame = Mapping[str, Any]
 
 REPLY_TO_LENGTH: Final = 128
-LARGEST_SEQ: Final = 10**15  # stands in for a number not yet taken when a frame is measured
+LARGEST_SEQ: Final = 10**15  # measures a frame before its number is taken
 RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gateway cuts the connection
-RECONNECT_SPREAD: Final = 300  # seconds over which the reconnects of one moment are spread
+RECONNECT_SPREAD: Final = 300  # seconds over which simultaneous reconnects are spread
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """What a client asks for when it connects."""
+    """A client's request to connect."""
 
     connection_id: str
     session_id: str
     token: Secret
-    subprotocol: str | None  # what the answer names, if the client offered it
+    subprotocol: str | None  # named in the answer, if the client offered it
     endpoint: Endpoint
 
 
@@ -62,7 +62,7 @@ Action: TypeAlias = "Hello | Publish | Ping"
 
 @dataclass(frozen=True)
 class Envelope:
-    """A frame of a client before its action is understood; `reply_to` is the id that the answer repeats."""
+    """A client's frame before its action is parsed; the answer repeats `reply_to`."""
 
     reply_to: str | int | None
     fields: Mapping[str, Any]
@@ -74,8 +74,8 @@ class Envelope:
 def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region: str) -> Handshake:
     """A $connect event as a handshake.
 
-    Raises OriginRefused, InvalidRequest without exactly one sessionId, Unauthenticated without a credential
-    or with a token in the query, where it would end up in logs.
+    Raises OriginRefused, InvalidRequest without exactly one sessionId, and Unauthenticated without a credential or
+    with a token in the query, which is logged in many places.
     """
     headers: dict[str, list[str]] = {}
     for name, values in (event.get("multiValueHeaders") or {}).items():
@@ -113,7 +113,7 @@ def envelope(text: str) -> Envelope:
 
 
 def action(sent: Envelope) -> Action:
-    """What an envelope asks for. Raises InvalidRequest."""
+    """The action of an envelope. Raises InvalidRequest."""
     fields = dict(sent.fields)
     name = fields.pop("action", None)
     result: Action
@@ -126,7 +126,7 @@ def action(sent: Envelope) -> Action:
     elif name == "ping":
         result = Ping()
     else:
-        raise InvalidRequest("action is none of hello, publish, ping.")
+        raise InvalidRequest("action must be hello, publish or ping.")
     if fields:
         unknown = ", ".join(sorted(fields))
         raise InvalidRequest(f"{name} has no field {unknown[:200]}.")
@@ -137,7 +137,7 @@ def action(sent: Envelope) -> Action:
 
 
 def text(frame: Frame) -> str:
-    """The frame as it is sent. Raises TooLarge where API Gateway would not carry it."""
+    """The frame as text. Raises TooLarge for a frame that API Gateway does not carry."""
     sent = jsontext.compact(frame)
     size = len(sent.encode("utf-8"))
     if size > MESSAGE_BYTES:
@@ -146,7 +146,7 @@ def text(frame: Frame) -> str:
 
 
 def welcome(connection: Connection, session: Session, resume_seq: int | None) -> Frame:
-    """The answer to hello. Nothing was missed if the client has seen every event; otherwise the snapshot tells."""
+    """The answer to hello, with a snapshot; `recovered` if the client has seen every event."""
     spread = timedelta(seconds=zlib.crc32(connection.connection_id.encode()) % RECONNECT_SPREAD)
     return {
         "type": "welcome",
@@ -205,7 +205,7 @@ def session_ended(session: Session, correlation_id: str) -> Frame:
 
 
 def closing(error: NotConnected, correlation_id: str) -> Frame:
-    """Told before the service closes a socket, since API Gateway closes with 1000 whatever the reason."""
+    """The last frame before the service closes a socket: API Gateway closes with 1000 whatever the reason."""
     return {
         "type": "closing",
         "code": error.code,
@@ -216,7 +216,7 @@ def closing(error: NotConnected, correlation_id: str) -> Frame:
 
 
 def refusal(error: Exception) -> Frame:
-    """What is not a refusal is a bug, and says nothing of itself."""
+    """Tells a refusal, and nothing about a bug."""
     if isinstance(error, SessionsError) and is_refusal(error):
         return {"type": "error", "code": error.code, "detail": error.detail}
     return {"type": "error", "code": SessionsError.code, "detail": "Something went wrong here, and was logged."}

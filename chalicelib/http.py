@@ -1,4 +1,4 @@
-"""The HTTP API: events to values, values and errors to responses. The place of HTTP statuses and header names."""
+"""The HTTP API: events to values, values and errors to responses, with their statuses and headers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
-IF_MATCH_TAGS: Final = 100  # DynamoDB compares with no more
+IF_MATCH_TAGS: Final = 100  # the most that DynamoDB compares with
 
 STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
     errors.InvalidRequest: (400, "Invalid request"),
@@ -55,21 +55,22 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
 }
 BUG: Final = (500, "Internal error")
 
-HEADER: Final = "X-Correlation-Id"
-ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", HEADER)
+CORRELATION_HEADER: Final = "X-Correlation-Id"
+CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
+ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", CORRELATION_HEADER)
 EXPOSED_HEADERS: Final = (
     "ETag",
     "Location",
     "Retry-After",
     "Idempotency-Replayed",
     "x-amzn-Remapped-WWW-Authenticate",
-    HEADER,
+    CORRELATION_HEADER,
 )
 
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. Header names are lower case; `path` is what the client called, stage included."""
+    """An HTTP request. Header names are in lower case; `path` is as the client called it, with the stage."""
 
     id: str
     path: str
@@ -79,7 +80,7 @@ class Request:
 
     @property
     def correlation_id(self) -> str:
-        return correlation_id(self.headers.get(HEADER.lower()), self.id)
+        return correlation_id(self.headers.get(CORRELATION_HEADER.lower()), self.id)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Reply:
 
 
 def request(event: Mapping[str, Any], body: bytes | str, fallback_id: str) -> Request:
-    """A REST proxy event as a request, whatever the body. `chalice local` sends no request id: it is `fallback_id`."""
+    """A REST proxy event as a request, whatever its body. `fallback_id` is for `chalice local`, which sends no id."""
     context = event["requestContext"]
     return Request(
         id=context.get("requestId") or fallback_id,
@@ -130,11 +131,8 @@ def patch(request: Request) -> Patch:
     title = body.pop("title", KEEP)
     metadata = body.pop("metadata", KEEP)
     _refuse_unknown(body)
-    return Patch(
-        status,
-        title if title is KEEP else _title(title),
-        metadata if metadata is KEEP else _metadata(metadata),
-    )
+    title = title if title is KEEP else _title(title)
+    return Patch(status, title, metadata if metadata is KEEP else _metadata(metadata))
 
 
 def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
@@ -153,7 +151,7 @@ def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Raises InvalidRequest for a key that is not 1 to 255 visible ASCII characters."""
+    """The Idempotency-Key, if there is one. Raises InvalidRequest."""
     key = request.headers.get("idempotency-key")
     if key is not None and not KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key is 1 to 255 visible ASCII characters.")
@@ -161,7 +159,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def versions(request: Request) -> frozenset[int] | None:
-    """The versions that If-Match lets be changed; None for any. What is no strong tag of ours matches none."""
+    """The versions that If-Match allows; None for any. A weak or foreign tag matches no version."""
     sent = request.headers.get("if-match")
     if sent is None or sent.strip() == "*":
         return None
@@ -173,14 +171,14 @@ def versions(request: Request) -> frozenset[int] | None:
 
 
 def is_current(request: Request, etag: str) -> bool:
-    """Whether If-None-Match says that the client has this representation."""
+    """Whether the client has this representation, by If-None-Match."""
     sent = request.headers.get("if-none-match", "")
     tags = [ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(",")]
     return sent.strip() == "*" or etag.strip('"') in {tag[2] for tag in tags if tag}
 
 
 def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
-    """Status, limit and cursor of a list. Raises InvalidRequest."""
+    """Status, limit and position of a list. Raises InvalidRequest."""
     status = _single(request, "status")
     limit = _single(request, "limit")
     cursor = _single(request, "cursor")
@@ -189,7 +187,7 @@ def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, P
     return (
         None if status is None else _status(status),
         DEFAULT_LIMIT if limit is None else int(limit),
-        None if cursor is None else read(cursor, owner_id),
+        None if cursor is None else read_cursor(cursor, owner_id),
     )
 
 
@@ -197,7 +195,7 @@ def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, P
 
 
 def etag(session: Session, now: datetime) -> str:
-    """Changes with every change, and once more when the session expires before anything writes that."""
+    """Differs after each change, and after the expiry even before the sweep has written that."""
     return f'"{session.version}"' if session.at(now) is session else f'"{session.version}-ended"'
 
 
@@ -218,14 +216,9 @@ def found(request: Request, session: Session, now: datetime) -> Reply:
 
 
 def listed(page: Page, owner_id: str, now: datetime) -> Reply:
-    cursor = None if page.after is None else write(page.after, owner_id)
-    return json_reply(
-        200,
-        {
-            "sessions": [document(session.at(now)) for session in page.sessions],
-            "nextCursor": cursor,
-        },
-    )
+    cursor = None if page.after is None else write_cursor(page.after, owner_id)
+    shown = [document(session.at(now)) for session in page.sessions]
+    return json_reply(200, {"sessions": shown, "nextCursor": cursor})
 
 
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
@@ -233,17 +226,17 @@ def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] 
 
 
 def response_headers(request: Request, reply: Reply) -> dict[str, str]:
-    """What every response carries, besides what is said in it."""
+    """The headers of a response, with those that each response has."""
     return {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
-        HEADER: request.correlation_id,
+        CORRELATION_HEADER: request.correlation_id,
         **reply.headers,
     }
 
 
 def problem(error: Exception, request_id: str) -> Reply:
-    """RFC 9457 problem details. What is not a refusal is a bug, and says nothing of itself."""
+    """RFC 9457 problem details: tell a refusal, and nothing about a bug."""
     status, title = _meaning(error)
     code, detail = "internal_error", "Something went wrong here, and was logged."
     if isinstance(error, SessionsError) and (status, title) != BUG:
@@ -265,7 +258,7 @@ def problem(error: Exception, request_id: str) -> Reply:
 
 
 def handshake_status(error: Exception) -> int:
-    """The status that refuses a handshake; API Gateway passes nothing else on."""
+    """The status that refuses a handshake, which is all that API Gateway passes on."""
     return 410 if isinstance(error, errors.SessionEnded) else _meaning(error)[0]
 
 
@@ -303,7 +296,7 @@ def _status(value: Any) -> Status:
 
 def _refuse_unknown(rest: Mapping[str, Any]) -> None:
     if rest:
-        raise InvalidRequest(f"There is no field {', '.join(sorted(rest))[:200]} here.")
+        raise InvalidRequest(f"Unknown field: {', '.join(sorted(rest))[:200]}.")
 
 
 def _single(request: Request, name: str) -> str | None:
@@ -313,13 +306,16 @@ def _single(request: Request, name: str) -> str | None:
     return values[0] if values else None
 
 
-def write(position: Position, owner_id: str) -> str:
+# --- cursors and ids
+
+
+def write_cursor(position: Position, owner_id: str) -> str:
     text = f"{rfc3339(position.created_at)} {position.session_id}"
     return base64.urlsafe_b64encode(f"{text} {_check(text, owner_id)}".encode()).decode().rstrip("=")
 
 
-def read(cursor: str, owner_id: str) -> Position:
-    """Raises InvalidRequest for what is no cursor of this owner's list."""
+def read_cursor(cursor: str, owner_id: str) -> Position:
+    """The position of a cursor. Raises InvalidRequest unless it came from this owner's list."""
     try:
         if len(cursor) > 200 or not re.fullmatch(r"[A-Za-z0-9_-]+", cursor):
             raise ValueError("not base64url")
@@ -329,11 +325,11 @@ def read(cursor: str, owner_id: str) -> Position:
         if (
             check != _check(text, owner_id)
             or not SESSION_ID.fullmatch(session_id)
-            or write(position, owner_id) != cursor
+            or write_cursor(position, owner_id) != cursor
         ):
             raise ValueError("not a cursor of this list")
     except ValueError as exc:
-        raise InvalidRequest("cursor is none that this list gave you.") from exc
+        raise InvalidRequest("cursor did not come from this list.") from exc
     return position
 
 
@@ -341,9 +337,6 @@ def _check(text: str, owner_id: str) -> str:
     return hashlib.sha256(f"{owner_id}\n{text}".encode()).hexdigest()[:16]
 
 
-SAFE: Final = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
-
-
 def correlation_id(sent: str | None, request_id: str) -> str:
-    """What the client sent if it is SAFE, and has no JWT in it, which would be spread; else the id of the request."""
-    return sent if sent and SAFE.fullmatch(sent) and not JWT.search(sent) else request_id
+    """The id that the client sent, if it is well formed and holds no JWT, which would leak; else the request's own."""
+    return sent if sent and CORRELATION_ID.fullmatch(sent) and not JWT.search(sent) else request_id

@@ -1,4 +1,4 @@
-"""Values as DynamoDB items and back: the names and types of attributes. Calls nothing."""
+"""Values as DynamoDB items and back: the names and types of attributes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from chalicelib.model import (
 
 Item = Mapping[str, Any]  # attribute name -> {"S": …}, as DynamoDB writes it
 
-SHARDS: Final = 16  # of the index `due`, so that no minute's sessions meet in one partition
+SHARDS: Final = 16  # of the index `due`, which spread a minute's sessions over partitions
 
 
 def change_fields(change: Change) -> dict[str, Any]:
-    """The attributes that a change gives a value."""
+    """The attributes that a change sets."""
     given: dict[str, Any] = {}
     if change.status is not KEEP:
         given["status"] = {"S": change.status.value}
@@ -48,7 +48,7 @@ def nullable(text: str | None) -> Item:
 
 
 def once_item(session: Session, once: Once) -> Item:
-    """The record that a create happened, under its owner and the caller's key."""
+    """The record of a create, under its owner and the caller's key."""
     return {
         "place": {"S": f"idempotency#{session.owner_id}"},
         "connectionId": {"S": once.key},
@@ -59,12 +59,12 @@ def once_item(session: Session, once: Once) -> Item:
 
 
 def due_at(ended_at: datetime) -> Item:
-    """When an ended session is looked at again: no handshake that it could not see is pending any more."""
+    """When the sweep checks an ended session again: handshakes that its end did not see are over by then."""
     return {"S": rfc3339(ended_at + PENDING)}
 
 
 def seconds(at: datetime) -> Item:
-    """Whole seconds since 1970, as TTL wants them."""
+    """Whole seconds since 1970, as TTL needs them."""
     return {"N": str(int(at.timestamp()))}
 
 
@@ -109,7 +109,7 @@ def to_session(item: Item) -> Session:
 
 
 def connection_items(connection: Connection) -> list[Item]:
-    """Both copies: one says whose a connection is, the other who is in a session."""
+    """Both copies: one is found by the connection's id, the other in its session."""
     common = {
         "subject": {"S": connection.subject},
         "sessionId": {"S": connection.session_id},

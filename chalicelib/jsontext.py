@@ -1,4 +1,4 @@
-"""JSON text in and out: strict in what it takes, compact in what it gives. Knows nothing of sessions."""
+"""JSON text: parsed strictly, written compactly."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from chalicelib.errors import InvalidRequest
 
-MAX_DEPTH: Final = 64  # of anything; what is stored may be bounded more tightly
-MAX_DIGITS: Final = 38  # what a DynamoDB number holds
+MAX_DEPTH: Final = 64  # metadata has a smaller limit
+MAX_DIGITS: Final = 38  # of a DynamoDB number
 MAX_MAGNITUDE: Final = 1e126
 MIN_MAGNITUDE: Final = 1e-130
 
@@ -18,9 +18,9 @@ MIN_MAGNITUDE: Final = 1e-130
 def parse(text: str | bytes) -> Any:
     """The value of a JSON text.
 
-    Raises InvalidRequest for what is not JSON in UTF-8, and for JSON that means different things to
-    different readers: a key twice, NaN and infinities, numbers that would be rounded or that DynamoDB cannot
-    hold, surrogates without their half, nesting deeper than 64.
+    Raises InvalidRequest for a text that is not JSON in UTF-8, and for JSON that readers understand differently:
+    duplicate keys, NaN and infinities, numbers that would be rounded or do not fit DynamoDB, lone surrogates, and
+    nesting deeper than 64.
     """
     try:
         value = json.loads(
@@ -45,17 +45,17 @@ def parse(text: str | bytes) -> Any:
 
 
 def compact(value: Any) -> str:
-    """JSON text without white space and without ASCII escapes."""
+    """JSON text without white space and ASCII escapes."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def size(value: Any) -> int:
-    """Bytes of the compact text in UTF-8."""
+    """The length of the compact text in UTF-8 bytes."""
     return len(compact(value).encode("utf-8"))
 
 
 def depth(value: Any) -> int:
-    """How many objects and arrays lie within each other; 0 for a scalar."""
+    """How deep objects and arrays are nested; 0 for a scalar."""
     deepest = 0
     pending = [(value, 0)]
     while pending:

@@ -1,37 +1,59 @@
-"""Where the keys come from that verify tokens: the settings, an issuer's key set, a store of AWS. Reads no token."""
+"""Keys that verify tokens: from the settings, from an issuer's key set, or stored in AWS; and the key of a checkout."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
+import secrets
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import jwt
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
 
 from chalicelib import settings
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.logs import log
-from chalicelib.settings import FAMILIES, Reference, Tokens, is_meant_as_one
+from chalicelib.settings import FAMILIES, LOCAL_KEY_PREFIX, Reference, Tokens, looks_like_a_reference
 
-LIFESPAN: Final = timedelta(hours=1)  # how long published keys are used without asking again
-FRESH: Final = timedelta(minutes=5)  # and those that are kept in AWS: a key that was removed is good no longer
+LIFESPAN: Final = timedelta(hours=1)  # how long an issuer's key set is used without asking again
+FRESH: Final = timedelta(minutes=5)  # the same for keys stored in AWS: a removed key is refused after that
+REFRESH: Final = timedelta(minutes=1)  # the least time between two requests for a key that is not known
+RECOVERY: Final = timedelta(seconds=15)
+"""How long a source that did not answer is left alone, counted from when it was asked, which may have taken half of it.
+If this were shorter than a request waits, each request of a function would wait in its turn."""
+DISORDER: Final = timedelta(minutes=1)  # the furthest that the clocks of requests handled at once can be apart
 
 
 class Keys(Protocol):
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
-        """The keys that may have signed a token of this key id and algorithm, the likeliest first.
+        """The keys that may have signed a token with this key id and algorithm, likeliest first.
 
-        Whoever takes another one says that those before did not sign it. Raises Unauthenticated or Unavailable.
+        Taking another one means that those before did not sign it. Raises Unauthenticated or Unavailable.
         """
+
+
+def keys_of(tokens: Tokens, stored: Callable[[Reference], Callable[[], Secret]]) -> Keys:
+    """The keys that the settings name; `stored` makes the function that fetches the text behind a reference.
+
+    Raises SettingsError for an unusable PEM. Fetches nothing yet.
+    """
+    if tokens.kept is not None:
+        fetch, where = stored(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
+        return StoredKeys(lambda: judged(fetch().reveal(), tokens.algorithms, where))
+    if tokens.jwks_url:
+        return KeySet(lambda: _downloaded(tokens.jwks_url))
+    if tokens.secret:
+        return FixedKeys(*settings.secrets_in(tokens.secret.reveal()))
+    return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
 
 
 class FixedKeys:
@@ -44,52 +66,30 @@ class FixedKeys:
         yield from self._keys
 
 
-class KeptKeys:
-    """Keys that are kept in a store of AWS, cached.
+class Freshness:
+    """When to ask again for something that is used for `lifespan`. For one thread at a time."""
 
-    They are asked for again every five minutes, and, once a minute at most, when a token was signed by none of them:
-    a key that was added is good within a minute of its first token, one that was removed for five minutes at most,
-    and no flood of bad tokens is felt by the store. While the store does not answer, the known keys stay in use; an
-    answer without a key that could be used leaves none.
-    """
+    def __init__(self, lifespan: timedelta) -> None:
+        self._lifespan = lifespan
+        self._asked_at = self._stale_at = self._ask_at = datetime.min.replace(tzinfo=UTC)
 
-    def __init__(self, read: Callable[[], tuple[Any, ...]]) -> None:
-        """`read` gives at least one key, and raises SettingsError or Unavailable."""
-        self._read = read
-        self._keys: tuple[Any, ...] = ()
-        self._why: BaseException | None = None  # there are none
-        self._freshness = Freshness(FRESH)
-        self._lock = threading.Lock()
+    def is_stale(self, now: datetime) -> bool:
+        return now >= self._stale_at
 
-    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
-        known = self._known(now)
-        yield from known
-        newer = self._known(now, but=known)
-        if newer is not known:
-            yield from newer
+    def may_ask(self, now: datetime) -> bool:
+        """Whether the source may be asked. After the clock was put back, everything counts as stale."""
+        if now + DISORDER < self._asked_at:
+            self._asked_at = self._stale_at = self._ask_at = now
+        return now >= self._ask_at
 
-    def _known(self, now: datetime, *, but: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
-        """The keys as they are known; others than `but`, if the store has them and may be asked."""
-        with self._lock:
-            if self._freshness.may_ask(now) and (self._freshness.is_stale(now) or self._keys is but):
-                self._refresh(now)
-            if not self._keys:
-                raise Unavailable("The store of the keys") from self._why
-            return self._keys
+    def answered(self, now: datetime) -> None:
+        self._asked_at, self._ask_at, self._stale_at = now, now + REFRESH, now + self._lifespan
 
-    def _refresh(self, now: datetime) -> None:
-        self._freshness.unanswered(now)  # whatever comes of it
-        try:
-            self._keys = self._read()
-        except Unavailable as exc:
-            if self._keys:
-                log.warning("the store of the keys did not answer; the known ones stay in use", because=exc)
-            else:
-                self._why = exc.__cause__
-        except SettingsError as exc:
-            self._keys, self._why = (), exc.with_traceback(None)  # its frames hold what is kept there
-        else:
-            self._freshness.answered(now)
+    def unanswered(self, now: datetime) -> None:
+        self._asked_at, self._ask_at = now, now + RECOVERY
+
+
+# --- published by an issuer
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class KeySet:
         with self._lock:
             if self._freshness.may_ask(now) and (kid not in self._keys or self._freshness.is_stale(now)):
                 self._refresh(now)
-            found = self._keys.get(kid)  # good while its issuer cannot be asked, too
+            found = self._keys.get(kid)  # valid as well while its issuer does not answer
             if found is None and self._freshness.is_stale(now):
                 raise Unavailable("The issuer's key set")
             if found is None or found.algorithm not in (None, algorithm):
@@ -133,53 +133,9 @@ class KeySet:
             self._freshness.answered(now)
 
 
-def keys_of(tokens: Tokens, kept: Callable[[Reference], Callable[[], Secret]]) -> Keys:
-    """The source of keys that the settings name; `kept` gives what fetches the text that a reference names.
-
-    Raises SettingsError for a PEM that is none, and asks nobody yet.
-    """
-    if tokens.kept is not None:
-        fetch, where = kept(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
-        return KeptKeys(lambda: judged(fetch().reveal(), tokens.algorithms, where))
-    if tokens.jwks_url:
-        return KeySet(lambda: _fetched(tokens.jwks_url))
-    if tokens.secret:
-        return FixedKeys(*settings.secrets_in(tokens.secret.reveal()))
-    return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
-
-
-def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
-    """The keys in a text that was fetched, judged as those in the environment are. Raises SettingsError."""
-    if FAMILIES["secret"].issuperset(algorithms):
-        weak = settings.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
-        if is_meant_as_one(text):
-            weak = [f"{where} holds a reference in turn; keep the key itself there."]
-        keys: tuple[Any, ...] = settings.secrets_in(text)
-    else:
-        weak = settings.weaknesses_of_pems(text, where)
-        keys = () if weak else _public_keys(text, algorithms, where)
-    if weak:
-        raise SettingsError(tuple(weak))
-    return keys
-
-
-def _public_keys(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
-    return tuple(_public_key(pem, algorithms, where) for pem in settings.pems_in(text) or [text])
-
-
-def _public_key(pem: str, algorithms: tuple[str, ...], where: str) -> Any:
-    refusal: Exception | None = None
-    for algorithm in algorithms:  # of one family, but a curve goes with one of them
-        try:
-            return jwt.get_algorithm_by_name(algorithm).prepare_key(pem)
-        except (jwt.PyJWTError, ValueError, TypeError) as exc:
-            refusal = exc
-    raise SettingsError((f"{where} holds no public key in PEM that JWT_ALGORITHMS could use.",)) from refusal
-
-
 def _published(jwk: Any) -> Published | None:
-    """A key that may verify signatures; None for one that is not understood, which is to be ignored (RFC 7517, 5),
-    and for a symmetric one, which has no business in a public set."""
+    """A key that verifies signatures. None for one that is not understood, which RFC 7517, 5 tells us to ignore,
+    and for a symmetric one, which does not belong in a public set."""
     try:
         if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid", ""), str):
             return None
@@ -188,16 +144,67 @@ def _published(jwk: Any) -> Published | None:
         return None
 
 
-def _fetched(url: str) -> Mapping[str, Any]:
+def _downloaded(url: str) -> Mapping[str, Any]:
     with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  settings take only https and loopback
         document: Mapping[str, Any] = json.load(answer)
         return document
 
 
+# --- stored in AWS
+
+
+class StoredKeys:
+    """Keys stored in AWS, cached.
+
+    They are read again every five minutes, and, once a minute at most, when a token was signed by none of them. So a
+    new key is accepted within a minute of its first token, a removed one for five minutes at most, and a flood of bad
+    tokens does not reach the store. While the store does not answer, the known keys stay in use; an answer without a
+    usable key leaves none.
+    """
+
+    def __init__(self, read: Callable[[], tuple[Any, ...]]) -> None:
+        """`read` gives at least one key, and raises SettingsError or Unavailable."""
+        self._read = read
+        self._keys: tuple[Any, ...] = ()
+        self._why: BaseException | None = None  # the cause, while the keys are missing
+        self._freshness = Freshness(FRESH)
+        self._lock = threading.Lock()
+
+    def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
+        known = self._known(now)
+        yield from known
+        newer = self._known(now, but=known)
+        if newer is not known:
+            yield from newer
+
+    def _known(self, now: datetime, *, but: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """The known keys; others than `but`, if the store has them and may be asked."""
+        with self._lock:
+            if self._freshness.may_ask(now) and (self._freshness.is_stale(now) or self._keys is but):
+                self._refresh(now)
+            if not self._keys:
+                raise Unavailable("The store of the keys") from self._why
+            return self._keys
+
+    def _refresh(self, now: datetime) -> None:
+        self._freshness.unanswered(now)  # also where `read` raises something unforeseen
+        try:
+            self._keys = self._read()
+        except Unavailable as exc:
+            if self._keys:
+                log.warning("the store of the keys did not answer; the known ones stay in use", because=exc)
+            else:
+                self._why = exc.__cause__
+        except SettingsError as exc:
+            self._keys, self._why = (), exc.with_traceback(None)  # its frames hold the stored text
+        else:
+            self._freshness.answered(now)
+
+
 NOT_THERE: Final = frozenset(
     {
         "InvalidParameterException",
-        "InvalidRequestException",  # a secret that is marked for deletion, too
+        "InvalidRequestException",  # also for a secret that is marked for deletion
         "ParameterNotFound",
         "ParameterVersionNotFound",
         "ResourceNotFoundException",
@@ -208,8 +215,8 @@ DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "DecryptionF
 ACTIONS: Final = {"ssm": "ssm:GetParameter", "secretsmanager": "secretsmanager:GetSecretValue"}
 
 
-class Kept:
-    """What a reference names; the client is made when it is first asked for. For one thread at a time."""
+class StoredText:
+    """Fetches the text behind a reference. Makes its client at the first call. For one thread at a time."""
 
     def __init__(self, reference: Reference, region: str) -> None:
         self._reference = reference
@@ -217,11 +224,13 @@ class Kept:
         self._client: Any = None
 
     def __call__(self) -> Secret:
-        """The text that is kept there now.
+        """The text that is stored there now.
 
-        Raises SettingsError where AWS answers that there is none that could be used, Unavailable where it does not
-        answer or does not let us ask.
+        Raises SettingsError where AWS has no usable text, Unavailable where it does not answer or denies access.
         """
+        # imported late: unit tests of tokens, and the doctor, need no client
+        from botocore.exceptions import BotoCoreError, ClientError
+
         named = f"{self._reference.variable} names {self._reference}"
         try:
             return Secret(self._text(named))
@@ -230,7 +239,7 @@ class Kept:
         except ClientError as exc:
             code = exc.response["Error"]["Code"]
             if code in NOT_THERE:
-                sentence = f"{named}, and {self._region} has none to give ({code}): create it there, or name another."
+                sentence = f"{named}, which {self._region} does not have ({code}): create it there, or name another."
                 raise SettingsError((sentence,)) from exc
             if code in DENIED:
                 raise Unavailable("The store of the keys") from SettingsError(
@@ -255,42 +264,58 @@ class Kept:
         return str(answer["SecretString"])
 
     def _connected(self) -> Any:
-        """A client whose time-outs fit API Gateway's 29 s, with a request to DynamoDB to come."""
+        """A client whose timeouts leave time for a request to DynamoDB within API Gateway's 29 s."""
+        from botocore.config import Config
+        from botocore.session import get_session
+
         config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
         return get_session().create_client(self._reference.store, region_name=self._region, config=config)
 
 
-REFRESH: Final = timedelta(
-    minutes=1
-)  # how often what is not known, as the key of some token, may have the source asked
-RECOVERY: Final = timedelta(seconds=15)
-"""How long a source that did not answer is left alone. It counts from the request on that asked, which may have waited
-for half of that: by less than it waits, each request of a function would wait in its turn."""
-DISORDER: Final = timedelta(minutes=1)  # requests that are handled at once are never further apart
-
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+# --- read from text
 
 
-class Freshness:
-    """Of what is used for `lifespan` without asking again. For one thread at a time."""
+def judged(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
+    """The keys in a stored text, checked like those in the environment. Raises SettingsError."""
+    if FAMILIES["secret"].issuperset(algorithms):
+        weak = settings.weaknesses_of_secrets(text, algorithms, where, of_a_checkout=False)
+        if looks_like_a_reference(text):
+            weak = [f"{where} holds a reference in turn; keep the key itself there."]
+        keys: tuple[Any, ...] = settings.secrets_in(text)
+    else:
+        weak = settings.weaknesses_of_pems(text, where)
+        keys = () if weak else _public_keys(text, algorithms, where)
+    if weak:
+        raise SettingsError(tuple(weak))
+    return keys
 
-    def __init__(self, lifespan: timedelta) -> None:
-        self._lifespan = lifespan
-        self._asked_at = _NEVER
-        self._stale_at = _NEVER
-        self._ask_at = _NEVER  # not before, whatever happens
 
-    def is_stale(self, now: datetime) -> bool:
-        return now >= self._stale_at
+def _public_keys(text: str, algorithms: tuple[str, ...], where: str) -> tuple[Any, ...]:
+    return tuple(_public_key(pem, algorithms, where) for pem in settings.pems_in(text) or [text])
 
-    def may_ask(self, now: datetime) -> bool:
-        """Whether the source may be asked. Where the clock was put back, what is known is of any age, and stale."""
-        if now + DISORDER < self._asked_at:
-            self._asked_at = self._stale_at = self._ask_at = now
-        return now >= self._ask_at
 
-    def answered(self, now: datetime) -> None:
-        self._asked_at, self._ask_at, self._stale_at = now, now + REFRESH, now + self._lifespan
+def _public_key(pem: str, algorithms: tuple[str, ...], where: str) -> Any:
+    refusal: Exception | None = None
+    for algorithm in algorithms:  # all of one family, but each curve has an algorithm of its own
+        try:
+            return jwt.get_algorithm_by_name(algorithm).prepare_key(pem)
+        except (jwt.PyJWTError, ValueError, TypeError) as exc:
+            refusal = exc
+    raise SettingsError((f"{where} holds no public key in PEM that JWT_ALGORITHMS could use.",)) from refusal
 
-    def unanswered(self, now: datetime) -> None:
-        self._asked_at, self._ask_at = now, now + RECOVERY
+
+# --- made for a checkout
+
+
+def local_key(path: Path) -> str:
+    """The random key of this checkout: made at the first call, readable by its owner only.
+
+    Processes that call it at the same time get the same key, since the complete file is linked to its name at once.
+    """
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:  # of mode 0600
+            file.write(LOCAL_KEY_PREFIX + secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text(encoding="ascii").strip()

@@ -1,6 +1,6 @@
-"""Log lines of the service: a message that is constant, values in fields, the context of the event. Not what is logged.
+"""The service's log lines: a constant message, values in fields, and the context of the event.
 
-In Lambda a line is JSON, by aws-lambda-powertools, which is loaded for the first line; elsewhere it is for people.
+In Lambda a line is JSON, by aws-lambda-powertools, which is imported for the first line; elsewhere it is for people.
 """
 
 from __future__ import annotations
@@ -24,17 +24,44 @@ NAME: Final = "sessions"
 SUBJECT_DIGITS: Final = 16
 LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 TALKATIVE: Final = ("botocore", "urllib3")
-"""Loggers that have at DEBUG what is sent and what is answered: titles, tokens' subjects, keys of Parameter Store."""
+"""Loggers that log requests and answers at DEBUG: titles, tokens' subjects, keys of Parameter Store."""
+IN_THE_MESSAGE: Final = frozenset({"operation", "outcome", "code", "exception", "stage", "function_name"})
+"""Fields that a line for people has in its message, below it, or not at all."""
+
+NAMING_ERRORS: Final = (ImportError, NameError, SettingsError, Unavailable)
+"""Exceptions whose text names parts of the program or its settings, and holds nothing from a client."""
+DENIALS: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ForbiddenException",
+        "ResourceNotFoundException",
+        "UnrecognizedClientException",
+    }
+)
+"""Errors of AWS whose text says who may not do what to which resource."""
+TRACEBACK_LINES: Final = 200  # a recursion has a thousand for each cause, and CloudWatch takes 256 KB for one event
+LINE_LENGTH: Final = 500
+
+
+@dataclass(frozen=True)
+class Place:
+    stage: str
+    function: str | None  # None outside Lambda
+
+
+def place(environment: Mapping[str, str]) -> Place:
+    return Place(environment.get("STAGE", "").strip() or "local", environment.get("AWS_LAMBDA_FUNCTION_NAME") or None)
+
+
+# --- the context of the current thread
 
 _context: ContextVar[Mapping[str, Any] | None] = ContextVar("context", default=None)
 
 
-# --- the context of what is going on in this thread
-
-
 @contextmanager
 def about(**fields: Any) -> Iterator[None]:
-    """Lines that are logged in the block have these fields besides those around it."""
+    """Adds fields to the lines that are logged in the block."""
     before = _context.set({**(_context.get() or {}), **fields})
     try:
         yield
@@ -43,16 +70,16 @@ def about(**fields: Any) -> Iterator[None]:
 
 
 def learn(**fields: Any) -> None:
-    """What comes to light of the innermost block: its lines have these fields from now on. Outside of one, nothing."""
+    """Adds fields to the rest of the innermost block. Does nothing outside of one."""
     context = _context.get()
     if context is not None:
         _context.set({**context, **fields})
 
 
 def subject_hash(subject: str) -> str:
-    """The beginning of the SHA-256 of a subject, with no key: it tells people apart without naming them in each line.
+    """The first digits of a subject's SHA-256, without a key: it tells people apart and does not name them.
 
-    Whoever guesses a subject can check the guess: it is a pseudonym, not anonymity.
+    A pseudonym, not anonymity: a guessed subject can be checked against it.
     """
     return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:SUBJECT_DIGITS]
 
@@ -61,9 +88,9 @@ def subject_hash(subject: str) -> str:
 
 
 class Log:
-    """The service's logger. A message never holds what somebody sent; fields hold nothing that is secret.
+    """The service's logger. A message never holds input from a client, and fields hold no secrets.
 
-    `because` is shown without its values (py), to whatever handler listens.
+    `because` is logged as a redacted traceback, whichever handler listens.
     """
 
     def __init__(self, name: str) -> None:
@@ -86,7 +113,7 @@ class Log:
         self.log(logging.WARNING, message, because, **fields)
 
     def exception(self, message: str, **fields: Any) -> None:
-        """In an except block: because of what is handled there."""
+        """In an except block: an error, because of the exception that is handled there."""
         self.log(logging.ERROR, message, sys.exc_info()[1], **fields)
 
     def log(self, level: int, message: str, because: BaseException | None = None, **fields: Any) -> None:
@@ -98,24 +125,24 @@ class Log:
         known = {name: value for name, value in known.items() if value is not None}
         extra = {**known, "fields": known}
         record = self._logger.makeRecord(self.name, level, NAME, 0, message, (), None, extra=extra)
-        record.exc_text = known.get("exception")  # what any formatter appends, in place of the text of the exception
+        record.exc_text = known.get("exception")  # formatters append this instead of the exception's own text
         self._logger.handle(record)
 
 
 log = Log(NAME)
 
 
-# --- how they are written
+# --- levels and formats
 
 
 def level_of(environment: Mapping[str, str]) -> str:
-    """The least level that is logged."""
+    """The lowest level that is logged."""
     level = environment.get("LOG_LEVEL", "INFO").upper()
     return level if level in LEVELS else "INFO"
 
 
 def set_levels(environment: Mapping[str, str]) -> None:
-    """LOG_LEVEL is for this logger alone; no library says in Lambda what it sends, whatever level Lambda is given."""
+    """LOG_LEVEL sets this logger alone. In Lambda the talkative libraries stay at INFO, whatever level Lambda sets."""
     logging.getLogger(NAME).setLevel(level_of(environment))
     if place(environment).function is not None:
         for logger in map(logging.getLogger, TALKATIVE):
@@ -123,7 +150,7 @@ def set_levels(environment: Mapping[str, str]) -> None:
 
 
 class Lines(logging.Formatter):
-    """JSON in Lambda, else text; `text` is the format of the latter. Which it is shows with the first line."""
+    """JSON in Lambda, else text in the format that the constructor is given. Decided when the first line comes."""
 
     def format(self, record: logging.LogRecord) -> str:
         return self._form.format(record)
@@ -133,19 +160,15 @@ class Lines(logging.Formatter):
         return Readable(self._fmt) if place(os.environ).function is None else as_json()
 
 
-SAID: Final = frozenset({"operation", "outcome", "code", "exception", "stage", "function_name"})
-"""Fields that people read in the message, below it, or know."""
-
-
 class Readable(logging.Formatter):
-    """`sessions - INFO - connect refused as not_owner  request_id=… subject=…`, and below it the traceback."""
+    """`sessions - INFO - connect refused as not_owner  request_id=… subject=…`, with the traceback below it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         fields: Mapping[str, Any] = getattr(record, "fields", {})
         shown = [
             f"{name}={_shown(value)}"
             for name, value in fields.items()
-            if name not in SAID and not (name == "correlation_id" and value == fields.get("request_id"))
+            if name not in IN_THE_MESSAGE and not (name == "correlation_id" and value == fields.get("request_id"))
         ]
         return "  ".join([super().formatMessage(record), *([" ".join(shown)] if shown else [])])
 
@@ -154,13 +177,13 @@ class Readable(logging.Formatter):
 
 
 def _shown(value: Any) -> str:
-    """Without what moves a terminal's cursor, colours it or begins a line."""
+    """Escapes anything that would move a terminal's cursor, colour it or begin a line."""
     text = str(value)
     return text if text.isprintable() and " " not in text else json.dumps(text)
 
 
 def as_json() -> logging.Formatter:
-    """One object a line, in ASCII: whatever a value holds, CR, LF and escape sequences are escaped."""
+    """One object per line, in ASCII: CR, LF and escape sequences in a value are escaped."""
     from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
     class Formatter(LambdaPowertoolsFormatter):
@@ -182,34 +205,17 @@ def as_json() -> logging.Formatter:
     )
 
 
-OF_NAMES: Final = (ImportError, NameError, SettingsError, Unavailable)
-"""Kinds whose text has names of the program or of its settings in it, and nothing that somebody sent."""
-
-OF_THE_CALLER: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "ForbiddenException",
-        "ResourceNotFoundException",
-        "UnrecognizedClientException",
-    }
-)
-"""Refusals of AWS whose text says who may not do what to which resource."""
-
-
-MOST_LINES: Final = 200
-"""Of a traceback: one of a recursion has a thousand a cause, and CloudWatch takes 256 KB a line of the log."""
-MOST_CHARACTERS: Final = 500  # of a line
+# --- tracebacks
 
 
 def written(error: BaseException) -> str:
-    """Causes first, as Python has it; the text of an exception only where that is known to be safe."""
-    lines = [line[:MOST_CHARACTERS] for line in _lines(error, set())]
-    left_out = len(lines) - MOST_LINES
+    """The redacted traceback, causes first as in Python. An exception's text is in it only where that is safe."""
+    lines = [line[:LINE_LENGTH] for line in _lines(error, set())]
+    left_out = len(lines) - TRACEBACK_LINES
     if left_out > 0:
-        half = MOST_LINES // 2
+        half = TRACEBACK_LINES // 2
         lines[half:-half] = [f"  … {left_out} lines"]
-    return "\n".join(["Traceback, without what somebody may have sent:", *lines])
+    return "\n".join(["Redacted traceback:", *lines])
 
 
 def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
@@ -230,22 +236,12 @@ def _kind(error: BaseException) -> str:
 
 
 def _safe_text(error: BaseException) -> str:
-    if isinstance(error, OF_NAMES):
+    if isinstance(error, NAMING_ERRORS):
         return str(error)
-    answer = getattr(error, "response", None)  # of a ClientError of botocore's, which is not imported for this
+    answer = getattr(error, "response", None)  # of botocore's ClientError, which is not imported for this
     if not isinstance(answer, dict):
         return ""
     said = answer.get("Error") or {}
     code = str(said.get("Code", ""))
     text = f"{getattr(error, 'operation_name', '')} {code}"
-    return f"{text}: {said.get('Message')}" if code in OF_THE_CALLER else text
-
-
-@dataclass(frozen=True)
-class Place:
-    stage: str
-    function: str | None  # None outside of Lambda
-
-
-def place(environment: Mapping[str, str]) -> Place:
-    return Place(environment.get("STAGE", "").strip() or "local", environment.get("AWS_LAMBDA_FUNCTION_NAME") or None)
+    return f"{text}: {said.get('Message')}" if code in DENIALS else text

@@ -1,16 +1,11 @@
-"""The same store in memory, for `chalice local` and for tests, and the key of this checkout. Never for a stage."""
+"""The store in memory, for `chalice local` and for unit tests."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused
 from chalicelib.model import (
@@ -29,7 +24,6 @@ from chalicelib.model import (
     judge,
     whole_milliseconds,
 )
-from chalicelib.settings import LOCAL_KEY_PREFIX
 
 
 class MemoryStore:
@@ -43,7 +37,7 @@ class MemoryStore:
         self._lock = threading.RLock()
 
     def answers(self) -> None:
-        """Memory always does."""
+        """Memory always answers."""
 
     # --- sessions
 
@@ -161,26 +155,7 @@ class MemoryStore:
         return self._store(ended, whole_milliseconds(now), request_id)
 
     def _store(self, session: Session, now: datetime, request_id: str) -> Written:
-        stored = replace(
-            session,
-            version=session.version + 1,
-            seq=session.seq + 1,
-            updated_at=now,
-            written_by=request_id,
-        )
+        version, seq = session.version + 1, session.seq + 1
+        stored = replace(session, version=version, seq=seq, updated_at=now, written_by=request_id)
         self._sessions[session.session_id] = stored
         return Written(stored, changed=True)
-
-
-def local_key(path: Path) -> str:
-    """The random key of this checkout, made when it is first asked for, readable by its owner only.
-
-    Processes that ask at the same time get the same one: it appears under its name whole, or not at all.
-    """
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:  # of mode 0600
-            file.write(LOCAL_KEY_PREFIX + secrets.token_urlsafe(48) + "\n")
-            file.flush()
-            with suppress(FileExistsError):
-                os.link(file.name, path)
-    return path.read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""What is measured: names, units, dimensions, for whoever measures, for alarms and the dashboard. Measures nothing."""
+"""The service's metrics: names, units and dimensions, and their lines in CloudWatch's embedded metric format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol
 from chalicelib.model import Outcome
 
 NAMESPACE: Final = "Sessions"
-STAGE: Final = "Stage"
-"""The dimension that every metric has."""
+STAGE: Final = "Stage"  # the dimension of all metrics
+VALUES: Final = 99  # of one metric in one line: CloudWatch takes a hundred, at which powertools prints by itself
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of CloudWatch. With `by` it is also counted by that dimension, whose values are few and never ids."""
+    """A metric of CloudWatch. `by` is its second dimension, if it has one: few values, and never ids."""
 
     name: str
     unit: str
@@ -32,8 +32,8 @@ DELIVERIES: Final[Mapping[Outcome, Metric]] = {
     outcome: Metric(f"Deliveries{outcome.value.capitalize()}", "Count") for outcome in Outcome
 }
 """Recipients of deliveries: DeliveriesSent, Pending, Gone, Expired, Throttled, Failed, Unsent."""
-DELIVERY_LATENCY: Final = Metric("DeliveryLatency", "Milliseconds")  # one value a delivery, to however many
-REQUEST_LATENCY: Final = Metric("RequestLatency", "Milliseconds", by="Operation")  # the handler's verb
+DELIVERY_LATENCY: Final = Metric("DeliveryLatency", "Milliseconds")  # one value for each delivery
+REQUEST_LATENCY: Final = Metric("RequestLatency", "Milliseconds", by="Operation")  # the name of the handler
 FAULTS: Final = Metric("Faults", "Count")  # bugs: 500 and internal_error
 UNAVAILABLES: Final = Metric("Unavailables", "Count")  # 503: a part that the service needs did not answer
 
@@ -53,15 +53,14 @@ ALL: Final = (
 
 class Measure(Protocol):
     def __call__(self, metric: Metric, value: float = 1.0, by: str = "") -> None:
-        """Take a value of the metric; `by` is the value of its second dimension, if it has one. Never raises."""
+        """Records a value; `by` is the value of the metric's second dimension, if it has one. Never raises."""
 
 
 def unmeasured(metric: Metric, value: float = 1.0, by: str = "") -> None:
-    """For whoever does not measure."""
+    """A `Measure` that drops its values."""
 
 
-VALUES: Final = 99
-"""Of one metric in one line. CloudWatch takes a hundred; the library prints of itself when it has so many."""
+# --- the lines that CloudWatch reads
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ class Value:
 
 
 def lines(values: Sequence[Value], stage: str, timestamp: int) -> Iterator[str]:
-    """All of them, in one line if no metric has more than VALUES; counts are added up. `timestamp` is in milliseconds.
+    """The values in one line if no metric has more than VALUES, with counts added up. `timestamp` is in milliseconds.
 
-    Of the values of one dimension a line can have but one: those by another reason begin another line.
+    A line holds one value of each dimension: a second reason begins another line.
     """
     left = _added_up(values)
     while left:
@@ -103,7 +102,7 @@ def _added_up(values: Sequence[Value]) -> list[Value]:
 def _document(
     groups: dict[str | None, dict[Metric, list[float]]], dimensions: dict[str, str], timestamp: int
 ) -> dict[str, Any]:
-    """Metrics of one event have different dimensions, of which the library knows one set: a directive for each set."""
+    """One line with a directive for each set of dimensions; the library writes only one set at a time."""
     document: dict[str, Any] = {"_aws": {"Timestamp": timestamp, "CloudWatchMetrics": []}}
     for by, metrics in groups.items():
         part = _part(by, metrics, dimensions, timestamp)
@@ -120,7 +119,7 @@ def _part(
     stage = {STAGE: dimensions[STAGE]}
     provider = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions=stage)
     provider.timestamp = timestamp
-    provider.service = ""  # POWERTOOLS_SERVICE_NAME would be one dimension more
+    provider.service = ""  # or POWERTOOLS_SERVICE_NAME would add a dimension
     if by:
         provider.add_dimensions(**{by: dimensions[by]})
     for metric, values in metrics.items():

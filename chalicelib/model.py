@@ -1,4 +1,4 @@
-"""Frozen values and pure rules of live sessions. Reads no clock, makes no id, calls nothing."""
+"""Values and rules of live sessions: frozen dataclasses and pure functions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chalicelib.errors import IllegalTransition, NotOwner, SessionEnded, Session
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
 
-LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are judged
+LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are checked
 PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
-CONNECTION_LIMIT: Final = timedelta(hours=2)  # API Gateway cuts every WebSocket then
+CONNECTION_LIMIT: Final = timedelta(hours=2)  # after which API Gateway cuts a WebSocket
 CONNECTION_PURGE: Final = CONNECTION_LIMIT + timedelta(minutes=5)
 SESSION_PURGE: Final = timedelta(days=7)  # after expiresAt
 IDEMPOTENCY_PURGE: Final = timedelta(days=1)
@@ -28,19 +28,19 @@ IDLE_LIMIT: Final = timedelta(minutes=10)
 
 
 class Status(Enum):
-    ACTIVE = "active"  # joined and published in
-    PAUSED = "paused"  # joined, nothing is published
-    ENDED = "ended"  # final: no way leads out
+    ACTIVE = "active"  # can be joined and published in
+    PAUSED = "paused"  # can be joined
+    ENDED = "ended"  # final
 
     def to(self, after: Status) -> Status:
-        """The status after a transition; a bug in the caller if there is no such way."""
+        """The status after a transition. Raises IllegalTransition, which is a bug of the caller."""
         if self is Status.ENDED and after is not Status.ENDED:
             raise IllegalTransition(self.value, after.value)
         return after
 
 
 class Keep(Enum):
-    """Stands for a field that a change leaves as it is."""
+    """Stands for a field that a change does not touch."""
 
     KEEP = "keep"
 
@@ -50,7 +50,7 @@ KEEP: Final = Keep.KEEP
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a verified token says is calling."""
+    """The caller, by a verified token."""
 
     subject: str
     expires_at: datetime
@@ -58,7 +58,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Session:
-    """`version` counts the changes, `seq` the events; `written_by` is the request of the last change."""
+    """`version` counts changes, `seq` counts events; `written_by` is the id of the request of the last change."""
 
     session_id: str
     owner_id: str
@@ -77,11 +77,11 @@ class Session:
 
     @property
     def end_reason(self) -> str:
-        """Why it ended: what is stored as the end is the expiry itself when nobody ended it before."""
+        """Why it ended: an end at the very expiry was not requested."""
         return "expired" if self.ended_at == self.expires_at else "ended"
 
     def at(self, now: datetime) -> Session:
-        """The session as it is at `now`: past its expiry it has ended, swept or not."""
+        """The session at `now`: past its expiry it has ended, swept or not."""
         if self.status is Status.ENDED or now < self.expires_at:
             return self
         return replace(self, status=Status.ENDED, ended_at=self.expires_at)
@@ -89,7 +89,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Draft:
-    """What an owner asks for when creating a session."""
+    """An owner's input for a new session."""
 
     title: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -100,7 +100,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Patch:
-    """A merge patch as it was sent: `metadata` is still to be merged, None removes."""
+    """A merge patch as it was sent: `metadata` is not merged yet, None removes."""
 
     status: Status | Keep = KEEP
     title: str | Keep | None = KEEP
@@ -109,14 +109,14 @@ class Patch:
 
 @dataclass(frozen=True)
 class Change:
-    """A patch resolved: the values that the session has afterwards."""
+    """A resolved patch: the values that the session has afterwards."""
 
     status: Status | Keep = KEEP
     title: str | Keep | None = KEEP
     metadata: Mapping[str, Any] | Keep = KEEP
 
     def alters(self, session: Session) -> bool:
-        """Whether JSON would show a difference: to Python, true is 1 and 1 is 1.0."""
+        """Whether JSON would show a difference; in Python, True equals 1 and 1 equals 1.0."""
         after = self.applied_to(session)
         return replace(after, metadata=None) != replace(session, metadata=None) or (
             json.dumps(after.metadata, sort_keys=True) != json.dumps(session.metadata, sort_keys=True)
@@ -133,18 +133,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Write:
-    """Who writes, when, for which request, and which versions may be written over (None: any)."""
+    """The author, time and request of a write, and the versions that it may change (None: any)."""
 
     subject: str
     now: datetime
     request_id: str
     versions: frozenset[int] | None = None
-    correlation_id: str = ""  # of the frames that it causes
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the management API reaches a connection."""
+    """The API through which a connection is reached."""
 
     api_id: str
     stage: str
@@ -153,7 +152,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Recipient:
-    """What a delivery needs to know of a connection."""
+    """A connection as a delivery needs it."""
 
     connection_id: str
     session_id: str
@@ -162,11 +161,11 @@ class Recipient:
     endpoint: Endpoint
 
     def expired_at(self, now: datetime) -> bool:
-        """Whether its token is no longer good, by the leeway that the token had when it was verified."""
+        """Whether its token has expired, with the same leeway as when it was verified."""
         return self.token_expires_at + LEEWAY <= now
 
     def pending_at(self, now: datetime) -> bool:
-        """Whether its handshake may still be under way, so that "gone" does not mean gone."""
+        """Whether its handshake may still be under way, so that a 410 does not mean that it is gone."""
         return now - self.connected_at < PENDING
 
 
@@ -187,7 +186,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in an owner's list, newest first: right after this session."""
+    """A position in an owner's list, newest first: right after this session."""
 
     created_at: datetime
     session_id: str
@@ -195,7 +194,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """Some sessions of a list; `after` is where the rest begins, None at the end of the list."""
+    """One page of a list; the rest begins at `after`, None at the end of the list."""
 
     sessions: tuple[Session, ...]
     after: Position | None
@@ -203,27 +202,27 @@ class Page:
 
 @dataclass(frozen=True)
 class Once:
-    """A create that is to happen once: the caller's key, and what it was first used for."""
+    """A create that must happen once: the caller's key, and the fingerprint of its first use."""
 
     key: str
     fingerprint: str
 
 
 class Outcome(Enum):
-    """What became of one recipient of a delivery."""
+    """The outcome of a delivery for one recipient."""
 
     SENT = "sent"
-    PENDING = "pending"  # 410, but so young that its handshake may still be under way: its row stays
-    GONE = "gone"  # 410: the socket is closed, its row goes
-    EXPIRED = "expired"  # its token had run out: closed in place of being sent to
-    THROTTLED = "throttled"  # 429, again and again
+    PENDING = "pending"  # 410, but its handshake may still be under way: its row stays
+    GONE = "gone"  # 410: the socket is closed, its row is removed
+    EXPIRED = "expired"  # its token had expired: closed instead
+    THROTTLED = "throttled"  # 429 at each attempt
     FAILED = "failed"  # anything else
     UNSENT = "unsent"  # the deadline came first
 
 
 @dataclass(frozen=True)
 class Report:
-    """How many recipients of a delivery had which outcome."""
+    """The number of recipients of a delivery for each outcome."""
 
     counts: Mapping[Outcome, int]
 
@@ -236,13 +235,13 @@ class Report:
 
 
 def check_session_id(session_id: str) -> None:
-    """Raises SessionNotFound for what cannot be the id of a session, so that no table is asked for it."""
+    """Raises SessionNotFound for an impossible id, before a table is asked for it."""
     if not SESSION_ID.fullmatch(session_id):
         raise SessionNotFound(session_id)
 
 
 def judge(session: Session | None, session_id: str, write: Write) -> Session:
-    """The session as it is, if `write` may change it; the refusals come in the documented order.
+    """The session, if `write` may change it. Refuses in the documented order.
 
     Raises SessionNotFound, NotOwner, SessionEnded, VersionMismatch.
     """
@@ -258,7 +257,7 @@ def judge(session: Session | None, session_id: str, write: Write) -> Session:
 
 
 def document(session: Session) -> dict[str, Any]:
-    """The session as JSON shows it, over HTTP and in frames alike."""
+    """The session as a JSON object, over HTTP and in frames alike."""
     shown: dict[str, Any] = {
         "sessionId": session.session_id,
         "ownerId": session.owner_id,
@@ -292,13 +291,13 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def whole_milliseconds(moment: datetime) -> datetime:
-    """Time as the service keeps it: UTC, to the millisecond."""
+    """Time as the service stores it: UTC, to the millisecond."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-11-22T14:29:55.123Z`: of fixed width, so that text order is time order."""
+    """`2026-11-22T14:29:55.123Z`, of fixed width, so that texts sort by time."""
     return whole_milliseconds(moment).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

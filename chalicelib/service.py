@@ -1,4 +1,4 @@
-"""The real parts, put together: what the environment says, as one value. Imported when the first request comes."""
+"""Wires the service by its settings, and probes its tables. Imported when the first request comes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Final
 from chalicelib import storage
 from chalicelib.delivery import Delivery, ManagementApi
 from chalicelib.errors import Unavailable
-from chalicelib.keys import Kept, Keys, keys_of
+from chalicelib.keys import Keys, StoredText, keys_of, local_key
 from chalicelib.logs import log
-from chalicelib.memory import MemoryStore, local_key
+from chalicelib.memory import MemoryStore
 from chalicelib.settings import Settings, from_environment
 from chalicelib.storage import Store
 
-READY_WITHIN = 0.3  # seconds that a readiness probe waits for the tables
+READY_WITHIN: Final = 0.3  # seconds that a readiness probe waits for the tables
+FRESH: Final = 5.0  # seconds for which the outcome of a probe is used
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Service:
 
 
 def build(environment: Mapping[str, str], root: Path, clock: Callable[[], datetime]) -> Service:
-    """The parts that `environment` names; `root` is where the key of a checkout lies. Raises SettingsError."""
+    """The service that `environment` describes; the key of a checkout is in `root`. Raises SettingsError."""
     settings = from_environment(environment, lambda: local_key(root / ".chalice" / "local.key"))
     store, probe = _store(settings)
     return Service(
         settings,
-        keys_of(settings.tokens, lambda reference: Kept(reference, settings.region)),
+        keys_of(settings.tokens, lambda reference: StoredText(reference, settings.region)),
         store,
         Delivery(store, ManagementApi(), clock=clock, random=random.random),
         Readiness(probe, time.monotonic),
@@ -46,19 +47,16 @@ def build(environment: Mapping[str, str], root: Path, clock: Callable[[], dateti
 
 
 def _store(settings: Settings) -> tuple[Store | MemoryStore, Callable[[], None]]:
-    """The store, and what asks whether it answers."""
+    """The store, and a probe that raises unless it answers."""
     if settings.tables is None:
         memory = MemoryStore()
         return memory, memory.answers
-    impatient = Store(storage.connect(settings.region, patience=READY_WITHIN), settings.tables)
-    return Store(storage.connect(settings.region), settings.tables), impatient.answers
-
-
-FRESH: Final = 5.0  # seconds for which an answer is kept
+    client, impatient = storage.clients(settings.region, None, READY_WITHIN)
+    return Store(client, settings.tables), Store(impatient, settings.tables).answers
 
 
 class Readiness:
-    """`probe` raises when the service cannot do its work; `monotonic` gives seconds that never jump."""
+    """Caches a probe; `probe` raises when the service cannot do its work, `monotonic` gives seconds."""
 
     def __init__(self, probe: Callable[[], None], monotonic: Callable[[], float]) -> None:
         self._probe = probe

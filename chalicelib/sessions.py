@@ -1,4 +1,4 @@
-"""What can be done with a session: create, find, list, change, end. Knows neither HTTP nor DynamoDB."""
+"""The use cases of a session: create, find, list, change, end."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ from chalicelib.model import (
 METADATA_BYTES: Final = 4_096
 METADATA_DEPTH: Final = 16
 MERGE_ATTEMPTS: Final = 5
-FILTERED_PAGE: Final = 100  # how many sessions one request looks through for those of one status
+FILTERED_PAGE: Final = 100  # sessions that one request searches for those with a status
 
 
 class SessionStore(Protocol):
-    """Sessions at rest. Every method raises Unavailable when the tables do not answer in time."""
+    """Stored sessions. Each method raises Unavailable when the tables do not answer in time."""
 
     def create_session(self, session: Session, once: Once | None) -> Written:
-        """Store a new session, or find the one that `once` made before. Raises IdempotencyMismatch."""
+        """Stores a new session, or finds the one that `once` made before. Raises IdempotencyMismatch."""
 
     def find_session(self, session_id: str) -> Session | None:
-        """The session as it is stored, read strongly."""
+        """The stored session, by a strongly consistent read."""
 
     def list_sessions(self, owner_id: str, after: Position | None, limit: int) -> Page:
         """The owner's sessions, newest first, without their metadata."""
 
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
-        """Change it in one request, if `judge` would let it; unchanged if it alters nothing.
+        """Changes it in one request, if `judge` allows it; unchanged if nothing would differ.
 
         Raises SessionNotFound, NotOwner, SessionEnded, VersionMismatch.
         """
 
     def end_session(self, session_id: str, write: Write) -> Written:
-        """End it in one request; unchanged if it has ended or expired.
+        """Ends it in one request; unchanged if it has ended or expired.
 
         Raises SessionNotFound, NotOwner, VersionMismatch.
         """
@@ -69,18 +69,12 @@ class SessionStore(Protocol):
 
 class Deliver(Protocol):
     def broadcast(
-        self,
-        session_id: str,
-        frame: frames.Frame,
-        *,
-        began: datetime,
-        but: str | None = None,
-        close: bool = False,
+        self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
-        """Send the frame to every connection of the session `but` one, and close them after it if told so.
+        """Sends the frame to all connections of the session `but` one, and closes them after it with `close`.
 
-        `began` is when the request began, from which the deadline counts. What becomes of a recipient is in the
-        report; raises Unavailable if the roster cannot be read.
+        The deadline counts from `began`, when the request began. The report has the outcomes. Raises Unavailable if
+        the roster cannot be read.
         """
 
 
@@ -95,7 +89,7 @@ def create_session(
     once: Once | None = None,
     measure: Measure = metrics.unmeasured,
 ) -> Written:
-    """A new session of `owner`; with `once`, the session that the same request made before."""
+    """Creates a session of `owner`; with `once`, returns the session that the same request made before."""
     _check_metadata(draft.metadata or {})
     created_at = whole_milliseconds(now)
     session = Session(
@@ -120,7 +114,7 @@ def create_session(
 
 
 def find_session(session_id: str, *, store: SessionStore) -> Session:
-    """The session as it is stored; what the clock makes of it is `Session.at`. Raises SessionNotFound."""
+    """The stored session, which may have expired (see `Session.at`). Raises SessionNotFound."""
     check_session_id(session_id)
     session = store.find_session(session_id)
     if session is None:
@@ -129,15 +123,9 @@ def find_session(session_id: str, *, store: SessionStore) -> Session:
 
 
 def list_sessions(
-    owner: Principal,
-    *,
-    store: SessionStore,
-    now: datetime,
-    status: Status | None,
-    limit: int,
-    after: Position | None,
+    owner: Principal, *, store: SessionStore, now: datetime, status: Status | None, limit: int, after: Position | None
 ) -> Page:
-    """A page of the owner's own, newest first. With a status it may be short, or empty, before the end."""
+    """A page of the owner's sessions, newest first. With a status it may be short, or empty, before the end."""
     if status is None:
         return store.list_sessions(owner.subject, after, limit)
     page = store.list_sessions(owner.subject, after, FILTERED_PAGE)
@@ -155,13 +143,14 @@ def change_session(
     *,
     store: SessionStore,
     deliver: Deliver,
+    correlation_id: str,
     measure: Measure = metrics.unmeasured,
 ) -> Session:
-    """Apply a merge patch and tell everyone in the session, if it changed anything."""
+    """Applies a merge patch, and tells everyone in the session if it changed anything."""
     written = _apply(session_id, patch, write, store)
     measure_end(written, measure)
     if written.changed:
-        _announce(written.session, write, deliver)
+        _announce(written.session, deliver, write.now, correlation_id)
     return written.session
 
 
@@ -171,28 +160,29 @@ def end_session(
     *,
     store: SessionStore,
     deliver: Deliver,
+    correlation_id: str,
     measure: Measure = metrics.unmeasured,
 ) -> Session:
-    """End a session and close what is connected to it; again, if it has ended, to whatever is left."""
+    """Ends a session and closes its connections; those that are left, if it has ended before."""
     check_session_id(session_id)
     written = store.end_session(session_id, write)
     measure_end(written, measure)
-    if written.session.status is Status.ENDED:  # otherwise it has expired, and the sweep is about to tell
-        _announce(written.session, write, deliver)
+    if written.session.status is Status.ENDED:  # otherwise it has expired, and the sweep tells its connections
+        _announce(written.session, deliver, write.now, correlation_id)
     return written.session
 
 
 def measure_end(written: Written, measure: Measure) -> None:
-    """What this write ended, if it did: why, and how old it became."""
+    """Measures why a session ended and how long it lived, if this write ended it."""
     session = written.session
     if written.changed and session.ended_at is not None:
         measure(metrics.SESSIONS_ENDED, by=session.end_reason)
         seconds = (session.ended_at - session.created_at).total_seconds()
-        measure(metrics.SESSION_DURATION, max(seconds, 0.0))  # two functions' clocks, which may differ
+        measure(metrics.SESSION_DURATION, max(seconds, 0.0))  # the clocks of two functions may differ
 
 
 def fingerprint(draft: Draft) -> str:
-    """The same for drafts that mean the same."""
+    """Equal for drafts with the same meaning."""
     meaning = {**vars(draft), "expires_in": draft.expires_in.total_seconds()}
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
@@ -201,7 +191,7 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
     check_session_id(session_id)
     if patch == Patch():
         return Written(judge(store.find_session(session_id), session_id, write), changed=False)
-    if patch == Patch(status=Status.ENDED):
+    if patch == Patch(status=Status.ENDED):  # may be repeated, as DELETE may
         return store.end_session(session_id, write)
     if not isinstance(patch.metadata, Mapping):
         replaced: Mapping[str, Any] | Keep = {} if patch.metadata is None else KEEP
@@ -216,17 +206,17 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
         try:
             return store.change_session(session_id, change, replace(write, versions=frozenset({before.version})))
         except VersionMismatch:
-            continue  # somebody wrote in between: merge into what they wrote
+            continue  # another request wrote in between: merge into that
     raise Unavailable("The session, which others are changing,")
 
 
-def _announce(session: Session, write: Write, deliver: Deliver) -> None:
+def _announce(session: Session, deliver: Deliver, began: datetime, correlation_id: str) -> None:
     ended = session.status is Status.ENDED
-    frame = (frames.session_ended if ended else frames.session_updated)(session, write.correlation_id)
-    # It is written: a roster that cannot be read now must not make it look refused. Clients see the gap
-    # in `seq` at the next event, and what has ended is seen to by the sweep.
+    frame = (frames.session_ended if ended else frames.session_updated)(session, correlation_id)
+    # The change is written: an unreadable roster must not make it look refused. Clients see the gap in `seq` at the
+    # next event, and the sweep closes the connections of an ended session.
     with suppress(Unavailable):
-        deliver.broadcast(session.session_id, frame, began=write.now, close=ended)
+        deliver.broadcast(session.session_id, frame, began=began, close=ended)
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The environment, read once into one frozen value; says by name what is missing or weak. Reads no file."""
+"""Settings: the environment as one frozen value. An error lists everything that is missing or weak."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from urllib.parse import urlsplit
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError
 
-FAMILIES: Mapping[str, frozenset[str]] = {
+FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
     "elliptic curve": frozenset({"ES256", "ES384", "ES512"}),
     "Edwards curve": frozenset({"EdDSA"}),
 }
-"""Algorithms that one kind of key serves. An allow-list over two kinds invites key confusion."""
+"""The algorithms of each kind of key. An allow-list with two kinds invites key confusion."""
 
-NONE = Secret("")
+MOST_KEYS: Final = 3  # a rotation needs two; more lines are a file that was pasted by mistake
+LOCAL_KEY_PREFIX: Final = "local-"
+NONE: Final = Secret("")
+
+STORES: Final = ("ssm", "secretsmanager")
+_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
+_MEANT: Final = re.compile(r"(ssm|secrets?[-_ ]?manager|arn|\{\{ *resolve) *:", re.IGNORECASE)
+_BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a token must say, and one source of keys: a JWKS URL, PEMs, secrets, or where in AWS they are kept."""
+    """Claims that a token must have, and one source of keys: a JWKS URL, PEMs, secrets, or a reference to AWS."""
 
     issuer: str
     audience: str
@@ -52,7 +59,7 @@ class Settings:
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
-    """Whether this is `chalice local` and has been given no AWS: then the store is in memory."""
+    """Whether this is `chalice local` without AWS, where the store is in memory."""
     return (
         bool(environment.get("AWS_CHALICE_CLI_MODE"))
         and not environment.get("AWS_LAMBDA_FUNCTION_NAME")
@@ -64,8 +71,8 @@ def is_local(environment: Mapping[str, str]) -> bool:
 def from_environment(environment: Mapping[str, str], local_key: Callable[[], str]) -> Settings:
     """The settings of this process.
 
-    `local_key` gives the key of this checkout, asked for only by `chalice local` when no key is named.
-    Raises SettingsError with a sentence for each thing that is missing or weak.
+    `local_key` gives the key of this checkout; only `chalice local` calls it, when no key is named.
+    Raises SettingsError with a sentence for each setting that is missing or weak.
     """
     problems: list[str] = []
 
@@ -84,7 +91,7 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
     if not region and not local:
         problems.append("AWS_REGION is not set.")
     if environment.get("LOG_LEVEL", "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-        problems.append("LOG_LEVEL is none of DEBUG, INFO, WARNING, ERROR, CRITICAL.")
+        problems.append("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     if problems:
         raise SettingsError(tuple(problems))
     return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")))
@@ -102,7 +109,7 @@ def _tokens(
     kept = reference("JWT_PUBLIC_KEY", public_key) or reference("JWT_SECRET", secret)
     named = [bool(jwks_url), bool(public_key), bool(secret)].count(True)
     if local_key is not None and (named == 0 or (named == 1 and kept is not None)):
-        secret, public_key, kept = local_key(), "", None  # where there is no AWS, nothing is kept there
+        secret, public_key, kept = local_key(), "", None  # without AWS, a reference leads nowhere
     elif named != 1:
         problems.append("Set exactly one of JWT_JWKS_URL, JWT_PUBLIC_KEY and JWT_SECRET.")
     algorithms = tuple(sorted(_words(required("JWT_ALGORITHMS"))))
@@ -123,9 +130,9 @@ def _tokens(
             problems += weaknesses_of_secrets(secret, algorithms, "JWT_SECRET", of_a_checkout=of_a_checkout)
         problems += weaknesses_of_pems(public_key, "JWT_PUBLIC_KEY")
         problems += [
-            f"{name} looks like a reference and is none: write ssm:NAME, secretsmanager:ARN, or the key itself."
+            f"{name} looks like a reference but is malformed: write ssm:NAME, secretsmanager:ARN, or the key itself."
             for name, value in (("JWT_PUBLIC_KEY", public_key), ("JWT_SECRET", secret))
-            if is_meant_as_one(value)
+            if looks_like_a_reference(value)
         ]
     if jwks_url and not _is_safe(jwks_url):
         problems.append("JWT_JWKS_URL must be https, or http on loopback.")
@@ -138,7 +145,7 @@ def _tokens(
 def _is_safe(url: str) -> bool:
     try:
         parts = urlsplit(url)
-    except ValueError:  # half an address of IPv6
+    except ValueError:  # half of an IPv6 address
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"})
 
@@ -147,35 +154,32 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
-MOST: Final = 3  # a rotation needs two; a file of lines that was pasted is no list of keys
-LOCAL_KEY_PREFIX: Final = "local-"
-
-_BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----", re.DOTALL)
+# --- key texts, in the environment and stored in AWS
 
 
 def secrets_in(text: str) -> tuple[str, ...]:
-    """One a line; blanks around a key are not part of it."""
+    """One per line, without the blanks around it."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def pems_in(text: str) -> tuple[str, ...]:
-    """The PEM blocks (RFC 7468), which follow one another."""
+    """The PEM blocks (RFC 7468), in their order."""
     return tuple(found[0] for found in _BLOCK.finditer(text))
 
 
 def weaknesses_of_secrets(text: str, algorithms: tuple[str, ...], where: str, *, of_a_checkout: bool) -> list[str]:
-    """A sentence for what is wrong with the secrets in `text`; `where` is its subject.
+    """Sentences about what is wrong with the secrets in `text`; `where` is their subject.
 
-    `of_a_checkout` says whether the key of a checkout will do here.
+    `of_a_checkout` says whether the key of a checkout is accepted.
     """
     needed = max((int(name[2:]) // 8 for name in algorithms), default=32)
     keys = secrets_in(text)
     if "-----BEGIN" in text:
-        return [f"{where} holds a PEM; a public key is no secret. Use JWT_PUBLIC_KEY."]
+        return [f"{where} holds a PEM; a public key is not a secret. Use JWT_PUBLIC_KEY."]
     if _is_json(text):
         return [f"{where} holds JSON; keep the key itself there, as plain text."]
-    if not 0 < len(keys) <= MOST:
-        return [f"{where} holds {len(keys)} keys, one a line; it needs 1 to {MOST}."]
+    if not 0 < len(keys) <= MOST_KEYS:
+        return [f"{where} holds {len(keys)} keys, one per line; it needs 1 to {MOST_KEYS}."]
     if any(len(key.encode()) < needed for key in keys):
         return [f"{where} holds a key that is shorter than its hash: it needs at least {needed} bytes (RFC 7518, 3.2)."]
     if not of_a_checkout and any(key.startswith(LOCAL_KEY_PREFIX) for key in keys):
@@ -184,11 +188,11 @@ def weaknesses_of_secrets(text: str, algorithms: tuple[str, ...], where: str, *,
 
 
 def weaknesses_of_pems(text: str, where: str) -> list[str]:
-    """A sentence for what is wrong with the PEMs in `text`, unless only a parser can tell."""
+    """Sentences about what is wrong with the PEMs in `text`, as far as can be seen without parsing them."""
     if "PRIVATE KEY" in text:
         return [f"{where} holds a private key; the service needs, and should know, only the public one."]
-    if len(pems_in(text)) > MOST:
-        return [f"{where} holds {len(pems_in(text))} keys; at most {MOST} are taken."]
+    if len(pems_in(text)) > MOST_KEYS:
+        return [f"{where} holds {len(pems_in(text))} keys; at most {MOST_KEYS} are taken."]
     return []
 
 
@@ -199,14 +203,12 @@ def _is_json(text: str) -> bool:
         return False
 
 
-STORES: Final = ("ssm", "secretsmanager")
-_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
-_MEANT: Final = re.compile(r"(ssm|secrets?[-_ ]?manager|arn|\{\{ *resolve) *:", re.IGNORECASE)
+# --- references to texts stored in AWS
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What `variable` names: a parameter of SSM's Parameter Store, or a secret of Secrets Manager."""
+    """A parameter of SSM's Parameter Store or a secret of Secrets Manager, named by `variable`."""
 
     variable: str
     store: str  # one of STORES
@@ -216,18 +218,18 @@ class Reference:
         return f"{self.store}:{self.name}"
 
     def region(self, own: str) -> str:
-        """Where it is asked for: where its ARN says, or in the service's own region."""
+        """The region of its ARN, or else the service's own."""
         return self.name.split(":")[3] if self.name.startswith("arn:") and self.name.count(":") >= 5 else own
 
 
 def reference(variable: str, value: str) -> Reference | None:
-    """The reference that `value` is; None if it is none: a name with a second line could be one and a key below it."""
+    """`value` as a reference, or None. Two lines are never one: the second could be a key."""
     store, _, name = value.strip().partition(":")
     if store in STORES and _NAME.fullmatch(name.strip()):
         return Reference(variable, store, name.strip())
     return None
 
 
-def is_meant_as_one(value: str) -> bool:
-    """Whether a line of it is a reference, or was to be one: as a key it could be guessed."""
+def looks_like_a_reference(value: str) -> bool:
+    """Whether a line is a reference, or was meant as one: as a key it could be guessed."""
     return any(_MEANT.match(line.strip()) for line in value.splitlines())

@@ -1,4 +1,4 @@
-"""The tables: each method of the store is the requests that it makes. Items themselves are in items.py."""
+"""The store on DynamoDB: each method shows the requests that it makes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-from botocore.session import get_session
 
 from chalicelib import items
 from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused, Unavailable
@@ -33,12 +31,26 @@ from chalicelib.model import (
 from chalicelib.settings import Tables
 
 if TYPE_CHECKING:
+    from botocore.session import Session as AwsSession
     from types_boto3_dynamodb import DynamoDBClient
 
 
 NAMED: Final = re.compile(r"#(\w+)")
-NO_VERSION: Final = -1  # stands for "none of ours" where a list may not be empty
-BATCH: Final = 25  # the most writes that one BatchWriteItem takes
+ENDED: Final[items.Item] = {"S": Status.ENDED.value}
+NO_VERSION: Final = -1  # matches no version, where a list must not be empty
+BATCH: Final = 25  # the most writes of one BatchWriteItem
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+RETRIED: Final = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
 
 
 class Store:
@@ -49,7 +61,7 @@ class Store:
         self._tables = tables
 
     def answers(self) -> None:
-        """Reach all tables in one request. Raises Unavailable."""
+        """Reaches all tables in one request. Raises Unavailable."""
         nothing = {"S": "-"}
         keys = {
             self._tables.sessions: {"sessionId": nothing},
@@ -75,7 +87,7 @@ class Store:
             return self._create_once(session, once, put)
         try:
             with asking():
-                self._client.put_item(**put)  # type: ignore[arg-type]  # a mapping, for a transaction's sake
+                self._client.put_item(**put)  # type: ignore[arg-type]  # a transaction takes the same mapping
         except ClientError as exc:
             old = refused_by_condition(exc)
             if old is None or old.get("writtenBy") != {"S": session.written_by}:
@@ -118,14 +130,13 @@ class Store:
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
         given = items.change_fields(change)
         differs = "(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")"
-        ends = change.status is Status.ENDED
-        changed, session = self._write(session_id, write, given, condition=differs, ends=ends)
+        changed, session = self._write(session_id, write, given, condition=differs)
         if changed and session is not None:
             return Written(session, changed=True)
         return Written(judge(session, session_id, write), changed=False)
 
     def end_session(self, session_id: str, write: Write) -> Written:
-        changed, session = self._write(session_id, write, {"status": {"S": "ended"}}, ends=True)
+        changed, session = self._write(session_id, write, {"status": ENDED})
         if session is None:
             raise SessionNotFound(session_id)
         if not changed:
@@ -139,7 +150,7 @@ class Store:
             "SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
             "#version = #version + :one ADD #seq :one",
             "#status <> :ended AND #expiresAt <= :now",
-            {":ended": {"S": "ended"}, ":now": {"S": rfc3339(now)}, ":due": items.due_at(now), ":one": {"N": "1"}},
+            {":ended": ENDED, ":now": {"S": rfc3339(now)}, ":due": items.due_at(now), ":one": {"N": "1"}},
         )
         session = items.to_session(item) if item else None
         if session is None or session.status is not Status.ENDED:
@@ -149,7 +160,7 @@ class Store:
     # --- what is due
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
-        first = int(now.timestamp() // 60)  # another shard each minute: where one sweep stops, none starves
+        first = int(now.timestamp() // 60)  # another shard each minute: none starves where sweeps stop early
         for shard in ((first + i) % items.SHARDS for i in range(items.SHARDS)):
             found = pages(
                 self._client,
@@ -170,7 +181,7 @@ class Store:
             session_id,
             "REMOVE #dueShard, #dueAt",
             "#status = :ended AND #dueAt <= :now",
-            {":ended": {"S": "ended"}, ":now": {"S": rfc3339(now)}},
+            {":ended": ENDED, ":now": {"S": rfc3339(now)}},
         )
 
     # --- connections
@@ -223,7 +234,7 @@ class Store:
         put_record = {
             "TableName": self._tables.connections,
             "Item": items.once_item(session, once),
-            # a record past its purgeAt counts as purged, whether or not DynamoDB has come to it
+            # a record past its purgeAt counts as purged, before DynamoDB removes it
             "ConditionExpression": "attribute_not_exists(#place) OR #purgeAt <= :now",
             "ExpressionAttributeNames": names("place", "purgeAt"),
             "ExpressionAttributeValues": {":now": items.seconds(session.created_at)},
@@ -250,19 +261,19 @@ class Store:
         return Written(session, changed=True)
 
     def _write(
-        self, session_id: str, write: Write, given: dict[str, Any], *, condition: str = "", ends: bool
+        self, session_id: str, write: Write, given: dict[str, Any], *, condition: str = ""
     ) -> tuple[bool, Session | None]:
-        """One conditional UpdateItem: whether it is written, and the session as it is, or as it was if not.
+        """One conditional UpdateItem: whether it was written, and the session after it, or before it if not.
 
-        The id of the request is written too: when the condition fails on an item that carries it, the write
-        had happened and only its answer was lost.
+        It writes the id of the request, too: if the condition fails on an item with this id, the write had happened
+        and only its answer was lost.
         """
         now = {"S": rfc3339(write.now)}
         sets = {**given, "updatedAt": now, "writtenBy": {"S": write.request_id}}
-        if ends:
+        if given.get("status") == ENDED:
             sets |= {"endedAt": now, "dueAt": items.due_at(write.now)}
         values = {f":{name}": value for name, value in sets.items()}
-        values |= {":me": {"S": write.subject}, ":final": {"S": "ended"}, ":one": {"N": "1"}}
+        values |= {":me": {"S": write.subject}, ":final": ENDED, ":one": {"N": "1"}}
         conditions = ["#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", condition]
         if write.versions is not None:
             allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions) or [NO_VERSION])}
@@ -286,8 +297,8 @@ class Store:
         values: Mapping[str, Any],
         returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> tuple[bool, items.Item]:
-        """One conditional UpdateItem on a session: whether it was made, and the new item, or the old one that did
-        not meet the condition, empty if there was none. Attributes are named `#attribute`."""
+        """One conditional UpdateItem on a session: whether it was made, and the new item, or the old one that failed
+        the condition, empty if it did not exist. Attributes are named `#attribute`."""
         try:
             with asking():
                 answer = self._client.update_item(
@@ -322,35 +333,34 @@ class Store:
                 raise Unavailable("The table of connections")
 
 
-RETRIED: Final = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+# --- DynamoDB
 
 
-def connect(region: str, *, patience: float | None = None) -> DynamoDBClient:
-    """A client whose time-outs fit API Gateway's 29 s; with `patience`, one that gives up after so many seconds."""
+def clients(region: str, *patiences: float | None) -> list[DynamoDBClient]:
+    """A client for each patience, the seconds after which it gives up. None stands for timeouts that fit API Gateway's
+    29 s. All share one session: each session loads DynamoDB's model again, which takes a tenth of a second."""
+    from botocore.session import get_session  # late, for unit tests: a cold start imports it ahead (app.py)
+
+    session = get_session()
+    return [_client(session, region, patience) for patience in patiences]
+
+
+def _client(session: AwsSession, region: str, patience: float | None) -> DynamoDBClient:
+    from botocore.config import Config
+
     config = Config(
         connect_timeout=patience or 1,
         read_timeout=patience or 2,
         retries={"total_max_attempts": 1 if patience else 2, "mode": "standard"},
         max_pool_connections=20,
     )
-    client: Any = get_session().create_client("dynamodb", region_name=region, config=config)
+    client: Any = session.create_client("dynamodb", region_name=region, config=config)
     return cast("DynamoDBClient", client)
 
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """What DynamoDB says with "later", or does not say in time, is Unavailable; the rest passes."""
+    """Raises Unavailable for a late answer and for one that asks to retry; other errors pass."""
     try:
         yield
     except (ConnectionError, HTTPClientError) as exc:
@@ -366,7 +376,7 @@ def asking() -> Iterator[None]:
 
 
 def refused_by_condition(exc: ClientError) -> items.Item | None:
-    """The item that did not meet a condition, empty if there was none; None if it was no condition that failed."""
+    """The item that failed a condition, empty if it did not exist; None if another error was raised."""
     if exc.response["Error"]["Code"] != "ConditionalCheckFailedException":
         return None
     response: Any = exc.response
@@ -375,7 +385,7 @@ def refused_by_condition(exc: ClientError) -> items.Item | None:
 
 
 def refused_by_transaction(exc: ClientError) -> items.Item | None:
-    """The first item of a transaction that did not meet its condition."""
+    """The first item of a transaction that failed its condition."""
     response: Any = exc.response
     for reason in response.get("CancellationReasons", []):
         if reason.get("Code") == "ConditionalCheckFailed":
@@ -385,12 +395,12 @@ def refused_by_transaction(exc: ClientError) -> items.Item | None:
 
 
 def names(*names: str) -> dict[str, str]:
-    """Aliases for attributes: several of them are words that DynamoDB reserves."""
+    """Aliases for attributes, since DynamoDB reserves several of these words."""
     return {f"#{name}": name for name in names}
 
 
 def pages(client: DynamoDBClient, **query: Any) -> Iterator[Sequence[items.Item]]:
-    """The answers to a query, a page at a time, to the end. Raises Unavailable."""
+    """All pages of a query. Raises Unavailable."""
     while True:
         with asking():
             answer = client.query(**query)

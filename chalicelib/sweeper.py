@@ -1,4 +1,4 @@
-"""What falls due: sessions that expire, and sockets that are still open in sessions that have ended."""
+"""The sweep: ends expired sessions, and closes the sockets that are left in ended ones."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from chalicelib.model import Written
 from chalicelib.sessions import Deliver, measure_end
 
 BUDGET: Final = timedelta(seconds=15)
-"""How long one sweep begins with further sessions; the rest is due in the next. Its deliveries have one deadline, 20 s
-after it began, and the last one needs some of that."""
+"""How long a sweep takes up further sessions; the next gets the rest. Its deliveries end 20 s after it began, and the
+last one needs some of that."""
 
 
 class DueStore(Protocol):
-    """What is due at rest. Every method raises Unavailable when the tables do not answer in time."""
+    """Stored sessions that are due. Each method raises Unavailable when the tables do not answer in time."""
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
-        """Ids of sessions that fell due, from an index that may lag behind."""
+        """Ids of due sessions, from an index that may lag behind."""
 
     def expire_session(self, session_id: str, now: datetime) -> Written | None:
-        """End it if it is past its expiry; unchanged if it has ended, None if neither is so."""
+        """Ends it if it has expired; unchanged if it has ended before, None otherwise."""
 
     def settle_session(self, session_id: str, now: datetime) -> None:
-        """Nothing of an ended session is due any more, if what was due has fallen due."""
+        """Removes an ended session from those that are due at `now`."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """How many sessions a sweep ended, how many it found ended with nobody left, and how many it failed at."""
+    """How many sessions a sweep ended, how many ended ones it found empty, and at how many it failed."""
 
     expired: int
     settled: int
@@ -50,10 +50,10 @@ def sweep(
     correlation_id: str,
     measure: Measure = metrics.unmeasured,
 ) -> Sweep:
-    """End what has expired, close what is left in what has ended. Twice is harmless.
+    """Ends expired sessions and closes the connections left in ended ones. Harmless if done twice.
 
-    A session stays due until its roster is found empty after every handshake that it could not see has
-    either opened, and was closed here, or failed. What fails for one session is logged, and stays due.
+    A session stays due until its roster is found empty after each handshake that its end did not see has failed, or
+    has opened and been closed here. A session that fails is logged, and stays due.
     """
     began = clock()
     done: Counter[Done] = Counter()
@@ -63,7 +63,7 @@ def sweep(
         with logs.about(session_id=session_id):
             try:
                 done[_see_to(session_id, store, deliver, began, correlation_id, measure)] += 1
-            except Exception:  # noqa: BLE001  one broken session must not keep the others open for ever
+            except Exception:  # noqa: BLE001  one broken session must not keep the others open
                 log.exception("a session that is due could not be seen to")
                 done[Done.FAILED] += 1
     return Sweep(done[Done.EXPIRED], done[Done.SETTLED], done[Done.FAILED])
@@ -71,8 +71,8 @@ def sweep(
 
 class Done(Enum):
     EXPIRED = "ended now, past its expiry"
-    SETTLED = "ended before, and nobody is left"
-    WAITING = "ended before, and somebody was left, or not due after all"
+    SETTLED = "ended before, and empty"
+    WAITING = "ended before, and not empty, or not due after all"
     FAILED = "could not be seen to"
 
 

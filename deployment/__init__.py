@@ -1,1 +1,1 @@
-"""From an empty AWS account to a running stage of the service, and back. Nothing here is in the Lambda package."""
+"""Deploys a stage of the service to an AWS account, and removes it again. Not part of the Lambda package."""

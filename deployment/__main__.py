@@ -1,4 +1,4 @@
-"""`python -m deployment doctor|deploy|destroy|package|key --stage dev`: what `make` runs under those names."""
+"""The command behind `make`: `python -m deployment doctor|deploy|destroy|package|key --stage dev`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Gives the exit status: 0 done, 1 refused or failed."""
+    """Returns the exit status: 0 done, 1 refused or failed."""
     asked = parser().parse_args(arguments)
     try:
         if asked.command == "doctor":
@@ -38,36 +38,35 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--project", type=Path, default=ROOT, help="the folder of app.py (this checkout)")
     subcommands = described.add_subparsers(dest="command", required=True)
     for name, does in {
-        "deploy": "from whatever is in the account to a running stage; may be repeated",
-        "destroy": "takes a stage back, its tables and their data included",
-        "package": "the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
-        "key": "makes the key of the tokens, as a deploy does, unless it is there; what a pipeline cannot do",
+        "deploy": "deploys or updates a stage; can be repeated",
+        "destroy": "deletes a stage, its tables and their data included",
+        "package": "writes the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
+        "key": "creates the signing key unless it exists, as a deploy does; a pipeline cannot do this",
     }.items():
         one = subcommands.add_parser(name, help=does, description=does)
         one.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
-        one.add_argument("--verbose", action="store_true", help="show what Chalice says meanwhile")
+        one.add_argument("--verbose", action="store_true", help="show Chalice's output as well")
         if name == "destroy":
-            one.add_argument("--confirm", metavar="STAGE", help="for a stage whose data is kept: its name once more")
+            one.add_argument("--confirm", metavar="STAGE", help="for a stage that keeps its data: its name again")
         if name == "package":
             one.add_argument("--out", type=Path, help="the folder to write to (build/STAGE)")
-            one.add_argument("--code", type=Path, help="a deployment.zip that was built before, in place of a new one")
+            one.add_argument("--code", type=Path, help="an existing deployment.zip to use instead of a new one")
     doctor = subcommands.add_parser(
         "doctor",
-        help="what is unsafe or missing in a stage, before it is deployed",
-        description="Reads configuration, template and policies, and says what is unsafe or missing: a line a check. "
-        "Asks AWS nothing, unless it is told to.",
-        epilog="ok: as it should be. note: worth knowing. FAILED: a deploy refuses the stage until it is mended. "
-        "The exit status is 1 if any check failed. Each check has an id, which stays, and with --json the source that "
-        "says why it is asked for.",
+        help="checks a stage before it is deployed",
+        description="Checks configuration, template and policies, one line for each check. "
+        "Asks AWS nothing without --account.",
+        epilog="ok: the rule holds. note: worth knowing. FAILED: no deploy until it is fixed. "
+        "The exit status is 1 if any check failed. Each check has a stable id, and with --json a page about it.",
     )
     doctor.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
-    doctor.add_argument("--account", action="store_true", help="ask the account as well, by reading alone")
+    doctor.add_argument("--account", action="store_true", help="also ask the account, with read calls only")
     doctor.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return described
 
 
 def examined(asked: argparse.Namespace) -> int:
-    """Tells what the doctor finds; the exit status is 1 if a check failed."""
+    """Prints the doctor's findings. The exit status is 1 if a check failed."""
     aws = Aws(chalice.session()) if asked.account else None
     results = examination.examine(asked.project.resolve(), asked.stage, aws)
     if asked.json:
@@ -79,7 +78,7 @@ def examined(asked: argparse.Namespace) -> int:
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Raises DeploymentError, and what botocore raises."""
+    """Raises DeploymentError, and botocore's errors."""
     target = stage.read(asked.project.resolve(), asked.stage)
     if asked.command in ("deploy", "package"):
         print(examination.refuse_unsafe(target.root, target.name))
@@ -99,7 +98,7 @@ def run(asked: argparse.Namespace) -> None:
         commands.destroy(aws, target, progress, Stacks(aws))
         return
     if asked.command == "key":
-        print("  made" if key.ensure(aws, target) else "  there already, or not a parameter of SSM")
+        print("  created" if key.ensure(aws, target) else "  exists already, or is not a parameter of SSM")
         return
     for name, url in commands.deploy(aws, target, progress, Stacks(aws)).items():
         print(f"  {name:10} {url}")

@@ -1,4 +1,4 @@
-"""One alarm: a metric, what is too much or too little of it, what that means and what to do first. Pure values."""
+"""One alarm: a metric, its threshold, what it means and what to do first. Pure values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any, Final
 from deployment.measures import Measure
 from deployment.stage import Stage
 
-PERIOD: Final = 300  # seconds; the sweep runs five times in it
+PERIOD: Final = 300  # seconds; the sweep runs five times in one period
 ALARM_TOPICS: Final = ("Alarms", "Topics", "Arns")
-"""Where a template lists who is told: once, as it would outgrow what CloudFormation takes if each alarm listed them."""
+"""Where a template lists the alarm topics: in a mapping, once.
+
+Repeated in each alarm they would make the template too large for CloudFormation.
+"""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """`threshold` is the first value that is too much, or with `below` the first that is not too little."""
+    """`threshold` is the first value that is too high or, with `below`, the first that is not too low."""
 
-    name: str  # after that of the stage
+    name: str  # the part after the name of the stage
     measure: Measure
     statistic: str
     threshold: float
@@ -25,7 +28,7 @@ class Alarm:
     first: str
     periods: int = 1
     of: int = 1
-    """In how many of the last how many periods."""
+    """The alarm is on when this many of the last so many periods are over the threshold."""
     below: bool = False
     missing: str = "notBreaching"
 
@@ -38,7 +41,7 @@ class Alarm:
         return "".join(word.capitalize() for word in words) + "Alarm"
 
     def resource(self, stage: Stage) -> dict[str, Any]:
-        """An AWS::CloudWatch::Alarm. It tells of its end, too."""
+        """The AWS::CloudWatch::Alarm. It notifies when it goes on and when it goes off."""
         told: Any = {"Fn::FindInMap": list(ALARM_TOPICS)} if stage.alarm_topics else []
         statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
         return {

@@ -1,8 +1,8 @@
-"""When somebody must act: the alarms of a stage, with what each means and what to do first. Pure values.
+"""The alarms of a stage, each with its meaning and the first step to take. Pure values.
 
-An alarm is about what clients or the tables would notice; what explains it, such as the throttles of a table, is on the
-dashboard. Where a metric has no value nothing happened, which is good news of all but the sweep. One period of five
-minutes is enough where each count is a fault; two or three of them where the platform now and then fails by itself.
+An alarm is about a symptom that clients or the tables notice; causes, such as the throttles of a table, are on the
+dashboard. Missing data means that nothing happened, which is good except for the sweep. One period of five minutes is
+enough where each count is a bug, two or three where the platform itself fails now and then.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from deployment.alarm import Alarm
 from deployment.stage import Function, Stage
 
 DEADLINE: Final = 0.8
-"""The part of a function's timeout that its slowest calls may take: a delivery stops after 20 s, of 29."""
+"""The share of a function's timeout that its slowest calls may take. A delivery stops after 20 of 29 s."""
 
 
 def alarms(stage: Stage, websocket_api: Any) -> tuple[Alarm, ...]:
-    """All of a stage, those first that clients notice most."""
+    """All alarms of a stage, the ones that clients notice first."""
     return (
         *_of_the_service(stage),
         *_of_the_gateway(stage, websocket_api),
@@ -38,7 +38,7 @@ def _of_the_service(stage: Stage) -> Iterator[Alarm]:
         measure=measures.of_service(stage, metrics.FAULTS),
         statistic="Sum",
         threshold=1,  # each is a bug
-        means="A bug: somebody was answered 500, or internal_error over WebSocket.",
+        means="A bug: a client was answered 500, or internal_error over WebSocket.",
         first="look in the functions' logs for the line of level ERROR with its traceback. If it came with a deploy, "
         "deploy the version before.",
     )
@@ -46,10 +46,10 @@ def _of_the_service(stage: Stage) -> Iterator[Alarm]:
         name="unavailables",
         measure=measures.of_service(stage, metrics.UNAVAILABLES),
         statistic="Sum",
-        threshold=5,  # one may be a single slow request to a table, which the client's retry makes good
+        threshold=5,  # a single one may be a slow request to a table, which the client's retry mends
         periods=2,
         of=3,
-        means="Clients are answered 503: the tables, or the place where the key is kept, do not answer in time.",
+        means="Clients are answered 503: the tables or the key store do not answer in time.",
         first="look at the tables on the dashboard: throttles, errors of DynamoDB, then at AWS Health. The log lines "
         "name the part that did not answer.",
     )
@@ -57,13 +57,13 @@ def _of_the_service(stage: Stage) -> Iterator[Alarm]:
         name="connects-unauthenticated",
         measure=measures.of_service(stage, metrics.CONNECTS_REFUSED, by=Unauthenticated.code),
         statistic="Sum",
-        threshold=100,  # clients come back each few seconds, so that some are hundreds; a stray one is not
+        threshold=100,  # clients retry every few seconds, so a failing client makes hundreds; ignore a stray one
         periods=3,
         of=3,
-        means="Many handshakes are refused for their credential, a quarter of an hour long: a key was rotated on one "
-        "side only, or a client comes again and again with a token that has expired.",
-        first="compare the key and issuer that the stage reads with those of whoever signs. If they are right, look in "
-        "the access log of the WebSocket API for the address that it comes from.",
+        means="Many handshakes have been refused for their credential for a quarter of an hour: a key was rotated on "
+        "one side only, or a client retries with an expired token.",
+        first="compare the key and issuer that the stage reads with the signer's. If they are right, look in the "
+        "access log of the WebSocket API for the client's address.",
     )
 
 
@@ -72,23 +72,23 @@ def _of_the_gateway(stage: Stage, websocket_api: Any) -> Iterator[Alarm]:
         name="http-5xx",
         measure=measures.of_http(stage, "5XXError"),
         statistic="Sum",
-        threshold=5,  # as of unavailables, which are counted here, too
+        threshold=5,  # as for unavailables, which it also counts
         periods=2,
         of=3,
         means="The REST API answers 5xx: the service's own, and those that API Gateway makes when a function fails.",
-        first="see whether the alarm of faults, of unavailables or of a function is on as well, and begin there. If "
-        "none is, `error` in the access log of the REST API says what API Gateway met.",
+        first="check whether the alarm of faults, of unavailables or of a function is on, and start there. If "
+        "not, `error` in the access log of the REST API names the failure.",
     )
     yield Alarm(
         name="http-latency",
         measure=measures.of_http(stage, "Latency"),
         statistic="p99",
-        threshold=5000,  # ms; a cold start and a change that is delivered to some thousand sockets stay below it
+        threshold=5000,  # ms; a cold start or a change delivered to some thousand sockets stays below it
         periods=3,
         of=3,
-        means="One request in a hundred takes longer than five seconds, a quarter of an hour long.",
-        first="look on the dashboard for the operation that is slow. If it is one that delivers, look at deliveries; "
-        "if it is all of them, at the tables; else at a trace of X-Ray.",
+        means="One request in a hundred has taken over five seconds for a quarter of an hour.",
+        first="find the slow operation on the dashboard. If it delivers frames, look at deliveries; "
+        "if all are slow, at the tables; else at an X-Ray trace.",
     )
     yield Alarm(
         name="websocket-execution-errors",
@@ -97,8 +97,8 @@ def _of_the_gateway(stage: Stage, websocket_api: Any) -> Iterator[Alarm]:
         threshold=5,
         periods=2,
         of=3,
-        means="API Gateway cannot call the function of a WebSocket route, so that frames or handshakes are lost.",
-        first="see whether a function is throttled. If none is, deploy again: a permission or an integration is gone.",
+        means="API Gateway cannot call the function of a WebSocket route, and frames or handshakes are lost.",
+        first="check whether a function is throttled. If not, deploy again: a permission or an integration is gone.",
     )
 
 
@@ -107,10 +107,10 @@ def _of_deliveries(stage: Stage) -> Iterator[Alarm]:
         name="deliveries-failed",
         measure=measures.of_service(stage, metrics.DELIVERIES[Outcome.FAILED]),
         statistic="Sum",
-        threshold=10,  # single posts fail when API Gateway does; those clients see a gap and ask again
+        threshold=10,  # API Gateway fails single posts now and then; those clients see a gap and ask again
         periods=2,
         of=3,
-        means="Frames cannot be posted to connections that are there, for another reason than a throttle.",
+        means="Frames cannot be posted to open connections, for a reason other than a throttle.",
         first="look in the log for the error of the delivery. AccessDenied: the function's policy does not name this "
         "WebSocket API, deploy again. Time-outs: look at AWS Health.",
     )
@@ -118,24 +118,24 @@ def _of_deliveries(stage: Stage) -> Iterator[Alarm]:
         name="deliveries-throttled",
         measure=measures.of_service(stage, metrics.DELIVERIES[Outcome.THROTTLED]),
         statistic="Sum",
-        threshold=10,  # what is left after all retries
+        threshold=10,  # left after all retries
         periods=2,
         of=3,
-        means="API Gateway turns posts away, retries included: the requests a second that the account has in this "
-        "region, all its APIs together, are used up.",
-        first="find on the dashboard what sends so many messages, and slow it down or have the quota of API Gateway, "
-        "throttle rate, raised.",
+        means="API Gateway rejects posts, even after retries: all APIs of the account together have used up its "
+        "requests a second in this region.",
+        first="find the source of so many messages on the dashboard, and slow it down or have API Gateway's throttle "
+        "rate quota raised.",
     )
     yield Alarm(
         name="deliveries-unsent",
         measure=measures.of_service(stage, metrics.DELIVERIES[Outcome.UNSENT]),
         statistic="Sum",
-        threshold=1,  # each is somebody who was not told, and it will be the same the next time
+        threshold=1,  # each one is somebody who was not told, and the next delivery will miss them again
         periods=2,
         of=3,
-        means="Deliveries end at their deadline of 20 s before everybody in the session was told.",
-        first="see in the log which session it is, and how many are in it: it is too large for one function, or "
-        "posts are slow (delivery latency). Its owner should send fewer, larger events, or split it.",
+        means="Deliveries reach their deadline of 20 s before all recipients got the frame.",
+        first="find the session and its size in the log: it is too large for one function, or posts are slow "
+        "(delivery latency). Its owner should send fewer, larger events, or split it.",
     )
 
 
@@ -147,11 +147,11 @@ def _of_the_sweep(stage: Stage) -> Alarm:
         statistic="Sum",
         threshold=1,
         below=True,
-        missing="breaching",  # nothing is counted where nothing runs, and that is what it is about
+        missing="breaching",  # a sweep that does not run writes no metric
         means="The sweep, due each minute, has not run for five: expired sessions do not end, and sockets of ended "
-        "ones stay open. Once after the first deploy it is on until the first run.",
-        first=f"see that the rule {stage.sweep_rule} of EventBridge is enabled and may call the function; deploying "
-        "again makes both anew.",
+        "ones stay open. After the first deploy the alarm is on until the first run.",
+        first=f"check that the rule {stage.sweep_rule} of EventBridge is enabled and may call the function; deploying "
+        "again restores both.",
     )
 
 
@@ -161,7 +161,7 @@ def _of_a_function(function: Function) -> Iterator[Alarm]:
         name=f"{function.name}-errors",
         measure=measures.of_function(function, "Errors"),
         statistic="Sum",
-        threshold=3,  # bugs are caught and counted as faults; one or two processes may die of a machine's failure
+        threshold=3,  # bugs are caught and counted as faults; a machine's failure may end one or two processes
         means=f"Calls of {function.full_name} end without an answer: out of time or memory, or it cannot start.",
         first=f"look at the last lines in {function.log_group}: 'Task timed out', 'Runtime.', or an error at import. "
         "If it came with a deploy, deploy the version before.",
@@ -170,8 +170,8 @@ def _of_a_function(function: Function) -> Iterator[Alarm]:
         name=f"{function.name}-throttles",
         measure=measures.of_function(function, "Throttles"),
         statistic="Sum",
-        threshold=1,  # each is a call that was turned away
-        means=f"Lambda turns calls of {function.full_name} away: the account's concurrent executions are used up.",
+        threshold=1,  # each is a rejected call
+        means=f"Lambda rejects calls of {function.full_name}: the account's concurrent executions are used up.",
         first="compare concurrent executions on the dashboard with the account's quota, and have it raised; a new "
         "account has ten.",
     )
@@ -182,7 +182,7 @@ def _of_a_function(function: Function) -> Iterator[Alarm]:
         threshold=limit,
         periods=3,
         of=3,
-        means=f"The slowest calls of {function.full_name} take more than {limit / 1000:g} s and are about to be ended "
-        f"at {function.timeout} s, in the midst of their work.",
-        first="look on the dashboard at deliveries and tables, and at a trace of X-Ray for where the time goes.",
+        means=f"The slowest calls of {function.full_name} take more than {limit / 1000:g} s and will soon reach the "
+        f"timeout of {function.timeout} s.",
+        first="look at deliveries and tables on the dashboard, and at an X-Ray trace.",
     )

@@ -1,4 +1,4 @@
-"""The account that is deployed to: its clients, its number, its region. botocore's own configuration names it."""
+"""The account to deploy to: its clients, number and region, as botocore's configuration names it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ PATIENT: Final = {
     service: Config(retries={"mode": "standard", "total_max_attempts": 12})
     for service in ("apigateway", "apigatewayv2")
 }
-"""API Gateway deletes one REST API in 30 s and changes its account's role once in 20, whoever asks; botocore's usual
-attempts end after some seconds, these after a minute or more: the pause before each is random, up to 20 s.
+"""API Gateway's own quotas are slow: one deletion of a REST API in 30 s, one change of the account's role in 20 s.
+
+botocore's usual retries end after some seconds, these after a minute or more: each pause is random, up to 20 s.
+
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html#api-gateway-control-service-limits-table
 """
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage stands."""
+    """Partition, region and account of a stage."""
 
     partition: str
     region: str
@@ -32,7 +34,7 @@ class Place:
 
 
 class Aws:
-    """Clients of one account and region, each made once. `session` is asked for nothing at construction."""
+    """Clients of one account and region, each created once. The constructor does not use `session`."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -57,6 +59,6 @@ class Aws:
 
 
 def code_of(error: ClientError) -> str:
-    """The code that a service refused with."""
+    """The error code of a refused call."""
     code: str = error.response["Error"]["Code"]
     return code

@@ -1,4 +1,7 @@
-"""`chalice deploy` and `package`, and the record they keep. Only it and `plan.py` know Chalice's insides."""
+"""Runs `chalice deploy` and `package`, and keeps their record.
+
+Only this file and `plan.py` import Chalice's internals.
+"""
 
 from __future__ import annotations
 
@@ -36,24 +39,24 @@ from deployment.errors import REPEAT, DeploymentError
 from deployment.stage import REST, Stage
 
 TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
-"""Seconds; a package of some megabytes has to get up."""
+"""Seconds: the upload of a package of several megabytes must fit in."""
 
 
 @dataclass(frozen=True)
 class Apis:
-    """Ids of the APIs that Chalice made."""
+    """Ids of the two APIs that Chalice created."""
 
     rest: str
     websocket: str
 
 
 def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
-    """What `chalice deploy --stage` does; what it tells is told to `say`, a line at a time. Raises DeploymentError."""
+    """Runs `chalice deploy --stage`; passes each line of its output to `say`. Raises DeploymentError."""
     factory = CLIFactory(str(stage.root))
     lines = _Lines(say)
     try:
         config = factory.create_config_obj(stage.name)
-        with contextlib.redirect_stdout(lines):  # where its packaging tells what it does, whatever it is given
+        with contextlib.redirect_stdout(lines):  # Chalice's packager prints here, whatever UI it is given
             deployer = factory.create_default_deployer(session(), config, _ui(lines))
             deployer.deploy(config, stage.name)
     except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
@@ -65,7 +68,7 @@ def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
 
 
 def remember(stage: Stage, *, rest: str | None, websocket: str | None) -> None:
-    """Have the next deploy change these APIs. Functions, roles and rules Chalice finds by their names."""
+    """Makes the next deploy change these APIs. Chalice finds functions, roles and rules by name."""
     known = {"rest_api": rest, "websocket_api": websocket}
     kept = [one for one in resources(stage) if one["name"] not in known]
     found = [{"name": name, "resource_type": name, f"{name}_id": api} for name, api in known.items() if api is not None]
@@ -77,15 +80,15 @@ def remember(stage: Stage, *, rest: str | None, websocket: str | None) -> None:
 
 
 def forget(stage: Stage) -> None:
-    """Of a stage that is no more."""
+    """Removes the record of a deleted stage."""
     record(stage).unlink(missing_ok=True)
 
 
 def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
-    """What `chalice package --stage --merge-template` does: the template, which it gives, and the zip, both in `out`.
+    """Runs `chalice package --stage --merge-template`: writes template and zip to `out`, returns the template.
 
-    With `code`, a zip that was built before, none is built. Needs neither credentials nor a region.
-    Raises DeploymentError.
+    With `code`, an existing zip is used instead of a new one. Needs neither credentials nor a region. Raises
+    DeploymentError.
     """
     system = OSUtils()
     serializer = JSONTemplateSerializer()
@@ -108,7 +111,7 @@ def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], co
 
 
 class _Build(BuildStage):
-    """Chalice's steps, with a zip that is there already in place of the one that they would build."""
+    """Chalice's packaging steps, with an existing zip instead of a new build."""
 
     def __init__(self, steps: BuildStage, code: Path | None) -> None:
         super().__init__([])
@@ -123,23 +126,23 @@ class _Build(BuildStage):
 
 
 class _Principals(PackageOptions):
-    """Chalice asks a client for these, which needs a region; a template is for any region."""
+    """Service principals without a client, which would need a region: the template works in any region."""
 
     def __init__(self) -> None:
-        """Without a client."""
+        """Skips the client that the base class makes."""
 
     def service_principal(self, service: str) -> str:
         return f"{service}.amazonaws.com"
 
 
 def logical_id(function: str) -> str:
-    """What a packaged template calls the function of this name."""
+    """Logical id of a function in a packaged template."""
     name: str = "APIHandler" if function == REST else to_cfn_resource_name(function)
     return name
 
 
 def log_group_id(function: str) -> str:
-    """What a packaged template calls the log group of the function of this name."""
+    """Logical id of a function's log group in a packaged template."""
     name: str = to_cfn_resource_name(function) + "LogGroup"
     return name
 
@@ -153,25 +156,25 @@ def apis(stage: Stage) -> Apis | None:
 
 
 def resources(stage: Stage) -> list[dict[str, Any]]:
-    """What Chalice's record of a stage lists."""
+    """The resources in Chalice's record of a stage."""
     path = record(stage)
     listed: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["resources"] if path.is_file() else []
     return listed
 
 
 def record(stage: Stage) -> Path:
-    """The file in which Chalice remembers a stage, as a path."""
+    """Path of Chalice's record of a stage."""
     return stage.folder / "deployed" / f"{stage.name}.json"
 
 
 def session() -> Session:
-    """botocore's session, with time-outs for the upload of a package."""
+    """botocore's session, with time-outs that allow for uploading a package."""
     made: Session = CLIFactory(".").create_botocore_session(**TIMEOUTS)
     return made
 
 
 def _sentence(error: Exception) -> str:
-    """What was the matter, on one line; Chalice sets it as a paragraph below a headline."""
+    """The reason on one line; Chalice prints it as a paragraph below a headline."""
     cause = getattr(error, "original_error", error)
     return " ".join(str(cause).split()).rstrip(".") + "."
 
@@ -182,7 +185,7 @@ def _ui(lines: _Lines) -> UI:
 
 
 class _Lines(io.TextIOBase):
-    """Tells each line that is written."""
+    """A text stream that passes on each line written to it."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

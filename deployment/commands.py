@@ -1,4 +1,7 @@
-"""Deploying and destroying a stage, step by step. Each may be repeated: a deploy that broke off is begun again."""
+"""Deploys and destroys a stage step by step.
+
+Each step can be repeated, so an interrupted deploy is simply run again.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,24 @@ from deployment.stacks import Stacks
 from deployment.stage import Stage
 
 TWICE: Final = (
-    "The stage {stage} stands more than once in this account, as the {kind} APIs {ids}: "
+    "The stage {stage} exists more than once in this account, as the {kind} APIs {ids}: "
     "delete those that no client uses."
 )
 
 
 def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[str, str]:
-    """From whatever is there to a running stage; gives its URLs. Raises DeploymentError."""
+    """Brings the stage up from any state and returns its URLs. Raises DeploymentError."""
     known = recall(aws, stage)
     with progress.step("tables"):
         stacks.apply(tables_stack(stage), tables_template(stage), tables_parameters(stage))
-    with progress.step("key of the tokens") as step:
-        step.note("made" if key.ensure(aws, stage) else "there already")
+    with progress.step("signing key") as step:
+        step.note("created" if key.ensure(aws, stage) else "exists already")
     with progress.step("functions and APIs") as step:
         function_logs.ensure(aws, stage)
         rendered = render(aws, stage, known)
         apis = chalice.deploy(stage, step.detail)
         function_logs.remove_misnamed(aws, stage)
-    with progress.step("policies of the functions"):
+    with progress.step("function policies"):
         narrow(aws, stage, apis, rendered)
     with progress.step("logs, alarms, dashboard"):
         logs.ensure(aws)
@@ -43,12 +46,12 @@ def deploy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> dict[s
         gateway.respond(aws, stage, apis)
         gateway.set_http_stage(aws, stage, apis)
         routes_changed = gateway.set_websocket_stage(aws, stage, apis)
-        step.note("WebSocket routes deployed" if routes_changed else "WebSocket routes as they were")
+        step.note("WebSocket routes deployed" if routes_changed else "WebSocket routes unchanged")
     return urls(aws, stage, apis)
 
 
 def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
-    """Take a stage back, its data included. What is not there is no error. Raises DeploymentError."""
+    """Removes the stage with its data; parts that are missing are skipped. Raises DeploymentError."""
     with progress.step("alarms, dashboard"):
         stacks.remove(operations_stack(stage))
     with progress.step("functions and APIs") as step:
@@ -57,7 +60,7 @@ def destroy(aws: Aws, stage: Stage, progress: Progress, stacks: Stacks) -> None:
     with progress.step("logs"):
         function_logs.remove(aws, stage)
         logs.remove(aws)
-    with progress.step("key of the tokens"):
+    with progress.step("signing key"):
         key.remove(aws, stage)
     with progress.step("tables"):
         if stacks.state(tables_stack(stage)):
@@ -74,17 +77,17 @@ def operations_stack(stage: Stage) -> str:
 
 
 def tables_template(stage: Stage) -> dict[str, Any]:
-    """`.chalice/resources.json`, as it is."""
+    """`.chalice/resources.json`, unchanged."""
     return documents.read(stage.folder / "resources.json")
 
 
 def tables_parameters(stage: Stage) -> dict[str, str]:
-    """Of `.chalice/resources.json`; tables that are kept cannot be deleted, and can be restored to any second."""
+    """Parameters of `.chalice/resources.json`: kept tables cannot be deleted, and can be restored to any second."""
     return {"Stage": stage.name, "Kept": str(stage.kept).lower()}
 
 
 def unprotect(aws: Aws, stage: Stage) -> None:
-    """Let the tables be deleted, in whatever state their stack is: one that could not be deleted cannot be updated."""
+    """Turns deletion protection off, table by table: a stack whose deletion failed cannot be updated."""
     client = aws.client("dynamodb")
     for table in stage.tables.values():
         try:
@@ -97,14 +100,14 @@ def unprotect(aws: Aws, stage: Stage) -> None:
 
 
 def render(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict[str, Any]]:
-    """Write each function's policy where Chalice reads it; gives them by function."""
+    """Writes each function's policy to where Chalice reads it; returns the policies by function."""
     rendered = filled_policies(aws, stage, apis)
     policies.write(stage, rendered)
     return rendered
 
 
 def filled_policies(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict[str, Any]]:
-    """The policies of a stage by function. Without APIs, what needs them is not in them."""
+    """The policies of a stage by function. Without APIs, statements that need their ids are left out."""
     place = aws.place
     filled = {}
     for function in stage.functions:
@@ -121,28 +124,28 @@ def filled_policies(aws: Aws, stage: Stage, apis: Apis | None) -> dict[str, dict
 
 
 def narrow(aws: Aws, stage: Stage, apis: Apis, deployed: Mapping[str, Mapping[str, Any]]) -> None:
-    """Give the roles what could not be said before the WebSocket API was there: its id."""
+    """Puts the id of the WebSocket API, unknown before the first deploy, into the roles' policies."""
     rendered = render(aws, stage, apis)
     for function in stage.functions:
         if rendered[function.name] != deployed[function.name]:
             aws.client("iam").put_role_policy(
                 RoleName=function.role,
-                PolicyName=function.role,  # the name that Chalice gives it
+                PolicyName=function.role,  # Chalice's name for it
                 PolicyDocument=json.dumps(rendered[function.name]),
             )
 
 
 def recall(aws: Aws, stage: Stage) -> Apis | None:
-    """The APIs of an earlier deploy, also of one from another machine, or that broke off. Raises DeploymentError.
+    """Finds the APIs of an earlier deploy, including one from another machine or an interrupted one.
 
-    Chalice would make new ones beside those that its record here does not have.
+    Chalice would create new ones beside those that its local record lacks. Raises DeploymentError.
     """
     known = chalice.apis(stage)
     if known is not None:
         return known
     there = discovery.find(aws, stage)
     for api in there.unfinished:
-        aws.client("apigatewayv2").delete_api(ApiId=api)  # Chalice would give it no stage any more
+        aws.client("apigatewayv2").delete_api(ApiId=api)  # Chalice would not give it a stage any more
     for kind, ids in {"REST": there.rest, "WebSocket": there.websocket}.items():
         if len(ids) > 1:
             raise DeploymentError(TWICE.format(stage=stage.name, kind=kind, ids=", ".join(ids)))
@@ -151,7 +154,7 @@ def recall(aws: Aws, stage: Stage) -> Apis | None:
 
 
 def urls(aws: Aws, stage: Stage, apis: Apis) -> dict[str, str]:
-    """Where the stage is reached."""
+    """The URLs of the stage."""
     suffix = "amazonaws.com.cn" if aws.place.partition == "aws-cn" else "amazonaws.com"
     host = f"execute-api.{aws.place.region}.{suffix}"
     return {

@@ -1,6 +1,6 @@
-"""What may stand in `.chalice/config.json` and `.chalice/operations.json`, and of which kind. Reads no file.
+"""Which keys and value types `.chalice/config.json` and `.chalice/operations.json` may have. Reads no file.
 
-Chalice overlooks a key that it does not know, and takes a setting of another kind until AWS refuses it in mid-deploy.
+Chalice ignores unknown keys, and passes on settings of a wrong type until AWS refuses them in mid-deploy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value has to be, as one would say it."""
+    """The expected type of a value, in words."""
 
     said: str
     holds: Callable[[Any], bool]
@@ -63,7 +63,7 @@ OF_A_STAGE: Final[Mapping[str, Kind]] = {
     "api_gateway_endpoint_type": TEXT,
     "api_gateway_endpoint_vpce": Kind("a text or a list", lambda value: isinstance(value, (str, list))),
     "api_gateway_policy_file": TEXT,
-    "api_gateway_stage": NAME,  # a part of ARNs, in which a * would be more than one stage
+    "api_gateway_stage": NAME,  # a part of ARNs, where a * would match more than one stage
     "automatic_layer": FLAG,
     "lambda_functions": OBJECT,
     "minimum_compression_size": _whole(0, 10_485_760),
@@ -82,11 +82,11 @@ OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "websocket_throttle": OBJECT,
 }
 UNREAD: Final = frozenset({"environment_variables", "tags"})
-"""Of a function, these are merged by Chalice from its stage's part alone."""
+"""For a function, Chalice merges these from its stage's part alone."""
 
 
 def problems(config: Mapping[str, Any], functions: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each thing in `config.json` that is not as it has to be."""
+    """One sentence for each mistake in `config.json`."""
     yield from _of("config.json", (), config, OF_ALL)
     stages = _object(config.get("stages"))
     for where, part in [((), config), *((("stages", name), stage) for name, stage in stages.items())]:
@@ -95,7 +95,7 @@ def problems(config: Mapping[str, Any], functions: tuple[str, ...]) -> Iterator[
         for name, function in _object(_object(part).get("lambda_functions")).items():
             place = (*where, "lambda_functions", name)
             if name not in functions:
-                yield _said("config.json", place, f"is no function of the app{_meant(name, functions)}.")
+                yield _said("config.json", place, f"names no function of the app{_meant(name, functions)}.")
             yield from _of("config.json", place, function, OF_A_FUNCTION)
             for unread in sorted(UNREAD & _object(function).keys()) if not where else ():
                 yield _said("config.json", (*place, unread), "is never read by Chalice: move it into a stage.")
@@ -105,7 +105,7 @@ def problems(config: Mapping[str, Any], functions: tuple[str, ...]) -> Iterator[
 
 
 def problems_of_operations(name: str, said: Any) -> Iterator[str]:
-    """A sentence for each thing that is not as it has to be in a stage's part of `operations.json`."""
+    """One sentence for each mistake in a stage's part of `operations.json`."""
     yield from _of("operations.json", (name,), said, OF_OPERATIONS)
 
 
@@ -115,7 +115,7 @@ def _of(file: str, where: tuple[str, ...], part: Any, kinds: Mapping[str, Kind])
         return
     for key, value in part.items():
         if key not in kinds:
-            yield _said(file, (*where, key), f"is no setting{_meant(key, kinds)}.")
+            yield _said(file, (*where, key), f"is not a setting{_meant(key, kinds)}.")
         elif not kinds[key].holds(value):
             yield _said(file, (*where, key), f"must be {kinds[key].said}.")
 

@@ -1,4 +1,4 @@
-"""What a person looks at: the dashboard of a stage, its health in the top row. Pure values.
+"""The dashboard of a stage, with its health in the top row. Pure values.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -23,21 +23,21 @@ TITLE_HEIGHT: Final = 1
 HEIGHT: Final = 6
 PERIOD: Final = 60  # seconds
 WEBSOCKET_API: Final = "${WebsocketApi}"
-"""What CloudFormation replaces by the id, which is not known before."""
+"""Placeholder that CloudFormation replaces with the id of an API."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a graph, or those that a search finds."""
+    """One line of a graph, or all lines that a search finds."""
 
     measure: Measure | Search
     statistic: str
     label: str = ""
 
     def metric(self) -> list[Any]:
-        """As the dashboard has it."""
+        """The metric in the dashboard's JSON."""
         if isinstance(self.measure, Search):
-            return [{"expression": self.measure.expression(self.statistic, PERIOD)}]  # CloudWatch tells them apart
+            return [{"expression": self.measure.expression(self.statistic, PERIOD)}]  # CloudWatch needs distinct ids
         dimensions = [part for pair in self.measure.dimensions.items() for part in pair]
         label = self.label or self.measure.name
         return [self.measure.namespace, self.measure.name, *dimensions, {"stat": self.statistic, "label": label}]
@@ -80,7 +80,7 @@ def resource(stage: Stage, alarms: Iterable[Alarm], websocket_api: Mapping[str, 
 
 
 def body(stage: Stage, alarms: Iterable[Alarm]) -> dict[str, Any]:
-    """Widgets from top to bottom, with placeholders for what only CloudFormation knows."""
+    """Widgets from top to bottom, with placeholders for values that only CloudFormation knows."""
     arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
     names = [arn + alarm.full_name(stage) for alarm in alarms]
     widgets = [_widget("alarm", 0, 0, COLUMNS, ALARMS_HEIGHT, {"title": "Health", "alarms": names})]

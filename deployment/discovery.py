@@ -1,6 +1,6 @@
-"""The APIs that stand of a stage, found in the account itself: by their names and by what they lead to.
+"""Finds the APIs of a stage in the account, by their names and by the functions they lead to.
 
-Chalice knows them by a record alone, which it keeps on the machine of the deploy, and only of one that went through.
+Chalice's own record exists only on the machine of the deploy, and only after one that succeeded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from deployment.stage import REST, Stage
 
 @dataclass(frozen=True)
 class Standing:
-    """Ids. There is more than one of a kind only if somebody deployed a stage twice beside itself."""
+    """API ids. There is more than one of a kind only if somebody deployed a stage twice in parallel."""
 
     rest: tuple[str, ...]
     websocket: tuple[str, ...]
-    unfinished: tuple[str, ...]  # WebSocket APIs without a stage: a deploy broke off, and nobody can reach them
+    unfinished: tuple[str, ...]  # WebSocket APIs without a stage, left by an interrupted deploy
 
 
 def find(aws: Aws, stage: Stage) -> Standing:
@@ -34,7 +34,7 @@ def find(aws: Aws, stage: Stage) -> Standing:
 
 
 def _rest_apis(aws: Aws, stage: Stage) -> Iterator[str]:
-    """Chalice names one after the app, a deploy after the stage at its end: whose it is, its function tells."""
+    """REST APIs that lead to the stage's function. Chalice names them after the app; a deploy renames them last."""
     client = aws.client("apigateway")
     leads = f":function:{next(one for one in stage.functions if one.name == REST).full_name}/invocations"
     for page in client.get_paginator("get_rest_apis").paginate():

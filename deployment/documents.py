@@ -1,4 +1,4 @@
-"""A JSON file of the project, as an object that has each key once. Knows nothing of what it says."""
+"""Reads a JSON file of the project as one object, and refuses duplicate keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployment.errors import DeploymentError
 
 
 class _Twice(Exception):
-    """A key that an object has twice: a reader sees one of the two, and JSON takes the other."""
+    """A key that occurs twice in an object. A reader may see one of the two; JSON uses the other."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -26,9 +26,9 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DeploymentError(f"{path} is not JSON: {error}.") from error
     except _Twice as error:
-        raise DeploymentError(f"{path} has {error} twice in one object: take one of them away.") from error
+        raise DeploymentError(f"{path} has {error} twice in one object: remove one of them.") from error
     if not isinstance(found, dict):
-        raise DeploymentError(f"{path} holds no object.")
+        raise DeploymentError(f"{path} does not hold an object.")
     return found
 
 

@@ -1,11 +1,11 @@
-"""What stops a deployment, as sentences that say what to do."""
+"""Errors that stop a deployment. Each message is a sentence that says what to do."""
 
 from __future__ import annotations
 
 from typing import Final
 
-REPEAT: Final = "Once that is mended, the same command goes on from here."
+REPEAT: Final = "Fix that and run the same command again: it continues from here."
 
 
 class DeploymentError(Exception):
-    """Nothing was broken by going on; the message says what to do."""
+    """The deployment cannot go on; nothing is broken. The message says what to do."""

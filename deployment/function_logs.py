@@ -1,7 +1,7 @@
-"""The log groups of the functions: there before a line is written, so that none is lost or kept for ever.
+"""Creates the log groups of the functions before they log, so that no line is lost or kept for ever.
 
-Chalice names one after the function of the routes as `config.json` calls it, which Lambda does not: its own would be
-missing, and Chalice's stay empty.
+Chalice names the group of the routes' function as `config.json` does, unlike Lambda: Lambda's group would be missing
+and Chalice's would stay empty.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from deployment.stage import Stage
 
 
 def ensure(aws: Aws, stage: Stage) -> None:
-    """Make those that are not there, and have all forget after the days of the stage."""
+    """Creates missing groups and sets the stage's retention on all of them."""
     client = aws.client("logs")
     for function in stage.functions:
         try:
@@ -25,22 +25,21 @@ def ensure(aws: Aws, stage: Stage) -> None:
 
 
 def remove_misnamed(aws: Aws, stage: Stage) -> None:
-    """The one that Chalice makes and no function writes to."""
+    """Deletes the group that Chalice creates and no function writes to."""
     _remove(aws, _misnamed(stage))
 
 
 def remove(aws: Aws, stage: Stage) -> None:
-    """Those of the functions, which Chalice leaves behind, with what they hold.
+    """Deletes the functions' log groups, which Chalice leaves behind, and recreated groups of the access logs.
 
-    And those of the access logs, if they are there again: API Gateway may make one for a request that came after their
-    stack was removed, and the next deploy could not.
+    API Gateway may recreate one for a request after the stack was deleted; the next deploy could not create it then.
     """
     access = {stage.http_log_group, stage.websocket_log_group}
     _remove(aws, {function.log_group for function in stage.functions} | access | _misnamed(stage))
 
 
 def _misnamed(stage: Stage) -> set[str]:
-    """Where Chalice would have the functions write."""
+    """Names that Chalice gives to log groups and Lambda does not use."""
     named = {f"/aws/lambda/{stage.full_name}-{function.name}" for function in stage.functions}
     return named - {function.log_group for function in stage.functions}
 

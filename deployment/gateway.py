@@ -1,4 +1,4 @@
-"""What Chalice leaves undone on the two APIs: responses, throttles, access logs. Each step may be repeated."""
+"""Completes the two APIs after Chalice: responses, throttles, access logs. Each step can be repeated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from deployment.gateway_responses import RESPONSES
 from deployment.stage import Stage
 
 ROUTES: Final = "routes "
-"""What the description of a deployment of ours begins with; a digest of its routes follows."""
+"""Prefix of the description of our deployments; a digest of the routes follows."""
 
 
 def respond(aws: Aws, stage: Stage, apis: Apis) -> bool:
-    """Give the REST API its gateway responses; whether any was not there.
+    """Sets the gateway responses of the REST API; returns whether any was missing.
 
-    Each deploy of Chalice's imports the API anew, which takes them away, and they count from the next deployment on.
+    Each deploy of Chalice's imports the API anew, which removes them. They take effect with the next deployment.
     """
     client = aws.client("apigateway")
     missing = missing_responses(client, apis.rest)
@@ -32,14 +32,14 @@ def respond(aws: Aws, stage: Stage, apis: Apis) -> bool:
 
 
 def missing_responses(client: Any, api: str) -> list[dict[str, Any]]:
-    """Those that the REST API does not have, or has otherwise, as arguments of PutGatewayResponse."""
+    """Missing or different responses, as arguments of PutGatewayResponse."""
     there = {one["responseType"]: one for one in client.get_gateway_responses(restApiId=api, limit=500)["items"]}
     wanted = [one.request() for one in RESPONSES]
     return [one for one in wanted if not one.items() <= there.get(one["responseType"], {}).items()]
 
 
 def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
-    """Name, throttles, tracing, access logs of the REST API; a deploy of Chalice names it after the app."""
+    """Sets name, throttles, tracing and access logs of the REST API, which Chalice names after the app."""
     client = aws.client("apigateway")
     client.update_rest_api(restApiId=apis.rest, patchOperations=gateway_settings.api_patches(stage))
     operations = [
@@ -51,10 +51,10 @@ def set_http_stage(aws: Aws, stage: Stage, apis: Apis) -> None:
 
 
 def set_websocket_stage(aws: Aws, stage: Stage, apis: Apis) -> bool:
-    """Throttles and access logs of the WebSocket API, and a deployment of its routes; whether it was needed.
+    """Sets throttles and access logs of the WebSocket API and deploys its routes; returns whether that was needed.
 
-    Chalice deploys them the first time alone: a route that is added later would never be reached. What a deployment
-    holds cannot be read, so that each carries a digest of its routes as its description.
+    Chalice deploys them only the first time, so a route added later would be unreachable. A deployment's content
+    cannot be read; each carries a digest of its routes in its description.
     """
     client = aws.client("apigatewayv2")
     api, name = apis.websocket, stage.api_stage
@@ -79,7 +79,7 @@ def set_websocket_stage(aws: Aws, stage: Stage, apis: Apis) -> bool:
 
 
 def digest(client: Any, api: str) -> str:
-    """Of the routes and of what each leads to; Chalice makes their integrations anew with each deploy."""
+    """Digest of the routes and their targets. Chalice recreates the integrations with each deploy."""
     uris = {one["IntegrationId"]: one.get("IntegrationUri") for one in _pages(client.get_integrations, ApiId=api)}
     routes = sorted(
         (one["RouteKey"], uris.get(one.get("Target", "").rpartition("/")[2]))
@@ -98,6 +98,6 @@ def _pages(ask: Any, **arguments: str) -> Iterator[Mapping[str, Any]]:
 
 
 def log_group_arn(aws: Aws, name: str) -> str:
-    """As both APIs take it for their access logs."""
+    """ARN of a log group, in the form that both APIs take for their access logs."""
     place = aws.place
     return f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{name}"

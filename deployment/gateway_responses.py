@@ -1,4 +1,4 @@
-"""What API Gateway says by itself, in the form of the service's own errors: problem+json, with CORS. Pure values.
+"""API Gateway's own answers, in the form of the service's errors: problem+json, with CORS. Pure values.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -32,7 +32,7 @@ class GatewayResponse:
 
     @property
     def template(self) -> str:
-        """The body, with what API Gateway puts into it."""
+        """The body template, with placeholders for API Gateway's values."""
         known = {"type": f"urn:sessions:problem:{self.code}", "title": self.title}
         if self.status is not None:
             known["status"] = self.status  # type: ignore[assignment]  # a number among texts
@@ -42,12 +42,12 @@ class GatewayResponse:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Header names and values as API Gateway maps them."""
+        """Header names and values in API Gateway's mapping syntax."""
         headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **CORS, **self.headers}
         return {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}
 
     def request(self) -> dict[str, Any]:
-        """The arguments of PutGatewayResponse, without the API."""
+        """Arguments of PutGatewayResponse, without the API."""
         return {
             "responseType": self.type,
             **({} if self.status is None else {"statusCode": str(self.status)}),
@@ -56,7 +56,7 @@ class GatewayResponse:
         }
 
     def definition(self) -> dict[str, Any]:
-        """The value of the type in `x-amazon-apigateway-gateway-responses` of an API's definition.
+        """The value for this type in `x-amazon-apigateway-gateway-responses` of an API's definition.
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
         """
@@ -69,7 +69,7 @@ RESPONSES: Final = (
     GatewayResponse("BAD_REQUEST_BODY", "invalid_request", "Invalid request", 400),
     GatewayResponse("BAD_REQUEST_PARAMETERS", "invalid_request", "Invalid request", 400),
     GatewayResponse(
-        "MISSING_AUTHENTICATION_TOKEN",  # what API Gateway calls a path or a method that is not there
+        "MISSING_AUTHENTICATION_TOKEN",  # API Gateway's answer to an unknown path or method
         "no_such_route",
         "No such route",
         404,

@@ -1,7 +1,9 @@
-"""Throttles and access logs of a stage of API Gateway, once for the calls of a deploy and once for a template. Pure.
+"""Throttles and access logs of a stage of API Gateway, as calls for a deploy and as CloudFormation. Pure.
 
-Neither format has a query string, a path as it was sent or a header: a token, a ticket or a session's id, which is its
-invitation, may be in one. https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+The log formats leave out query string, raw path and headers, which may hold a token, a ticket or a session's id (its
+invitation).
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
 from __future__ import annotations
@@ -44,15 +46,15 @@ def api_patches(stage: Stage) -> list[dict[str, str]]:
 
 
 def access_format(fields: dict[str, str]) -> str:
-    """One line of JSON a request."""
+    """One line of JSON for each request."""
     return json.dumps(fields, separators=(",", ":"))
 
 
 def method_settings(stage: Stage) -> dict[str, Any]:
-    """Of all methods of the REST API, as CloudFormation has them. Nothing of a request or an answer is ever logged.
+    """Settings of all methods of the REST API, as CloudFormation has them. Requests and answers are never logged.
 
-    The metrics of the stage, which alarms and dashboard are about, are always there: `MetricsEnabled` adds those of
-    each method and path, which nobody reads and which cost as much as one's own.
+    Alarms and dashboard use the metrics of the stage, which are always there. `MetricsEnabled` would add those of each
+    method and path, which nothing reads and which cost as much as custom metrics.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
     """
     return {
@@ -73,7 +75,10 @@ PATHS: Final = {
     "LoggingLevel": "logging/loglevel",
     "DataTraceEnabled": "logging/dataTrace",
 }
-"""The same settings in UpdateStage: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch"""
+"""The same settings in UpdateStage:
+
+https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch
+"""
 
 
 def method_patches(stage: Stage) -> list[dict[str, str]]:
@@ -83,12 +88,12 @@ def method_patches(stage: Stage) -> list[dict[str, str]]:
 
 
 def tracing_patches(stage: Stage) -> list[dict[str, str]]:
-    """Tracing by X-Ray, as an operation of UpdateStage: that a deployment changes it, as Chalice asks, is not sure."""
+    """X-Ray tracing, as an operation of UpdateStage. Chalice sets it in a deployment, which may not change it."""
     return [replace("/tracingEnabled", _text(stage.tracing))]
 
 
 def http_access_logs(destination: Any) -> dict[str, Any]:
-    """Access logs of the REST API into the log group of an ARN, as CloudFormation has them."""
+    """Access logs of the REST API into a log group, given by its ARN, as CloudFormation has them."""
     return {"DestinationArn": destination, "Format": access_format(HTTP_FIELDS)}
 
 
@@ -99,7 +104,7 @@ def access_log_patches(destination: str) -> list[dict[str, str]]:
 
 
 def route_settings(stage: Stage) -> dict[str, Any]:
-    """Of all routes of the WebSocket API, in the calls and in CloudFormation alike. Metrics as of the REST API."""
+    """Settings of all routes of the WebSocket API, for calls and CloudFormation alike; metrics as in the REST API."""
     return {
         "ThrottlingRateLimit": stage.websocket_throttle.rate,
         "ThrottlingBurstLimit": stage.websocket_throttle.burst,
@@ -110,7 +115,7 @@ def route_settings(stage: Stage) -> dict[str, Any]:
 
 
 def websocket_access_logs(destination: Any) -> dict[str, Any]:
-    """Access logs of the WebSocket API, in the calls and in CloudFormation alike."""
+    """Access logs of the WebSocket API, for calls and CloudFormation alike."""
     return {"DestinationArn": destination, "Format": access_format(WEBSOCKET_FIELDS)}
 
 

@@ -1,4 +1,7 @@
-"""The key of a stage's tokens, kept in SSM Parameter Store: made at random on the first deploy. It is never shown."""
+"""The signing key of a stage's tokens in SSM Parameter Store.
+
+The first deploy creates it at random; it is never shown.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from botocore.exceptions import ClientError
 from deployment.aws import Aws, code_of
 from deployment.stage import Stage
 
-BYTES: Final = 64  # as many as the longest hash that may be asked for, HS512
+BYTES: Final = 64  # the length of the longest hash allowed, HS512
 MARK: Final = "made-by"
 MAKER: Final = "sessions-deployment"
 
 
 def ensure(aws: Aws, stage: Stage) -> bool:
-    """Make the secret that `JWT_SECRET` refers to, if it is a parameter that is not there; whether it was made."""
+    """Creates the secret that `JWT_SECRET` refers to, if it is a missing parameter; returns whether it did."""
     name = parameter(stage)
     if name is None:
         return False
@@ -39,7 +42,7 @@ def ensure(aws: Aws, stage: Stage) -> bool:
 
 
 def remove(aws: Aws, stage: Stage) -> None:
-    """Remove the parameter if a deploy made it; one that somebody brought stays."""
+    """Deletes the parameter if a deploy created it. One that somebody else put there stays."""
     name = parameter(stage)
     if name is None:
         return
@@ -55,6 +58,6 @@ def remove(aws: Aws, stage: Stage) -> None:
 
 
 def parameter(stage: Stage) -> str | None:
-    """The parameter that holds the secret; None if the key is kept elsewhere."""
+    """Name of the parameter that holds the secret; None if the key is kept elsewhere."""
     kind, _, name = stage.environment.get("JWT_SECRET", "").partition(":")
     return name if kind == "ssm" else None

@@ -1,4 +1,4 @@
-"""The role by which API Gateway writes access logs: one for an account and region, whoever's APIs stand there.
+"""The role with which API Gateway writes access logs: one per account and region, for all APIs there.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
@@ -22,11 +22,11 @@ TRUST: Final = {
     ],
 }
 ATTEMPTS: Final = 12
-PAUSE: Final = 10.0  # seconds; a role that was just made is not known everywhere yet, for two minutes at worst
+PAUSE: Final = 10.0  # seconds; IAM may take two minutes to make a new role known everywhere
 
 
 def ensure(aws: Aws) -> bool:
-    """Give the account such a role if it has none; whether it was made. Raises DeploymentError."""
+    """Sets such a role if the account has none; returns whether it did. Raises DeploymentError."""
     client = aws.client("apigateway")
     if client.get_account().get("cloudwatchRoleArn"):
         return False
@@ -47,7 +47,7 @@ def ensure(aws: Aws) -> bool:
 
 
 def remove(aws: Aws) -> bool:
-    """Take away the role that a deploy made, unless an API of the region writes access logs by it; whether it was."""
+    """Removes the role that a deploy created, unless an API of the region logs with it; returns whether it did."""
     client, name = aws.client("apigateway"), _name(aws)
     role = client.get_account().get("cloudwatchRoleArn") or ""
     if role.rpartition("/")[2] == name:
@@ -74,7 +74,7 @@ def _tell(client: Any, arn: str) -> None:
             if code_of(error) != "BadRequestException":
                 raise
             if attempt == ATTEMPTS:
-                raise DeploymentError(f"API Gateway does not take {arn} as the role of its access logs.") from error
+                raise DeploymentError(f"API Gateway does not accept {arn} as the role for access logs.") from error
             time.sleep(PAUSE)
         else:
             return

@@ -1,6 +1,7 @@
-"""What CloudWatch measures of a stage, AWS's metrics and the service's own, as values for alarms and the dashboard.
+"""CloudWatch metrics of a stage, AWS's and the service's own, for alarms and dashboard.
 
-A value of a dimension is a text, or a reference such as `{"Ref": "WebsocketAPI"}`. Names and dimensions of AWS's own:
+The value of a dimension is a text or a reference such as `{"Ref": "WebsocketAPI"}`. AWS's names and dimensions:
+
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
@@ -30,7 +31,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Search:
-    """All metrics of a name that have these dimensions, whatever the value of those that are not `fixed`."""
+    """All metrics of a name that have these dimensions, with any value for those that are not `fixed`."""
 
     namespace: str
     name: str
@@ -38,7 +39,8 @@ class Search:
     fixed: Mapping[str, tuple[str, ...]]  # any of these values
 
     def expression(self, statistic: str, period: int) -> str:
-        """As CloudWatch has it, `period` in seconds:
+        """The search expression, `period` in seconds:
+
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
         """
         schema = ",".join((self.namespace, *self.dimensions))
@@ -50,14 +52,14 @@ class Search:
 
 
 def of_service(stage: Stage, metric: Metric, by: str = "") -> Measure:
-    """Of the service itself; `by` is the value of the metric's second dimension."""
+    """A metric of the service; `by` is the value of its second dimension."""
     second = {metric.by: by} if metric.by and by else {}
     return Measure(metrics.NAMESPACE, metric.name, {metrics.STAGE: stage.name, **second})
 
 
 def of_service_apart(stage: Stage, metric: Metric) -> Search:
-    """Of the service itself, each value of its second dimension for itself."""
-    assert metric.by is not None  # noqa: S101  a metric with one dimension has nothing to be told apart by
+    """A metric of the service, split by its second dimension."""
+    assert metric.by is not None  # noqa: S101  a metric with one dimension cannot be split
     return Search(metrics.NAMESPACE, metric.name, (metrics.STAGE, metric.by), {metrics.STAGE: (stage.name,)})
 
 
@@ -66,7 +68,7 @@ def of_function(function: Function, name: str) -> Measure:
 
 
 def of_http(stage: Stage, name: str) -> Measure:
-    """Of the REST API, which is known here by its name alone."""
+    """A metric of the REST API, which CloudWatch knows by its name alone."""
     return Measure("AWS/ApiGateway", name, {"ApiName": stage.http_api, "Stage": stage.api_stage})
 
 
@@ -79,15 +81,15 @@ def of_table(table: str, name: str) -> Measure:
 
 
 def of_table_operations(tables: tuple[str, ...], name: str) -> Search:
-    """Some metrics are there for each operation of a table alone."""
+    """DynamoDB reports some metrics only for each operation of a table."""
     return Search("AWS/DynamoDB", name, ("TableName", "Operation"), {"TableName": tables})
 
 
 def of_account(namespace: str, name: str) -> Measure:
-    """Of all that the account has in the region."""
+    """A metric of the whole account in the region."""
     return Measure(namespace, name, {})
 
 
 def of_schedule(stage: Stage, name: str) -> Measure:
-    """Of the rule that starts the sweep."""
+    """A metric of the rule that starts the sweep."""
     return Measure("AWS/Events", name, {"RuleName": stage.sweep_rule})

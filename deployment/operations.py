@@ -1,6 +1,6 @@
-"""What watches a stage, as CloudFormation resources: log groups of the access logs, alarms, the dashboard. Pure values.
+"""Monitoring of a stage as CloudFormation resources: log groups of the access logs, alarms, dashboard. Pure values.
 
-A deploy makes a stack of them; a package has them in its one template.
+A deploy makes a stack of them; a package merges them into its one template.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ WEBSOCKET_LOGS: Final = "WebsocketAccessLogs"
 
 
 def template(stage: Stage) -> dict[str, Any]:
-    """The stack of a deploy. Its parameter is the id of the WebSocket API, which Chalice makes."""
+    """The stack of a deploy. Its parameter is the id of the WebSocket API, which Chalice creates."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"What watches the stage {stage.name} of {stage.app}.",
+        "Description": f"Monitoring of the stage {stage.name} of {stage.app}.",
         "Parameters": {"WebsocketApiId": {"Type": "String"}},
         **mappings(stage),
         "Resources": resources(stage, websocket_api={"Ref": "WebsocketApiId"}),
@@ -29,7 +29,7 @@ def template(stage: Stage) -> dict[str, Any]:
 
 
 def mappings(stage: Stage) -> dict[str, Any]:
-    """The section of a template that `resources` refer to; empty for a stage whose alarms tell nobody."""
+    """The template section that `resources` refer to; empty if the alarms of the stage notify no topic."""
     if not stage.alarm_topics:
         return {}
     [section, entry, key] = ALARM_TOPICS
@@ -37,7 +37,10 @@ def mappings(stage: Stage) -> dict[str, Any]:
 
 
 def resources(stage: Stage, *, websocket_api: Mapping[str, Any]) -> dict[str, Any]:
-    """By logical id; the API is a reference, such as `{"Ref": "WebsocketAPI"}`. The REST API is known by its name."""
+    """The resources by logical id.
+
+    `websocket` is a reference such as `{"Ref": "WebsocketAPI"}`; the REST API goes by name.
+    """
     watched = alarms(stage, websocket_api)
     return {
         HTTP_LOGS: _log_group(stage, stage.http_log_group),

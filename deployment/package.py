@@ -1,7 +1,7 @@
-"""A stage as one CloudFormation template and its zip, for teams that deploy by pipeline. Asks AWS nothing.
+"""Writes a stage as one CloudFormation template and its zip, for teams that deploy by pipeline. Asks AWS nothing.
 
-Chalice packages functions, APIs and schedule; what a deploy does besides is merged into its template here, from the
-same settings. Chalice merges dicts into its own and replaces lists whole.
+Chalice packages functions, APIs and schedule. Everything else that a deploy does is merged into the template here,
+from the same settings. Chalice merges dicts into its own and replaces lists whole.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ REST_API: Final = "RestAPI"
 WEBSOCKET_API: Final = "WebsocketAPI"
 WEBSOCKET_DEPLOYMENT: Final = "WebsocketAPIDeployment"
 WEBSOCKET_STAGE: Final = "WebsocketAPIStage"
-"""What Chalice calls them."""
+"""Chalice's logical ids."""
 SNAPSHOT: Final = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration")
-"""What a deployment of the WebSocket API holds."""
+"""Types of the resources that a deployment of the WebSocket API holds."""
 ACCOUNT: Final = "ApiGatewayAccount"
 MADE: Final = "MakesLogsRole"
 
 
 def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
-    """`template.json` and `deployment.zip` in the folder `out`; `code` is a zip that was built before. Gives the
-    template. Raises DeploymentError."""
+    """Writes `template.json` and `deployment.zip` to `out` and returns the template.
+
+    `code` is an existing zip to use instead of a new one. Raises DeploymentError.
+    """
     policies.write(stage, {function.name: policies.for_template(stage, function) for function in stage.functions})
     with tempfile.TemporaryDirectory() as folder:
         merge = Path(folder) / "merge.json"
@@ -46,7 +48,7 @@ def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | No
 
 
 def additions(stage: Stage) -> dict[str, Any]:
-    """What is merged into Chalice's template."""
+    """The parts to merge into Chalice's template."""
     tables = documents.read(stage.folder / "resources.json")
     return {
         "Description": description(stage),
@@ -66,21 +68,21 @@ def additions(stage: Stage) -> dict[str, Any]:
 
 
 def description(stage: Stage) -> str:
-    """CloudFormation cannot make a secret parameter, and says so to whoever reads the template."""
+    """CloudFormation cannot create a secret parameter; the description tells the reader of the template."""
     told = f"The stage {stage.name} of {stage.app}."
     name = key.parameter(stage)
     if name is None:
         return told
-    return (
-        f"{told} The key of its tokens is {name} in SSM, a SecureString that has to be there before the first request."
-    )
+    return f"{told} Its signing key is {name} in SSM, a SecureString that must exist before the first request."
 
 
 def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The deployment of the WebSocket API under an id that its routes decide.
+    """The template with a deployment of the WebSocket API whose id depends on its routes.
 
-    CloudFormation makes no new deployment when a route changes, so that it would never be reached; one of another id is
-    another one. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-deployment.html
+    CloudFormation does not replace a deployment when a route changes, so a changed route would be unreachable. A new
+    id makes a new deployment.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-deployment.html
     """
     resources = dict(template["Resources"])
     held = {name: one for name, one in resources.items() if one["Type"] in SNAPSHOT}
@@ -93,7 +95,7 @@ def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tables_parameters(stage: Stage, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the tables' own template, with what the stage says; another name would not be that of its functions."""
+    """The tables' template with the stage filled in. Another name would differ from the one the functions are given."""
     return {
         "Stage": {**parameters["Stage"], "Default": stage.name, "AllowedValues": [stage.name]},
         "Kept": {**parameters["Kept"], "Default": str(stage.kept).lower()},
@@ -101,7 +103,7 @@ def _tables_parameters(stage: Stage, parameters: Mapping[str, Any]) -> dict[str,
 
 
 def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
-    """Names, so that policies and log groups can name them, too. Logs and tables are there before whoever uses them."""
+    """Fixed names, which policies and log groups can refer to. Logs and tables are created before their users."""
     merged: dict[str, Any] = {}
     for function in stage.functions:
         logs = chalice.log_group_id(function.name)
@@ -115,8 +117,11 @@ def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
 
 
 def _operations(stage: Stage) -> dict[str, Any]:
-    """Those of a deploy's stack. The tag has the log groups, and whoever writes to them, wait for the account's role:
-    one may not depend on a resource that a condition leaves out."""
+    """Resources of a deploy's monitoring stack.
+
+    A tag makes the log groups, and the stages that log to them, wait for the account's role: they cannot depend on a
+    resource that a condition leaves out.
+    """
     resources = operations.resources(stage, websocket_api={"Ref": WEBSOCKET_API})
     waits = [{"Key": "logs-role", "Value": {"Fn::If": [MADE, {"Ref": ACCOUNT}, "there-already"]}}]
     for name in (HTTP_LOGS, WEBSOCKET_LOGS):
@@ -125,15 +130,17 @@ def _operations(stage: Stage) -> dict[str, Any]:
 
 
 def _rest_api(stage: Stage) -> dict[str, Any]:
-    """Gateway responses are a part of the definition: as resources of their own they would count from the next
-    deployment on, which nothing makes."""
+    """Gateway responses are put into the API's definition.
+
+    As resources of their own they would take effect with the next deployment, which nothing makes.
+    """
     return {
         "Properties": {
             "DefinitionBody": {
                 "info": {"title": stage.http_api},
                 "x-amazon-apigateway-gateway-responses": {one.type: one.definition() for one in RESPONSES},
             },
-            "OpenApiVersion": "2.0",  # else SAM makes a second stage, "Stage", without any of these settings
+            "OpenApiVersion": "2.0",  # else SAM adds a second stage, "Stage", without any of these settings
             "TracingEnabled": stage.tracing,
             "MethodSettings": [gateway_settings.method_settings(stage)],
             "AccessLogSetting": gateway_settings.http_access_logs(_log_group_arn(HTTP_LOGS)),
@@ -151,7 +158,7 @@ def _websocket_stage(stage: Stage) -> dict[str, Any]:
 
 
 def _log_group_arn(logical_id: str) -> dict[str, str]:
-    """Without the `:*` at its end that CloudFormation's own attribute has."""
+    """The ARN without the `:*` that CloudFormation's attribute ends with."""
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{logical_id}}}"}
 
 

@@ -1,6 +1,6 @@
-"""What Chalice would deploy of a stage, by its own reckoning. Only it and `chalice_app.py` know Chalice's insides.
+"""Chalice's own deployment plan of a stage. Only this file and `chalice.py` import Chalice's internals.
 
-Asks AWS nothing, and leaves the environment of this process as it is; it imports the project's `app.py`.
+Asks AWS nothing and leaves this process's environment unchanged; it imports the project's `app.py`.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from deployment.errors import DeploymentError
 class PlannedFunction:
     """A Lambda function. `memory` in MB, `timeout` in seconds, `log_days` None for ever."""
 
-    name: str  # as config.json has it
-    full_name: str  # in Lambda
+    name: str  # the name in config.json
+    full_name: str  # the name in Lambda
     role: str
     memory: int
     timeout: int
     environment: Mapping[str, str]
     traced: bool
-    policy_file: Path | None  # None: Chalice writes the policy itself, or gives a role that is there already
+    policy_file: Path | None  # None: Chalice writes the policy itself, or uses an existing role
     log_days: int | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be there after `chalice deploy`. `compressed_from` in bytes."""
+    """The planned result of a `chalice deploy`. `compressed_from` in bytes."""
 
     functions: tuple[PlannedFunction, ...]
     endpoint_type: str  # of the REST API
     compressed_from: int | None
-    debug: bool  # whether the routes answer an error with its traceback
-    cors: Mapping[str, Mapping[str, str]]  # headers of each route, as `GET /sessions`
+    debug: bool  # whether routes answer an error with its traceback
+    cors: Mapping[str, Mapping[str, str]]  # headers of each route, keyed as in `GET /sessions`
 
 
 def read(root: Path, stage: str) -> Plan:
-    """The plan of the project at `root`. Raises DeploymentError if Chalice, or `app.py`, has none."""
+    """The plan of the project at `root`. Raises DeploymentError if Chalice, or `app.py`, fails."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what app.py prints is none of what is found
+        with contextlib.redirect_stdout(sys.stderr):  # keep app.py's own output off stdout, which holds the findings
             config = CLIFactory(str(root), environ={}).create_config_obj(stage)
             application = ApplicationGraphBuilder().build(config, stage)
-    except (Exception, SystemExit) as error:  # whatever app.py does when it is imported
+    except (Exception, SystemExit) as error:  # importing app.py can raise anything
         raise DeploymentError(f"Chalice finds nothing to deploy in {root / 'app.py'}: {error}") from error
     every = list(_resources(application))
     functions = {one.resource_name: one for one in every if isinstance(one, models.LambdaFunction)}

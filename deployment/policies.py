@@ -1,7 +1,7 @@
-"""What each function may do: templates in `.chalice/policy-<function>.json`, and what a stage makes of them.
+"""The permissions of each function: templates in `.chalice/policy-<function>.json`, rendered for a stage.
 
-A placeholder `${Name}` stands for what only a stage knows. A statement about something that the stage does not have,
-such as the WebSocket API before the first deploy, is left out: nothing is ever allowed on what is not known.
+A placeholder `${Name}` stands for a value of the stage. A statement with an unknown value, such as the id of the
+WebSocket API before the first deploy, is left out: it would have to allow too much.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ PLACEHOLDER: Final = re.compile(r"\$\{([\w:]+)\}")
 
 
 def template(stage: Stage, function: Function) -> dict[str, Any]:
-    """The policy of a function with its placeholders. Raises DeploymentError."""
+    """The policy template of a function. Raises DeploymentError."""
     return documents.read(stage.folder / f"policy-{function.name}.json")
 
 
 def variables(
     stage: Stage, function: Function, *, partition: str, region: str, account: str, websocket_api: str | None
 ) -> dict[str, str]:
-    """What the placeholders stand for; what the stage does not have is not among them."""
+    """Values of the placeholders; those that the stage does not have are missing."""
     known = {
         "AWS::Partition": partition,
         "AWS::Region": region,
@@ -41,7 +41,7 @@ def variables(
         named = f"arn:{partition}:ssm:{region}:{account}:parameter/{place.lstrip('/')}"
         known["KeyParameterArn"] = place if place.startswith("arn:") else named
     elif kind == "secretsmanager":
-        # the six characters that Secrets Manager adds to a name:
+        # Secrets Manager adds six characters to a name:
         # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
         named = f"arn:{partition}:secretsmanager:{region}:{account}:secret:{place}-??????"
         known["KeySecretArn"] = place if place.startswith("arn:") else named
@@ -49,7 +49,7 @@ def variables(
 
 
 def for_template(stage: Stage, function: Function) -> dict[str, Any]:
-    """The policy of a function as a part of a CloudFormation template, which fills in what only it can know."""
+    """The policy of a function as part of a CloudFormation template, which fills in the rest."""
     known = variables(
         stage,
         function,
@@ -64,13 +64,13 @@ def for_template(stage: Stage, function: Function) -> dict[str, Any]:
 
 
 def fill(document: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
-    """A policy with each placeholder replaced, without the statements that name one that is not known."""
+    """A policy with its placeholders replaced, without the statements whose placeholders are unknown."""
     statements = [one for one in document["Statement"] if names(one["Resource"]) <= known.keys()]
     return {**document, "Statement": [_filled(one, lambda text: _replaced(text, known)) for one in statements]}
 
 
 def names(value: Any) -> set[str]:
-    """The placeholders in a part of a policy."""
+    """Names of the placeholders in a part of a policy."""
     return set(PLACEHOLDER.findall(json.dumps(value)))
 
 
@@ -83,7 +83,7 @@ def _replaced(text: str, known: Mapping[str, str]) -> str:
 
 
 def write(stage: Stage, filled: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put each function's policy where Chalice reads it."""
+    """Writes each function's policy to where Chalice reads it."""
     for function in stage.functions:
         path = stage.folder / function.policy_file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a deploy tells of itself while it works: a line a step, with its seconds. Decides nothing."""
+"""Prints the progress of a deploy: one line for each step, with its seconds."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Step:
         self.said = ""
 
     def note(self, text: str) -> None:
-        """What there is to say of the step when it is done."""
+        """Sets the text to print when the step is done."""
         self.said = text
 
     def detail(self, line: str) -> None:
-        """What somebody says while it runs; shown if it was asked for."""
+        """Output of a tool during the step; printed if the user asked for it."""
         if self._verbose:
             self._out.write(f"    {line}\n")
             self._out.flush()
 
 
 class Progress:
-    """Writes to `out`: on a terminal the name of a step at once, elsewhere each step in one line when it is done."""
+    """Writes to `out`. A terminal shows the name of a step at once, other outputs one line when it is done."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
         self._out = out
@@ -37,7 +37,7 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """A step, whose outcome is told when it is over, whatever it was."""
+        """Runs a step and prints its outcome when it is over, even if it failed."""
         began = time.monotonic()
         step = Step(self._out, self._verbose)
         if self._live or self._verbose:

@@ -1,6 +1,6 @@
-"""Takes away what Chalice made of a stage, in an order that leaves nothing behind. What is not there is no error.
+"""Removes everything that Chalice created for a stage, in an order that leaves nothing behind; skips missing parts.
 
-`chalice delete` goes by its record and stops at what is gone already: one that broke off could not be repeated.
+`chalice delete` goes by its record and stops at the first missing part, so an interrupted one cannot be repeated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GONE = frozenset({"NotFoundException", "ResourceNotFoundException", "NoSuchEntit
 
 
 def remove(aws: Aws, stage: Stage, say: Callable[[str], None]) -> None:
-    """APIs first, so that nobody is answered by half a stage; what is removed is told to `say`."""
+    """Removes the APIs first, so that clients do not meet half a stage; passes each removal to `say`."""
     there = discovery.find(aws, stage)
     for api in (*there.websocket, *there.unfinished):
         say(f"WebSocket API {api}")
@@ -34,7 +34,7 @@ def remove(aws: Aws, stage: Stage, say: Callable[[str], None]) -> None:
 
 
 def _rule(aws: Aws, name: str) -> None:
-    """A rule is deleted without its targets alone, and then nothing but its name tells whose it was."""
+    """A rule can only be deleted without its targets, and afterwards only its name tells which stage it was of."""
     client = aws.client("events")
     try:
         targets = [one["Id"] for one in client.list_targets_by_rule(Rule=name)["Targets"]]
@@ -48,7 +48,7 @@ def _rule(aws: Aws, name: str) -> None:
 
 
 def _role(aws: Aws, name: str) -> None:
-    """A role is deleted without its policies alone."""
+    """A role can only be deleted without its policies."""
     client = aws.client("iam")
     try:
         policies = client.list_role_policies(RoleName=name)["PolicyNames"]

@@ -1,4 +1,4 @@
-"""CloudFormation stacks: made, changed, removed, each waited for. Knows nothing of what is in them."""
+"""Creates, updates and deletes CloudFormation stacks, and waits for each."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from deployment.aws import Aws
 from deployment.errors import DeploymentError
 
 SECONDS: Final = 5
-"""Between one look at a stack and the next."""
+"""Seconds between two looks at a stack."""
 LOOKS: Final = 120  # ten minutes
 LARGEST: Final = 51_200
-"""Bytes of a template that comes with the call:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+"""Largest template, in bytes, that can be sent with the call:
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+"""
 UNFINISHED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
-"""States of a stack that never came to be: it can only be removed."""
+"""States of a stack that was never completed: it can only be deleted."""
 STUCK: Final = {
-    "DELETE_FAILED": "It was to be deleted, and was not: {reasons}. Destroy the stage to the end, then deploy it anew.",
-    "UPDATE_ROLLBACK_FAILED": "An update failed, and so did its undoing: {reasons}. Mend that, then let CloudFormation "
-    "go on: aws cloudformation continue-update-rollback --stack-name {name}",
+    "DELETE_FAILED": "Its deletion failed: {reasons}. Destroy the stage completely, then deploy it again.",
+    "UPDATE_ROLLBACK_FAILED": "An update failed, and its rollback as well: {reasons}. Fix that, then continue the "
+    "rollback: aws cloudformation continue-update-rollback --stack-name {name}",
 }
-"""States that a person has to end: what to do."""
+"""States that a person has to end, with instructions."""
 BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
-"""What the first event of an operation says of the stack itself; an undoing of it says something else."""
+"""Status of the stack in the first event of an operation; a rollback begins with another."""
 
 
 def body(template: Mapping[str, Any]) -> str:
-    """As CloudFormation takes it; more than `LARGEST` bytes only from a bucket."""
+    """The template as CloudFormation takes it; more than `LARGEST` bytes needs a bucket."""
     return json.dumps(template, separators=(",", ":"))
 
 
 class Stacks:
-    """The stacks of one account and region; `seconds` is how long to wait between looks."""
+    """The stacks of one account and region; `seconds` is the time between two looks."""
 
     def __init__(self, aws: Aws, seconds: float = SECONDS) -> None:
         self._client = aws.client("cloudformation")
         self._wait: dict[str, Any] = {"Delay": seconds, "MaxAttempts": int(LOOKS * SECONDS / seconds)}
 
     def apply(self, name: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-        """Make the stack what the template says, whether it is there or not. Raises DeploymentError."""
+        """Creates or updates the stack. Raises DeploymentError."""
         request = {
             "StackName": name,
             "TemplateBody": body(template),
@@ -70,14 +72,14 @@ class Stacks:
         self._until("stack_update_complete", name)
 
     def remove(self, name: str) -> None:
-        """Remove a stack with all that is in it; no error if there is none. Raises DeploymentError."""
+        """Deletes a stack with everything in it; does nothing if it does not exist. Raises DeploymentError."""
         if self._settled(name) is None:
             return
         self._client.delete_stack(StackName=name)
         self._until("stack_delete_complete", name)
 
     def state(self, name: str) -> str | None:
-        """The status that CloudFormation gives a stack; None if there is none."""
+        """CloudFormation's status of a stack; None if it does not exist."""
         try:
             stacks = self._client.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
@@ -88,24 +90,25 @@ class Stacks:
         return None if state == "DELETE_COMPLETE" else state
 
     def _settled(self, name: str) -> str | None:
-        """The state when nobody is at work on the stack any more: CloudFormation goes on after a deploy broke off."""
+        """Waits until no operation runs on the stack and returns its state.
+
+        An operation outlives an interrupted deploy.
+        """
         for _ in range(self._wait["MaxAttempts"]):
             state = self.state(name)
             if state is None or state in UNFINISHED or not state.endswith("_IN_PROGRESS"):
                 return state
             time.sleep(self._wait["Delay"])
-        raise DeploymentError(
-            f"The stack {name} is still {state}: somebody else changes it. Try again when it is done."
-        )
+        raise DeploymentError(f"The stack {name} is still {state}: another operation is changing it. Try again later.")
 
     def _until(self, waiter: str, name: str) -> None:
         try:
             self._client.get_waiter(waiter).wait(StackName=name, WaiterConfig=self._wait)
         except WaiterError as error:
-            raise DeploymentError(f"The stack {name} did not get there: {self._reasons(name)}.") from error
+            raise DeploymentError(f"The stack {name} failed: {self._reasons(name)}.") from error
 
     def _reasons(self, name: str) -> str:
-        """Of the last operation; the events tell of all that there ever were, the latest first."""
+        """Reasons from the last operation only. The events include all earlier operations, latest first."""
         failed = [one for one in self._last(name) if one["ResourceStatus"].endswith("FAILED")]
         told = [
             f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason is given').rstrip('.')}"

@@ -12,16 +12,19 @@ from deployment.errors import DeploymentError
 
 FUNCTIONS: Final = ("api_handler", "websocket_connect", "websocket_message", "websocket_disconnect", "sweep")
 REST: Final = "api_handler"
-"""The function of all routes: Chalice gives it the name of the stage alone in Lambda, and a role like the others."""
+"""The function of all routes. In Lambda its name is the stage's alone; its role is named like the others."""
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
-"""Logical id of a table in resources.json, and the variable that names it to the functions."""
+"""Logical ids of the tables in resources.json, and the variables that give their names to the functions."""
 LONGEST: Final = 64
-"""Characters in the name of a role or a function: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html"""
+"""Longest name of a role or a function:
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+"""
 
 
 @dataclass(frozen=True)
 class Throttle:
-    """What a stage of API Gateway lets through: requests a second, and how many may come at once."""
+    """Throttle of a stage of API Gateway: requests a second, and how many at once."""
 
     rate: int
     burst: int
@@ -29,15 +32,15 @@ class Throttle:
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as `config.json` and the policies have it."""
+    """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as in `config.json` and the policies."""
 
     name: str
-    full_name: str  # in Lambda
+    full_name: str  # the name in Lambda
     role: str
     memory: int
     timeout: int
     environment: Mapping[str, str]
-    policy_file: str  # what Chalice reads, from `.chalice/` on; empty if none is named
+    policy_file: str  # the path below `.chalice/`, as Chalice reads it; empty if none is named
 
     @property
     def log_group(self) -> str:
@@ -46,24 +49,24 @@ class Function:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage, from `.chalice/config.json` and `.chalice/operations.json`. Days are whole days."""
+    """A stage, from `.chalice/config.json` and `.chalice/operations.json`. Retention is in whole days."""
 
     root: Path
     app: str
     name: str
-    api_stage: str  # the stage of API Gateway, a part of each URL
+    api_stage: str  # the stage of API Gateway, part of each URL
     functions: tuple[Function, ...]
     environment: Mapping[str, str]
     log_days: int
     http_throttle: Throttle
     websocket_throttle: Throttle
     alarm_topics: tuple[str, ...]  # ARNs of SNS topics
-    tracing: bool  # by X-Ray
-    kept: bool  # whether its tables are protected from deletion, and destroying it has to be confirmed
+    tracing: bool  # whether X-Ray traces it
+    kept: bool  # whether its tables are protected from deletion, and destroying it needs confirmation
 
     @property
     def full_name(self) -> str:
-        """What names of AWS resources begin with."""
+        """Prefix of the names of AWS resources."""
         return f"{self.app}-{self.name}"
 
     @property
@@ -72,17 +75,17 @@ class Stage:
 
     @property
     def tables(self) -> Mapping[str, str]:
-        """Logical id in resources.json to the name of the table."""
+        """Names of the tables by their logical ids in resources.json."""
         return {logical: self.environment.get(variable, "") for logical, variable in TABLES.items()}
 
     @property
     def http_api(self) -> str:
-        """The name of the REST API, by which its metrics are told from those of other stages in the account."""
+        """The name of the REST API; its metrics are told from those of other stages by it."""
         return self.full_name
 
     @property
     def sweep_rule(self) -> str:
-        """The rule that starts the sweep, as Chalice names it."""
+        """Chalice's name of the rule that starts the sweep."""
         return f"{self.full_name}-sweep-event"
 
     @property
@@ -95,7 +98,7 @@ class Stage:
 
     @property
     def key_reference(self) -> str:
-        """Where the key of the tokens is kept, such as `ssm:/sessions/dev/jwt-secret`; empty if it is in a key set."""
+        """Where the signing key is kept, such as `ssm:/sessions/dev/jwt-secret`; empty with a key set."""
         return self.environment.get("JWT_SECRET") or self.environment.get("JWT_PUBLIC_KEY") or ""
 
 
@@ -139,7 +142,7 @@ def read(root: Path, name: str) -> Stage:
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    """Raises DeploymentError if there is a problem, with all of them."""
+    """Raises DeploymentError with all problems, if there are any."""
     if told := " ".join(problems):
         raise DeploymentError(told)
 
@@ -160,7 +163,7 @@ def _function(
 
 
 def _setting(config: Mapping[str, Any], ours: Mapping[str, Any], key: str, function: str = "") -> Any:
-    """As Chalice looks it up: the function in the stage, the stage, the function, the whole."""
+    """Chalice's order of lookup: function in the stage, stage, function, whole project."""
     places = (
         ours.get("lambda_functions", {}).get(function, {}),
         ours,

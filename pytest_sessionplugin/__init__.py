@@ -1,4 +1,4 @@
-"""What a test catches or annotates. Each name is imported when it is first used: importing this costs nothing."""
+"""Names for tests to catch and to annotate. Each is imported when it is first used, so importing this is cheap."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
     from typing import Any
 
+    from pytest_sessionplugin.account.account import in_memory
     from pytest_sessionplugin.account.clock import Clock
-    from pytest_sessionplugin.app.project import Project, in_memory
+    from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.aws.calls import Calls, Denial
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.live_tables import tables_at
@@ -59,7 +60,7 @@ _HOMES = {
     "Tokens": "tokens.tokens",
     "Unreachable": "gateway.client.gateway",
     "WebSocket": "gateway.client.gateway",
-    "in_memory": "app.project",
+    "in_memory": "account.account",
     "tables_at": "aws.live_tables",
 }
 

@@ -1,4 +1,4 @@
-"""The command `sessionplugin`: reads its arguments, calls one function, prints. All it refuses is one sentence."""
+"""The command `sessionplugin`. Each subcommand reads its arguments and calls one function; errors are one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ try:
     import errno
     import os
     import signal
-    from contextlib import suppress
+    from contextlib import redirect_stdout, suppress
     from pathlib import Path
     from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,7 +19,7 @@ try:
     from pytest_sessionplugin.errors import OptionError, ProjectError, SessionPluginError
     from pytest_sessionplugin.options import ISOLATIONS
     from pytest_sessionplugin.tracebacks import cause_in_project
-except KeyboardInterrupt:  # whoever starts it and at once thinks better of it wants no traceback
+except KeyboardInterrupt:  # Ctrl-C during the imports: no traceback
     sys.exit(INTERRUPTED)
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looked up only when it is asked for, which costs as much as the rest of the parser."""
+    """Looks the version up only for --version: that costs as much as the rest of the parser."""
 
     def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
@@ -120,42 +120,37 @@ def _add_serve(commands: Any) -> None:
 
 
 def _host(text: str) -> str:
-    if not text:  # for sockets: all addresses of this machine
-        raise argparse.ArgumentTypeError("'' is no address: 127.0.0.1 is for this machine, 0.0.0.0 for all others too")
+    if not text:  # to a socket this means all addresses of this machine
+        raise argparse.ArgumentTypeError(
+            "'' is not an address: 127.0.0.1 is for this machine, 0.0.0.0 for all others too"
+        )
     return text
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
     return int(text)
 
 
 def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.runtime import NotQuiet
-    from pytest_sessionplugin.serving.console import as_json, for_people
     from pytest_sessionplugin.serving.process import Stop, allow_as_many_as_may_be
-    from pytest_sessionplugin.serving.serve import served
+    from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 
     project = _project(asked)
     allow_as_many_as_may_be()
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
-    out, sys.stdout = sys.stdout, sys.stderr  # what the app prints is not mixed into what is announced
+    out = sys.stdout
+    ports = Ports(asked.host, asked.http_port, asked.websocket_port, asked.control_port)
     try:
         with (
-            served(
-                project,
-                asked.host,
-                asked.http_port,
-                asked.websocket_port,
-                asked.control_port,
-                each_its_own=asked.isolation == "function",
-                reloads=_reloads(asked),
-            ) as up,
+            redirect_stdout(sys.stderr),  # output of the app is not mixed into the announcement
+            served(project, ports, each_its_own=asked.isolation == "function", reloads=_reloads(asked)) as up,
             suppress(KeyboardInterrupt),
-        ):  # from here on Ctrl-C is no failure
+        ):  # from here on Ctrl-C is not a failure
             said = as_json(up) if asked.json else for_people(project, up, coloured=_likes_colours(out))
             print(said, file=out, flush=True)
             if up.reload is not None:
@@ -164,16 +159,16 @@ def _serve(asked: argparse.Namespace) -> None:
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
     except OSError as error:
-        if error.errno == errno.EACCES and error.filename is None:  # of no file, so of a port
+        if error.errno == errno.EACCES and error.filename is None:  # a port, since no file is named
             raise SessionPluginError(
                 "this user may not listen there: take ports above 1023, or 0 for free ones."
             ) from error
-        if error.errno is None or (error.errno != errno.EADDRNOTAVAIL and error.errno >= 0):  # below: of names
+        if error.errno is None or (
+            error.errno != errno.EADDRNOTAVAIL and error.errno >= 0
+        ):  # negative numbers are errors of name resolution
             raise
-        reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for whoever reaches it."
+        reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for all others too."
         raise OptionError("host", asked.host, "--host", reason) from error
-    finally:
-        sys.stdout = out
 
 
 def _reloads(asked: argparse.Namespace) -> bool:
@@ -234,9 +229,9 @@ def _add_connect(commands: Any) -> None:
 
 
 def _connect(asked: argparse.Namespace) -> None:
-    from pytest_sessionplugin import targets
+    from pytest_sessionplugin import options
 
-    if reason := targets.why_not("sockets"):
+    if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
     from pytest_sessionplugin.serving.connect import talk
 
@@ -248,7 +243,7 @@ def _connect(asked: argparse.Namespace) -> None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames: 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames: 1 or more")
     return int(text)
 
 
@@ -258,7 +253,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < A_CENTURY:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds that is more than 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
     return seconds
 
 
@@ -272,7 +267,7 @@ def _project(asked: argparse.Namespace) -> Project:
     }
     here = Path.cwd()
     chosen = options.decide(given, os.environ, here, here)
-    if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its settings are its own, not this folder's
+    if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its own settings apply, not this folder's
         chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
     project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
     project.check_stage()

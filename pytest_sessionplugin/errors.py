@@ -1,4 +1,4 @@
-"""What the kit itself refuses, each as a sentence that says what to do. What a peer does is never one of these."""
+"""The errors and warnings of the kit. Each message is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 class SessionPluginError(Exception):
-    """The kit cannot do what it was asked; the message is the sentence to show."""
+    """A request that the kit cannot fulfil; the message is the sentence to show."""
 
 
 class OptionError(SessionPluginError):
-    """A setting has a value that it cannot have."""
+    """A setting has an invalid value."""
 
     def __init__(self, name: str, value: object, source: str, reason: str) -> None:
         super().__init__(f"{name} = {value!r} ({source}): {reason}")
@@ -21,7 +21,7 @@ class OptionError(SessionPluginError):
 
 
 class ProjectError(SessionPluginError):
-    """The Chalice project cannot be found or loaded. What its code raised is the cause."""
+    """The Chalice project cannot be found or loaded. An exception of its code is the cause."""
 
     def __init__(self, root: Path, reason: str) -> None:
         super().__init__(reason)
@@ -29,15 +29,15 @@ class ProjectError(SessionPluginError):
 
 
 class TemplateError(SessionPluginError):
-    """What is said of a table, in the template or beside it, cannot be understood or done."""
+    """The description of a table, in a template or beside it, is invalid."""
 
 
 class ItemError(SessionPluginError):
-    """An item is asked for, or given, in a way that its table does not know."""
+    """An item, or a request for one, does not fit its table."""
 
 
 class EndpointError(SessionPluginError):
-    """What is at an endpoint cannot be read."""
+    """An endpoint gives an unreadable answer."""
 
     def __init__(self, endpoint: str, reason: str) -> None:
         super().__init__(f"{endpoint} {reason}")
@@ -45,7 +45,7 @@ class EndpointError(SessionPluginError):
 
 
 class NotOnThisTarget(SessionPluginError):
-    """The test asks for something that its target cannot give; pytest skips it, with this sentence."""
+    """The test needs something that its target lacks; pytest skips it with this sentence."""
 
     def __init__(self, target: str, what: str) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class NotOnThisTarget(SessionPluginError):
 
 
 class PolicyError(SessionPluginError):
-    """An IAM policy file that cannot be read, or is none."""
+    """An IAM policy file is missing or invalid."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -64,7 +64,7 @@ class PolicyError(SessionPluginError):
 
 
 class BlockedCall(SessionPluginError, RuntimeError):
-    """A call to AWS that nothing emulates. It did not leave the process."""
+    """A call to AWS that is not emulated. It did not leave the process."""
 
     def __init__(self, service: str, operation: str, reason: str) -> None:
         super().__init__(f"{service}:{operation} was blocked: {reason}")
@@ -73,15 +73,16 @@ class BlockedCall(SessionPluginError, RuntimeError):
 
 
 class UnknownName(SessionPluginError, ValueError):
-    """Something was named that is not there. The message has the nearest names, and all of them if they are few."""
+    """An unknown name. The message has the nearest names, and all of them if they are few."""
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
-        import difflib  # not before somebody has made a mistake
+        import difflib  # rarely needed
 
         near = difflib.get_close_matches(name, known, 3)
-        guess = f", but {' and '.join(near)}" if near else ""
-        rest = f"; there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
-        super().__init__(f"there is no {kind} {name}{guess}{rest}.")
+        listed = f"there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
+        sentence = f"there is no {kind} {name}" + (f"; {listed}" if listed and not near else "")
+        guess = f"; did you mean {' or '.join(near)}?" if near else "."
+        super().__init__(f"{sentence}{guess}" + (f" {listed[:1].upper()}{listed[1:]}." if listed and near else ""))
         self.wrong = name
         self.known = tuple(known)
 
@@ -91,13 +92,13 @@ class UnknownFault(UnknownName, AttributeError):
 
 
 class RaceNotRun(SessionPluginError, AssertionError):
-    """Fewer calls came than a race waits for, so nothing raced."""
+    """Fewer calls came than a race waits for."""
 
 
 class GatewayWarning(UserWarning):
-    """What the routes of an app are here that they are not on AWS.
+    """A route behaves differently here than on AWS.
 
-    The message is for a test; `fact` is what is true wherever the app runs.
+    The message is for a test; `fact` is the part that holds for `serve` as well.
     """
 
     def __init__(self, fact: str, advice: str = "") -> None:
@@ -106,7 +107,7 @@ class GatewayWarning(UserWarning):
 
 
 class AuthorizerNotRun(GatewayWarning):
-    """A route has an authorizer of a kind that cannot be run here: what a request says to it passes unverified."""
+    """A route has an authorizer that cannot be run here, so credentials pass unverified."""
 
     def __init__(self, not_run: str) -> None:
         super().__init__(
@@ -117,7 +118,7 @@ class AuthorizerNotRun(GatewayWarning):
 
 
 class NoApiKey(GatewayWarning):
-    """A route needs an API key and the project has none: nobody can call it."""
+    """A route needs an API key and the project has none, so every call is refused."""
 
     def __init__(self, keyed: str) -> None:
         super().__init__(

@@ -1,9 +1,9 @@
-"""The settings of the kit in three ranks: option, SESSIONPLUGIN_* variable, [tool.sessionplugin]. Reads no app."""
+"""Settings in three ranks: option, SESSIONPLUGIN_* variable, [tool.sessionplugin]; targets and marks."""
 
 from __future__ import annotations
 
-import importlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,13 @@ from pytest_sessionplugin.errors import OptionError
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_sessionplugin.gateway.client.transport import Urls
 
 TARGETS = ("inprocess", "sockets")
 DEPLOYED = "deployed"
-"""What a mark calls the target that an option names by its URLs."""
+"""The name, in a mark, of the target that an option gives by its URLs."""
+FORM = "https://…,wss://…"
+_SECURE = {"http": "https", "ws": "wss"}
 
 NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
@@ -28,7 +31,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and where it came from."""
+    """A value and its source."""
 
     value: str
     source: str
@@ -39,12 +42,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Options:
-    """What was decided, with the source of each decision."""
+    """The settings of a run, each with its source."""
 
     target: Setting
     project: Setting  # an absolute path
     stage: Setting
-    timeout: Setting  # seconds, for what a deployed stage sends
+    timeout: Setting  # seconds to wait for a frame of a deployed stage
 
     @property
     def is_deployed(self) -> bool:
@@ -89,7 +92,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def from_pytest(config: pytest.Config) -> Options:
-    """Raises OptionError for a value that cannot be, a target above all."""
+    """Reads and checks all settings. Raises OptionError for an invalid value."""
     given = {
         name: Setting(value, f"--sessionplugin-{name}")
         for name in NAMES
@@ -104,9 +107,9 @@ def from_pytest(config: pytest.Config) -> Options:
 
 
 def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: Path, here: Path) -> Options:
-    """The first of: what was `given`, the environment, the table of the project or else of `root`, the default.
+    """Takes the first of: `given`, the environment, the table of the project or of `root`, the default.
 
-    A project that is a relative path starts from `here`, where the command was typed; in the table, from `root`.
+    A relative project path starts from `here`, the working directory; in the table, from `root`.
     """
 
     def ranked(name: str, table: Mapping[str, Any], default: str) -> Setting:
@@ -120,7 +123,7 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
             if name == "timeout" and type(value) in (int, float):
                 value = str(value)
             if not isinstance(value, str) or not value:
-                must = "a number of seconds" if name == "timeout" else "a text that is not empty"
+                must = "a number of seconds" if name == "timeout" else "a non-empty string"
                 raise OptionError(name, value, TABLE, f"it must be {must}.")
             return Setting(value, TABLE)
         return Setting(default, DEFAULT)
@@ -136,19 +139,17 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
 
 
 def check_target(target: Setting) -> None:
-    """Raises OptionError, which shows no credentials that a URL may have in it."""
+    """Raises OptionError, without the credentials that a URL may contain."""
     if target.value in TARGETS:
         return
-    from pytest_sessionplugin import targets
-
     if "://" not in target.value:
-        reason = f"there is no such target; use {', '.join(TARGETS)}, or URLs of a deployed stage: {targets.FORM}."
+        reason = f"there is no such target; use {', '.join(TARGETS)}, or URLs of a deployed stage: {FORM}."
         raise OptionError("target", target.value, target.source, reason)
     try:
-        urls = targets.urls_of(target.value)
+        urls = urls_of(target.value)
     except ValueError as error:
-        raise OptionError("target", targets.without_credentials(target.value), target.source, f"{error}") from None
-    if urls.websocket and (missing := targets.why_not("sockets")):
+        raise OptionError("target", without_credentials(target.value), target.source, f"{error}") from None
+    if urls.websocket and (missing := why_not("sockets")):
         raise OptionError("target", target.value, target.source, f"{missing}.")
 
 
@@ -158,11 +159,12 @@ def check_project(project: Setting) -> None:
 
 
 def check_stage(stage: Setting, root: Path) -> None:
-    """A stage that is misspelt would be one without variables. What else config.json has wrong, its reader says."""
+    """Raises OptionError for a stage that config.json does not have. Other mistakes in there its reader reports."""
     path = root / ".chalice" / "config.json"
     if stage.source == DEFAULT or not path.is_file():
         return
-    json: Any = importlib.import_module("json")
+    import json
+
     try:
         stages = json.loads(path.read_bytes()).get("stages") or {"dev": {}}
     except (OSError, ValueError, AttributeError):
@@ -183,20 +185,20 @@ def check_timeout(timeout: Setting) -> None:
 
 
 def find_table(project: Path, root: Path) -> dict[str, Any]:
-    """[tool.sessionplugin] of the project's pyproject.toml, or else of the one in `root`."""
+    """[tool.sessionplugin] of the project's pyproject.toml, else of the one in `root`."""
     return read_table(project) or read_table(root)
 
 
 def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
-    """A table in [tool.sessionplugin], all of it texts. Raises ValueError with a sentence."""
+    """A table of strings in [tool.sessionplugin]. Raises ValueError with a sentence."""
     found = table.get(name, {})
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of texts.")
+        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of strings.")
     return found
 
 
 def read_table(folder: Path) -> dict[str, Any]:
-    """[tool.sessionplugin] of the folder's pyproject.toml; nothing if it has none."""
+    """[tool.sessionplugin] of the folder's pyproject.toml; empty without one."""
     path = folder / "pyproject.toml"
     try:
         text = path.read_text(encoding="utf-8")
@@ -207,10 +209,11 @@ def read_table(folder: Path) -> dict[str, Any]:
         raise OptionError("pyproject.toml", str(path), "a file", f"it cannot be read: {reason}.") from error
     if "sessionplugin" not in text:
         return {}  # most files: no need to load a parser
-    toml: Any = importlib.import_module("tomllib")
+    import tomllib
+
     try:
-        table: Any = toml.loads(text).get("tool", {}).get("sessionplugin", {})
-    except toml.TOMLDecodeError as error:
+        table: Any = tomllib.loads(text).get("tool", {}).get("sessionplugin", {})
+    except tomllib.TOMLDecodeError as error:
         raise OptionError("pyproject.toml", str(path), "a file", f"it is not TOML: {error}.") from error
     if not isinstance(table, dict):
         raise OptionError("sessionplugin", table, str(path), "[tool.sessionplugin] must be a table.")
@@ -220,6 +223,85 @@ def read_table(folder: Path) -> dict[str, Any]:
     return table
 
 
+# --- targets
+
+
+def why_not(target: str) -> str | None:
+    """Why this machine cannot run a target; None if it can."""
+    from importlib.util import find_spec
+
+    if target == "sockets":
+        missing = [name for name in ("h11", "websockets") if find_spec(name) is None]
+        if missing:
+            return f"real sockets need {' and '.join(missing)}: pip install 'pytest-sessionplugin[sockets]'"
+    return None
+
+
+def runnable(marked: tuple[str, ...], *, deployed: bool) -> tuple[str, ...]:
+    """The marked targets that this run has: the deployed stage alone, or all but it.
+
+    If there are none, all of them: each test is then skipped with its reason.
+    """
+    here = (DEPLOYED,) if deployed else TARGETS
+    return tuple(target for target in marked if target in here) or marked
+
+
+def why_not_marked(marked: str, configured: str) -> str | None:
+    """Why a test marked for one target does not run on the configured one; None if it does."""
+    deployed = "://" in configured
+    if marked == DEPLOYED and not deployed:
+        return f"this test is for a deployed stage: name one with --sessionplugin-target={FORM}"
+    if marked != DEPLOYED and deployed:
+        return f"this test is not for the deployed stage {configured}: it is marked for {marked}"
+    return None
+
+
+def urls_of(target: str) -> Urls:
+    """The URLs of a deployed stage: HTTP, then WebSocket, or one of the two.
+
+    Raises ValueError with a sentence.
+    """
+    from pytest_sessionplugin.gateway.client.transport import Urls
+
+    http = websocket = ""
+    for text in target.split(","):
+        url = _checked(text.strip())
+        is_http = url.startswith("http")
+        if websocket or (http and is_http):
+            raise ValueError(f"it names one HTTP URL, then one WebSocket URL: {FORM}.")
+        http, websocket = (url, "") if is_http else (http, url)
+    return Urls(http, websocket)
+
+
+def _checked(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    from pytest_sessionplugin.aws.environment import on_loopback
+
+    if re.search(r"[^!-~]", text):
+        raise ValueError("a URL is ASCII without spaces; other characters are percent-encoded.")
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host = port = None
+    if not host or port == 0 or url.scheme not in {*_SECURE, *_SECURE.values()}:
+        raise ValueError(f"it must be {FORM}.")
+    if url.username is not None or "?" in text or "#" in text:
+        raise ValueError("a user, a query or a fragment does not belong in it: it is shown in pytest's header.")
+    if url.scheme in _SECURE and not on_loopback(text):
+        raise ValueError(f"{host} is not on this machine, so {url.scheme} must be {_SECURE[url.scheme]}.")
+    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+
+
+def without_credentials(target: str) -> str:
+    """The text of an invalid target, without users and queries."""
+    return re.sub(r"[?#][^,]*", "?…", re.sub(r"//[^/]*@", "//…@", target))
+
+
+# --- @pytest.mark.chalice
+
+
 OPEN_SOCKETS = "open_sockets"
 UNFIRED_FAULTS = "unfired_faults"
 BLOCKED_CALLS = "blocked_calls"
@@ -227,17 +309,17 @@ LEFT_THREADS = "left_threads"
 SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS)
 
 ISOLATIONS = ("app", "function")
-"""What has an app of its own: all functions together, or each of them."""
+"""Scope of a copy of the app: all functions together, or each one."""
 
 
 @dataclass(frozen=True)
 class ChaliceMark:
-    """What a test asks for with `@pytest.mark.chalice`."""
+    """The arguments of `@pytest.mark.chalice`."""
 
-    fresh: bool = False  # an app of its own, imported for this test
-    env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; needs an app of its own
+    fresh: bool = False  # a new copy of the app for this test
+    env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; implies fresh
     allow: frozenset[str] = frozenset()  # of SWITCHES
-    isolation: str | None = None  # one of ISOLATIONS; None: as around it, or else the first
+    isolation: str | None = None  # one of ISOLATIONS; None: that of the class or module, else the first
 
     @classmethod
     def of(
@@ -251,7 +333,7 @@ class ChaliceMark:
         if not isinstance(allow, Iterable):
             raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
         if env is not None and not (isinstance(env, Mapping) and are_texts(env)):
-            raise TypeError(f"env: it must be a mapping of texts to texts, not {env!r}")
+            raise TypeError(f"env: it must be a mapping of strings to strings, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
         if unknown := switches - set(SWITCHES):
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(SWITCHES)}")
@@ -260,13 +342,13 @@ class ChaliceMark:
         return cls(fresh or bool(env), dict(env or {}), switches, isolation)
 
     def over(self, outer: ChaliceMark) -> ChaliceMark:
-        """Those of a test over those of its class or module."""
+        """Merges the mark of a test into that of its class or module."""
         env = {**outer.env, **self.env}
         return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
 
     @property
     def each_its_own(self) -> bool:
-        """Whether each function has an app of its own."""
+        """Whether each function gets its own copy of the app."""
         return self.isolation == "function"
 
 

@@ -1,8 +1,9 @@
-"""The pytest plugin: hooks and fixtures, on one screen. Loads nothing that no test has asked for."""
+"""The pytest plugin: its hooks and fixtures. Everything else is imported when a test first needs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,12 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
-        "app's environment; what is not to fail the test at its end (open_sockets, unfired_faults, blocked_calls, "
+        "app's environment; leftovers that do not fail the test (open_sockets, unfired_faults, blocked_calls, "
         "left_threads); 'function': a copy of the app for each function",
     )
     config.addinivalue_line(
         "markers",
-        f"targets(*names): what the test is for, of {', '.join(MARKED)}: runs it on each that this run has",
+        f"targets(*names): runs the test on each of these targets that this run has: {', '.join(MARKED)}",
     )
     if not config.option.help:
         try:
@@ -95,9 +96,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(MARKED)}"
             )
     if "_sessionplugin" in metafunc.fixturenames:
-        from pytest_sessionplugin import targets
-
-        here = targets.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
+        here = options.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
         metafunc.parametrize("_sessionplugin", here, indirect=True)
 
 
@@ -117,7 +116,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
         report.sections.append(("denied by the IAM policy", kit.denied))
     if call.when == "teardown" and KIT in item.stash:
-        del item.stash[KIT]  # the item lives as long as the session, and copies of apps would with it
+        del item.stash[KIT]  # the item lives until the run ends, and would keep copies of apps alive
     return report
 
 
@@ -135,7 +134,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Any:
 
 @pytest.fixture(scope="session")
 def chalice_project(pytestconfig: pytest.Config) -> Path:
-    """Where the Chalice app is: the folder with app.py and .chalice/config.json."""
+    """The folder of the Chalice app, with app.py and .chalice/config.json."""
     return pytestconfig.stash[OPTIONS].root
 
 
@@ -151,7 +150,7 @@ def dynamodb_specs(
 ) -> Mapping[str, TableSpec]:
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
     if pytestconfig.stash[OPTIONS].is_deployed:
-        return {}  # it has its own, and tests that know nothing but its URLs need no project
+        return {}  # a deployed stage has its own tables, and its tests need no project
     from pytest_sessionplugin.app.project import specs_of
 
     setups = _setups(pytestconfig)
@@ -164,7 +163,7 @@ def dynamodb_seed() -> Seed:
     return {}
 
 
-# --- fixtures of a test. They know each other through this one only.
+# --- fixtures of a test. Only the first is asked for by others, so a team's fixture of any other name is safe.
 
 
 @pytest.fixture
@@ -175,23 +174,21 @@ def _sessionplugin(
     dynamodb_specs: Mapping[str, TableSpec],
     dynamodb_seed: Seed,
 ) -> Iterator[LocalHarness | DeployedHarness]:
-    from pytest_sessionplugin import targets
-    from pytest_sessionplugin.harness import local
+    from pytest_sessionplugin.harness.local import LocalHarness
 
     chosen = request.config.stash[OPTIONS]
     target = getattr(request, "param", None)
-    if target is not None and (reason := targets.why_not_marked(target, chosen.target.value)):
+    if target is not None and (reason := options.why_not_marked(target, chosen.target.value)):
         pytest.skip(reason)
     mine: LocalHarness | DeployedHarness
     if chosen.is_deployed:
         mine = _deployed(request, chalice_project)
-    elif reason := targets.why_not(target or chosen.target.value):
+    elif reason := options.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
-        mine = local.LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups)
-        mine.calls.test = request.node.nodeid
+        mine = LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, request.node.nodeid)
     request.node.stash[KIT] = mine
     request.node.stash[PASSED] = False
     try:
@@ -206,13 +203,13 @@ def _sessionplugin(
 @pytest.fixture
 def dynamodb_tables(_sessionplugin: LocalHarness) -> Tables:
     """Logical name -> boto3's Table, each as after set-up. Past faults, and not counted."""
-    return _sessionplugin.aws.tables
+    return _sessionplugin.tables()
 
 
 @pytest.fixture
 def jwt_tokens(_sessionplugin: LocalHarness) -> Tokens:
     """`jwt_tokens("alice", expires_in=60, scope="write")`: a token that the app accepts."""
-    return _sessionplugin.tokens
+    return _sessionplugin.tokens()
 
 
 @pytest.fixture
@@ -220,77 +217,97 @@ def bad_jwt(_sessionplugin: LocalHarness, _bad_jwt: str | None, request: pytest.
     """A token that the app must refuse: a test runs once with each usual one."""
     from pytest_sessionplugin.tokens import bad
 
-    return bad.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens)
+    return bad.make(getattr(request, "param", _bad_jwt), _sessionplugin.tokens())
 
 
 @pytest.fixture
 def _bad_jwt(request: pytest.FixtureRequest) -> str | None:
-    """Its name, unless the test itself chose; not known to a team that has a bad_jwt of its own."""
+    """The name of a bad token, unless the test itself chooses one."""
     return getattr(request, "param", None)
 
 
 @pytest.fixture
 def chalice_app(_sessionplugin: LocalHarness) -> Chalice:
     """The Chalice object, imported once; a new one with `@pytest.mark.chalice(fresh=True)`."""
-    return _sessionplugin.app
+    return _sessionplugin.process().app
 
 
 @pytest.fixture
 def chalice_load(_sessionplugin: LocalHarness) -> Callable[[str], ModuleType]:
     """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
-    _sessionplugin.aws  # noqa: B018 - opens it
+    _sessionplugin.account()
     return _sessionplugin.load
 
 
 @pytest.fixture
 def chalice_gateway(_sessionplugin: LocalHarness) -> Gateway:
     """HTTP and WebSocket in front of the app, as API Gateway serves them."""
-    return _sessionplugin.gateway
+    return _sessionplugin.deployed().gateway
 
 
 @pytest.fixture
 def chalice_clock(_sessionplugin: LocalHarness) -> Clock:
     """Time stands still; `advance(minutes=10)` moves it, and does what falls due on the way."""
-    return _sessionplugin.clock
+    return _sessionplugin.clock()
 
 
 @pytest.fixture
 def aws_calls(_sessionplugin: LocalHarness) -> Calls:
-    """What the app asked of AWS."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.calls
+    """Counts the app's calls of AWS."""
+    return _sessionplugin.account().calls
 
 
 @pytest.fixture
 def aws_faults(_sessionplugin: LocalHarness) -> Faults:
-    """What goes wrong with AWS from now on."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.faults
+    """Makes calls of AWS go wrong from now on."""
+    return _sessionplugin.account().faults
 
 
 @pytest.fixture
 def aws_race(_sessionplugin: LocalHarness) -> Races:
     """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
-    _sessionplugin.aws  # noqa: B018 - opens it
-    return _sessionplugin.races
+    return _sessionplugin.account().races
 
 
 def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: BaseException) -> Any:
     from pytest_sessionplugin import tracebacks
 
+    root = item.config.rootpath
     if item.config.option.fulltrace:
         return (yield)
-    with tracebacks.shortened(call, item.config.rootpath):
+    with _shortened(call, root):
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
-        if not tracebacks.is_in_test(call.excinfo, item.config.rootpath):
-            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence says it all
+        if not tracebacks.is_in_test(call.excinfo, root):
+            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence is enough
         report.sections += tracebacks.sections(error)
     return report
 
 
+@contextmanager
+def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
+    """Hides the kit's frames from pytest's report in the block."""
+    from pytest_sessionplugin import tracebacks
+
+    excinfo = call.excinfo
+    if excinfo is None or tracebacks.is_shown_whole(excinfo):
+        yield
+        return
+    error = excinfo.value
+    cause, suppressed = error.__cause__, error.__suppress_context__
+    if short := tracebacks.without_kit(excinfo):
+        call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
+    if tracebacks.hides_cause(excinfo, root):
+        error.__cause__ = None  # which suppresses the context as well
+    try:
+        yield
+    finally:
+        error.__cause__, error.__suppress_context__ = cause, suppressed
+        call.excinfo = excinfo
+
+
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
-    """Whether the test itself is parametrised by it."""
+    """Whether the test itself is parametrised by this fixture."""
     for marker in metafunc.definition.iter_markers("parametrize"):
         names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
         if fixture in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):

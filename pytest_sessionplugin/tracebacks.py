@@ -1,14 +1,17 @@
-"""The traceback of what a project raised, as its author wants to read it: without the frames that ran its code."""
+"""Tracebacks as their reader wants them: his own frames, without those of the code that ran them."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sessionplugin.errors import GatewayWarning, ProjectError, SessionPluginError
 
@@ -16,41 +19,68 @@ if TYPE_CHECKING:
     import pytest
 
 
-HERE = Path(__file__).parent
+HERE = Path(os.path.realpath(__file__)).parent
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 MACHINERY = frozenset({"boto3", "botocore", "chalice", "moto"})
-"""Packages through which an app is called and calls; what went wrong there is in the last line."""
+BETWEEN = frozenset({contextlib.__file__, functools.__file__})
+"""Files whose frames stand between two frames of the kit, or between the test and the kit."""
+
+
+# --- whose code a file is
+
+
+class Owner(Enum):
+    KIT = "this package"
+    MACHINERY = "a package through which an app is called or calls AWS, or Python's import"
+    LIBRARY = "any other installed package, or Python itself"
+    USER = "all else: a project, its tests"
+
+
+@functools.cache
+def owner(filename: str) -> Owner:
+    path = Path(os.path.realpath(filename))
+    if path.is_relative_to(HERE):
+        return Owner.KIT
+    if filename.startswith("<"):
+        return Owner.MACHINERY if filename.startswith("<frozen importlib") else Owner.LIBRARY
+    packages = [path.parts[n + 1] for n, part in enumerate(path.parts[:-1]) if part in INSTALLED]
+    if packages:
+        return Owner.MACHINERY if packages[0] in MACHINERY else Owner.LIBRARY
+    return Owner.LIBRARY if path.is_relative_to(_python()) else Owner.USER
+
+
+@functools.cache
+def _python() -> Path:
+    return Path(os.path.realpath(sysconfig.get_path("stdlib")))
+
+
+def is_in(root: Path, filename: str | Path) -> bool:
+    """Whether a file is code of the project in `root`. Installed packages and hidden folders in there are not."""
+    path = Path(filename)
+    hidden = path.is_relative_to(root) and any(part.startswith(".") for part in path.relative_to(root).parts)
+    return path.is_relative_to(root) and not hidden and owner(str(path)) is Owner.USER
+
+
+# --- of what a project raised
 
 
 def shown(error: BaseException, root: Path) -> str:
-    """From the first line of the project in `root` on, and so for each error that it came from.
+    """The traceback from the first frame of the project in `root` on, for the error and for each of its causes.
 
-    Whole, if no line of the project is in it.
+    An error without such a frame is shown whole.
     """
     report = traceback.TracebackException.from_exception(error)
     for each in _chain(report):
         own = [number for number, frame in enumerate(each.stack) if is_in(root, frame.filename)]
-        if own or hasattr(each, "lineno"):  # a SyntaxError, whose line is no frame
+        if own or hasattr(each, "lineno"):  # a SyntaxError, whose line is not a frame
             since = own[0] if own else len(each.stack)
-            kept = [frame for frame in each.stack[since:] if not _is_machinery(frame.filename)]
-            each.stack = traceback.StackSummary.from_list(kept)
+            kept = [f for f in each.stack[since:] if owner(f.filename) not in (Owner.KIT, Owner.MACHINERY)]
+            each.stack[:] = kept
     return "".join(report.format())
 
 
-def is_in(root: Path, filename: str) -> bool:
-    """Whether it is code of the project, and none that is installed there."""
-    path = Path(filename)
-    return path.is_relative_to(root) and not INSTALLED.intersection(path.parts) and HERE not in path.parents
-
-
-def _is_machinery(filename: str) -> bool:
-    parts = Path(filename).parts
-    package = next((parts[number + 1] for number, part in enumerate(parts[:-1]) if part in INSTALLED), "")
-    return package in MACHINERY or HERE in Path(filename).parents or filename.startswith("<frozen importlib")
-
-
 def _chain(report: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
-    """The error, and those that it came from or is made of."""
+    """The error, its causes, and the members of exception groups."""
     found, todo = set(), [report]
     while todo:
         each = todo.pop()
@@ -62,84 +92,75 @@ def _chain(report: traceback.TracebackException) -> Iterator[traceback.Traceback
 
 
 def cause_in_project(error: ProjectError) -> str:
-    """The traceback of what the project's code raised, from its own first line on; nothing if it raised nothing."""
+    """The traceback of the project's error that caused this one; empty if the project's code raised nothing."""
     cause = error.__cause__
     if cause is None:
         return ""
     own = any(is_in(error.root, frame.filename) for frame in traceback.extract_tb(cause.__traceback__))
     if not own and not isinstance(cause, SyntaxError):
-        return ""  # raised by us over a file of theirs: the sentence says it all
+        return ""  # raised by the kit over one of the project's files: the sentence is enough
     return shown(cause, error.root)
 
 
-def frames(error: BaseException) -> list[str]:
-    """Those of the app, the outermost first, each as Python writes it."""
-    return _of_the_app(error).stack.format()
-
-
-def _of_the_app(error: BaseException) -> traceback.TracebackException:
-    """From where the kit ran the function on: what runs the kit, pytest above all, says nothing of it."""
+def of_function(error: BaseException) -> traceback.TracebackException:
+    """The traceback from where the kit ran the function on, without pytest's frames before it."""
     report = traceback.TracebackException.from_exception(error)
-    ours = [Path(frame.filename).is_relative_to(HERE) for frame in report.stack]
+    ours = [owner(frame.filename) is Owner.KIT for frame in report.stack]
     if True in ours:
         begun = ours.index(True)
         behind = begun + ours[begun:].index(False) if False in ours[begun:] else len(ours)
-        report.stack = traceback.StackSummary.from_list(report.stack[behind:])
+        del report.stack[:behind]
     return report
 
 
-BETWEEN = frozenset({contextlib.__file__, functools.__file__})
-"""What stands between two frames of the kit, or between the test and the first."""
+# --- of what a test raised
 
 
-@contextlib.contextmanager
-def shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
-    """Makes the error of a call short for whoever reports it in the block. `root` is where the lines of the test are.
+def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether the error is a bug of the kit: raised there, without a `raise` statement."""
+    last = excinfo.traceback[-1]
+    raised = owner(str(last.path)) is Owner.KIT
+    return raised and not (
+        isinstance(excinfo.value, GatewayWarning) or str(last.statement).lstrip().startswith("raise")
+    )
 
-    What merely happened in the kit is a slip of the kit, and stays whole.
-    """
-    excinfo = call.excinfo
-    assert excinfo is not None  # noqa: S101 - for the types
-    error, last = excinfo.value, excinfo.traceback[-1]
-    raised = _is_ours(Path(last.path))
-    if raised and not (isinstance(error, GatewayWarning) or str(last.statement).lstrip().startswith("raise")):
-        yield
-        return
-    cause, suppressed = error.__cause__, error.__suppress_context__
-    if short := _without_ours(excinfo.tb, raised):
-        call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
-    if raised and (isinstance(error, ProjectError) or not _is_told_by(cause, root)):  # a project's is a section
-        error.__cause__ = None  # which suppresses the context, too
-    try:
-        yield
-    finally:
-        error.__cause__, error.__suppress_context__ = cause, suppressed
-        call.excinfo = excinfo
+
+def without_kit(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
+    """The traceback without the kit's frames; None if nothing is left of it."""
+    raised = owner(str(excinfo.traceback[-1].path)) is Owner.KIT
+    return _without(excinfo.tb, lambda file: owner(file) is Owner.KIT or (raised and file in BETWEEN))
+
+
+def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
+    """Whether the cause is internal to the kit, or is shown in a section of its own. `root` contains the tests."""
+    if owner(str(excinfo.traceback[-1].path)) is not Owner.KIT:
+        return False
+    return isinstance(excinfo.value, ProjectError) or not _is_of_test(excinfo.value.__cause__, root)
 
 
 def is_in_test(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
-    """Whether a line of somebody's test or fixture asked for it, so that this line is worth showing."""
-    return any(_is_theirs(_path(each), root) for each in _steps(excinfo.tb))
+    """Whether a line of a test or fixture led to the error, and so is worth showing."""
+    return any(is_in(root, _file(each)) for each in _steps(excinfo.tb))
 
 
 def sections(error: BaseException) -> list[tuple[str, str]]:
-    """What goes under the sentence: the traceback of what the project's code raised."""
+    """Report sections for the error: the traceback of the project's code, if that raised."""
     if isinstance(error, ProjectError) and (cause := cause_in_project(error)):
         return [("raised in the project", cause)]
     return []
 
 
-def _is_told_by(cause: BaseException | None, root: Path) -> bool:
-    """Whether the cause says something of the test's own lines."""
+def _is_of_test(cause: BaseException | None, root: Path) -> bool:
+    """Whether the cause was raised by a line of the test itself."""
     if cause is None or isinstance(cause, SessionPluginError):
         return False
-    return any(_is_theirs(_path(each), root) for each in _steps(cause.__traceback__))
+    return any(is_in(root, _file(each)) for each in _steps(cause.__traceback__))
 
 
-def _without_ours(trace: TracebackType | None, raised: bool) -> TracebackType | None:
+def _without(trace: TracebackType | None, is_hidden: Callable[[str], bool]) -> TracebackType | None:
     short = None
     for each in reversed(_steps(trace)):
-        if not (_is_ours(_path(each)) or (raised and str(_path(each)) in BETWEEN)):
+        if not is_hidden(_file(each)):
             short = TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return short
 
@@ -152,13 +173,5 @@ def _steps(trace: TracebackType | None) -> list[TracebackType]:
     return steps
 
 
-def _path(step: TracebackType) -> Path:
-    return Path(step.tb_frame.f_code.co_filename)
-
-
-def _is_theirs(path: Path, root: Path) -> bool:
-    return path.is_relative_to(root) and not _is_ours(path) and "site-packages" not in path.parts
-
-
-def _is_ours(path: Path) -> bool:
-    return path.is_relative_to(HERE)
+def _file(step: TracebackType) -> str:
+    return step.tb_frame.f_code.co_filename

@@ -1,6 +1,6 @@
-"""Fixtures of the service that several of its tests begin with, and a guard over all of them: no credential is logged.
+"""Fixtures that several rooms share, marks for speed, and a guard over the service's tests: they log no credential.
 
-Imports nothing that a unit test would pay for.
+Heavy imports are inside the fixtures, since unit tests import this file, too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 OF_THE_SERVICE = {HERE / "service"}
-"""The folders of its tests: those of the plugin print tokens, since that is what its command does."""
+"""The guarded folders. Tests of the plugin print tokens, as its command does."""
 
 LEAKS = pytest.StashKey[Leaks]()
 
 SPEED = {"process": {"pytester", "stranger"}, "emulator": {"_sessionplugin", "moto_table"}}
-"""Marks that a test gets for a fixture that it uses; `unit` in the Makefile leaves them out."""
+"""Marks that a test gets for its fixtures; `make unit` leaves these tests out."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,7 +70,7 @@ def dynamodb_store(dynamodb_tables: Tables) -> Store:
     from chalicelib.storage import Store
     from tests.service.stores import names_of
 
-    return Store(storage.connect("us-east-1"), names_of(dynamodb_tables))
+    return Store(storage.clients("us-east-1", None)[0], names_of(dynamodb_tables))
 
 
 @pytest.fixture

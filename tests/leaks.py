@@ -1,4 +1,4 @@
-"""Finds credentials in what a test logged and printed: JWTs and keys of a checkout by their form, whoever made them."""
+"""Finds credentials in logs and output of a test: JWTs and keys of a checkout, by their form."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 FORMS: Final = re.compile(
     r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"  # a JWT: header and claims begin with `{"` in base64
-    r"|\blocal-[\w-]{40,}"  # chalicelib.memory.local_key
+    r"|\blocal-[\w-]{40,}"  # chalicelib.keys.local_key
 )
 
 
 class Leaks(logging.Handler):
-    """What loggers were given while it was there, fields and exceptions included, and which credentials were in it.
+    """Collects the credentials that it finds in log records, their fields and exceptions included.
 
-    `also` is looked for as well; it may grow.
+    It looks for the texts in `also` as well, which may grow.
     """
 
     def __init__(self, also: Collection[str] = ()) -> None:
@@ -37,7 +37,7 @@ class Leaks(logging.Handler):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """To all that reaches the root logger, and to the service's own, which Chalice keeps from it."""
+        """Listens to the root logger, and to the service's own, which does not propagate to it under Chalice."""
         loggers = [logging.getLogger(), logging.getLogger("sessions")]
         for logger in loggers:
             logger.addHandler(self)

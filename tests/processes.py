@@ -1,4 +1,4 @@
-"""Servers as a user starts them: in a process of their own, on free ports, stopped by their id."""
+"""Servers as a user starts them: each in its own process, on free ports."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Served:
-    """A server that is ready: where it listens, a token that it accepts, and its process."""
+    """A server that is ready: its URLs, a token that it accepts, and its process."""
 
     http: str
     websocket: str
     token: str
     process: subprocess.Popen[str]
     control: str | None = None
-    aws: Mapping[str, str] = field(default_factory=dict)  # credentials that it knows
+    aws: Mapping[str, str] = field(default_factory=dict)  # credentials that it accepts
 
     def resident_bytes(self) -> int:
-        """Memory of the process, as Linux counts it."""
+        """Resident memory of the process, by Linux's count."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found is not None
         return int(found.group(1)) * 1024
 
     def ask_to_stop(self, by: signal.Signals = signal.SIGINT) -> int:
-        """Sends the signal that Ctrl-C sends; the exit status, or TimeoutExpired."""
+        """Sends a signal and returns the exit status. Raises TimeoutExpired."""
         self.process.send_signal(by)
         return self.process.wait(timeout=20)
 
@@ -57,7 +57,7 @@ def sessionplugin_serve(project: Path = ROOT, *options: str) -> Iterator[Served]
 
 @contextlib.contextmanager
 def chalice_local(environment: Mapping[str, str] | None = None, project: Path = ROOT) -> Iterator[str]:
-    """`chalice local` of a project; gives its URL."""
+    """Runs `chalice local` for a project; yields its URL."""
     port = free_port()
     chalice = Path(sys.executable).with_name("chalice")
     command = [str(chalice), "--project-dir", str(project), "local", "--port", str(port), "--no-autoreload"]
@@ -75,7 +75,7 @@ def chalice_local(environment: Mapping[str, str] | None = None, project: Path = 
 
 @contextlib.contextmanager
 def process(command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A process whose standard output is read here, killed at the end of the block if it still runs."""
+    """Starts a process whose standard output the caller reads, and kills it at the end of the block."""
     environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
     errors: list[str] = []
@@ -105,7 +105,7 @@ def free_port() -> int:
 
 
 def fetched(url: str, authorization: str | None = None, method: str = "GET") -> tuple[int, Any]:
-    """Status and JSON of what is answered there, a refusal as well."""
+    """Status and JSON of the answer, refusals included."""
     headers = {} if authorization is None else {"Authorization": authorization}
     request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - loopback
     try:

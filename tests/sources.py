@@ -1,8 +1,9 @@
-"""What the sources of this repository import, read from their text: for the rules of its layers."""
+"""Imports, docstrings and comments of the sources, for the tests that hold the rules of the repository."""
 
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +32,7 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def imports(path: Path) -> frozenset[Import]:
-    """Everything that a file imports, wherever in it."""
+    """All imports of a file, at its top and in its functions."""
     package = path.relative_to(ROOT).parts[:-1]
     return frozenset(_within(tree(path), package, late=False, typed=False))
 
@@ -52,10 +53,25 @@ def _within(node: ast.AST, package: tuple[str, ...], *, late: bool, typed: bool)
             yield from _within(child, package, late=late or function, typed=typed or for_types)
 
 
+def docstrings(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each docstring, including the strings that describe a constant or an attribute."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each comment."""
+    with path.open("rb") as source:
+        for token in tokenize.tokenize(source.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string.lstrip("# ")
+
+
 def names(path: Path) -> set[str]:
     return {one.name for one in imports(path)}
 
 
 def tops(path: Path) -> set[str]:
-    """The top-level packages that a file imports when it runs."""
+    """Top-level packages that a file imports when it runs."""
     return {one.top for one in imports(path) if not one.typed}

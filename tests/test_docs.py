@@ -1,30 +1,39 @@
-"""Every example of the README and of docs/ is run: tests as tests, commands as commands, with the output shown."""
+"""Every example of the README and of docs/ runs: tests as tests, projects in an empty folder, commands as commands."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
+pytestmark = pytest.mark.process
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDS_A_SERVER = "127.0.0.1:800"
+BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Example:
     page: str
     line: int
+    file: str | None  # of a project that the page builds, named in the line before
     language: str
     text: str
+
+    @property
+    def module(self) -> str:
+        return f"test_{self.page.removesuffix('.md').lower()}_{self.line}"
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -34,11 +43,12 @@ def examples() -> Iterator[Example]:
     for page in PAGES:
         content = page.read_text()
         for found in BLOCK.finditer(content):
-            yield Example(page.name, content.count("\n", 0, found.start()) + 2, found.group(1), found.group(2))
+            yield Example(page.name, content.count("\n", 0, found.start(3)) + 1, *found.groups())
 
 
 EXAMPLES = list(examples())
-TESTS = [one for one in EXAMPLES if one.language == "python"]
+TESTS = [one for one in EXAMPLES if one.language == "python" and one.file is None]
+FILES = [one for one in EXAMPLES if one.file is not None]
 SESSIONS = [
     one
     for one in EXAMPLES
@@ -52,16 +62,39 @@ def test_every_example_is_of_a_kind_that_is_run() -> None:
     assert SESSIONS
 
 
-@pytest.mark.parametrize("example", TESTS, ids=str)
-def test_a_test_in_the_docs_passes_as_it_stands(example: Example, tmp_path: Path) -> None:
-    path = tmp_path / "test_example.py"
-    path.write_text(example.text)
+@pytest.mark.parametrize("page", sorted({one.page for one in TESTS}))
+def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> None:
+    """In one process, since each process would pay for the imports; each example is a file of its own."""
+    here = {one.module: one for one in TESTS if one.page == page}
+    for module, example in here.items():
+        (tmp_path / f"{module}.py").write_text(example.text)
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    run = subprocess.run(
-        [*command, "-p", "no:cacheprovider", str(path)], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    report = tmp_path / "report.xml"
+    command += ["-p", "no:cacheprovider", f"--junit-xml={report}", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"\b[1-9]\d* passed", run.stdout), run.stdout
+    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314  written by pytest
+    passed = Counter(case.attrib["classname"].rpartition(".")[2] for case in cases if len(case) == 0)
+    assert set(passed) == set(here), f"{[str(here[each]) for each in set(here) - set(passed)]} ran no test"
+
+
+@pytest.mark.parametrize("page", sorted({one.page for one in FILES}))
+def test_the_project_of_a_page_runs_as_pasted_into_an_empty_folder(page: str, tmp_path: Path) -> None:
+    for one in FILES:
+        if one.page == page:
+            path = tmp_path / str(one.file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(one.text)
+    [shown] = [one for one in EXAMPLES if one.page == page and "\n$ pytest\n" in one.text]
+    environ = {
+        name: of for name, of in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
+    }
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for command in re.findall(r"^\$ (?!pip )(.+)$", shown.text, re.MULTILINE):
+        run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)  # noqa: S607
+        assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
+        if command.startswith("pytest"):
+            assert re.search(r"=\s[1-9]\d* passed in", run.stdout), run.stdout
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +104,7 @@ def served() -> Iterator[Served]:
 
 
 def matches(shown: str, real: str) -> bool:
-    """Whether output is as shown, where `…` stands for anything."""
+    """Whether output is as shown; `…` matches anything."""
     pattern = ".*?".join(re.escape(part) for part in shown.strip().split("…"))
     return re.fullmatch(pattern, real.strip(), re.DOTALL) is not None
 

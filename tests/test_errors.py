@@ -1,52 +1,93 @@
-"""What the project's own code raised is shown from its own first line on, and nothing is said twice."""
+"""An error's message is a whole sentence, and its attributes carry the evidence."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.app.project import Project
-from pytest_sessionplugin.errors import ProjectError
-from pytest_sessionplugin.tracebacks import cause_in_project
+from pytest_sessionplugin import errors
+from pytest_sessionplugin.errors import (
+    AuthorizerNotRun,
+    BlockedCall,
+    EndpointError,
+    NotOnThisTarget,
+    OptionError,
+    PolicyError,
+    ProjectError,
+    RaceNotRun,
+    SessionPluginError,
+    UnknownFault,
+    UnknownName,
+)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / ".chalice").mkdir()
-    (tmp_path / ".chalice" / "config.json").write_text("{}")
-    (tmp_path / "app.py").touch()
-    return tmp_path
+def test_a_name_that_is_close_to_others_is_answered_with_the_nearest_and_all() -> None:
+    error = UnknownName("function", "swep", ["sweep", "mail"])
+    assert str(error) == "there is no function swep; did you mean sweep? There are: sweep, mail."
+    assert (error.wrong, error.known) == ("swep", ("sweep", "mail"))
 
 
-def caused(root: Path, code: str) -> str:
-    path = root / "app.py"
-    path.write_text(code)
-    refused = ProjectError(root, "it raised")
-    try:
-        exec(compile(code, str(path), "exec"), {})  # noqa: S102 - as an import does
-    except (SyntaxError, ZeroDivisionError) as error:
-        refused.__cause__ = error
-    return cause_in_project(refused)
+def test_a_name_that_is_close_to_none_is_answered_with_all_if_they_are_few() -> None:
+    assert str(UnknownName("table", "x", [])) == "there is no table x; there are: none."
+    many = [f"operation-{number}" for number in range(21)]
+    assert str(UnknownName("operation", "x", many)) == "there is no operation x."
 
 
-def test_a_traceback_begins_in_the_project(root: Path) -> None:
-    shown = caused(root, "def broken():\n    1 / 0\nbroken()\n")
-    assert shown.splitlines()[1].endswith('app.py", line 3, in <module>')
-    assert "test_errors" not in shown
-    assert shown.endswith("ZeroDivisionError: division by zero\n")
+@pytest.mark.parametrize(
+    ("error", "message", "evidence"),
+    [
+        (
+            OptionError("stage", "nope", "--stage", "there is no such stage."),
+            "stage = 'nope' (--stage): there is no such stage.",
+            {"name": "stage", "value": "nope", "source": "--stage"},
+        ),
+        (ProjectError(Path("/srv"), "it has no app.py."), "it has no app.py.", {"root": Path("/srv")}),
+        (
+            EndpointError("http://localhost", "answers nonsense."),
+            "http://localhost answers nonsense.",
+            {"endpoint": "http://localhost"},
+        ),
+        (
+            NotOnThisTarget("https://a", "clock"),
+            "the deployed stage https://a has no clock; run this test with --sessionplugin-target=inprocess",
+            {"target": "https://a", "what": "clock"},
+        ),
+        (PolicyError(Path("p.json"), "it is not JSON."), "p.json: it is not JSON.", {"path": Path("p.json")}),
+        (
+            BlockedCall("s3", "GetObject", "nothing emulates it"),
+            "s3:GetObject was blocked: nothing emulates it",
+            {"service": "s3", "operation": "GetObject"},
+        ),
+    ],
+)
+def test_each_says_what_is_wrong_and_carries_the_evidence(
+    error: SessionPluginError, message: str, evidence: dict[str, object]
+) -> None:
+    assert str(error) == message
+    assert {name: getattr(error, name) for name in evidence} == evidence
 
 
-def test_a_syntax_error_shows_its_line_though_nothing_ran(root: Path) -> None:
-    shown = caused(root, "def broken(:\n")
-    assert "def broken(:" in shown
-    assert "SyntaxError" in shown
+@pytest.mark.parametrize(
+    ("kind", "base"),
+    [
+        (BlockedCall, RuntimeError),
+        (UnknownName, ValueError),
+        (UnknownFault, AttributeError),
+        (RaceNotRun, AssertionError),
+    ],
+)
+def test_each_is_also_what_python_would_raise_there(kind: type[Exception], base: type[Exception]) -> None:
+    assert issubclass(kind, SessionPluginError)
+    assert issubclass(kind, base)
 
 
-def test_what_we_raised_over_a_file_is_not_said_twice(root: Path) -> None:
-    (root / ".chalice" / "config.json").write_text("{")
-    with pytest.raises(ProjectError, match=r"config.json is not a JSON object: Expecting property name") as raised:
-        Project(root).config_json  # noqa: B018 - reads it
-    assert isinstance(raised.value.__cause__, json.JSONDecodeError)
-    assert cause_in_project(raised.value) == ""
+def test_every_error_is_in_one_tree() -> None:
+    found = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)}
+    assert {one for one in found if not issubclass(one, (SessionPluginError, UserWarning))} == set()
+
+
+def test_a_warning_has_its_fact_without_the_advice_for_a_test() -> None:
+    warning = AuthorizerNotRun("custom (GET /a), which lets pass any credential")
+    assert warning.fact == "authorizers that cannot be run here: custom (GET /a), which lets pass any credential"
+    assert str(warning).startswith(f"{warning.fact}; chalice_gateway.http(claims=")

@@ -1,4 +1,4 @@
-"""What guards every test of the service finds what it is there for."""
+"""The guard over all tests of the service finds leaked credentials, and nothing else."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
         port = str(taken.getsockname()[1])
         for arguments, sentence in (
             (["serve", "--http-port", port], f"port {port} on 127.0.0.1 is in use, so HTTP cannot be served there"),
-            (["serve", ".."], "is no Chalice project: it has no app.py"),
+            (["serve", ".."], "is not a Chalice project: it has no app.py"),
             (["connect", "ws//"], "ws// cannot be opened: "),
             (["connect", f"http://127.0.0.1:{port}"], f"http://127.0.0.1:{port} cannot be opened: "),
         ):
@@ -234,7 +234,7 @@ def test_a_token_is_good_for_some_time(seconds: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         main(["token", "bob", "--expires-in", seconds])
     assert ended.value.code == 2
-    assert f"'{seconds}' is no number of seconds" in capsys.readouterr().err or seconds == "-5"
+    assert f"'{seconds}' is not a number of seconds" in capsys.readouterr().err or seconds == "-5"
 
 
 def test_a_stage_that_is_none_is_said_so(root: Path) -> None:
@@ -254,7 +254,8 @@ def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("frames", "shown"), [("0", "'0' is no number of"), ("-1", "argument --receive"), ("x", "'x' is no number of")]
+    ("frames", "shown"),
+    [("0", "'0' is not a number of"), ("-1", "argument --receive"), ("x", "'x' is not a number of")],
 )
 def test_a_number_of_frames_that_is_none_is_said_so(
     frames: str, shown: str, capsys: pytest.CaptureFixture[str]
@@ -296,7 +297,7 @@ def test_no_address_is_not_all_addresses(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--host", ""])
     assert ended.value.code == 2
-    assert "'' is no address: 127.0.0.1 is for this machine" in capsys.readouterr().err
+    assert "'' is not an address: 127.0.0.1 is for this machine" in capsys.readouterr().err
 
 
 def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> None:
@@ -314,7 +315,7 @@ def test_an_app_that_hangs_while_it_is_imported_is_interrupted(root: Path) -> No
 def test_a_port_of_the_administrators_is_a_sentence(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody may be refused who runs the tests, so it is the refusal that is brought about."""
+    """The user that runs the tests may listen anywhere, so the refusal is raised by hand."""
 
     def served(*_: Any, **__: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -332,7 +333,7 @@ def test_a_port_that_is_none_is_said_so(port: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--http-port", port])
     assert ended.value.code == 2
-    assert "is no port: 0 to 65535" in capsys.readouterr().err or port == "-1"
+    assert "is not a port: 0 to 65535" in capsys.readouterr().err or port == "-1"
 
 
 @pytest.mark.parametrize(

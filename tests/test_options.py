@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin import options, targets
+from pytest_sessionplugin import options
 from pytest_sessionplugin.errors import OptionError
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.options import Setting
@@ -47,7 +47,7 @@ def test_an_option_beats_a_variable_beats_the_table(
     tmp_path: Path, name: str, given: bool, variable: bool, table: bool, source: str
 ) -> None:
     write(tmp_path, f"[tool.sessionplugin]\n{TABLE[name]}" if table else "")
-    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one is none
+    environment = {f"SESSIONPLUGIN_{name.upper()}": "b" if variable else ""}  # an empty one does not count
     chosen = options.decide({name: Setting("a", "typed")} if given else {}, environment, tmp_path, tmp_path)
     winner: Setting = getattr(chosen, name)
     assert winner.source == source.replace("variable", f"SESSIONPLUGIN_{name.upper()}")
@@ -83,9 +83,9 @@ def test_a_typed_project_is_relative_to_where_it_was_typed(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[tool.sessionplugin]\nstage = 3", "it must be a text"),
+        ("[tool.sessionplugin]\nstage = 3", "it must be a non-empty string"),
         ("[tool.sessionplugin]\ntimeout = true", "it must be a number of seconds"),
-        ('[tool.sessionplugin]\nstage = ""', "it must be a text that is not empty"),
+        ('[tool.sessionplugin]\nstage = ""', "it must be a non-empty string"),
         (
             '[tool.sessionplugin]\ntagret = "x"',
             "there is no such key; there are api_keys, env, examples, project, stage, target",
@@ -116,7 +116,7 @@ def test_a_wrong_target_is_an_error_with_a_sentence(target: str, sentence: str) 
 
 
 def test_a_websocket_url_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sessionplugin.targets.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     options.check_target(Setting("https://a.example", "here"))
     with pytest.raises(OptionError, match=r"pip install 'pytest-sessionplugin\[sockets\]'"):
         options.check_target(Setting("https://a.example,wss://a.example", "here"))
@@ -175,7 +175,7 @@ STAGE = "https://a1b2.execute-api.eu-west-1.amazonaws.com/api"
     ],
 )
 def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
-    assert targets.urls_of(target) == urls
+    assert options.urls_of(target) == urls
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
         ("http://a.example", "a.example is not on this machine, so http must be https"),
         ("https://a.example,ws://b.example", "b.example is not on this machine, so ws must be wss"),
         ("http://127.0.0.1.example", "must be https"),
-        ("https://a.example?key=1", "a user, a query or a fragment does not belong into it"),
-        ("https://a.example?", "a user, a query or a fragment does not belong into it"),
-        ("https://me:pw@a.example", "a user, a query or a fragment does not belong into it"),
-        ("https://a.example#top", "a user, a query or a fragment does not belong into it"),
+        ("https://a.example?key=1", "a user, a query or a fragment does not belong in it"),
+        ("https://a.example?", "a user, a query or a fragment does not belong in it"),
+        ("https://me:pw@a.example", "a user, a query or a fragment does not belong in it"),
+        ("https://a.example#top", "a user, a query or a fragment does not belong in it"),
         ("ftp://a.example", "it must be https://…,wss://…"),
         ("https://", "it must be https://…,wss://…"),
         ("https://a.example,", "it must be https://…,wss://…"),
@@ -202,12 +202,12 @@ def test_urls_are_http_first_and_one_will_do(target: str, urls: Urls) -> None:
 )
 def test_other_forms_are_a_sentence(target: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        targets.urls_of(target)
+        options.urls_of(target)
 
 
 def test_a_target_is_shown_without_its_credentials() -> None:
     target = "https://me:p@ss@a.example/x?key=1,wss://you@b.example?key=2#3"
-    assert targets.without_credentials(target) == "https://…@a.example/x?…,wss://…@b.example?…"
+    assert options.without_credentials(target) == "https://…@a.example/x?…,wss://…@b.example?…"
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_a_target_is_shown_without_its_credentials() -> None:
 def test_a_run_takes_what_it_has_of_a_mark_and_else_all_to_be_skipped(
     marked: tuple[str, ...], local: tuple[str, ...], deployed: tuple[str, ...]
 ) -> None:
-    assert targets.runnable(marked, deployed=False) == local
-    assert targets.runnable(marked, deployed=True) == deployed
+    assert options.runnable(marked, deployed=False) == local
+    assert options.runnable(marked, deployed=True) == deployed
 
 
 def test_a_marked_target_that_the_run_has_not_is_a_reason() -> None:
-    assert targets.why_not_marked("sockets", "inprocess") is None
-    assert targets.why_not_marked("deployed", STAGE) is None
-    assert "name one with --sessionplugin-target=https://…" in (targets.why_not_marked("deployed", "sockets") or "")
-    assert f"not for the deployed stage {STAGE}" in (targets.why_not_marked("sockets", STAGE) or "")
+    assert options.why_not_marked("sockets", "inprocess") is None
+    assert options.why_not_marked("deployed", STAGE) is None
+    assert "name one with --sessionplugin-target=https://…" in (options.why_not_marked("deployed", "sockets") or "")
+    assert f"not for the deployed stage {STAGE}" in (options.why_not_marked("sockets", STAGE) or "")

@@ -1,4 +1,4 @@
-"""What pytest says of the settings: the header names the winner, a bad value is a usage error."""
+"""pytest's header names the winning setting, and an invalid value is a usage error."""
 
 from __future__ import annotations
 

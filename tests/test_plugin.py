@@ -102,10 +102,11 @@ with mock_aws():
     from pytest_sessionplugin.aws.hook import HOOK
     HOOK.install()
     HOOK.install()
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
-    with Emulated({}).open() as aws:
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
+    from tests.aws.opened import opened
+    with opened(Emulator({})) as aws:
         for client in early, boto3.client("dynamodb", region_name="us-east-1"):
-            with aws.door.faults.throttled("dynamodb", times=1) as fault:
+            with aws.faults.throttled("dynamodb", times=1) as fault:
                 client.list_tables()
             print(fault.fired)
 """

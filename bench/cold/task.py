@@ -1,4 +1,4 @@
-"""A folder with what a function of Lambda finds: the service, its requirements, Chalice and botocore. No more."""
+"""A folder with the files that a Lambda function finds: the service, its requirements, Chalice and botocore."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from packaging.utils import canonicalize_name
 
 from tests.processes import ROOT
 
-DATA = {"dynamodb"}  # of the descriptions of services in botocore, which make it ten times as large
+DATA = {"dynamodb"}  # the other service descriptions make botocore ten times as large
 WITHOUT_COMPILED = shutil.ignore_patterns("__pycache__")
 
 
 def lay_out(folder: Path, *, compiled: bool) -> None:
-    """Fills `folder` from this environment."""
+    """Fills `folder` from the environment that runs the benchmark."""
     requirements = (ROOT / "requirements.txt").read_text().splitlines()
     for found in needed([*(line for line in requirements if line and not line.startswith("#")), "botocore"]).values():
         copy(found, folder)
@@ -32,7 +32,7 @@ def lay_out(folder: Path, *, compiled: bool) -> None:
 
 
 def needed(requirements: list[str]) -> dict[str, Distribution]:
-    """The distributions that these requirements ask for, and those that they ask for, as they are installed here."""
+    """The installed distributions that these requirements need, directly or through others."""
     found: dict[str, Distribution] = {}
     waiting = [Requirement(line) for line in requirements]
     while waiting:

@@ -1,4 +1,4 @@
-"""The rival at a cold start: an app with the decorators of the service, which only creates a DynamoDB client."""
+"""The cold-start rival: an app with the service's decorators that only creates a DynamoDB client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The smallest app there is to measure: a handler that asks nothing of DynamoDB, and two tables."""
+"""The smallest app to measure: an echo handler that makes no DynamoDB call, and two tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app.websocket_api.session = boto3.session.Session()
 
 @app.on_ws_connect()
 def connect(event: WebsocketEvent) -> None:
-    """MiniStack would run `message` without it."""
+    """MiniStack runs `message` at a handshake if there is no $connect handler."""
 
 
 @app.on_ws_message()

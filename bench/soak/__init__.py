@@ -1,1 +1,1 @@
-"""Minutes of everything that clients do to a server, and what is left of it afterwards. `python -m bench.soak`."""
+"""Minutes of every kind of client against one server, and a search for leaks. `python -m bench.soak`."""

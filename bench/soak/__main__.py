@@ -1,11 +1,10 @@
-"""`python -m bench.soak --minutes 10 --seed N`: clients of every kind against a server, then what they left in it.
+"""`python -m bench.soak --minutes 10 --seed N`: every kind of client against a server, and a search for leaks.
 
-Fails if a client saw what it should not have, if anything of them is left in the server, if its memory has grown, or
-if its log tells of an error. Ctrl-C ends it without a verdict.
+Fails if a client got a wrong answer, if the server keeps anything of its clients, if its memory has grown, or if its
+log shows an error. Ctrl-C ends it without a verdict.
 
-Memory is weighed twice, after the warm-up and at the end, each time with nobody there and the sessions purged, which
-the service keeps for days: nothing that may grow with what was done is left then. What the second weighing has more
-than the first is kept by somebody.
+Memory is weighed after the warm-up and at the end. Both times no client is connected, and the sessions, which the
+service keeps for days, are purged. Whatever the second weighing has more than the first has leaked.
 """
 
 from __future__ import annotations
@@ -28,20 +27,22 @@ from tests.processes import ROOT
 
 CLIENTS = 40
 SESSIONS = 5
-WARM_UP = 0.2  # of the time: what it has made by then it may keep, threads and files and caches
-QUIET = 90.0  # seconds that it may take until nothing of the clients is left
+WARM_UP = 0.2  # of the time; threads, files and caches that exist by then may stay
+QUIET = 90.0  # seconds until nothing of the clients may be left
 PAUSE = 1.0
 INTERRUPTED = 130
-MORE_BLOCKS = 10_000  # than after the warm-up: for caches and threads; less than one for each thing that is done
-MORE_RESIDENT = 1.25  # times as many bytes: what is free again is seldom given back to the system
-SHOWN = 20  # of what went wrong
+MORE_BLOCKS = 10_000  # for caches and threads; fewer than one for each action
+MORE_RESIDENT = 1.25  # times as many bytes; freed memory seldom goes back to the system
+SHOWN = 20  # problems
 SUSPICIOUS = re.compile(r"Traceback|Exception|Error\b|ERROR|WARNING|Warning|failed:|never (retrieved|awaited)")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long clients come (default: %(default)g)")
-    parser.add_argument("--seed", type=int, help="what they do is drawn from it (default: another one each time)")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="how long clients keep coming (default: %(default)g)"
+    )
+    parser.add_argument("--seed", type=int, help="repeats the actions of another run (default: a new one)")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else int.from_bytes(os.urandom(4), "big")
     print(f"soak: {asked.minutes:g} minutes, {CLIENTS} clients at once, --seed {seed}", flush=True)
@@ -58,11 +59,11 @@ def main() -> int:
 
 
 async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: float) -> tuple[Look, Weight]:
-    """What is there when clients have come for so many seconds, and all are gone."""
+    """The state of the server after clients came for this many seconds and all left."""
     place.sessions = [await place.new_session() for _ in range(SESSIONS)]
     began = time.monotonic()
     clients = [
-        asyncio.create_task(client(place, Random(f"{seed} {number}"), began + seconds))  # noqa: S311  no secret
+        asyncio.create_task(client(place, Random(f"{seed} {number}"), began + seconds))  # noqa: S311  not a secret
         for number in range(CLIENTS)
     ]
     try:
@@ -77,14 +78,14 @@ async def soaked(what: str, place: Place, server: Subject, seed: str, seconds: f
         raise
     for session_id in place.sessions:
         await place.end(session_id)
-    progress(f"{what}: waits until nothing is left")
+    progress(f"{what}: waiting until nothing is left")
     deadline = time.monotonic() + QUIET
     while (look := server.look()).left and time.monotonic() < deadline:
         await asyncio.sleep(PAUSE)
         for session_id in list(place.ended) if look.inside["rows"] else ():
             await place.end(session_id)
     place.ended.clear()
-    progress(f"{what}: weighs what is kept")
+    progress(f"{what}: weighing")
     weight = server.weigh()
     progress("")
     return look, weight
@@ -96,7 +97,7 @@ async def client(place: Place, random: Random, until: float) -> None:
         name = action.__name__.replace("_", " ")
         try:
             await action(place, random)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told at the end
+        except Exception as error:  # noqa: BLE001  reported at the end
             place.wrong.append(f"{name}: {type(error).__name__}: {error}")
         place.done[name] += 1
 

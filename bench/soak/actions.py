@@ -1,4 +1,4 @@
-"""What a client of a soak does, good and bad, each one whole: it comes, does it, and is gone. Judges what it sees."""
+"""The actions of a soak's clients, good and bad. Each connects, acts, checks the answers and leaves."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pytest_sessionplugin.tokens import bad
 
 Action = Callable[[Place, Random], Awaitable[None]]
 
-OVER = (403, 404, 410)  # the statuses of a handshake to a session that somebody has ended
+OVER = (403, 404, 410)  # statuses of a handshake to a session that another client has ended
 FLAWS = ("expired", "not yet valid", "wrong issuer", "wrong key", "alg none", "tampered", "without exp", "garbage")
 
 
 async def converse(place: Place, random: Random) -> None:
-    """A session of its own: what is published reaches each other once, in order, and the end reaches all."""
+    """In a session of its own: each message reaches each other member once, in order, and the end reaches all."""
     session_id, count = await place.new_session(), random.randint(1, 5)
     async with AsyncExitStack() as stack:
         members = []
@@ -43,12 +43,12 @@ async def converse(place: Place, random: Random) -> None:
                 expect((heard["type"], heard.get("data")) == ("message", number), f"not message {number}: {heard}")
         for member in members:
             told = await receive(member)
-            expect(told["type"] == "session.ended", f"the end was not told, but {told}")
+            expect(told["type"] == "session.ended", f"{told} came instead of the end")
             await _closed(member, 1000)
 
 
 async def visit(place: Place, random: Random) -> None:
-    """A session that others are in, too, and may end at any time."""
+    """Joins a shared session, which another client may end at any time."""
     with contextlib.suppress(ConnectionClosed):
         member = await _joined(place, random)
         if member is None:
@@ -63,12 +63,12 @@ async def visit(place: Place, random: Random) -> None:
 
 
 async def stay(place: Place, random: Random) -> None:
-    """Reads for a while, and leaves without a word, or with one."""
+    """Reads for a while, then leaves with a close frame or without one."""
     with contextlib.suppress(ConnectionClosed):
         member = await _joined(place, random)
         if member is None:
             return
-        with contextlib.suppress(asyncio.TimeoutError):  # from 3.11 on the built-in one
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_listen(member), random.uniform(0, 3))
         if random.random() < 0.5:
             await member.close()
@@ -77,7 +77,7 @@ async def stay(place: Place, random: Random) -> None:
 
 
 async def drop(place: Place, random: Random) -> None:
-    """Is gone in the middle of a publish, by a FIN or by a RST."""
+    """Leaves in the middle of a publish, by a FIN or by a RST."""
     member = await _joined(place, random)
     if member is not None:
         with contextlib.suppress(ConnectionClosed):
@@ -86,14 +86,14 @@ async def drop(place: Place, random: Random) -> None:
 
 
 async def leave_early(place: Place, random: Random) -> None:
-    """Is gone while $connect runs."""
+    """Leaves while $connect runs."""
     async with place.line(place.websocket) as (_, writer):
         writer.write(place.handshake(place.somewhere(random)))
         await asyncio.sleep(random.uniform(0, 0.02))
 
 
 async def half_open(place: Place, random: Random) -> None:
-    """Sends half of what it began, to either port, waits, and goes."""
+    """Sends half a handshake to either port, waits, and leaves."""
     url = random.choice((place.websocket, place.http))
     whole = place.handshake(place.somewhere(random))
     async with place.line(url) as (_, writer):
@@ -110,19 +110,19 @@ async def half_a_body(place: Place, random: Random) -> None:
 
 
 async def leave_unanswered(place: Place, random: Random) -> None:
-    """Asks over HTTP, and does not wait for the answer."""
+    """Sends HTTP requests and leaves without waiting for the answers."""
     async with place.line(place.http) as (_, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * random.randint(1, 20))
         await asyncio.sleep(random.uniform(0, 0.01))
 
 
-async def no_http(place: Place, random: Random) -> None:
+async def garbage(place: Place, random: Random) -> None:
     url = random.choice((place.websocket, place.http))
     async with place.line(url) as (reader, writer):
         writer.write(random.randbytes(random.randint(1, 2_000)).replace(b"\n", b"") + b"\r\n\r\n")
         writer.write_eof()
         answer = await _rest(reader)
-        expect(not answer or answer.startswith(b"HTTP/1.1 4"), f"what is no HTTP was answered {answer[:200]!r}")
+        expect(not answer or answer.startswith(b"HTTP/1.1 4"), f"garbage was answered {answer[:200]!r}")
 
 
 async def bad_token(place: Place, random: Random) -> None:
@@ -133,9 +133,9 @@ async def bad_token(place: Place, random: Random) -> None:
     expect(status == 401, f"a handshake took a token that is {token.flaw}: {status}")
 
 
-async def no_session(place: Place, random: Random) -> None:
+async def unknown_session(place: Place, random: Random) -> None:
     status = await _refused(place, "".join(random.choices("abcdefgh", k=22)), place.tokens("guest"))
-    expect(status in OVER, f"a session that is not there: {status}")
+    expect(status in OVER, f"a session that does not exist: {status}")
 
 
 async def update(place: Place, random: Random) -> None:
@@ -144,7 +144,7 @@ async def update(place: Place, random: Random) -> None:
 
 
 async def end(place: Place, random: Random) -> None:
-    """Ends a session that others are in, and begins another one for those who come next."""
+    """Ends a shared session and replaces it with a new one."""
     begun = await place.new_session()
     number = random.randrange(len(place.sessions))
     ended, place.sessions[number] = place.sessions[number], begun
@@ -152,15 +152,15 @@ async def end(place: Place, random: Random) -> None:
 
 
 async def too_big(place: Place, random: Random) -> None:
-    """Frames that close the connection, each with its code."""
+    """Sends a frame that closes the connection, and expects the right close code."""
     code, frame = random.choice(
         (
             (1009, _frame(0x81, b'"' + b"x" * 32_768 + b'"')),
             (1009, _frame(0x01, b"x" * 30_000) + _frame(0x00, b"x" * 30_000) * 3 + _frame(0x80, b"x" * 30_000)),
             (1003, _frame(0x82, b"binary")),
             (1007, _frame(0x81, b"\xff\xfe")),
-            (1002, bytes([0x81, 5]) + b"hello"),  # without a mask
-            (1002, _frame(0xF1, b"with bits that mean nothing")),
+            (1002, bytes([0x81, 5]) + b"hello"),  # unmasked
+            (1002, _frame(0xF1, b"with reserved bits")),
         )
     )
     session_id = await place.new_session()
@@ -171,12 +171,12 @@ async def too_big(place: Place, random: Random) -> None:
         writer.write(frame)
         answer = await _rest(reader)
         closed = struct.unpack("!H", answer[2:4])[0] if answer[:1] == b"\x88" and len(answer) >= 4 else answer[:50]
-        expect(closed == code, f"a frame that is to be closed with {code} got {closed!r}")
+        expect(closed == code, f"a frame that must close with {code} got {closed!r}")
     await place.end(session_id)
 
 
 async def nonsense(place: Place, random: Random) -> None:
-    """Texts that are no frames of the service: each is answered, and the socket stays usable."""
+    """Sends texts that the service does not understand. Each is answered, and the socket stays usable."""
     session_id = await place.new_session()
     async with await place.join(session_id) as member:
         for _ in range(random.randint(1, 5)):
@@ -184,12 +184,12 @@ async def nonsense(place: Place, random: Random) -> None:
             answer = await receive(member)
             expect(answer["type"] == "error", f"nonsense was answered {answer}")
         await send(member, action="ping")
-        expect((await receive(member))["type"] == "pong", "the socket cannot be used after nonsense")
+        expect((await receive(member))["type"] == "pong", "the socket is unusable after nonsense")
     await place.end(session_id)
 
 
 async def read_slowly(place: Place, random: Random) -> None:
-    """One that does not read for a while: all arrives when it does, in order; or it goes."""
+    """Stops reading for a while; then receives everything in order, or leaves."""
     session_id, count = await place.new_session(), random.randint(5, 40)
     async with AsyncExitStack() as stack:
         slow = await place.join(session_id, "slow")
@@ -218,20 +218,20 @@ ACTIONS: dict[Action, int] = {
     half_open: 8,
     half_a_body: 3,
     leave_unanswered: 3,
-    no_http: 4,
+    garbage: 4,
     bad_token: 6,
-    no_session: 3,
+    unknown_session: 3,
     update: 8,
     end: 3,
     too_big: 6,
     nonsense: 4,
     read_slowly: 2,
 }
-"""How often each is done, beside the others."""
+"""The relative frequency of each action."""
 
 
 async def _joined(place: Place, random: Random) -> ClientConnection | None:
-    """In a session where others are; None if somebody has ended it."""
+    """A connection to a shared session; None if another client has ended the session."""
     try:
         return await place.join(place.somewhere(random), f"guest-{random.randrange(10)}")
     except InvalidStatus as refused:
@@ -241,7 +241,7 @@ async def _joined(place: Place, random: Random) -> ClientConnection | None:
 
 
 async def _refused(place: Place, session_id: str, token: str) -> int:
-    """The status of the refusal; 101 if there is none."""
+    """The status of the refusal; 101 if the handshake succeeded."""
     try:
         async with await place.open(session_id, token):
             return 101
@@ -256,8 +256,8 @@ async def _listen(member: ClientConnection) -> None:
 
 def _drop(member: ClientConnection, random: Random) -> None:
     by_reset = random.random() < 0.5
-    if by_reset and not member.transport.is_closing():  # the server was first, and the socket may be closed
-        linger = struct.pack("ii", 1, 0)  # what is closed so is reset
+    if by_reset and not member.transport.is_closing():  # else the server closed it first
+        linger = struct.pack("ii", 1, 0)  # closing then sends a RST
         member.transport.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, linger)
     member.transport.abort()
 
@@ -279,7 +279,7 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
 
 
 def _frame(first: int, payload: bytes) -> bytes:
-    """As a client sends it."""
+    """A masked frame, as clients send it."""
     mask = os.urandom(4)
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + struct.pack("!H", size)

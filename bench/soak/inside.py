@@ -1,6 +1,6 @@
-"""What `sessionplugin serve` runs, in this process, which says besides what is open in it.
+"""The server of `sessionplugin serve` in this process, with a report of what is open in it.
 
-For each line of its input, `look` or `weigh`, it prints one of JSON; it ends with its input.
+For each line of input, `look` or `weigh`, it prints one line of JSON. It stops at the end of its input.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import gc
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import TextIO
 
 from pytest_sessionplugin.app.project import Project
-from pytest_sessionplugin.serving.serve import served
+from pytest_sessionplugin.serving.serve import Ports, served
 from tests.processes import ROOT
 
 
 def main() -> None:
-    out, sys.stdout = sys.stdout, sys.stderr
-    with served(Project(ROOT, "dev", ROOT), "127.0.0.1", 0, 0) as up:
+    out = sys.stdout
+    with redirect_stdout(sys.stderr), served(Project(ROOT, "dev", ROOT), Ports("127.0.0.1", 0, 0)) as up:
         say(out, {"http": up.http, "websocket": up.websocket})
         for asked in sys.stdin:
             if asked.strip() == "weigh":
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def rows() -> int:
-    """Of the table of connections."""
+    """The number of rows in the connections table."""
     import boto3
 
     pages = boto3.client("dynamodb").get_paginator("scan")
@@ -38,10 +39,10 @@ def rows() -> int:
 
 
 def weigh() -> dict[str, object]:
-    """What the process keeps of memory when the sessions, which have all ended, are purged as their TTL would in days.
+    """Memory in use after all sessions, which have ended, are purged as their TTL would do days later.
 
-    Tokens of transactions are kept for ten minutes, but no client of a soak sends an Idempotency-Key, which is what
-    the service makes transactions of.
+    DynamoDB keeps the tokens of transactions for ten minutes. The service uses transactions only for an
+    Idempotency-Key, which clients of a soak do not send.
     """
     gc.collect()
     before = sys.getallocatedblocks()
@@ -52,7 +53,7 @@ def weigh() -> dict[str, object]:
 
 
 def purge() -> int:
-    """How many sessions there were."""
+    """Deletes all sessions and returns their number."""
     import boto3
 
     table = boto3.resource("dynamodb").Table(os.environ["SESSIONS_TABLE"])

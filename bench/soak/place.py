@@ -1,4 +1,4 @@
-"""What the clients of a soak share: where the server is, tokens, sessions that they meet in, and what they found."""
+"""The shared state of a soak's clients: the server's URLs, tokens, common sessions, and the results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Frame = dict[str, Any]
 
 
 class Wrong(Exception):
-    """The server did not do what it should have done."""
+    """The server gave a wrong answer, or none."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Place:
     http: str
     websocket: str
     tokens: Tokens
-    sessions: list[str] = field(default_factory=list)  # in which anybody may meet anybody, and which anybody may end
+    sessions: list[str] = field(default_factory=list)  # shared: every client may join or end them
     ended: dict[str, None] = field(default_factory=dict)  # in order
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Place:
     async def call(
         self, method: str, path: str, body: Frame | None = None, *, token: str | None = None
     ) -> tuple[int, Frame]:
-        """Status and JSON of the answer, as the owner if no token is given."""
+        """Status and JSON of the answer; without a token the owner asks."""
         content = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {urlsplit(self.http).netloc}\r\nConnection: close\r\n"
@@ -64,7 +64,7 @@ class Place:
         return str(session["sessionId"])
 
     async def end(self, session_id: str) -> None:
-        """Ends it; again, if it has ended, which rids it of connections that nobody has told it are gone."""
+        """Ends a session. Ending it again removes connections that left without a `$disconnect`."""
         self.ended.setdefault(session_id)
         status, answer = await self.call("DELETE", f"/sessions/{session_id}")
         expect(status == 204, f"a session was not ended: {status} {answer}")
@@ -73,7 +73,7 @@ class Place:
 
     @contextlib.asynccontextmanager
     async def line(self, url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection that is cut at the end of the block."""
+        """A raw connection, aborted at the end of the block."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         try:
@@ -98,12 +98,12 @@ class Place:
         return joined
 
     def cut(self) -> None:
-        """Ends every socket at once: one that does not read would wait for the other side's farewell."""
+        """Aborts every socket, because closing one that does not read would wait for the close frame."""
         for each in list(self._joined):
             each.transport.abort()
 
     def handshake(self, session_id: str) -> bytes:
-        """The bytes of one that would be accepted."""
+        """The bytes of a valid handshake."""
         return (
             f"GET /?sessionId={session_id} HTTP/1.1\r\nHost: {urlsplit(self.websocket).netloc}\r\n"
             f"Authorization: Bearer {self.tokens('guest')}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -115,16 +115,16 @@ class Place:
 
 
 async def receive(socket: ClientConnection) -> Frame:
-    """The next frame. Raises ConnectionClosed, or Wrong if none comes."""
+    """The next frame. Raises ConnectionClosed, or Wrong after a timeout."""
     try:
         frame: Frame = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
-    except TimeoutError:  # from 3.11 on the built-in one
+    except TimeoutError:
         raise Wrong(f"no frame within {PATIENCE:g} s") from None
     return frame
 
 
 async def receive_until(socket: ClientConnection, kind: str) -> Frame:
-    """The next frame of this type; those of others in between are passed over."""
+    """The next frame of this type; other frames before it are skipped."""
     while (frame := await receive(socket))["type"] != kind:
         pass
     return frame

@@ -1,4 +1,4 @@
-"""The server under test: a process of its own, looked at from outside (/proc) and from inside (its census)."""
+"""The server under test, in a process of its own, seen from outside (/proc) and from inside (its census)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from tests.processes import ROOT
 
 @dataclass(frozen=True)
 class Look:
-    """What there was of everything at one moment."""
+    """The server's open things at one moment."""
 
-    inside: dict[str, int]  # the server's census, and the rows of its table of connections
-    files: int  # that the process has open
-    threads: int  # without those of the handlers, which are kept
+    inside: dict[str, int]  # the server's census, and the rows of the connections table
+    files: int  # open in the process
+    threads: int  # without the handlers' threads, which are kept
 
     @property
     def left(self) -> dict[str, int]:
-        """What clients have left behind, by its name in the census."""
+        """Leftovers of clients, by their name in the census."""
         return {name: count for name, count in self.inside.items() if count and name != "workers"}
 
 
 @dataclass(frozen=True)
 class Weight:
-    """What the process kept of memory when all that may be there was gone."""
+    """Memory of the process after all clients left and all sessions were purged."""
 
     resident: int  # bytes
-    blocks: int  # of Python's allocator, each an object or what one of its own holds
-    purged: int  # sessions that the service had kept, and that were purged for the weighing
-    purged_blocks: int  # what those were
+    blocks: int  # of Python's allocator, about one for each object
+    purged: int  # sessions that were purged for the weighing
+    purged_blocks: int  # blocks that they held
 
 
 class Subject:
@@ -55,7 +55,7 @@ class Subject:
         )
 
     def weigh(self) -> Weight:
-        """To be done when nothing is left: it purges every session."""
+        """Purges every session, so all clients must have left."""
         told = self._ask("weigh")
         return Weight(self.resident(), **told)
 
@@ -64,7 +64,7 @@ class Subject:
         return int(pages) * 4096
 
     def log(self) -> str:
-        """All that it has written to stderr."""
+        """Everything that the server wrote to stderr."""
         self._log.seek(0)
         return self._log.read()
 
@@ -85,7 +85,7 @@ class Subject:
 
 @contextlib.contextmanager
 def subject() -> Iterator[Subject]:
-    """Started, and ended with the block. Ctrl-C is for us alone: a server that stops first has nothing to show."""
+    """Runs the server for the block. Ctrl-C does not reach it, so that it can still be inspected."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-W", "always::ResourceWarning", "-m", "bench.soak.inside"],
@@ -99,4 +99,4 @@ def subject() -> Iterator[Subject]:
         try:
             yield Subject(process, log)
         finally:
-            process.communicate()  # closes its input
+            process.communicate()  # closes its input, which ends it

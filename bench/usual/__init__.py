@@ -1,1 +1,1 @@
-"""What a team writes without the kit: a `mock_aws`, a client and new tables for every test."""
+"""The tests of a team without the plugin: `mock_aws`, a client and new tables for every test."""

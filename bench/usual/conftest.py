@@ -1,4 +1,4 @@
-"""The usual fixtures, written as well as they usually are."""
+"""The usual fixtures of a team that tests a Chalice app with moto."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def table(aws: None) -> Any:
     client = boto3.client("dynamodb")
     resources = json.loads((ROOT / ".chalice" / "resources.json").read_text())["Resources"]
+    copied = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     for logical, name in zip(("Sessions", "Connections", "Events"), NAMES.values(), strict=True):
-        properties = {k: v for k, v in resources[logical]["Properties"].items() if k != "TimeToLiveSpecification"}
-        client.create_table(**{**properties, "TableName": name})
+        properties = {k: v for k, v in resources[logical]["Properties"].items() if k in copied}
+        client.create_table(TableName=name, **properties)
     return boto3.resource("dynamodb").Table(NAMES["SESSIONS_TABLE"])
 
 
@@ -51,7 +52,8 @@ def table(aws: None) -> Any:
 def client(table: Any) -> Iterator[Client]:
     from app import app, build_service
 
-    build_service.cache_clear()  # its clients belong to the mock of another test
+    build_service.cache_clear()  # its clients belong to another test's mock
+    build_service()  # before a request sets the variables of config.json, which keep the secret in SSM
     with Client(app) as client:
         yield client
 

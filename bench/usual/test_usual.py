@@ -1,4 +1,4 @@
-"""The eight tests of the lifecycle and of authentication, over the usual fixtures."""
+"""Eight tests of the session lifecycle and of authentication, with the usual fixtures."""
 
 from __future__ import annotations
 

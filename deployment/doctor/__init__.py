@@ -1,1 +1,1 @@
-"""What is unsafe or missing in a stage, said before it is deployed."""
+"""Finds unsafe or missing settings of a stage before it is deployed."""

@@ -1,4 +1,4 @@
-"""Checks of the two APIs: how they are reached, throttled and logged, and what they answer by themselves."""
+"""Checks of the two APIs: endpoint, throttles, logs, and their own error responses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from deployment.doctor.findings import Findings
 
 GUIDE: Final = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 QUOTA: Final = 10_000
-"""Requests a second, of all APIs of an account in a region together, unless AWS has given it another quota."""
+"""Default quota: requests a second, for all APIs of an account in a region together."""
 BURST: Final = 5_000
-BODY: Final = 10 * 1024 * 1024  # compression from more bytes on than a response may have is none
+BODY: Final = 10 * 1024 * 1024  # a threshold above the largest response turns compression off
 TELLING_NOTHING: Final = frozenset(
     {
         "$context.apiId",
@@ -43,7 +43,7 @@ TELLING_NOTHING: Final = frozenset(
         "$context.xrayTraceId",
     }
 )
-"""What may be in an access log: no path as it was sent, query, header, body, or claim of a token."""
+"""Fields allowed in an access log: no raw path, query, header, body or claim of a token."""
 
 
 def endpoint(findings: Findings) -> Verdict:
@@ -127,7 +127,7 @@ def _gateway_responses(findings: Findings) -> Iterator[str]:
         yield f"API Gateway would answer {kind} in a form of its own: add it in deployment/gateway_responses.py."
     for one in responses:
         if one.parameters.get("gatewayresponse.header.Content-Type") != "'application/problem+json'":
-            yield f"{one.type} is no application/problem+json: mend it in deployment/gateway_responses.py."
+            yield f"{one.type} is not application/problem+json: mend it in deployment/gateway_responses.py."
         if "gatewayresponse.header.Access-Control-Allow-Origin" not in one.parameters:
             yield f"A page could not read {one.type}: give it CORS in deployment/gateway_responses.py."
 

@@ -1,4 +1,4 @@
-"""One thing that is examined, and what came of it. Knows neither the files nor AWS."""
+"""A check and its result."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ T = TypeVar("T")
 
 
 class Unknown(Exception):
-    """There is nothing to judge; the message is the note that says why."""
+    """The check does not apply; the message becomes the note."""
 
 
 class Outcome(Enum):
-    """What a check may come to."""
+    """Possible outcomes of a check."""
 
     OK = "ok"
-    NOTE = "note"  # worth knowing; nothing has to be done
-    FAILED = "FAILED"  # the stage is not deployed
+    NOTE = "note"  # worth knowing; needs no action
+    FAILED = "FAILED"  # blocks the deploy
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome, and for each thing that is to be said a sentence: what is wrong and what to do."""
+    """An outcome with one sentence for each problem: what is wrong and what to do."""
 
     outcome: Outcome
     sentences: tuple[str, ...] = ()
@@ -34,13 +34,13 @@ OK: Final = Verdict(Outcome.OK)
 
 
 def failed(problems: Iterable[str]) -> Verdict:
-    """A failure, if there is a problem at all."""
+    """A failure if there is any problem."""
     said = tuple(problems)
     return Verdict(Outcome.FAILED, said) if said else OK
 
 
 def told(problems: Iterable[str], notes: Iterable[str]) -> Verdict:
-    """A failure if there is a problem, a note if there is something to know; all of it is said."""
+    """A failure if there is any problem, a note if there is anything to know; says all of it."""
     wrong, known = tuple(problems), tuple(notes)
     if wrong:
         return Verdict(Outcome.FAILED, (*wrong, *known))
@@ -48,13 +48,13 @@ def told(problems: Iterable[str], notes: Iterable[str]) -> Verdict:
 
 
 def answers(questions: Iterable[Callable[[], Iterable[str]]]) -> Verdict:
-    """The problems that each question finds; one that is not answered hides nothing of what the others find."""
+    """All problems that the questions find. A question that cannot be answered does not hide the others' findings."""
     problems: list[str] = []
     notes: dict[str, None] = {}
     for question in questions:
         try:
             for problem in question():
-                problems.append(problem)  # one by one: those before an Unknown count
+                problems.append(problem)  # one by one, to keep the problems found before an Unknown
         except Unknown as unknown:
             notes[str(unknown)] = None
     return told(problems, notes)
@@ -66,7 +66,7 @@ def note(sentence: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Check(Generic[T]):
-    """`title` is what holds where it is ok, `source` where one reads why it should."""
+    """`title` states the rule that holds if the check passes; `source` is a page that explains it."""
 
     id: str
     title: str
@@ -87,7 +87,7 @@ class Result:
 
 
 def examine(checks: Iterable[Check[T]], about: T) -> tuple[Result, ...]:
-    """Each check in its order. What could not be read has a check of its own, and is a note in the others."""
+    """Runs the checks in order. Unreadable input fails its own check, and is a note in the others."""
     return tuple(Result(check, _examined(check, about)) for check in checks)
 
 

@@ -1,6 +1,6 @@
-"""A whole examination of a stage: its files read once, each check asked. What a deploy and a package begin with.
+"""Reads a stage's files once and runs all checks. A deploy and a package begin with this.
 
-The account is asked only where somebody wants it: its answers change without the project, and take rights of their own.
+The account is asked only on request: its answers change without the project and need further permissions.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from deployment.errors import DeploymentError
 
 
 def examine(root: Path, stage: str, aws: Aws | None = None) -> tuple[Result, ...]:
-    """What each check says of the stage of the project at `root`; with `aws`, of what stands there, too."""
+    """The result of each check of the stage at `root`; with `aws`, of its account as well."""
     found = findings.read(root, stage)
     results = check.examine(CHECKS, found)
     return results if aws is None else (*results, *check.examine(registry.CHECKS, Account(aws, found)))
 
 
 def refuse_unsafe(root: Path, stage: str) -> str:
-    """The summary of an examination without failures. Raises DeploymentError with what each failure says."""
+    """The summary of an examination without failures. Raises DeploymentError with each failure's sentences."""
     results = examine(root, stage)
     failures = report.failures(results)
     if failures:
         told = "".join(f"\n  {one.check.id}: {' '.join(one.verdict.sentences)}" for one in failures)
-        raise DeploymentError(f"The stage {stage} is not fit to be deployed until this is mended (make doctor):{told}")
+        raise DeploymentError(
+            f"The stage {stage} cannot be deployed until these failures are fixed (make doctor):{told}"
+        )
     return report.summary(results)

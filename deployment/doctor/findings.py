@@ -1,4 +1,4 @@
-"""What the checks look at: one stage's files, Chalice's plan and our own settings, read once. Judges nothing."""
+"""The input of the checks: one stage's files, Chalice's plan and our settings, read once. Judges nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from deployment.stage import Stage
 T = TypeVar("T")
 SID: Final = re.compile("[A-Za-z0-9]+")
 SHAPE: Final = (
-    "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; what "
-    "is not named there is denied, so that there is no need of a Deny, a NotAction, a NotResource or a Condition; and "
-    "a Sid is letters and digits, each once."
+    "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; all "
+    "else is denied, so there is no need of a Deny, a NotAction, a NotResource or a Condition; and a Sid is letters "
+    "and digits, each once."
 )
 
 
 class NotRead(Unknown):
-    """A part of the project could not be read; `check` is the one that says why."""
+    """A part of the project could not be read; the check `check` says why."""
 
     def __init__(self, check: str) -> None:
         super().__init__(f"Not looked at, since {check} failed.")
@@ -34,7 +34,7 @@ class NotRead(Unknown):
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """A part of the project, or why it could not be read. `check` is the id of the check that says so."""
+    """A part of the project, or why it could not be read. The check with the id `check` reports that."""
 
     check: str
     value: T | None
@@ -49,18 +49,18 @@ class Part(Generic[T]):
 
 @dataclass(frozen=True)
 class Gateway:
-    """What a deploy tells API Gateway of both APIs, and CloudFormation of what watches them."""
+    """The settings that a deploy sends to API Gateway for both APIs, and to CloudFormation for monitoring."""
 
     methods: Mapping[str, Any]
     routes: Mapping[str, Any]
-    formats: Mapping[str, str]  # of the access logs, by kind of API
+    formats: Mapping[str, str]  # access log formats by kind of API
     responses: tuple[GatewayResponse, ...]
     watching: Mapping[str, Mapping[str, Any]]  # resources by logical id
 
 
 @dataclass(frozen=True)
 class Findings:
-    """One stage. `policies` are those templates that could be read; of the others `policy_troubles` says why."""
+    """One stage. `policies` holds the readable templates; `policy_troubles` says what is wrong with the others."""
 
     root: Path
     name: str
@@ -90,7 +90,7 @@ class Findings:
 
 
 def read(root: Path, name: str) -> Findings:
-    """What there is of the stage `name` of the project at `root`, broken and missing files included."""
+    """Reads the stage `name` of the project at `root`, including broken and missing files."""
     staged = _part("stage", lambda: stage.read(root, name))
     planned = _part("app", lambda: plan.read(root, staged.get().name))
     found, troubles = _policies(staged.value, planned.value)

@@ -1,4 +1,4 @@
-"""Checks of the functions as Chalice would deploy them: their size, time, traces, logs and environment."""
+"""Checks of the functions as Chalice would deploy them: memory, timeout, tracing, logs, environment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from deployment.plan import PlannedFunction
 
 MEMORY: Final = 512
 TIMEOUT: Final = 29
-STARTS: Final = 5  # seconds: a cold start, and a call to a store of keys with its time-out and second attempt
-UNDER_WAY: Final = 6  # seconds: a post and a closing that were begun just before the deadline, with their time-outs
+STARTS: Final = 5  # seconds: a cold start, and a call to the key store with its time-out and second attempt
+UNDER_WAY: Final = 6  # seconds: a post and a close begun just before the deadline, with their time-outs
 KEPT_DAYS: Final = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
@@ -48,13 +48,13 @@ RESERVED: Final = frozenset(
         "_HANDLER",
     }
 )
-"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and for 4 KB its page of quotas"""
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html; 4 KB is on Lambda's page of quotas."""
 ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY")
 
 
 def memory(findings: Findings) -> Verdict:
     return failed(
-        f"{one.name} has {one.memory} MB, and with them as small a share of a CPU: set lambda_memory_size to {MEMORY} "
+        f"{one.name} has {one.memory} MB, and so too small a share of a CPU: set lambda_memory_size to {MEMORY} "
         "or more."
         for one in findings.plan.functions
         if one.memory < MEMORY
@@ -73,7 +73,7 @@ def _timeout(one: PlannedFunction) -> Iterator[str]:
         )
     if one.timeout < STARTS:
         yield (
-            f"{one.name} may run for {one.timeout} s, and may take as long as that to begin, with a key to fetch: set "
+            f"{one.name} may run for {one.timeout} s, and may need that long to start, with a key to fetch: set "
             f"lambda_timeout to {STARTS} or more."
         )
         return
@@ -88,7 +88,7 @@ def _timeout(one: PlannedFunction) -> Iterator[str]:
 def debugging(findings: Findings) -> Verdict:
     if not findings.plan.debug:
         return OK
-    return failed(["Whoever makes a route fail gets its traceback: take app.debug out of app.py."])
+    return failed(["An error in a route shows its traceback to the client: take app.debug out of app.py."])
 
 
 def tracing(findings: Findings) -> Verdict:
@@ -112,7 +112,7 @@ def log_retention(findings: Findings) -> Verdict:
 
 
 def environment(findings: Findings) -> Verdict:
-    """Whether the service would start with it, as the service itself says."""
+    """Whether the service would start with this environment, by its own rules."""
     said: dict[str, list[str]] = {}
     for one in findings.plan.functions:
         for problem in (*_problems(one), *_not_of(findings.name, one)):
@@ -131,12 +131,12 @@ def _problems(one: PlannedFunction) -> Iterator[str]:
 
 
 def _not_of(stage: str, one: PlannedFunction) -> Iterator[str]:
-    """What the service would start with, and Lambda not, or AWS in a name that is not its own."""
+    """Variables that the service accepts and Lambda does not, or AWS-named ones with another meaning."""
     if one.environment.get("STAGE") != stage:
         yield f"STAGE is not {stage}, so that its alarms would look at other metrics than it writes."
     for name in one.environment:
         if name in RESERVED or NAME.fullmatch(name) is None:
-            yield f"{name} is no name that Lambda takes for a variable: give it another."
+            yield f"Lambda does not accept {name} as the name of a variable: rename it."
         elif name.startswith(ELSEWHERE):
             yield f"{name} sends what is meant for AWS elsewhere: take it out."
     if sum(len(f"{name}{value}".encode()) for name, value in one.environment.items()) > ENVIRONMENT_BYTES:
@@ -144,7 +144,7 @@ def _not_of(stage: str, one: PlannedFunction) -> Iterator[str]:
 
 
 def as_in_lambda(one: PlannedFunction) -> Mapping[str, str]:
-    """The environment with what Lambda adds to it."""
+    """The environment, with the variables that Lambda adds."""
     return {**one.environment, "AWS_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": one.full_name}
 
 
@@ -158,7 +158,7 @@ CHECKS: Final = (
         timeout,
     ),
     Check(
-        "app-debug", "No answer tells of the code", "https://aws.github.io/chalice/api.html#Chalice.debug", debugging
+        "app-debug", "No answer shows a traceback", "https://aws.github.io/chalice/api.html#Chalice.debug", debugging
     ),
     Check("function-tracing", "Each function is traced", f"{LAMBDA}/services-xray.html", tracing),
     Check("log-retention", "No log is kept for ever", f"{LAMBDA}/monitoring-cloudwatchlogs.html", log_retention),

@@ -1,4 +1,4 @@
-"""What the name of a host says of where it is. Asks no resolver."""
+"""Where a host is, judged by its name. Asks no resolver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it is the machine itself: `localhost`, a name below it, or an address that stays in it."""
+    """Whether it is this machine: `localhost`, a name below it, or a loopback address."""
     name = host.removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -15,8 +15,10 @@ def is_loopback(host: str) -> bool:
 
 
 def is_private_name(host: str) -> bool:
-    """Whether nobody elsewhere can know it: loopback, or a name of a local network (RFC 6762, `.local`), or an address
-    of one link alone, at which a machine of AWS tells its credentials."""
+    """Whether it has no meaning elsewhere: loopback, a local name (RFC 6762, `.local`), or a link-local address.
+
+    An AWS machine serves its credentials at a link-local address.
+    """
     name = host.removesuffix(".")
     address = _address(name)
     is_local = name == "local" or name.endswith(".local")

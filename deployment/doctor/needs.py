@@ -1,6 +1,6 @@
-"""What each function has to be allowed to do its work: one action on one resource, in the words of the templates.
+"""The permissions each function needs: one action on one resource, in the syntax of the templates.
 
-`tests/rehearsal/doctor/test_needs.py` holds it to what the functions ask of AWS, and fails on either side.
+`tests/rehearsal/doctor/test_needs.py` compares them with the calls of the functions, in both directions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Need:
-    """An action, and an ARN with placeholders; `*` as a whole ARN where AWS knows nothing narrower."""
+    """An action, and an ARN with placeholders; the ARN is `*` where IAM has nothing narrower."""
 
     action: str
     resource: str
@@ -38,12 +38,14 @@ KEY_SECRET: Final = "${KeySecretArn}"  # noqa: S105 - a placeholder
 
 REACH: Final = _of(POSTED, "execute-api:ManageConnections") | _of(CLOSED, "execute-api:ManageConnections")
 KEY: Final = _of(KEY_PARAMETER, "ssm:GetParameter") | _of(KEY_SECRET, "secretsmanager:GetSecretValue")
-"""Either of them, as the key's reference says; a deploy leaves out the statement of the other."""
+"""One of these, by the key's reference; a deploy leaves out the statement of the other."""
 RUNTIME: Final = _of(LOGS, "logs:CreateLogStream", "logs:PutLogEvents") | _of(
     "*", "xray:PutTelemetryRecords", "xray:PutTraceSegments"
 )
-"""What Lambda does in the name of the function. AWS knows no resource for traces:
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
+"""Calls that Lambda makes on behalf of the function. IAM has no resource for traces:
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+"""
 
 OWN: Final[Mapping[str, frozenset[Need]]] = {
     "api_handler": _of(SESSIONS, "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
@@ -62,11 +64,11 @@ OWN: Final[Mapping[str, frozenset[Need]]] = {
     | _of(CONNECTIONS, "dynamodb:BatchWriteItem", "dynamodb:Query")
     | REACH,
 }
-"""What the code of each function asks for by itself."""
+"""Calls that the function's own code makes."""
 
 
 def of(function: str) -> frozenset[Need]:
-    """Everything that a function needs; of one that is not known here, what Lambda does for it."""
+    """Everything a function needs; for an unknown function, what Lambda needs on its behalf."""
     return OWN.get(function, frozenset()) | RUNTIME
 
 

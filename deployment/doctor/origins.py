@@ -1,4 +1,4 @@
-"""Checks of who may speak to the service out of a page: CORS of the routes, origins of handshakes."""
+"""Checks of the web pages that may use the service: CORS of the routes, origins of handshakes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CREDENTIALS: Final = "Access-Control-Allow-Credentials"
 
 
 def cors(findings: Findings) -> Verdict:
-    """A browser refuses the two together, and whoever mends that by echoing the origin has opened everything."""
+    """Browsers refuse a wildcard with credentials; echoing the origin instead would let every page in."""
     prefix = "gatewayresponse.header."
     answered: dict[str, Mapping[str, str]] = dict(findings.plan.cors)
     for one in findings.gateway.responses:
@@ -50,11 +50,11 @@ def _trouble(origin: str) -> Iterator[str]:
     ):
         yield f"ALLOWED_ORIGINS has {origin}, which no browser sends: write scheme://host or scheme://host:port."
     elif parts.scheme == "http" and not is_loopback(host):
-        yield f"ALLOWED_ORIGINS has {origin}: whoever is on the way may change that page; serve it over https."
+        yield f"ALLOWED_ORIGINS has {origin}: anyone on the path can change that page; serve it over https."
 
 
 def _written(scheme: str, host: str, port: int | None) -> str:
-    """An origin as a browser writes it: lower case, without the port that the scheme means."""
+    """The origin as a browser writes it: lower case, without the scheme's default port."""
     name = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[scheme]
     return f"{scheme}://{name}" + ("" if port in (None, usual) else f":{port}")

@@ -1,4 +1,4 @@
-"""Checks of the policy templates: each action and resource by name, what a function needs, and nothing else."""
+"""Checks of the policy templates: named actions and resources, everything a function needs and nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deployment.doctor.findings import Findings
 from deployment.doctor.needs import Need
 
 UNRESTRICTED: Final = frozenset({"xray:PutTelemetryRecords", "xray:PutTraceSegments"})
-"""Actions for which AWS knows no resource."""
+"""Actions for which IAM has no resource."""
 ENDS: Final = re.compile(
     r":execute-api:[^*?]+/(?:GET|POST|DELETE)/@connections/\*|:log-group:/aws/lambda/\$\{Function\}:\*"
 )
-"""Where a `*` may end a resource: connections of an API by one verb, streams of the function's own log group."""
+"""Where a resource may end in `*`: an API's connections by one verb, streams of the function's own log group."""
 
 
 def generated(findings: Findings) -> Verdict:
@@ -76,7 +76,7 @@ def _covers(action: str, resource: str, need: Need) -> bool:
 
 
 def _policies(findings: Findings) -> Mapping[str, Mapping[str, Any]]:
-    """Raises NotRead where nobody knows whose they would be."""
+    """Raises NotRead if the functions are unknown."""
     findings.plan_part.get()
     return findings.policies
 

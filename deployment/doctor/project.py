@@ -1,4 +1,4 @@
-"""Checks of the project's files: that they can be read, fit together, and that none is shown to the world."""
+"""Checks of the project's files: readable, consistent, and not published."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _read(part: Part[Any]) -> Verdict:
 
 
 def policy_files(findings: Findings) -> Verdict:
-    """A policy of its own for each function that Chalice would deploy, where Chalice looks for it."""
+    """Checks that each function that Chalice would deploy has its own policy where Chalice looks for it."""
     return failed(_policy_files(findings))
 
 
@@ -63,10 +63,10 @@ HIDDEN: Final = (".chalice/local.key", ".chalice/deployed/x.json", ".chalice/pol
 
 
 def ignored(findings: Findings) -> Verdict:
-    """Asks git, which also says of a file that was added all the same that it is not ignored."""
+    """Asks git, which also reports a file that was added although it matches .gitignore."""
     git = shutil.which("git")
     if git is None or not any((folder / ".git").exists() for folder in (findings.root, *findings.root.parents)):
-        return note("This is no checkout of git, so that nothing can be said of what it ignores.")
+        return note("Not a checkout of git, so ignored files cannot be checked.")
     return failed(
         f"git would publish {path.removesuffix('/x.json')}: name it in .gitignore, and git rm --cached what is there."
         for path in HIDDEN

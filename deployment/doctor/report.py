@@ -1,4 +1,4 @@
-"""What the doctor found, as lines for people and as JSON for programs. Judges nothing."""
+"""The findings as lines for people and as JSON for programs. Judges nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def failures(results: Sequence[Result]) -> list[Result]:
 
 
 def lines(stage: str, results: Sequence[Result], *, coloured: bool) -> Iterator[str]:
-    """One a check, and a summary."""
+    """One line for each check, and a summary."""
     columns = max((len(one.check.id) for one in results), default=0)
     for one in results:
         said = " ".join(one.verdict.sentences) or f"{one.check.title}."
@@ -52,7 +52,7 @@ def document(stage: str, results: Sequence[Result]) -> str:
 
 
 def is_coloured(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """On a terminal, unless it is told not to (https://no-color.org)."""
+    """On a terminal, unless NO_COLOR is set (https://no-color.org)."""
     return out.isatty() and not environment.get("NO_COLOR")
 
 

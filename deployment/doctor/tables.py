@@ -1,4 +1,4 @@
-"""Checks of the tables' template, as CloudFormation would read it for this stage."""
+"""Checks of the tables' template, with the stage's parameters filled in as CloudFormation would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployment.doctor.findings import Findings
 from deployment.stage import TABLES
 
 EXPIRES: Final = "purgeAt"
-"""The attribute of the moment, in seconds since the epoch, from which a row is of no use."""
+"""The TTL attribute: when a row expires, in seconds since the epoch."""
 
 
 def names(findings: Findings) -> Verdict:
@@ -30,7 +30,7 @@ def _names(findings: Findings) -> Iterator[str]:
         made = tables[logical].get("TableName")
         for one in findings.plan.functions:
             told = one.environment.get(variable)
-            if told is not None and told != made:  # one that is missing is the service's to say
+            if told is not None and told != made:  # a missing variable is reported by the service's own check
                 yield f"{variable} of {one.name} is {told}, and the table is {made}: make them the same."
     for logical in sorted(tables.keys() - TABLES.keys()):
         yield f"No function is told the name of the table {logical}: give it one in TABLES of deployment/stage.py."
@@ -57,7 +57,7 @@ def shared(findings: Findings) -> Verdict:
     return _each(
         findings,
         lambda table: "ResourcePolicy" not in table,
-        "lets in whom its own policy names, past those of the functions: take its ResourcePolicy out",
+        "grants access by its own policy, besides those of the functions: take its ResourcePolicy out",
     )
 
 
@@ -84,7 +84,7 @@ def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], troubl
 
 
 def _tables(findings: Findings) -> dict[str, Mapping[str, Any]]:
-    """The properties of the tables, with what the stage is put for `Ref` and `Fn::Sub`."""
+    """Properties of the tables, with the stage's values for `Ref` and `Fn::Sub`."""
     known = {"Stage": findings.name, "Kept": str(findings.stage.kept).lower()}
     declared = _object(findings.template.get("Parameters"))
     given = {name: value for name, value in known.items() if name in declared}
@@ -121,7 +121,7 @@ GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide
 CHECKS: Final = (
     Check(
         "table-names",
-        "The tables are those that the functions are told of",
+        "The functions know the names of all tables",
         f"{GUIDE}/HowItWorks.CoreComponents.html",
         names,
     ),
@@ -129,7 +129,7 @@ CHECKS: Final = (
     Check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html", expiry),
     Check(
         "table-shared",
-        "Nobody but the functions is let into a table",
+        "Only the functions have access to the tables",
         f"{GUIDE}/access-control-resource-based.html",
         shared,
     ),

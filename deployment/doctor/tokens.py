@@ -1,4 +1,4 @@
-"""Checks of where the keys of the tokens come from; what the service itself refuses is in `environment`."""
+"""Checks of where the token keys come from. The check `environment` covers the rules of the service itself."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ FORMS: Final = {
         r"arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+|[\w/+=.@-]+", re.ASCII
     ),
 }
-"""Names that the stores take: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-and https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
+"""Names that the two stores accept:
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+"""
 
 
 def references(findings: Findings) -> Verdict:
     return failed(
-        f"{name} is no reference to where a key is kept: write ssm:/{findings.stage.app}/{findings.name}/key or "
+        f"{name} does not refer to a stored key: write ssm:/{findings.stage.app}/{findings.name}/key or "
         "secretsmanager:name, and keep the key there."
         for name, value in _variables(findings)
         if name in KEYS and value and not _is_reference(name, value)
@@ -40,7 +43,7 @@ def _is_reference(name: str, value: str) -> bool:
 
 
 def values(findings: Findings) -> Verdict:
-    """A variable is shown to whoever may look at the function, and config.json to whoever may read the project."""
+    """Everyone who may view the function sees its variables, and everyone with the project sees config.json."""
     return failed(
         f"{name} holds what looks like a key, and the files of the project and the function's page show it: keep it in "
         "SSM or Secrets Manager, refer to it, and make a new one, since this one has been seen."
@@ -54,14 +57,14 @@ def _is_named_as_one(name: str) -> bool:
 
 
 def _is_one(name: str, value: str) -> bool:
-    """An audience is in every token, and may be whatever an issuer made of it."""
+    """An audience is in every token, and its text is the issuer's choice."""
     return looks_like_a_key(value) if name != "JWT_AUDIENCE" else is_marked_as_a_key(value)
 
 
 NAMED: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|PRIVATE|ACCESS)_?KEY)$", re.I
 )
-"""Of a variable. One that names where a secret is kept ends otherwise, such as SECRET_ARN."""
+"""Names of variables that hold secrets. One that names where a secret is kept ends differently: SECRET_ARN."""
 WORD: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 PLAIN: Final = re.compile(r"[a-z0-9]{32,}|[A-Z0-9]{32,}")
 CLASSES: Final = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]"))
@@ -69,14 +72,14 @@ ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 
 
 MARKED: Final = re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}|\b[sr]k_live_\w{10,}")
-"""What GitHub, Slack and Stripe give their tokens to be known by."""
+"""Prefixes of the tokens of GitHub, Slack and Stripe."""
 AWS_SECRET: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9/+])[A-Za-z0-9/+]{40}")
 PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 ARN: Final = re.compile(r"arn:aws[\w-]*:[^\s]+")
 
 
 def looks_like_a_key(value: str) -> bool:
-    """What is marked as a key, or a word too long and too mixed for anyone to have thought of. An ARN is a name."""
+    """A word marked as a key, or too long and mixed for a person to have written. ARNs are names."""
     if is_marked_as_a_key(value):
         return True
     if ARN.fullmatch(value):
@@ -87,7 +90,7 @@ def looks_like_a_key(value: str) -> bool:
 
 
 def is_marked_as_a_key(value: str) -> bool:
-    """A PEM, a key of AWS, the key of a checkout, a token that says whose it is, a URL with a password."""
+    """Recognizes a PEM, a key of AWS, a checkout's key, a token with a known prefix, a URL with a password."""
     found = (one.search(value) for one in (ACCESS_KEY, MARKED, PASSWORD_IN_URL))
     return "-----BEGIN" in value or value.startswith("local-") or any(found)
 
@@ -102,11 +105,11 @@ def _of(issuer: str) -> Iterator[str]:
     if is_private_name(_host(issuer)):
         yield f"JWT_ISSUER is {issuer}, which anybody may be who tries things out: name the issuer of this stage."
     elif issuer.lower().startswith("http:"):
-        yield f"JWT_ISSUER is {issuer}, and whoever is on the way may answer in its name: have it served over https."
+        yield f"JWT_ISSUER is {issuer}, and anyone on the path can answer in its name: serve it over https."
 
 
 def _host(value: str) -> str:
-    """Of a URL or of a bare name; an issuer may be either (RFC 7519, 2)."""
+    """For a URL or a bare name; an issuer may be either (RFC 7519, 2)."""
     try:
         return urlsplit(value if "//" in value else f"//{value}").hostname or ""
     except ValueError:
@@ -127,7 +130,7 @@ def _is_public(url: str) -> bool:
 
 
 def _variables(findings: Findings) -> Iterator[tuple[str, str]]:
-    """Each variable with each value that a function has for it, once."""
+    """Each variable with each distinct value that the functions have for it."""
     every = {pair: None for one in findings.plan.functions for pair in one.environment.items()}
     yield from sorted(every)
 

@@ -1,4 +1,4 @@
-"""Checks of who is told when a stage is not well."""
+"""Checks of who is notified by the alarms."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def topics(findings: Findings) -> Verdict:
     named = findings.stage.alarm_topics
     if not named:
         return note(
-            "Nobody is told of an alarm: name the ARN of an SNS topic in alarm_topics of .chalice/operations.json."
+            "The alarms notify nobody: name the ARN of an SNS topic in alarm_topics of .chalice/operations.json."
         )
     wrong = [one for one in named if not isinstance(one, str) or TOPIC.fullmatch(one) is None]
-    return failed(f"{one} in alarm_topics is no ARN of an SNS topic." for one in wrong) if wrong else OK
+    return failed(f"{one} in alarm_topics is not the ARN of an SNS topic." for one in wrong) if wrong else OK
 
 
 CHECKS: Final = (
     Check(
         "alarm-topics",
-        "Somebody is told of alarms",
+        "Alarms notify somebody",
         "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html",
         topics,
     ),

@@ -1,4 +1,4 @@
-"""The auction: lots and bids over HTTP, and a WebSocket on which the watchers of a lot hear of each bid."""
+"""The auction: lots and bids over HTTP, and a WebSocket on which watchers of a lot hear of each bid."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def watch(event: WebsocketEvent) -> dict[str, Any]:
 
 @app.on_ws_message()
 def ask(event: WebsocketEvent) -> None:
-    """A watcher that says anything is told how the lot stands."""
+    """Answers every frame with the current state of the lot."""
     lot = lots().find(watchers().lot_of(event.connection_id))
     app.websocket_api.send(event.connection_id, json.dumps({"type": "lot", **lot}))
 

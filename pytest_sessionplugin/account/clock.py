@@ -1,6 +1,6 @@
-"""Wall-clock time that stands still, and goes from deadline to deadline.
+"""Wall-clock time that a test stops and moves from deadline to deadline, and that `serve` moves ahead.
 
-It leaves monotonic time alone, so what waits in earnest goes on waiting. Knows no pytest.
+Monotonic time stays real, so real waits go on.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ SECOND = timedelta(seconds=1)
 
 
 class Agenda(Protocol):
-    """What has something to do at certain times, by the wall clock."""
+    """Work that is due at certain times, by the wall clock."""
 
     def due(self) -> float | None:
         """When tick() next has something to do, in seconds since the epoch."""
 
     def tick(self) -> None:
-        """Does what is due."""
+        """Does the work that is due."""
 
 
 class Clock:
-    """From `with` on, time stands still, on a whole second, and moves only when it is told to.
+    """Within its block, time stands still on a whole second, and moves only by `advance` and `move_to`.
 
-    `agendas` gives what time must stop for; its argument says whether scheduled functions are among it. `settle`
-    returns when everything that was set off is over: time goes on only then.
+    `agendas` gives the agendas whose deadlines time stops at; its argument says whether to include scheduled functions.
+    `settle` returns when all work that a deadline set off is done; time moves on only then.
     """
 
     def __init__(self, agendas: Callable[[bool], Sequence[Agenda]], settle: Callable[[], None]) -> None:
@@ -53,8 +53,7 @@ class Clock:
             raise SessionPluginError(
                 "moving time needs time-machine: pip install 'pytest-sessionplugin[clock]'"
             ) from error
-        # Up, so that nobody who has looked at the time before sees it go back. A number, not a datetime, which
-        # would bring its time zone along.
+        # Rounded up, so that time never goes back. A number, since a datetime would bring its time zone along.
         start = math.ceil(time.time())
         self._travel = time_machine.travel(start, tick=False)
         self._traveller = self._travel.start()
@@ -71,7 +70,7 @@ class Clock:
 
     @property
     def ttl_lag(self) -> timedelta:
-        """How long DynamoDB leaves a row whose TTL has passed; two days unless a test says otherwise."""
+        """How long DynamoDB keeps a row after its TTL has passed; two days unless a test sets it."""
         return self._ttl_lag
 
     @ttl_lag.setter
@@ -81,8 +80,8 @@ class Clock:
         self._ttl_lag = lag
 
     def advance(self, by: timedelta = timedelta(), /, *, schedules: bool = False, **duration: float) -> None:
-        """Moves time on: `advance(minutes=10)`, any keywords of timedelta, or one. What falls due on the way is done
-        at its own time: time-outs of the gateway, TTL, and, with `schedules`, the functions that have a rate.
+        """Moves time: `advance(minutes=10)` takes the keywords of timedelta, or a timedelta. Deadlines on the way are
+        met at their own time: the gateway's timeouts, retries, TTL and, with `schedules`, functions that have a rate.
         """
         try:
             by = timedelta(**duration) + by
@@ -100,7 +99,7 @@ class Clock:
         self._go_to(self._now + by, self._agendas(schedules))
 
     def move_to(self, moment: datetime, /, *, schedules: bool = False) -> None:
-        """As `advance`, to a moment: a datetime with a time zone."""
+        """Like `advance`, to a datetime with a time zone."""
         if not isinstance(moment, datetime):
             raise SessionPluginError(
                 f"chalice_clock.move_to({moment!r}): it must be a datetime; a duration is `advance`d."
@@ -124,7 +123,7 @@ class Clock:
             go_to=lambda due: self._set(max(self._now, _first_moment(due))),
             settle=self._settle,
         )
-        self._set(max(self._now, target))  # what was done may have moved time itself: a handler that takes long
+        self._set(max(self._now, target))  # the work may have moved time itself: a handler that takes long
 
     def _set(self, moment: datetime) -> None:
         seconds, rest = divmod(moment - self._now, SECOND)
@@ -147,7 +146,7 @@ def walk(
     go_to: Callable[[float], None],
     settle: Callable[[], None],
 ) -> None:
-    """Goes from deadline to deadline: what falls due is done at its own time, and `settle` is called after each."""
+    """Goes from deadline to deadline, does the work of each at its own time, and calls `settle` after it."""
     while (due := _next(agendas)) is not None and due <= until:
         go_to(due)
         for agenda in agendas:
@@ -161,19 +160,19 @@ def _next(agendas: Sequence[Agenda]) -> float | None:
 
 
 def _first_moment(due: float) -> datetime:
-    """The first one, in whole microseconds, at which it is due."""
+    """The first moment, in whole microseconds, at which it is due."""
     moment = datetime.fromtimestamp(due, UTC)
     return moment if moment.timestamp() >= due else moment + timedelta(microseconds=1)
 
 
 class MovedTime:
-    """A clock, in seconds since the epoch. From `with` to its end it can be moved.
+    """A clock, in seconds since the epoch, that can be moved within its block.
 
-    With time-machine the time of the whole process moves with it; without, only who asks here sees it.
+    With time-machine, the time of the whole process moves with it; without, only callers of this clock see it move.
     """
 
     def __init__(self) -> None:
-        self.ahead = 0.0  # of the machine's, in seconds
+        self.ahead = 0.0  # seconds ahead of the machine's time
         self.for_all = find_spec("time_machine") is not None
         self._travel: Any = None
         self._traveller: Traveller | None = None
@@ -191,7 +190,7 @@ class MovedTime:
         self.ahead = 0.0
 
     def move(self, seconds: float) -> None:
-        """Forwards only: less than nothing is nothing."""
+        """Moves forwards; a negative number does nothing."""
         if seconds <= 0:
             return
         if self.for_all:

@@ -1,4 +1,4 @@
-"""What an app deploys: its APIs, its functions' names, its schedules and its sources of events. It runs nothing."""
+"""Describes the deployment of an app: APIs, names of functions, schedules and event sources."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ WEBSOCKET_NAMES = {
     "$default": "websocket_message",
     "$disconnect": "websocket_disconnect",
 }
-"""What `chalice deploy` calls the WebSocket functions, however their handlers are named (deploy/appgraph.py)."""
+"""The names that `chalice deploy` gives to WebSocket functions, whatever their handlers (deploy/appgraph.py)."""
 
 _KINDS = {"awsSigv4": AuthorizerKind.IAM, "cognito_user_pools": AuthorizerKind.COGNITO}
-"""What x-amazon-apigateway-authtype says; anything else is a function."""
+"""Kinds by x-amazon-apigateway-authtype; any other is a function."""
 
 _LETS_PASS = {
     AuthorizerKind.CUSTOM: "which lets pass any credential",
@@ -49,14 +49,14 @@ _LETS_PASS = {
         "is the user pool's and algorithm is RS256"
     ),
 }
-"""What each kind that is not wholly emulated does not look at."""
+"""The credentials that a kind without full emulation lets pass."""
 
 
 def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: Tokens | None = None) -> Api:
     """The REST and the WebSocket API as `chalice deploy` makes them (deploy/swagger.py, deploy/appgraph.py).
 
-    `tokens` verifies those of a Cognito user pool whose issuer it signs for. Warns of what lets pass whoever asks, and
-    of routes that nobody can call.
+    `tokens` verifies the tokens of a Cognito user pool whose issuer it signs for. Warns of authorizers that let
+    every caller pass, and of routes that cannot be called.
     """
     missing = app._features_used - app.experimental_feature_flags
     if missing:
@@ -94,7 +94,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
 
 
 def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
-    """Headers of the mock OPTIONS method; None without CORS, and where the app has an OPTIONS of its own."""
+    """Headers of the mock OPTIONS method; None without CORS, or if the app has its own OPTIONS method."""
     with_cors = [method for method, view in views.items() if view.cors is not None]
     if not with_cors or "OPTIONS" in views:
         return None
@@ -103,7 +103,7 @@ def _preflight(views: Mapping[str, RouteEntry]) -> dict[str, str] | None:
 
 
 def _minimum_compression(project: Project) -> int | None:
-    """As `chalice deploy` takes it (deploy/validate.py)."""
+    """The setting, checked like `chalice deploy` does (deploy/validate.py)."""
     size = project.config().minimum_compression_size
     if size is not None and (type(size) is not int or not 0 <= size <= MAX_COMPRESSION_SIZE):
         raise ProjectError(
@@ -121,7 +121,7 @@ def _authorizers(views: Mapping[str, RouteEntry], tokens: Tokens | None) -> dict
 
 
 def _authorizer(authorizer: Any, tokens: Tokens | None) -> Authorizer:
-    """As the API's definition names it (deploy/swagger.py)."""
+    """An authorizer as in the API's definition (deploy/swagger.py)."""
     if isinstance(authorizer, ChaliceAuthorizer):
         config = authorizer.config
         built_in = Authorizer(AuthorizerKind.BUILT_IN, config.name, config.header)
@@ -129,7 +129,7 @@ def _authorizer(authorizer: Any, tokens: Tokens | None) -> Authorizer:
     definition = authorizer.to_swagger()
     kind = _KINDS.get(definition["x-amazon-apigateway-authtype"], AuthorizerKind.CUSTOM)
     details = definition.get("x-amazon-apigateway-authorizer", {})
-    # A class of the app's own may ask for the whole request, and so for no header.
+    # A custom class may ask for the whole request instead of a header.
     found = Authorizer(kind, authorizer.name, None if details.get("type") == "request" else definition["name"])
     if kind is not AuthorizerKind.COGNITO:
         return found
@@ -138,7 +138,7 @@ def _authorizer(authorizer: Any, tokens: Tokens | None) -> Authorizer:
 
 
 def _not_run(routes: tuple[Route, ...], tokens: Tokens | None) -> str:
-    """The methods whose callers pass unverified, by the kind of their authorizer, and what lets them pass."""
+    """The methods whose callers pass unverified, by kind of authorizer, each with the reason."""
     methods: dict[AuthorizerKind, list[str]] = {}
     for route in routes:
         for method, authorizer in route.authorizers.items():
@@ -149,7 +149,7 @@ def _not_run(routes: tuple[Route, ...], tokens: Tokens | None) -> str:
 
 
 def function_names(app: Chalice) -> dict[str, str]:
-    """What each function may be called -> its name in the app: that itself, or the one it is deployed under."""
+    """Every name of a function, in the app or deployed -> its name in the app."""
     views = {view.view_name for methods in app.routes.values() for view in methods.values()}
     own = {name: name for name in (REST_FUNCTION, *app.handler_map) if name not in views}
     return own | {
@@ -160,7 +160,7 @@ def function_names(app: Chalice) -> dict[str, str]:
 
 
 def schedules(app: Chalice) -> list[Schedule]:
-    """The functions with a rate. A cron expression has none and is left out."""
+    """The functions that run at a rate; not those with a cron expression."""
     found = []
     for source in app.event_sources:
         if isinstance(source, ScheduledEventConfig):
@@ -174,12 +174,12 @@ def schedules(app: Chalice) -> list[Schedule]:
 
 
 def scheduled(app: Chalice) -> tuple[str, ...]:
-    """All functions with a schedule, a rate or a cron expression, as they stand in the app."""
+    """All functions with a schedule, rate or cron expression, in the order of the app."""
     return tuple(source.name for source in app.event_sources if isinstance(source, ScheduledEventConfig))
 
 
 def event_sources(app: Chalice) -> list[Source]:
-    """The queues, topics and streams whose events go to a function; each may be given by name or by ARN."""
+    """The queues, topics and streams that trigger a function, each given by name or by ARN."""
     found: list[Source] = []
     for source in app.event_sources:
         if isinstance(source, SQSEventConfig):
@@ -187,7 +187,7 @@ def event_sources(app: Chalice) -> list[Source]:
         elif isinstance(source, SNSEventConfig):
             found.append(Topic(source.name, _last(source.topic)))
         elif isinstance(source, DynamoDBEventConfig):
-            # The label at the end of a stream's ARN is the moment when the stream was made: nobody knows it before.
+            # The label at the end of the ARN, the moment of the stream's creation, cannot be known here.
             table = source.stream_arn.partition(":table/")[2].partition("/")[0]
             found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
     return found

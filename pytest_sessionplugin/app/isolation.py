@@ -1,43 +1,30 @@
-"""Several apps in one process, each as if it were alone: its own view of os.environ, and of what `app` is.
+"""A view of os.environ for each app or function, so that several run in one process as if each had its own.
 
-On AWS each function is a process. Here code runs for an app within `Apart.within`, after `become`, or in a thread that
-such code has started; all other code sees the process as it is.
+Code runs in a view within `View.within`, after `become`, or in a thread that such code started. All other code sees
+the environment of the process.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
-
-from pytest_sessionplugin.app.modules import NamedCopy
 
 
 class View:
-    """os.environ as one app sees it: what it was told, and of the rest what is not hidden from it.
+    """Its own variables, and those of the process that are not hidden.
 
-    What the app itself sets and deletes only it sees. A child process that it starts without `env=` has the environment
-    of this process.
+    Changes that its code makes stay in the view. A child process started without `env=` gets the environment of the
+    process.
     """
 
-    def __init__(self, told: Mapping[str, str], hidden: Iterable[str]) -> None:
+    def __init__(self, own: Mapping[str, str], hidden: Iterable[str]) -> None:
         environ: Any = os.environ  # its names and values are bytes on POSIX, upper case on Windows
-        self.told = {environ.encodekey(name): environ.encodevalue(value) for name, value in told.items()}
+        self.own = {environ.encodekey(name): environ.encodevalue(value) for name, value in own.items()}
         self.hidden = {environ.encodekey(name) for name in hidden}
-
-
-@dataclass(frozen=True)
-class Apart:
-    """An app that is not alone in its process. Without a view it sees the environment of the process."""
-
-    modules: NamedCopy
-    view: View | None = None
 
     @contextmanager
     def within(self) -> Iterator[None]:
@@ -48,104 +35,92 @@ class Apart:
             _current.reset(token)
 
 
-_current: ContextVar[Apart | None] = ContextVar("apart", default=None)
+_current: ContextVar[View | None] = ContextVar("view", default=None)
 
 
-def become(apart: Apart | None) -> None:
-    """From now on this context is that of the app; None is the process's own."""
-    _current.set(apart)
+def become(view: View | None) -> None:
+    """Switches this context to a view; None is the environment of the process."""
+    _current.set(view)
 
 
 @contextmanager
-def told_apart() -> Iterator[None]:
-    """While the block runs apps are told apart. One such block at a time."""
+def views_in_use() -> Iterator[None]:
+    """Makes os.environ and new threads follow the current view. Blocks must not be nested."""
     environs: list[Any] = [os.environ, *([os.environb] if os.supports_bytes_environ else [])]
-    process = environs[0]._data
-    start, import_module = threading.Thread.start, importlib.import_module
+    process, start = environs[0]._data, threading.Thread.start
 
-    def start_in_its_app(thread: threading.Thread) -> None:
-        """A new thread has no context: what it runs for is that for which it was started."""
-        if (apart := _current.get()) is not None:
+    def start_in_view(thread: threading.Thread) -> None:
+        """Hands the view on, since a new thread begins with an empty context."""
+        if (view := _current.get()) is not None:
             run = thread.run
 
-            def run_in_its_app() -> None:
-                become(apart)
+            def run_in_view() -> None:
+                become(view)
                 run()
 
-            thread.run = run_in_its_app  # type: ignore[method-assign]  # this one thread
+            thread.run = run_in_view  # type: ignore[method-assign]  # this one thread
         start(thread)
-
-    def import_in_its_app(name: str, package: str | None = None) -> ModuleType:
-        apart = _current.get()
-        return import_module(apart.modules.named(name) if apart is not None else name, package)
 
     for environ in environs:
         environ._data = _Variables(process)
-    threading.Thread.start = start_in_its_app  # type: ignore[method-assign,assignment]  # put back below
-    importlib.import_module = import_in_its_app
+    threading.Thread.start = start_in_view  # type: ignore[method-assign,assignment]  # restored below
     try:
         yield
     finally:
-        importlib.import_module = import_module
         threading.Thread.start = start  # type: ignore[method-assign]  # as it was
         for environ in environs:
             environ._data = process
 
 
 class _Variables(MutableMapping[Any, Any]):
-    """What os.environ reads and writes, so that os.environ stays the same object, whoever holds it."""
+    """The storage behind os.environ, which stays the same object for code that holds it."""
 
     def __init__(self, process: dict[Any, Any]) -> None:
         self._process = process
 
     def __getitem__(self, name: Any) -> Any:
-        view = _view()
+        view = _current.get()
         if view is None:
             return self._process[name]
         try:
-            return view.told[name]
+            return view.own[name]
         except KeyError:
             if name in view.hidden:
                 raise
         return self._process[name]
 
     def __setitem__(self, name: Any, value: Any) -> None:
-        view = _view()
+        view = _current.get()
         if view is None:
             self._process[name] = value
         else:
-            view.told[name] = value
-            self._keep(name)
+            view.own[name] = value
+            self._restore(name)
 
     def __delitem__(self, name: Any) -> None:
-        view = _view()
+        view = _current.get()
         if view is None:
             del self._process[name]
             return
-        self._keep(name)
-        self[name]  # a KeyError is the answer
+        self._restore(name)
+        self[name]  # raises the KeyError of an absent name
         view.hidden.add(name)
-        view.told.pop(name, None)
+        view.own.pop(name, None)
 
     def __iter__(self) -> Iterator[Any]:
-        view = _view()
+        view = _current.get()
         names = list(self._process)
         if view is None:
             return iter(names)
-        told = list(view.told)
-        return iter([*told, *(name for name in names if name not in view.told and name not in view.hidden)])
+        own = list(view.own)
+        return iter([*own, *(name for name in names if name not in view.own and name not in view.hidden)])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def _keep(self, name: Any) -> None:
-        """os.environ has changed the environment of the process before it asks for ours to be changed."""
+    def _restore(self, name: Any) -> None:
+        """Undoes os.environ's own putenv or unsetenv, which comes before the change of its storage."""
         if name in self._process:
             os.putenv(name, self._process[name])
         else:
             os.unsetenv(name)
-
-
-def _view() -> View | None:
-    apart = _current.get()
-    return apart.view if apart is not None else None

@@ -1,4 +1,4 @@
-"""What Chalice does to the loggers of a process, and how its log is led elsewhere."""
+"""The loggers of an app: where their records go, and how to restore loggers after the app is gone."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chalice.app import Chalice
 
 @contextmanager
 def log_to_root(app: Chalice, listener: logging.Handler) -> Iterator[None]:
-    """Sends the app's log to `listener` and up to the root logger, where pytest listens; not to stdout."""
+    """Sends the app's log to `listener` and to the root logger, where pytest listens, instead of stdout."""
     log = app.log
     handlers, propagate = list(log.handlers), log.propagate
     if app.configure_logs:
-        log.handlers = [handler for handler in handlers if not _is_chalices(handler)]
+        log.handlers = [handler for handler in handlers if not _is_of_chalice(handler)]
         log.propagate = True
     log.addHandler(listener)
     try:
@@ -26,9 +26,9 @@ def log_to_root(app: Chalice, listener: logging.Handler) -> Iterator[None]:
 
 
 def log_no_failures(app: Chalice, show: Callable[[str, BaseException], None]) -> None:
-    """What a view raises goes to `show`, with its method and path, and not to Chalice's own handler.
+    """Sends the exceptions of views to `show`, with method and path, instead of Chalice's own log handler.
 
-    Chalice answers 500 then, and logs it. Handlers of the app itself get the record as ever.
+    Chalice answers such a request with 500 and logs the exception. Handlers that the app added still get the record.
     """
 
     def of_a_view(record: logging.LogRecord) -> bool:
@@ -39,34 +39,25 @@ def log_no_failures(app: Chalice, show: Callable[[str, BaseException], None]) ->
         if error is None or not of_a_view(record) or (request := app.current_request) is None:
             return True
         show(f"{request.method} {request.path}", error)
-        return app.log.hasHandlers()  # else Python itself would print it again
+        return app.log.hasHandlers()  # without handlers Python itself would print it again
 
     app.log.addFilter(to_show)
     for handler in app.log.handlers:
-        if _is_chalices(handler):
+        if _is_of_chalice(handler):
             handler.addFilter(lambda record: not of_a_view(record))
 
 
 @contextmanager
 def loggers_kept() -> Iterator[None]:
-    """Afterwards no logger has a handler that a Chalice object made in the block has given it."""
-    before = {name: (list(log.handlers), log.propagate) for name, log in _loggers()}
+    """Removes the handlers that Chalice objects add to loggers in the block."""
+    before = {log.name: (list(log.handlers), log.propagate) for log in _loggers()}
     try:
         yield
     finally:
-        for name, log in _loggers():
-            handlers, propagate = before.get(name, ([], True))
-            if any(_is_chalices(handler) and handler not in handlers for handler in log.handlers):
+        for log in _loggers():
+            handlers, propagate = before.get(log.name, ([], True))
+            if any(_is_of_chalice(handler) and handler not in handlers for handler in log.handlers):
                 log.handlers, log.propagate = handlers, propagate
-
-
-def _loggers() -> list[tuple[str, logging.Logger]]:
-    known = list(logging.root.manager.loggerDict.items())  # at once: a handler may make one meanwhile
-    return [(name, log) for name, log in known if isinstance(log, logging.Logger)]
-
-
-def _is_chalices(handler: logging.Handler) -> bool:
-    return handler.formatter is not None and handler.formatter._fmt == Chalice.FORMAT_STRING
 
 
 @dataclass(frozen=True)
@@ -81,24 +72,28 @@ _NEW = LoggerState((), (), logging.NOTSET, True)
 
 
 def states() -> Mapping[str, LoggerState]:
-    """Of all loggers, the root among them."""
+    """The state of each logger by its name, the root included."""
     return {
-        logger.name: LoggerState(tuple(logger.handlers), tuple(logger.filters), logger.level, logger.propagate)
-        for logger in _every_logger()
+        log.name: LoggerState(tuple(log.handlers), tuple(log.filters), log.level, log.propagate)
+        for log in (logging.root, *_loggers())
     }
 
 
 def put_back(before: Mapping[str, LoggerState]) -> None:
-    """All are as they were; one that was not there is as new. A library's null handler stays: it adds it but once."""
-    for logger in _every_logger():
-        was = before.get(logger.name, _NEW)
-        null = [each for each in logger.handlers if type(each) is logging.NullHandler and each not in was.handlers]
-        logger.handlers = [*was.handlers, *null]
-        logger.filters = list(was.filters)  # type: ignore[arg-type]  # as it has them
-        logger.propagate = was.propagate
-        logger.setLevel(was.level)
+    """Restores all loggers, and resets new ones. NullHandlers stay, since a library adds its own only once."""
+    for log in (logging.root, *_loggers()):
+        was = before.get(log.name, _NEW)
+        null = [each for each in log.handlers if type(each) is logging.NullHandler and each not in was.handlers]
+        log.handlers = [*was.handlers, *null]
+        log.filters = list(was.filters)  # type: ignore[arg-type]  # as it has them
+        log.propagate = was.propagate
+        log.setLevel(was.level)
 
 
-def _every_logger() -> list[logging.Logger]:
-    known = list(logging.root.manager.loggerDict.values())  # at once: a handler may make one meanwhile
-    return [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.root.manager.loggerDict.values())  # a copy: handlers may make loggers meanwhile
+    return [log for log in known if isinstance(log, logging.Logger)]
+
+
+def _is_of_chalice(handler: logging.Handler) -> bool:
+    return handler.formatter is not None and handler.formatter._fmt == Chalice.FORMAT_STRING

@@ -1,4 +1,7 @@
-"""Copies of a project's modules under their own names. A copy imports its own modules, also late, in a handler."""
+"""Copies of a project's modules, each of which imports its own modules, also late, in a handler.
+
+`Copies` live under the usual names, one at a time in sys.modules; a `NamedCopy` lives beside others as `app@label`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 OWN = ("app", "chalicelib")
-"""What `chalice deploy` packages of a project; `vendor` is other people's code and stays shared."""
+"""The modules that `chalice deploy` packages. `vendor` is other people's code and stays shared."""
 
 _lock = threading.RLock()
 
@@ -25,19 +28,19 @@ def is_own(name: str) -> bool:
 
 
 def take_own() -> dict[str, ModuleType]:
-    """Takes every module of a project out of sys.modules."""
+    """Removes the modules of a project from sys.modules."""
     return {name: sys.modules.pop(name) for name in list(sys.modules) if is_own(name)}
 
 
 def put_on_path(root: Path) -> None:
-    """The project's folder first and its vendor last on sys.path, as Chalice does it (cli/factory.py)."""
+    """Puts the project's folder first and its vendor last on sys.path, as Chalice does (cli/factory.py)."""
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     put_vendor_on_path(root)
 
 
 def put_vendor_on_path(root: Path) -> str | None:
-    """What was put there; None if there is nothing to put."""
+    """Appends the vendor folder to sys.path; None if there is none, or it was there."""
     vendor = root / "vendor"
     if not vendor.is_dir() or str(vendor) in sys.path:
         return None
@@ -45,8 +48,42 @@ def put_vendor_on_path(root: Path) -> str | None:
     return sys.path[-1]
 
 
+class _Builtins(dict[str, Any]):
+    """The builtins with another `__import__`; the others are read when used, so that a patch reaches the copy.
+
+    CPython looks names up with `__getitem__` in a subclass of dict, but some versions not `__import__`. That costs
+    0.3 µs a name, in copies only.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name) if name == "__import__" else vars(builtins)[name]
+
+
+class _CopyLoader(SourceFileLoader):
+    """Creates modules with other builtins."""
+
+    def __init__(self, name: str, path: str, builtins: dict[str, Any]) -> None:
+        super().__init__(name, path)
+        self._builtins = builtins
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = ModuleType(spec.name)
+        vars(module)["__builtins__"] = self._builtins
+        return module
+
+
+def _loaded_with(own: dict[str, Any], spec: ModuleSpec | None) -> ModuleSpec | None:
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        return spec
+    loader, folders = _CopyLoader(spec.loader.name, spec.loader.path, own), spec.submodule_search_locations
+    return importlib.util.spec_from_file_location(spec.name, loader=loader, submodule_search_locations=folders)
+
+
+# --- under the usual names
+
+
 class Copies:
-    """New copies until `close`; what `import app` finds meanwhile is the newest one that could be imported."""
+    """Makes copies until `close`. Meanwhile `import app` finds the newest that could be imported."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -75,7 +112,7 @@ class Copies:
 
     @contextmanager
     def outside(self) -> Iterator[None]:
-        """For a while, what was there before the first copy."""
+        """Restores the modules from before the first copy, for the block."""
         with _lock:
             if self._before is None:
                 yield
@@ -106,13 +143,13 @@ class Copies:
 
 
 class _Copy:
-    """Its modules see an `__import__` of their own, which finds this copy whatever sys.modules holds."""
+    """One copy. Its modules import with an `__import__` that finds this copy, whatever sys.modules holds."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._modules: dict[str, ModuleType] = {}
         self._present = False
-        self._builtins = Builtins({**vars(builtins), "__import__": self._import})
+        self._builtins = _Builtins({**vars(builtins), "__import__": self._import})
 
     def enter(self) -> None:
         sys.modules.update(self._modules)
@@ -129,10 +166,7 @@ class _Copy:
     ) -> ModuleSpec | None:
         if not is_own(name):
             return None
-        spec = PathFinder.find_spec(name, path or [self._root])
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = Loader(spec.loader.name, spec.loader.path, self._builtins)
-        return spec
+        return _loaded_with(self._builtins, PathFinder.find_spec(name, path or [self._root]))
 
     def _import(
         self,
@@ -164,48 +198,31 @@ class _Copy:
                 sys.meta_path[:0] = finders
 
 
-class Builtins(dict[str, Any]):
-    """The builtins with one of its own; the others as they are now, so that a patch of one reaches the copy.
-
-    In what is no plain dict, CPython looks names up by `__getitem__`; some versions take `__import__` past it. That
-    costs 0.3 µs a name, in copies only.
-    """
-
-    def __getitem__(self, name: str) -> Any:
-        return super().__getitem__(name) if name == "__import__" else vars(builtins)[name]
-
-
-class Loader(SourceFileLoader):
-    """Gives a module these builtins in place of those of all."""
-
-    def __init__(self, name: str, path: str, builtins: dict[str, Any]) -> None:
-        super().__init__(name, path)
-        self._builtins = builtins
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = ModuleType(spec.name)
-        module.__dict__["__builtins__"] = self._builtins
-        return module
+# --- side by side
 
 
 class NamedCopy:
-    """Its modules, under their names and `@label`, from `open` until `close`.
+    """A copy whose modules have `@label` after their names, from `open` until `close`.
 
-    Its modules see an `__import__` of their own, which knows what they mean by `app` and `chalicelib`.
+    Its modules import with an `__import__`, and an `importlib`, for which `app` and `chalicelib` are its own.
     """
 
     def __init__(self, root: Path, label: str) -> None:
         self._root = root
-        self._suffix = "@" + label.replace(".", "-").replace("@", "-")  # a dot would make it a package's name
+        self._suffix = "@" + label.replace(".", "-").replace("@", "-")  # a dot would make a package of it
         self._vendor: str | None = None
-        self._builtins = Builtins({**vars(builtins), "__import__": self._import})
+        self._builtins = _Builtins({**vars(builtins), "__import__": self._import})
+        self._importlib = ModuleType("importlib")
+        vars(self._importlib).update(
+            import_module=self._import_module, __getattr__=lambda name: getattr(importlib, name)
+        )
 
     def open(self) -> None:
         sys.meta_path.insert(0, self)
         self._vendor = put_vendor_on_path(self._root)
 
     def close(self) -> None:
-        """What is held of it longer still works, but imports nothing of its project any more."""
+        """Code that still holds its modules can use them, but no longer import others of the project."""
         sys.meta_path.remove(self)
         if self._vendor in sys.path:
             sys.path.remove(self._vendor)
@@ -214,11 +231,10 @@ class NamedCopy:
                 del sys.modules[name]
 
     def load(self, name: str) -> ModuleType:
-        """Its `app`, `chalicelib` or `chalicelib.rules`; the same module every time."""
-        return importlib.import_module(self.named(name))
+        """Its `app`, `chalicelib` or `chalicelib.rules`; the same module each time."""
+        return importlib.import_module(self._named(name))
 
-    def named(self, name: str) -> str:
-        """What a module of the project is called in this copy."""
+    def _named(self, name: str) -> str:
         top, dot, rest = name.partition(".")
         return f"{top}{self._suffix}{dot}{rest}" if top in OWN else name
 
@@ -227,19 +243,19 @@ class NamedCopy:
     ) -> ModuleSpec | None:
         if not self._is_mine(name):
             return None
-        spec = PathFinder.find_spec(name, path) if path is not None else self._top(name)
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = Loader(spec.loader.name, spec.loader.path, self._builtins)
-        return spec
+        return _loaded_with(
+            self._builtins, PathFinder.find_spec(name, path) if path is not None else self._find_top(name)
+        )
 
-    def _top(self, name: str) -> ModuleSpec | None:
+    def _find_top(self, name: str) -> ModuleSpec | None:
         found = PathFinder.find_spec(name.removesuffix(self._suffix), [str(self._root)])
         if found is None or found.origin is not None:
             return found and importlib.util.spec_from_file_location(
                 name, found.origin, submodule_search_locations=found.submodule_search_locations
             )
         namespace = ModuleSpec(name, None, is_package=True)
-        namespace.submodule_search_locations = list(found.submodule_search_locations or ())
+        assert namespace.submodule_search_locations is not None  # noqa: S101 - for the types
+        namespace.submodule_search_locations.extend(found.submodule_search_locations or ())
         return namespace
 
     def _is_mine(self, name: str) -> bool:
@@ -253,4 +269,8 @@ class NamedCopy:
         fromlist: Sequence[str] = (),
         level: int = 0,
     ) -> ModuleType:
-        return builtins.__import__(self.named(name) if level == 0 else name, globals, locals, fromlist, level)
+        found = builtins.__import__(self._named(name) if level == 0 else name, globals, locals, fromlist, level)
+        return self._importlib if found is importlib else found
+
+    def _import_module(self, name: str, package: str | None = None) -> ModuleType:
+        return importlib.import_module(self._named(name), package and self._named(package))

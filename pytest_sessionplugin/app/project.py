@@ -1,4 +1,4 @@
-"""A Chalice project on disk: its folder, its stage, its settings, its app. Runs nothing of it but the import."""
+"""A Chalice project: its folder, stage, settings and app, its tables, and its environment with AWS in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -26,35 +26,37 @@ if TYPE_CHECKING:
     from chalice.config import Config
 
     from pytest_sessionplugin.app.modules import NamedCopy
-    from pytest_sessionplugin.aws.calls import Calls
-    from pytest_sessionplugin.aws.faults import Faults
-    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
 class Project:
-    """The project in `root`, as its `stage` deploys it. Raises ProjectError if there is none."""
+    """The project in `root` as `stage` deploys it. Raises ProjectError if there is none.
+
+    Settings are those of its own pyproject.toml, else of the one in `outer`. Files are read once, when first used.
+    """
 
     def __init__(self, root: Path, stage: str = "dev", outer: Path | None = None) -> None:
         self.root = root.resolve()
         self.stage = stage
         self._outer = outer or self.root
+        self.loaded_for: Mapping[str, str] | None = None  # the variables that `load` was given
         for path in (self.root / "app.py", self.root / ".chalice" / "config.json"):
             if not path.is_file():
                 raise ProjectError(
                     self.root,
-                    f"{self.root} is no Chalice project: it has no {path.relative_to(self.root)}. "
+                    f"{self.root} is not a Chalice project: it has no {path.relative_to(self.root)}. "
                     "Name the folder that has both: with --sessionplugin-project of pytest, as the argument of the "
                     "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin].",
                 )
 
     def again(self) -> Project:
-        """The same, of which nothing is read yet. Raises ProjectError as for the first time."""
+        """The same project, to be read again. Raises ProjectError like the constructor."""
         return Project(self.root, self.stage, self._outer)
 
     def check_stage(self) -> None:
-        """Raises ProjectError if config.json has stages, and this is none of them."""
+        """Raises ProjectError if config.json has stages, but not this one."""
         stages = self.config_json.get("stages") or {self.stage: {}}
         if self.stage not in stages:
             raise ProjectError(
@@ -65,19 +67,19 @@ class Project:
 
     @property
     def files(self) -> frozenset[Path]:
-        """What is read of it beside its code, whether it is there or not."""
+        """The files that are read besides its code, whether they exist or not."""
         found = {folder / "pyproject.toml" for folder in (self.root, self._outer)}
-        with contextlib.suppress(SessionPluginError):  # said where they are read
+        with contextlib.suppress(SessionPluginError):  # raised where they are read
             found.update(self._template_paths)
         return frozenset({*found, self.root / ".chalice" / "config.json"})
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """[tool.sessionplugin] of its pyproject.toml, or else of the rootdir's."""
+        """[tool.sessionplugin]."""
         return options.find_table(self.root, self._outer)
 
     def section(self, name: str) -> Mapping[str, str]:
-        """A table in the settings, all of it texts."""
+        """A table of strings in the settings."""
         try:
             return options.section(self.settings, name)
         except ValueError as error:
@@ -85,7 +87,7 @@ class Project:
 
     @cached_property
     def templates(self) -> list[Path]:
-        """The files with its tables. The default one need not be there; one that is named must be."""
+        """The templates with its tables. The default one may be missing, a named one must exist."""
         paths = self._template_paths
         for path in paths:
             if "template" in self.settings and not path.is_file():
@@ -106,20 +108,18 @@ class Project:
 
     @property
     def examples(self) -> list[str]:
-        """Lines that `serve` shows, to be pasted; {http}, {websocket}, {token} and {sessionplugin} are filled in."""
+        """Commands that `serve` shows, with {http}, {websocket}, {token} and {sessionplugin} to be filled in."""
         lines = self.settings.get("examples", [])
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of texts.")
+            raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of strings.")
         return lines
 
     @property
     def api_keys(self) -> frozenset[str]:
-        """Those with which routes that need one can be called."""
+        """The keys that routes with `api_key_required` accept."""
         keys = self.settings.get("api_keys", [])
         if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
-            raise ProjectError(
-                self.root, "api_keys in [tool.sessionplugin] must be a list of texts that are not empty."
-            )
+            raise ProjectError(self.root, "api_keys in [tool.sessionplugin] must be a list of non-empty strings.")
         return frozenset(keys)
 
     @cached_property
@@ -138,27 +138,30 @@ class Project:
         return str(self.config_json.get("app_name", self.root.name))
 
     def config(self, function: str = "api_handler") -> Config:
-        """What Chalice itself makes of config.json, for one function."""
+        """Chalice's own view of config.json, for one function."""
         from chalice.config import Config
 
         return Config(self.stage, function, config_from_disk=self.config_json)
 
     @property
     def api_stage(self) -> str:
-        """Of its APIs, as it stands in their URLs."""
+        """The stage in the URLs of its APIs."""
         return self.config().api_gateway_stage or "api"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of the stage, over those of all stages."""
+        """The variables of the stage, merged over those of all stages."""
         return {name: str(value) for name, value in self.config().environment_variables.items()}
 
-    loaded_for: Mapping[str, str] | None = None
-    """The variables over its own under which the app was imported, for whoever tells apps apart by them."""
+    def load(self, variables: Mapping[str, str] | None = None) -> Chalice:
+        """The app, imported once under its own name; the same object every time.
 
-    def load(self) -> Chalice:
-        """The app, imported once under its own name; the same object every time."""
-        return self._app
+        `variables` are those in the environment beside the project's own. `loaded_for` keeps the ones of the import.
+        """
+        app = self._app
+        if self.loaded_for is None:
+            self.loaded_for = variables
+        return app
 
     @cached_property
     def _app(self) -> Chalice:
@@ -176,13 +179,13 @@ class Project:
 
     def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
         """A new copy of one of its modules."""
-        if not is_in(self.root, name):
-            raise ProjectError(self.root, f"{name} is no module of {self.root}: there are app and chalicelib.")
+        if not _has_module(self.root, name):
+            raise ProjectError(self.root, f"{name} is not a module of {self.root}: there are app and chalicelib.")
         with self._explained(name):
             return copies.load(name)
 
     def load_named(self, copy: NamedCopy) -> Chalice:
-        """The app of a copy under names of its own."""
+        """The app of a named copy."""
         with self._explained():
             return self.chalice_object(copy.load("app"))
 
@@ -205,7 +208,7 @@ class Project:
 
     @contextlib.contextmanager
     def _on_path(self) -> Iterator[None]:
-        """Its folder on sys.path, and there to stay; taken off again only if the block fails."""
+        """Puts its folder on sys.path, and removes it only if the block fails."""
         path, before = list(sys.path), set(sys.modules)
         modules.put_on_path(self.root)
         try:
@@ -231,7 +234,7 @@ class Project:
 
 
 def _not_an_object(config: Any, path: str) -> str | None:
-    """What of a config.json is none, of all that Chalice takes for one without looking."""
+    """Path of the first value in config.json that must be an object and is not. Chalice does not check."""
     if not isinstance(config, dict):
         return path
     stages = config.get("stages", {})
@@ -246,22 +249,20 @@ def _not_an_object(config: Any, path: str) -> str | None:
     return None
 
 
-def is_in(root: Path, name: str) -> bool:
-    """Whether the name is one of a module that Chalice deploys from there."""
+def _has_module(root: Path, name: str) -> bool:
+    """Whether `name` is a module that Chalice deploys from there."""
     return modules.is_own(name) and any(
         (root / name.partition(".")[0]).with_suffix(suffix).exists() for suffix in ("", ".py")
     )
 
 
-def in_memory(project: Project, *, tokens: Tokens | None = None) -> AbstractContextManager[Aws]:
-    """The project's environment, and its tables behind the door, until the block ends."""
-    return Memory(project, tokens=tokens).open()
+# --- in memory
 
 
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
-    """The tables of the project's templates, in the region that its environment names."""
+    """The tables of the project's templates by their logical names, in the region of its environment."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
-    stack = templates.Stack(f"{project.name}-{project.stage}", region)
+    stack = templates.PseudoParameters(f"{project.name}-{project.stage}", region)
     found: dict[str, TableSpec] = {}
     for path in project.templates:
         for name, spec in templates.tables(path, stack).items():
@@ -272,10 +273,10 @@ def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> di
 
 
 class Memory:
-    """What `in_memory` opens, to be opened again and again: each time it starts as the first time.
+    """The environment and the AWS of a project, to be opened any number of times, each time in its first state.
 
-    `variables` are over those of the stage and of [tool.sessionplugin.env]. `endpoint` is where DynamoDB is, if it is
-    not to be in memory: a URL on loopback.
+    `variables` override those of the stage and of [tool.sessionplugin.env]. `endpoint` is the URL, on loopback, of
+    a DynamoDB to use instead of the one in memory.
     """
 
     def __init__(
@@ -288,6 +289,7 @@ class Memory:
         variables: Mapping[str, str] | None = None,
         endpoint: str | None = None,
     ) -> None:
+        self.project = project
         own = variables or {}
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
         self.specs = checked(specs_of(project, own) if specs is None else specs)
@@ -303,22 +305,22 @@ class Memory:
             self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
         self._seed = seed
         self.endpoint = endpoint
-        self._emulated: Emulated | None = None
+        self._emulator: Emulator | None = None
 
     def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """The variables with what {table:…} and {token:…} stand for."""
+        """The variables with {table:…} and {token:…} replaced."""
         return environment.expand(variables, self._lookup)
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
-        """One at a time is open in a process. Afterwards os.environ is as it was."""
+    def open(self) -> Iterator[Emulator]:
+        """Opens it, one at a time in a process. Restores os.environ at the end."""
         with environment.applied(self.variables):
-            from pytest_sessionplugin.aws.moto.emulator import Emulated
+            from pytest_sessionplugin.aws.moto.emulator import Emulator
 
-            if self._emulated is None:
-                self._emulated = Emulated(self.specs, self._seed, self.region, self.endpoint)
-            with self._emulated.open(calls, faults) as aws:
-                yield aws
+            if self._emulator is None:
+                self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint)
+            with self._emulator.open():
+                yield self._emulator
 
     def _lookup(self, kind: str, name: str) -> str:
         if kind == "token":

@@ -1,1 +1,1 @@
-"""AWS in one process: one door for every botocore call, tables in memory, what was asked, what goes wrong."""
+"""AWS in one process: every call of botocore is intercepted, counted, faulted and answered."""

@@ -1,4 +1,4 @@
-"""The running function that calls AWS, found through its context or its thread."""
+"""Finds the function that makes a call of AWS, through the context or the thread of the call."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class Killed(BaseException):
-    """Ends a function where it stands, as its time-out does: no `except Exception` of an app may survive it."""
+    """Ends a function where it stands, as a time-out does. No `except Exception` of an app catches it."""
 
 
 @dataclass(eq=False)
@@ -27,19 +23,25 @@ class Invocation:
     killed: bool = False
     ended: bool = False
 
+    def kill(self) -> None:
+        self.killed = True
+
+    def end(self) -> None:
+        self.ended = True
+
 
 _here: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 _running: dict[str, Invocation] = {}
 
 
 def here() -> Invocation | None:
-    """The invocation of this thread; None in a thread that a handler started, and in a test's own code."""
-    invocation = _here.get()  # a context may be copied into a thread, and outlive what it was made for
+    """The invocation of this thread; None in a thread that a handler started and in the test's own code."""
+    invocation = _here.get()  # a context may be copied into a thread and outlive its invocation
     return invocation if invocation is not None and not invocation.ended else None
 
 
 def current() -> Invocation | None:
-    """The invocation that makes a call in this thread. A thread that a handler started is of the one that runs."""
+    """The invocation that makes a call in this thread. A thread of a handler belongs to the only one that runs."""
     if (invocation := here()) is not None:
         return invocation
     running = list(_running.values())
@@ -47,7 +49,7 @@ def current() -> Invocation | None:
 
 
 def function() -> str | None:
-    """Whose work this thread does, as it is named in config.json; None if there is none, or nobody can know which."""
+    """Name in config.json of the function for which this thread works; None if none runs, or several do."""
     if (invocation := here()) is not None:
         return invocation.name
     names = {invocation.name for invocation in list(_running.values())}
@@ -55,12 +57,13 @@ def function() -> str | None:
 
 
 @contextmanager
-def _entered(invocation: Invocation) -> Iterator[Invocation]:
+def entered(invocation: Invocation) -> Iterator[Invocation]:
+    """The invocation runs in this thread until the block ends."""
     before = _here.set(invocation)
     _running[invocation.id] = invocation
     try:
         yield invocation
     finally:
-        invocation.ended = True
+        invocation.end()
         del _running[invocation.id]
         _here.reset(before)

@@ -1,4 +1,4 @@
-"""What was asked of AWS: each call of an operation once, however often it was retried. Knows no botocore."""
+"""Calls of AWS that a test has made: each counts once, however often the SDK sent it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,27 +22,27 @@ class Call:
     """One call, by the name of its service in boto3 and the name of its operation in the API.
 
     `function` is the Lambda function that made it, under its name in config.json: `api_handler`,
-    `websocket_message`, … It is None for what no function did, or nobody knows which: the test itself, the app as it
-    is imported, a thread of the app's own while several functions ran.
+    `websocket_message`, … It is None if no function made the call (the test did, or the import of the app), or if it
+    cannot be told which (a thread of the app's own made it while several functions ran).
     """
 
     service: str
     operation: str
     function: str | None = None
-    needs: tuple[Need, ...] = ()  # what IAM has to permit
+    needs: tuple[Need, ...] = ()  # permissions of IAM
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"
 
     def is_of(self, name: str) -> bool:
-        """Whether it is what `dynamodb`, or `dynamodb:UpdateItem`, names."""
+        """Whether `dynamodb`, or `dynamodb:UpdateItem`, names this call."""
         service, _, operation = name.partition(":")
         return self.service == service and operation in ("", self.operation)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One sending of a call, and what came of it: a status with the error's name, or how no answer came."""
+    """One attempt of a call. Its outcome is a status with the error's name, or the exception that came instead."""
 
     at: float  # seconds since the epoch
     call: Call
@@ -51,12 +51,12 @@ class Attempt:
 
 @dataclass(frozen=True, repr=False)
 class Denial:
-    """Something that the app did and a policy does not allow."""
+    """An action of the app that a policy does not allow."""
 
     call: str  # dynamodb:TransactWriteItems
     function: str | None
     action: str  # dynamodb:PutItem
-    resource: str | None  # an ARN; None where it is not known
+    resource: str | None  # an ARN; None if unknown
     reason: str
 
     def __str__(self) -> str:
@@ -68,22 +68,27 @@ class Denial:
 
 
 class Calls:
-    """The calls of one test, in order. What `dynamodb_tables` does is not among them.
+    """The calls of one test, in order, without those of `dynamodb_tables`.
 
-    `root` is where the paths of policy files begin, `test` the name of the test, `functions` are those that there are.
+    Paths of policy files are relative to `root`. `test` is the name of the test; `functions` gives the names of the
+    functions in all apps that are open.
     """
 
-    def __init__(self, root: Path | None = None, test: str = "its block") -> None:
-        self.root = root or Path()
+    def __init__(
+        self,
+        root: Path | None = None,
+        test: str = "its block",
+        functions: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
         self.test = test
-        self.functions: frozenset[str] = frozenset()
-        self.denied: tuple[Denial, ...] = ()  # what `denied_by` last found
+        self.attempts: list[Attempt] = []  # in order, but for calls of the gateway's own API: its trace has them
+        self.denied: tuple[Denial, ...] = ()  # the last result of `denied_by`
+        self._root = root or Path()
+        self._functions = functions
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._waits: list[float] = []
         self._blocked: list[BlockedCall] = []
-        self.attempts: list[Attempt] = []
-        """What was sent to AWS and answered, in order. A call of the gateway's own API is in its trace."""
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self._since(0))
@@ -92,35 +97,35 @@ class Calls:
         return len(self._since(0))
 
     def count(self, name: str) -> int:
-        """How many there were of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
+        """Number of calls of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
         check(name)
         return sum(call.is_of(name) for call in self)
 
     @property
     def retries(self) -> int:
-        """How often the SDK tried again."""
+        """Number of retries by the SDK."""
         return len(self._waits)
 
     @property
     def backoff(self) -> float:
-        """Seconds that the SDK would have waited between its attempts. Nobody did."""
+        """Seconds that the SDK would have slept between its attempts. It did not."""
         return sum(self._waits)
 
     @property
     def blocked(self) -> tuple[BlockedCall, ...]:
-        """The calls that nothing emulates, whether or not the app let the error through."""
+        """Calls that nothing emulates, even if the app caught the error."""
         return tuple(self._blocked)
 
     @contextmanager
     def at_most(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
-        """Asserts that the block asks no more: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
+        """Asserts that the block makes no more calls: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
         start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
     @contextmanager
     def exactly(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
-        """Asserts that the block asks just so often: `exactly(dynamodb=1)`."""
+        """Asserts that the block makes exactly as many calls: `exactly(dynamodb=1)`."""
         start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
@@ -128,20 +133,21 @@ class Calls:
     def denied_by(
         self, policy_file: str | Path, function: str | None = None, *, variables: Mapping[str, str] | None = None
     ) -> list[Denial]:
-        """What was asked so far and the IAM policy does not allow, each once; of one function, or of everybody.
+        """Denials by the IAM policy of all calls so far, or of one function's: each once.
 
-        The path begins at the project's folder: `.chalice/policy-dev.json`. Account, region and API id are made up in
-        a test and so not compared; names of tables, queues, stages are. What follows from a Condition is not known:
-        an Allow with one allows, a Deny with one does not deny. So it is with `${Name}` in a resource, if
-        `variables={"Name": …}` does not say what it stands for. What other services do on the app's behalf (a key
-        of KMS behind an encrypted table) is not seen. Raises SessionPluginError for a file that is no policy.
+        The path is relative to the project's folder: `.chalice/policy-dev.json`. A test makes up account, region and
+        API id, so they are not compared; names of tables, queues and stages are. A Condition is not evaluated: an
+        Allow with one allows, a Deny with one does not deny. The same holds for `${Name}` in a resource, unless
+        `variables={"Name": …}` gives its value. Calls that other services make for the app are not seen, such as
+        those of KMS for an encrypted table. Raises SessionPluginError for a file that is not a policy.
         """
-        if function is not None and function not in self.functions:
+        functions = self._functions()
+        if function is not None and function not in functions:
             raise SessionPluginError(
-                f"there is no function {function}; there are: {', '.join(sorted(self.functions)) or 'none'}. "
+                f"there is no function {function}; there are: {', '.join(sorted(functions)) or 'none'}. "
                 "Ask for the fixture chalice_gateway before."
             )
-        judge = iam.read(self.root / policy_file, variables)
+        judge = iam.read(self._root / policy_file, variables)
         found = {
             Denial(str(call), call.function, need.action, need.resource, reason): None
             for call in self
@@ -187,7 +193,7 @@ class Calls:
 
 
 class Uncounted(Calls):
-    """Of what runs for as long as it likes and is asked by nobody: keeps nothing."""
+    """Keeps nothing, for a server that runs for hours and has no test to look at its calls."""
 
     def asked(self, call: Call) -> None:
         pass
@@ -202,8 +208,11 @@ class Uncounted(Calls):
         pass
 
 
+# --- names of services and operations
+
+
 def check(name: str) -> None:
-    """Raises UnknownName if AWS has no such service, `dynamodb`, or operation of one, `dynamodb:UpdateItem`."""
+    """Raises UnknownName unless AWS has the service, `dynamodb`, or the operation, `dynamodb:UpdateItem`."""
     service, _, operation = name.partition(":")
     operations = _operations(service)
     if operation and operation not in operations:

@@ -1,4 +1,4 @@
-"""Calls of DynamoDB about many items: a batch of which one is not done, a transaction that is cancelled. Pure."""
+"""Behaviour of DynamoDB that moto lacks: incomplete batches, transactions that conflict or repeat, time to live."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from typing import Any, Protocol
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.wire import Answer
 
+# --- batches
+
 BATCHES = {
     "dynamodb:BatchWriteItem": "UnprocessedItems",
     "dynamodb:BatchGetItem": "UnprocessedKeys",
 }
-"""The calls, and where each gives back what it has not done."""
-
-TRANSACTIONS = ("dynamodb:TransactWriteItems", "dynamodb:TransactGetItems")
-
-ONGOING = "Transaction is ongoing for the item"
+"""Call -> the member of its answer that gives back unprocessed items."""
 
 Requests = dict[str, Any]
-"""By table: a list of writes, or a map with `Keys` and how they are to be read."""
+"""Table -> a list of writes, or a mapping with the `Keys` to read and options of the read."""
 
 
 def first_apart(requests: Mapping[str, Any]) -> tuple[Requests, Requests]:
@@ -42,22 +40,35 @@ def _first_apart(asked: Any) -> tuple[Any, Any]:
     return {**asked, "Keys": first}, {**asked, "Keys": rest} if rest else None
 
 
-def giving_back(answer: Answer, place: str, left: Requests) -> Answer:
-    """The answer with what was left out of its batch. An error stays what it is."""
+def giving_back(answer: Answer, member: str, left: Requests) -> Answer:
+    """The answer to a batch that was sent without the items in `left`, with them as unprocessed. Errors stay."""
     if answer.status != 200:
         return answer
     body = json.loads(answer.body)
-    body[place] = {**body.get(place, {}), **left}
+    body[member] = {**body.get(member, {}), **left}
     about_the_body = {"x-amz-crc32", "content-length"}
     headers = {name: value for name, value in answer.headers.items() if name.lower() not in about_the_body}
     return Answer(200, headers, json.dumps(body).encode())
 
 
+# --- transactions
+
+TRANSACTIONS = ("dynamodb:TransactWriteItems", "dynamodb:TransactGetItems")
+
+WRITES = ("dynamodb:TransactWriteItems", "dynamodb:ExecuteTransaction")
+"""Transactions that may have a token."""
+
+REMEMBERED = 600.0
+"""Seconds for which a token is known."""
+
+ONGOING = "Transaction is ongoing for the item"
+
+
 def cancelled(items: int) -> Answer:
-    """A transaction of so many items, the first of which is in another one.
+    """The answer to a transaction of so many items, the first of which conflicts with another transaction.
 
     Source: "Transaction conflict handling in DynamoDB" in the developer guide, and the model of
-    TransactionCanceledException: a reason for each item, in order, `None` for those that were not in the way.
+    TransactionCanceledException: a reason for each item, in order, `None` for items without a conflict.
     """
     codes = ["TransactionConflict", *["None"] * (items - 1)]
     body = {
@@ -69,29 +80,23 @@ def cancelled(items: int) -> Answer:
     return Answer(400, {"content-type": "application/x-amz-json-1.0"}, json.dumps(body).encode())
 
 
-WRITES = ("dynamodb:TransactWriteItems", "dynamodb:ExecuteTransaction")
-
-REMEMBERED = 600.0
-"""Seconds for which a token is known."""
-
-
 @dataclass(frozen=True)
 class _Done:
     at: float
     asked: Mapping[str, Any]
-    answer: wire.Answer
+    answer: Answer
 
 
 class Transactions:
-    """Those of one test. `clock` gives seconds since the epoch. Safe from any number of threads."""
+    """Transactions of one test, by token. `clock` gives seconds since the epoch. Safe from any number of threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._done: dict[str, _Done] = {}
 
-    def once(self, asked: Mapping[str, Any], do: Callable[[], wire.Answer]) -> wire.Answer:
-        """What `do` answers, or has answered: it is run unless it has succeeded within ten minutes."""
+    def once(self, asked: Mapping[str, Any], do: Callable[[], Answer]) -> Answer:
+        """Runs `do` unless the same token has succeeded within ten minutes; then its first answer is given again."""
         token = asked.get("ClientRequestToken")
         if token is None:
             return do()
@@ -105,13 +110,13 @@ class Transactions:
             return answer
 
     def _forget(self) -> None:
-        """Those of ten minutes ago; they are in the order in which they were done."""
+        """Removes expired tokens; they are kept in the order of their time."""
         until = self._clock() - REMEMBERED
         while (oldest := next(iter(self._done), None)) is not None and self._done[oldest].at <= until:
             del self._done[oldest]
 
 
-def _mismatch() -> wire.Answer:
+def _mismatch() -> Answer:
     return wire.refusal(
         "json",
         "IdempotentParameterMismatchException",
@@ -120,18 +125,20 @@ def _mismatch() -> wire.Answer:
     )
 
 
+# --- time to live
+
 LAG = timedelta(hours=48)
 FIVE_YEARS = timedelta(days=5 * 365)
 
 
 class Rows(Protocol):
-    """The rows, of all tables with TTL, that have a number in its attribute."""
+    """The rows that have a number in the TTL attribute of their table."""
 
     def ends(self) -> Iterable[float]:
-        """Those numbers."""
+        """The numbers: seconds since the epoch."""
 
     def remove(self, ended: Callable[[float], bool]) -> None:
-        """Removes the rows of whose number it is true, at once for all of them."""
+        """Removes, at once, all rows whose number satisfies `ended`."""
 
 
 class TimeToLive:
@@ -151,4 +158,5 @@ class TimeToLive:
         self._rows.remove(lambda end: oldest <= end and end + self._lag <= now)
 
     def _oldest(self) -> float:
+        """DynamoDB does not remove rows that ended before this time."""
         return self._clock() - FIVE_YEARS.total_seconds()

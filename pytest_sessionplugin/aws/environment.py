@@ -1,4 +1,4 @@
-"""The environment variables of an app in test: no way to a real account, then its stage's, then what it is told."""
+"""Environment variables of an app: those that close the way to a real account, those of its stage, and overrides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.gateway.values import on_loopback as on_loopback
 
 REGION = "us-east-1"
-ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "testing"  # noqa: S105 - of nobody's account
+ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "testing"  # noqa: S105 - of no real account
 
 _NEUTRAL = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -23,7 +23,7 @@ _NEUTRAL = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
-    # Else botocore puts the account into the host name, where emulators do not look for it.
+    # Otherwise botocore puts the account into the host name, where emulators do not look for it.
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
 }
@@ -33,13 +33,13 @@ _UNWANTED = re.compile(
     r"|AWS_USE_.*_ENDPOINT|AWS_SECURITY_TOKEN|AWS_CREDENTIAL_.*|AWS_ACCOUNT_ID|AWS_MAX_ATTEMPTS|AWS_RETRY_MODE"
     r"|AWS_DEFAULTS_MODE"
 )
-"""What leads a client elsewhere, or makes it another client, on one machine and not on the next."""
+"""Variables that lead a client elsewhere, or change it, on one machine and not on the next."""
 
 _PLACEHOLDER = re.compile(r"\{(table|token):(\w+)\}")
 
 
 def region_of(*layers: Mapping[str, str]) -> str:
-    """The region that the last of the layers names."""
+    """The region of the last layer that names one."""
     for layer in reversed(layers):
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             if layer.get(name):
@@ -48,7 +48,7 @@ def region_of(*layers: Mapping[str, str]) -> str:
 
 
 def neutral(region: str) -> dict[str, str]:
-    """Variables with which no client finds a real account, whatever the machine is set up for."""
+    """Variables that keep every client from a real account, whatever is set up on the machine."""
     return {**_NEUTRAL, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
@@ -57,7 +57,7 @@ def leads_elsewhere(name: str) -> bool:
 
 
 def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> dict[str, str]:
-    """The variables with {table:Name} and {token:name} replaced by what `lookup` gives for the two words."""
+    """The variables with `lookup`'s values in place of {table:Name} and {token:name}."""
 
     def expanded(name: str, value: str) -> str:
         def replace(match: re.Match[str]) -> str:
@@ -72,20 +72,20 @@ def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> d
 
 
 def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables with which no proxy is asked for this host, nor for those that were named before."""
+    """Variables that keep proxies from this host, beside the hosts that they name already."""
     named = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
     hosts = named if named.strip() == "*" else ",".join(filter(None, [named, urlsplit(url).hostname]))
     return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def told(machine: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables on a machine that has others, without what leads elsewhere."""
+    """The machine's variables, without those that lead elsewhere, overridden by `variables`."""
     return {**{name: value for name, value in machine.items() if not leads_elsewhere(name)}, **variables}
 
 
 @contextmanager
 def applied(variables: Mapping[str, str]) -> Iterator[None]:
-    """os.environ with the variables and without what leads elsewhere; afterwards exactly as before."""
+    """os.environ as `told` gives it until the block ends; afterwards exactly as before."""
     before = dict(os.environ)
     put_back(told(before, variables))
     try:
@@ -95,7 +95,7 @@ def applied(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def put_back(before: Mapping[str, str]) -> None:
-    """Makes os.environ what it was. It stays the same object."""
+    """Restores os.environ, which stays the same object."""
     for name in set(os.environ) - set(before):
         del os.environ[name]
     for name, value in before.items():
@@ -104,7 +104,7 @@ def put_back(before: Mapping[str, str]) -> None:
 
 
 def take_back(told: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """What still has the value that it was told, and had another before, gets that one."""
+    """Restores each variable that still has the value in `told` and had another one before."""
     for name, value in told.items():
         if before.get(name) != value and os.environ.get(name) == value:
             if name in before:

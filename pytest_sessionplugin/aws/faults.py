@@ -1,4 +1,4 @@
-"""What goes wrong with AWS, as data: which call, how often, and when. The door asks here; nothing is patched."""
+"""Faults of AWS, as data: which call fails, how, how often and until when. The interceptor asks before it answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.dynamodb import BATCHES, ONGOING, TRANSACTIONS
 from pytest_sessionplugin.errors import SessionPluginError, UnknownFault, UnknownName
 
-_Armed = TypeVar("_Armed", bound="Armed")
-
-
-_WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+MANAGEMENT = "apigatewaymanagementapi"
 
 NAMES = (
     "throttled",
@@ -32,43 +29,173 @@ NAMES = (
     "slow",
     "disconnect_lost",
 )
+"""The methods of Faults that arm one."""
+
+_WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 
-class Emulator(Protocol):
-    """What has the tables."""
+# --- a fault
 
-    def picture(self, table: str, index: str | None) -> tuple[str, Any]:
-        """The real name of a table, and the table as it is now. Raises UnknownName."""
+
+class Kind(Enum):
+    """Kinds of faults, by the point at which they happen."""
+
+    REFUSED = "AWS answers with an error and has done nothing"
+    CONFLICT = "AWS cancels a transaction: another one holds its first item"
+    UNPROCESSED = "AWS does a batch but for its first item, which it gives back"
+    UNREACHABLE = "no connection: AWS never hears of it"
+    ANSWER_LOST = "AWS does it, and the answer is lost on the way back"
+    STALE = "AWS reads an index that lacks the latest writes"
+    TIMED_OUT = "a function runs into its time-out"
+    SLOW = "a client does not read what is sent to it"
+    HANDSHAKE_THROTTLED = "a client is refused with 429 before anything runs"
+    DISCONNECT_LOST = "a $disconnect does not come to the app"
+
+
+AT_A_CALL = {Kind.REFUSED, Kind.CONFLICT, Kind.UNPROCESSED, Kind.UNREACHABLE, Kind.ANSWER_LOST}
+"""Kinds that hit a single attempt of a call."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong."""
+
+    call: str  # dynamodb, or dynamodb:UpdateItem; empty if the fault hits no call
+    kind: Kind
+    code: str = ""
+    status: int = 0
+    message: str = ""
+    times: int | None = None  # None: until the end of the test
+    connections: frozenset[str] = frozenset()  # empty: all
+    function: str = ""  # of the app
+    table: str = ""
+    index: str = ""  # of the table; empty: each
+
+    def concerns(self, call: Call, connection: str | None) -> bool:
+        return call.is_of(self.call) and self.is_about(connection)
+
+    def is_about(self, connection: str | None) -> bool:
+        return not self.connections or connection in self.connections
+
+    def __str__(self) -> str:
+        what = f"{self.code} ({self.status})" if self.code else self.kind.name.lower().replace("_", " ")
+        subject = self.function or " of ".join(name for name in (self.index, self.table) if name)
+        about = f": {subject}" if subject else ""
+        at = f" at {self.call}" if self.call else ""
+        whom = f" for {', '.join(sorted(self.connections))}" if self.connections else ""
+        return f"{what}{about}{at}{whom}"
+
+
+def _nothing() -> None:
+    """The end of most faults."""
+
+
+@dataclass
+class Armed:
+    """A fault that is ready to fire. As a context manager it ends with the block."""
+
+    fault: Fault
+    fired: int = 0
+    over: bool = field(default=False, repr=False)
+    at_end: Callable[[], None] = field(default=_nothing, repr=False)
+
+    @property
+    def ready(self) -> bool:
+        return not self.over and (self.fault.times is None or self.fired < self.fault.times)
+
+    def fire(self) -> None:
+        """Uses up one of its times. The caller holds a lock."""
+        self.fired += 1
+
+    def end(self) -> None:
+        """From here on all is well."""
+        if not self.over:
+            self.over = True
+            self.at_end()
+
+    def __enter__(self) -> Armed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+@dataclass
+class StaleIndexes(Armed):
+    """Indexes of a table that lag behind, until they catch up."""
+
+    picture: Any = field(default=None, repr=False)  # the table as it was, in a form that the emulator reads
+
+    def catch_up(self) -> None:
+        self.end()
+
+    def __enter__(self) -> StaleIndexes:
+        return self
+
+
+_Armed = TypeVar("_Armed", bound=Armed)
+
+
+# --- errors of AWS
+
+
+@dataclass(frozen=True)
+class Refusal:
+    code: str
+    status: int
+    message: str = ""
+
+
+THROTTLED: Mapping[str, Refusal] = {
+    "dynamodb": Refusal(
+        "ProvisionedThroughputExceededException", 400, "The level of configured throughput was exceeded."
+    ),
+    MANAGEMENT: Refusal("LimitExceededException", 429, "Too many posts, or the client reads too slowly."),
+    "lambda": Refusal("TooManyRequestsException", 429, "Rate Exceeded."),
+    "s3": Refusal("SlowDown", 503, "Please reduce your request rate."),
+}
+THROTTLED_ELSEWHERE = Refusal("ThrottlingException", 400, "Rate exceeded")
+
+GONE = Refusal("GoneException", 410)
+
+CONFLICT = Refusal("TransactionConflictException", 400, ONGOING)
+"""Answers a write of one item that a transaction holds (TransactionConflictException in the service model)."""
+
+
+# --- the faults of a test
 
 
 class Clients(Protocol):
-    """A gateway, as far as its clients are slow."""
+    """Makes clients of a gateway read slowly."""
 
     def stall(self, connection_id: str, held: Callable[[], None]) -> None: ...
 
     def resume(self, connection_id: str) -> None: ...
 
 
-class Site(Protocol):
-    """What stands behind the calls: an app, and a gateway in front of it."""
-
-    @property
-    def function_names(self) -> Mapping[str, str]:
-        """What a function may be called -> its name in the app."""
-
-    @property
-    def clients(self) -> Clients: ...
+TakePicture = Callable[[str, str | None], tuple[str, Any]]
+"""Table and index -> the table's real name, and the table as it is now. Raises UnknownName."""
 
 
 class Faults:
-    """The faults of one test. Each goes on until its `times` are used up, or to the end of the test.
+    """The faults of one test. Each lasts until its `times` are used up, or to the end of the test.
 
     The real retries of the SDK see them, without its waits. When several are armed, the oldest fires.
+
+    `functions` gives each name that a function may be called by -> its name in the app, `clients` the clients of the
+    app's gateway. Both are called only for a fault that needs them, and may open the app.
     """
 
-    def __init__(self) -> None:
-        self.emulator: Emulator | None = None
-        self.site: Site | None = None
+    def __init__(
+        self,
+        *,
+        picture: TakePicture | None = None,
+        functions: Callable[[], Mapping[str, str]] | None = None,
+        clients: Callable[[], Clients] | None = None,
+    ) -> None:
+        self._picture, self._functions, self._clients = picture, functions, clients
         self._lock = threading.Lock()
         self._armed: list[Armed] = []
 
@@ -103,7 +230,7 @@ class Faults:
         return self.arm(Fault(call, Kind.UNREACHABLE, times=times))
 
     def answer_lost(self, call: str, *, times: int | None = None) -> Armed:
-        """AWS does what it is asked, and its answer never arrives: the SDK tries again."""
+        """AWS performs the call, and its answer never arrives: the SDK tries again."""
         return self.arm(Fault(call, Kind.ANSWER_LOST, times=times))
 
     # --- tables
@@ -124,11 +251,10 @@ class Faults:
 
     def stale_indexes(self, table: str, index: str | None = None) -> StaleIndexes:
         """Indexes of a table, by its logical or its real name, show it as it is now until they `catch_up()`."""
-        if self.emulator is None:
-            raise SessionPluginError("there are no tables that could be stale; open them first.")
-        name, picture = self.emulator.picture(table, index)
-        armed = StaleIndexes(Fault("", Kind.STALE, table=name, index=index or ""), picture=picture)
-        return self._keep(armed)
+        if self._picture is None:
+            raise SessionPluginError("stale_indexes() needs tables, and none are open.")
+        name, picture = self._picture(table, index)
+        return self._keep(StaleIndexes(Fault("", Kind.STALE, table=name, index=index or ""), picture=picture))
 
     # --- functions and clients
 
@@ -138,32 +264,32 @@ class Faults:
         Named as in the app; REST routes are all in `api_handler`. It does its work, and its answer is lost; or it is
         ended where it makes the call `at`, which is then not made.
         """
-        names = self._site("timed_out").function_names
+        if self._functions is None:
+            raise _needs_an_app("timed_out")
+        names = self._functions()
         if function not in names:
             raise UnknownName("function", function, tuple(names))
         return self.arm(Fault(at, Kind.TIMED_OUT, times=times, function=names[function]))
 
     def gone(self, *connections: str, times: int | None = None) -> Armed:
-        """Calls about these connections answer 410, as those about a socket that is dead."""
+        """Calls about these connections answer 410, as they do for a dead socket."""
         _at_least_one(connections, "gone")
         return self._refused(MANAGEMENT, GONE, connections, times)
 
     def slow(self, *connections: str) -> Armed:
         """These clients do not read: posts succeed, and nothing arrives until it is over; 429 once 16 MiB wait."""
         _at_least_one(connections, "slow")
-        clients = self._site("slow").clients
-        armed = Armed(Fault(MANAGEMENT, Kind.SLOW, connections=frozenset(connections)))
-
-        def held() -> None:
-            armed.fired += 1  # under the gateway's lock
+        if self._clients is None:
+            raise _needs_an_app("slow")
+        clients = self._clients()
 
         def read_on() -> None:
             for connection in connections:
                 clients.resume(connection)
 
-        armed.at_end = read_on
+        armed = Armed(Fault(MANAGEMENT, Kind.SLOW, connections=frozenset(connections)), at_end=read_on)
         for connection in connections:
-            clients.stall(connection, held)
+            clients.stall(connection, armed.fire)  # called under the gateway's lock
         return self._keep(armed)
 
     def disconnect_lost(self, *connections: str, times: int | None = None) -> Armed:
@@ -171,7 +297,7 @@ class Faults:
         fault = Fault("", Kind.DISCONNECT_LOST, times=times, connections=frozenset(connections))
         return self.arm(fault)
 
-    # --- for whom they meet
+    # --- for the code that they hit
 
     def arm(self, fault: Fault) -> Armed:
         if fault.times is not None and (type(fault.times) is not int or fault.times < 1):
@@ -190,17 +316,17 @@ class Faults:
         )
 
     def fire(self, call: Call, connection: str | None) -> Fault | None:
-        """The fault that this attempt meets; one of its times is used up."""
+        """The fault that hits this attempt, and uses up one of its times."""
         armed = self._fire(lambda fault: fault.kind in AT_A_CALL and fault.concerns(call, connection))
         return armed.fault if armed else None
 
     def refuses(self, call: Call, connection: str | None) -> Fault | None:
-        """The error that a call which comes over the network is answered with; one of its times is used up."""
+        """The error that answers a call from the network, and uses up one of its times."""
         armed = self._fire(lambda fault: fault.kind is Kind.REFUSED and fault.concerns(call, connection))
         return armed.fault if armed else None
 
     def past(self, call: Call, read: Callable[[], Mapping[str, Any]]) -> Any:
-        """The picture that a read of an index sees in place of its table, if any. `read` gives what is asked for."""
+        """The picture of a table that answers a read of its stale index, or None. `read` gives the call's members."""
         if str(call) not in ("dynamodb:Query", "dynamodb:Scan") or not self._has(Kind.STALE):
             return None
         asked = read()
@@ -223,7 +349,7 @@ class Faults:
         )
 
     def times_out(self, function: str) -> bool:
-        """Whether what a function has done came too late."""
+        """Whether the answer of a function comes too late."""
         return bool(
             self._fire(lambda fault: fault.kind is Kind.TIMED_OUT and fault.function == function and not fault.call)
         )
@@ -239,17 +365,8 @@ class Faults:
         return tuple(armed.fault for armed in self._armed if not armed.fired)
 
     def _refused(self, call: str, refusal: Refusal, connections: tuple[str, ...], times: int | None) -> Armed:
-        return self.arm(
-            Fault(
-                call,
-                Kind.REFUSED,
-                refusal.code,
-                refusal.status,
-                refusal.message,
-                times,
-                frozenset(connections),
-            )
-        )
+        error = (refusal.code, refusal.status, refusal.message)
+        return self.arm(Fault(call, Kind.REFUSED, *error, times, frozenset(connections)))
 
     def _keep(self, armed: _Armed) -> _Armed:
         with self._lock:
@@ -259,18 +376,13 @@ class Faults:
     def _has(self, kind: Kind) -> bool:
         return any(armed.fault.kind is kind and armed.ready for armed in self._armed)
 
-    def _fire(self, meets: Callable[[Fault], bool]) -> Armed | None:
+    def _fire(self, hits: Callable[[Fault], bool]) -> Armed | None:
         with self._lock:
             for armed in self._armed:
-                if armed.ready and meets(armed.fault):
-                    armed.fired += 1
+                if armed.ready and hits(armed.fault):
+                    armed.fire()
                     return armed
         return None
-
-    def _site(self, name: str) -> Site:
-        if self.site is None:
-            raise SessionPluginError(f"{name}() is about an app behind its gateway, and none is here.")
-        return self.site
 
     if not TYPE_CHECKING:
 
@@ -280,126 +392,10 @@ class Faults:
             raise UnknownFault("fault", name, NAMES)
 
 
+def _needs_an_app(name: str) -> SessionPluginError:
+    return SessionPluginError(f"{name}() needs an app behind its gateway, and none is open.")
+
+
 def _at_least_one(connections: tuple[str, ...], name: str) -> None:
     if not connections:
         raise TypeError(f"{name}() needs the id of at least one connection")
-
-
-class Kind(Enum):
-    """What goes wrong, and at which point."""
-
-    REFUSED = "AWS answers with an error and has done nothing"
-    CONFLICT = "AWS cancels a transaction: another one holds its first item"
-    UNPROCESSED = "AWS does a batch but for its first item, which it gives back"
-    UNREACHABLE = "no connection: AWS never hears of it"
-    ANSWER_LOST = "AWS does it, and the answer is lost on the way back"
-    STALE = "AWS reads an index that does not know the latest writes yet"
-    TIMED_OUT = "a function runs into its time-out"
-    SLOW = "a client does not read what is sent to it"
-    HANDSHAKE_THROTTLED = "a client is refused with 429 before anything runs"
-    DISCONNECT_LOST = "a $disconnect does not come to the app"
-
-
-AT_A_CALL = {Kind.REFUSED, Kind.CONFLICT, Kind.UNPROCESSED, Kind.UNREACHABLE, Kind.ANSWER_LOST}
-"""What happens to one attempt of a call, and to no other one."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that goes wrong."""
-
-    call: str  # dynamodb, or dynamodb:UpdateItem; empty where it is about no call
-    kind: Kind
-    code: str = ""
-    status: int = 0
-    message: str = ""
-    times: int | None = None  # None: until the end of the test
-    connections: frozenset[str] = frozenset()  # empty: all
-    function: str = ""  # of the app
-    table: str = ""
-    index: str = ""  # of the table; empty: each
-
-    def concerns(self, call: Call, connection: str | None) -> bool:
-        return call.is_of(self.call) and self.is_about(connection)
-
-    def is_about(self, connection: str | None) -> bool:
-        return not self.connections or connection in self.connections
-
-    def __str__(self) -> str:
-        what = f"{self.code} ({self.status})" if self.code else self.kind.name.lower().replace("_", " ")
-        subject = self.function or " of ".join(name for name in (self.index, self.table) if name)
-        about = f": {subject}" if subject else ""
-        at = f" at {self.call}" if self.call else ""
-        whom = f" for {', '.join(sorted(self.connections))}" if self.connections else ""
-        return f"{what}{about}{at}{whom}"
-
-
-def _nothing() -> None:
-    """What is done at the end of most faults."""
-
-
-@dataclass
-class Armed:
-    """A fault that waits. As a context manager it is over with the block."""
-
-    fault: Fault
-    fired: int = 0
-    over: bool = field(default=False, repr=False)
-    at_end: Callable[[], None] = field(default=_nothing, repr=False)
-
-    @property
-    def ready(self) -> bool:
-        return not self.over and (self.fault.times is None or self.fired < self.fault.times)
-
-    def end(self) -> None:
-        """From here on all is well."""
-        if not self.over:
-            self.over = True
-            self.at_end()
-
-    def __enter__(self) -> Armed:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
-
-
-@dataclass
-class StaleIndexes(Armed):
-    """Indexes of a table that lag behind, until they catch up."""
-
-    picture: Any = field(default=None, repr=False)  # the table as it was, for whoever emulates it
-
-    def catch_up(self) -> None:
-        self.end()
-
-    def __enter__(self) -> StaleIndexes:
-        return self
-
-
-MANAGEMENT = "apigatewaymanagementapi"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    code: str
-    status: int
-    message: str = ""
-
-
-THROTTLED: Mapping[str, Refusal] = {
-    "dynamodb": Refusal(
-        "ProvisionedThroughputExceededException", 400, "The level of configured throughput was exceeded."
-    ),
-    MANAGEMENT: Refusal("LimitExceededException", 429, "Too many posts, or the client reads too slowly."),
-    "lambda": Refusal("TooManyRequestsException", 429, "Rate Exceeded."),
-    "s3": Refusal("SlowDown", 503, "Please reduce your request rate."),
-}
-THROTTLED_ELSEWHERE = Refusal("ThrottlingException", 400, "Rate exceeded")
-
-GONE = Refusal("GoneException", 410)
-
-CONFLICT = Refusal("TransactionConflictException", 400, ONGOING)
-"""What a write of one item that is in a transaction is answered: TransactionConflictException in the service model."""

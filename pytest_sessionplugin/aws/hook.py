@@ -1,64 +1,107 @@
-"""Puts the door into botocore, the moment botocore is first imported, by whomever. Imports nothing itself.
+"""Registers with botocore as soon as anybody imports it, so that no call of a test's goes to the real AWS.
 
-botocore reads its list of handlers when a session is made. So what answers in place of AWS must be in that list before
-the first session is: a client that a module makes when it is imported would else go past it, to the real AWS.
+botocore copies its list of handlers when a session is made, so ours must be in that list before: otherwise a client
+that a module makes while it is imported would go past it. Importing this file does not import botocore.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.util
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from pytest_sessionplugin.errors import BlockedCall
 
-if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.interceptor import Interceptor
+
+class Intercepts(Protocol):
+    """Answers calls while it is in use. The events are botocore's, in the order of one call."""
+
+    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None: ...
+
+    def before_call(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> Any: ...
+
+    def before_send(self, event_name: str, request: Any, **_: Any) -> Any: ...
+
+    def waited(self, seconds: float) -> None:
+        """botocore would sleep so long before its next attempt."""
 
 
 class Hook:
-    """Registered with botocore once and for good. Without a door it stops only what has outlived one."""
+    """Registered with botocore once, for the rest of the process. While no interceptor is in use, it only blocks the
+    calls of threads that have outlived a test.
+    """
 
     def __init__(self) -> None:
-        self.door: Interceptor | None = None
-        self.outlived: Outlived | None = None  # from the first door on
+        self.outlived: Outlived | None = None  # from the first use on
+        self.interceptor: Intercepts | None = None
+        self._signers: list[Any] = []  # signers that were lent credentials while an interceptor was in use
         self._installed = False
 
+    @contextmanager
+    def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
+        """Gives an interceptor every call of the process; one at a time. botocore counts its back-off and does not
+        sleep. `test` is named for threads that are still running when the block ends.
+        """
+        self.install()
+        if self.interceptor is not None:
+            raise RuntimeError("another interceptor is in use already")
+        endpoint: Any = importlib.import_module("botocore.endpoint")
+        before = set(threading.enumerate())
+        self.interceptor, self.outlived, endpoint.time = interceptor, outlived, _CountedTime(interceptor.waited)
+        try:
+            yield
+        finally:
+            outlived.note(before, test)
+            self.interceptor, endpoint.time = None, time
+            outlived.note(before, test)  # threads that were started meanwhile
+            while self._signers:
+                self._signers.pop()._credentials = None
+
     def before_parameter_build(self, **event: Any) -> None:
-        door = self.door
-        if door is not None:
-            door.before_parameter_build(**event)
+        interceptor = self.interceptor
+        if interceptor is not None:
+            interceptor.before_parameter_build(**event)
 
     def before_call(self, **event: Any) -> Any:
-        door = self.door
-        if door is not None:
-            return door.before_call(**event)
+        interceptor = self.interceptor
+        if interceptor is not None:
+            return interceptor.before_call(**event)
         if self.outlived is not None:
             self.outlived.check(event["model"].service_model.service_name, event["model"].name)
         return None
 
-    def before_sign(self, **event: Any) -> None:
-        door = self.door
-        if door is not None:
-            door.before_sign(**event)
+    def before_sign(self, request_signer: Any, **_: Any) -> None:
+        """Lends credentials to a client that was made where there were none: it could not even sign."""
+        if self.interceptor is not None and request_signer._credentials is None:
+            from botocore.credentials import Credentials
+
+            from pytest_sessionplugin.aws.environment import ACCESS_KEY, SECRET_KEY
+
+            request_signer._credentials = Credentials(ACCESS_KEY, SECRET_KEY)
+            self._signers.append(request_signer)
 
     def before_send(self, **event: Any) -> Any:
-        door = self.door
-        if door is not None:
-            return door.before_send(**event)
-        if self.outlived is not None:  # a call, or a retry, that began while a door was open
+        interceptor = self.interceptor
+        if interceptor is not None:
+            return interceptor.before_send(**event)
+        if self.outlived is not None:  # a call, or a retry, that began while an interceptor was in use
             self.outlived.check(*event["event_name"].split(".")[1:])
         return None
 
     def install(self) -> None:
-        """A second time changes nothing."""
+        """Registers once; later calls do nothing."""
         if self._installed:
             return
         self._installed = True
@@ -115,11 +158,12 @@ class _OnImport:
         return spec
 
 
-HOOK = Hook()
-
-
 class Outlived:
-    """For a whole process. `mocked` says whether a mock of somebody else would answer a call."""
+    """Threads that outlive the test that started them: their calls to AWS are blocked and counted.
+
+    Such a thread, of an executor that an app keeps, is answered again during the next test. Between tests its calls
+    would reach AWS with the developer's own credentials. `mocked` says whether another mock would answer.
+    """
 
     def __init__(self, mocked: Callable[[], bool]) -> None:
         self.blocked: Counter[str] = Counter()  # sentence -> how often
@@ -145,3 +189,16 @@ class Outlived:
         )
         self.blocked[str(error)] += 1
         raise error
+
+
+class _CountedTime:
+    """The module `time`, as botocore.endpoint sees it while an interceptor is in use."""
+
+    def __init__(self, waited: Callable[[float], None]) -> None:
+        self.sleep = waited
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+HOOK = Hook()

@@ -1,7 +1,7 @@
-"""Which IAM actions a call needs, and on what. Pure: knows neither botocore nor any policy.
+"""IAM permissions that a call needs, and IAM policy files that allow or deny them.
 
-After AWS's Service Authorization Reference, "Actions, resources, and condition keys for …" of each service; what is
-taken from elsewhere says so. A call that no rule here knows needs the action of its own name, on nothing in particular.
+Needs follow AWS's Service Authorization Reference, "Actions, resources, and condition keys for …" of each service;
+other sources are named where they are used. A call without a rule needs the action of its own name, on any resource.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_sessionplugin.errors import PolicyError
+from pytest_sessionplugin.gateway.core.authorizers import Patterns
 
-ACCOUNT = "123456789012"  # the emulated one's
+ACCOUNT = "123456789012"  # of the emulated AWS
 ARN = "arn:"
+
+
+# --- needs
 
 
 @dataclass(frozen=True)
 class Need:
-    """One permission. `resource` is an ARN, or None where it is not known, so that any will do."""
+    """One permission. `resource` is an ARN, or None if it is unknown, so that any will do."""
 
     action: str  # dynamodb:PutItem
     resource: str | None
@@ -31,16 +34,16 @@ class Need:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of a service: its name in signatures, and the parameters by their names in the API."""
+    """A call of a service, with the parameters by their names in the API."""
 
-    service: str
+    service: str  # its name in signatures
     operation: str
     parameters: Mapping[str, Any]
     region: str
-    url: str  # where it was to be sent
+    url: str  # of the request
 
     def need(self, action: str, resource: str | None) -> Need:
-        """`resource` is the end of an ARN, or a whole one."""
+        """`resource` is an ARN, or the end of one."""
         prefix = _PREFIXES.get(self.service, self.service)
         if resource is not None and not resource.startswith(ARN):
             resource = f"{ARN}aws:{prefix}:{self.region}:{ACCOUNT}:{resource}"
@@ -48,16 +51,16 @@ class Asked:
 
 
 def needs(asked: Asked) -> tuple[Need, ...]:
-    """Each permission once, in the order of the parameters."""
+    """Permissions that a call needs, each once, in the order of the parameters."""
     rule = _RULES.get(asked.service, _by_name)
     try:
         return tuple(dict.fromkeys(rule(asked)))
-    except LookupError:  # a client that does not check its parameters: AWS says what is missing
+    except LookupError:  # the client does not check its parameters, and AWS will report the missing one
         return (asked.need(_action(asked), None),)
 
 
 _PREFIXES = {"monitoring": "cloudwatch", "iotdata": "iot", "tagging": "tag"}
-"""Where the prefix of the actions is not the name that requests are signed for."""
+"""Signing name -> prefix of the actions, where they differ."""
 
 _ACTIONS = {
     "lambda:Invoke": "InvokeFunction",
@@ -99,7 +102,7 @@ _ACTIONS = {
     "s3:SelectObjectContent": "GetObject",
     "s3:UploadPart": "PutObject",
 }
-"""Where an action is not called as its operation."""
+"""Operation -> action, where their names differ."""
 
 _NAMED = {
     "firehose": {"DeliveryStreamName": "deliverystream/{}"},
@@ -107,7 +110,7 @@ _NAMED = {
     "sns": {"TopicArn": "{}", "TargetArn": "{}"},
     "states": {"stateMachineArn": "{}", "executionArn": "{}"},
 }
-"""The parameter that names what a call is about, and the end of its ARN."""
+"""Service -> the parameter that names the resource -> the end of the resource's ARN."""
 
 
 def _action(asked: Asked) -> str:
@@ -123,7 +126,7 @@ def _by_name(asked: Asked) -> Iterator[Need]:
 
 
 def _dynamodb(asked: Asked) -> Iterator[Need]:
-    """Transactions need what their parts do ("Using IAM with DynamoDB transactions" in the developer guide)."""
+    """A transaction needs what its parts need ("Using IAM with DynamoDB transactions" in the developer guide)."""
     given = asked.parameters
     match asked.operation:
         case "TransactWriteItems":
@@ -199,7 +202,7 @@ def _s3(asked: Asked) -> Iterator[Need]:
 
 
 def _s3_arn(bucket: str, key: str | None) -> str:
-    """Of an object, or of a bucket. What stands for a bucket may be the ARN of an access point."""
+    """ARN of an object or of a bucket. The ARN of an access point may stand for a bucket."""
     if bucket.startswith(ARN):
         return bucket if key is None else f"{bucket}/object/{key}"
     return f"{ARN}aws:s3:::{bucket}" if key is None else f"{ARN}aws:s3:::{bucket}/{key}"
@@ -213,13 +216,13 @@ def _copied(source: Any) -> str:
 
 
 def _sqs(asked: Asked) -> Iterator[Need]:
-    """A queue is named by its URL, whose last part is its name."""
+    """The last part of a queue's URL is its name."""
     url = asked.parameters.get("QueueUrl") or asked.parameters.get("QueueName")
     yield asked.need(_action(asked), url.rpartition("/")[2] if url else None)
 
 
 def _ssm(asked: Asked) -> Iterator[Need]:
-    """A version or label after the name is no part of the ARN; the first slash is. Documents have names, too."""
+    """The ARN has the name with its first slash and without version or label. Documents have names, too."""
     given = asked.parameters if "Parameter" in asked.operation else {}
     names = given.get("Names") or [name for name in (given.get("Name"), given.get("Path")) if name]
     for name in names:
@@ -230,7 +233,7 @@ def _ssm(asked: Asked) -> Iterator[Need]:
 
 
 def _secretsmanager(asked: Asked) -> Iterator[Need]:
-    """An ARN ends in six random characters; who names a secret without them may mean any."""
+    """An ARN ends in six random characters. A name without them may mean any."""
     secret = asked.parameters.get("SecretId")
     if secret is None:
         yield asked.need(asked.operation, None)
@@ -241,7 +244,7 @@ def _secretsmanager(asked: Asked) -> Iterator[Need]:
 
 
 def _lambda(asked: Asked) -> Iterator[Need]:
-    """A function is given by its name, by a part of its ARN or by the whole."""
+    """A function is named by its name, its ARN or a part of the ARN."""
     name, qualifier = asked.parameters.get("FunctionName"), asked.parameters.get("Qualifier")
     if name is None:
         yield asked.need(_action(asked), None)
@@ -260,7 +263,7 @@ def _events(asked: Asked) -> Iterator[Need]:
 
 
 def _kms(asked: Asked) -> Iterator[Need]:
-    """A permission is on a key: which one stands behind an alias is not known."""
+    """A permission is on a key; the key behind an alias is not known."""
     key = asked.parameters.get("KeyId")
     if key is None or "alias/" in key:
         yield asked.need(asked.operation, None)
@@ -286,45 +289,39 @@ _RULES: Mapping[str, Callable[[Asked], Iterator[Need]]] = {
     "sts": _sts,
 }
 
+
+# --- policies
+
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
 @dataclass(frozen=True)
-class Patterns:
-    """What an element of a statement lists. `but` are the elements whose name begins with Not."""
-
-    patterns: tuple[str, ...]
-    but: bool = False
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement. `name` is its Sid, or its place in the file."""
+class NamedStatement:
+    """A statement of a policy file. `name` is its Sid or its number; action patterns are in lower case."""
 
     name: str
     allows: bool
     actions: Patterns
     resources: Patterns
-    unsure: bool = False  # it has a condition, or names something that is not known here
+    unsure: bool = False  # it has a Condition, or a placeholder without a value
 
     def concerns(self, need: Need) -> bool:
-        named = any(_matches(pattern.lower(), need.action.lower()) for pattern in self.actions.patterns)
-        return named != self.actions.but and self._covers(need.resource)
+        return self.actions.cover(need.action.lower()) and self._covers(need.resource)
 
     def _covers(self, resource: str | None) -> bool:
-        if resource is None:  # not known: it may be one that an Allow names, and need not be one that a Deny does
-            return self.allows or (not self.resources.but and "*" in self.resources.patterns)
-        return any(_covers(pattern, resource) for pattern in self.resources.patterns) != self.resources.but
+        if resource is None:  # an Allow may name the unknown resource; a Deny surely does if it names all
+            return self.allows or (not self.resources.inverted and "*" in self.resources.patterns)
+        return any(_covers(pattern, resource) for pattern in self.resources.patterns) != self.resources.inverted
 
 
 @dataclass(frozen=True)
-class Policy:
+class PolicyFile:
     """The statements of one file."""
 
-    statements: tuple[Statement, ...]
+    statements: tuple[NamedStatement, ...]
 
     def why_not(self, need: Need) -> str | None:
-        """Why it does not allow this, or None if it does."""
+        """The reason why the policy does not allow the need; None if it does."""
         concerned = [statement for statement in self.statements if statement.concerns(need)]
         for statement in concerned:
             if not statement.allows and not statement.unsure:
@@ -332,8 +329,8 @@ class Policy:
         return None if any(statement.allows for statement in concerned) else "no statement allows it"
 
 
-def read(path: Path, variables: Mapping[str, str] | None = None) -> Policy:
-    """The policy of a file, with `${Name}` in its resources as `variables` say. Raises PolicyError."""
+def read(path: Path, variables: Mapping[str, str] | None = None) -> PolicyFile:
+    """The policy of a file, with `variables` in place of `${Name}` in its resources. Raises PolicyError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -344,23 +341,23 @@ def read(path: Path, variables: Mapping[str, str] | None = None) -> Policy:
     if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list) or not statements:
-        raise PolicyError(path, 'it has no "Statement", which is a list of what it allows and denies.')
-    return Policy(
+        raise PolicyError(path, 'it has no "Statement", the list of what it allows and denies.')
+    return PolicyFile(
         tuple(_statement(path, number, one, variables or {}) for number, one in enumerate(statements, start=1))
     )
 
 
-def _statement(path: Path, number: int, written: Any, variables: Mapping[str, str]) -> Statement:
+def _statement(path: Path, number: int, written: Any, variables: Mapping[str, str]) -> NamedStatement:
     name = f"statement {number}"
     if not isinstance(written, dict) or written.get("Effect") not in ("Allow", "Deny"):
         raise PolicyError(path, f'{name} has no "Effect" that is "Allow" or "Deny".')
-    resources = _patterns(path, name, written, "Resource")
+    actions, resources = (_patterns(path, name, written, element) for element in ("Action", "Resource"))
     filled = [_PLACEHOLDER.sub(lambda found: variables.get(found[1], found[0]), one) for one in resources.patterns]
-    return Statement(
+    return NamedStatement(
         name=f"the statement {written['Sid']}" if written.get("Sid") else name,
         allows=written["Effect"] == "Allow",
-        actions=_patterns(path, name, written, "Action"),
-        resources=Patterns(tuple(_PLACEHOLDER.sub("*", one) for one in filled), resources.but),
+        actions=Patterns(tuple(map(str.lower, actions.patterns)), actions.inverted),
+        resources=Patterns(tuple(_PLACEHOLDER.sub("*", one) for one in filled), resources.inverted),
         unsure=bool(written.get("Condition")) or any(map(_PLACEHOLDER.search, filled)),
     )
 
@@ -377,19 +374,19 @@ def _patterns(path: Path, name: str, statement: Mapping[str, Any], element: str)
 
 
 def _covers(pattern: str, arn: str) -> bool:
-    """Whether the resource is one of those. What a test makes up is not compared: partition, region, account, API id.
+    """Whether the resource matches. Partition, region, account and API id are made up by a test, so not compared.
 
-    A part that is empty is no made-up one: `arn:aws:s3:eu-west-1::bucket` names no bucket.
+    An empty part is compared: `arn:aws:s3:eu-west-1::bucket` names no bucket.
     """
     theirs, ours = pattern.split(":", 5), arn.split(":", 5)
     if theirs[0] != "arn":
-        return _matches(pattern, arn)
+        return _fits(pattern, arn)
     if len(theirs) < 6:  # a * at the end stands for the rest
-        return pattern.endswith("*") and all(map(_matches, theirs[2:3], ours[2:3]))
+        return pattern.endswith("*") and all(map(_fits, theirs[2:3], ours[2:3]))
     if any(bool(there) != bool(here) for there, here in zip(theirs[3:5], ours[3:5], strict=True)):
         return False
     service, resource = ours[2], ours[5]
-    return _matches(theirs[2], service) and _matches(_with_ids_of_tests(service, theirs[5], resource), resource)
+    return _fits(theirs[2], service) and _fits(_with_ids_of_tests(service, theirs[5], resource), resource)
 
 
 def _with_ids_of_tests(service: str, pattern: str, resource: str) -> str:
@@ -401,10 +398,5 @@ def _with_ids_of_tests(service: str, pattern: str, resource: str) -> str:
     return pattern
 
 
-def _matches(pattern: str, text: str) -> bool:
-    return _expression(pattern).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+def _fits(pattern: str, text: str) -> bool:
+    return Patterns((pattern,)).cover(text)

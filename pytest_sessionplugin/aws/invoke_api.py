@@ -1,4 +1,4 @@
-"""A call of `lambda:Invoke` as data, and what Lambda answers. Runs nothing, and knows no botocore.
+"""Calls of `lambda:Invoke` as data, and Lambda's answers to them.
 
 Sources: "Invoke" in the Lambda API reference, "Lambda quotas", "Lambda function errors" in the developer guide.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pytest_sessionplugin.aws.wire import Answer, _bytes, refusal
+from pytest_sessionplugin.aws.wire import Answer, refusal, sent
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -25,13 +25,13 @@ DRY_RUN = "DryRun"
 LATEST = "$LATEST"
 
 REQUEST_BYTES = 6_291_456
-"""6 MB, of the event of a caller that waits."""
+"""6 MB: the limit of a synchronous event."""
 
 RESPONSE_BYTES = 6_291_556
-"""What a function may return to such a caller."""
+"""The limit of a synchronous response."""
 
 EVENT_BYTES = 1_048_576
-"""1 MB, of the event of a caller that does not wait; 256 KB until October 2025."""
+"""1 MB: the limit of an asynchronous event; 256 KB until October 2025."""
 
 _PATH = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 _HOST = re.compile(r"lambda(?:-fips)?\.([a-z0-9-]+)\.")
@@ -39,12 +39,12 @@ _NAME = re.compile(
     r"(?:arn:[a-z-]+:lambda:)?(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):)?(?:(?P<account>\d{12}):)?(?:function:)?"
     r"(?P<name>[A-Za-z0-9_.-]+)(?::(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
-"""A name, an ARN or a part of one, each with a version or an alias at its end or without."""
+"""A name, an ARN or a part of one, each with or without a version or an alias at its end."""
 
 
 @dataclass(frozen=True)
 class InvokeCall:
-    """Who is to be run, with what, and whether the caller waits. None stands for what was not said."""
+    """The function to run, its event, and whether the caller waits. None: the call did not say."""
 
     name: str
     region: str | None
@@ -54,13 +54,13 @@ class InvokeCall:
     payload: bytes
 
     def arn(self, region: str, account: str) -> str:
-        """As Lambda names a function that it does not find."""
+        """The ARN with which Lambda names a function that it does not find."""
         version = f":{self.qualifier}" if self.qualifier else ""
         return f"arn:aws:lambda:{self.region or region}:{self.account or account}:function:{self.name}{version}"
 
 
 def read(url: str, headers: Mapping[str, Any], payload: bytes) -> InvokeCall | None:
-    """A request as botocore is about to send it; None if it is no Invoke."""
+    """A request that botocore is about to send; None if it is not an Invoke."""
     parts = urlsplit(url)
     if (path := _PATH.fullmatch(parts.path)) is None or (named := _NAME.fullmatch(unquote(path[1]))) is None:
         return None
@@ -78,12 +78,17 @@ def read(url: str, headers: Mapping[str, Any], payload: bytes) -> InvokeCall | N
     )
 
 
+def invocation(request: AWSPreparedRequest) -> InvokeCall | None:
+    """A prepared request of Lambda; None if it is not an Invoke."""
+    return read(request.url, dict(request.headers.items()), sent(request.body))
+
+
 def event_of(call: InvokeCall) -> Any:
-    """What the function gets; nothing at all is an empty object. Raises ValueError with Lambda's sentence."""
+    """The event of the function; an empty payload is an empty object. Raises ValueError with Lambda's sentence."""
     if not call.payload:
         return {}
     try:
-        return json.loads(call.payload, parse_constant=_no_json)
+        return json.loads(call.payload, parse_constant=_reject)
     except ValueError as error:
         raise ValueError(
             f"Could not parse request body into json: Could not parse payload into json: {error}"
@@ -110,7 +115,7 @@ def accepted(status: int, request_id: str) -> Answer:
 
 
 def returned(result: Any, request_id: str) -> Answer:
-    """What a function gave back, if that is not too much."""
+    """The result of a function, unless it exceeds the limit."""
     payload = json.dumps(result, ensure_ascii=False).encode()
     if len(payload) > RESPONSE_BYTES:
         message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
@@ -119,7 +124,7 @@ def returned(result: Any, request_id: str) -> Answer:
 
 
 def raised(error: BaseException, frames: Sequence[str], request_id: str) -> Answer:
-    """As the runtime of Python reports what a handler raised."""
+    """The report of Python's runtime about an exception of a handler."""
     report = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
@@ -147,11 +152,5 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _no_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def invocation(request: AWSPreparedRequest) -> InvokeCall | None:
-    """A request of Lambda, if it is an Invoke."""
-
-    return read(request.url, dict(request.headers.items()), _bytes(request.body))
+def _reject(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,4 +1,4 @@
-"""Holds several calls of one kind until all are there, then lets them go at once. It knows no botocore."""
+"""Races: calls of one kind are held until all of them have come, then go on at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_sessionplugin.aws import caller, calls
 from pytest_sessionplugin.aws.calls import Call
@@ -16,14 +16,16 @@ from pytest_sessionplugin.aws.faults import MANAGEMENT
 from pytest_sessionplugin.errors import RaceNotRun
 
 PATIENCE = 5.0
-"""Seconds that a call is held where nobody can tell whether another one may still come."""
+"""Seconds for which a call is held when it cannot be told whether another one may still come."""
 
 LOOK = 0.005  # seconds between two looks at whether anything still moves
 
+AtRest = Callable[[Collection[int], Collection[str]], bool]
+"""Whether everything waits for these held invocations, although these threads still run; both are given by id."""
 
-class Gateway(Protocol):
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        """Whether nothing goes on before these invocations do, though these threads have not ended."""
+
+def _no_gateway(threads: Collection[int], invocations: Collection[str]) -> bool:
+    return not threads
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,18 @@ class HeldCall:
 class Races:
     """`aws_race("dynamodb:UpdateItem", parties=2)`: the races of one test."""
 
-    def __init__(self) -> None:
-        self.gateway: Callable[[], Gateway | None] = lambda: None
+    def __init__(self, at_rest: AtRest = _no_gateway) -> None:
+        self._at_rest = at_rest
         self._races: list[Race] = []
 
     def __call__(self, call: str, *connections: str, parties: int = 2) -> Race:
-        """A race of so many calls, `dynamodb:UpdateItem`, or posts to these connections: open it with `with`."""
+        """A race of calls, `dynamodb:UpdateItem`, or of posts to these connections: open it with `with`."""
         calls.check(call)
         if connections and call.partition(":")[0] != MANAGEMENT:
             raise ValueError(f"only calls of {MANAGEMENT} are about connections, not {call}")
         if parties < 2:
             raise ValueError(f"a race needs two parties at least, not {parties}")
-        race = Race(call, frozenset(connections), parties, self.gateway)
+        race = Race(call, frozenset(connections), parties, self._at_rest)
         self._races.append(race)
         return race
 
@@ -59,21 +61,19 @@ class Races:
 
     @property
     def never_run(self) -> tuple[Race, ...]:
-        """Those to which no call came, and of which nobody has been told."""
+        """Races to which no call came, unless an error has said so."""
         return tuple(race for race in self._races if not race.came and not race.told)
 
 
 class Race:
-    """A race is run once: calls beyond its parties, and those that come when it is over, are not held."""
+    """A race is run once. Further calls, and calls after its end, are not held."""
 
-    def __init__(
-        self, call: str, connections: frozenset[str], parties: int, gateway: Callable[[], Gateway | None]
-    ) -> None:
+    def __init__(self, call: str, connections: frozenset[str], parties: int, at_rest: AtRest) -> None:
         self.call, self.parties = call, parties
         self.came = 0
-        self.told = False  # somebody knows that it was not run
+        self.told = False  # an error has said that it was not run
         self._connections = connections
-        self._gateway = gateway
+        self._at_rest = at_rest
         self._changed = threading.Condition()
         self._held: list[HeldCall] = []
         self._open = False
@@ -85,16 +85,16 @@ class Race:
 
     @property
     def met(self) -> bool:
-        """Whether all its parties were there at once."""
+        """Whether all parties have come."""
         return self.came >= self.parties
 
     # --- for a test
 
     def run(self, *actions: Callable[[], Any], return_exceptions: bool = False) -> list[Any]:
-        """Calls each in a thread of its own, and gives what they return, in their order.
+        """Calls each action in a thread of its own and returns their results in order.
 
-        What the first of them raises is raised when all have ended; with `return_exceptions` exceptions are among the
-        results. Raises RaceNotRun as soon as nothing moves any more and not all parties are there.
+        Raises the first exception of an action when all have ended; with `return_exceptions` exceptions are among the
+        results. Raises RaceNotRun as soon as nothing moves any more and not all parties have come.
         """
         if not self._open:
             raise RaceNotRun(
@@ -128,7 +128,7 @@ class Race:
         if error is None and self.came and not self.met and not self.told:
             raise self._not_run()
 
-    # --- for the door
+    # --- for the interceptor
 
     def hold(self, call: Call, connection: str | None) -> None:
         if not call.is_of(self.call) or (self._connections and connection not in self._connections):
@@ -147,9 +147,9 @@ class Race:
     # --- helpers
 
     def _watch(self, threads: Collection[threading.Thread]) -> None:
-        """Returns when it is over, at the latest when nothing moves any more.
+        """Returns when the race is over, at the latest when nothing moves any more.
 
-        Once the threads have ended, what they have set off has a bounded time to come to rest.
+        Once the threads have ended, invocations that they started have a bounded time to come to rest.
         """
         deadline = time.monotonic() + PATIENCE
         while self._open:
@@ -159,17 +159,14 @@ class Race:
             alive = {thread.ident for thread in threads if thread.is_alive()}
             if alive:
                 deadline = time.monotonic() + PATIENCE
-            if self._at_rest(alive, held):
+            if self._is_at_rest(alive, held):
                 self._end("nothing else was running that could make another")
             elif time.monotonic() > deadline:
                 self._end(f"what else was running made no other within {PATIENCE:g} s")
 
-    def _at_rest(self, alive: set[int | None], held: Collection[HeldCall]) -> bool:
+    def _is_at_rest(self, alive: set[int | None], held: Collection[HeldCall]) -> bool:
         moving = {thread for thread in alive if thread is not None} - {each.thread for each in held}
-        gateway = self._gateway()
-        if gateway is None:
-            return not moving
-        return gateway.at_rest(moving, {each.invocation.id for each in held if each.invocation is not None})
+        return self._at_rest(moving, {each.invocation.id for each in held if each.invocation is not None})
 
     def _end(self, why_not: str) -> None:
         with self._changed:
@@ -185,7 +182,7 @@ class Race:
 
 
 class _Runner(threading.Thread):
-    """One action, and what becomes of it. A daemon: one that never ends does not keep the process alive."""
+    """One action, and its result. A daemon thread: an action that never ends does not keep the process alive."""
 
     def __init__(self, action: Callable[[], Any]) -> None:
         super().__init__(name="race", daemon=True)

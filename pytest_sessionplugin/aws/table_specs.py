@@ -1,4 +1,4 @@
-"""What is said of tables, checked: each mistake is a sentence that names table and property. Knows no botocore."""
+"""Checks the properties of tables. Each mistake is a sentence that names table and property."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 def checked(specs: Any) -> dict[str, TableSpec]:
-    """The same tables, each with a TableName, its logical name if none is said; without what changes nothing in memory.
+    """The same tables, each with a TableName, which is its logical name by default.
 
-    Raises TemplateError for what DynamoDB would refuse, and for what nobody would understand.
+    Properties that change nothing in memory are left out. Raises TemplateError for tables that DynamoDB would
+    refuse, and for unknown properties.
     """
     if not isinstance(specs, Mapping):
         raise TemplateError(f"dynamodb_specs must be a mapping of logical names to properties, not {_kind(specs)}.")
@@ -37,12 +38,12 @@ def checked(specs: Any) -> dict[str, TableSpec]:
     return found
 
 
-# --- how values are read
+# --- values
 
 
 @dataclass(frozen=True)
 class _At:
-    """A place in what is said of one table."""
+    """A place in the properties of one table."""
 
     table: str
     path: str = ""
@@ -57,7 +58,7 @@ class _At:
 
 
 Read = Callable[[_At, Any], Any]
-"""Takes the value at a place as it is written, and gives it as CreateTable wants it."""
+"""Converts the value at a place into the form of CreateTable. Raises TemplateError."""
 
 
 def _text(*choices: str) -> Read:
@@ -124,7 +125,7 @@ def _kind(value: object) -> str:
     return f"a {type(value).__name__}" if value is not None else "None"
 
 
-# --- what a table is, by https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+# --- tables, after https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
 
 _KEYS = _list(_fields({"AttributeName": _text(), "KeyType": _text("HASH", "RANGE")}))
 _THROUGHPUT = _fields({"ReadCapacityUnits": _whole, "WriteCapacityUnits": _whole})
@@ -234,7 +235,7 @@ def _check_keys(at: _At, spec: TableSpec) -> None:
 
 
 def _check_indexes(at: _At, spec: TableSpec) -> None:
-    """What moto takes and AWS does not."""
+    """Rules of AWS that moto does not check."""
     seen: set[str] = set()
     for place, index in _indexes(at, spec):
         if index["IndexName"] in seen:

@@ -1,4 +1,4 @@
-"""Creates the tables that a template describes, and their first rows. Knows DynamoDB's API, and no emulator."""
+"""DynamoDB tables: creates them with their first rows, and reads and compares items in plain Python."""
 
 from __future__ import annotations
 
@@ -21,40 +21,44 @@ if TYPE_CHECKING:
 
 
 Seed = Mapping[str, Iterable[Mapping[str, Any]]]
-"""Logical name of a table -> the rows it begins with."""
+"""Logical name of a table -> its first rows."""
 
 FEW = 5  # items that a failure names
+SHORT = 60  # characters; a longer value is compared line by line
 KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "S": ((str,), "a text"),
     "N": ((int, float, Decimal), "a number"),
     "B": ((bytes, bytearray, Binary), "bytes"),
 }
-"""The types that an attribute of a key can have, in Python; moto does not compare them."""
+"""Python types of a key's attributes; moto does not check them."""
 
 
 class Tables(dict[str, "Table"]):
-    """Logical name -> boto3's Table."""
+    """Logical name -> boto3's Table. `neighbours` gives the tables of another project, by the path of its folder."""
 
-    neighbours: Callable[[str | os.PathLike[str]], Tables] | None = None
-    """What `of` asks, for as long as a test runs."""
+    def __init__(
+        self, tables: Mapping[str, Table], neighbours: Callable[[str | os.PathLike[str]], Tables] | None = None
+    ) -> None:
+        super().__init__(tables)
+        self._neighbours = neighbours
 
     def of(self, path: str | os.PathLike[str]) -> Tables:
-        """Those of another Chalice project of the repository, in the same AWS; created when they are first asked for.
+        """Tables of another Chalice project of the repository in the same AWS, created on first use.
 
         `path` is its folder, absolute or from the rootdir.
         """
-        if self.neighbours is None:
+        if self._neighbours is None:
             raise SessionPluginError(f"dynamodb_tables.of({os.fspath(path)!r}) was used outside of its test.")
-        return self.neighbours(path)
+        return self._neighbours(path)
 
     def __missing__(self, name: str) -> Table:
         raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
 
     def item(self, table: str, key: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any] | None:
-        """The item with this key in plain Python, read strongly, or None: `item("Rooms", name="lobby")`.
+        """The item with this key in plain Python, or None, by a consistent read: `item("Rooms", name="lobby")`.
 
-        Numbers are int or float, binaries bytes, sets sets. A key that is no keyword stands in a mapping. Raises
-        ItemError if it is not the key of the table.
+        Numbers are int or float, binaries bytes, sets sets. Names that are not Python keywords go into a mapping.
+        Raises ItemError if the key does not fit the table.
         """
         chosen = self._key(table, {} if key is None else key, more)
         try:
@@ -75,8 +79,8 @@ class Tables(dict[str, "Table"]):
     ) -> None:
         """Asserts that the item is there and has these attributes: `assert_item("Rooms", {"name": "lobby"}, people=2)`.
 
-        What is not named is not compared, unless `exactly`: then it must not be there. An attribute that is no
-        keyword, or is called exactly, stands in the mapping.
+        Other attributes are ignored; with `exactly` they must not be there. Names that are not Python keywords, and
+        the name `exactly`, go into the mapping.
         """
         __tracebackhide__ = True
         found = self.item(table, key)
@@ -84,7 +88,7 @@ class Tables(dict[str, "Table"]):
             raise AssertionError(f"{table} has no item with {words(key)}; {self._some_keys(table)}")
         wanted = {**key, **(attributes or {}), **more}
         if lines := differences(wanted, found, exactly=exactly):
-            raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as asked:", *lines]))
+            raise AssertionError("\n".join([f"the item of {table} with {words(key)} is not as expected:", *lines]))
 
     def _key(self, table: str, key: Any, more: Mapping[str, Any]) -> dict[str, Any]:
         names = self._key_names(table)
@@ -104,7 +108,7 @@ class Tables(dict[str, "Table"]):
         return [key["AttributeName"] for key in self[table].key_schema]
 
     def _some_keys(self, table: str) -> str:
-        """In no order, as DynamoDB has none."""
+        """The first few keys, in DynamoDB's arbitrary order."""
         names = self._key_names(table)
         aliases = {f"#{number}": name for number, name in enumerate(names)}
         rows = self[table].scan(
@@ -119,12 +123,15 @@ class Tables(dict[str, "Table"]):
         return f"it has: {shown}{' and more' if len(rows) > FEW else ''}."
 
 
-def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> Tables:
-    return Tables({name: dynamodb.Table(spec["TableName"]) for name, spec in specs.items()})
+# --- creation
+
+
+def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> dict[str, Table]:
+    return {name: dynamodb.Table(spec["TableName"]) for name, spec in specs.items()}
 
 
 def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> None:
-    """Creates what is not there yet, and writes the rows into what it created. Raises TemplateError."""
+    """Creates tables that do not exist yet, and writes their rows. Raises TemplateError."""
     tables = named(specs, dynamodb)
     client = dynamodb.meta.client
     rows = _rows(seed, specs)
@@ -132,7 +139,7 @@ def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBService
         try:
             client.create_table(**_creation(spec))
         except client.exceptions.ResourceInUseException:
-            continue  # a DynamoDB that really runs has kept it from before
+            continue  # a real DynamoDB has kept it from an earlier run
         except (ClientError, ParamValidationError) as error:
             raise TemplateError(f"the table {name} cannot be created: {error}") from error
         tables[name].wait_until_exists()
@@ -170,7 +177,7 @@ def _write(name: str, table: Table, rows: list[Any]) -> None:
             for row in rows:
                 batch.put_item(Item=dict(row))
     except (ClientError, ParamValidationError, TypeError) as error:
-        for number, row in enumerate(rows):  # a batch does not say which
+        for number, row in enumerate(rows):  # a failed batch does not tell which row
             try:
                 table.put_item(Item=dict(row))
             except (ClientError, ParamValidationError, TypeError) as reason:
@@ -179,18 +186,18 @@ def _write(name: str, table: Table, rows: list[Any]) -> None:
 
 
 def _creation(spec: TableSpec) -> Any:
-    """The arguments of CreateTable; where CloudFormation says it otherwise, translated."""
+    """Arguments of CreateTable, translated from CloudFormation."""
     arguments = {key: value for key, value in spec.items() if key != "TimeToLiveSpecification"}
     if "StreamSpecification" in arguments:
         arguments["StreamSpecification"] = {"StreamEnabled": True, **arguments["StreamSpecification"]}
     return arguments
 
 
-SHORT = 60  # characters; what is longer is shown line by line
+# --- items
 
 
 def plain(value: Any) -> Any:
-    """What boto3 reads, without its own types: int, float, bytes, set. A Decimal that no float holds stays one."""
+    """A value of boto3 as int, float, bytes or set. A Decimal that no float can hold stays a Decimal."""
     if isinstance(value, Decimal):
         return _number(value)
     if isinstance(value, Mapping):
@@ -205,12 +212,12 @@ def plain(value: Any) -> Any:
 
 
 def stored(value: Any) -> Any:
-    """A float as boto3 takes numbers."""
+    """The value as boto3 takes it: a Decimal for a float."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, exactly: bool) -> list[str]:
-    """A line or more for each attribute that is not as wanted; those that nobody asked for only if `exactly`."""
+    """Lines about each attribute that differs; about unexpected attributes only if `exactly`."""
     lines: list[str] = []
     for name, value in wanted.items():
         if name not in found:
@@ -223,7 +230,7 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, exactly:
 
 
 def same(wanted: Any, found: Any) -> bool:
-    """Equal, as DynamoDB sees it: true is not 1. Anything with an `==` of its own can be wanted, anywhere inside."""
+    """Equal as DynamoDB sees it: true is not 1. An object with its own `==` may be wanted, at any depth."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         return wanted.keys() == found.keys() and all(same(value, found[key]) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):

@@ -1,7 +1,8 @@
-"""The DynamoDB tables of a CloudFormation or SAM template, JSON or YAML. What it does not understand, it says."""
+"""The DynamoDB tables of a CloudFormation or SAM template in JSON or YAML."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any
 from pytest_sessionplugin.errors import TemplateError
 
 TableSpec = Mapping[str, Any]
-"""The properties of an AWS::DynamoDB::Table, its TableName among them, without intrinsic functions."""
+"""The properties of an AWS::DynamoDB::Table, with its TableName and without intrinsic functions."""
 
 USED = (
     "TableName",
@@ -29,24 +30,24 @@ USED = (
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Where the template is to stand: the pseudo parameters."""
+class PseudoParameters:
+    """The stack for which a template is read."""
 
-    name: str
+    stack_name: str
     region: str = "us-east-1"
     account_id: str = "123456789012"
 
 
-def tables(path: Path, stack: Stack) -> dict[str, TableSpec]:
-    """Logical name -> properties, of every table in the file. No file, no tables."""
+def tables(path: Path, pseudo: PseudoParameters) -> dict[str, TableSpec]:
+    """Logical name -> properties of every table in the file; empty if the file does not exist. Raises TemplateError."""
     if not path.is_file():
         return {}
     template = _read(path)
-    resolve = _Resolver(path, template.get("Parameters"), stack)
+    resolve = _Resolver(path, template.get("Parameters"), pseudo)
     found: dict[str, TableSpec] = {}
     for name, resource in template["Resources"].items():
         if not isinstance(resource, dict):
-            raise TemplateError(f"{path} is no CloudFormation template: {name} is no resource.")
+            raise TemplateError(f"{path} is not a CloudFormation template: {name} is not a resource.")
         kind = resource.get("Type")
         if not isinstance(kind, str) or kind not in _KINDS:
             continue
@@ -54,7 +55,7 @@ def tables(path: Path, stack: Stack) -> dict[str, TableSpec]:
         if not isinstance(properties, dict):
             raise resolve.error(name, "its Properties must be a mapping.")
         used = {key: resolve(name, properties[key]) for key in (*USED, "PrimaryKey") if key in properties}
-        found[name] = {"TableName": f"{stack.name}-{name}", **_KINDS[kind](used)}
+        found[name] = {"TableName": f"{pseudo.stack_name}-{name}", **_KINDS[kind](used)}
     return found
 
 
@@ -62,16 +63,16 @@ def _read(path: Path) -> dict[str, Any]:
     language = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     try:
         text = path.read_text(encoding="utf-8")
-        template = json.loads(text, object_pairs_hook=_once) if language == "JSON" else parse(text)
+        template = json.loads(text, object_pairs_hook=_once) if language == "JSON" else _parse_yaml(text)
     except ValueError as error:
-        raise TemplateError(f"{path} is no CloudFormation template in {language}: {error}.") from error
+        raise TemplateError(f"{path} is not a CloudFormation template in {language}: {error}.") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise TemplateError(f"{path} is no CloudFormation template in {language}: it has no Resources.")
+        raise TemplateError(f"{path} is not a CloudFormation template in {language}: it has no Resources.")
     return template
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are there once; JSON itself would take the last."""
+    """A JSON object. Raises ValueError for a repeated key, of which JSON would take the last."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -88,7 +89,7 @@ def _table(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _global_table(properties: dict[str, Any]) -> dict[str, Any]:
-    """One of its replicas. How its capacity scales makes no difference in memory."""
+    """One of its replicas. Scaling of capacity makes no difference in memory."""
     return {**_table(properties), "BillingMode": "PAY_PER_REQUEST"}
 
 
@@ -113,19 +114,21 @@ _KINDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+# --- intrinsic functions
+
 _OTHERWISE = "The fixture dynamodb_specs can say it in Python."
 
 
 class _Resolver:
-    """Replaces Ref and Fn::Sub by their values."""
+    """Replaces Ref and Fn::Sub with their values."""
 
-    def __init__(self, path: Path, parameters: Any, stack: Stack) -> None:
+    def __init__(self, path: Path, parameters: Any, pseudo: PseudoParameters) -> None:
         self._path = path
         self._parameters = parameters if isinstance(parameters, dict) else {}
         self._pseudo = {
-            "AWS::Region": stack.region,
-            "AWS::AccountId": stack.account_id,
-            "AWS::StackName": stack.name,
+            "AWS::Region": pseudo.region,
+            "AWS::AccountId": pseudo.account_id,
+            "AWS::StackName": pseudo.stack_name,
         }
 
     def __call__(self, table: str, value: Any) -> Any:
@@ -175,13 +178,14 @@ class _Resolver:
         return re.sub(r"\$\{([^}]*)\}", value, text)
 
 
-yaml: Any = importlib.import_module("yaml")  # it has no types of its own
+# --- YAML
 
 
-def parse(text: str) -> Any:
-    """Raises ValueError, in one line."""
+def _parse_yaml(text: str) -> Any:
+    """Raises ValueError with one line."""
+    yaml, loader = _yaml()
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"{line}{error.problem}") from error
@@ -189,27 +193,33 @@ def parse(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from error
 
 
+@functools.cache
+def _yaml() -> tuple[Any, Any]:
+    """PyYAML, imported for the first template that needs it, and a loader of templates."""
+    yaml: Any = importlib.import_module("yaml")  # it has no types of its own
+    loader: Any = type("_Loader", (yaml.SafeLoader,), {})  # safe: makes no objects, whatever a tag says
+    loader.add_multi_constructor("!", _short)
+    loader.add_constructor("tag:yaml.org,2002:map", functools.partial(_mapping, yaml))
+    return yaml, loader
+
+
 def _short(loader: Any, name: str, node: Any) -> dict[str, Any]:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html"""
-    if isinstance(node, yaml.ScalarNode):
-        argument = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        argument = loader.construct_sequence(node, deep=True)
-    else:
-        argument = loader.construct_mapping(node, deep=True)
+    match node.id:
+        case "scalar":
+            argument = loader.construct_scalar(node)
+        case "sequence":
+            argument = loader.construct_sequence(node, deep=True)
+        case _:
+            argument = loader.construct_mapping(node, deep=True)
     return {name if name in ("Ref", "Condition") else f"Fn::{name}": argument}
 
 
-def _one_node(loader: Any, node: Any) -> Any:
-    """A mapping whose keys are there once; YAML itself would take the last."""
+def _mapping(yaml: Any, loader: Any, node: Any) -> Any:
+    """A mapping. Raises MarkedYAMLError for a repeated key, of which YAML would take the last."""
     seen = set()
     for key, _ in node.value:
-        if key.value in seen and isinstance(key, yaml.ScalarNode):
+        if key.value in seen and key.id == "scalar":
             raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-        seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        seen.add(key.value if key.id == "scalar" else id(key))
     return (yield from loader.construct_yaml_map(node))
-
-
-_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})  # it makes no objects, whatever a tag says
-_Loader.add_multi_constructor("!", _short)
-_Loader.add_constructor("tag:yaml.org,2002:map", _one_node)

@@ -1,4 +1,4 @@
-"""Answers of AWS as botocore wants them, and errors as each protocol of AWS writes them. Decides nothing."""
+"""Converts between HTTP and botocore: answers, errors in each protocol of AWS, and the bodies of requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
 
 def response(url: str, answer: Answer) -> AWSResponse:
-    """What botocore takes for an answer that came over the network."""
+    """The answer as botocore gets it from the network."""
     from botocore.awsrequest import AWSResponse
 
     headers: Any = answer.headers  # a mapping is enough
@@ -35,7 +35,7 @@ def response(url: str, answer: Answer) -> AWSResponse:
 
 
 def parsed(model: Any, url: str, answer: Answer) -> tuple[AWSResponse, dict[str, Any]]:
-    """What botocore.endpoint makes of an answer: errors are typed, as after a call that was sent."""
+    """The answer as botocore.endpoint parses it, with a typed error, as after a call that was sent."""
     from botocore.endpoint import convert_to_response_dict
     from botocore.parsers import create_parser
 
@@ -52,7 +52,7 @@ def parsed(model: Any, url: str, answer: Answer) -> tuple[AWSResponse, dict[str,
 
 
 def protocol(service_model: Any) -> str:
-    """The protocol that botocore speaks with a service; older versions know only one a service."""
+    """The protocol that botocore speaks with a service. Older versions know a single one for each service."""
     name = getattr(service_model, "resolved_protocol", None) or service_model.metadata["protocol"]
     return str(name)
 
@@ -76,17 +76,17 @@ def _xml(protocol: str, code: str, message: str) -> bytes:
 
 
 def members(request: AWSPreparedRequest) -> dict[str, Any]:
-    """What a request of DynamoDB asks."""
-    asked: dict[str, Any] = json.loads(_bytes(request.body))
+    """The members of a request of DynamoDB."""
+    asked: dict[str, Any] = json.loads(sent(request.body))
     return asked
 
 
 def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPreparedRequest:
-    """The same request of DynamoDB for something else."""
+    """The same request of DynamoDB with other members."""
     body = json.dumps(members).encode()
-    sent: Any = request.headers
-    headers = {**sent, "Content-Length": str(len(body))}
-    return type(request)(request.method, request.url, type(sent)(headers), body, request.stream_output)
+    old: Any = request.headers
+    headers = {**old, "Content-Length": str(len(body))}
+    return type(request)(request.method, request.url, type(old)(headers), body, request.stream_output)
 
 
 def outcome(answer: Answer) -> str:
@@ -98,7 +98,7 @@ def outcome(answer: Answer) -> str:
 
 
 def _code(answer: Answer) -> Any:
-    """By the header of rest-json, or in a body of JSON or XML."""
+    """The error's name, from the header of rest-json or from a body of JSON or XML."""
     for name, value in answer.headers.items():
         if name.lower() == "x-amzn-errortype":
             return value
@@ -116,11 +116,11 @@ def management(method: str, url: str, body: Any) -> Manage:
     from pytest_sessionplugin.gateway.values import Manage
 
     parts = urlsplit(url)
-    return Manage(method, parts.netloc, parts.path, _bytes(body))
+    return Manage(method, parts.netloc, parts.path, sent(body))
 
 
-def _bytes(body: Any) -> bytes:
-    """What is sent. A stream stands afterwards where it stood: it may have to be sent again."""
+def sent(body: Any) -> bytes:
+    """The bytes of a body. A stream is rewound, since it may have to be sent again."""
     if hasattr(body, "read"):
         start = body.tell()
         body, stream = body.read(), body
@@ -129,7 +129,7 @@ def _bytes(body: Any) -> bytes:
 
 
 def connection(manage: Manage) -> str:
-    """The connection that a call is about."""
+    """The id of the connection that a call is about."""
     return unquote(manage.path.rpartition("/")[2])
 
 
@@ -139,7 +139,7 @@ def place(url: str) -> str:
 
 
 class _Raw(io.BytesIO):
-    """A body as urllib3 has it."""
+    """A body with urllib3's interface."""
 
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self.read()

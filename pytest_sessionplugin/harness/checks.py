@@ -1,4 +1,4 @@
-"""What fails a test at its end although its body passed, and the switch that allows each."""
+"""Leftovers that fail a test although its body passed, and the switch that allows each kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that was left, and what to write on a test that means it."""
+    """A leftover. Its text ends with the mark that allows it."""
 
     what: str
     switch: str
@@ -37,7 +37,7 @@ def problems(
 ) -> list[Problem]:
     found = []
     if open_sockets:
-        names = ", ".join(filter(None, open_sockets))  # a deployed stage tells none
+        names = ", ".join(filter(None, open_sockets))  # a deployed stage gives no connection ids
         count = f"{len(open_sockets)} WebSocket{'s' if len(open_sockets) > 1 else ''}"
         found.append(
             Problem(

@@ -1,6 +1,6 @@
-"""What one test has of a deployed stage, in the place of a Kit. Imports no app and no emulator, opens no door.
+"""Everything that one test holds of a deployed stage: tokens, and a gateway to its URLs.
 
-Whatever else a Kit has, this lacks: the test is skipped with the reason.
+Everything else of a LocalHarness is missing here: a test that asks for it is skipped with the reason.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pytest_sessionplugin import options, targets
+from pytest_sessionplugin import options
 from pytest_sessionplugin.account.trace import render
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client.deployed import Remote
@@ -22,16 +22,16 @@ from pytest_sessionplugin.options import ChaliceMark
 from pytest_sessionplugin.tokens.deployed import DeployedTokens
 from pytest_sessionplugin.tokens.tokens import TokenSettings
 
-LACKING = {
-    "aws": "AWS in memory: no tables, no counts, no faults",
-    "app": "app in this process",
-    "load": "modules in this process",
-    "clock": "clock of the test's own",
-}
+
+@dataclass(frozen=True)
+class DeployedStage:
+    """The counterpart of a DeployedApp."""
+
+    gateway: StageGateway
 
 
 class DeployedHarness:
-    """`table` is [tool.sessionplugin]; `patience`, seconds that a receive waits for a frame."""
+    """`table` is [tool.sessionplugin]; `patience` is how many seconds a receive waits for a frame."""
 
     def __init__(self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any]) -> None:
         self.target = target
@@ -39,56 +39,66 @@ class DeployedHarness:
         self._patience = patience
         self._table = table
         self._stack = ExitStack()
+        self._tokens: DeployedTokens | None = None
+        self._deployed: DeployedStage | None = None
         if mark.fresh:
             raise self.lacking("app of the test's own, for @pytest.mark.chalice(fresh=…, env=…)")
 
     def lacking(self, what: str) -> NotOnThisTarget:
         return NotOnThisTarget(self.target, what)
 
-    @cached_property
     def tokens(self) -> DeployedTokens:
-        try:
-            settings = TokenSettings.of(options.section(self._table, "tokens"))
-        except ValueError as error:
-            raise SessionPluginError(str(error)) from None
-        return DeployedTokens(settings, os.environ, self.lacking)
+        if self._tokens is None:
+            try:
+                settings = TokenSettings.of(options.section(self._table, "tokens"))
+            except ValueError as error:
+                raise SessionPluginError(str(error)) from None
+            self._tokens = DeployedTokens(settings, os.environ, self.lacking)
+        return self._tokens
 
-    @cached_property
-    def gateway(self) -> Gateway:
-        trace: list[Observed] = []
-        urls = targets.urls_of(self.target)
-        remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
-        gateway = StageGateway(remote, trace, self.lacking)
-        self._stack.callback(gateway.close)
-        return gateway
+    def deployed(self) -> DeployedStage:
+        if self._deployed is None:
+            trace: list[Observed] = []
+            urls = options.urls_of(self.target)
+            remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
+            self._deployed = DeployedStage(StageGateway(remote, trace, self.lacking))
+            self._stack.callback(self._deployed.gateway.close)
+        return self._deployed
+
+    def account(self) -> NoReturn:
+        raise self.lacking("AWS in memory: no tables, no counts, no faults")
+
+    tables = stack = account
+
+    def process(self) -> NoReturn:
+        raise self.lacking("app in this process")
+
+    def load(self, name: str) -> NoReturn:
+        raise self.lacking("modules in this process")
+
+    def clock(self) -> NoReturn:
+        raise self.lacking("clock of the test's own")
 
     @property
     def trace(self) -> str:
-        """What the client saw, to be read."""
-        gateway: Gateway | None = self.__dict__.get("gateway")
-        return render(gateway.trace) if gateway is not None else ""
+        """Everything that the client saw, to be read."""
+        return render(self._deployed.gateway.trace) if self._deployed is not None else ""
 
-    denied = ""  # of what it asks of AWS nothing is seen here
+    denied = ""  # the calls of a deployed app cannot be seen
 
     def problems(self) -> list[checks.Problem]:
-        gateway: Gateway | None = self.__dict__.get("gateway")
-        sockets = [websocket.connection_id for websocket in gateway.websockets] if gateway is not None else []
-        return checks.problems(open_sockets=sockets, allowed=self.mark.allow)
+        sockets = self._deployed.gateway.websockets if self._deployed is not None else ()
+        return checks.problems(open_sockets=[each.connection_id for each in sockets], allowed=self.mark.allow)
 
     def close(self) -> None:
         self._stack.close()
 
     def put_environment_back(self) -> None:
-        """Nothing was put into it."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise self.lacking(LACKING.get(name, f"{name} in this process"))
+        """Does nothing: a deployed stage changes no variable here."""
 
 
 class StageGateway(Gateway):
-    """A gateway without what only one in this process has."""
+    """A gateway that has only what can be done over the network."""
 
     def __init__(self, remote: Remote, trace: list[Observed], lacking: Callable[[str], Exception]) -> None:
         super().__init__(remote, None, trace=trace, lacking=lacking)

@@ -1,275 +1,294 @@
-"""What one test has of the kit: opened as it asks, closed in reverse at its end. Knows no pytest."""
+"""Everything that one test holds of apps in this process: opened when it is asked for, closed in reverse."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin import targets
-from pytest_sessionplugin.account.trace import AppLog, Note, asked_of_aws, render, render_several
-from pytest_sessionplugin.app.modules import Copies
+from pytest_sessionplugin.account.clock import Clock
+from pytest_sessionplugin.account.journal import Journal
+from pytest_sessionplugin.account.trace import asked_of_aws, render, render_several
 from pytest_sessionplugin.aws import environment
-from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.races import Races
-from pytest_sessionplugin.gateway.runtime import Activity
 from pytest_sessionplugin.harness import checks
-from pytest_sessionplugin.harness.neighbours import Host, Hosts, Neighbour, Neighbours
-from pytest_sessionplugin.harness.projects import ProjectCache, Setup
-from pytest_sessionplugin.lambdas.event_sources import EventSources
-from pytest_sessionplugin.lambdas.functions import FaultyFunctions
-from pytest_sessionplugin.lambdas.schedules import Rota, usual_events
-from pytest_sessionplugin.lambdas.service import LambdaService
-from pytest_sessionplugin.lambdas.threads import Left, LeftThreads
-from pytest_sessionplugin.options import ChaliceMark
-from pytest_sessionplugin.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
-    from chalice.app import Chalice
-
-    from pytest_sessionplugin.account.clock import Agenda, Clock
+    from pytest_sessionplugin.account.account import Account
+    from pytest_sessionplugin.account.apps import DeployedApp, Stack
+    from pytest_sessionplugin.account.clock import Agenda
     from pytest_sessionplugin.app.functions import Process, Processes
     from pytest_sessionplugin.app.isolation import View
-    from pytest_sessionplugin.aws.moto.emulator import Aws
+    from pytest_sessionplugin.app.modules import Copies
     from pytest_sessionplugin.aws.tables import Tables
-    from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
+    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
+    from pytest_sessionplugin.harness.projects import ProjectCache, ProjectSetup
+    from pytest_sessionplugin.options import ChaliceMark
+    from pytest_sessionplugin.tokens.tokens import Tokens
+
+PathLike = str | os.PathLike[str]
 
 
 class LocalHarness:
-    """Each property opens what it names, and what that needs, when it is first asked for."""
+    """Each method opens what it names, and what that needs, once. `close` undoes all of it, the clock last.
 
-    def __init__(self, setup: Setup, target: str, mark: ChaliceMark, setups: ProjectCache) -> None:
-        self.setup = setup
-        self.target = target
-        self.mark = mark
-        self.calls = Calls(setup.project.root)
-        self.faults = Faults()
-        self.faults.site = self
-        self.races = Races()
-        self.races.gateway = lambda: self.__dict__.get("gateway")
-        self._log = AppLog()
+    Methods that take a path give what belongs to another project of the repository; without one, to the test's own.
+    `test` is the name that is shown for threads which outlive it.
+    """
+
+    def __init__(self, setup: ProjectSetup, target: str, mark: ChaliceMark, cache: ProjectCache, test: str) -> None:
+        self._setups = {setup.project.root: setup}  # the test's own project, then others as they are asked for
+        self._own = setup
+        self._target, self._mark, self._cache, self._test = target, mark, cache, test
+        self._before = dict(os.environ)
+        self._own_variables = frozenset({*setup.memory.variables, *mark.env})
         self._stack = ExitStack()
-        self._hosts = Hosts()
-        self._events: list[Note] = []  # what became of those that functions got from Lambda
-        self.lambdas = LambdaService(note=self._events.append)
-        self._left: list[tuple[float, Left]] = []
-        self._threads = LeftThreads(lambda left: self._left.append((time.time(), left)))
-        self.neighbours = Neighbours(self, setups)
-        self._activity = Activity()
-        self.gateways: dict[str, Gateway] = {}  # name of a project -> its own
-        self.before = dict(os.environ)
-        self.told = frozenset({*setup.memory.variables, *mark.env})  # variables of this project
-        self._time = ExitStack()  # goes back last: what is closed is closed at the test's time
-        self._told: dict[str, str] = {}
+        self._clock_stack = self._stack.enter_context(ExitStack())  # the lowest: what is closed is closed at its time
+        self._clock: Clock | None = None
+        self._journal = Journal()
+        self._account: Account | None = None
+        self._environment: dict[str, str] = {}  # before the variables of the mark
+        self._environment_with_mark: dict[str, str] = {}
+        self._tokens: dict[Path, Tokens] = {}
+        self._stacks: dict[Path, Stack] = {}
+        self._process: Process | None = None
+        self._copies: Copies | None = None
+        self._processes: Processes | None = None
+        self._deployed: dict[Path, DeployedApp] = {}
 
-    @property
-    def name(self) -> str:
-        return self.setup.project.name
+    # --- what fixtures give
 
-    @cached_property
-    def tokens(self) -> Tokens:
-        return self.introduce(self.setup.memory.tokens)
+    def tokens(self, path: PathLike | None = None) -> Tokens:
+        """Opens no AWS and imports nothing."""
+        setup = self._setup(path)
+        root = setup.project.root
+        if root not in self._tokens:
+            self._tokens[root] = self._stack.enter_context(setup.memory.tokens.in_test(self.tokens))
+        return self._tokens[root]
 
-    def introduce(self, tokens: Tokens) -> Tokens:
-        """Those of a project of this test: until its end they know those of the others."""
-        tokens.neighbours = lambda path: self.neighbours(path).tokens
-        self._stack.callback(setattr, tokens, "neighbours", None)
-        self._stack.callback(tokens.start_over)
-        return tokens
+    def account(self) -> Account:
+        """Opens the account, with the tables of the test's own project and the environment that its app sees."""
+        if self._account is None:
+            from pytest_sessionplugin.account.account import Account
+            from pytest_sessionplugin.aws.calls import Calls
 
-    @cached_property
-    def aws(self) -> Aws:
-        aws = self._stack.enter_context(self.setup.memory.open(self.calls, self.faults))
-        aws.door.races = self.races
-        self._untold = dict(os.environ)
-        os.environ.update(self.setup.memory.expand(self.mark.env))
-        self._told = dict(os.environ)
-        self.neighbours.claim(self.setup)
-        aws.tables.neighbours = lambda path: self.neighbours(path).tables
-        self._stack.callback(setattr, aws.tables, "neighbours", None)
-        return aws
+            emulator = self._stack.enter_context(self._own.memory.open())
+            account = Account(
+                emulator,
+                calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
+                notebook=self._journal,
+                first=self.deployed,
+                others=lambda path: self.deployed(path).gateway,
+                clock=time.time,
+            )
+            self._stack.enter_context(account.open())
+            self._environment = dict(os.environ)
+            os.environ.update(self._own.memory.expand(self._mark.env))
+            self._environment_with_mark = dict(os.environ)
+            self._account = account
+            self._add(self._own)
+        return self._account
 
-    @property
-    def tables(self) -> Tables:
-        return self.aws.tables
+    def stack(self, path: PathLike | None = None) -> Stack:
+        """A project's tables and tokens; imports nothing."""
+        self.account()
+        setup = self._setup(path)
+        return self._stacks.get(setup.project.root) or self._add(setup)
 
-    @cached_property
-    def app(self) -> Chalice:
-        from pytest_sessionplugin.app.functions import share, start_cold
-        from pytest_sessionplugin.app.logging import log_to_root
+    def tables(self, path: PathLike | None = None) -> Tables:
+        return self.stack(path).tables
 
-        self.aws  # noqa: B018 - opens it: an app may make its clients when it is imported
-        project = self.setup.project
-        other = project.loaded_for not in (None, self.setup.variables)
-        app = (
-            project.chalice_object(self.load("app"))
-            if (self.mark.fresh or self.mark.each_its_own) or other
-            else self._the_one_app()
-        )
-        share(app)
-        start_cold(app)
-        self._stack.enter_context(log_to_root(app, self._log))
-        return app
+    def process(self) -> Process:
+        """Imports the app of the test's own project, once the account is open: an app may make clients meanwhile."""
+        if self._process is None:
+            from pytest_sessionplugin.app.functions import share, start_cold
+            from pytest_sessionplugin.app.logging import log_to_root
+
+            self.account()
+            process = self._imported()
+            share(process.app)
+            start_cold(process.app)
+            self._stack.enter_context(log_to_root(process.app, self._journal.log))
+            self._process = process
+        return self._process
 
     def load(self, name: str) -> ModuleType:
         """A new copy of a module of the project and of what it imports there, until the end of the test."""
         from pytest_sessionplugin.app.logging import loggers_kept
+        from pytest_sessionplugin.app.modules import Copies
 
-        self.aws  # noqa: B018 - as above
+        self.account()
         self._stack.enter_context(loggers_kept())
-        return self.setup.project.load_copy(self._copies, name)
+        if self._copies is None:
+            self._copies = Copies(self._own.project.root)
+            self._stack.callback(self._copies.close)
+        return self._own.project.load_copy(self._copies, name)
 
-    @cached_property
-    def gateway(self) -> Gateway:
-        from pytest_sessionplugin.app.functions import Process
+    def deployed(self, path: PathLike | None = None) -> DeployedApp:
+        """Puts the app of a project behind its gateway."""
+        root = self._setup(path).project.root
+        if root not in self._deployed:
+            self._deploy(root)
+        return self._deployed[root]
 
-        return self.open_gateway(self, Process(self.app))
-
-    def open_gateway(
-        self,
-        of: LocalHarness | Neighbour,
-        process: Process,
-        number: int = 0,
-        view: View | None = None,
-    ) -> Gateway:
-        """In front of the app of this or of another project of the test; the number tells their APIs apart."""
-        from pytest_sessionplugin.app.description import describe, event_sources, function_names, scheduled
-        from pytest_sessionplugin.app.functions import Functions
-
-        processes = self.processes  # opened before any gateway: what one still runs when it is closed finds its modules
-        project, app = of.setup.project, process.app
-        api = describe(app, project, of.setup.memory.region, of.setup.memory.tokens).numbered(number)
-        each = processes.each_its_own(project, of.name, process, view) if self.mark.each_its_own else None
-        healthy = Functions(app, project, api, each or (lambda function: process))
-        prefix = f"{of.name}:" if number else ""
-        self._threads.watch(project.root)
-        functions = FaultyFunctions(
-            healthy, healthy.names, self.faults, api.websocket.get("$disconnect"), prefix, self._threads
-        )
-        gateway = targets.gateway(self.target, api, functions, self._activity, self.faults.throttles_handshake)
-        self._stack.callback(gateway.close)
-        self._hosts.add(Host(prefix, api, gateway, healthy.names, function_names(app)))
-        self.lambdas.deploy(healthy, api, gateway.run, gateway.run_later, prefix)
-        door = self.aws.door
-        door.gateway, door.functions, door.threads = self._hosts, self.lambdas, self._threads
-        self.calls.functions = self._hosts.functions
-        gateway.usual_event = usual_events(scheduled(app), of.setup.memory.region, f"{project.name}-{project.stage}")
-        gateway.event_sources = EventSources(
-            event_sources(app), of.aws.sources, gateway.invoke, scheduled(app), gateway.usual_event
-        )
-        gateway.waiting = lambda: self.lambdas.retries.waiting
-        gateway.neighbours = lambda path: self.neighbours(path).gateway
-        self.gateways[of.name] = gateway
-        return gateway
-
-    @property
-    def clients(self) -> Hosts:
-        self.gateway  # noqa: B018 - opens it
-        return self._hosts
-
-    @property
-    def function_names(self) -> Mapping[str, str]:
-        from pytest_sessionplugin.app.description import function_names
-
-        return {**function_names(self.app), **self._hosts.function_names}
-
-    @cached_property
-    def processes(self) -> Processes:
-        from pytest_sessionplugin.app.functions import Processes
-
-        return Processes(self._stack.enter_context(ExitStack()), self._log)
-
-    @cached_property
     def clock(self) -> Clock:
-        from pytest_sessionplugin.account.clock import Clock
+        """Stops time."""
+        if self._clock is None:
+            self._clock = self._clock_stack.enter_context(Clock(self._agendas, self._settle))
+        return self._clock
 
-        return self._time.enter_context(Clock(self._agendas, self._settle))
-
-    def _agendas(self, schedules: bool) -> list[Agenda]:
-        """Of what is open; but schedules are the app's, and open it."""
-        from pytest_sessionplugin.aws.dynamodb import TimeToLive
-
-        agendas: list[Agenda] = []
-        if schedules:
-            agendas.append(self._rota())
-        agendas += [*self.gateways.values(), self.lambdas.retries]
-        if "aws" in self.__dict__:
-            agendas.append(TimeToLive(self.aws.rows, self.clock.ttl_lag))
-        return agendas
-
-    def _rota(self) -> Rota:
-        from pytest_sessionplugin.app.description import schedules
-
-        project = self.setup.project
-        return Rota(
-            schedules(self.app),
-            self.gateway.invoke,
-            self.setup.memory.region,
-            self.clock.began,
-            prefix=f"{project.name}-{project.stage}",
-        )
-
-    def _settle(self) -> None:
-        if "gateway" in self.__dict__:
-            self.gateway.settle()
-
-    @cached_property
-    def _copies(self) -> Copies:
-        copies = Copies(self.setup.project.root)
-        self._stack.callback(copies.close)
-        return copies
-
-    def _the_one_app(self) -> Chalice:
-        """The app of every test, and so imported without what this one alone is told."""
-        with self._copies.outside(), self._not_told():
-            self.setup.project.loaded_for = self.setup.variables
-            return self.setup.project.load()
-
-    @contextmanager
-    def _not_told(self) -> Iterator[None]:
-        told = dict(os.environ)
-        environment.put_back(self._untold)
-        try:
-            yield
-        finally:
-            environment.put_back(told)
+    # --- for the report, and at the end
 
     @property
     def trace(self) -> str:
         """What crossed the gateways, was asked of AWS and was logged, to be read."""
-        traces = {name: gateway.trace for name, gateway in self.gateways.items()}
-        left = [Note(at, f"left   {left}") for at, left in self._left]
-        notes = [*self._log.notes, *self._events, *left, *asked_of_aws(self.calls.attempts)]
+        traces = {app.stack.name: app.gateway.trace for app in self._deployed.values()}
+        attempts = self._account.calls.attempts if self._account is not None else ()
+        notes = [*self._journal.notes, *asked_of_aws(attempts)]
         if len(traces) > 1:
             return render_several(traces, notes)
-        return render(traces.get(self.name, ()), notes)
+        return render(traces.get(self._own.project.name, ()), notes)
 
     @property
     def denied(self) -> str:
-        """What `denied_by` last found, a line for each: an assertion shows of a list only so much."""
-        return "\n".join(map(str, self.calls.denied))
+        """The last result of `denied_by`, a line for each: an assertion shows only the beginning of a list."""
+        return "\n".join(map(str, self._account.calls.denied)) if self._account is not None else ""
 
     def problems(self) -> list[checks.Problem]:
-        """What is left that nobody meant to leave. To be asked before `close`."""
-        self._threads.look()
+        """Leftovers of the test that its mark does not allow. Ask before `close`."""
+        account = self._account
+        if account is None:
+            return []
+        account.threads.look()
         return checks.problems(
-            open_sockets=[str(ws.connection_id) for each in self.gateways.values() for ws in each.websockets],
-            unfired=self.faults.never_fired,
-            not_run=self.races.never_run,
-            blocked=self.calls.blocked,
-            left=[left for _, left in self._left],
-            allowed=self.mark.allow,
+            open_sockets=[str(ws.connection_id) for app in self._deployed.values() for ws in app.gateway.websockets],
+            unfired=account.faults.never_fired,
+            not_run=account.races.never_run,
+            blocked=account.calls.blocked,
+            left=self._journal.left,
+            allowed=self._mark.allow,
         )
 
     def close(self) -> None:
-        with self._time:
-            self._stack.close()
+        self._stack.close()
 
     def put_environment_back(self) -> None:
         """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""
-        environment.take_back(self._told, self.before)
+        environment.take_back(self._environment_with_mark, self._before)
+
+    # --- projects
+
+    def _setup(self, path: PathLike | None) -> ProjectSetup:
+        if path is None:
+            return self._own
+        root = self._cache.find(path)
+        if root not in self._setups:
+            self._setups[root] = self._cache.other(root)
+        return self._setups[root]
+
+    def _add(self, setup: ProjectSetup) -> Stack:
+        root = setup.project.root
+        names = [stack.name for stack in self._stacks.values()]
+        name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name
+        stack = self.account().add(name, setup.memory, self.tokens(root), self.tables)
+        self._stacks[root] = stack
+        return stack
+
+    # --- apps
+
+    def _imported(self) -> Process:
+        from pytest_sessionplugin.app.functions import Process
+
+        project, variables = self._own.project, self._own.variables
+        if self._mark.fresh or self._mark.each_its_own or project.loaded_for not in (None, variables):
+            return Process(project.chalice_object(self.load("app")))
+        if self._copies is None:
+            return self._import_for_all_tests()
+        with self._copies.outside():
+            return self._import_for_all_tests()
+
+    def _import_for_all_tests(self) -> Process:
+        """Imports the one app of every test, without the variables of this test's mark."""
+        from pytest_sessionplugin.app.functions import Process
+
+        environment.put_back(self._environment)
+        try:
+            return Process(self._own.project.load(self._own.variables))
+        finally:
+            environment.put_back(self._environment_with_mark)
+
+    def _deploy(self, root: Path) -> None:
+        from pytest_sessionplugin.app.functions import Processes
+
+        is_own = root == self._own.project.root
+        if not is_own:
+            self.deployed()  # the first app of the account is the test's own
+        own, stack = self.process(), self.stack(root)
+        if self._processes is None:  # below all gateways: what one still runs when it is closed finds its modules
+            self._processes = Processes(self._stack.enter_context(ExitStack()), self._journal.log)
+        view = None if is_own else self._view(stack)
+        process = own if is_own else self._processes.new(stack.project, stack.name, view)
+        each = self._processes.each_its_own(stack.project, stack.name, process, view)
+        deployed = self.account().deploy(stack, process, self._open, each if self._mark.each_its_own else None)
+        self._stack.callback(deployed.gateway.close)
+        self._deployed[root] = deployed
+
+    def _view(self, stack: Stack) -> View:
+        """os.environ as the functions of another project see it, without variables that only the first one is given."""
+        from pytest_sessionplugin.app.isolation import View
+
+        variables = stack.memory.variables
+        machine = {
+            name: value
+            for name, value in self._before.items()
+            if name in self._own_variables and not environment.leads_elsewhere(name)
+        }
+        return View({**machine, **variables}, self._own_variables - machine.keys() - variables.keys())
+
+    def _open(
+        self,
+        api: Api,
+        functions: RunFunction,
+        *,
+        activity: Activity,
+        observe: Callable[[Observed], None],
+        throttles: Throttles,
+    ) -> tuple[Transport, Runtime]:
+        if self._target == "sockets":
+            from pytest_sessionplugin.gateway.client.sockets import SocketTransport
+            from pytest_sessionplugin.gateway.server.server import Server
+
+            server = Server(api, functions, observe=observe, throttles=throttles, activity=activity)
+            return SocketTransport(server.start()), server.runtime
+        from pytest_sessionplugin.gateway.client.inprocess import InProcess
+
+        transport = InProcess(api, functions, observe=observe, throttles=throttles, activity=activity)
+        return transport, transport.runtime
+
+    # --- time
+
+    def _agendas(self, schedules: bool) -> list[Agenda]:
+        """Agendas of what is open. Schedules are the app's, so asking for them opens it."""
+        from pytest_sessionplugin.aws.dynamodb import TimeToLive
+        from pytest_sessionplugin.lambdas.schedules import Rota
+
+        agendas: list[Agenda] = []
+        if schedules:
+            app = self.deployed()
+            region, prefix = app.stack.memory.region, app.stack.deployed_name
+            agendas.append(Rota(app.schedules, app.gateway.invoke, region, self.clock().began, prefix=prefix))
+        agendas += [app.runtime for app in self._deployed.values()]
+        if (account := self._account) is not None:
+            agendas.append(account.lambdas.retries)
+            if account.emulator.rows is not None:
+                agendas.append(TimeToLive(account.emulator.rows, self.clock().ttl_lag))
+        return agendas
+
+    def _settle(self) -> None:
+        if app := next(iter(self._deployed.values()), None):
+            app.gateway.settle()

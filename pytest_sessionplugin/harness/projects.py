@@ -1,4 +1,4 @@
-"""What is costly and lasts for the session: projects with their imported apps, keys, tables. Opens none of them."""
+"""Projects that are prepared once for all tests of a run: their imported apps, keys and tables."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """A project and its AWS, as every test finds them."""
+class ProjectSetup:
+    """A project and its AWS, in the state in which every test finds them."""
 
     project: Project
     memory: Memory
-    variables: Mapping[str, str]  # an app that was imported under others is not this setup's
+    variables: Mapping[str, str]  # of the fixture chalice_env; an app imported under others belongs to another setup
 
 
 class ProjectCache:
-    """The setups of a session: one for each project, and for each way in which its tests set it up."""
+    """One setup for each project, and for each way in which its tests override fixtures."""
 
     def __init__(self, stage: str, rootdir: Path) -> None:
         self._stage = stage
         self._rootdir = rootdir
         self._projects: dict[Path, Project] = {}
-        self._setups: dict[object, tuple[Setup, object]] = {}
-        self._neighbours: dict[Path, Setup] = {}
+        self._setups: dict[object, tuple[ProjectSetup, object]] = {}
+        self._others: dict[Path, ProjectSetup] = {}
 
     def find(self, path: str | os.PathLike[str]) -> Path:
-        """The folder of a project, which may be given from the rootdir."""
+        """The folder of a project, given absolute or from the rootdir."""
         if not isinstance(path, str | os.PathLike):
             raise ProjectError(self._rootdir, f"a project is a folder, the path of one, not {path!r}.")
         return (self._rootdir / path).resolve()
 
     @staticmethod
     def checked(variables: Mapping[str, str]) -> Mapping[str, str]:
-        """What the fixture chalice_env gives, which anybody may write."""
+        """The value of the fixture chalice_env, which tests may override with anything."""
         if not isinstance(variables, Mapping) or not are_texts(variables):
             raise SessionPluginError(
-                f"the fixture chalice_env gives {variables!r}; it must be a mapping of texts to texts."
+                f"the fixture chalice_env gives {variables!r}; it must be a mapping of strings to strings."
             )
         return variables
 
-    def neighbour(self, root: Path) -> Setup:
-        """A project beside the one in test: what its own files say, and nothing that fixtures override."""
-        if root not in self._neighbours:
+    def other(self, root: Path) -> ProjectSetup:
+        """Another project than the test's own, set up by its own files alone: fixtures do not change it."""
+        if root not in self._others:
             project = Project(root, self._stage)
-            self._neighbours[root] = Setup(project, Memory(project), {})
-        return self._neighbours[root]
+            self._others[root] = ProjectSetup(project, Memory(project), {})
+        return self._others[root]
 
     def project(self, root: Path) -> Project:
         if root not in self._projects:
@@ -69,8 +69,8 @@ class ProjectCache:
         variables: Mapping[str, str],
         specs: Mapping[str, TableSpec],
         seed: Seed,
-    ) -> Setup:
-        """Specs and seed are told apart by identity: a fixture gives the same object all session long."""
+    ) -> ProjectSetup:
+        """Specs and seed are compared by identity: a fixture returns the same object for the whole run."""
         for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
             if given is None:
                 raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
@@ -78,9 +78,9 @@ class ProjectCache:
         if key not in self._setups:
             project = self.project(root)
             memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._setups[key] = Setup(project, memory, dict(variables)), (specs, seed)
+            self._setups[key] = ProjectSetup(project, memory, dict(variables)), (specs, seed)
         return self._setups[key][0]
 
     def close(self) -> None:
-        for setup in (*(setup for setup, _ in self._setups.values()), *self._neighbours.values()):
+        for setup in (*(setup for setup, _ in self._setups.values()), *self._others.values()):
             setup.memory.tokens.close()

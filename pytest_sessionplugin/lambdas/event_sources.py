@@ -1,8 +1,6 @@
-"""What waits in an app's queues, topics and streams, or is scheduled, given to its functions when a test says so.
+"""Delivers the events of an app's queues, topics, streams and schedules to its functions, when a test asks for it.
 
-Knows no emulator.
-
-As on AWS an event can be delivered again: what a function did not take waits for the next call of `deliver`.
+As on AWS an event is delivered again: one that a function failed on waits for the next call of `deliver`.
 Sources: "Using Lambda with Amazon SQS", "… with Amazon SNS", "… with DynamoDB Streams" and "How Lambda handles errors
 and retries with asynchronous invocation" in the Lambda developer guide.
 """
@@ -16,18 +14,18 @@ from typing import Any, Protocol
 from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 
 ATTEMPTS = 3
-"""How often Lambda runs a function for a notification before it drops it: once, and two retries."""
+"""Runs of a function for one notification, two retries included, before Lambda drops it."""
 
 ENOUGH = 1000
-"""Events in one call of `deliver`: an app that goes on sending itself messages would never be done."""
+"""Most events in one call of `deliver`, which ends an app that sends itself messages for ever."""
 
 Record = Mapping[str, Any]
-"""One of the `Records` of an event, as the function gets it."""
+"""One of the `Records` in the event of a function."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """An SQS queue of which a function takes messages."""
+    """An SQS queue that triggers a function."""
 
     function: str
     name: str
@@ -36,7 +34,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Topic:
-    """An SNS topic whose notifications go to a function, one at a time."""
+    """An SNS topic that triggers a function, one notification at a time."""
 
     function: str
     name: str
@@ -44,40 +42,40 @@ class Topic:
 
 @dataclass(frozen=True)
 class Stream:
-    """A DynamoDB table whose changes go to a function."""
+    """A DynamoDB stream that triggers a function."""
 
     function: str
-    table: str  # as DynamoDB names it
+    table: str  # its name in DynamoDB
     batch_size: int
-    from_horizon: bool  # TRIM_HORIZON: with the rows of the seed; LATEST: from the test on
+    from_horizon: bool  # TRIM_HORIZON includes the seed; LATEST begins with the test
 
 
 Source = Queue | Topic | Stream
 
 
 class Waiting(Protocol):
-    """What waits, as an emulated AWS tells it."""
+    """Pending events in an emulated AWS."""
 
     def take(self, queue: str, most: int) -> list[Record]:
-        """Messages that nobody else gets until they are put back; nothing if there is no such queue."""
+        """Takes messages off a queue, to be deleted or put back; empty if there is no such queue."""
 
     def delete(self, queue: str, records: Sequence[Record]) -> None: ...
 
     def put_back(self, queue: str, records: Sequence[Record]) -> None: ...
 
     def notifications(self, topic: str) -> list[Record]:
-        """All of the test, in order; nothing if there is no such topic."""
+        """All notifications of the test, in order; empty if there is no such topic."""
 
     def changes(self, table: str) -> list[Record]:
-        """All since the table was created, in order; nothing if it has no stream."""
+        """All changes since the table was created, in order; empty if it has no stream."""
 
     def changes_of_seed(self, table: str) -> Collection[str]:
-        """The `eventID` of those that were there when the test began."""
+        """The `eventID` of each change before the test began."""
 
 
 @dataclass(frozen=True)
 class DeliveredEvent:
-    """An event that a function got, and what it raised."""
+    """An event that a function got, and the exception that it raised."""
 
     function: str
     event: Mapping[str, Any] = field(repr=False)
@@ -85,7 +83,7 @@ class DeliveredEvent:
 
 
 class EventSources:
-    """The event sources of one app, for one test."""
+    """The event sources of one app in one test."""
 
     def __init__(
         self,
@@ -95,20 +93,19 @@ class EventSources:
         scheduled: Sequence[str] = (),
         event_of: Callable[[str], Mapping[str, Any]] = lambda function: {},
     ) -> None:
-        """`scheduled` are the functions with a schedule, `event_of` what the rule of one sends it now."""
+        """`scheduled` are the functions with a schedule; `event_of` gives the event of a function's rule."""
         self._sources = sources
         self._waiting = waiting
         self._invoke = invoke
         self._scheduled, self._event_of = scheduled, event_of
-        # By id, not by number: a topic or table may be deleted and made anew.
+        # By id, since a topic or a table may be deleted and created again.
         self._given: dict[Source, set[str]] = {}
-        self._retries: dict[Topic, list[tuple[Record, int]]] = {}  # with how often each was tried
+        self._retries: dict[Topic, list[tuple[Record, int]]] = {}  # with the number of attempts
 
     def deliver(self, schedules: bool | str | Collection[str] = False) -> list[DeliveredEvent]:
-        """Runs the functions until nothing is left that this call has not tried, in order at each source; before that
-        those whose `schedules` are asked for, once: all, or these.
+        """Delivers each pending event once, in order at each source; first the `schedules`: all, or those named.
 
-        What a function raises is told by the report. Raises SessionPluginError after a thousand events, and
+        The exceptions of functions are in the result. Raises SessionPluginError after a thousand events, and
         UnknownName for a function without a schedule.
         """
         due = self._asked_for(schedules)
@@ -170,7 +167,7 @@ class EventSources:
 
     def _from_stream(self, stream: Stream, tried: _Tried) -> Iterator[DeliveredEvent]:
         if stream in tried.sources:
-            return  # a batch that fails holds up all that is behind it
+            return  # a batch that fails blocks those behind it
         if stream not in self._given:
             self._given[stream] = set(() if stream.from_horizon else self._waiting.changes_of_seed(stream.table))
         given = self._given[stream]
@@ -186,13 +183,13 @@ class EventSources:
     def _run(self, function: str, event: Mapping[str, Any]) -> DeliveredEvent:
         try:
             self._invoke(function, event)
-        except Exception as error:  # noqa: BLE001 - a function that fails is tried again, as on AWS
+        except Exception as error:  # noqa: BLE001 - the event is delivered again, as on AWS
             return DeliveredEvent(function, event, error)
         return DeliveredEvent(function, event)
 
 
 class _Tried:
-    """What one call of `deliver` is not to try a second time."""
+    """Events and sources that one call of `deliver` has tried."""
 
     def __init__(self) -> None:
         self.failed: list[tuple[Queue, Sequence[Record]]] = []

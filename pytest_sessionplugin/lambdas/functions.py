@@ -1,4 +1,4 @@
-"""Invocations of an app's functions: which one is making a call to AWS, and the faults that befall it. No AWS here."""
+"""The functions of an app with the faults that befall them: a late answer, a `$disconnect` that never comes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sessionplugin.aws.caller import Invocation, _entered
+from pytest_sessionplugin.aws.caller import Invocation, entered
 from pytest_sessionplugin.errors import UnknownName
 from pytest_sessionplugin.gateway.values import FunctionTimedOut, Invoke, RunFunction
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.faults import Faults
 
 
-class Threads(Protocol):
-    """Who looks for what a function leaves in threads."""
+class ThreadWatch(Protocol):
+    """Looks for threads that a function leaves behind."""
 
     def while_running(self, function: str) -> AbstractContextManager[None]: ...
 
 
 class FaultyFunctions:
-    """Functions of an app, and what AWS may do to them: an answer that comes too late, a `$disconnect` that never does.
+    """Runs an app's functions, each as the invocation that its calls to AWS are attributed to. Thread-safe.
 
-    `names` says what each function is called in config.json, `disconnect` which of them runs on `$disconnect`; a
-    `prefix` tells functions of several apps apart. Safe from any number of threads.
+    `names` maps each function to its name in config.json, `disconnect` runs on `$disconnect`, and a `prefix` tells
+    the functions of several apps apart.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FaultyFunctions:
         faults: Faults,
         disconnect: str | None,
         prefix: str = "",
-        threads: Threads | None = None,
+        threads: ThreadWatch | None = None,
     ) -> None:
         self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
         self._prefix = prefix
@@ -42,12 +42,12 @@ class FaultyFunctions:
 
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
-            return {"statusCode": 200}  # what nobody asks for
+            return {"statusCode": 200}  # the gateway ignores it
         if invoke.function not in self._names:
             raise UnknownName("function", invoke.function, list(self._names))
         function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
         watched = self._threads.while_running(name) if self._threads is not None else nullcontext()
-        with watched, _entered(Invocation(invoke.invocation_id, function, name)) as invocation:
+        with watched, entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:

@@ -1,4 +1,4 @@
-"""Runs functions at their rates: a Timer in real time, a Rota when it is told. Knows neither Chalice nor a gateway."""
+"""Scheduled functions: run at their rates by a Timer in real time, or by a Rota on a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from typing import Any
 
 from pytest_sessionplugin.gateway.values import Invoke, RunFunction
 
-FAREWELL = 1.0  # seconds
+GRACE = 1.0  # seconds for runs under way when a Timer ends
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A function that runs by itself."""
+    """A function that runs at a rate."""
 
     function: str
     seconds: float
 
 
 class Timer:
-    """Runs each function for the first time after one period, as long as it is in its block.
+    """Runs each function at its rate while its block lasts, the first time after one period.
 
-    What a handler raises ends nothing; showing it is for `functions`. At the end of the block runs under way
-    have a second to finish.
+    An exception does not end a schedule; `functions` reports it. At the end, runs under way have a second to finish.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Timer:
         *,
         prefix: str = "",
     ) -> None:
-        """`prefix` is that of the rules' names: the app's own and its stage."""
+        """`prefix` begins the names of the rules: the name of the app and its stage."""
         self._functions = functions
         self._prefix = prefix
         self._schedules = schedules
@@ -56,17 +55,17 @@ class Timer:
         for over in self._over.values():
             over.set()
         for thread in self._threads:
-            thread.join(FAREWELL)
+            thread.join(GRACE)
 
     def redeploy(self, schedules: Collection[Schedule], functions: RunFunction) -> None:
-        """In its block, from one thread: these schedules from now on, with these functions.
+        """Replaces schedules and functions, within the block and from one thread.
 
-        One that stays goes on counting, else whoever saves once a minute would never see it run. What runs ends on the
-        functions that it began with.
+        An unchanged schedule goes on counting: with a save every minute it would never run otherwise. Runs under way
+        finish on the old functions.
         """
         for schedule in self._over.keys() - set(schedules):
             self._over.pop(schedule).set()
-        self._functions = functions  # after that: see _repeat
+        self._functions = functions  # after the old schedules have ended: see _repeat
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         for schedule in schedules:
             if schedule not in self._over:
@@ -78,19 +77,19 @@ class Timer:
     def _repeat(self, schedule: Schedule, over: threading.Event) -> None:
         while not over.wait(schedule.seconds):
             functions = self._functions
-            if over.is_set():  # and these may not have it any more
+            if over.is_set():  # the new functions may lack this one
                 return
             event = scheduled_event(schedule.function, self._region, self._now(), self._prefix)
             try:
                 functions(Invoke(str(uuid.uuid4()), schedule.function, event))
-            except Exception:  # noqa: BLE001, S112 - the next run is another one
+            except Exception:  # noqa: BLE001, S112 - the next run may succeed
                 continue
 
 
 class Rota:
-    """An agenda for a clock that somebody moves: every moment from now on, counted in periods from `began`.
+    """An agenda for a clock that a test moves: every moment from now on, counted in periods from `began`.
 
-    `run` takes a function's name and its event; what it raises leaves tick(), and that moment is over.
+    `run` gets the name and the event of a function. Its exceptions leave tick(), and the moment counts as done.
     """
 
     def __init__(
@@ -124,7 +123,7 @@ class Rota:
 
 
 def usual_events(scheduled: Collection[str], region: str, prefix: str = "") -> Callable[[str], Mapping[str, Any]]:
-    """What a function is given that somebody runs by hand: if it has a schedule, the event of its rule, now."""
+    """The event for a function invoked by hand: with a schedule that of its rule, now; else an empty one."""
 
     def usual_event(function: str) -> Mapping[str, Any]:
         if function not in scheduled:
@@ -135,7 +134,7 @@ def usual_events(scheduled: Collection[str], region: str, prefix: str = "") -> C
 
 
 def scheduled_event(function: str, region: str, now: datetime, prefix: str = "") -> dict[str, Any]:
-    """What EventBridge sends a rule's target (EventBridge user guide, "Scheduled events")."""
+    """The event that EventBridge sends to the target of a rule (EventBridge user guide, "Scheduled events")."""
     rule = f"{prefix}-{function}-event" if prefix else f"{function}-event"
     return {
         "version": "0",

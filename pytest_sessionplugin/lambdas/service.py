@@ -1,8 +1,4 @@
-"""Lambda, as the apps of a test or of `serve` find it: runs their functions for whoever calls `lambda:Invoke`.
-
-It decides who is meant and what the caller is told. How a function runs is for the gateway, when an event is given
-again for `retries`.
-"""
+"""The Lambda service: answers `lambda:Invoke` for the functions of all apps, and retries events that they fail on."""
 
 from __future__ import annotations
 
@@ -14,31 +10,109 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pytest_sessionplugin import tracebacks
-from pytest_sessionplugin.account.trace import Note
 from pytest_sessionplugin.aws import caller, invoke_api
+from pytest_sessionplugin.aws.interceptor import AwsCall
 from pytest_sessionplugin.aws.invoke_api import ASYNCHRONOUS, DRY_RUN, LATEST, InvokeCall
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.gateway.values import Api, Done, FunctionTimedOut
 
 LONGEST_CHAIN = 16
-"""Functions that invoke each other, or themselves, until Lambda takes it for a loop ("Use Lambda recursive loop
-detection" in the developer guide: "approximately 16 times").
+"""Functions that may invoke each other until Lambda ends the loop ("Use Lambda recursive loop detection" in the
+developer guide: "approximately 16 times").
 """
 
+WAITS = (60.0, 120.0)
+"""Seconds before the second and the third attempt, the last one."""
 
 Run = Callable[[str, Any, str], Any]
 """Runs a function: its name in the app, its event, the id of the request."""
 
 RunLater = Callable[[str, Any, str, Done], None]
-"""The same for a caller that does not wait."""
+"""Like Run, for a caller that does not wait."""
 
 
-class App(Protocol):
-    """The functions of an app."""
+# --- retries
+
+
+@dataclass(frozen=True)
+class Retry:
+    """An attempt that is to come."""
+
+    function: str  # its name in the app, after the prefix of the app
+    event: Any = field(repr=False)
+    request_id: str  # the same in each attempt
+    attempt: int  # 2 or 3
+    due: float  # seconds since the epoch
+
+
+class Retries:
+    """The retries of all apps. Thread-safe. `run` queues a function again and returns at once."""
+
+    def __init__(self, run: Callable[[Retry], None], clock: Callable[[], float] = time.time) -> None:
+        self._run = run
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[Retry] = []
+
+    @property
+    def waiting(self) -> tuple[Retry, ...]:
+        """Pending retries, soonest first."""
+        with self._lock:
+            return tuple(sorted(self._waiting, key=lambda retry: retry.due))
+
+    def after(self, function: str, event: Any, request_id: str, attempt: int) -> Retry | None:
+        """Schedules a retry after a failed attempt, the first of which is 1; None after the last."""
+        if attempt > len(WAITS):
+            return None
+        retry = Retry(function, event, request_id, attempt + 1, self._clock() + WAITS[attempt - 1])
+        with self._lock:
+            self._waiting.append(retry)
+        return retry
+
+    def due(self) -> float | None:
+        with self._lock:
+            return min((retry.due for retry in self._waiting), default=None)
+
+    def tick(self) -> None:
+        """Runs what is due, soonest first."""
+        now = self._clock()
+        with self._lock:
+            ready = sorted((retry for retry in self._waiting if retry.due <= now), key=lambda retry: retry.due)
+            self._waiting = [retry for retry in self._waiting if retry.due > now]
+        for retry in ready:
+            self._run(retry)
+
+
+class Beat:
+    """Runs retries in real time while its block lasts."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="lambda-retries", daemon=True)
+
+    def __enter__(self) -> Beat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _repeat(self) -> None:
+        while not self._over.wait(1.0):
+            self._retries.tick()
+
+
+# --- invocations
+
+
+class DeployedFunctions(Protocol):
+    """The functions of an app, as Lambda sees them."""
 
     @property
     def deployed(self) -> Mapping[str, str]:
-        """The name that Lambda knows a function by -> its name in the app."""
+        """Name in Lambda -> name in the app."""
 
     @property
     def timeouts(self) -> Mapping[str, float]:
@@ -55,7 +129,7 @@ class _Function:
     run_later: RunLater
 
     def is_meant(self, call: InvokeCall) -> bool:
-        """Chalice deploys into one region, and makes neither versions nor aliases."""
+        """Whether region, account and qualifier match. Chalice makes neither versions nor aliases."""
         return (
             call.region in (None, self.api.region)
             and call.account in (None, self.api.account_id)
@@ -64,27 +138,24 @@ class _Function:
 
 
 class LambdaService:
-    """The functions of all apps of a test. Thread-safe."""
+    """The functions of all apps in one account, run through their gateways. Thread-safe."""
 
     def __init__(
         self,
         ids: Callable[[], str] = lambda: str(uuid.uuid4()),
         clock: Callable[[], float] = time.time,
         *,
-        note: Callable[[Note], None] = lambda note: None,
+        observe: Callable[[float, str], None] = lambda at, text: None,
         warn: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        """`note` is told what became of each event, `warn` only of those that a function has not taken."""
+        """`observe` gets the time and outcome of each event, `warn` a sentence for each failure."""
         self.retries = Retries(self._again, clock)
-        self._ids, self._clock, self._tell, self._warn = ids, clock, note, warn
-        self._functions: dict[str, _Function] = {}  # by the name that Lambda knows
-        self._depth: dict[str, int] = {}  # request id that is not done with -> how many functions led to it
+        self._ids, self._clock, self._tell, self._warn = ids, clock, observe, warn
+        self._functions: dict[str, _Function] = {}  # by their names in Lambda
+        self._depth: dict[str, int] = {}  # id of a pending request -> number of functions that led to it
 
-    def deploy(self, app: App, api: Api, run: Run, run_later: RunLater, prefix: str = "") -> None:
-        """The functions of an app, under the names of their own; a `prefix` tells it from others in the trace.
-
-        Those that were deployed with the same prefix before are gone.
-        """
+    def deploy(self, app: DeployedFunctions, api: Api, run: Run, run_later: RunLater, prefix: str = "") -> None:
+        """Replaces the functions deployed with this prefix, which tells apps apart in the trace."""
         own = {
             deployed: _Function(name, prefix, app.timeouts[name], api, run, run_later)
             for deployed, name in app.deployed.items()
@@ -92,8 +163,15 @@ class LambdaService:
         others = {name: each for name, each in self._functions.items() if each.prefix != prefix}
         self._functions = {**others, **own}
 
+    def answer(self, call: AwsCall) -> Answer | None:
+        """As a backend of an account."""
+        if call.request is None or not call.call.is_of("lambda:Invoke"):
+            return None
+        invocation = invoke_api.invocation(call.request)
+        return self.invoke(invocation) if invocation is not None else None
+
     def invoke(self, call: InvokeCall) -> Answer | None:
-        """None if no app has such a function: somebody else may."""
+        """The answer to the caller; None if there is no such function here."""
         function = self._functions.get(call.name)
         if function is None:
             return None
@@ -115,7 +193,7 @@ class LambdaService:
             return self._run(function, event, request_id, depth)
         if depth > LONGEST_CHAIN:
             del self._depth[request_id]
-            self._lost(f"{call.name} is dropped: {depth} functions have invoked each other, which Lambda ends")
+            self._failed(f"{call.name} is dropped: {depth} functions have invoked each other, which Lambda ends")
         else:
             self._queue(function, event, request_id, 1)
         return invoke_api.accepted(202, request_id)
@@ -129,7 +207,7 @@ class LambdaService:
         except FunctionTimedOut:
             return invoke_api.timed_out(function.timeout, request_id)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the caller's answer
-            return invoke_api.raised(error, tracebacks.frames(error), request_id)
+            return invoke_api.raised(error, tracebacks.of_function(error).stack.format(), request_id)
         finally:
             del self._depth[request_id]
 
@@ -138,13 +216,13 @@ class LambdaService:
 
         def done(error: BaseException | None) -> None:
             if error is not None and self.retries.after(name, event, request_id, attempt):
-                self._lost(f"{name} failed at attempt {attempt}; the next one in {WAITS[attempt - 1]:g} seconds")
+                self._failed(f"{name} failed at attempt {attempt}; the next one in {WAITS[attempt - 1]:g} seconds")
                 return
             self._depth.pop(request_id, None)
             if error is None:
                 self._note(f"{name} has taken its event, at attempt {attempt}")
             else:
-                self._lost(f"{name} failed at attempt {attempt}, the last one: its event is dropped")
+                self._failed(f"{name} failed at attempt {attempt}, the last one: its event is dropped")
 
         function.run_later(function.name, event, request_id, done)
 
@@ -153,86 +231,13 @@ class LambdaService:
         function = next((each for each in functions if each.prefix + each.name == retry.function), None)
         if function is not None:
             self._queue(function, retry.event, retry.request_id, retry.attempt)
-        else:  # another deployment came meanwhile
+        else:  # the app was redeployed without it
             self._depth.pop(retry.request_id, None)
-            self._lost(f"{retry.function} is gone before attempt {retry.attempt}: its event is dropped")
+            self._failed(f"{retry.function} is gone before attempt {retry.attempt}: its event is dropped")
 
-    def _lost(self, text: str) -> None:
+    def _failed(self, text: str) -> None:
         self._note(text)
         self._warn(f"{text}.")
 
     def _note(self, text: str) -> None:
-        self._tell(Note(self._clock(), f"lambda {text}"))
-
-
-WAITS = (60.0, 120.0)
-"""Seconds before the second and the third attempt; there is no fourth."""
-
-
-@dataclass(frozen=True)
-class Retry:
-    """One that waits."""
-
-    function: str  # its name in the app; in front of it, the prefix of another app
-    event: Any = field(repr=False)
-    request_id: str  # the same in each attempt
-    attempt: int  # that is to come: 2 or 3
-    due: float  # seconds since the epoch
-
-
-class Retries:
-    """Those of all apps of a test. Thread-safe. `run` queues a function again, and returns at once."""
-
-    def __init__(self, run: Callable[[Retry], None], clock: Callable[[], float] = time.time) -> None:
-        self._run = run
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._waiting: list[Retry] = []
-
-    @property
-    def waiting(self) -> tuple[Retry, ...]:
-        """Those that are not due yet, or that nobody has looked for, the first first."""
-        with self._lock:
-            return tuple(sorted(self._waiting, key=lambda retry: retry.due))
-
-    def after(self, function: str, event: Any, request_id: str, attempt: int) -> Retry | None:
-        """An attempt, the first is 1, has failed; None if it was the last one."""
-        if attempt > len(WAITS):
-            return None
-        retry = Retry(function, event, request_id, attempt + 1, self._clock() + WAITS[attempt - 1])
-        with self._lock:
-            self._waiting.append(retry)
-        return retry
-
-    def due(self) -> float | None:
-        with self._lock:
-            return min((retry.due for retry in self._waiting), default=None)
-
-    def tick(self) -> None:
-        now = self._clock()
-        with self._lock:
-            ready = sorted((retry for retry in self._waiting if retry.due <= now), key=lambda retry: retry.due)
-            self._waiting = [retry for retry in self._waiting if retry.due > now]
-        for retry in ready:
-            self._run(retry)
-
-
-class Beat:
-    """Does what falls due in real time, as long as it is in its block."""
-
-    def __init__(self, retries: Retries) -> None:
-        self._retries = retries
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._repeat, name="lambda-retries", daemon=True)
-
-    def __enter__(self) -> Beat:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _repeat(self) -> None:
-        while not self._over.wait(1.0):
-            self._retries.tick()
+        self._tell(self._clock(), f"lambda {text}")

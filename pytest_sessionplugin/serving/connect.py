@@ -12,9 +12,9 @@ from pytest_sessionplugin.errors import SessionPluginError
 
 
 def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None) -> None:
-    """Until the socket is closed, the user ends the input, or so many frames have arrived.
+    """Returns when the socket is closed, a terminal's input ends, or `receive` frames have arrived.
 
-    Raises SessionPluginError if it is refused, or nobody listens there.
+    Raises SessionPluginError if the handshake is refused or the host cannot be reached.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -42,5 +42,5 @@ def _send(websocket: ClientConnection, typed: TextIO) -> None:
                 websocket.send(line.rstrip("\n"))
     except ConnectionClosed:
         return
-    if typed.isatty():  # Ctrl-D; the end of a pipe comes before the answers do
+    if typed.isatty():  # Ctrl-D; a pipe ends before its answers arrive
         websocket.close()

@@ -1,7 +1,7 @@
-"""The control port: a small HTTP API, JSON in and out, for tests in any language. It decides nothing.
+"""The control port of `serve`: a small JSON API with which tests in any language move time and bring faults about.
 
-Whoever reaches it can have the app behave in any way, so it is for this machine alone: it listens on loopback, and
-answers nobody who knows it by another name (a web page that rebinds its DNS) or who sends an Origin (any web page).
+Its clients can make the app behave in any way, so only this machine may reach it. It listens on loopback, and refuses
+requests with another Host (a web page that rebinds its DNS) or with an Origin (any web page).
 """
 
 from __future__ import annotations
@@ -36,13 +36,12 @@ from pytest_sessionplugin.gateway.server.server import PortInUse
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import MovedTime
     from pytest_sessionplugin.aws.faults import Armed
-    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.server.server import Server
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
 
 MAX_BODY = 65_536  # bytes
-DIGITS = 9  # of a length: one that has more is too long, and one of thousands no number that Python reads
+DIGITS = 9  # of a Content-Length; a longer one is too large, and Python refuses to parse thousands of digits
 SETTLE = 5.0  # seconds
 IDLE = 60.0  # seconds for which a connection is kept
 
@@ -55,7 +54,7 @@ ControlReply = tuple[int, Mapping[str, Any]]
 
 
 class Control:
-    """The port, as long as it is in its block."""
+    """Listens within its block."""
 
     def __init__(self, interventions: Interventions, host: str, port: int) -> None:
         """Raises PortInUse, or OSError."""
@@ -87,7 +86,7 @@ class Control:
 
 
 class _Desk:
-    """Which request asks for what."""
+    """The routes of the control API."""
 
     def __init__(self, interventions: Interventions) -> None:
         self._interventions = interventions
@@ -164,7 +163,7 @@ class _Desk:
 
 
 class _Http(socketserver.ThreadingTCPServer):
-    """The standard library's own for HTTP would ask a name server for the name of the host."""
+    """Like http.server.HTTPServer, which would ask a name server for the name of the host."""
 
     allow_reuse_address = True
     block_on_close = False
@@ -176,12 +175,12 @@ class _Http(socketserver.ThreadingTCPServer):
         super().__init__((host, port), line)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # a client that left is nobody's mistake
+        if not isinstance(sys.exc_info()[1], OSError):  # the client has left
             super().handle_error(request, client_address)
 
 
 class _Line(BaseHTTPRequestHandler):
-    """One connection. A request that is refused is not read to its end, and the connection closed."""
+    """One connection. After a refusal it is closed, without reading the rest of the request."""
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE
@@ -219,7 +218,7 @@ class _Line(BaseHTTPRequestHandler):
         return None
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Not on stderr, where the app's own lines are."""
+        """Logs nothing: stderr is for the app's own lines."""
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -256,34 +255,27 @@ def _error(sentence: str) -> dict[str, str]:
 
 FARTHEST = 10 * 366 * 24 * 3600.0  # seconds that time may be moved at once
 LAST = 32_503_680_000.0  # the year 3000; certificates and datetimes end later, but not much
-LONGEST = 60.0  # seconds that anybody may have it wait
-PATIENCE = 10.0  # seconds for what a deadline sets off
-GRACE = 1.0  # seconds for what runs already: a handler has not returned yet when its client sees what it posted
+LONGEST = 60.0  # seconds that a request may ask it to wait
+PATIENCE = 10.0  # seconds for the work of one deadline
+GRACE = 1.0  # seconds for running handlers: one has not returned yet when its client sees the frame it posted
 
 _OPERATIONS = {"POST": "PostToConnection", "GET": "GetConnection", "DELETE": "DeleteConnection"}
 
 
-class Site:
-    """A served app, as faults know it."""
-
-    def __init__(self, function_names: Mapping[str, str], clients: Runtime) -> None:
-        self.function_names, self.clients = function_names, clients
-
-
 class Interventions:
-    """Safe from any number of threads. Refuses with SessionPluginError; raises NotQuiet for what goes on."""
+    """Moves time and brings faults about. Thread-safe. Raises SessionPluginError, and NotQuiet if a handler goes on."""
 
     def __init__(
         self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
     ) -> None:
-        """`agendas`: what time stops for besides the gateway; its argument says whether the app's schedules do, too."""
+        """`agendas` gives the agendas beside the gateway's; its argument says whether to include schedules."""
         self._server, self._faults, self._time, self._agendas = server, faults, time, agendas
         self._moving = threading.Lock()
         self._armed: list[Armed] = []
 
     @property
     def moves_the_app(self) -> bool:
-        """Whether the app's own time moves, too."""
+        """Whether the app's own time moves as well."""
         return self._time.for_all
 
     @property
@@ -291,17 +283,17 @@ class Interventions:
         return datetime.fromtimestamp(self._time(), UTC)
 
     def advance(self, seconds: float, grace: float = GRACE, *, schedules: bool = False) -> None:
-        """Moves time on, from deadline to deadline: what each sets off has ended before time goes on. With
-        `schedules`, the functions that have a rate run at theirs.
+        """Moves time from deadline to deadline, and waits for the work of each. With `schedules`, functions that have a
+        rate run at theirs.
 
-        What runs already has so many seconds of `grace` to end, and is not waited for any longer: that is how the
-        integration time-out of 29 seconds strikes.
+        Handlers that are running have `grace` seconds to end and are not waited for any longer, so that the integration
+        timeout of 29 seconds can strike.
         """
         _check_wait(grace)
         if not 0 < seconds <= FARTHEST:
             raise SessionPluginError(f"time moves forwards, and by {FARTHEST:.0f} seconds at most, not by {seconds:g}.")
         with self._moving:
-            until = self._time() + seconds  # before anything is waited for, which takes time too
+            until = self._time() + seconds  # before any waiting, which takes time as well
             if until > LAST:
                 raise SessionPluginError("time has come too far: start `serve` anew, and it begins with this day.")
             self._server.hear()
@@ -335,11 +327,11 @@ class Interventions:
         self._server.quiet(seconds)
 
     def state(self) -> dict[str, int]:
-        """How much of each kind is open and runs, by its name in gateway/census.py."""
+        """Counts of everything that is open or running, named as in ServerState."""
         return asdict(self._server.census())
 
     def arm(self, name: str, arguments: Sequence[Any], more: Mapping[str, Any]) -> str:
-        """Brings about a fault of `aws_faults`, by its name; the answer says which."""
+        """Arms a fault of `aws_faults` by its name. Returns its description."""
         if name not in NAMES:
             raise UnknownName("fault", name, NAMES)
         fault: Callable[..., Armed] = getattr(self._faults, name)
@@ -355,13 +347,13 @@ class Interventions:
         return str(armed.fault)
 
     def end_faults(self) -> None:
-        """From here on all is well."""
+        """Ends all faults that were armed here."""
         while self._armed:
             self._armed.pop().end()
 
 
 def words(name: str) -> str:
-    """What a fault takes, as in `(*connections, times)`."""
+    """The parameters of a fault, as in `(*connections, times)`."""
     parameters = list(inspect.signature(getattr(Faults, name)).parameters.values())[1:]
     names = ("*" + each.name if each.kind is each.VAR_POSITIONAL else each.name for each in parameters)
     return f"({', '.join(names)})"
@@ -373,7 +365,7 @@ def _check_wait(seconds: float) -> None:
 
 
 def _check_kinds(arguments: Sequence[Any], more: Mapping[str, Any]) -> None:
-    """Raises TypeError. JSON has whole numbers and texts, and a fault that got the wrong ones would break later."""
+    """Raises TypeError: a fault that got a number in place of a text would break later."""
     for name, value in (*((repr(one), one) for one in arguments), *more.items()):
         if name in ("times", "status"):
             if type(value) is not int:
@@ -383,7 +375,7 @@ def _check_kinds(arguments: Sequence[Any], more: Mapping[str, Any]) -> None:
 
 
 def refused(faults: Faults) -> Callable[[Manage], Reply | None]:
-    """For a server: what a fault answers to a call of @connections that comes over the network."""
+    """The answer of a fault to a call of @connections over the network; None without a fault."""
 
     def reply(call: Manage) -> Reply | None:
         operation = _OPERATIONS.get(call.method)

@@ -1,4 +1,4 @@
-"""The wish that a process end, as Ctrl-C and SIGTERM say it. It ends nothing itself."""
+"""The process of `serve`: its end on Ctrl-C and SIGTERM, and how many files it may open."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import threading
 
 
 class Stop:
-    """The first wish interrupts whatever the main thread does: the import of an app may hang. Later ones change
-    nothing, so what is done to end is done to its end.
+    """The first request to stop interrupts the main thread, since the import of an app may hang. Later ones are
+    ignored, so that the clean-up is completed.
     """
 
     def __init__(self) -> None:
         self._asked = False
-        self._never = threading.Event()  # to set one in a signal's handler may wait for ever for who waits for it
+        self._never = threading.Event()  # never set: setting one in a signal handler may deadlock with its waiter
 
     def ask(self, *_: object) -> None:
-        """For signal.signal(). Raises KeyboardInterrupt."""
+        """A handler for signal.signal(). Raises KeyboardInterrupt the first time."""
         if not self._asked:
             self._asked = True
             raise KeyboardInterrupt
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether it was asked for; it may have been where no exception leaves, as in a __del__."""
+        """Whether a stop was requested, which no exception shows if it came in a `__del__`."""
         return self._asked or self._never.wait(seconds) or self._asked
 
 
 def allow_as_many_as_may_be() -> None:
-    """The soft limit becomes the hard one: many shells have 1,024 of many more, and a server needs one a client."""
+    """Raises the soft limit of open files to the hard one: each client takes one, and many shells start with 1,024."""
     if sys.platform == "win32":
         return
     import resource

@@ -1,4 +1,4 @@
-"""Puts the app that is in a project's files in the place of the one that is served. It serves nothing itself."""
+"""Replaces the served app when the files of its project change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
@@ -26,39 +25,34 @@ from pytest_sessionplugin.tokens.tokens import TokenSettings
 from pytest_sessionplugin.tracebacks import cause_in_project
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin import chalice_internals
+    from pytest_sessionplugin.account.apps import DeployedApp
     from pytest_sessionplugin.app.project import Project
-    from pytest_sessionplugin.aws.moto.emulator import Aws
-    from pytest_sessionplugin.gateway.values import Api, RunFunction
-    from pytest_sessionplugin.lambdas.schedules import Schedule
 
 
 FEW = 4  # names in a line
 
 
-@dataclass(frozen=True)
-class LoadedApp:
-    """An app that is ready to be served."""
-
-    project: Project
-    memory: Memory
-    api: Api
-    healthy: chalice_internals.Functions
-    functions: RunFunction  # the same with what AWS may do to them, and with what they raise shown
-    names: Mapping[str, str]  # what each may be called -> its name in the app
-    schedules: Sequence[Schedule]
-    warnings: Sequence[str]
+class ServedApp(Protocol):
+    """The app that is served at the moment."""
 
     @property
-    def parts(self) -> frozenset[str]:
-        """What of it can be called, as a person says it."""
-        routes = {f"{method} {route.path}" for route in self.api.routes for method in route.methods}
-        functions = {*self.names.values()} - {REST_FUNCTION, *self.api.websocket.values()}
-        return frozenset({*routes, *self.api.websocket, *functions})
+    def deployed(self) -> DeployedApp: ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Warnings of its last deployment."""
+
+    def create(self, memory: Memory) -> None:
+        """Creates those tables that are not there yet."""
+
+    def redeploy(self, memory: Memory, *, asked_anew: bool) -> None:
+        """Imports the app anew, and serves it; if that fails, what was served still is. With `asked_anew`, cached
+        answers of authorizers are forgotten.
+        """
 
 
 class Start:
-    """A process before it has imported any app: its environment and its loggers. To be made there."""
+    """The environment and loggers of the process before an app was imported; create it then."""
 
     def __init__(self) -> None:
         self._environment = dict(os.environ)
@@ -66,10 +60,10 @@ class Start:
 
     @contextlib.contextmanager
     def again(self, root: Path, variables: Mapping[str, str], vendor: bool) -> Iterator[None]:
-        """In the block and after it all is as then, with these variables; as before it, if the block fails.
+        """Restores that state, with these variables, for the block and after it. If the block fails, undoes it.
 
-        Forgotten with that are modules of the project which the app is not copied with: those beside app.py, and with
-        `vendor` those in there.
+        Also forgets modules of the project that are imported only once: those beside app.py and, with `vendor`, those
+        of its vendor folder.
         """
         variables_before, loggers_before = dict(os.environ), logging.states()
         away = _take(root, vendor)
@@ -87,86 +81,73 @@ class Start:
 
 
 class Reload:
-    """To be used from one thread, best the one that imported the app: an event loop, say, is looked for there.
+    """Use it from one thread, best the one that imported the app: an app may look for its event loop there."""
 
-    `load` makes an app of a project, `deploy` serves it; there, `asked_anew` is whether its authorizers may answer
-    otherwise than those before them.
-    """
-
-    def __init__(
-        self,
-        app: LoadedApp,
-        watch: Watch,
-        start: Start,
-        aws: Aws,
-        load: Callable[[Project, Memory], LoadedApp],
-        deploy: Callable[[LoadedApp, bool], None],
-    ) -> None:
-        self._app = app
-        self._watch = watch
-        self._start = start
-        self._aws = aws
-        self._load = load
-        self._deploy = deploy
-        self._tables = dict(_tables(app.memory))  # as they were made
-        self._failed: frozenset[Path] = frozenset()  # what changed since it was last reloaded
+    def __init__(self, app: ServedApp, watch: Watch, start: Start) -> None:
+        self._app, self._watch, self._start = app, watch, start
+        self._tables = dict(_tables(app.deployed.stack.memory))  # as they were made
+        self._failed: frozenset[Path] = frozenset()  # changes since the last reload
 
     def until(self, stop: Wait) -> None:
-        """Reloads whenever files change, until it is told to stop."""
+        """Reloads whenever files change, until `stop` is set."""
         while changed := self._watch.wait(stop):
             self.now(changed)
 
     def now(self, changed: Collection[Path]) -> None:
-        """Reloads because of these files. If that fails, what was served still is; either is told."""
+        """Reloads because of these files, and prints the result. If it fails, the app before it is still served."""
         began = time.perf_counter()
-        root = self._app.project.root
+        before, facts = self._app.deployed, self._app.warnings
+        root = before.stack.project.root
         what = _listed(sorted(_short(path, root) for path in changed))
         _forget_compiled(changed)
         since = self._failed.union(changed)
-        project = self._app.project
+        project = before.stack.project
         to_blame: set[Path] = set()
         absent: set[Path] = set()
         try:
             project = project.again()
-            others = all(path.name == "pyproject.toml" for path in changed)  # most of it is not about us
-            if others and not self._failed and project.settings == self._app.project.settings:
+            others = all(path.name == "pyproject.toml" for path in changed)  # most of it is for other tools
+            if others and not self._failed and project.settings == before.stack.project.settings:
                 return
-            app, told = self._reloaded(project, vendor=any(path.is_relative_to(root / "vendor") for path in since))
-        except Exception as error:  # noqa: BLE001 - whatever it is, what is served goes on
+            told = self._redeploy(project, since)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the app that is served goes on
             self._failed = since
             to_blame, absent = _to_blame(error, root), _absent(error, root)
             _tell_failure(what, error, root)
         else:
             self._failed = frozenset()
-            self._deploy(app, any(path.suffix == ".py" for path in since))
-            news = "; ".join([*_news(self._app.parts, app.parts), *told])
+            news = "; ".join([*_news(_parts(before), _parts(self._app.deployed)), *told])
             took = time.perf_counter() - began
             tell(f"{what} changed: {coloured('reloaded', GREEN)} in {took:.2f} s{'; ' if news else ''}{news}.")
-            for fact in app.warnings:
-                if fact not in self._app.warnings:
+            for fact in self._app.warnings:
+                if fact not in facts:
                     tell(fact)
-            self._app = app
         self._watch.name({*project.files, *to_blame}, absent)
 
-    def _reloaded(self, project: Project, vendor: bool) -> tuple[LoadedApp, list[str]]:
+    def _redeploy(self, project: Project, since: Collection[Path]) -> list[str]:
+        """Serves the project as it is now. Returns the news of its tables."""
         project.check_stage()
-        memory = Memory(project, tokens=self._app.memory.tokens, endpoint=self._app.memory.endpoint)
-        self._same("region", self._app.memory.region, memory.region)
-        before, after = (TokenSettings.of(each.section("tokens")) for each in (self._app.project, project))
+        deployed = self._app.deployed
+        was = deployed.stack.memory
+        memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint)
+        self._same("region", was.region, memory.region)
+        before, after = (TokenSettings.of(each.section("tokens")) for each in (was.project, project))
         self._same("[tool.sessionplugin.tokens]", before, after)
-        self._same("api_gateway_stage", self._app.api.stage, project.api_stage)
-        told = self._new_tables(memory)
+        self._same("api_gateway_stage", deployed.api.stage, project.api_stage)
+        told = self._new_tables(was, memory)
+        vendor = any(path.is_relative_to(project.root / "vendor") for path in since)
         with self._start.again(project.root, memory.variables, vendor):
-            return self._load(project, memory), told
+            self._app.redeploy(memory, asked_anew=any(path.suffix == ".py" for path in since))
+        return told
 
     def _same(self, what: str, before: object, after: object) -> None:
         if before != after:
             raise SessionPluginError(f"{what} was {before} and is {after}, which takes a new start of `serve`.")
 
-    def _new_tables(self, memory: Memory) -> list[str]:
-        """Makes those that are new; what is to be told of all."""
-        self._aws.beside(memory.specs, memory.region)
-        before, after = _tables(self._app.memory), _tables(memory)
+    def _new_tables(self, was: Memory, memory: Memory) -> list[str]:
+        """Creates new tables. Returns the news of all."""
+        self._app.create(memory)
+        before, after = _tables(was), _tables(memory)
         new = [name for name in after if name not in self._tables]
         other = [
             name for name in after if name not in new and after[name] not in (self._tables[name], before.get(name))
@@ -178,6 +159,13 @@ class Reload:
             *([f"left as it was until the next start: table {_listed(other)}"] if other else []),
             *([f"left, though the template has it no more: table {_listed(gone)}"] if gone else []),
         ]
+
+
+def _parts(app: DeployedApp) -> frozenset[str]:
+    """Routes and functions of an app, as a person would name them."""
+    routes = {f"{method} {route.path}" for route in app.api.routes for method in route.methods}
+    functions = {*app.names.values()} - {REST_FUNCTION, *app.api.websocket.values()}
+    return frozenset({*routes, *app.api.websocket, *functions})
 
 
 def _tell_failure(what: str, error: Exception, root: Path) -> None:
@@ -208,7 +196,7 @@ def _tables(memory: Memory) -> Mapping[str, object]:
 
 
 def _take(root: Path, vendor: bool) -> dict[str, ModuleType]:
-    """Takes modules of the project that no copy has out of sys.modules."""
+    """Removes modules of the project that are not in any copy from sys.modules."""
     return {
         name: sys.modules.pop(name)
         for name, path in modules_under(root).items()
@@ -217,7 +205,7 @@ def _take(root: Path, vendor: bool) -> dict[str, ModuleType]:
 
 
 def _forget_compiled(paths: Iterable[Path]) -> None:
-    """Python takes what it compiled for new if the source has its size and was changed in the same second."""
+    """Deletes compiled files: Python keeps one if its source has the same size and changed within the same second."""
     for path in paths:
         if path.suffix == ".py":
             with contextlib.suppress(OSError, NotImplementedError):
@@ -225,7 +213,7 @@ def _forget_compiled(paths: Iterable[Path]) -> None:
 
 
 def _absent(error: BaseException, root: Path) -> set[Path]:
-    """Where a module could appear that was not found."""
+    """Paths at which a missing module could appear."""
     missing = [each for each in _chain(error) if isinstance(each, ImportError) and not each.path]
     names = {each.name for each in missing if each.name}
     return {
@@ -237,7 +225,7 @@ def _absent(error: BaseException, root: Path) -> set[Path]:
 
 
 def _to_blame(error: BaseException, root: Path) -> set[Path]:
-    """Files of the project in which it may be mended, imported or not."""
+    """Files of the project in which the error can be fixed, imported or not."""
     found = set()
     for each in _chain(error):
         found |= {frame.f_code.co_filename for frame, _ in traceback.walk_tb(each.__traceback__)}
@@ -253,27 +241,26 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-HERE = Path(__file__).parents[1]
 LOOK = 0.25  # seconds between two looks
-SETTLED = 0.1  # seconds in which nothing more may change: an editor writes, renames and deletes for one save
-LOOKS = 20  # at what goes on changing, until it counts nevertheless
+SETTLED = 0.1  # seconds without a change: an editor writes, renames and deletes for one save
+LOOKS = 20  # looks at files that keep changing, before the change counts anyway
 
 Stamp = tuple[int, int, int]
-"""Nanoseconds of the last change, bytes, inode: what writes by rename makes another file, however fast."""
+"""Nanoseconds of the last change, bytes, inode: a write by rename always makes another inode."""
 
 
 class Wait(Protocol):
-    """A threading.Event, say."""
+    """A threading.Event, for example."""
 
     def wait(self, timeout: float, /) -> bool:
-        """For so many seconds at most; whether the end is asked for."""
+        """Waits at most so many seconds. Whether a stop was requested."""
 
 
 class Watch:
-    """The files that decide what is served of the project in `root`, from now on.
+    """Watches the files that decide how the project in `root` is served.
 
-    They are app.py, all in chalicelib, what else of the project was imported, its vendor included, and what is in
-    `named`, whether it is there or not.
+    These are app.py, all of chalicelib, every imported module of the project (vendor included), and the files in
+    `named`, which need not exist.
     """
 
     def __init__(self, root: Path, named: Iterable[Path]) -> None:
@@ -282,20 +269,19 @@ class Watch:
         self._seen = self._look()
 
     def wait(self, stop: Wait) -> frozenset[Path]:
-        """Waits until files have changed, and takes that for seen; nothing if it is told to stop."""
+        """Waits until files have changed, and returns them; returns nothing if `stop` is set."""
         while not stop.wait(LOOK):
             now = self._look()
             if self._differences(now):
                 now = self._settled(stop)
-            changed, self._seen = self._differences(now), now  # with modules that were imported meanwhile
+            changed, self._seen = self._differences(now), now  # including modules that were imported meanwhile
             if changed:
                 return changed
         return frozenset()
 
     def name(self, paths: Iterable[Path], absent: Iterable[Path] = ()) -> None:
-        """Others in the place of those named before. As they are now they are no change; those absent are, once there.
-
-        Those that were looked at before, for whatever reason, count from there on.
+        """Replaces the named files. Their present state counts as seen; an absent file counts as changed once it
+        exists.
         """
         named = frozenset(paths)
         self._seen = {**{path: stamp for path in named if (stamp := _stamp(path))}, **self._seen}
@@ -312,7 +298,7 @@ class Watch:
         return now
 
     def _look(self) -> Mapping[Path, Stamp]:
-        """Modules beside app.py are looked at before they are imported: a change during that is one."""
+        """Includes modules beside app.py before they are imported, so that a change during the import is noticed."""
         paths = {
             *self.named,
             *self._root.glob("*.py"),
@@ -337,30 +323,25 @@ class Watch:
 
 
 def modules_under(root: Path) -> dict[str, Path]:
-    """Modules by name that were imported from files there: what is installed, and this kit, are nobody's project."""
+    """Imported modules of the project in `root`, by name, without installed packages and this one."""
     within = f"{root}{os.sep}"
     found = {}
     for name, module in list(sys.modules.items()):
-        file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
-        if isinstance(file, str) and file.startswith(within) and _is_theirs(path := Path(file), root):
-            found[name] = path
+        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        if isinstance(file, str) and file.startswith(within) and tracebacks.is_in(root, file):
+            found[name] = Path(file)
     return found
 
 
-def _is_theirs(path: Path, root: Path) -> bool:
-    parts = path.relative_to(root).parts
-    return "site-packages" not in parts and not any(part.startswith(".") for part in parts) and HERE not in path.parents
-
-
 def _files(folder: Path) -> Iterator[Path]:
-    """All that is packaged of it: a module may read what lies beside it."""
+    """All files that Chalice packages: a module may read files beside it."""
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _is_left_over(name)]
         yield from (Path(where, name) for name in names if not _is_left_over(name))
 
 
 def _is_left_over(name: str) -> bool:
-    """Of Python, or of an editor that makes files of its own beside those that it writes."""
+    """Whether it is a by-product of Python or of an editor."""
     return name == "__pycache__" or name.startswith((".", "#")) or name.endswith(("~", ".pyc", ".swp", ".tmp"))
 
 

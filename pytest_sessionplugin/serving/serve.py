@@ -1,43 +1,53 @@
-"""Runs a Chalice app on loopback: HTTP, WebSocket and its schedules, with its tables in memory. No pytest."""
+"""Runs a Chalice app on loopback: HTTP, WebSocket and its schedules, with its tables in memory."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
+import shutil
+import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_sessionplugin import targets
+from pytest_sessionplugin import options
+from pytest_sessionplugin.account.account import Account
 from pytest_sessionplugin.account.clock import MovedTime
+from pytest_sessionplugin.app.functions import Process, Processes
+from pytest_sessionplugin.app.logging import log_no_failures
 from pytest_sessionplugin.app.modules import Copies
 from pytest_sessionplugin.app.project import Memory
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Uncounted
+from pytest_sessionplugin.aws.dynamodb import TimeToLive
 from pytest_sessionplugin.aws.environment import on_loopback
-from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
-from pytest_sessionplugin.errors import OptionError, SessionPluginError
+from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
-from pytest_sessionplugin.lambdas.functions import FaultyFunctions
-from pytest_sessionplugin.lambdas.threads import LeftThreads
-from pytest_sessionplugin.serving.console import of_views, shown, tell, warned_of
-from pytest_sessionplugin.serving.reload import LoadedApp, Reload, Start, Watch
+from pytest_sessionplugin.lambdas.schedules import Rota, Timer
+from pytest_sessionplugin.lambdas.service import Beat
+from pytest_sessionplugin.serving.console import Console, of_views, shown, tell, warned_of
+from pytest_sessionplugin.serving.reload import Reload, Start, Watch
 from pytest_sessionplugin.tokens.keys import local_key
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
-    from chalice.app import Chalice
-
-    from pytest_sessionplugin.app.functions import Process
+    from pytest_sessionplugin.account.apps import Stack
+    from pytest_sessionplugin.account.clock import Agenda
     from pytest_sessionplugin.app.project import Project
-    from pytest_sessionplugin.aws.moto.emulator import Aws
+    from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
     from pytest_sessionplugin.gateway.server.server import Server
-    from pytest_sessionplugin.gateway.values import Api
-
+    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
 
 DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
+GRACE = 1.0  # seconds that handlers have to end when it stops
 
 
 @dataclass(frozen=True)
@@ -51,11 +61,11 @@ class Served:
     dynamodb: str | None  # where its tables are; None: in memory
     server: Server
     control: str | None
-    reload: Reload | None  # to be told when it may: it waits in the thread that imported the app
+    reload: Reload | None  # its `until` is for the thread that imported the app
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The variables with which SDKs sign what the gateway accepts; the keys are of nobody's account."""
+        """The variables with which SDKs sign what the gateway accepts; no account has these keys."""
         return {
             "AWS_ACCESS_KEY_ID": environment.ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": environment.SECRET_KEY,
@@ -63,122 +73,264 @@ class Served:
         }
 
 
-@contextmanager
-def served(
-    project: Project,
-    host: str,
-    http_port: int,
-    websocket_port: int,
-    control_port: int | None = None,
-    *,
-    each_its_own: bool = False,
-    reloads: bool = False,
-) -> Iterator[Served]:
-    """The app behind its gateway, until the block ends. What its functions raise is shown on stderr.
+@dataclass(frozen=True)
+class Ports:
+    """Where to listen; 0 takes a free port. No control port if it is None."""
 
-    With a `control_port` whoever is on this machine may move its time and bring faults about (control.py). With
-    `each_its_own` each function has a copy of the app to itself, as each Lambda has; such an app is not reloaded.
-    Raises SessionPluginError, and OSError if a port cannot be had. At the end raises NotQuiet if a handler goes on.
+    host: str
+    http: int
+    websocket: int
+    control: int | None = None
+
+
+@contextmanager
+def served(project: Project, ports: Ports, *, each_its_own: bool = False, reloads: bool = False) -> Iterator[Served]:
+    """The app behind its gateway, until the block ends. Tracebacks of its functions are shown on stderr.
+
+    At a control port, others on this machine may move its time and bring faults about (control.py). With `each_its_own`
+    each function has its own copy of the app, as on Lambda; such an app is not reloaded.
+
+    Raises SessionPluginError, and OSError for a port that is taken. Raises NotQuiet at the end if a handler goes on.
     """
-    if reason := targets.why_not("sockets"):
+    if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
     HOOK.install()
-    if control_port is not None and not on_loopback(f"http://{f'[{host}]' if ':' in host else host}"):
-        raise OptionError("host", host, "--host", "with a control port it must be a loopback address, as 127.0.0.1.")
+    host = f"[{ports.host}]" if ":" in ports.host else ports.host
+    if ports.control is not None and not on_loopback(f"http://{host}"):
+        raise OptionError(
+            "host", ports.host, "--host", "with a control port it must be a loopback address, as 127.0.0.1."
+        )
     endpoint = dynamodb_endpoint(os.environ)
     watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
-        faults, moved = Faults(), stack.enter_context(MovedTime())
+        time = stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
         memory = Memory(project, tokens=tokens, endpoint=endpoint)
-        aws = stack.enter_context(_aws(memory, faults))
-        loader = stack.enter_context(_loader(project, faults, each_its_own, reloads))
-        app = loader.load(project, memory)
+        account = Account(
+            stack.enter_context(memory.open()),
+            calls=Uncounted(),
+            notebook=Console(),
+            first=lambda: app.deployed,
+            others=_alone,
+            clock=time,
+            wrap=_shown,
+        )
+        stack.enter_context(account.open())
+        own = _added(account, project.name, memory, tokens)
+        imports = stack.enter_context(_imports(project, each_its_own=each_its_own, reloads=reloads))
+        app = _App(account, own, imports, time, ports)
         for fact in app.warnings:
             tell(fact)
-        from pytest_sessionplugin.serving.deployment import Deployment
+        stack.enter_context(app.up())
+        control = None
+        if ports.control is not None:
+            from pytest_sessionplugin.serving.control import Control, Interventions
 
-        deployment = Deployment(app, aws, faults, loader.threads, moved, host, http_port, websocket_port)
-        with deployment.up(), ExitStack() as controlled:
-            server, control = deployment.server, None
-            if control_port is not None:
-                from pytest_sessionplugin.serving.control import Control, Interventions
+            interventions = Interventions(app.server, account.faults, time, app.agendas)
+            control = stack.enter_context(Control(interventions, ports.host, ports.control)).url
+        reload = Reload(app, watch, start) if reloads else None
+        yield Served(
+            app.deployed.api,
+            app.server.http_url,
+            app.server.websocket_url,
+            tokens,
+            endpoint,
+            app.server,
+            control,
+            reload,
+        )
 
-                interventions = Interventions(server, faults, moved, deployment.agendas)
-                control = controlled.enter_context(Control(interventions, host, control_port)).url
-            reload = Reload(app, watch, start, aws, loader.load, deployment.redeploy) if reloads else None
-            up = Served(app.api, server.http_url, server.websocket_url, tokens, endpoint, server, control, reload)
-            del app  # not to be held for longer than it is served
-            yield up
+
+class _App:
+    """The served app, whichever version of it is deployed. Other versions are deployed from one thread."""
+
+    def __init__(self, account: Account, stack: Stack, imports: _Imports, time: MovedTime, ports: Ports) -> None:
+        from pytest_sessionplugin.gateway.client.sockets import SocketTransport
+        from pytest_sessionplugin.gateway.server.server import Server
+        from pytest_sessionplugin.serving.control import refused
+
+        def listening(
+            api: Api,
+            functions: RunFunction,
+            *,
+            activity: Activity,
+            observe: Callable[[Observed], None],
+            throttles: Throttles,
+        ) -> tuple[Transport, Runtime]:
+            """Keeps no trace, which would grow as long as it runs."""
+            server = Server(
+                api,
+                functions,
+                host=ports.host,
+                http_port=ports.http,
+                websocket_port=ports.websocket,
+                clock=time,
+                grace=GRACE,
+                activity=activity,
+                throttles=throttles,
+                fault=refused(account.faults),
+            )
+            return SocketTransport(server), server.runtime
+
+        self._account, self._imports, self._time = account, imports, time
+        self._began = datetime.fromtimestamp(time(), UTC)
+        process, process_of = imports(stack.project)
+        with warned_of() as self.warnings:
+            self.deployed = account.deploy(stack, process, listening, process_of)
+        transport: Any = self.deployed.transport
+        self.server: Server = transport.server
+        self._timer = Timer(self.deployed.schedules, self.deployed.run, stack.memory.region, prefix=stack.deployed_name)
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """Raises OSError if a port cannot be had, and NotQuiet at the end if a handler goes on."""
+        with self.server, self._timer, Beat(self._account.lambdas.retries):
+            yield
+
+    def redeploy(self, memory: Memory, *, asked_anew: bool) -> None:
+        """Imports the app anew, and serves it. With `asked_anew`, cached answers of authorizers are forgotten."""
+        process, _ = self._imports(memory.project)
+        with warned_of() as self.warnings:
+            self.deployed = self._account.redeploy(self.deployed, memory, process, asked_anew=asked_anew)
+        self._timer.redeploy(self.deployed.schedules, self.deployed.run)
+
+    def create(self, memory: Memory) -> None:
+        """Creates those tables that are not there yet."""
+        self._account.emulator.create(memory.specs, memory.region)
+
+    def agendas(self, schedules: bool) -> list[Agenda]:
+        """Agendas beside the gateway's, for time that is moved; the app's schedules only if they are asked for."""
+        app, emulator = self.deployed, self._account.emulator
+        agendas: list[Agenda] = [self._account.lambdas.retries]
+        if schedules:
+            region, prefix = app.stack.memory.region, app.stack.deployed_name
+            agendas.insert(0, Rota(app.schedules, self._run, region, self._began, self._time, prefix=prefix))
+        if emulator.rows is not None:
+            agendas.append(TimeToLive(emulator.rows, clock=self._time))
+        return agendas
+
+    def _run(self, function: str, event: Mapping[str, Any]) -> None:
+        """EventBridge does not wait. The function's traceback is shown where it runs."""
+        self.deployed.runtime.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
 
 
-@dataclass(frozen=True)
-class _Loader:
-    """Makes a project's app ready to be served."""
-
-    faults: Faults
-    threads: LeftThreads
-    copies: Copies | None  # if there are to be others, each is a copy of its own
-    processes: Callable[[Project, Chalice], Callable[[str], Process]] | None  # if each function is to have one
-
-    def load(self, project: Project, memory: Memory) -> LoadedApp:
-        from pytest_sessionplugin.app.description import describe, function_names, schedules
-        from pytest_sessionplugin.app.functions import Functions
-        from pytest_sessionplugin.app.logging import log_no_failures
-
-        app = project.load() if self.copies is None else project.chalice_object(project.load_copy(self.copies))
-        log_no_failures(app, of_views(project.root))
-        with warned_of() as warnings:
-            api = describe(app, project, memory.region, memory.tokens)
-        healthy = Functions(app, project, api, self.processes and self.processes(project, app))
-        disconnect = api.websocket.get("$disconnect")
-        faulty = FaultyFunctions(healthy, healthy.names, self.faults, disconnect, threads=self.threads)
-        functions = shown(faulty, project.root, {each.name for each in authorizers_of(api)})
-        return LoadedApp(project, memory, api, healthy, functions, function_names(app), schedules(app), warnings)
+_Imports = Callable[["Project"], "tuple[Process, Callable[[str], Process] | None]"]
+"""Imports the app of a project: the process of its HTTP routes, and that of each function, if each has its own."""
 
 
 @contextmanager
-def _loader(project: Project, faults: Faults, each_its_own: bool, reloads: bool) -> Iterator[_Loader]:
-    threads = LeftThreads(lambda left: tell(f"{left}"))
-    threads.watch(project.root)
+def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator[_Imports]:
     with ExitStack() as stack:
-
-        def processes(project: Project, app: Chalice) -> Callable[[str], Process]:
-            """A copy of the app for each function, made when it first runs. `app` is that of the HTTP routes."""
-            from pytest_sessionplugin.app.functions import Process, Processes
-
-            return Processes(stack, logging.StreamHandler()).each_its_own(project, project.name, Process(app))
-
         copies = Copies(project.root)
         stack.callback(copies.close)
-        yield _Loader(faults, threads, copies if reloads else None, processes if each_its_own else None)
+        processes = Processes(stack, logging.StreamHandler())
+
+        def imported(project: Project) -> tuple[Process, Callable[[str], Process] | None]:
+            app = project.chalice_object(project.load_copy(copies)) if reloads else project.load()
+            log_no_failures(app, of_views(project.root))
+            process = Process(app)
+            return process, processes.each_its_own(project, project.name, process) if each_its_own else None
+
+        yield imported
 
 
-@contextmanager
-def _aws(memory: Memory, faults: Faults) -> Iterator[Aws]:
-    from botocore.exceptions import EndpointConnectionError
+def _added(account: Account, name: str, memory: Memory, tokens: Tokens) -> Stack:
+    try:
+        return account.add(name, memory, tokens, _alone)
+    except EndpointError as error:
+        raise SessionPluginError(
+            f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
+        ) from error
 
-    with ExitStack() as stack:
-        try:
-            aws = stack.enter_context(memory.open(Uncounted(), faults))
-        except EndpointConnectionError as error:
-            raise SessionPluginError(
-                f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
-            ) from error
-        yield aws
+
+def _alone(path: object) -> NoReturn:
+    raise SessionPluginError(f"one app is served, and {path} is another project.")
+
+
+def _shown(stack: Stack, api: Api, functions: RunFunction) -> RunFunction:
+    return shown(functions, stack.project.root, {each.name for each in authorizers_of(api)})
 
 
 def tokens_of(project: Project) -> Tokens:
-    """Tokens that the served app accepts, in whatever process they are made."""
+    """Makes tokens that the served app accepts, in any process of this checkout."""
     settings = TokenSettings.of(project.section("tokens"))
     return Tokens(settings, local_key(project.root, settings.algorithm))
 
 
 def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
-    """Where the environment says that DynamoDB is. Raises OptionError if that is not on this machine."""
+    """The URL of a running DynamoDB, as the environment names it. Raises OptionError unless it is on this machine."""
     url = environment.get(DYNAMODB)
     if not url:
         return None
     if not on_loopback(url):
         raise OptionError(DYNAMODB, url, "environment", "it must be on loopback; this command calls no real table.")
     return url
+
+
+SUBJECT = "alice"
+HALF_A_DAY = 12 * 3600.0
+
+
+def as_json(up: Served) -> str:
+    """One line, for programs."""
+    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
+    said = {"http": up.http, "websocket": up.websocket, "token": token, "aws": up.credentials}
+    if up.control is not None:
+        said["control"] = up.control
+    return json.dumps(said)
+
+
+def for_people(project: Project, up: Served, *, coloured: bool) -> str:
+    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
+    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
+    bold, plain = ("\033[1m", "\033[0m") if coloured else ("", "")
+    tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
+    lines = [
+        f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
+        "",
+        f"  {bold}HTTP{plain}       {up.http}",
+        *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),
+        *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
+        f"  {bold}Token{plain}      {token}",
+        f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
+        "",
+        *(f"  {filled(example, words)}" for example in project.examples or examples(up.api)),
+    ]
+    return "\n".join(lines)
+
+
+def _connections(up: Served) -> list[str]:
+    """Where SDKs of other processes post to a socket, and with which credentials."""
+    url = up.websocket.replace("ws://", "http://", 1)
+    variables = " ".join(f"{name}={value}" for name, value in up.credentials.items())
+    return [f"             {url}/{up.api.stage} for @connections, with {variables}"]
+
+
+def examples(api: Api) -> list[str]:
+    """Lines to paste that fit any app: one for a route, without parameters if possible, and one for a WebSocket."""
+    found = []
+    for route in sorted(api.routes, key=lambda route: "{" in route.path):
+        url = "{http}" + route.path.replace("{", "").replace("}", "")
+        if route.methods & {"GET", "POST"}:
+            post = "" if "GET" in route.methods else " -d '{}' -H 'Content-Type: application/json'"
+            found.append(f"curl {url}{post} -H 'Authorization: Bearer {{token}}'")
+            break
+    if api.websocket:
+        found.append("{sessionplugin} connect {websocket} --token {token}")
+    return found
+
+
+def filled(example: str, words: Mapping[str, str]) -> str:
+    """The line with its placeholders replaced; other braces are JSON."""
+    return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), example)
+
+
+def _command() -> str:
+    """The name of this command if the shell finds it, else its path."""
+    script = Path(sys.executable).with_name("sessionplugin")
+    if not script.exists():
+        return f"{sys.executable} -m pytest_sessionplugin"
+    if shutil.which("sessionplugin") == str(script):
+        return "sessionplugin"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)

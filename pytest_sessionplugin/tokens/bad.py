@@ -1,4 +1,4 @@
-"""Tokens that an app must refuse, each under the name of what is wrong with it. Verifies nothing."""
+"""Tokens that an app must refuse, each named after its flaw."""
 
 from __future__ import annotations
 
@@ -19,30 +19,29 @@ TEN_YEARS = 10 * 365 * 24 * HOUR
 
 
 class BadToken(str):
-    """Text to be sent as a token. `flaw` is what is wrong with it, `subject` for whom it would speak otherwise."""
+    """The text of a token with a `flaw`, which would be valid for `subject` without it."""
 
     def __new__(cls, text: str, flaw: str, subject: str) -> BadToken:
-        token = super().__new__(cls, text)
-        token.flaw, token.subject = flaw, subject
-        return token
+        return super().__new__(cls, text)
 
-    flaw: str
-    subject: str
+    def __init__(self, text: str, flaw: str, subject: str) -> None:
+        self.flaw, self.subject = flaw, subject
 
     def __repr__(self) -> str:
-        """Without the text: a stage may take it for a good one."""
+        """Without the text, which a stage may accept."""
         return f"<token of {self.subject}: {self.flaw}>"
 
 
 def names(section: Mapping[str, object]) -> tuple[str, ...]:
-    """The flaws that matter to an app which is told this, [tool.sessionplugin.tokens]: one that knows of no issuer
-    cannot refuse another.
+    """The flaws that an app can detect with these settings, [tool.sessionplugin.tokens].
+
+    An app that is not told its issuer cannot refuse another one.
     """
     return tuple(flaw for flaw in _MADE if _NEEDS.get(flaw) in (None, *section))
 
 
 def make(flaw: str | None, tokens: Tokens, subject: str = SUBJECT) -> BadToken:
-    """The token, by the clock of `tokens`. Its time-outs are such that it stays bad however far time moves on."""
+    """Makes the token by the clock of `tokens`. It stays bad however far a test moves time."""
     if flaw is None:
         raise SessionPluginError("bad_jwt is another token in each run of a test: name it among the test's arguments.")
     if flaw not in _MADE:
@@ -74,7 +73,7 @@ def _alg_none(tokens: Tokens, subject: str) -> str:
 
 
 def _key_confusion(tokens: Tokens, subject: str) -> str:
-    """The public key, which anybody knows, as a shared secret; or, where there is none, a key pair for the secret."""
+    """The public key used as a shared secret; with HS256, a key pair instead of the secret."""
     if tokens.key.algorithm == "HS256":
         return tokens.sign(tokens.claims(subject), _elsewhere("ES256"))
     header = {"alg": "HS256", "typ": "JWT", "kid": tokens.key.id}
@@ -84,7 +83,7 @@ def _key_confusion(tokens: Tokens, subject: str) -> str:
 
 
 def _tampered(tokens: Tokens, subject: str) -> str:
-    """A good token of somebody else, who has put another subject into it."""
+    """A valid token of another subject, whose payload was replaced."""
     header, _, signature = tokens(f"not-{subject}").split(".")
     return f"{header}.{_part(tokens.claims(subject))}.{signature}"
 
@@ -119,7 +118,7 @@ _NEEDS = {
 
 @cache
 def _elsewhere(algorithm: str) -> Key:
-    """A key that the app was never told of."""
+    """A key that the app does not know."""
     return Key.new(algorithm)
 
 

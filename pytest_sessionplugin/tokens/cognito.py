@@ -1,4 +1,4 @@
-"""The tokens of the kit in the place of a Cognito user pool's: verifies their signatures, and nothing else of them."""
+"""Verifies the signatures of tokens for Cognito user pools that the kit signs for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def verifier(pools: Iterable[str], tokens: Tokens | None) -> Verified | None:
-    """Who verifies the tokens of these pools, given as ARNs; None if the kit signs for none of them.
+    """A verifier for the tokens of these pools, given as ARNs; None if the kit signs for none of them.
 
-    A token of another pool of them passes: nobody here has its keys.
+    It accepts tokens of the other pools, whose keys are not known here.
     """
     if tokens is None or tokens.settings.issuer not in {issuer(pool) for pool in pools}:
         return None
@@ -24,12 +24,12 @@ def verifier(pools: Iterable[str], tokens: Tokens | None) -> Verified | None:
 
 
 def signs_for_all(pools: Iterable[str], tokens: Tokens | None) -> bool:
-    """Whether no token of these pools passes unverified."""
+    """Whether every token of these pools can be verified."""
     return tokens is not None and {issuer(pool) for pool in pools} == {tokens.settings.issuer}
 
 
 class _Verifier:
-    """Asks for the keys at each token, since they may have been rotated."""
+    """Reads the keys for each token, since they may have been rotated."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -46,7 +46,7 @@ class _Verifier:
             return False
 
     def _keys(self, kid: object) -> list[dict[str, Any]]:
-        if self._tokens.settings.algorithm == "HS256":  # no pool's
+        if self._tokens.settings.algorithm == "HS256":  # a pool has no shared secret
             return []
         return [key for key in self._tokens.jwks["keys"] if key["kid"] == kid]
 

@@ -1,4 +1,4 @@
-"""Tokens for a deployed stage: from the environment, ready-made or signed with a key that is there. Makes no key."""
+"""Tokens for a deployed stage, taken from the environment or signed with a key from there."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ KEY_ID = "SESSIONPLUGIN_TOKENS_KID"
 
 
 class DeployedTokens(Tokens):
-    """SESSIONPLUGIN_TOKEN_ALICE is the token of "alice"; whatever else is asked for is signed with the key.
+    """SESSIONPLUGIN_TOKEN_ALICE is the token of "alice"; other tokens are signed with the key.
 
-    What neither gives is refused with `lacking(what)`.
+    Without either, raises `lacking(what)`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class DeployedTokens(Tokens):
 
 
 def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
-    """The key that the environment holds, or a file that it names. Raises SessionPluginError, without the key."""
+    """The key in the environment, or in a file named there. Raises SessionPluginError, which does not show the key."""
     text = environment.get(KEY, "").strip()
     if not text:
         return None
@@ -111,5 +111,5 @@ def _try(key: Key) -> None:
     try:
         jwt.encode({}, key.private, key.algorithm)
     except (ValueError, TypeError, Warning, jwt.PyJWTError) as error:
-        reason = f"{KEY} is no key that {key.algorithm} can sign with: {type(error).__name__}."
-        raise SessionPluginError(reason) from None  # the frames of the cause show the key
+        reason = f"{KEY} is not a key that {key.algorithm} can sign with: {type(error).__name__}."
+        raise SessionPluginError(reason) from None  # a traceback of the cause would show the key

@@ -1,4 +1,4 @@
-"""Signing keys: a shared secret or a private key, made once for each process, or once for each checkout."""
+"""Signing keys: shared secrets and private keys, one for each process or one for each checkout."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ import uuid
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError
 
-if TYPE_CHECKING:
-    pass
-
-
 ALGORITHMS = ("HS256", "RS256", "ES256")
+
+PREFIX = "local-"
+"""Marks the secret of a checkout, so that a deployed service can refuse it."""
+
+READ_SECONDS = 2.0
+"""Time for another process to write a key file that it has just created."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """One signing key: a secret, or a private key as PEM."""
+    """A signing key: a shared secret, or a private key in PEM."""
 
     algorithm: str
     private: str = field(repr=False)
-    id: str | None = None  # `kid`; a shared secret has none
+    id: str | None = None  # `kid`; None for a shared secret
 
     @classmethod
     def new(cls, algorithm: str) -> Key:
@@ -38,7 +40,7 @@ class Key:
     @classmethod
     @cache
     def of_this_process(cls, algorithm: str, issuer: str) -> Key:
-        """The issuer's, the same one every time: an RSA key costs a tenth of a second."""
+        """The key of an issuer, cached: an RSA key takes a tenth of a second to make."""
         return cls.new(algorithm)
 
     @property
@@ -67,7 +69,7 @@ class Key:
 
     @property
     def signer(self) -> Any:
-        """What PyJWT signs with."""
+        """The key as PyJWT takes it."""
         return self.private if self.algorithm == "HS256" else self._loaded()
 
     def _loaded(self) -> Any:
@@ -77,7 +79,7 @@ class Key:
 
 @cache
 def _private_key(pem: str) -> Any:
-    """Kept, since reading an RSA key checks it, which costs fifty milliseconds."""
+    """Cached: loading an RSA key checks it, which takes 50 ms."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     return load_pem_private_key(pem.encode(), None)
@@ -98,14 +100,8 @@ def _new_pem(algorithm: str) -> str:
     return str(pem.decode())
 
 
-PREFIX = "local-"
-"""Marks a secret as one of a checkout, so that a service can refuse it where it is deployed."""
-
-READ_SECONDS = 2.0
-
-
 def local_key(root: Path, algorithm: str) -> Key:
-    """The key in <root>/.chalice/local.key, made on first use. Two processes at once get the same one."""
+    """The key in <root>/.chalice/local.key, made on first use. Processes that race for it get the same one."""
     path = root / ".chalice" / "local.key"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -124,7 +120,7 @@ def local_key(root: Path, algorithm: str) -> Key:
 
 
 def _read(path: Path) -> str:
-    """Its text; who made it may not have written it yet."""
+    """The text of the file. Waits if another process has created but not written it."""
     give_up = time.monotonic() + READ_SECONDS
     while not (text := _text(path)):
         if time.monotonic() > give_up:

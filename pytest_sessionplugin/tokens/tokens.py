@@ -1,4 +1,4 @@
-"""JWTs that the app in test accepts, and the keys to check them with. Signs; never verifies."""
+"""JWTs that the app under test accepts, and a JWKS with the keys to verify them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class TokenSettings:
-    """What every token says; [tool.sessionplugin.tokens]."""
+    """The claims of every token, and its algorithm; [tool.sessionplugin.tokens]."""
 
     algorithm: str = "HS256"
     issuer: str = "https://tokens.test"
@@ -47,9 +48,9 @@ class TokenSettings:
 
 
 class Tokens:
-    """Makes tokens: `tokens("alice", expires_in=60, scope="write")`.
+    """Makes tokens: `tokens("alice", expires_in=60, scope="write")`. A claim of None is left out.
 
-    A claim that is None is left out. `clock` gives seconds since the epoch.
+    `clock` gives seconds since the epoch.
     """
 
     def __init__(
@@ -63,14 +64,23 @@ class Tokens:
         self._keys = [self._first]
         self._clock = clock
         self._server: JwksServer | None = None
-        self.neighbours: Callable[[str | os.PathLike[str]], Tokens] | None = None
-        """What `of` asks, for as long as a test runs."""
+        self._find: FindTokens | None = None
+
+    @contextmanager
+    def in_test(self, find: FindTokens) -> Iterator[Tokens]:
+        """Lends these tokens to a test: `of` works within the block, and rotations are undone at its end."""
+        self._find = find
+        try:
+            yield self
+        finally:
+            self._find = None
+            self.start_over()
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
         return self.sign(self.claims(subject, expires_in=expires_in, **claims))
 
     def claims(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> dict[str, Any]:
-        """What such a token says."""
+        """The claims of such a token."""
         now = self._clock()
         said = {
             "sub": subject,
@@ -84,7 +94,7 @@ class Tokens:
         return {name: value for name, value in said.items() if value is not None}
 
     def sign(self, claims: Mapping[str, Any], key: Key | None = None) -> str:
-        """A token that says just this, signed with the newest key or another one."""
+        """A token with these claims only, signed with the newest key or another one."""
         import jwt
 
         key = key or self.key
@@ -93,17 +103,17 @@ class Tokens:
 
     @property
     def key(self) -> Key:
-        """The newest."""
+        """The newest key."""
         return self._keys[-1]
 
     def of(self, path: str | os.PathLike[str]) -> Tokens:
-        """Those that another Chalice project of the repository accepts; [tool.sessionplugin.tokens] of its own.
+        """The tokens of another Chalice project, as its own [tool.sessionplugin.tokens] describes them.
 
         `path` is its folder, absolute or from the rootdir.
         """
-        if self.neighbours is None:
+        if self._find is None:
             raise SessionPluginError(f"jwt_tokens.of({os.fspath(path)!r}) was used outside of its test.")
-        return self.neighbours(path)
+        return self._find(path)
 
     @property
     def secret(self) -> str:
@@ -118,20 +128,21 @@ class Tokens:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The public keys, the newest last; there are older ones only while an overlap lasts."""
+        """The public keys, newest last; older ones are in it during an overlap."""
         return {"keys": [key.jwk for key in self._keys]}
 
     @property
     def jwks_url(self) -> str:
-        """Where the JWKS is served, on loopback, from now until `close`. It never changes."""
+        """The URL of the JWKS, served on loopback from the first use until `close`. It never changes."""
         if self._server is None:
             self._keys[-1].require_public()
             self._server = JwksServer(lambda: self.jwks)
         return self._server.url
 
     def rotate(self, *, overlap: bool = False) -> None:
-        """From now on signs with a new key, of a new `kid`, and publishes it alone: older tokens are good until the app
-        asks again. With an `overlap` the keys before it are published too, until `end_overlap`.
+        """Switches to a new key with a new `kid`, and publishes it alone: old tokens are valid until the app refetches.
+
+        With an `overlap` the older keys stay published until `end_overlap`.
         """
         if self.settings.algorithm == "HS256":
             raise SessionPluginError("HS256 has one shared secret; rotation is for RS256 and ES256.")
@@ -139,7 +150,7 @@ class Tokens:
         self._keys = [*self._keys, new] if overlap else [new]
 
     def end_overlap(self) -> None:
-        """From now on publishes the newest key alone."""
+        """Publishes the newest key alone."""
         self._keys = [self.key]
 
     def start_over(self) -> None:
@@ -160,7 +171,7 @@ class Tokens:
         self.close()
 
     def lookup(self, name: str) -> str:
-        """What {token:name} stands for in [tool.sessionplugin.env]."""
+        """The value of {token:name} in [tool.sessionplugin.env]."""
         if name == "secret":
             return self.secret
         if name == "public_key":
@@ -170,8 +181,12 @@ class Tokens:
         raise KeyError(f"there is no {{token:{name}}}; there are secret, public_key and jwks_url.")
 
 
+FindTokens = Callable[[str | os.PathLike[str]], Tokens]
+"""Finds the tokens of another project by its folder."""
+
+
 class JwksServer:
-    """Serves what `jwks` gives at that moment, until it is closed."""
+    """Serves the current result of `jwks` until it is closed."""
 
     def __init__(self, jwks: Callable[[], dict[str, Any]]) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -184,7 +199,7 @@ class JwksServer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Says nothing: stderr is the test's."""
+                """Logs nothing, since stderr belongs to the test."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/.well-known/jwks.json"

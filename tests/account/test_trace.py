@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pytest_sessionplugin import targets
-from pytest_sessionplugin.account.trace import MOST, AppLog, Note, asked_of_aws, render
+from pytest_sessionplugin.account.journal import AppLog
+from pytest_sessionplugin.account.trace import MOST, Note, asked_of_aws, render
 from pytest_sessionplugin.aws.calls import Attempt, Call
+from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
@@ -137,7 +138,7 @@ def test_a_traceback_begins_where_the_kit_ran_the_function() -> None:
         return 1 / 0
 
     try:
-        targets.gateway("inprocess", Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
+        Gateway.in_process(Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
     except ZeroDivisionError as raised:
         shown = render([Observed(0.0, Returned("i"), error=raised)])
     assert "test_a_traceback_begins" not in shown

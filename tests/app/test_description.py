@@ -1,344 +1,198 @@
-"""A stranger's app whose routes are guarded by authorizers of every kind that Chalice has."""
+"""An app is described as `chalice deploy` deploys it."""
 
 from __future__ import annotations
 
 import json
+import warnings
+from typing import Any
 
-from tests.strangers import APP as APP_OF_ALL
-from tests.strangers import CONFIG, PYPROJECT, Stranger, write_project
-
-APP = """
-from chalice import (
-    AuthResponse, AuthRoute, Blueprint, Chalice, CognitoUserPoolAuthorizer, CustomAuthorizer, IAMAuthorizer, Response,
-    UnauthorizedError,
-)
-
-app = Chalice("chat")
-extra = Blueprint(__name__)
-asked = []
-
-POLICIES = {
-    "all": ["*"],
-    "rooms": ["/rooms/*"],
-    "reader": [AuthRoute("/rooms/*", ["GET"]), AuthRoute("/", ["GET"])],
-    "root": ["/"],
-    "none": [],
-    "literal": ["/rooms/{name}"],
-}
-
-
-@app.authorizer()
-def guard(request):
-    assert request.auth_type == "TOKEN"
-    asked.append((request.token, request.method_arn.rpartition("/api/")[2]))
-    if request.token == "nobody":
-        raise Exception("Unauthorized")
-    if request.token == "failed":
-        raise UnauthorizedError("Authorization failed")
-    return AuthResponse(POLICIES[request.token], principal_id="alice", context={"level": 3, "staff": True})
-
-
-@extra.authorizer(header="X-Key", ttl_seconds=0)
-def fussy(request):
-    asked.append((request.token, "fussy"))
-    return AuthResponse(["*"], principal_id="key " + request.token)
-
-
-pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_x"])
-elsewhere = CustomAuthorizer("elsewhere", authorizer_uri="arn:aws:lambda:us-east-1:1:function:x", header="X-Token")
-
-
-def told():
-    context = app.current_request.context
-    authorizer = context.get("authorizer")
-    assert isinstance((authorizer or {}).pop("integrationLatency", 0), int)
-    return {"authorizer": authorizer, "user": context["identity"]["user"]}
-
-
-@app.route("/", authorizer=guard)
-def root():
-    return told()
-
-
-@app.route("/rooms/{name}", methods=["GET"], authorizer=guard)
-def room(name):
-    return told()
-
-
-@app.route("/rooms/{name}", methods=["DELETE"], authorizer=guard.with_scopes(["x"]))
-def leave(name):
-    return told()
-
-
-@app.route("/rooms/{name}", methods=["POST"], cors=True)
-def enter(name):
-    return told()
-
-
-@extra.route("/fussy", authorizer=fussy)
-def by_key():
-    authorizer = extra.current_request.context["authorizer"]
-    del authorizer["integrationLatency"]
-    return {"authorizer": authorizer}
-
-
-app.register_blueprint(extra, name_prefix="extra_")
-
-
-@app.route("/me", authorizer=pool)
-def me():
-    return told()
-
-
-@app.route("/custom", authorizer=elsewhere)
-def custom():
-    return told()
-
-
-@app.route("/keyed", api_key_required=True)
-def keyed():
-    return {"apiKey": app.current_request.context["identity"]["apiKey"]}
-
-
-@app.route("/picture")
-def picture():
-    return Response(b"\\xff\\x00", headers={"Content-Type": "image/png"})
-
-
-@app.route("/json", methods=["POST"])
-def only_json():
-    return app.current_request.json_body
-
-
-@app.route("/keyed/long")
-def long():
-    return {"text": "x" * 2000}
-
-
-@app.route("/iam", methods=["PUT"], authorizer=IAMAuthorizer())
-def iam():
-    return told()
-"""
-
-TESTS = """
 import pytest
+from chalice.app import Authorizer as Base
+from chalice.app import Chalice, CognitoUserPoolAuthorizer, CORSConfig, Cron, CustomAuthorizer, IAMAuthorizer, Rate
 
-pytestmark = [
-    pytest.mark.targets("inprocess", "sockets"),
-    pytest.mark.filterwarnings("ignore::pytest_sessionplugin.AuthorizerNotRun"),
-]
-
-
-@pytest.fixture
-def asked(chalice_app):
-    import app
-
-    app.asked.clear()
-    return app.asked
+from pytest_sessionplugin.app.description import describe, schedules
+from pytest_sessionplugin.app.project import Project
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
+from pytest_sessionplugin.gateway.values import Authorizer, AuthorizerKind, Route
+from pytest_sessionplugin.lambdas.schedules import Schedule
+from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
 
-@pytest.fixture
-def get(chalice_gateway, asked):
-    def get(path, token, method="GET"):
-        return chalice_gateway.http(headers={"Authorization": token}).request(method, path)
+def test_routes_and_handlers_are_described_as_they_are_deployed(app: Chalice, project: Project) -> None:
+    @app.route("/plain", methods=["GET", "PUT"])
+    def plain() -> None: ...
 
-    return get
+    @app.route("/cors", methods=["POST"], cors=CORSConfig(allow_origin="https://a.example", max_age=60))
+    def cors() -> None: ...
 
+    @app.on_ws_connect(name="hello")
+    def connect(event: object) -> None: ...
 
-def test_the_view_is_told_what_the_authorizer_said(get, asked):
-    response = get("/rooms/hall", "all")
-    assert response.json()["authorizer"] == {"principalId": "alice", "level": "3", "staff": "true"}
-    assert asked == [("all", "GET/rooms/hall")]
+    @app.on_ws_message()
+    def message(event: object) -> None: ...
 
-
-@pytest.mark.parametrize(
-    ("token", "statuses"),  # GET /, GET, DELETE and POST of a room
-    [
-        ("all", [200, 200, 200, 200]),
-        ("rooms", [403, 200, 200, 200]),
-        ("reader", [200, 200, 403, 200]),
-        ("root", [200, 403, 403, 200]),
-        ("none", [403, 403, 403, 200]),
-        ("literal", [403, 403, 403, 200]),
-        ("nobody", [401, 401, 401, 200]),
-        ("failed", [500, 500, 500, 200]),
-        ("a KeyError", [500, 500, 500, 200]),
-    ],
-)
-def test_each_method_is_judged_by_the_policy(get, asked, token, statuses):
-    paths = [("/", "GET"), ("/rooms/hall", "GET"), ("/rooms/hall", "DELETE"), ("/rooms/hall", "POST")]
-    assert [get(path, token, method).status_code for path, method in paths] == statuses
-    assert len(asked) == (1 if 401 not in statuses and 500 not in statuses else 3)
+    app.api.binary_types.append("application/pdf")
+    api = describe(app, project, "eu-west-1")
+    plain_route, cors_route = api.routes
+    assert plain_route == Route("/plain", frozenset({"GET", "PUT"}))
+    assert cors_route.preflight == {
+        "Access-Control-Allow-Origin": "https://a.example",
+        "Access-Control-Allow-Headers": "Authorization,Content-Type,X-Amz-Date,X-Amz-Security-Token,X-Api-Key",
+        "Access-Control-Max-Age": "60",
+        "Access-Control-Allow-Methods": "POST,OPTIONS",
+    }
+    assert api.websocket == {"$connect": "hello", "$default": "message"}
+    assert {"application/pdf", "image/png"} <= api.binary_types
+    assert (api.stage, api.region) == ("api", "eu-west-1")
 
 
-def test_without_a_token_nobody_is_asked(chalice_gateway, asked):
-    response = chalice_gateway.http().get("/")
-    assert (response.status_code, response.json()) == (401, {"message": "Unauthorized"})
-    assert asked == []
+def test_the_stage_of_the_api_is_that_of_the_config(app: Chalice, project: Project) -> None:
+    assert describe(app, Project(project.root, "prod")).stage == "v1"
 
 
-def test_an_authorizer_of_a_blueprint_has_its_header_and_its_ttl(chalice_gateway, asked):
-    http = chalice_gateway.http(headers={"X-Key": "k"})
-    assert http.get("/fussy").json()["authorizer"] == {"principalId": "key k"}
-    http.get("/fussy")
-    assert asked == [("k", "fussy"), ("k", "fussy")]
+def test_a_feature_that_was_not_asked_for_is_refused_as_by_chalice_deploy(app: Chalice, project: Project) -> None:
+    @app.on_ws_message()
+    def message(event: object) -> None: ...
+
+    app.experimental_feature_flags.clear()
+    with pytest.raises(ProjectError, match=r"uses WEBSOCKETS .* app.experimental_feature_flags.update"):
+        describe(app, project)
 
 
-def test_what_cannot_be_run_refuses_nobody_with_a_credential(chalice_gateway):
-    http = chalice_gateway.http()
-    assert [http.get("/me").status_code, http.get("/custom").status_code] == [401, 401]
-    assert http.put("/iam").status_code == 403
-    http = chalice_gateway.http(token="any", headers={"X-Token": "any"})
-    assert http.get("/custom").json()["authorizer"] is None
+def test_each_method_has_the_authorizer_that_it_is_deployed_with(app: Chalice, project: Project) -> None:
+    class Whole(Base):
+        name = "whole"
+
+        def to_swagger(self) -> dict[str, Any]:
+            return {
+                "name": "Unused",
+                "x-amazon-apigateway-authtype": "custom",
+                "x-amazon-apigateway-authorizer": {"type": "request"},
+            }
+
+    @app.authorizer()
+    def guard(request: object) -> None: ...
+
+    @app.authorizer(name="brief", ttl_seconds=0, header="X-Key")
+    def keys(request: object) -> None: ...
+
+    kinds = {
+        "GET": (guard, Authorizer(AuthorizerKind.BUILT_IN, "guard")),
+        "PUT": (keys, Authorizer(AuthorizerKind.BUILT_IN, "brief", "X-Key", 0.0)),
+        "POST": (
+            CognitoUserPoolAuthorizer("pool", ["arn:x"], header="X-Id").with_scopes(["a/b"]),
+            Authorizer(AuthorizerKind.COGNITO, "pool", "X-Id", pools=("arn:x",), scopes=("a/b",)),
+        ),
+        "PATCH": (CustomAuthorizer("far", "arn:y"), Authorizer(AuthorizerKind.CUSTOM, "far")),
+        "DELETE": (IAMAuthorizer(), Authorizer(AuthorizerKind.IAM, "sigv4")),
+        "HEAD": (Whole(), Authorizer(AuthorizerKind.CUSTOM, "whole", None)),
+        "OPTIONS": (None, None),
+    }
+    for method, (authorizer, _) in kinds.items():
+        app.route("/me", methods=[method], authorizer=authorizer)(lambda: None)
+    with pytest.warns(
+        AuthorizerNotRun,
+        match=r"Cognito \(POST /me\), which .*; custom \(PATCH /me, HEAD /me\), which lets pass any credential; ",
+    ):
+        (route,) = describe(app, project).routes
+    assert route.authorizers == {method: described for method, (_, described) in kinds.items() if described}
 
 
-def test_a_request_that_is_signed_for_aws_passes_iam(chalice_gateway, chalice_clock):
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.session import get_session
-
-    chalice_clock.advance(hours=5)
-    request = AWSRequest("PUT", "https://chat.test/iam", headers={"Host": "chat.test"}, data=b"x")
-    SigV4Auth(get_session().get_credentials(), "execute-api", "us-east-1").add_auth(request)
-    http = chalice_gateway.http(headers=dict(request.headers.items()))
-    assert http.put("/iam", content="x").json() == {"authorizer": None, "user": "testing"}
-    assert http.put("/iam", content="y").status_code == 403
-    chalice_clock.advance(hours=1)
-    assert http.put("/iam", content="x").status_code == 403
+POOL = "arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_x"
+POOL_ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
 
 
-@pytest.mark.parametrize(
-    ("claims", "status"),
-    [
-        ({"token_use": "id"}, 200),
-        ({"token_use": "access"}, 401),
-        ({"token_use": "id", "iss": "https://another.test"}, 401),
-        ({"token_use": "id", "expires_in": 0}, 401),
-    ],
-)
-def test_a_user_pool_takes_its_own_tokens(chalice_gateway, jwt_tokens, chalice_clock, claims, status):
-    response = chalice_gateway.http(token=jwt_tokens("alice", **claims)).get("/me")
-    assert response.status_code == status
-    if status == 200:
-        assert response.json()["authorizer"]["claims"]["sub"] == "alice"
-        chalice_clock.advance(hours=1)
-        response = chalice_gateway.http(token=jwt_tokens("alice", expires_in=0, **claims)).get("/me")
-        assert response.json() == {"message": "The incoming token has expired"}
+def test_the_kit_verifies_the_tokens_of_a_user_pool_for_which_it_signs(app: Chalice, project: Project) -> None:
+    app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
+    tokens = Tokens(TokenSettings("ES256", POOL_ISSUER))
+    (route,) = describe(app, project, tokens=tokens).routes  # without a warning, which would be an error
+    verified = route.authorizers["GET"].verified
+    assert verified is not None
+    older = tokens("alice", exp=1, aud=None, nbf=9999999999)
+    assert verified(older)
+    head, claims, signature = older.split(".")
+    assert not verified(f"{head}.{claims}.{signature[:-8]}AAAAAAAA")
+    tokens.rotate()
+    assert not verified(older)
+    assert verified(tokens("alice"))
+    assert verified(
+        Tokens(TokenSettings("ES256", "https://another.test"))("alice")
+    )  # the keys of another issuer are not known here
+    assert not verified("no token")
 
 
-def test_a_user_pool_takes_no_token_that_it_did_not_sign(chalice_gateway, jwt_tokens):
-    head, claims, signature = jwt_tokens("alice", token_use="id").split(".")
-    forged = jwt_tokens("mallory", token_use="id").split(".")[1]
-    assert chalice_gateway.http(token=f"{head}.{forged}.{signature}").get("/me").status_code == 401
-    older = jwt_tokens("alice", token_use="id")
-    jwt_tokens.rotate()
-    assert chalice_gateway.http(token=older).get("/me").status_code == 401
-    assert chalice_gateway.http(token=jwt_tokens("alice", token_use="id")).get("/me").status_code == 200
+@pytest.mark.parametrize("settings", [TokenSettings("ES256"), TokenSettings("HS256", POOL_ISSUER)])
+def test_a_user_pool_takes_no_token_of_the_kit_that_it_could_not_have_signed(
+    app: Chalice, project: Project, settings: TokenSettings
+) -> None:
+    """The keys of another issuer are not known here, and a pool has no shared secret."""
+    app.route("/me", authorizer=CognitoUserPoolAuthorizer("pool", [POOL]))(lambda: None)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        (route,) = describe(app, project, tokens=Tokens(settings)).routes
+    verified = route.authorizers["GET"].verified
+    if settings.issuer == POOL_ISSUER:
+        assert verified is not None
+        assert not verified(Tokens(settings)("alice"))
+    else:
+        assert verified is None
+        assert [each.category for each in warned] == [AuthorizerNotRun]
 
 
-def test_a_route_that_needs_an_api_key_takes_those_of_the_settings(chalice_gateway):
-    statuses = [chalice_gateway.http(headers={"x-api-key": key}).get("/keyed").status_code for key in ("k", "x", "")]
-    assert statuses == [200, 403, 403]
-    assert chalice_gateway.http(headers={"x-api-key": "k"}).get("/keyed").json() == {"apiKey": "k"}
+def test_api_keys_are_those_of_the_settings_and_without_any_it_is_said(app: Chalice, project: Project) -> None:
+    app.route("/keyed", methods=["GET"], api_key_required=True)(lambda: None)
+    app.route("/keyed", methods=["PUT"])(lambda: None)
+    with pytest.warns(NoApiKey, match=r"^GET /keyed need an API key, .* api_keys = \["):
+        api = describe(app, project)
+    assert (api.routes[0].keyed, api.api_keys) == (frozenset({"GET"}), frozenset())
+    (project.root / "pyproject.toml").write_text('[tool.sessionplugin]\napi_keys = ["one", "two"]')
+    assert describe(app, Project(project.root)).api_keys == {"one", "two"}
 
 
-@pytest.mark.parametrize(
-    ("accept", "status", "content"),
-    [
-        ("image/png", 200, b"\\xff\\x00"),
-        ("text/html, image/png", 200, b"/wA="),
-        ("text/html", 400, None),
-    ],
-)
-def test_what_is_binary_depends_on_what_the_client_accepts(chalice_gateway, accept, status, content):
-    response = chalice_gateway.http(headers={"Accept": accept}).get("/picture")
-    assert response.status_code == status
-    assert content in (None, response.content)
+@pytest.mark.parametrize("keys", ['"one"', "[1]", '[""]'])
+def test_api_keys_are_texts(app: Chalice, project: Project, keys: str) -> None:
+    (project.root / "pyproject.toml").write_text(f"[tool.sessionplugin]\napi_keys = {keys}")
+    with pytest.raises(ProjectError, match=r"api_keys .* must be a list of non-empty strings"):
+        describe(app, Project(project.root))
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [({}, 200), ({"content-type": "application/json"}, 200), ({"Content-Type": "text/plain"}, 415)],
-)
-def test_a_route_takes_json_unless_it_says_otherwise(chalice_gateway, headers, status):
-    assert chalice_gateway.http(headers=headers).post("/json", content='{"a": 1}').status_code == status
+@pytest.mark.parametrize(("kind", "limit"), [(None, 8192), ("EDGE", 8192), ("REGIONAL", 10_240), ("PRIVATE", 10_240)])
+def test_an_edge_optimised_api_takes_shorter_urls(app: Chalice, project: Project, kind: str | None, limit: int) -> None:
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "api_gateway_endpoint_type": kind or "EDGE"}))
+    if kind is None:
+        path.write_text(json.dumps({"version": "2.0", "app_name": "chat", "stages": {"dev": {}}}))
+    assert describe(app, Project(project.root)).max_url == limit
 
 
-def test_answers_are_compressed_as_the_config_says(chalice_gateway):
-    response = chalice_gateway.http(headers={"Accept-Encoding": "gzip"}).get("/keyed/long")
-    assert (response.headers["content-encoding"], response.json()) == ("gzip", {"text": "x" * 2000})
-    short = chalice_gateway.http(headers={"Accept-Encoding": "gzip", "x-api-key": "k"}).get("/keyed")
-    assert "content-encoding" not in short.headers
+@pytest.mark.parametrize("size", [None, 0, 1000, 10_485_760])
+def test_answers_are_compressed_from_the_size_of_the_config_on(
+    app: Chalice, project: Project, size: int | None
+) -> None:
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "minimum_compression_size": size}))
+    assert describe(app, Project(project.root)).minimum_compression == size
 
 
-def test_claims_are_given_instead(chalice_gateway, asked):
-    alice = chalice_gateway.http(claims={"sub": "alice", "exp": 1})
-    claims = {"sub": "alice", "exp": "1"}
-    date = "Thu Jan 01 00:00:01 UTC 1970"
-    assert alice.get("/me").json()["authorizer"] == {"claims": {**claims, "exp": date}}
-    assert alice.get("/custom").json()["authorizer"] == {"principalId": "alice", **claims}
-    assert alice.get("/rooms/hall").json()["authorizer"] == {"principalId": "alice", **claims}
-    assert alice.put("/iam", claims={"user": "AIDA"}).json() == {"authorizer": None, "user": "AIDA"}
-    assert asked == []
-    with pytest.raises(ValueError, match="POST /rooms/{name} has no authorizer, and API Gateway gives claims to no"):
-        alice.post("/rooms/hall")
+@pytest.mark.parametrize("size", [-1, 10_485_761, "100", True, 1.5])
+def test_a_size_that_chalice_deploy_refuses_is_refused(app: Chalice, project: Project, size: object) -> None:
+    path = project.root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "minimum_compression_size": size}))
+    with pytest.raises(ProjectError, match=r"minimum_compression_size .* from 0 to 10485760"):
+        describe(app, Project(project.root))
 
 
-def test_a_policy_is_kept_for_300_seconds_of_the_clock(get, asked, chalice_clock):
-    assert [get("/rooms/hall", "root").status_code, get("/", "root").status_code] == [403, 200]
-    chalice_clock.advance(seconds=299)
-    get("/", "root")
-    assert len(asked) == 1
-    chalice_clock.advance(seconds=1)
-    get("/", "root")
-    assert len(asked) == 2
+def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> None:
+    @app.schedule(Rate(1, unit=Rate.MINUTES))
+    def each_minute(event: object) -> None: ...
 
+    @app.schedule("rate(2 hours)", name="now-and-then")
+    def each_hour(event: object) -> None: ...
 
-def test_the_policies_of_one_test_are_not_those_of_the_next(get, asked):
-    assert get("/", "all").status_code == 200
-    assert len(asked) == 1
-"""
+    @app.schedule(Cron(0, 12, "*", "*", "?", "*"))
+    def at_noon(event: object) -> None: ...
 
-WARNED = """
-import pytest
+    @app.on_sns_message("topic")
+    def told(event: object) -> None: ...
 
-
-def test_what_cannot_be_run_is_said_once(request):
-    with pytest.warns(UserWarning) as warned:
-        request.getfixturevalue("chalice_gateway")
-    (warning,) = [each for each in warned if each.category.__name__ == "AuthorizerNotRun"]
-    assert str(warning.message) == (
-        "authorizers that cannot be run here: custom (GET /custom), which lets pass any credential; "
-        "chalice_gateway.http(claims={...}) gives what they would put into the request context. "
-        "Where this is known, pytest's filterwarnings takes "
-        "ignore::pytest_sessionplugin.AuthorizerNotRun."
-    )
-"""
-
-
-SETTINGS = """
-[tool.sessionplugin]
-api_keys = ["k"]
-
-[tool.sessionplugin.tokens]
-algorithm = "RS256"
-issuer = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
-"""
-
-
-def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Stranger) -> None:
-    write_project(
-        stranger.root, APP, PYPROJECT.replace("\n[tool.sessionplugin.env]", f"{SETTINGS}\n[tool.sessionplugin.env]")
-    )
-    config = stranger.root / ".chalice" / "config.json"
-    config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
-    result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 30 + 1)
-
-
-def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:
-    app = APP_OF_ALL + '\n\n@app.route("/keyed", api_key_required=True)\ndef keyed():\n    return {}\n'
-    (stranger.root / "app.py").write_text(app)
-    result = stranger.test(test_it="def test_it(chalice_gateway): pass")
-    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "GET /keyed need an API key, and there is none, *"])
-    assert "pytest_sessionplugin/" not in result.stdout.str()
+    assert schedules(app) == [Schedule("each_minute", 60), Schedule("now-and-then", 7200)]

@@ -1,39 +1,27 @@
-"""Several apps in one process: each has its own environment, in every way in which it can be looked at."""
+"""Several apps in one process: each sees its own environment, however it looks."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.app.isolation import Apart, View, become, told_apart
-from pytest_sessionplugin.app.modules import NamedCopy
+from pytest_sessionplugin.app.isolation import View, become, views_in_use
 
 
 @pytest.fixture
-def modules(tmp_path: Path) -> Iterator[NamedCopy]:
-    copy = NamedCopy(tmp_path, "orders")
-    copy.open()
-    yield copy
-    copy.close()
-
-
-@pytest.fixture
-def orders(modules: NamedCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Apart]:
-    """It is told SHARED and OWN; ANOTHERS is not for its eyes."""
+def orders(monkeypatch: pytest.MonkeyPatch) -> Iterator[View]:
+    """A view with SHARED and OWN of its own, from which ANOTHERS is hidden."""
     for name in ("SHARED", "ANOTHERS", "EVERYBODYS"):
         monkeypatch.setenv(name, "process")
-    with told_apart():
-        yield Apart(modules, View({"SHARED": "orders", "OWN": "orders"}, hidden=["ANOTHERS"]))
+    with views_in_use():
+        yield View({"SHARED": "orders", "OWN": "orders"}, hidden=["ANOTHERS"])
 
 
-def test_each_sees_what_it_was_told_whoever_asks_and_how(orders: Apart) -> None:
+def test_each_sees_its_own_variables_in_every_way_to_look(orders: View) -> None:
     with orders.within():
         assert (os.environ["SHARED"], os.getenv("OWN"), os.environ["EVERYBODYS"]) == ("orders", "orders", "process")
         assert "ANOTHERS" not in os.environ
@@ -51,7 +39,7 @@ def test_each_sees_what_it_was_told_whoever_asks_and_how(orders: Apart) -> None:
     assert "OWN" not in os.environ
 
 
-def test_what_an_app_changes_only_it_sees(orders: Apart) -> None:
+def test_what_an_app_changes_only_it_sees(orders: View) -> None:
     before = dict(os.environ)
     with orders.within():
         os.environ["SHARED"] = "changed"
@@ -76,8 +64,8 @@ def test_what_an_app_changes_only_it_sees(orders: Apart) -> None:
     assert dict(os.environ) == before
 
 
-def test_what_a_test_sets_reaches_all_but_those_that_are_told_otherwise(
-    orders: Apart, monkeypatch: pytest.MonkeyPatch
+def test_what_a_test_sets_reaches_the_views_without_a_value_of_their_own(
+    orders: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SHARED", "ANOTHERS", "NEW"):
         monkeypatch.setenv(name, "test")
@@ -85,7 +73,7 @@ def test_what_a_test_sets_reaches_all_but_those_that_are_told_otherwise(
         assert [os.environ.get(name) for name in ("SHARED", "ANOTHERS", "NEW")] == ["orders", None, "test"]
 
 
-def test_a_thread_belongs_to_the_app_that_started_it(orders: Apart) -> None:
+def test_a_thread_belongs_to_the_app_that_started_it(orders: View) -> None:
     class Subclass(threading.Thread):
         def run(self) -> None:
             seen.append(os.environ["SHARED"])
@@ -104,7 +92,7 @@ def test_a_thread_belongs_to_the_app_that_started_it(orders: Apart) -> None:
     assert seen[4:] == ["process"]
 
 
-def test_threads_at_once_each_see_their_own(orders: Apart) -> None:
+def test_threads_at_once_each_see_their_own(orders: View) -> None:
     wrong: list[str] = []
 
     def work(number: int) -> None:
@@ -121,20 +109,13 @@ def test_threads_at_once_each_see_their_own(orders: Apart) -> None:
     assert wrong == []
 
 
-def test_modules_asked_for_by_name_are_its_own(orders: Apart, modules: NamedCopy, tmp_path: Path) -> None:
-    (tmp_path / "app.py").touch()
-    with orders.within():
-        assert importlib.import_module("app") is modules.load("app")
-        assert importlib.import_module("json") is sys.modules["json"]
-
-
 def test_afterwards_everything_is_the_same_object_as_before() -> None:
     def state() -> list[object]:
         environ: object = os.environ
-        return [environ, vars(os.environ)["_data"], threading.Thread.start, importlib.import_module]
+        return [environ, vars(os.environ)["_data"], threading.Thread.start]
 
     before = state()
-    with told_apart():
+    with views_in_use():
         assert state()[0] is before[0]
         assert not any(one is other for one, other in zip(state()[1:], before[1:], strict=True))
     assert all(one is other for one, other in zip(state(), before, strict=True))

@@ -1,4 +1,4 @@
-"""What an app did to loggers is undone before the next is imported."""
+"""Changes that an app makes to loggers are undone before the next one is imported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from chalice.app import Chalice
 
-from pytest_sessionplugin.app.logging import LoggerState, put_back, states
+from pytest_sessionplugin.app.logging import LoggerState, log_to_root, loggers_kept, put_back, states
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +39,16 @@ def test_the_null_handler_of_a_library_stays() -> None:
     library.addHandler(logging.StreamHandler())
     put_back(before)
     assert [type(each) for each in library.handlers] == [logging.NullHandler]
+
+
+def test_the_log_goes_to_pytest_and_afterwards_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    listener = logging.NullHandler()
+    with loggers_kept():
+        app = Chalice("logs-of-chat")
+        as_made = list(app.log.handlers)
+        with log_to_root(app, listener):
+            app.log.error("heard")
+            assert listener in app.log.handlers
+        assert (app.log.handlers, app.log.propagate) == (as_made, False)
+    assert (app.log.handlers, app.log.propagate) == ([], True)
+    assert caplog.messages == ["heard"]

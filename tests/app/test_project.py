@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -33,7 +34,7 @@ def test_settings_are_the_project_s_or_else_the_rootdir_s(tmp_path: Path) -> Non
 
 def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) -> None:
     (project.root / "pyproject.toml").write_text("[tool.sessionplugin.env]\nN = 1\n")
-    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin.env\] must be a table of texts"):
+    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin.env\] must be a table of strings"):
         project.section("env")
 
 
@@ -74,6 +75,22 @@ def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, mo
     assert not {"app", "chalicelib"} & set(sys.modules)
 
 
+def test_the_app_is_the_same_each_time_and_knows_for_which_variables_it_was_imported(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "app.py").write_text("1 / 0")
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(ProjectError):
+        project.load({"A": "1"})
+    assert project.loaded_for is None
+    (project.root / "app.py").write_text("from chalice import Chalice\napp = Chalice('chat', configure_logs=False)\n")
+    importlib.invalidate_caches()
+    app = project.load({"A": "2"})
+    assert app is project.load({"A": "3"})
+    assert project.loaded_for == {"A": "2"}
+
+
 def test_the_template_can_be_elsewhere(project: Project) -> None:
     (project.root / ".chalice" / "resources.json").rename(project.root / "tables.json")
     assert specs_of(project) == {}
@@ -84,6 +101,7 @@ def test_the_template_can_be_elsewhere(project: Project) -> None:
 # --- in memory
 
 
+@pytest.mark.emulator
 def test_tables_and_environment_are_there_for_a_while(project: Project) -> None:
     before = dict(os.environ)
     with in_memory(project) as aws:
@@ -102,6 +120,7 @@ def test_what_is_told_is_over_the_table_is_over_the_stage_and_nothing_over_the_w
     assert told["AWS_ACCESS_KEY_ID"] == "testing"
 
 
+@pytest.mark.emulator
 def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project) -> None:
     memory = Memory(project, variables={"AWS_DEFAULT_REGION": "eu-west-1"})
     with memory.open() as aws:

@@ -1,4 +1,4 @@
-"""Which invocation a call belongs to, and what befalls it."""
+"""Calls belong to the invocation of their context or thread, which faults can end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_call_is_of_the_invocation_in_its_thread_or_of_the_only_one() -> None:
         assert (mine.id, mine.function) == ("id", "message")
         assert in_a_thread(here) is None
         assert in_a_thread(current) is mine is current()
-        with caller._entered(caller.Invocation("another", "one", "one")):
+        with caller.entered(caller.Invocation("another", "one", "one")):
             assert in_a_thread(current) is None
         return "done"
 
@@ -99,7 +99,7 @@ def test_who_is_killed_has_timed_out_whatever_it_makes_of_it(survives: bool) -> 
         invocation = here()
         assert invocation is not None
         with contextlib.suppress(BaseException if survives else Exception):
-            invocation.killed = True
+            invocation.kill()
             raise Killed
         return {"statusCode": 200}
 

@@ -1,16 +1,72 @@
-"""A transaction that is done is not done again, as long as its token is known."""
+"""Batches, transactions with a token and time to live behave as in DynamoDB."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-from pytest_sessionplugin.aws.dynamodb import LAG, REMEMBERED, TimeToLive, Transactions
+import pytest
+
+from pytest_sessionplugin.aws.dynamodb import (
+    LAG,
+    REMEMBERED,
+    TimeToLive,
+    Transactions,
+    cancelled,
+    first_apart,
+    giving_back,
+)
 from pytest_sessionplugin.aws.wire import Answer
+
+# --- batches
+
+
+@pytest.mark.parametrize(
+    ("requests", "first", "rest"),
+    [
+        ({"a": [1, 2], "b": [3]}, {"a": [1]}, {"a": [2], "b": [3]}),
+        ({"a": [1], "b": [3]}, {"a": [1]}, {"b": [3]}),
+        ({"a": [1]}, {"a": [1]}, {}),
+        (
+            {"a": {"Keys": [1, 2], "ConsistentRead": True}},
+            {"a": {"Keys": [1], "ConsistentRead": True}},
+            {"a": {"Keys": [2], "ConsistentRead": True}},
+        ),
+        ({"a": {"Keys": [1]}, "b": {"Keys": [2]}}, {"a": {"Keys": [1]}}, {"b": {"Keys": [2]}}),
+    ],
+)
+def test_the_first_item_of_a_batch_is_taken_from_its_first_table(
+    requests: dict[str, Any], first: dict[str, Any], rest: dict[str, Any]
+) -> None:
+    assert first_apart(requests) == (first, rest)
+
+
+def test_an_answer_gives_back_the_item_beside_others_and_an_error_gives_back_nothing() -> None:
+    headers = {"x-amz-crc32": "1", "Content-Length": "2", "x-amzn-RequestId": "id"}
+    answer = giving_back(Answer(200, headers, b'{"UnprocessedItems": {"b": [3]}}'), "UnprocessedItems", {"a": [1]})
+    assert (answer.headers, json.loads(answer.body)) == (
+        {"x-amzn-RequestId": "id"},
+        {"UnprocessedItems": {"a": [1], "b": [3]}},
+    )
+    error = Answer(400, headers, b"{}")
+    assert giving_back(error, "UnprocessedItems", {"a": [1]}) is error
+
+
+# --- transactions
+
+
+def test_a_cancelled_transaction_has_a_reason_for_each_item() -> None:
+    answer = cancelled(3)
+    body = json.loads(answer.body)
+    assert (answer.status, body["__type"].rpartition("#")[2]) == (400, "TransactionCanceledException")
+    assert [reason["Code"] for reason in body["CancellationReasons"]] == ["TransactionConflict", "None", "None"]
+    assert body["Message"].endswith("[TransactionConflict, None, None]")
 
 
 class Table:
-    """Counts what is written, and answers with it."""
+    """Counts its writes, and answers with the count."""
 
     def __init__(self, status: int = 200) -> None:
         self.status, self.writes = status, 0
@@ -55,6 +111,8 @@ def test_a_token_is_forgotten_after_ten_minutes() -> None:
         transactions.once({"ClientRequestToken": str(moment)}, table.write)
     assert len(transactions._done) == 1, "a server that runs for days would keep them all"
 
+
+# --- time to live
 
 NOW = 1_800_000_000.0
 DAY = 24 * 3600.0

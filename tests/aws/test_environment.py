@@ -1,4 +1,4 @@
-"""Variables are put in place, and taken away again to the last one."""
+"""Environment variables are applied, and restored to the last one."""
 
 from __future__ import annotations
 

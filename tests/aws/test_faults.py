@@ -1,7 +1,8 @@
-"""Which fault fires at which call, and for how long."""
+"""Faults fire at the calls, connections, functions and tables that they name, as often as they say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_type_hints
 
 import pytest
@@ -88,15 +89,17 @@ def test_the_names_of_the_faults_are_those_of_their_methods() -> None:
 
 
 def test_a_fault_that_is_none_is_named_with_the_nearest() -> None:
-    with pytest.raises(AttributeError, match="there is no fault unreachabel, but unreachable; there are: throttled"):
+    with pytest.raises(
+        AttributeError, match=r"there is no fault unreachabel; did you mean unreachable. There are: throttled"
+    ):
         getattr(Faults(), "unreachabel")  # noqa: B009 - as a test would write it, past mypy
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        ("dynamodb:UpdateItems", "there is no operation of dynamodb named UpdateItems, but UpdateItem"),
-        ("dynamdb", "there is no service of AWS named dynamdb, but dynamodb"),
+        ("dynamodb:UpdateItems", "there is no operation of dynamodb named UpdateItems; did you mean UpdateItem"),
+        ("dynamdb", "there is no service of AWS named dynamdb; did you mean dynamodb"),
     ],
 )
 def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> None:
@@ -105,12 +108,7 @@ def test_a_call_that_is_none_is_refused_at_once(call: str, sentence: str) -> Non
 
 
 def test_a_read_of_an_index_that_is_consistent_is_not_stale() -> None:
-    class Emulator:
-        def picture(self, table: str, index: str | None) -> tuple[str, str]:
-            return "rooms", "as it was"
-
-    faults = Faults()
-    faults.emulator = Emulator()
+    faults = Faults(picture=lambda table, index: ("rooms", "as it was"))
     faults.stale_indexes("Rooms")
     asked = {"TableName": "rooms", "IndexName": "by-owner"}
     query = Call("dynamodb", "Query")
@@ -119,17 +117,57 @@ def test_a_read_of_an_index_that_is_consistent_is_not_stale() -> None:
 
 
 def test_what_meets_batches_and_transactions_meets_no_other_call() -> None:
-    with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*there are: dynamodb:BatchWriteItem"):
+    with pytest.raises(UnknownName, match=r"no batch named dynamodb:PutItem.*There are: dynamodb:BatchWriteItem"):
         Faults().unprocessed("dynamodb:PutItem")
     with pytest.raises(UnknownName, match="no call that meets transactions named dynamodb:Query"):
         Faults().conflict("dynamodb:Query")
 
 
-def test_what_is_about_an_app_needs_one() -> None:
-    with pytest.raises(SessionPluginError, match=r"slow\(\) is about an app behind its gateway, and none is here"):
+def test_a_fault_of_an_app_or_a_table_needs_one() -> None:
+    with pytest.raises(SessionPluginError, match=r"^slow\(\) needs an app behind its gateway, and none is open\.$"):
         Faults().slow("VNR=")
-    with pytest.raises(SessionPluginError, match="no tables"):
+    with pytest.raises(
+        SessionPluginError, match=r"^timed_out\(\) needs an app behind its gateway, and none is open\.$"
+    ):
+        Faults().timed_out("api_handler")
+    with pytest.raises(SessionPluginError, match=r"^stale_indexes\(\) needs tables, and none are open\.$"):
         Faults().stale_indexes("Rooms")
+
+
+def test_a_fault_of_a_function_asks_for_the_app_and_no_other_fault_does() -> None:
+    opened: list[str] = []
+
+    def functions() -> dict[str, str]:
+        opened.append("app")
+        return {"websocket_message": "message", "message": "message"}
+
+    faults = Faults(functions=functions)
+    faults.throttled("dynamodb")
+    assert opened == []
+    assert faults.timed_out("websocket_message").fault.function == "message"
+    assert opened == ["app"]
+
+
+class Client:
+    """Counts what a slow client is sent."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Callable[[], None]] = {}
+
+    def stall(self, connection_id: str, held: Callable[[], None]) -> None:
+        self.held[connection_id] = held
+
+    def resume(self, connection_id: str) -> None:
+        del self.held[connection_id]
+
+
+def test_slow_clients_read_again_when_it_is_over_and_each_post_to_them_counts() -> None:
+    client = Client()
+    with Faults(clients=lambda: client).slow("VNR=", "XYZ=") as armed:
+        client.held["VNR="]()
+        client.held["XYZ="]()
+        assert armed.fired == 2
+    assert client.held == {}
 
 
 def test_a_lost_disconnect_is_that_of_a_connection_or_of_all() -> None:

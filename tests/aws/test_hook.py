@@ -1,4 +1,4 @@
-"""A thread that outlives its test asks nothing of AWS, unless somebody mocks it."""
+"""Calls of a thread that outlives its test are blocked, unless a mock would answer them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_sessionplugin.errors import BlockedCall
 
 
 class Asking:
-    """A thread that asks of AWS when it is told to."""
+    """A thread that calls AWS on demand."""
 
     def __init__(self, outlived: Outlived) -> None:
         self._outlived = outlived

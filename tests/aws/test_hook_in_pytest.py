@@ -1,4 +1,4 @@
-"""A thread of the app that outlives its test reaches no AWS, and a team's own threads and mocks notice nothing."""
+"""A thread of the app that outlives its test reaches no AWS; a team's own threads and mocks work as ever."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_b_a_thread_of_a_test_before_is_blocked():
     polled()
     with pytest.raises(RuntimeError, match="the thread 'pool_0' has outlived test_it.py::test_a_first"):
         sys.modules["app"].pool.submit(sys.modules["app"].table.scan).result()
-    # Before it is signed: to find credentials may be a call, too.
+    # Blocked before it is signed: a search for credentials may be a call, too.
     with pytest.raises(RuntimeError, match="secretsmanager:GetSecretValue was blocked"):
         sys.modules["app"].pool.submit(sys.modules["app"].secrets.get_secret_value, SecretId="s").result()
 
@@ -108,7 +108,7 @@ def test_d_inside_a_mock_of_theirs_it_is_answered():
 
 
 def test_e_their_own_threads_are_theirs():
-    # Nobody listens at that port: the call leaves, as it does in a process without us.
+    # No server listens at that port. The call leaves, as it does in a process without the plugin.
     from botocore.config import Config
     from botocore.exceptions import EndpointConnectionError
 

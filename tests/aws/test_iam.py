@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.aws.iam import Asked, needs
-from tests.sources import ROOT, tops
+from tests.sources import ROOT, imports
 
 TRANSACTION = [
     {"Put": {"TableName": "a"}},
@@ -66,7 +67,7 @@ def needed(service: str, operation: str, url: str = "", **parameters: Any) -> li
         ),
         ("ListTables", {}, [("ListTables", None)]),
         ("PutItem", {}, [("PutItem", None)]),
-        ("TransactWriteItems", {}, [("TransactWriteItems", None)]),  # unchecked by a client that was told so
+        ("TransactWriteItems", {}, [("TransactWriteItems", None)]),  # of a client that does not check its parameters
     ],
 )
 def test_dynamodb(operation: str, parameters: dict[str, Any], expected: list[tuple[str, str | None]]) -> None:
@@ -177,8 +178,10 @@ def test_who_one_is_may_be_asked_by_anybody() -> None:
     assert needed("sts", "GetCallerIdentity") == []
 
 
-@pytest.mark.parametrize("module", ["actions", "policy", "calls", "outlived"])
-def test_what_is_pure_imports_the_standard_library_only(module: str) -> None:
-    allowed = {"__future__", "pytest_sessionplugin", "collections", "contextlib", "dataclasses", "functools", "json"}
-    allowed |= {"pathlib", "re", "threading", "typing", "urllib", "weakref"}
-    assert tops(ROOT / "pytest_sessionplugin" / "aws" / f"{module}.py") <= allowed
+@pytest.mark.parametrize(
+    "file", ["caller", "calls", "dynamodb", "faults", "iam", "invoke_api", "races", "table_specs", "templates", "wire"]
+)
+def test_plain_files_import_no_library_at_their_top(file: str) -> None:
+    found = imports(ROOT / "pytest_sessionplugin" / "aws" / f"{file}.py")
+    tops = {one.top for one in found if not one.typed and not one.late}
+    assert tops - sys.stdlib_module_names <= {"pytest_sessionplugin"}

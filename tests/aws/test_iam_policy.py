@@ -1,4 +1,4 @@
-"""An IAM policy allows what AWS would allow by it, as far as a test can know."""
+"""A policy file allows and denies as AWS would, as far as a test can know."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_actions_have_wildcards_and_no_case(tmp_path: Path, pattern: Any, action
     [
         ("*", ROOMS, True),
         (ROOMS, ROOMS, True),
-        ("arn:aws:dynamodb:eu-west-1:999999999999:table/rooms", ROOMS, True),  # account and region are made up here
+        ("arn:aws:dynamodb:eu-west-1:999999999999:table/rooms", ROOMS, True),  # a test makes up account and region
         ("arn:aws:dynamodb:*:*:table/room?", ROOMS, True),
         ("arn:*:dynamodb:*:*:table/*", ROOMS, True),
         ("arn:aws:dynamodb:*", ROOMS, True),
@@ -68,7 +68,7 @@ def test_actions_have_wildcards_and_no_case(tmp_path: Path, pattern: Any, action
         ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k/1", True),
         ("arn:aws:s3:::b", "arn:aws:s3:::b/k", False),
         ("arn:aws:s3:us-east-1::b", "arn:aws:s3:::b", False),
-        ("arn:*:execute-api:*:*:*/@connections/*", POST, True),  # what Chalice itself injects
+        ("arn:*:execute-api:*:*:*/@connections/*", POST, True),  # as Chalice injects it
         ("arn:aws:execute-api:us-east-1:1:another0id/api/POST/@connections/*", POST, True),
         ("arn:aws:execute-api:us-east-1:1:another0id/api/*", POST, True),
         ("arn:aws:execute-api:us-east-1:1:another0id/prod/POST/@connections/*", POST, False),
@@ -77,7 +77,7 @@ def test_actions_have_wildcards_and_no_case(tmp_path: Path, pattern: Any, action
         ("arn:aws:secretsmanager:us-east-1:1:secret:key-*", SECRET, True),
         ("arn:aws:secretsmanager:us-east-1:1:secret:key-??????", SECRET, True),
         ("arn:aws:secretsmanager:us-east-1:1:secret:key", SECRET, False),
-        ("arn:aws:dynamodb:*:*:table/none", None, True),  # an action on nothing in particular is judged alone
+        ("arn:aws:dynamodb:*:*:table/none", None, True),  # the action alone is judged if the resource is unknown
     ],
 )
 def test_a_resource_is_compared_but_for_what_a_test_makes_up(

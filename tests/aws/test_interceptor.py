@@ -1,253 +1,64 @@
-"""Every call of botocore comes to the door: counted, faulted, answered, and never sent."""
+"""The interceptor counts, faults and answers every call of botocore, and sends none."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.errors import BlockedCall, TemplateError
+from pytest_sessionplugin.errors import BlockedCall
 from pytest_sessionplugin.gateway.values import Manage, Reply
+from tests.aws.opened import Opened, opened
+from tests.aws.rooms import client, enter, names, people
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.moto.emulator import Aws, Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
 
-SPECS: dict[str, Any] = {
-    "Rooms": {
-        "TableName": "rooms",
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "name", "AttributeType": "S"},
-            {"AttributeName": "owner", "AttributeType": "S"},
-        ],
-        "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": "by-owner",
-                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
-        "TimeToLiveSpecification": {"AttributeName": "purgeAt", "Enabled": True},
-    },
-    "Empty": {
-        "TableName": "empty",
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-    },
-}
-SEED = {"Rooms": [{"name": "seeded", "owner": "alice", "people": 1}]}
+pytestmark = pytest.mark.emulator
 
 
-@pytest.fixture(scope="module")
-def emulated() -> Emulated:
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
-
-    return Emulated(SPECS, SEED)
-
-
-@pytest.fixture
-def calls() -> Calls:
-    return Calls()
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def aws(emulated: Emulated, calls: Calls, faults: Faults) -> Iterator[Aws]:
-    from pytest_sessionplugin.aws import environment
-
-    with environment.applied(environment.neutral("us-east-1")), emulated.open(calls, faults) as aws:
-        yield aws
-
-
-def client(service: str = "dynamodb", **arguments: Any) -> Any:
-    import boto3
-
-    return boto3.client(service, **arguments)  # type: ignore[call-overload]
-
-
-def enter(dynamodb: Any, name: str = "a") -> None:
-    dynamodb.update_item(
-        TableName="rooms",
-        Key={"name": {"S": name}},
-        UpdateExpression="ADD people :one",
-        ExpressionAttributeValues={":one": {"N": "1"}},
-    )
-
-
-def people(aws: Aws, name: str = "a") -> int:
-    row: Any = aws.tables["Rooms"].get_item(Key={"name": name}).get("Item", {})
-    return int(row.get("people", 0))
-
-
-# --- tables
-
-
-def test_tables_are_as_the_template_says(aws: Aws) -> None:
-    table = aws.tables["Rooms"]
-    assert [index["IndexName"] for index in table.global_secondary_indexes or ()] == ["by-owner"]
-    assert table.stream_specification == {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-    ttl = client().describe_time_to_live(TableName="rooms")["TimeToLiveDescription"]
-    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "purgeAt"}
-
-
-@pytest.mark.parametrize("time", [1, 2])
-def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Aws, time: int) -> None:
-    assert people(aws, "seeded") == 1
-    enter(client(), "seeded")
-    client().delete_table(TableName="empty")
-    client("ssm").put_parameter(Name="left", Value="behind", Type="String", Overwrite=False)
-    assert client("s3").list_buckets()["Buckets"] == []
-    client("s3").create_bucket(Bucket="left")
-    client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
-    assert people(aws, "seeded") == 2
-
-
-def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Aws) -> None:
-    with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
-        aws.tables["Romos"]
-
-
-@pytest.mark.parametrize(
-    ("specs", "seed", "sentence"),
-    [
-        ({"Bad": {**SPECS["Empty"], "AttributeDefinitions": []}}, {}, "the table Bad cannot be created: .*Validation"),
-        ({}, {"Romos": []}, "there are rows for Romos, and no such table"),
-    ],
-)
-def test_tables_that_cannot_be_are_a_sentence(specs: Any, seed: Any, sentence: str) -> None:
-    from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
-
-    opening = Emulated(specs, seed).open()
-    with environment.applied(environment.neutral("us-east-1")), pytest.raises(TemplateError, match=sentence), opening:
+def test_two_doors_cannot_be_open_at_once(aws: Opened, emulated: Emulator) -> None:
+    with pytest.raises(RuntimeError, match="another interceptor is in use already"), opened(emulated):
         pass
-
-
-def test_tables_cannot_be_used_after_their_test(emulated: Emulated) -> None:
-    from pytest_sessionplugin.aws import environment
-
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
-        table = aws.tables["Rooms"]
-    with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
-        table.get_item(Key={"name": "a"})
-
-
-def test_two_doors_cannot_be_open_at_once(aws: Aws, emulated: Emulated) -> None:
-    with pytest.raises(RuntimeError, match="another door is open already"), emulated.open():
-        pass
-
-
-def test_a_first_set_up_within_a_mock_of_theirs_takes_nothing_of_it() -> None:
-    from moto import mock_aws
-
-    from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
-
-    def buckets() -> list[str]:
-        return [str(bucket["Name"]) for bucket in client("s3").list_buckets()["Buckets"]]
-
-    emulated = Emulated({})
-    with environment.applied(environment.neutral("us-east-1")), mock_aws():
-        client("s3").create_bucket(Bucket="theirs")
-        with emulated.open():
-            assert buckets() == []
-        assert buckets() == ["theirs"]
-    with environment.applied(environment.neutral("us-east-1")), emulated.open():
-        assert buckets() == []
-
-
-def eight_times(work: Callable[[], None]) -> None:
-    """In eight threads that are switched every 10 µs."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    finally:
-        sys.setswitchinterval(interval)
-
-
-def test_updates_from_eight_threads_are_all_kept(aws: Aws) -> None:
-    dynamodb = client()
-
-    def work() -> None:
-        for _ in range(30):
-            enter(dynamodb)
-
-    eight_times(work)
-    assert people(aws) == 240
-
-
-def test_of_eight_threads_that_put_on_a_condition_one_wins_in_each_of_sixty_rounds(aws: Aws) -> None:
-    dynamodb, winners = client(), []
-    refused = dynamodb.exceptions.ConditionalCheckFailedException
-
-    def work() -> None:
-        for number in range(60):
-            with contextlib.suppress(refused):
-                dynamodb.put_item(
-                    TableName="rooms",
-                    Item={"name": {"S": f"round {number}"}},
-                    ConditionExpression="attribute_not_exists(#name)",
-                    ExpressionAttributeNames={"#name": "name"},
-                )
-                winners.append(number)
-
-    eight_times(work)
-    assert sorted(winners) == list(range(60))
 
 
 # --- counting
 
 
-def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: Aws, calls: Calls) -> None:
+def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: Opened, calls: Calls) -> None:
     with calls.exactly({"dynamodb:UpdateItem": 1}, dynamodb=1):
         enter(client())
         people(aws)
 
 
-# --- what nothing emulates
+# --- calls that nothing emulates
 
 
-def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Aws, calls: Calls) -> None:
+def test_a_call_that_nothing_emulates_is_blocked_by_name(aws: Opened, calls: Calls) -> None:
     sentence = "translate:ListLanguages was blocked: nothing emulates it.*https://translate.us-east-1"
     with pytest.raises(BlockedCall, match=sentence):
         client("translate").list_languages()
     assert [str(error).partition(" ")[0] for error in calls.blocked] == ["translate:ListLanguages"]
 
 
-def test_an_operation_that_moto_lacks_is_blocked_too(aws: Aws) -> None:
+def test_an_operation_that_moto_lacks_is_blocked_too(aws: Opened) -> None:
     with pytest.raises(BlockedCall, match="dynamodb:ListContributorInsights was blocked: moto cannot do it"):
         client().list_contributor_insights()
 
 
-def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Aws) -> None:
+def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Opened) -> None:
     elsewhere = client(endpoint_url="http://127.0.0.1:9")
     with pytest.raises(BlockedCall, match=r"dynamodb:ListTables was blocked: .* http://127\.0\.0\.1:9/"):
         elsewhere.list_tables()
 
 
 def test_an_endpoint_that_a_stage_or_a_test_names_in_the_environment_is_not_taken(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
+    aws: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     assert set(client().list_tables()["TableNames"]) == {"empty", "rooms"}
@@ -257,7 +68,7 @@ def test_an_endpoint_that_a_stage_or_a_test_names_in_the_environment_is_not_take
 
 
 def test_two_throttles_are_two_retries_and_no_sleep(
-    aws: Aws, calls: Calls, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    aws: Opened, calls: Calls, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = faults.throttled("dynamodb:UpdateItem", times=2)
     dynamodb = client()
@@ -267,33 +78,33 @@ def test_two_throttles_are_two_retries_and_no_sleep(
     assert calls.backoff > 0
 
 
-def test_botocore_sleeps_again_afterwards(emulated: Emulated) -> None:
+def test_botocore_sleeps_again_afterwards(emulated: Emulator) -> None:
     import botocore.endpoint
 
     from pytest_sessionplugin.aws import environment
 
     endpoint: Any = botocore.endpoint
-    with environment.applied(environment.neutral("us-east-1")), emulated.open():
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated):
         assert endpoint.time is not time
         assert endpoint.time.time() == pytest.approx(time.time(), abs=60)
     assert endpoint.time is time
 
 
-def test_throttles_without_end_reach_the_caller_under_their_name(aws: Aws, faults: Faults) -> None:
+def test_throttles_without_end_reach_the_caller_under_their_name(aws: Opened, faults: Faults) -> None:
     faults.throttled("dynamodb")
     dynamodb = client()
     with pytest.raises(dynamodb.exceptions.ProvisionedThroughputExceededException):
         enter(dynamodb)
-    assert people(aws) == 0  # a test sees its tables all the same
+    assert people(aws) == 0  # a test still sees its tables
 
 
-def test_an_answer_that_is_lost_doubles_an_add(aws: Aws, calls: Calls, faults: Faults) -> None:
+def test_an_answer_that_is_lost_doubles_an_add(aws: Opened, calls: Calls, faults: Faults) -> None:
     faults.answer_lost("dynamodb:UpdateItem", times=1)
     enter(client())
     assert (people(aws), calls.retries) == (2, 1)
 
 
-def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Aws, calls: Calls, faults: Faults) -> None:
+def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Opened, calls: Calls, faults: Faults) -> None:
     """The SDK sends the same token again."""
     add = {
         "TableName": "rooms",
@@ -318,7 +129,7 @@ def test_an_answer_that_is_lost_does_not_double_a_transaction(aws: Aws, calls: C
     assert names(aws) == {"seeded", "a", "b"}
 
 
-def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) -> None:
+def test_a_service_that_is_unreachable_does_nothing(aws: Opened, faults: Faults) -> None:
     from botocore.exceptions import EndpointConnectionError
 
     with faults.unreachable("dynamodb") as fault, pytest.raises(EndpointConnectionError):
@@ -327,12 +138,8 @@ def test_a_service_that_is_unreachable_does_nothing(aws: Aws, faults: Faults) ->
     assert people(aws) == 0
 
 
-def names(aws: Aws) -> set[str]:
-    return {str(row["name"]) for row in aws.tables["Rooms"].scan()["Items"]}
-
-
 @pytest.mark.parametrize("items", [1, 2, 3])
-def test_a_batch_gives_back_the_first_item_that_it_was_to_write(aws: Aws, faults: Faults, items: int) -> None:
+def test_a_batch_gives_back_the_first_item_that_it_was_to_write(aws: Opened, faults: Faults, items: int) -> None:
     batch = [{"PutRequest": {"Item": {"name": {"S": f"{number}"}}}} for number in range(items)]
     fault = faults.unprocessed("dynamodb:BatchWriteItem", times=1)
     dynamodb = client()
@@ -344,7 +151,7 @@ def test_a_batch_gives_back_the_first_item_that_it_was_to_write(aws: Aws, faults
     assert fault.fired == 1
 
 
-def test_what_sends_again_what_came_back_has_written_all(aws: Aws, faults: Faults, calls: Calls) -> None:
+def test_what_sends_again_what_came_back_has_written_all(aws: Opened, faults: Faults, calls: Calls) -> None:
     import boto3
 
     faults.unprocessed("dynamodb:BatchWriteItem", times=2)
@@ -355,7 +162,7 @@ def test_what_sends_again_what_came_back_has_written_all(aws: Aws, faults: Fault
 
 
 @pytest.mark.parametrize("keys", [1, 2])
-def test_a_batch_gives_back_the_first_key_and_how_it_was_to_be_read(aws: Aws, faults: Faults, keys: int) -> None:
+def test_a_batch_gives_back_the_first_key_and_how_it_was_to_be_read(aws: Opened, faults: Faults, keys: int) -> None:
     asked = {
         "Keys": [{"name": {"S": name}} for name in ("seeded", "other")[:keys]],
         "ConsistentRead": True,
@@ -370,7 +177,7 @@ def test_a_batch_gives_back_the_first_key_and_how_it_was_to_be_read(aws: Aws, fa
     assert (again["Responses"], again["UnprocessedKeys"]) == ({"rooms": [{"people": {"N": "1"}}]}, {})
 
 
-def test_a_batch_that_is_wrong_is_refused_as_ever(aws: Aws, faults: Faults) -> None:
+def test_a_batch_that_is_wrong_is_refused_as_ever(aws: Opened, faults: Faults) -> None:
     faults.unprocessed("dynamodb:BatchWriteItem", times=1)
     batch = {"rooms": [{"PutRequest": {"Item": {"name": {"S": "a"}}}}], "none": [{"DeleteRequest": {"Key": {}}}]}
     dynamodb = client()
@@ -379,7 +186,7 @@ def test_a_batch_that_is_wrong_is_refused_as_ever(aws: Aws, faults: Faults) -> N
 
 
 def test_a_transaction_in_conflict_does_nothing_and_says_why_for_each_item(
-    aws: Aws, calls: Calls, faults: Faults
+    aws: Opened, calls: Calls, faults: Faults
 ) -> None:
     puts = [{"Put": {"TableName": "rooms", "Item": {"name": {"S": name}}}} for name in ("a", "b")]
     faults.conflict("dynamodb:TransactWriteItems", times=1)
@@ -394,7 +201,7 @@ def test_a_transaction_in_conflict_does_nothing_and_says_why_for_each_item(
     assert names(aws) == {"seeded", "a", "b"}
 
 
-def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Aws, faults: Faults) -> None:
+def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Opened, faults: Faults) -> None:
     faults.conflict("dynamodb:UpdateItem")
     dynamodb = client()
     with pytest.raises(dynamodb.exceptions.TransactionConflictException):
@@ -402,7 +209,7 @@ def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Aws, fa
     assert people(aws) == 0
 
 
-def test_an_index_lags_behind_and_its_table_does_not(aws: Aws, faults: Faults) -> None:
+def test_an_index_lags_behind_and_its_table_does_not(aws: Opened, faults: Faults) -> None:
     dynamodb = client()
 
     def owned(table: str = "rooms") -> list[str]:
@@ -424,7 +231,7 @@ def test_an_index_lags_behind_and_its_table_does_not(aws: Aws, faults: Faults) -
     assert owned() == ["new"]
 
 
-def test_an_index_of_a_table_that_is_gone_is_gone(aws: Aws, faults: Faults) -> None:
+def test_an_index_of_a_table_that_is_gone_is_gone(aws: Opened, faults: Faults) -> None:
     dynamodb = client()
     faults.stale_indexes("rooms")
     dynamodb.delete_table(TableName="rooms")
@@ -432,7 +239,7 @@ def test_an_index_of_a_table_that_is_gone_is_gone(aws: Aws, faults: Faults) -> N
         dynamodb.scan(TableName="rooms", IndexName="by-owner")
 
 
-def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults: Faults) -> None:
+def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Opened, faults: Faults) -> None:
     with pytest.raises(ValueError, match=r"there is no index of Empty.*there are: none"):
         faults.stale_indexes("Empty")
 
@@ -448,7 +255,7 @@ def test_a_table_without_an_index_has_none_that_could_be_stale(aws: Aws, faults:
     ],
 )
 def test_an_error_is_read_in_the_protocol_of_its_service(
-    aws: Aws, calls: Calls, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
+    aws: Opened, calls: Calls, faults: Faults, service: str, operation: str, arguments: dict[str, Any]
 ) -> None:
     from botocore.exceptions import ClientError
 
@@ -461,7 +268,7 @@ def test_an_error_is_read_in_the_protocol_of_its_service(
     assert [attempt.outcome for attempt in calls.attempts] == ["418 Oops"]
 
 
-def test_what_came_of_each_attempt_is_told(aws: Aws, calls: Calls, faults: Faults) -> None:
+def test_what_came_of_each_attempt_is_told(aws: Opened, calls: Calls, faults: Faults) -> None:
     faults.throttled("dynamodb:UpdateItem", times=1)
     faults.unreachable("dynamodb:UpdateItem", times=1)
     faults.answer_lost("dynamodb:UpdateItem", times=1)
@@ -507,9 +314,9 @@ def management() -> Any:
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("data", [b"hi", "hi", b"", io.BytesIO(b"hi")])
 def test_a_post_comes_to_the_gateway_as_it_would_to_aws(
-    aws: Aws, calls: Calls, faults: Faults, data: Any, lost: bool
+    aws: Opened, calls: Calls, faults: Faults, data: Any, lost: bool
 ) -> None:
-    aws.door.gateway = gateway = Recorder(Reply(200))
+    aws.apis.gateway = gateway = Recorder(Reply(200))
     if lost:
         faults.answer_lost("apigatewaymanagementapi", times=1)
     response = management().post_to_connection(ConnectionId="VNR=", Data=data)
@@ -519,8 +326,8 @@ def test_a_post_comes_to_the_gateway_as_it_would_to_aws(
     assert calls.count("apigatewaymanagementapi:PostToConnection") == 1
 
 
-def test_a_post_is_signed_and_sent_only_if_a_fault_could_meet_it(aws: Aws, faults: Faults) -> None:
-    aws.door.gateway = gateway = Recorder(Reply(200))
+def test_a_post_is_signed_and_sent_only_if_a_fault_could_meet_it(aws: Opened, faults: Faults) -> None:
+    aws.apis.gateway = gateway = Recorder(Reply(200))
     signed: list[str] = []
     api = management()
     api.meta.events.register("before-sign", lambda event_name, **_: signed.append(event_name))
@@ -534,9 +341,9 @@ def test_a_post_is_signed_and_sent_only_if_a_fault_could_meet_it(aws: Aws, fault
     assert len(gateway.calls) == 3
 
 
-def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Aws) -> None:
+def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Opened) -> None:
     body = b'{"connectedAt": "2026-01-02T03:04:05Z", "identity": {"sourceIp": "127.0.0.1"}}'
-    aws.door.gateway = Recorder(Reply(200, (("Content-Type", "application/json"),), body))
+    aws.apis.gateway = Recorder(Reply(200, (("Content-Type", "application/json"),), body))
     found = management().get_connection(ConnectionId="VNR=")
     assert found["ConnectedAt"].isoformat() == "2026-01-02T03:04:05+00:00"
     assert found["Identity"] == {"SourceIp": "127.0.0.1"}
@@ -551,9 +358,9 @@ def test_what_the_gateway_says_of_a_connection_is_parsed(aws: Aws) -> None:
     ],
 )
 def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
-    aws: Aws, faults: Faults, status: int, name: str, body: bytes
+    aws: Opened, faults: Faults, status: int, name: str, body: bytes
 ) -> None:
-    aws.door.gateway = gateway = Recorder(Reply(status, (("x-amzn-ErrorType", name),), body))
+    aws.apis.gateway = gateway = Recorder(Reply(status, (("x-amzn-ErrorType", name),), body))
     api = management()
 
     def refused() -> dict[str, Any]:
@@ -564,14 +371,14 @@ def test_a_refusal_is_typed_and_the_same_whether_it_was_sent_or_not(
         return response
 
     answered_at_once = refused()
-    # A fault that could fire: the post goes the long way, through signing and sending, and is tried again.
+    # With a fault that could fire, the post is signed and sent, and tried again.
     faults.throttled("apigatewaymanagementapi", "VNR=", times=1)
     assert refused() == answered_at_once
     assert len(gateway.calls) == 2
 
 
-def test_a_throttled_post_is_tried_again_and_arrives_once(aws: Aws, calls: Calls, faults: Faults) -> None:
-    aws.door.gateway = gateway = Recorder(Reply(200))
+def test_a_throttled_post_is_tried_again_and_arrives_once(aws: Opened, calls: Calls, faults: Faults) -> None:
+    aws.apis.gateway = gateway = Recorder(Reply(200))
     faults.throttled("apigatewaymanagementapi", "VNR=", times=2)
     api = management()
     api.post_to_connection(ConnectionId="other", Data=b"1")
@@ -580,8 +387,8 @@ def test_a_throttled_post_is_tried_again_and_arrives_once(aws: Aws, calls: Calls
     assert (calls.retries, len(calls)) == (2, 2)
 
 
-def test_a_connection_that_is_gone_is_gone_for_that_id_only(aws: Aws, faults: Faults) -> None:
-    aws.door.gateway = gateway = Recorder(Reply(200))
+def test_a_connection_that_is_gone_is_gone_for_that_id_only(aws: Opened, faults: Faults) -> None:
+    aws.apis.gateway = gateway = Recorder(Reply(200))
     faults.gone("VNR=")
     api = management()
     with pytest.raises(api.exceptions.GoneException):
@@ -590,6 +397,6 @@ def test_a_connection_that_is_gone_is_gone_for_that_id_only(aws: Aws, faults: Fa
     assert [call.body for call in gateway.calls] == [b"2"]
 
 
-def test_without_a_gateway_a_post_is_blocked(aws: Aws) -> None:
+def test_without_a_gateway_a_post_is_blocked(aws: Opened) -> None:
     with pytest.raises(BlockedCall, match=r"PostToConnection was blocked: .*ask for the fixture chalice_gateway"):
         management().post_to_connection(ConnectionId="VNR=", Data=b"hi")

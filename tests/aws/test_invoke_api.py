@@ -1,4 +1,4 @@
-"""What a call of lambda:Invoke says, and what it is answered."""
+"""Calls of lambda:Invoke are read in every form, and answered as Lambda does."""
 
 from __future__ import annotations
 

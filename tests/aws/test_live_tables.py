@@ -1,4 +1,4 @@
-"""The tables of a DynamoDB that runs, over real HTTP: moto's own server, and what is none."""
+"""Tables of a live DynamoDB, over real HTTP: moto's own server, and servers of another kind."""
 
 from __future__ import annotations
 
@@ -15,48 +15,10 @@ import pytest
 from pytest_sessionplugin import tables_at
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import EndpointError, SessionPluginError
+from tests.aws.opened import opened
+from tests.aws.specs import ROOMS, SCORES
 from tests.processes import process
 from tests.strangers import Stranger
-
-STRING = {"AttributeType": "S"}
-ROOMS: dict[str, Any] = {
-    "TableName": "chat-dev-Rooms",
-    "BillingMode": "PAY_PER_REQUEST",
-    "AttributeDefinitions": [{"AttributeName": name, **STRING} for name in ("place", "name", "owner", "at")],
-    "KeySchema": [{"AttributeName": "place", "KeyType": "HASH"}, {"AttributeName": "name", "KeyType": "RANGE"}],
-    "LocalSecondaryIndexes": [
-        {
-            "IndexName": "by-time",
-            "KeySchema": [{"AttributeName": "place", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
-            "Projection": {"ProjectionType": "KEYS_ONLY"},
-        }
-    ],
-    "GlobalSecondaryIndexes": [
-        {
-            "IndexName": "by-owner",
-            "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["title"]},
-        }
-    ],
-    "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
-    "TimeToLiveSpecification": {"AttributeName": "purgeAt", "Enabled": True},
-}
-SCORES: dict[str, Any] = {
-    "TableName": "scores",
-    "BillingMode": "PROVISIONED",
-    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}, {"AttributeName": "who", **STRING}],
-    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-    "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6},
-    "GlobalSecondaryIndexes": [
-        {
-            "IndexName": "by-who",
-            "KeySchema": [{"AttributeName": "who", "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": "ALL"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
-        }
-    ],
-}
-
 
 SERVER = """
 import threading
@@ -96,12 +58,14 @@ def endpoint() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.process
 def test_specs_are_what_the_tables_were_made_of(endpoint: str) -> None:
     found = tables_at(endpoint)
     assert found == {"chat-dev-Rooms": ROOMS, "scores": SCORES}
     assert checked(found) == found
 
 
+@pytest.mark.process
 def test_tables_are_chosen_by_prefix_or_by_name(endpoint: str) -> None:
     assert tables_at(endpoint, prefix="chat-dev-") == {"Rooms": ROOMS}
     assert tables_at(endpoint, ["scores"]) == tables_at(endpoint, "scores") == {"scores": SCORES}
@@ -110,6 +74,7 @@ def test_tables_are_chosen_by_prefix_or_by_name(endpoint: str) -> None:
     assert tables_at(endpoint, region="eu-west-2") == {}
 
 
+@pytest.mark.process
 def test_what_is_not_there_is_a_sentence_with_what_is(endpoint: str) -> None:
     with pytest.raises(EndpointError, match=r":\d+ has no table score; in us-east-1 there are: chat-dev-Rooms, scores"):
         tables_at(endpoint, ["score"])
@@ -117,23 +82,25 @@ def test_what_is_not_there_is_a_sentence_with_what_is(endpoint: str) -> None:
         tables_at(endpoint, prefix="x", region="eu-west-2")
 
 
+@pytest.mark.process
 def test_only_the_endpoint_is_called_whatever_the_machine_is_set_up_for(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from moto import mock_aws
 
     from pytest_sessionplugin.aws import environment
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_PROFILE", "none of these")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     with mock_aws():
         assert set(tables_at(endpoint, ["scores"])) == {"scores"}
-    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open() as aws:
-        with aws.door.faults.throttled("dynamodb"):
+    with environment.applied(environment.neutral("us-east-1")), opened(Emulator({})) as aws:
+        with aws.faults.throttled("dynamodb"):
             assert set(tables_at(endpoint, ["scores"])) == {"scores"}
-        assert len(aws.door.calls) == 0
+        assert len(aws.calls) == 0
 
 
 @contextmanager
@@ -159,15 +126,20 @@ def answering(status: int, body: str, kind: str = "text/html") -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.sockets
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (200, "<html>", "is no DynamoDB: it answers ListTables with 200."),
-        (200, '["a"]', "is no DynamoDB: it answers ListTables with 200."),
-        (200, "{}", "is no DynamoDB: it lists no tables."),
-        (302, "{}", "is no DynamoDB: it answers ListTables with 302."),
-        (404, "{}", "is no DynamoDB: it answers ListTables with 404."),
-        (400, '{"__type": "com.amazon#UnrecognizedClientException"}', "refuses ListTables: com.amazon#Unrecognized"),
+        (200, "<html>", "is not DynamoDB: it lists no tables."),
+        (200, '["a"]', "is not DynamoDB: it does not answer with a JSON object."),
+        (200, "{}", "is not DynamoDB: it lists no tables."),
+        (302, "{}", "is not DynamoDB: it answers ListTables with 302."),
+        (404, "{}", "is not DynamoDB: it answers ListTables with 404."),
+        (
+            400,
+            '{"__type": "com.amazon#UnrecognizedClientException"}',
+            "refuses ListTables: UnrecognizedClientException.",
+        ),
     ],
 )
 def test_what_is_no_dynamodb_is_a_sentence(status: int, body: str, sentence: str) -> None:
@@ -192,8 +164,9 @@ def test_no_real_table_is_called(endpoint: Any) -> None:
         tables_at(endpoint)
 
 
+@pytest.mark.sockets
 def test_a_port_that_is_none_and_one_where_nobody_is_are_sentences() -> None:
-    with pytest.raises(EndpointError, match=r"http://localhost:x is no URL: Port could not be cast"):
+    with pytest.raises(EndpointError, match=r"http://localhost:x is not a URL: Port could not be cast"):
         tables_at("http://localhost:x")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -203,6 +176,7 @@ def test_a_port_that_is_none_and_one_where_nobody_is_are_sentences() -> None:
         tables_at(f"http://127.0.0.1:{port}")
 
 
+@pytest.mark.process
 def test_a_team_takes_its_tables_from_the_dynamodb_that_runs(stranger: Stranger, endpoint: str) -> None:
     conftest = f"""
         import pytest
@@ -227,4 +201,4 @@ def test_a_team_takes_its_tables_from_the_dynamodb_that_runs(stranger: Stranger,
     result = stranger.test(conftest=closed, test_it=body)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E *http://127.0.0.1:1 does not answer as DynamoDB does (*); is it running?"])
-    result.stdout.no_fnmatch_line("*running.py*")
+    result.stdout.no_fnmatch_line("*live_tables.py*")

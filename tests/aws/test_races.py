@@ -1,4 +1,4 @@
-"""Who is held, and for how long, without AWS and without a gateway."""
+"""Which calls a race holds, and for how long; without AWS and without a gateway."""
 
 from __future__ import annotations
 
@@ -59,22 +59,22 @@ def test_too_few_fail_as_soon_as_no_thread_moves(races: Races) -> None:
     sentence = r"^1 of 2 calls came to dynamodb:UpdateItem, and nothing else was running that could make another\.$"
     with races("dynamodb:UpdateItem") as race, pytest.raises(RaceNotRun, match=sentence):
         race.run(lambda: races.hold(UPDATE, None))
-    assert races.never_run == ()  # the test knows
+    assert races.never_run == ()  # RaceNotRun has said so
 
 
-def test_a_thread_that_still_moves_is_waited_for(races: Races) -> None:
+def test_a_thread_that_still_moves_is_waited_for() -> None:
     held = threading.Event()
+
+    def at_rest(threads: Collection[int], invocations: Collection[str]) -> bool:
+        held.set()  # both were looked at: one is held, the other moves
+        return not threads
+
+    races = Races(at_rest)
 
     def comes_late() -> None:
         assert held.wait(10)
         races.hold(UPDATE, None)
 
-    class Watched:
-        def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-            held.set()  # both were looked at: one is held, the other moves
-            return not threads
-
-    races.gateway = Watched
     with races("dynamodb:UpdateItem") as race:
         race.run(lambda: races.hold(UPDATE, None), comes_late)
     assert race.met
@@ -92,14 +92,9 @@ def test_a_thread_that_never_comes_is_waited_for_a_bounded_time(races: Races, mo
         race.run(comes_and_goes_on, lambda: over.wait(10))
 
 
-def test_what_never_comes_to_rest_is_waited_for_a_bounded_time(races: Races, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_comes_to_rest_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(races_module, "PATIENCE", 0.01)
-
-    class Restless:
-        def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-            return False
-
-    races.gateway = Restless
+    races = Races(lambda threads, invocations: False)
     with races("dynamodb:UpdateItem") as race, pytest.raises(RaceNotRun, match="what else was running made no other"):
         race.run(lambda: None)
 

@@ -1,4 +1,4 @@
-"""What is said of tables is checked before anybody creates them, and each mistake is a sentence."""
+"""Properties of tables are checked before the tables are created, and each mistake is a sentence."""
 
 from __future__ import annotations
 
@@ -174,4 +174,4 @@ def test_the_tables_of_this_repository_are_taken_as_they_stand(tmp_path: Path) -
         name: {**resource["Properties"], "TableName": name.lower()} for name, resource in template["Resources"].items()
     }
     used = {name: {key: spec[key] for key in spec if key in USED} for name, spec in specs.items()}
-    assert checked(specs) == used  # what protects tables on AWS makes no difference in memory
+    assert checked(specs) == used  # protection of tables makes no difference in memory

@@ -1,4 +1,4 @@
-"""What a test asks of an item, and what it is told when the item is otherwise."""
+"""Items in plain Python, and assertions about them that explain the difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.tables import Tables
-from pytest_sessionplugin.errors import BlockedCall, ItemError
+from pytest_sessionplugin.errors import BlockedCall, ItemError, SessionPluginError
+from tests.aws.opened import opened
 from tests.strangers import Stranger
 
 
@@ -27,7 +28,7 @@ def spec(table: str, /, **keys: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def emulated() -> Any:
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
     rooms = spec("rooms", name="S")
     seats = spec("seats", row="N", seat="B")
@@ -37,14 +38,32 @@ def emulated() -> Any:
         "Seats": [{"row": Decimal("1.5"), "seat": b"a", "price": Decimal("9.90")}],
         "Odd": [{"room-id": "a", "exactly": 1}],
     }
-    return Emulated({"Rooms": rooms, "Seats": seats, "Odd": odd}, seed)
+    return Emulator({"Rooms": rooms, "Seats": seats, "Odd": odd}, seed)
 
 
 @pytest.fixture
 def tables(emulated: Any) -> Iterator[Tables]:
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
         yield aws.tables
-        assert len(aws.door.calls) == 0
+        assert len(aws.calls) == 0
+
+
+def test_tables_of_another_project_are_asked_for_by_its_path() -> None:
+    theirs = Tables({})
+    assert Tables({}, {"orders": theirs}.__getitem__).of("orders") is theirs  # type: ignore[arg-type]
+    with pytest.raises(SessionPluginError, match=r"dynamodb_tables\.of\('orders'\) was used outside of its test\."):
+        Tables({}).of("orders")
+
+
+def test_a_value_of_boto3_becomes_plain_and_a_float_is_stored_as_a_number() -> None:
+    from pytest_sessionplugin.aws.tables import differences, plain, same, stored
+
+    assert plain({"a": [Decimal("2"), Decimal("0.5")], "b": {Decimal(1)}}) == {"a": [2, 0.5], "b": {1}}
+    assert type(plain(Decimal("1E+2"))) is int
+    assert stored(1.1) == Decimal("1.1")
+    assert (same(True, 1), same([1, {"a": 2}], [1.0, {"a": 2}])) == (False, True)
+    assert differences({"a": 1, "b": 2}, {"a": 1, "c": 3}, exactly=False) == ["  b: absent, not 2"]
+    assert differences({"a": 1}, {"a": 1, "c": 3}, exactly=True) == ["  c: 3, and it was not to be there"]
 
 
 def told(tables: Tables, *arguments: Any, **attributes: Any) -> list[str]:
@@ -53,6 +72,7 @@ def told(tables: Tables, *arguments: Any, **attributes: Any) -> list[str]:
     return str(raised.value).splitlines()
 
 
+@pytest.mark.emulator
 def test_an_item_is_plain_python(tables: Tables) -> None:
     rich: dict[str, Any] = {
         "name": "a",
@@ -83,12 +103,14 @@ def test_an_item_is_plain_python(tables: Tables) -> None:
     tables.assert_item("Rooms", {"name": "a"}, rich, exactly=True)
 
 
+@pytest.mark.emulator
 def test_keys_are_keywords_or_a_mapping(tables: Tables) -> None:
     assert tables.item("Rooms", name="nowhere") is None
     assert tables.item("Odd", {"room-id": "a"}) == {"room-id": "a", "exactly": 1}
     assert tables.item("Seats", {"row": 1.5}, seat=b"a") == {"row": 1.5, "seat": b"a", "price": 9.9}
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("arguments", "key", "sentence"),
     [
@@ -109,6 +131,7 @@ def test_a_key_that_is_none_of_its_table_is_a_sentence(
         tables.item(*arguments, **key)
 
 
+@pytest.mark.emulator
 def test_what_is_asked_for_is_compared_and_nothing_else(tables: Tables) -> None:
     key = {"name": "lobby"}
     tables.assert_item("Rooms", key)
@@ -120,26 +143,28 @@ def test_what_is_asked_for_is_compared_and_nothing_else(tables: Tables) -> None:
     tables.assert_item("Seats", {"row": 1.5, "seat": b"a"}, price=pytest.approx(10, abs=0.2))
 
 
+@pytest.mark.emulator
 def test_a_difference_is_told_attribute_by_attribute(tables: Tables) -> None:
     assert told(tables, "Rooms", {"name": "lobby"}, people=2, open=1, owner="bob", title="The lobby") == [
-        "the item of Rooms with name='lobby' is not as asked:",
+        "the item of Rooms with name='lobby' is not as expected:",
         "  people: 3, not 2",
         "  open: True, not 1",
         "  owner: absent, not 'bob'",
     ]
     assert told(tables, "Rooms", {"name": "lobby"}, people=3, exactly=True) == [
-        "the item of Rooms with name='lobby' is not as asked:",
+        "the item of Rooms with name='lobby' is not as expected:",
         "  open: True, and it was not to be there",
         "  title: 'The lobby', and it was not to be there",
     ]
 
 
+@pytest.mark.emulator
 def test_a_long_difference_is_told_line_by_line(tables: Tables) -> None:
     places = [{"name": f"place number {n}", "taken": n == 1} for n in range(3)]
     tables["Rooms"].put_item(Item={"name": "a", "places": places})
     wanted = [*places[:1], {**places[1], "taken": 1}, *places[2:]]
     assert told(tables, "Rooms", {"name": "a"}, places=wanted) == [
-        "the item of Rooms with name='a' is not as asked:",
+        "the item of Rooms with name='a' is not as expected:",
         "  places: (+ is there, - was to be)",
         "      [{'name': 'place number 0', 'taken': False},",
         "    -  {'name': 'place number 1', 'taken': 1},",
@@ -150,6 +175,7 @@ def test_a_long_difference_is_told_line_by_line(tables: Tables) -> None:
     ]
 
 
+@pytest.mark.emulator
 def test_an_item_that_is_missing_is_told_with_the_keys_that_are_there(tables: Tables) -> None:
     assert told(tables, "Rooms", {"name": "loby"}) == ["Rooms has no item with name='loby'; it has: name='lobby'."]
     for number in range(6):
@@ -162,8 +188,9 @@ def test_an_item_that_is_missing_is_told_with_the_keys_that_are_there(tables: Ta
     assert told(tables, "Odd", {"room-id": "a"}) == ["Odd has no item with room-id='a'; it is empty."]
 
 
+@pytest.mark.emulator
 def test_items_are_there_until_the_end_of_their_test(emulated: Any) -> None:
-    with environment.applied(environment.neutral("us-east-1")), emulated.open() as aws:
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated) as aws:
         assert aws.tables.item("Rooms", name="lobby")
     with pytest.raises(BlockedCall, match="dynamodb_tables was used outside of its test"):
         aws.tables.item("Rooms", name="lobby")
@@ -194,7 +221,7 @@ def test_a_failed_assertion_shows_the_test_and_not_the_kit(stranger: Stranger) -
     result.stdout.fnmatch_lines_random(
         [
             '>       dynamodb_tables.assert_item("Rooms", {"name": "lobby"}, people=2)',
-            "E       AssertionError: the item of Rooms with name='lobby' is not as asked:",
+            "E       AssertionError: the item of Rooms with name='lobby' is not as expected:",
             "E         people: 1, not 2",
             '>       self.tables.assert_item("Rooms", {"name": "hall"})',
             "E       AssertionError: Rooms has no item with name='hall'; it is empty.",

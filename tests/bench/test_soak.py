@@ -1,4 +1,4 @@
-"""The soak tells growth from what may be there, says how far it is, and leaves nothing running when it is stopped."""
+"""The soak finds leaks, shows its progress, and stops its server when it is stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHT = Weight(resident=150_000_000, blocks=1_000_000, purged=500, purged_block
 
 AT_ITS_TERMINAL = """
 import fcntl, runpy, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # what its Ctrl-C is sent to
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C of this terminal reaches the soak
 runpy.run_module("bench.soak", run_name="__main__")
 """
 
@@ -37,7 +37,7 @@ runpy.run_module("bench.soak", run_name="__main__")
     ],
     ids=["as before, whatever was purged", "more objects", "more bytes"],
 )
-def test_memory_that_is_kept_is_told(then: Weight, told: list[str]) -> None:
+def test_growing_memory_is_reported(then: Weight, told: list[str]) -> None:
     problems = grown(WEIGHT, then)
     assert len(problems) == len(told)
     assert all(part in problem for part, problem in zip(told, problems, strict=True))
@@ -64,6 +64,8 @@ def test_the_verdict_names_what_is_wrong(
     )
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the soak looks at its server in /proc")
 def test_on_a_terminal_it_says_how_far_it_is_and_ctrl_c_ends_it_and_its_server() -> None:
     pty = pytest.importorskip("pty")

@@ -1,4 +1,4 @@
-"""An HTTP answer as a test of a fact reads it. It knows nothing of how it came."""
+"""An HTTP answer, with the fields that the tests read."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Answer:
 
     @property
     def error_type(self) -> str:
-        """The error's name, as SDKs find it; "" if it has none."""
+        """The error's name, as SDKs find it; "" without one."""
         return (self.header("x-amzn-ErrorType") or "").partition(":")[0]
 
     @property
     def said(self) -> str:
-        """The gateway's message; its key may have a capital."""
+        """The gateway's message; the case of its key differs."""
         return str({key.lower(): value for key, value in self.json().items()}["message"])
 
     @property
     def event(self) -> dict[str, Any]:
-        """What the view was given that answers with it."""
+        """The event of the view, if the view answers with it."""
         assert self.status == 200, self
         event = self.json()["event"]
         assert isinstance(event, dict)

@@ -1,4 +1,4 @@
-"""What a test holds: HTTP, WebSocket, @connections and the clock of one deployed app, and nothing of what is behind."""
+"""The client of one deployed app: HTTP, WebSocket, @connections and clock, through public interfaces alone."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from types_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
 GONE = ("WebsocketDisconnectedError", "410")
-"""What an app is told of a 410: that SDKs can tell it by its name is E9."""
+"""How the app reports a 410. SDKs recognize it by its name: E9."""
 
 _names = itertools.count(1)
 
 
 def new_name(word: str) -> str:
-    """One that no other test has, on a stage that may have seen earlier runs."""
+    """A name unlike those of other tests and of earlier runs on the same stage."""
     return f"{word}-{next(_names)}-{uuid.uuid4().hex[:8]}"
 
 
 class Client:
-    """One app. Every call has its bound, and what it opened is closed with it."""
+    """One app. Every call has a timeout; everything it opened is closed with it."""
 
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
@@ -51,7 +51,7 @@ class Client:
     def http(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | str | None = None
     ) -> Answer:
-        """`path` is raw, behind the stage; its query too."""
+        """`path` is raw, without the stage, and may have a query."""
         return self.http_at(self.deployed.http, method, path, headers, body)
 
     def http_at(
@@ -77,22 +77,22 @@ class Client:
             return Answer(response.status, tuple(response.getheaders()), response.read())
 
     def do(self, *steps: Any) -> Answer:
-        """Has a view follow these steps."""
+        """Has a view run these steps."""
         return self.http("POST", "/do", {"Content-Type": "application/json"}, json.dumps(steps))
 
     def outcomes(self, *steps: Any) -> Any:
-        """What came of steps that return nothing."""
+        """Outcomes of steps that return nothing."""
         answer = self.do(*steps)
         assert answer.status == 200, answer
         return answer.json()["outcomes"]
 
     def go(self, name: str) -> None:
-        """Lets handlers go on that hold for this name."""
+        """Releases the handlers that hold for this name."""
         assert self.http("PUT", f"/go/{name}").status == 200
 
     @contextlib.contextmanager
     def holding(self, word: str) -> Iterator[str]:
-        """A name for handlers to hold for: they go on when the block ends, whatever ends it."""
+        """A name for handlers to hold for; they are released at the end of the block, also after an error."""
         name = new_name(word)
         try:
             yield name
@@ -104,9 +104,9 @@ class Client:
     def handshake(
         self, *steps: Any, query: str = "", headers: tuple[str, ...] = (), path: str = "", host: str | None = None
     ) -> Socket:
-        """Asks to upgrade, and does not wait for the answer. `steps` are for $connect; `headers` are whole lines.
+        """Sends an upgrade request without waiting for the answer.
 
-        `host` is whom it asks for; None: the one that it is connected to.
+        `steps` are for $connect; `headers` are whole lines. `host` is the Host header; None: the server's own.
         """
         asked = [query] if query else []
         if steps:
@@ -127,14 +127,14 @@ class Client:
         return socket
 
     def witness(self) -> Socket:
-        """A socket that knows its own id, for others to tell."""
+        """A socket that knows its own id, which other connections can use."""
         socket = self.connect()
         socket.say()
         socket.id = socket.report("message")["event"]["requestContext"]["connectionId"]
         return socket
 
     def watched(self, *steps: Any, query: str = "", headers: tuple[str, ...] = ()) -> tuple[Socket, Socket]:
-        """An open socket whose id is known, and its witness, who has taken the report of its $connect."""
+        """An open socket with known id, and its witness, which has read the report of its $connect."""
         witness = self.witness()
         watched = f"witness={witness.quoted_id}"
         socket = self.connect(*steps, query=f"{watched}&{query}" if query else watched, headers=headers)
@@ -153,7 +153,7 @@ class Client:
     # --- @connections
 
     def connections(self, endpoint: str | None = None, **config: Any) -> ApiGatewayManagementApiClient:
-        """boto3's client, with credentials that the implementation accepts, and no retries."""
+        """boto3's client, with accepted credentials and without retries."""
         import boto3
         from botocore.config import Config
 
@@ -168,7 +168,7 @@ class Client:
         )
 
     def signed(self, method: str, url: str, body: bytes = b"", host: str | None = None) -> Answer:
-        """A request to any URL, signed as boto3 signs; `host` is what it says that it is for."""
+        """A request to any URL, signed as boto3 does; `host` is the Host header."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
@@ -185,14 +185,14 @@ class Client:
     # --- the clock and faults, where there are any
 
     def advance(self, seconds: float, *, grace: float = 1.0) -> None:
-        """Moves the implementation's time; what falls due has happened when this returns.
+        """Advances the implementation's clock; everything due has happened on return.
 
-        Handlers that run already have `grace` real seconds to end: 0 for one that is held.
+        Running handlers get `grace` real seconds to finish: 0 for one that holds.
         """
         self._control("POST", "/clock", {"advance": seconds, "grace": grace})
 
     def settle(self) -> None:
-        """Waits until no handler runs, so that none is found late when time moves."""
+        """Waits until no handler runs, so that the clock does not move under one."""
         self._control("POST", "/settle", {})
 
     @contextlib.contextmanager

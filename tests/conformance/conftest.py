@@ -1,4 +1,4 @@
-"""Options, the apps of the suite behind an implementation, and the table at the end of a run."""
+"""Options, the suite's apps on an implementation, and the table at the end of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 
 
 def adapter_of(config: pytest.Config) -> Adapter:
-    # Where the whole suite runs, this file is read too late to add options.
+    # Where the whole suite runs, pytest reads this file too late to add options.
     if given := config.getoption("--gateway-app", None):
         try:
             return Given.read(given)
@@ -44,19 +44,19 @@ def deployments(adapter: Adapter, request: pytest.FixtureRequest) -> Iterator[De
 
 @pytest.fixture
 def whole(deployments: Deployments) -> Iterator[Client]:
-    """The app that does what it is told."""
+    """The app that follows orders."""
     yield from _client(deployments, "whole")
 
 
 @pytest.fixture
 def listening(deployments: Deployments) -> Iterator[Client]:
-    """The app that has a message handler and no other."""
+    """The app whose only WebSocket handler is for messages."""
     yield from _client(deployments, "listening")
 
 
 @pytest.fixture
 def mute(deployments: Deployments) -> Iterator[Client]:
-    """The app that has a connect handler and no other."""
+    """The app whose only handler is for connects."""
     yield from _client(deployments, "mute")
 
 
@@ -72,15 +72,23 @@ def _client(deployments: Deployments, name: str) -> Iterator[Client]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance", "which implementation the conformance suite speaks to")
-    group.addoption("--gateway", choices=sorted(ADAPTERS), default="sessionplugin", help="one that is brought up here")
+    group = parser.getgroup("conformance", "the implementation to test")
+    group.addoption(
+        "--gateway", choices=sorted(ADAPTERS), default="sessionplugin", help="an implementation that is started here"
+    )
     group.addoption(
         "--gateway-app",
         action="append",
         metavar="NAME=HTTP_URL,WEBSOCKET_URL[,CONTROL_URL]",
-        help="one that is up: where an app of tests/conformance/apps is reached; can be given once for each app",
+        help="a running implementation: the URLs of an app of tests/conformance/apps; repeat it for each app",
     )
     group.addoption("--facts", action="store_true", help="print the table of facts at the end")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "deployments" in getattr(item, "fixturenames", ()):
+            item.add_marker("process")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,4 +1,4 @@
-"""The suite's apps behind one implementation, each brought up when it is first asked for. It knows no test."""
+"""The suite's apps on one implementation, each deployed when it is first used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Deployments:
         self._stack.close()
 
     def up(self, name: str) -> Deployed | None:
-        """None: the implementation does not have it."""
+        """None if the implementation does not have it."""
         if self._stale:
             self._stale = False
             self._up.clear()
@@ -36,8 +36,9 @@ class Deployments:
         return self._up[name]
 
     def renew(self) -> None:
-        """What is asked for next is brought up anew, after all that is up has ended.
+        """Ends all running apps; the next use deploys anew.
 
-        To be called after a test that broke off: what it left running, or dead, is not the next one's to answer for.
+        Called after a test that broke off, whose handlers may still run or whose server may be dead: later tests must
+        not fail for it.
         """
         self._stale = True

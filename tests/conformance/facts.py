@@ -1,6 +1,6 @@
-"""The catalogue: which facts there are, how sure they are, and why some have no test. It runs nothing.
+"""The catalogue: all facts, their confidence, and why some have no test.
 
-A fact is a letter and a number. What it says stands in the docstring of its test, `test_a5_…`, or here if it has none.
+A fact is a letter and a number. Its text is the docstring of its test, `test_a5_…`, or stands here without one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from enum import Enum
 
 
 class Confidence(Enum):
-    HIGH = "H"  # documented by AWS, stated by its service models, or executed
+    HIGH = "H"  # documented by AWS, stated by its service models, or observed
     MED = "M"  # several independent captures of real traffic agree
-    LOW = "L"  # one report, or an inference: no test is owed
+    LOW = "L"  # one report or an inference: needs no test
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ LEFT_OUT: dict[str, LeftOut] = {
 
 
 def owed() -> list[str]:
-    """The facts that must have a test: HIGH or MED, and not left out."""
+    """Facts that need a test: HIGH or MED, and not left out."""
     return [number for number, sure in CONFIDENCE.items() if sure is not Confidence.LOW and number not in LEFT_OUT]

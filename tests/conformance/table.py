@@ -1,4 +1,4 @@
-"""What `make conformance` prints: each section's facts, how many hold, and those that do not, by number."""
+"""The report of `make conformance`: for each section its facts, how many hold, and which do not."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of the test of a fact. `why` is a sentence."""
+    """Result of the test of a fact. `why` is a sentence."""
 
     outcome: Outcome
     why: str = ""
 
 
 def fact_of(test_name: str) -> str | None:
-    """The fact that a test is about, "A5" for `test_a5_…`."""
+    """The fact that a test covers: "A5" for `test_a5_…`."""
     match = _NAME.match(test_name)
     return match[1].upper() if match else None
 
 
 def worst(results: list[Result]) -> Result:
-    """What is to be said of a fact whose test ran with several parameters."""
+    """Joins the results of a fact whose test has several parameters."""
     return max(results, key=lambda result: (Outcome.UNSEEN, Outcome.HOLDS, Outcome.MISSED).index(result.outcome))
 
 
@@ -77,5 +77,5 @@ def _listed(title: str, facts: Mapping[str, str]) -> list[str]:
 
 
 def untested(tested: set[str]) -> list[str]:
-    """The facts that are owed a test and have none."""
+    """Facts that need a test and have none."""
     return [each for each in owed() if each not in tested]

@@ -26,14 +26,14 @@ def test_a2_the_upgrade_is_pending_until_connect_has_returned(whole: Client) -> 
 
 
 def test_a3_without_a_connect_route_everybody_is_accepted(listening: Client) -> None:
-    """Without a $connect route the connection is accepted, and no function runs."""
+    """Without a $connect route the connection is accepted and no function runs."""
     socket = listening.connect()
     socket.text("hello")
     assert socket.read() == "hello"
 
 
 def test_a4_default_is_for_messages_alone(listening: Client) -> None:
-    """$default stands in for no missing $connect or $disconnect."""
+    """$default does not replace a missing $connect or $disconnect."""
     other = listening.connect()
 
     def runs() -> int:
@@ -45,7 +45,7 @@ def test_a4_default_is_for_messages_alone(listening: Client) -> None:
     socket.text("hello")
     assert socket.read() == "hello"
     socket.close()
-    assert [runs(), runs(), runs()] == [before + 2, before + 3, before + 4]  # its message and these, and nothing else
+    assert [runs(), runs(), runs()] == [before + 2, before + 3, before + 4]  # its message and these, nothing else
 
 
 @pytest.mark.parametrize("status", [200, 201, 299, 302, 400, 401, 403, 404, 418, 500, 503])
@@ -55,13 +55,13 @@ def test_a5_a_refusal_has_the_status_that_connect_returned(whole: Client, status
 
 
 def test_a6_connect_returns_200_and_the_client_gets_101(whole: Client) -> None:
-    """The function answers 200, and the gateway makes the 101 of it."""
+    """The function answers 200, and the gateway turns it into the 101."""
     assert whole.handshake(["return", {"statusCode": 200}]).status == 101
 
 
 @pytest.mark.parametrize("step", [["raise", "broken"], ["exit"], ["return", {"statusCode": "many"}]])
 def test_a7_a_connect_that_fails_is_502(whole: Client, step: list[object]) -> None:
-    """A $connect that raises, dies or returns what is no proxy result refuses with 502."""
+    """A $connect that raises, dies or returns a malformed result refuses with 502."""
     assert whole.handshake(step).status == 502
 
 
@@ -72,11 +72,11 @@ def test_a8_a_connect_that_takes_29_seconds_is_refused(whole: Client) -> None:
         socket = whole.handshake(["hold", name], query=f"witness={witness.quoted_id}")
         witness.report("connect")
         whole.advance(29, grace=0)
-        assert socket.status >= 400  # which one, nobody has seen
+        assert socket.status >= 400  # never observed which one
 
 
 def test_a18_an_authorizer_may_answer_8_kb(whole: Client) -> None:
-    """The answer of a Lambda authorizer may have 8 KB, and lets nobody in if it has more."""
+    """The answer of a Lambda authorizer may have 8 KB; a larger one refuses the handshake."""
 
     def asked(size: int) -> int:
         token = f"large {size} {new_name('a18')}"
@@ -87,7 +87,7 @@ def test_a18_an_authorizer_may_answer_8_kb(whole: Client) -> None:
 
 
 def test_a19_of_what_connect_returns_only_the_subprotocol_reaches_the_client(whole: Client) -> None:
-    """Of a $connect's response headers only Sec-WebSocket-Protocol is copied; others and the body are dropped."""
+    """Only Sec-WebSocket-Protocol of a $connect's response headers is copied; others and the body are dropped."""
     headers = {"Sec-WebSocket-Protocol": "b", "X-Mine": "1", "Set-Cookie": "a=b"}
     socket = whole.connect(
         ["respond", {"body": "welcome", "headers": headers}], headers=("Sec-WebSocket-Protocol: a, b",)
@@ -95,7 +95,7 @@ def test_a19_of_what_connect_returns_only_the_subprotocol_reaches_the_client(who
     assert socket.answer.header("Sec-WebSocket-Protocol") == "b"
     assert socket.answer.header("X-Mine") is None
     assert socket.answer.header("Set-Cookie") is None
-    assert socket.works()  # what follows the 101 is no body
+    assert socket.works()  # bytes after the 101 are not a body
 
 
 def test_a20_no_subprotocol_is_chosen_but_by_connect(whole: Client) -> None:
@@ -109,7 +109,7 @@ def test_a20_no_subprotocol_is_chosen_but_by_connect(whole: Client) -> None:
 
 
 def test_a21_no_message_is_routed_before_connect_has_let_its_client_in(whole: Client) -> None:
-    """What a client sends before $connect has returned reaches no route, and none at all if it is refused."""
+    """Frames sent before $connect has returned reach no route, and none at all if the handshake is refused."""
     witness = whole.witness()
     with whole.holding("a21") as name:
         steps = (["hold", name], ["return", {"statusCode": 403}])
@@ -117,18 +117,18 @@ def test_a21_no_message_is_routed_before_connect_has_let_its_client_in(whole: Cl
         witness.report("connect")
         socket.say(witness=witness.id)
     assert socket.status >= 400
-    assert witness.works()  # what it hears next is its own
+    assert witness.works()  # the next message is its own
     assert witness.works()
 
 
 def test_a22_a_post_to_the_connecting_client_is_410(whole: Client) -> None:
-    """post_to_connection to the client whose own $connect runs is 410 GoneException."""
+    """post_to_connection to a client whose own $connect still runs is 410 GoneException."""
     socket, witness = whole.watched(["send", "self", "welcome"])
     assert witness.outcome("send") in GONE
-    assert socket.works()  # and the post does not come after all
+    assert socket.works()  # and the post does not arrive later
 
 
 def test_a24_too_many_handshakes_are_429(whole: Client) -> None:
-    """New connections above the rate of the account are refused with 429."""
+    """New connections above the account's rate are refused with 429."""
     with whole.fault("throttled", "$connect", times=1):
         assert [whole.handshake().status, whole.handshake().status] == [429, 101]

@@ -1,4 +1,4 @@
-"""The apps of this suite can be deployed: what Chalice refuses before it speaks to AWS, it refuses here."""
+"""The apps of this suite can be deployed: everything that Chalice would refuse before it calls AWS is checked here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conformance.adapters import APPS
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in APPS.glob("*/app.py")))
 def test_chalice_deploys_the_app(name: str) -> None:
-    """Its routes and types are taken, and the policy that it leaves to Chalice can be worked out."""
+    """Chalice accepts its routes and types, and can work out the policy it leaves to Chalice."""
     app = import_module(f"tests.conformance.apps.{name}.app").app
     text = (APPS / name / ".chalice" / "config.json").read_text()
     told = {"chalice_app": lambda: app, "project_dir": str(APPS / name)}

@@ -1,4 +1,4 @@
-"""Section B: the events that functions are given."""
+"""Section B: the events that functions receive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONTEXT_ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Told:
-    """The events of one connection, which has sent one message."""
+    """The events of one connection that has sent one message."""
 
     connect: dict[str, Any]
     message: dict[str, Any]
@@ -49,7 +49,7 @@ class Told:
 
 
 def told(client: Client, *headers: str, query: str = "", host: str | None = None) -> Told:
-    """`headers` are whole lines; the witness is in one of them, so that there may be no query."""
+    """`headers` are whole lines; one of them names the witness, so that the handshake can be without a query."""
     witness = client.witness()
     socket = client.connect(headers=(f"X-Witness: {witness.id}", *headers), query=query, host=host)
     connect = witness.report("connect")["event"]
@@ -85,7 +85,7 @@ def test_b4_connected_at_is_fixed(whole: Client) -> None:
     contexts = told(whole).contexts
     (connected_at,) = {context["connectedAt"] for context in contexts}
     times = [context["requestTimeEpoch"] for context in contexts]
-    assert 0 <= times[0] - connected_at < 1000  # a millisecond on AWS; a busy machine may take longer
+    assert 0 <= times[0] - connected_at < 1000  # a millisecond on AWS; longer on a busy machine
     assert len(str(connected_at)) == 13
 
 

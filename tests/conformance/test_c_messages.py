@@ -1,4 +1,4 @@
-"""Section C: messages, and the frames that the gateway makes itself."""
+"""Section C: messages, and frames made by the gateway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAYOUT = re.compile(r'\{"message": "Forbidden", "connectionId":"([^"]+)", "reque
 
 
 def complaint(socket: Socket) -> str:
-    """What the gateway says in the frame that comes next, which has three keys whatever its layout."""
+    """The gateway's message in the next frame, which has three keys in any layout."""
     said = json.loads(socket.read())
     assert set(said) == {"message", "connectionId", "requestId"}, said
     assert said["requestId"]
@@ -23,7 +23,7 @@ def complaint(socket: Socket) -> str:
 
 
 def says_no_more(socket: Socket) -> bool:
-    """Whether two messages are answered by their handlers, and by nothing else."""
+    """Whether two messages are answered by their handlers alone."""
     return socket.works() and socket.works()
 
 
@@ -37,7 +37,7 @@ def test_c1_an_action_that_no_route_has_goes_to_default(whole: Client, action: A
 
 @pytest.mark.parametrize("text", ["plain", "{", "grüße ☃ 𝄞", "a\r\n\tb", " padded\n", "[", "{'action': 'join'}"])
 def test_c4_text_that_is_no_json_goes_to_default(whole: Client, text: str) -> None:
-    """Text that is no JSON goes to $default, as it is."""
+    """Text other than JSON goes to $default unchanged."""
     socket = whole.connect()
     socket.text(text)
     event = socket.report("message")["event"]
@@ -46,15 +46,15 @@ def test_c4_text_that_is_no_json_goes_to_default(whole: Client, text: str) -> No
 
 @pytest.mark.parametrize("text", ['{"action": "join"}', "plain"])
 def test_c5_without_a_route_a_message_is_forbidden(mute: Client, text: str) -> None:
-    """No route and no $default: one text frame that says Forbidden, and the socket stays open."""
+    """Without a matching route and $default: one text frame that says Forbidden, and the socket stays open."""
     socket = mute.connect()
     for _ in range(2):
         socket.text(text)
-        assert complaint(socket) == "Forbidden"  # one frame a message, and no close
+        assert complaint(socket) == "Forbidden"  # one frame for each message, and no close
 
 
 def test_c6_the_gateways_frames_have_three_spaces(mute: Client) -> None:
-    """In these frames a space follows the first colon and each comma, and none the other two colons."""
+    """These frames have a space after the first colon and each comma, and not after the other two colons."""
     socket = mute.connect()
     socket.text("hello")
     socket.text("hello")
@@ -68,7 +68,7 @@ def test_c6_the_gateways_frames_have_three_spaces(mute: Client) -> None:
 
 @pytest.mark.parametrize("step", [["raise", "broken"], ["exit"], ["return", {"statusCode": "many"}]])
 def test_c7_a_handler_that_fails_is_an_internal_server_error(whole: Client, step: list[Any]) -> None:
-    """A function that raises or returns what is no proxy result: a frame, and the socket stays open."""
+    """A function that raises or returns a malformed result: a frame, and the socket stays open."""
     socket = whole.connect()
     socket.say(step)
     socket.report("message")
@@ -77,7 +77,7 @@ def test_c7_a_handler_that_fails_is_an_internal_server_error(whole: Client, step
 
 
 def test_c8_a_result_with_other_keys_is_malformed(whole: Client) -> None:
-    """A result with keys that are none of a proxy result's is malformed; without them it is none."""
+    """A result with keys other than those of a proxy result is malformed; one without any of them is accepted."""
     socket = whole.connect()
     socket.say(["return", {"statusCode": 200, "ConnectionId": "a", "Data": "b"}])
     socket.report("message")
@@ -89,7 +89,7 @@ def test_c8_a_result_with_other_keys_is_malformed(whole: Client) -> None:
 
 
 def test_c9_a_handler_that_takes_29_seconds_times_out(whole: Client) -> None:
-    """The integration time-out, 29 s: a frame that says so, and the socket stays open."""
+    """The integration time-out is 29 s: a frame says so, and the socket stays open."""
     socket = whole.connect()
     with whole.holding("c9") as name:
         socket.say(["hold", name])
@@ -101,7 +101,7 @@ def test_c9_a_handler_that_takes_29_seconds_times_out(whole: Client) -> None:
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_c11_what_a_message_handler_returns_is_not_sent(whole: Client, status: int) -> None:
-    """The body that a function returns is not sent, as its route has no route response."""
+    """The body that a function returns is not sent: its route has no route response."""
     socket = whole.connect()
     socket.say(["return", {"statusCode": status, "body": "to nobody"}])
     socket.report("message")
@@ -126,7 +126,7 @@ def test_c14_the_status_of_a_message_handler_is_seen_by_nobody(whole: Client, st
 
 
 def test_c15_each_message_is_handled_in_whatever_order(whole: Client) -> None:
-    """Each message has its invocation and its answer; their order is not guaranteed."""
+    """Each message has its own invocation and answer; their order is not guaranteed."""
     socket = whole.connect()
     for number in range(10):
         socket.say(number=number)
@@ -136,7 +136,7 @@ def test_c15_each_message_is_handled_in_whatever_order(whole: Client) -> None:
 
 
 def test_c16_a_ping_is_answered_and_no_event(whole: Client) -> None:
-    """A Ping gets its Pong with the same payload, amid a message too; neither is an event, and no route runs."""
+    """A Ping gets its Pong with the same payload, even within a message; neither is an event, and no route runs."""
     socket = whole.connect()
     for payload in (b"", b"are you there?"):
         socket.wire.frame(payload, PING)
@@ -151,7 +151,7 @@ def test_c16_a_ping_is_answered_and_no_event(whole: Client) -> None:
 
 
 def test_c17_what_the_gateway_sends_is_text(whole: Client) -> None:
-    """Pushes are text frames, whatever their bytes; so are the gateway's own, as which C5 and C7 read them."""
+    """Pushes are text frames, whatever their bytes, and so are the gateway's own: C5 and C7 read them as such."""
     socket = whole.connect()
     socket.say(["send", "self", "grüße"])
     socket.report("message")
@@ -159,7 +159,7 @@ def test_c17_what_the_gateway_sends_is_text(whole: Client) -> None:
 
 
 def test_c18_fragments_are_one_message(whole: Client) -> None:
-    """A message in fragments is put together, and is one event."""
+    """A fragmented message is joined and makes one event."""
     socket = whole.connect()
     pieces = ["grü".encode()[:-1], "grü".encode()[-1:] + b"\xc3", b"", b"\x9fe"]
     for number, piece in enumerate(pieces):

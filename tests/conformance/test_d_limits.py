@@ -21,13 +21,13 @@ def fragments(socket: Socket, payload: bytes, size: int) -> None:
 
 
 def order(size: int) -> bytes:
-    """A message of so many bytes, which its handler answers with "heard" and tells nobody of."""
+    """Sends a message of this size; its handler answers "heard" and tells no witness."""
     orders = {"do": [["send", "self", "heard"]], "witness": None, "padding": ""}
     return json.dumps({**orders, "padding": "x" * (size - len(json.dumps(orders)))}).encode()
 
 
 def test_d1_a_frame_of_more_than_32_kb_closes_with_1009(whole: Client) -> None:
-    """A frame may have 32 KB: a larger one closes the connection with 1009, though the message be under 128 KB."""
+    """A frame may have 32 KB: a larger one closes with 1009, even if the message is under 128 KB."""
     socket = whole.connect()
     socket.wire.frame(order(FRAME))
     assert socket.read() == "heard"
@@ -36,7 +36,7 @@ def test_d1_a_frame_of_more_than_32_kb_closes_with_1009(whole: Client) -> None:
 
 
 def test_d2_a_message_of_more_than_128_kb_closes_with_1009(whole: Client) -> None:
-    """A message may have 128 KB, in frames of up to 32 KB: a larger one closes the connection with 1009."""
+    """A message may have 128 KB, in frames of up to 32 KB: a larger one closes with 1009."""
     socket = whole.connect()
     fragments(socket, order(MESSAGE), FRAME)
     assert socket.read() == "heard"
@@ -54,7 +54,7 @@ def test_d3_ten_minutes_without_data_in_either_direction_close_with_1001(whole: 
             whole.connections().post_to_connection(ConnectionId=socket.id, Data=b"still here")
             assert socket.read() == "still here"
         else:
-            socket.say(witness=witness.id)  # nothing is sent to it
+            socket.say(witness=witness.id)  # the client receives nothing
             witness.report("message")
     whole.settle()
     whole.advance(10 * 60)
@@ -62,7 +62,7 @@ def test_d3_ten_minutes_without_data_in_either_direction_close_with_1001(whole: 
 
 
 def test_d4_a_connection_ends_after_two_hours(whole: Client) -> None:
-    """After 2 hours a connection is closed, however busy it is."""
+    """After 2 hours a connection is closed, however active it is."""
     socket = whole.connect()
     for _ in range(14):
         whole.advance(8 * 60)
@@ -79,15 +79,15 @@ def test_d5_the_integration_time_out_is_29_seconds(whole: Client) -> None:
         socket.say(["hold", name])
         socket.report("message")
         whole.advance(27, grace=0)
-        assert socket.works()  # nothing came before
+        assert socket.works()  # no frame came earlier
         whole.advance(2, grace=0)
         socket.say()
-        assert "told" not in json.loads(socket.read())  # it was there at once; which frame it is, is C9
+        assert "told" not in json.loads(socket.read())  # it came at once; which frame it is, is C9
         socket.report("message")
 
 
 def test_d9_a_post_may_have_131072_bytes(whole: Client) -> None:
-    """A post to a connection may have 131,072 bytes; one more is 413, which the server says and not boto3."""
+    """A post to a connection may have 131,072 bytes; one more is 413, from the server and not from boto3."""
     socket, _ = whole.watched()
     client = whole.connections()
     client.post_to_connection(ConnectionId=socket.id, Data=b"x" * 131_072)

@@ -1,4 +1,4 @@
-"""Apps are brought up once, and anew when they are to be renewed."""
+"""Apps are deployed once, and again after a renewal."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ def url(client: Client, connection: str, at: str = "@") -> str:
 
 
 def flood(client: ApiGatewayManagementApiClient, connection: str) -> None:
-    """50 MB, unless a post is refused."""
+    """Sends 50 MB, unless a post is refused."""
     for _ in range(500):
         client.post_to_connection(ConnectionId=connection, Data=b"x" * 100_000)
 
 
 def at_second(text: str) -> datetime:
-    """The whole second of an ISO 8601 time in UTC. Raises ValueError for any other text."""
+    """An ISO 8601 time in UTC, to the whole second. Raises ValueError for any other text."""
     return datetime.fromisoformat(re.sub(r"(\.\d+)?(Z|\+00:?00)$", "+00:00", text))
 
 
@@ -68,7 +68,7 @@ def test_e4_a_post_is_answered_with_200_and_no_body(whole: Client) -> None:
 
 
 def test_e5_get_says_since_when_and_who_in_camel_case(whole: Client) -> None:
-    """GET: 200, camelCase JSON with ISO 8601 times, which boto3 makes ConnectedAt, LastActiveAt and Identity of."""
+    """GET: 200, camelCase JSON with ISO 8601 times, which boto3 returns as ConnectedAt, LastActiveAt and Identity."""
     socket, _ = whole.watched(headers=("User-Agent: conformance",))
     answer = whole.signed("GET", url(whole, socket.quoted_id))
     body = answer.json()
@@ -93,7 +93,7 @@ def test_e6_delete_is_answered_with_204_and_no_body(whole: Client) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
 def test_e7_a_connection_that_is_not_there_is_410(whole: Client, method: str) -> None:
-    """A connection that is unknown or closed is 410 for all three."""
+    """An unknown or closed connection is 410 for all three."""
     socket, witness = whole.watched()
     socket.close()
     witness.report("disconnect")
@@ -109,7 +109,7 @@ def test_e8_a_410_says_what_it_is_in_a_header_and_has_no_body(whole: Client) -> 
 
 
 def test_e9_boto3_raises_a_typed_gone_exception(whole: Client) -> None:
-    """boto3 makes a GoneException of it, for all three calls."""
+    """boto3 raises GoneException for it, in all three calls."""
     client = whole.connections()
     with pytest.raises(client.exceptions.GoneException):
         client.post_to_connection(ConnectionId=NOBODY, Data=b"hello")
@@ -133,7 +133,7 @@ def test_e11_another_api_is_403(whole: Client) -> None:
 
 
 def test_e12_a_signed_call_to_no_route_is_404(whole: Client) -> None:
-    """A signed call to a path that has no route, as with the stage twice: 404, No method found matching route."""
+    """A signed call to a path without a route, as with the stage twice: 404, No method found matching route."""
     stage = whole.deployed.connections.rpartition("/")[2]
     answer = whole.signed("POST", f"{whole.deployed.connections}/{stage}/@connections/{NOBODY}", b"hello")
     assert answer.status == 404
@@ -142,7 +142,7 @@ def test_e12_a_signed_call_to_no_route_is_404(whole: Client) -> None:
 
 
 def test_e13_a_413_is_typed_and_has_a_message(whole: Client) -> None:
-    """Too large a post is 413 PayloadTooLargeException, with a message."""
+    """Too large a post is 413 PayloadTooLargeException with a message."""
     socket, _ = whole.watched()
     answer = whole.signed("POST", url(whole, socket.quoted_id), b"x" * 131_073)
     assert (answer.status, answer.error_type) == (413, "PayloadTooLargeException")
@@ -164,7 +164,7 @@ def test_e14_a_client_that_does_not_read_is_429(whole: Client) -> None:
 
 
 def test_e15_delete_takes_no_code_and_no_reason(whole: Client) -> None:
-    """DELETE closes always alike, whatever is sent with it."""
+    """DELETE always closes the same way, whatever is sent with it."""
     codes = []
     for suffix, body in (("", b""), ("?code=4000&reason=mine", b'{"code": 4000}')):
         socket, _ = whole.watched()

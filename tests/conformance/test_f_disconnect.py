@@ -12,7 +12,7 @@ from tests.conformance.websocket import BINARY, Socket
 
 
 def at_disconnect(client: Client, socket: Socket, *steps: Any) -> None:
-    """What this connection's $disconnect is to do."""
+    """Sets the orders of this connection's $disconnect."""
     assert client.http("PUT", f"/leave/{socket.quoted_id}", body=json.dumps(steps)).status == 200
 
 
@@ -23,7 +23,7 @@ def reported(witness: Socket) -> tuple[int, str]:
 
 @pytest.mark.parametrize("by", ["client", "server"])
 def test_f1_disconnect_runs_after_the_socket_is_closed(whole: Client, by: str) -> None:
-    """$disconnect runs after the socket is closed, whoever closed it; it may be lost."""
+    """$disconnect runs after the socket is closed, by either side; it may be lost."""
     socket, witness = whole.watched()
     with whole.holding("f1") as name:
         at_disconnect(whole, socket, ["hold", name])
@@ -37,7 +37,7 @@ def test_f1_disconnect_runs_after_the_socket_is_closed(whole: Client, by: str) -
 
 @pytest.mark.parametrize("steps", [[["return", {"statusCode": 500, "body": "no"}]], [["raise", "broken"]]])
 def test_f2_what_disconnect_returns_is_seen_by_nobody(whole: Client, steps: list[Any]) -> None:
-    """What $disconnect returns or raises has no effect on any client."""
+    """Neither the result nor an error of $disconnect affects any client."""
     socket, witness = whole.watched()
     at_disconnect(whole, socket, *steps)
     socket.close()
@@ -63,7 +63,7 @@ def test_f4_a_refused_connection_has_no_disconnect(whole: Client) -> None:
     assert socket.status >= 400
     whole.connect(query=f"witness={witness.quoted_id}").close()
     of = witness.report("connect")["event"]["requestContext"]["connectionId"]
-    assert witness.report("disconnect")["event"]["requestContext"]["connectionId"] == of  # the first that it hears of
+    assert witness.report("disconnect")["event"]["requestContext"]["connectionId"] == of  # its first event
 
 
 def test_f5_a_close_without_a_code_is_1005(whole: Client) -> None:
@@ -88,9 +88,9 @@ def test_f8_a_delete_is_1000(whole: Client) -> None:
 
 
 def test_f11_what_is_not_allowed_closes_the_socket_and_runs_disconnect(whole: Client) -> None:
-    """A binary frame closes the socket with 1003, too large a one with 1009, and $disconnect runs."""
+    """A binary frame closes the socket with 1003, too large a frame with 1009, and $disconnect runs."""
     for frame, code in (((b"\0\1", BINARY), 1003), ((b"x" * 33_000, 1), 1009)):
         socket, witness = whole.watched()
         socket.wire.frame(*frame)
-        assert socket.closed() == code  # as C13 and D1 say
+        assert socket.closed() == code  # see C13 and D1
         assert witness.report("disconnect")["event"]["requestContext"]["connectionId"] == socket.id

@@ -1,4 +1,4 @@
-"""Section G: authorizers of the REST API, which for Chalice are functions asked with a token."""
+"""Section G: authorizers of the REST API; Chalice's are functions that receive a token."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def guarded(client: Client, token: str, path: str = "/guarded/one", method: str 
 
 
 def routes(*paths: str) -> str:
-    """A token for which Chalice's AuthResponse is made of these, and that no other test has."""
+    """A token that makes Chalice's AuthResponse from these arguments, unlike that of any other test."""
     return f"routes {json.dumps([*paths, '/' + new_name('unknown')])}"
 
 
 def asked(client: Client) -> int:
-    """How often an authorizer has run."""
+    """Number of runs of the authorizer."""
     return int(client.http("GET", "/asked").json()["times"])
 
 
 def invocation(answer: Answer) -> str:
-    """Which run of the authorizer this answer goes back to."""
+    """The number of the authorizer's run on which this answer is based."""
     return str(answer.event["requestContext"]["authorizer"]["asked"])
 
 
@@ -52,7 +52,7 @@ def test_g12_chalices_error_is_500_but_for_that_word(whole: Client) -> None:
 
 
 def test_g13_what_no_statement_allows_is_403(whole: Client) -> None:
-    """No Allow that matches: 403, User is not authorized to access this resource; a Deny adds with an explicit deny."""
+    """No matching Allow: 403, User is not authorized to access this resource; a Deny adds with an explicit deny."""
     silent, denied = guarded(whole, routes("/guarded/two")), guarded(whole, f"deny {new_name('g13')}")
     assert [(each.status, each.error_type) for each in (silent, denied)] == [(403, "AccessDeniedException")] * 2
     assert silent.said == "User is not authorized to access this resource"
@@ -60,7 +60,7 @@ def test_g13_what_no_statement_allows_is_403(whole: Client) -> None:
 
 
 def test_g14_an_allow_of_nothing_allows_nothing(whole: Client) -> None:
-    """AuthResponse(routes=[]) is an Allow of an empty list of resources, and lets nobody in."""
+    """AuthResponse(routes=[]) is an Allow with an empty list of resources, and allows nothing."""
     assert guarded(whole, "routes []").status in (403, 500)
 
 
@@ -75,12 +75,12 @@ def test_g14_an_allow_of_nothing_allows_nothing(whole: Client) -> None:
     ],
 )
 def test_g15_what_is_no_policy_is_500(whole: Client, document: str) -> None:
-    """An authorizer's answer that is malformed is 500."""
+    """A malformed answer of an authorizer is 500."""
     assert guarded(whole, f"return {document}").status == 500
 
 
 def test_g16_an_answer_is_kept_for_300_seconds(whole: Client) -> None:
-    """An authorizer's answer is kept for 300 s unless it says otherwise; with 0 s it is asked each time."""
+    """An authorizer's answer is cached for 300 s unless it says otherwise; with 0 s it runs each time."""
     token = routes("*")
     always = {invocation(guarded(whole, token, "/always-asked")) for _ in range(2)}
     assert len(always) == 2
@@ -93,7 +93,7 @@ def test_g16_an_answer_is_kept_for_300_seconds(whole: Client) -> None:
 
 
 def test_g17_the_policy_is_kept_and_judges_each_method(whole: Client) -> None:
-    """What is kept, by the header's value, is the policy: one that names this method alone makes others 403."""
+    """The policy is cached by the header's value: one that names only this method makes other methods 403."""
     token = f"this {new_name('g17')}"
     first = invocation(guarded(whole, token))
     before = asked(whole)
@@ -101,11 +101,11 @@ def test_g17_the_policy_is_kept_and_judges_each_method(whole: Client) -> None:
     assert guarded(whole, token, method="PUT").status == 403
     assert invocation(guarded(whole, token)) == first
     assert asked(whole) == before
-    assert guarded(whole, f"this {new_name('g17')}", "/guarded/two").status == 200  # another header's value
+    assert guarded(whole, f"this {new_name('g17')}", "/guarded/two").status == 200  # another header value
 
 
 def test_g18_a_route_with_a_parameter_matches_no_path(whole: Client) -> None:
-    """AuthResponse(routes=["/x/{name}"]) names that literally, and matches no path; /x/* does."""
+    """AuthResponse(routes=["/x/{name}"]) names that path literally, and matches no other; /x/* does."""
     literal, wild = routes("/guarded/item/{name}"), routes("/guarded/item/*")
     assert [guarded(whole, token, "/guarded/item/a").status for token in (literal, wild)] == [403, 200]
 
@@ -122,7 +122,7 @@ def test_g19_a_star_is_everything_and_a_path_every_verb(whole: Client) -> None:
 
 
 def test_g20_an_authorizer_is_given_the_value_of_one_header(whole: Client) -> None:
-    """Chalice's authorizers are of the type TOKEN; the header is Authorization, or the one that it names."""
+    """Chalice's authorizers are of the type TOKEN; the header is Authorization, or another that it names."""
     token = routes("*")
     for path, header, other in (
         ("/guarded/one", "Authorization", "X-Token"),
@@ -134,7 +134,7 @@ def test_g20_an_authorizer_is_given_the_value_of_one_header(whole: Client) -> No
 
 
 def test_g21_the_context_is_text_beside_the_principal(whole: Client) -> None:
-    """The authorizer's context reaches the view as texts, beside principalId; it may hold no objects."""
+    """The authorizer's context reaches the view as text, beside principalId; it may not hold objects."""
     authorizer = guarded(whole, routes("*")).event["requestContext"]["authorizer"]
     assert (authorizer["principalId"], authorizer["number"], authorizer["flag"]) == ("alice", "1", "true")
     statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}

@@ -1,4 +1,4 @@
-"""Section G: bodies on the REST API, binary, compressed and refused."""
+"""Section G: bodies on the REST API: binary, compressed and refused ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BYTES = b"\xde\xad\xbe\xef"
     ],
 )
 def test_g26_a_body_of_a_binary_type_is_base64(whole: Client, content_type: str, is_binary: bool) -> None:
-    """The body is base64 if its Content-Type is a binary one, of Chalice or of the app; else it is text."""
+    """The body is base64 if its Content-Type is one of Chalice's or the app's binary types; else it is text."""
     path = "/bytes" if is_binary else "/echo"
     event = whole.http("POST", path, {"Content-Type": content_type}, b'"text"').event
     assert event["isBase64Encoded"] is is_binary
@@ -40,7 +40,7 @@ def test_g26_a_body_of_a_binary_type_is_base64(whole: Client, content_type: str,
     ],
 )
 def test_g27_bytes_are_decoded_for_the_first_accept(whole: Client, accept: str, body: bytes) -> None:
-    """A base64 answer is decoded only if the first entry of Accept is a binary type, whatever its own type is."""
+    """A base64 answer is decoded only if the first entry of Accept is a binary type, whatever its own type."""
     answer = whole.http("GET", "/bytes/octet-stream", {"Accept": accept})
     assert (answer.status, answer.body) == (200, body)
 
@@ -54,7 +54,7 @@ def test_g28_bytes_for_who_accepts_none_are_400(whole: Client, headers: dict[str
 
 
 def test_g29_a_compressed_request_is_decompressed(whole: Client) -> None:
-    """A gzip body is decompressed before the function gets it; an unknown coding, or a false one, is 415."""
+    """A gzip body is decompressed before the function gets it; an unknown or false coding is 415."""
     plain = json.dumps({"text": "grüße"}, ensure_ascii=False).encode()
     compressed = gzip.compress(plain)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
@@ -77,17 +77,17 @@ def test_g29_a_compressed_request_is_decompressed(whole: Client) -> None:
 def test_g30_a_large_answer_is_compressed(
     listening: Client, whole: Client, path: str, accept: str | None, coding: str | None
 ) -> None:
-    """An answer is compressed if it has the least size that the API sets, is not encoded, and a client asks for it."""
+    """An answer is compressed if it has the API's minimum size, is not encoded, and the client asks for it."""
     headers = {} if accept is None else {"Accept-Encoding": accept}
     answer = listening.http("GET", path, headers)
     plain = b"x" * int(path.rpartition("/")[2])
     assert answer.header("Content-Encoding") == coding
     assert (gzip.decompress(answer.body) if coding == "gzip" else answer.body) == plain
-    assert whole.http("GET", "/echo", headers).header("Content-Encoding") is None  # it has no least size
+    assert whole.http("GET", "/echo", headers).header("Content-Encoding") is None  # without a minimum size
 
 
 def test_g35_another_content_type_is_415(whole: Client) -> None:
-    """A Content-Type that a route does not take: 415, by Chalice; without one it is taken for application/json."""
+    """A Content-Type that a route does not accept: 415, by Chalice; without one it counts as application/json."""
     answer = whole.http("POST", "/json", {"Content-Type": "text/plain"}, "{}")
     assert answer.status == 415
     assert answer.json()["Code"] == "UnsupportedMediaType"

@@ -18,14 +18,14 @@ MISSING = "MissingAuthenticationTokenException"
 
 
 def sending(socket: Socket, text: str) -> list[Any]:
-    """A step with which an HTTP view tells a client something."""
+    """A step that makes an HTTP view send something to a client."""
     context = socket.connect_event["requestContext"]
     return ["apart", {"session": True, "configure": [context["domainName"], context["stage"]]}, "send", socket.id, text]
 
 
 @contextlib.contextmanager
 def held(client: Client, socket: Socket, *steps: Any) -> Iterator[Future[Answer]]:
-    """The answer of a view that runs while the block does, and then follows these steps."""
+    """The answer of a view that runs during the block and then follows these steps."""
     with ThreadPoolExecutor(1) as thread, client.holding("view") as name:
         answer = thread.submit(client.do, sending(socket, "running"), ["hold", name], *steps)
         assert socket.read() == "running"
@@ -39,7 +39,7 @@ def test_g2_one_function_serves_all_routes(whole: Client) -> None:
 
 
 def test_g3_an_event_has_what_chalice_reads(whole: Client) -> None:
-    """An event has all that Chalice reads of it without asking whether it is there."""
+    """An event has all keys that Chalice reads unconditionally."""
     event = whole.http("GET", "/echo").event
     read = {"multiValueQueryStringParameters", "headers", "pathParameters", "body", "stageVariables", "requestContext"}
     assert read - set(event) == set()
@@ -57,7 +57,7 @@ def test_g4_a_websocket_event_is_unknown_to_the_views(whole: Client) -> None:
 
 
 def test_g5_the_resource_is_the_template_and_the_path_is_concrete(whole: Client) -> None:
-    """requestContext.resourcePath is the template, path the concrete path, requestContext.path has the stage in it."""
+    """requestContext.resourcePath is the template, path the concrete path; requestContext.path includes the stage."""
     event = whole.http("GET", "/echo/a/b?d=e").event
     context = event["requestContext"]
     assert (context["resourcePath"], event["resource"]) == ("/echo/{first}/{second}",) * 2
@@ -69,7 +69,7 @@ def test_g5_the_resource_is_the_template_and_the_path_is_concrete(whole: Client)
 
 
 def test_g6_maps_that_are_empty_are_null(whole: Client) -> None:
-    """Maps of query, path and stage that are empty are null; there is no version."""
+    """Empty maps of query, path and stage are null; there is no version."""
     event = whole.http("GET", "/echo").event
     names = ["queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables"]
     assert [event[name] for name in names] == [None] * 4
@@ -88,7 +88,7 @@ def test_g7_an_unknown_path_or_verb_is_403(whole: Client, method: str, path: str
 
 
 def test_g8_with_another_authorization_the_403_speaks_of_it(whole: Client) -> None:
-    """The same with an Authorization that is no signature: 403, with a message about the header's parts."""
+    """The same with an Authorization that is not a signature: 403, with a message about the header's parts."""
     answer = whole.http("GET", "/nothing", {"Authorization": "Bearer abc"})
     assert answer.status == 403
     assert "authorization" in answer.said.lower()
@@ -111,16 +111,16 @@ def test_g22_a_view_that_takes_29_seconds_is_504(whole: Client) -> None:
 
 
 def test_g23_a_view_goes_on_after_the_504(whole: Client) -> None:
-    """The function goes on after the 504, as long as its own time-out lets it."""
+    """The function goes on after the 504, up to its own time-out."""
     socket, _ = whole.watched()
     with held(whole, socket, sending(socket, "done at last")) as late:
         whole.advance(29)
-        assert late.result().status >= 500  # 504, as G22 says
+        assert late.result().status >= 500  # 504, see G22
     assert socket.read() == "done at last"
 
 
 def test_g24_a_function_that_breaks_is_502(whole: Client) -> None:
-    """A crash or a malformed result: 502, Internal server error; Chalice makes a 500 of its own of a view's error."""
+    """A crash or a malformed result: 502, Internal server error; a view's error is made a 500 by Chalice."""
     for step in (["exit"], ["result", {"body": "no status"}], ["result", {"statusCode": "many"}]):
         answer = whole.do(step)
         assert (answer.status, answer.json()) == (502, {"message": "Internal server error"})
@@ -146,7 +146,7 @@ def test_g31_names_of_headers_keep_their_case(whole: Client) -> None:
 
 
 def test_g32_both_maps_of_headers_are_merged(whole: Client) -> None:
-    """headers and multiValueHeaders of a result are merged; of a pair that is in both one is left."""
+    """headers and multiValueHeaders of a result are merged; of a pair in both, one is kept."""
     result = {
         "statusCode": 200,
         "headers": {"X-One": "1", "X-Both": "a", "X-Merged": "e"},
@@ -159,7 +159,7 @@ def test_g32_both_maps_of_headers_are_merged(whole: Client) -> None:
 
 
 def test_g33_a_preflight_is_answered_without_the_app(whole: Client) -> None:
-    """OPTIONS of a route with CORS is a mock of 200, never Chalice's code, unless the app has an OPTIONS of its own."""
+    """OPTIONS of a route with CORS is a mock 200 without Chalice's code, unless the app has its own OPTIONS."""
     answer = whole.http("OPTIONS", "/cors", {"Origin": "https://example.org", "Access-Control-Request-Method": "PUT"})
     assert answer.status == 200
     assert b"copy" not in answer.body

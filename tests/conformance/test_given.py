@@ -1,4 +1,4 @@
-"""The suite pointed at apps that somebody else brought up, by nothing but their URLs."""
+"""Runs the suite against apps that are already running, known only by their URLs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from tests.conformance.adapters import APPS
 from tests.conformance.adapters.given import Given
 from tests.processes import ROOT, sessionplugin_serve
+
+pytestmark = pytest.mark.process
 
 RUN = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--facts"]
 WITH_TIME = "tests/conformance/test_d_limits.py::test_d5_the_integration_time_out_is_29_seconds"

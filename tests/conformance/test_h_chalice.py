@@ -1,4 +1,4 @@
-"""Section H: what Chalice makes of WebSocket handlers, as far as it is seen from outside."""
+"""Section H: Chalice's WebSocket handlers, as seen from outside."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NO_SESSION = "ValueError: Assign app.websocket_api.session to a boto3 session be
 
 
 def frame_of(socket: Socket) -> str:
-    """What the gateway says in the frame that comes next."""
+    """The gateway's message in the next frame."""
     return str(json.loads(socket.read())["message"])
 
 
 def reports(client: Client) -> list[dict[str, Any]]:
-    """Those of the three functions, of one connection."""
+    """Events of the three functions, from one connection."""
     witness = client.witness()
     socket = client.connect(query=f"witness={witness.quoted_id}")
     connect = witness.report("connect")
@@ -71,7 +71,7 @@ def test_h4_each_handler_is_a_function_of_its_own(whole: Client) -> None:
 
 @pytest.mark.parametrize("value", [None, "refused", 403, ["no", 403], {}, True, {"body": "b"}, {"headers": {"a": "b"}}])
 def test_h5_what_a_handler_returns_is_made_a_proxy_result(whole: Client, value: Any) -> None:
-    """What is no dict and no Response is {"statusCode": 200}; a dict gets that if it has none; a Response is taken."""
+    """{"statusCode": 200} replaces any other result than a dict or a Response, and completes a dict without one."""
     assert whole.handshake(["return", value]).status == 101
     assert whole.handshake(["respond", {"body": {"an": "object"}, "headers": {"a": "b", "c": ["d"]}}]).status == 101
     assert whole.handshake(["respond", {"body": "no", "status_code": 409}]).status >= 400
@@ -86,7 +86,7 @@ def test_h6_only_a_dict_or_a_response_refuses(whole: Client) -> None:
 
 
 def test_h7_a_dict_with_other_keys_is_malformed(whole: Client) -> None:
-    """A dict with other keys reaches the gateway with them, and is malformed: refused, or Internal server error."""
+    """A dict with other keys reaches the gateway unchanged and is malformed: refused, or Internal server error."""
     assert whole.handshake(["return", {"foo": "bar"}]).status >= 400
     socket = whole.connect()
     socket.say(["return", {"foo": "bar"}])
@@ -95,7 +95,7 @@ def test_h7_a_dict_with_other_keys_is_malformed(whole: Client) -> None:
 
 
 def test_h8_no_error_of_a_handler_becomes_a_status(whole: Client) -> None:
-    """UnauthorizedError is a failed function, as in A7 and C7, unless a middleware makes a Response."""
+    """UnauthorizedError is a failed function, as in A7 and C7, unless a middleware turns it into a Response."""
     assert whole.handshake(["unauthorized", "who are you?"]).status not in (101, 401)
     assert whole.handshake(["forbidden", "not you"]).status >= 400
     socket = whole.connect()
@@ -115,7 +115,7 @@ def test_h9_the_body_of_connect_and_disconnect_is_the_text_none(whole: Client) -
 
 
 def test_h10_json_body_raises_for_what_is_no_json(whole: Client) -> None:
-    """event.json_body of what is no JSON raises: Internal server error; it may be a list or a scalar as well."""
+    """event.json_body raises if the body is not JSON: Internal server error; JSON lists and scalars are accepted."""
     socket = whole.connect()
     socket.text("uncaught: {")
     assert frame_of(socket) == "Internal server error"
@@ -135,7 +135,7 @@ def test_h11_an_event_has_five_attributes(whole: Client) -> None:
 
 
 def test_h12_the_first_configuration_wins(whole: Client) -> None:
-    """Each event configures websocket_api with its API and stage, and the first configuration of a process stays."""
+    """Each event configures websocket_api with its API and stage; the first configuration of a process stays."""
     socket = whole.connect()
     socket.say(["configure", "elsewhere.example.org", "other"], ["send", "self", "hello"])
     socket.report("message")
@@ -153,7 +153,7 @@ def test_h13_the_endpoint_is_made_of_the_api_and_the_region(whole: Client) -> No
 
 
 def test_h14_configure_makes_it_https(whole: Client) -> None:
-    """websocket_api.configure(domainName, stage) makes https://{domainName}/{stage} of it, where @connections is."""
+    """websocket_api.configure(domainName, stage) uses https://{domainName}/{stage}, where @connections is."""
     socket, _ = whole.watched()
     domain, stage = domain_and_stage(socket)
     told = {"session": True, "configure": [domain, stage]}
@@ -178,16 +178,16 @@ def test_h16_only_gone_is_translated(whole: Client) -> None:
     """send, close and info call @connections: 410 is WebsocketDisconnectedError, and other errors are botocore's."""
     full, _ = whole.watched()
     told = {"session": True, "configure": domain_and_stage(full)}
-    too_large = ["apart", told, "send", full.id, "x" * 131_073]  # a message could not say it
+    too_large = ["apart", told, "send", full.id, "x" * 131_073]  # a message could not carry it
     (outcome,) = whole.outcomes(too_large)
-    assert outcome["apart"] != GONE  # that it is refused, and by which name, are D9 and E13
+    assert outcome["apart"] != GONE  # D9 and E13 cover the refusal and its name
     other, _ = whole.watched()
     socket = whole.connect()
     calls = [["send", NOBODY, "x"], ["info", NOBODY], ["close", NOBODY]]
     socket.say(["info", other.id], *calls, ["send", other.id, "hello"], ["close", other.id])
     socket.report("message")
     info = socket.outcome("info")
-    assert "ResponseMetadata" in info  # what boto3 returns, as it is
+    assert "ResponseMetadata" in info  # boto3's return value, unchanged
     assert [socket.outcome(step) for step in ("send", "info", "close")] == [GONE] * 3
     assert [socket.outcome(step) for step in ("send", "close")] == ["ok"] * 2
     assert other.read() == "hello"
@@ -195,7 +195,7 @@ def test_h16_only_gone_is_translated(whole: Client) -> None:
 
 
 def test_h17_a_connection_that_has_left_is_told_apart(whole: Client) -> None:
-    """The 410 of a connection that has left is one that Chalice makes a WebsocketDisconnectedError of."""
+    """Chalice raises WebsocketDisconnectedError for the 410 of a connection that has left."""
     gone, witness = whole.watched()
     gone.close()
     witness.report("disconnect")
@@ -206,7 +206,7 @@ def test_h17_a_connection_that_has_left_is_told_apart(whole: Client) -> None:
 
 
 def test_h18_without_a_session_or_an_endpoint_send_raises(whole: Client) -> None:
-    """send() without a session, or before configure(), is a ValueError that says so."""
+    """send() without a session, or before configure(), raises a ValueError that says so."""
     socket, _ = whole.watched()
     configured = domain_and_stage(socket)
     without_session = ["apart", {"session": False, "configure": configured}, "send", socket.id, "x"]
@@ -216,7 +216,7 @@ def test_h18_without_a_session_or_an_endpoint_send_raises(whole: Client) -> None
 
 
 def test_h19_send_fails_in_a_view(whole: Client) -> None:
-    """Only WebSocket events configure the endpoint, so that send() in an HTTP view is a ValueError."""
+    """Only WebSocket events configure the endpoint, so send() in an HTTP view raises ValueError."""
     socket, _ = whole.watched()
     assert socket.works()
     assert whole.outcomes(["send", socket.id, "x"]) == [{"send": NOT_CONFIGURED}]
@@ -224,7 +224,7 @@ def test_h19_send_fails_in_a_view(whole: Client) -> None:
 
 
 def test_h20_nobody_but_on_ws_connect_keeps_anyone_out(whole: Client) -> None:
-    """There are no authorizers, keys, models or route responses: access is what on_ws_connect says."""
+    """There are no authorizers, keys, models or route responses: on_ws_connect alone decides on access."""
     for headers in ((), ("Authorization: Bearer nonsense",), ("x-api-key: none",)):
         assert whole.connect(headers=headers).works()
     assert whole.handshake(["return", {"statusCode": 403}]).status == 403
@@ -234,7 +234,7 @@ def test_h20_nobody_but_on_ws_connect_keeps_anyone_out(whole: Client) -> None:
 
 
 def test_h21_a_returned_response_is_not_delivered(whole: Client) -> None:
-    """No route response is deployed, so that the Response of on_ws_message reaches nobody."""
+    """No route response is deployed, so the Response of on_ws_message reaches no client."""
     socket = whole.connect()
     socket.say(["respond", {"body": "to nobody", "headers": {"Content-Type": "text/plain"}}])
     socket.report("message")
@@ -243,7 +243,7 @@ def test_h21_a_returned_response_is_not_delivered(whole: Client) -> None:
 
 
 def test_h23_a_handler_goes_on_after_its_time_out(whole: Client) -> None:
-    """The function may take longer than the integration's 29 s: it goes on though the client is told of a time-out."""
+    """The function may take longer than the integration's 29 s: it goes on after the client was told of a time-out."""
     socket = whole.connect()
     with whole.holding("h23") as name:
         socket.say(["hold", name], ["send", "self", "done at last"])
@@ -255,7 +255,7 @@ def test_h23_a_handler_goes_on_after_its_time_out(whole: Client) -> None:
 
 @pytest.mark.parametrize("slash", ["/", ""])
 def test_h24_the_url_ends_in_the_stage(whole: Client, slash: str) -> None:
-    """The URL is that of the API and ends in its stage, with a slash behind it or without."""
+    """The URL is the API's and ends in its stage, with or without a slash."""
     witness = whole.witness()
     whole.connect(query=f"witness={witness.quoted_id}", path=slash)
     stage = witness.report("connect")["event"]["requestContext"]["stage"]
@@ -263,7 +263,7 @@ def test_h24_the_url_ends_in_the_stage(whole: Client, slash: str) -> None:
 
 
 def test_h27_a_warm_function_keeps_its_globals(whole: Client) -> None:
-    """A warm function keeps its globals from one connection to the next, and can send to the one that it serves."""
+    """A warm function keeps its globals between connections, and can send to the one that it serves."""
     counts = []
     for _ in range(2):
         socket = whole.connect()

@@ -1,4 +1,4 @@
-"""The suite stands on its own: nothing but an adapter knows what is behind the URLs."""
+"""The suite is independent: only an adapter knows the implementation behind the URLs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OWN = "tests.conformance"
-WITH_A_PROCESS = {"adapters", "test_given.py"}  # these begin an implementation, as its user would
+WITH_A_PROCESS = {"adapters", "test_given.py"}  # these start an implementation, as its user would
 
 
 def imported(path: Path) -> Iterator[str]:

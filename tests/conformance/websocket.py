@@ -1,4 +1,4 @@
-"""A WebSocket as a test of a fact holds it: what a client may say, and what it hears. It knows no deployment."""
+"""A test's WebSocket: sends anything, and reads frames with a timeout."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 def lowered(headers: dict[str, Any]) -> dict[str, Any]:
-    """Headers of an event by name, where their spelling is not what a test is about."""
+    """Headers of an event by lower-case name, for tests that do not depend on the spelling."""
     return {name.lower(): value for name, value in headers.items()}
 
 
 class Socket:
-    """A client's end of a WebSocket; until its answer is asked for, one that waits for it."""
+    """A client's end of a WebSocket; until its answer is read, a pending handshake."""
 
     id: str
     connect_event: dict[str, Any]
@@ -30,7 +30,7 @@ class Socket:
 
     @property
     def answer(self) -> Answer:
-        """That to the handshake. The body of a refusal is read as far as its length goes."""
+        """The answer to the handshake. The body of a refusal is read up to its length."""
         if self._answer is None:
             status, headers = self.wire.head()
             body = self.wire.read(int(headers.get("content-length", "0"))) if status != 101 else b""
@@ -39,7 +39,7 @@ class Socket:
 
     @property
     def quoted_id(self) -> str:
-        """As it stands in a URL."""
+        """The id, quoted for a URL."""
         return quote(self.id, safe="")
 
     @property
@@ -47,7 +47,7 @@ class Socket:
         return self.answer.status
 
     def is_pending(self) -> bool:
-        """Whether nothing at all has come yet."""
+        """Whether nothing has arrived yet."""
         self.wire.socket.settimeout(0)
         try:
             return not self.wire.socket.recv(1)
@@ -59,21 +59,21 @@ class Socket:
     # --- out
 
     def say(self, *steps: Any, **more: Any) -> None:
-        """A message with orders for its handler."""
+        """Sends a message with orders for its handler."""
         self.text(json.dumps({"do": steps, **more}))
 
     def text(self, text: str) -> None:
         self.wire.frame(text.encode())
 
     def close(self, code: int | None = None, reason: str = "") -> None:
-        """A close frame; the other end's answer to it is waited for."""
+        """Sends a close frame and waits for the answer."""
         self.wire.frame(b"" if code is None else code.to_bytes(2, "big") + reason.encode(), CLOSE)
         assert self.next()[0] == CLOSE
 
     # --- in
 
     def next(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next message, its fragments put together; pings are answered and left out."""
+        """Opcode and payload of the next message, with fragments joined; pings are answered and skipped."""
         while True:
             opcode, payload = self.wire.receive_message()
             if opcode != PING:
@@ -87,13 +87,13 @@ class Socket:
         return payload.decode()
 
     def closed(self) -> int:
-        """The code of the close frame that comes next."""
+        """The code of the next frame, a close frame."""
         opcode, payload = self.next()
         assert opcode == CLOSE, (opcode, payload)
         return int.from_bytes(payload[:2], "big") if payload else 1005
 
     def report(self, kind: str) -> dict[str, Any]:
-        """What the app tells next, which must be of this kind: connect, message, disconnect or outcome."""
+        """The app's next report, of this kind: connect, message, disconnect or outcome."""
         said = json.loads(self.read())
         assert said.get("told") == kind, said
         assert isinstance(said, dict)
@@ -103,6 +103,6 @@ class Socket:
         return self.report("outcome")[step]
 
     def works(self) -> bool:
-        """Whether a message still comes through, and is the next to be answered."""
+        """Whether a message still gets through and is answered next."""
         self.say()
         return bool(self.report("message")["event"]["requestContext"]["routeKey"] == "$default")

@@ -1,4 +1,4 @@
-"""A client that may break every rule: bytes out, bytes in, on a blocking socket with a bound."""
+"""A client that can break every rule: bytes out, bytes in, on a blocking socket with a timeout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 SECONDS = 10.0
-PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}  # of a URL that names none
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}  # of a URL without a port
 
 
 class Wire:
@@ -39,16 +39,16 @@ class Wire:
         self.socket.sendall(data.encode("latin-1") if isinstance(data, str) else data)
 
     def hang_up(self) -> None:
-        """Our direction ends; the other one stays."""
+        """Closes our direction; the other one stays open."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """The line is cut, with nothing said."""
+        """Cuts the connection without a close."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def read(self, size: int) -> bytes:
-        """Exactly so many bytes; fewer if the server hangs up."""
+        """Exactly this many bytes; fewer if the server closes."""
         while len(self._read) < size and (data := self.socket.recv(1_000_000)):
             self._read += data
         taken = bytes(self._read[:size])
@@ -62,7 +62,7 @@ class Wire:
         return taken
 
     def rest(self) -> bytes:
-        """What comes until the server hangs up."""
+        """All bytes until the server closes."""
         return self.read(1 << 40)
 
     # --- HTTP
@@ -107,7 +107,7 @@ class Wire:
         self.send(frame(payload, opcode, fin=fin, mask=mask, bits=bits))
 
     def receive(self) -> tuple[int, bytes]:
-        """Opcode and payload of a frame of the server."""
+        """Opcode and payload of a frame from the server."""
         first, second = self.read(2)
         assert second < 128, "a server does not mask"
         size = second
@@ -118,7 +118,7 @@ class Wire:
         return first & 15, self.read(size)
 
     def receive_message(self) -> tuple[int, bytes]:
-        """Opcode and payload of a control frame, or of a message whose fragments are put together."""
+        """Opcode and payload of a control frame, or of a message with its fragments joined."""
         kind, payload, fin = 0, b"", False
         while not fin:
             fin = self._peek(1)[0] >= 128
@@ -129,7 +129,7 @@ class Wire:
         return kind, payload
 
     def closed(self) -> int:
-        """The code of the close frame that comes next."""
+        """The code of the next frame, a close frame."""
         opcode, payload = self.receive()
         assert opcode == 8, (opcode, payload)
         return int(struct.unpack("!H", payload[:2])[0])

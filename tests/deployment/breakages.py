@@ -1,4 +1,4 @@
-"""What is broken in the tests of the doctor: each check in one way or several."""
+"""One or more breakages of the project for each check of the doctor."""
 
 from __future__ import annotations
 
@@ -68,8 +68,10 @@ def marked(check: str, file: str) -> None:
 marked("stage", "config.json")
 marked("policy-files", "policy-sweep.json")
 
-of_config("stage", "lambda_timout in .chalice/config.json is no setting; is it lambda_timeout?", "lambda_timout", to=29)
-of_config("stage", "is no function of the app; is it sweep?", "lambda_functions", "sweeps", to={})
+of_config(
+    "stage", "lambda_timout in .chalice/config.json is not a setting; is it lambda_timeout?", "lambda_timout", to=9
+)
+of_config("stage", "names no function of the app; is it sweep?", "lambda_functions", "sweeps", to={})
 of_config(
     "stage",
     "is never read by Chalice: move it into a stage",
@@ -95,7 +97,7 @@ of_config("stage", "'app_name'", "app_name")
 of_config("stage", "shorten app_name", "app_name", to="s" * 60)
 of_config("stage", "stages.dev.log_retention_in_days", "stages", "dev", "log_retention_in_days", to=[14])
 of_operations("stage", "dev.kept in .chalice/operations.json must be true or false", "dev", "kept", to="no")
-of_operations("stage", "dev.topics in .chalice/operations.json is no setting", "dev", "topics", to=[])
+of_operations("stage", "dev.topics in .chalice/operations.json is not a setting", "dev", "topics", to=[])
 of_operations("stage", "dev.alarm_topics in .chalice/operations.json must be a list", "dev", "alarm_topics", to="arn")
 of_code("app", "3", lambda text: f"{text}\nraise SystemExit(3)\n")
 of_code("app-debug", "take app.debug out", lambda text: f"{text}\napp.debug = True\n")
@@ -194,7 +196,7 @@ of_config(
 # --- the environment
 
 for name in ("AWS_REGION", "_HANDLER", "BAD-NAME"):
-    variable("environment", f"{name} is no name that Lambda takes", name, "x")
+    variable("environment", f"Lambda does not accept {name}", name, "x")
 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "HTTPS_PROXY"):
     variable("environment", f"{name} sends what is meant for AWS elsewhere", name, "http://a.example")
 variable("environment", "4096 bytes", "LONG", "a b " * 1025)
@@ -209,7 +211,7 @@ variable("environment", "one family", "JWT_ALGORITHMS", "HS256,RS256")
 variable("environment", "one family", "JWT_ALGORITHMS", "none")
 variable("environment", "do not fit", "JWT_ALGORITHMS", "ES256")
 variable("environment", "JWT_AUDIENCE holds a *", "JWT_AUDIENCE", "*")
-variable("environment", "LOG_LEVEL is none of", "LOG_LEVEL", "LOUD")
+variable("environment", "LOG_LEVEL must be", "LOG_LEVEL", "LOUD")
 of_config(
     "environment",
     "JWT_ISSUER is not set. It is so in sweep.",
@@ -220,13 +222,13 @@ of_config(
 # --- keys
 
 variable(
-    "key-references", "JWT_SECRET is no reference", "JWT_SECRET", "a long enough secret, written down for all to see"
+    "key-references", "JWT_SECRET does not refer", "JWT_SECRET", "a long enough secret, written down for all to see"
 )
-variable("key-references", "JWT_SECRET is no reference", "JWT_SECRET", "ssm:/sessions/dev/")
-variable("key-references", "JWT_SECRET is no reference", "JWT_SECRET", "secretsmanager:arn:aws:s3:::bucket")
+variable("key-references", "JWT_SECRET does not refer", "JWT_SECRET", "ssm:/sessions/dev/")
+variable("key-references", "JWT_SECRET does not refer", "JWT_SECRET", "secretsmanager:arn:aws:s3:::bucket")
 variable(
     "key-references",
-    "JWT_PUBLIC_KEY is no reference",
+    "JWT_PUBLIC_KEY does not refer",
     "JWT_PUBLIC_KEY",
     "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----",
     JWT_SECRET=None,
@@ -249,7 +251,7 @@ variable("key-material", "LOG_COLOUR holds", "LOG_COLOUR", "0123456789ABCDEF" * 
 for name in ("DB_PASSWORD", "API_TOKEN", "SLACK_API_KEY"):
     variable("key-material", f"{name} holds", name, "hunter2")
 variable("key-material", "JWT_AUDIENCE holds", "JWT_AUDIENCE", "-----BEGIN PRIVATE KEY-----")
-variable("issuer-kept", "have it served over https", "JWT_ISSUER", "http://id.example.com", stage="prod")
+variable("issuer-kept", "serve it over https", "JWT_ISSUER", "http://id.example.com", stage="prod")
 for issuer in (
     "https://sessions.local",
     "https://sessions.local.",
@@ -378,7 +380,7 @@ def pages_read_no_response(project: Project) -> None:
     project.monkeypatch.delitem(CORS, "Access-Control-Allow-Origin")
 
 
-@spoils("gateway-responses", "THROTTLED is no application/problem+json")
+@spoils("gateway-responses", "THROTTLED is not application/problem+json")
 def responses_are_another_json(project: Project) -> None:
     project.monkeypatch.setitem(CORS, "Content-Type", "application/json")
 
@@ -487,11 +489,11 @@ of_policy(
 # --- alarms
 
 of_operations(
-    "alarm-topics", "ops@example.com in alarm_topics is no ARN", "dev", "alarm_topics", to=["ops@example.com"]
+    "alarm-topics", "ops@example.com in alarm_topics is not the ARN", "dev", "alarm_topics", to=["ops@example.com"]
 )
 of_operations(
     "alarm-topics",
-    "ops/more in alarm_topics is no ARN",
+    "ops/more in alarm_topics is not the ARN",
     *("dev", "alarm_topics"),
     to=["arn:aws:sns:eu-north-1:111122223333:ops/more"],
 )

@@ -1,4 +1,4 @@
-"""How one thing is broken in a copy of the project, entered under the check that is to notice it."""
+"""Registers breakages of a copy of the project under the check that must notice them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.deployment.doctored import Project
 
 Break = Callable[[Project], None]
 SPOILT: list[Any] = []
-"""Parameters of a test: check, stage, break, text that is said."""
+"""Parameters of a test: check, stage, break, expected text."""
 
 
 def spoils(check: str, said: str, stage: str = "dev", name: str = "") -> Callable[[Break], Break]:
-    """Enters a function that breaks something."""
+    """Registers a function that breaks something."""
 
     def entered(how: Break) -> Break:
         SPOILT.append(pytest.param(check, stage, how, said, id=f"{check}: {name or how.__name__}"))
@@ -25,7 +25,7 @@ def spoils(check: str, said: str, stage: str = "dev", name: str = "") -> Callabl
 
 
 def of_config(check: str, said: str, *keys: str, to: Any = None, stage: str = "dev") -> None:
-    """A setting that is another, or, as None, is not there."""
+    """Sets a setting to another value; None removes it."""
 
     def how(project: Project) -> None:
         with project.edited("config.json") as config:
@@ -35,7 +35,7 @@ def of_config(check: str, said: str, *keys: str, to: Any = None, stage: str = "d
 
 
 def variable(check: str, said: str, name: str, value: str | None, stage: str = "dev", **others: str | None) -> None:
-    """Variables of a stage that are others, or, as None, are not there."""
+    """Sets variables of a stage to other values; None removes one."""
 
     def how(project: Project) -> None:
         with project.edited("config.json") as config:

@@ -1,4 +1,4 @@
-"""A copy of the project of which one thing can be broken."""
+"""A copy of the project in which a test breaks one thing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = ("config.json", "operations.json", "resources.json")
 
 
 class Project:
-    """`app.py` and `.chalice/` without keys and records; what is broken besides is mended by `monkeypatch`."""
+    """`app.py` and `.chalice/` without keys and records; `monkeypatch` restores everything else."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
@@ -33,14 +33,14 @@ class Project:
 
     @contextmanager
     def edited(self, name: str) -> Iterator[Any]:
-        """The document of a file in `.chalice/`, written back as it is left."""
+        """The document of a file in `.chalice/`; changes are written back."""
         path = self.folder / name
         document = json.loads(path.read_text())
         yield document
         path.write_text(json.dumps(document))
 
     def code(self, change: Callable[[str], str]) -> None:
-        """Change app.py, which is then imported anew."""
+        """Changes app.py, which is then imported again."""
         path = self.root / "app.py"
         path.write_text(change(path.read_text()))
         self.monkeypatch.setattr(sys, "path", list(sys.path))
@@ -51,5 +51,5 @@ class Project:
 
 
 def failed(results: tuple[Result, ...]) -> dict[str, str]:
-    """What the checks that failed say, by their ids."""
+    """Sentences of the failed checks, by their ids."""
     return {one.check.id: " ".join(one.verdict.sentences) for one in results if one.outcome is Outcome.FAILED}

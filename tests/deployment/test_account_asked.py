@@ -1,4 +1,4 @@
-"""How the account is asked: what AWS refuses or does not answer is a sentence, and who is silent is asked once."""
+"""Asking the account: a refusal or an error becomes a sentence, and an unreachable service is asked once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Place("aws", "eu-central-1", "123456789012")
 
 
 class Silent:
-    """An account of which no service answers anything but `error`; it counts how often one is asked."""
+    """An account whose services all answer `error`; it counts the calls."""
 
     place = HERE
 
@@ -50,14 +50,14 @@ def said(error: Exception, service: str = "lambda") -> str:
 
 @pytest.mark.parametrize("error", [refusal("AccessDeniedException"), refusal("Anything", 403)], ids=["code", "status"])
 def test_a_refusal_names_the_right(error: ClientError) -> None:
-    assert said(error).endswith("allow whoever asks lambda:GetFunction.")
+    assert said(error).endswith("allow the caller lambda:GetFunction.")
 
 
 @pytest.mark.parametrize(
     ("service", "right"), [("apigatewayv2", "apigateway:GET"), ("service-quotas", "servicequotas:GetFunction")]
 )
 def test_a_right_is_named_as_iam_names_it(service: str, right: str) -> None:
-    assert said(refusal("AccessDenied"), service).endswith(f"allow whoever asks {right}.")
+    assert said(refusal("AccessDenied"), service).endswith(f"allow the caller {right}.")
 
 
 def test_another_answer_is_told_by_its_code() -> None:

@@ -1,4 +1,4 @@
-"""Alarms watch what is measured, mean something, and say what to do."""
+"""Alarms watch existing metrics, explain themselves, and say what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
 ALARMS = {alarm.name: alarm for alarm in alarms(DEV, {"Ref": "WebsocketAPI"})}
-OF_AWS = {  # as AWS documents them: namespace and dimensions, and the metrics that have these and no others
+OF_AWS = {  # as AWS documents them: namespace and dimensions, and the metrics that have exactly these
     ("AWS/Lambda", "FunctionName"): {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
     ("AWS/Lambda",): {"ConcurrentExecutions"},
     ("AWS/ApiGateway", "ApiName", "Stage"): {"Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"},
@@ -36,13 +36,13 @@ of_each_alarm = pytest.mark.parametrize("alarm", ALARMS.values(), ids=list(ALARM
 
 
 def watched() -> Iterator[Measure | Search]:
-    """All that an alarm or a graph names."""
+    """All metrics that an alarm or a graph names."""
     yield from (alarm.measure for alarm in ALARMS.values())
     yield from (line.measure for row in dashboard.rows(DEV) for graph in row.graphs for line in graph.lines)
 
 
 def measured() -> Iterator[tuple[str, ...]]:
-    """Namespace, name and dimensions of all that the service or AWS measures."""
+    """Namespace, name and dimensions of every metric of the service and of AWS."""
     for metric in metrics.ALL:
         yield metrics.NAMESPACE, metric.name, metrics.STAGE
         if metric.by is not None:
@@ -73,7 +73,7 @@ def test_an_alarm_says_what_it_means_and_what_to_do_first(alarm: Alarm) -> None:
     assert described == f"{alarm.means} First: {alarm.first}"
     assert alarm.means.endswith(".")
     assert alarm.first.endswith(".")
-    assert len(described) <= 1024  # characters, of CloudWatch
+    assert len(described) <= 1024  # characters, CloudWatch's limit
 
 
 def test_no_value_is_good_news_of_all_but_what_has_to_run() -> None:
@@ -107,14 +107,14 @@ def test_whoever_is_named_is_told_of_each_beginning_and_end() -> None:
 
 
 def test_where_nobody_is_named_nothing_is_mapped() -> None:
-    """CloudFormation takes no empty mapping."""
+    """CloudFormation refuses an empty mapping."""
     template = operations.template(dataclasses.replace(DEV, alarm_topics=()))
     assert "Mappings" not in template
     assert all(alarm.resource(DEV)["Properties"]["AlarmActions"] == [] for alarm in ALARMS.values())
 
 
 def test_the_stack_stays_within_what_cloudformation_takes_whatever_names_are_given() -> None:
-    """Five topics, as many as an alarm can have, of the longest names, and a stage of the longest name of a table's."""
+    """The longest case: five topics, an alarm's maximum, with the longest names, and the longest name of a stage."""
     topics = tuple(f"arn:aws-us-gov:sns:us-gov-west-1:111122223333:{number}{'t' * 255}" for number in range(5))
     longest = "s" * 32
     stage = dataclasses.replace(

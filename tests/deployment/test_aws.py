@@ -1,4 +1,4 @@
-"""API Gateway's own control plane is slow on purpose, and is waited for; nobody waits so long for another service."""
+"""Calls to API Gateway's slow control plane are retried for longer than those to other services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.session import Session
 from deployment.aws import Aws
 
 DELETES = 30
-"""Seconds between one deletion of a REST API and the next that AWS allows."""
+"""AWS's minimum time between two deletions of a REST API, in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def aws() -> Aws:
 
 @pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
 def test_a_throttled_call_of_api_gateway_is_repeated_for_longer_than_its_slowest_quota(aws: Aws, service: str) -> None:
-    """A pause is random, up to twice the one before, 20 s at most: half of that is its mean."""
+    """A pause is random, up to twice the previous one and at most 20 s: its mean is half of that."""
     config = aws.client(service).meta.config
     pauses = [min(2**n, 20) / 2 for n in range(config.retries["total_max_attempts"] - 1)]
     assert config.retries["mode"] == "standard"

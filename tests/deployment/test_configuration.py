@@ -1,4 +1,4 @@
-"""What the stages say of functions and schedules; the tables are tested where they are used."""
+"""Functions and schedules in the stages' settings. Tests that use the tables cover them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds: nothing in the stages as they are, and what is broken by the check that is for it."""
+"""The doctor: the stages pass unchanged, and each breakage fails its own check and no other."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 from deployment.doctor import check
 from deployment.doctor.check import Outcome
 from deployment.doctor.registry import CHECKS
+from tests.deployment import breakages  # noqa: F401 - registers its breakages in SPOILT
 from tests.deployment.breaking import SPOILT, Break
 from tests.deployment.doctored import Project, failed
 
 ELSEWHERE = {"git-ignore"}
-"""Checks that take a process; their tests are in tests/deployment_doctor."""
+"""Checks that need a process; their tests are in tests/rehearsal/doctor."""
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def test_the_stages_as_they_are_pass(project: Project, stage: str) -> None:
     assert [one.check for one in results] == list(CHECKS)
 
 
+@pytest.mark.slow  # hundreds of cases of ten milliseconds
 @pytest.mark.parametrize(("which", "stage", "how", "said"), SPOILT)
 def test_what_is_broken_fails_its_check_and_no_other(
     project: Project, which: str, stage: str, how: Break, said: str

@@ -1,4 +1,4 @@
-"""How findings are told, and that a deploy goes no further."""
+"""Findings as text and JSON; a failed check stops a deploy."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_deploy_of_a_stage_that_failed_asks_aws_nothing(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(
-        "The stage dev is not fit to be deployed until this is mended (make doctor):\n  function-tracing: "
+        "The stage dev cannot be deployed until these failures are fixed (make doctor):\n  function-tracing: "
     )
 
 

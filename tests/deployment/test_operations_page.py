@@ -1,4 +1,4 @@
-"""The page of operations names each check of the doctor and each alarm, and none that is not there."""
+"""The page of operations names exactly the checks of the doctor and the alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 
 
 def named(heading: str) -> Iterator[str]:
-    """What the first cells of the tables below a heading name."""
+    """Names in the first cells of the tables below a heading."""
     section = re.split(r"^## ", PAGE.partition(f"\n## {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE):
         yield from re.findall(r"`([\w-]+)`", row)

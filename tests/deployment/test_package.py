@@ -1,4 +1,4 @@
-"""What is added to Chalice's template, and what a deployment of the WebSocket API is named after."""
+"""Additions to Chalice's template, and the id of the WebSocket API's deployment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEMPLATE: dict[str, Any] = {
 
 
 def deployed(template: dict[str, Any]) -> str:
-    """The id of the one deployment, which the stage has."""
+    """The id of the one deployment, which the stage refers to."""
     resources = package.with_websocket_deployment(template)["Resources"]
     [name] = (name for name, one in resources.items() if one["Type"] == "AWS::ApiGatewayV2::Deployment")
     assert resources["WebsocketAPIStage"]["Properties"] == {"StageName": "api", "DeploymentId": {"Ref": name}}

@@ -1,6 +1,6 @@
-"""The packaged template is the stage that a deploy would make, field by field, and nothing cfn-lint has a word about.
+"""The packaged template describes the same stage as a deploy, field by field, and cfn-lint accepts it.
 
-Packaged by the command, with an empty zip in place of the one that needs the package index (`tests/packaging`).
+The command packages it with an empty zip; building the real one needs the package index (`tests/packaging`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import pytest
 from deployment import chalice, commands, gateway, operations, stage
 from deployment.aws import Place
 from deployment.chalice import Apis
+from tests.sources import ROOT
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.process  # all tests read what one run of the command wrote
 CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())
 TABLES = ROOT / ".chalice" / "resources.json"
 STAGES = {name: stage.read(ROOT, name) for name in CONFIG["stages"]}
@@ -50,7 +51,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 class Described:
-    """A stage as its template has it, with what CloudFormation would fill in."""
+    """A stage as its template describes it, with the values that CloudFormation would fill in."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.stage = STAGES[name]
@@ -84,7 +85,7 @@ class Described:
 
 
 class Recorder:
-    """A client to whom every API looks new; keeps what it is asked."""
+    """A client to which every API looks new; records its calls."""
 
     def __init__(self) -> None:
         self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -98,7 +99,7 @@ class Recorder:
 
 
 class Asked:
-    """What a deploy would ask of API Gateway."""
+    """Calls that a deploy would make to API Gateway."""
 
     place = PLACE
 
@@ -154,7 +155,7 @@ def test_logs_are_kept_as_long_as_the_stage_says_and_not_longer(described: Descr
 
 
 def test_a_function_waits_for_its_log_group_and_the_tables(described: Described) -> None:
-    """Else it would make the group itself, without an end to what it keeps."""
+    """Lambda would create a missing group itself, without retention."""
     for function in described.stage.functions:
         waits = described.resources[chalice.logical_id(function.name)]["DependsOn"]
         groups = [name for name in waits if described.resources[name]["Type"] == "AWS::Logs::LogGroup"]
@@ -163,7 +164,7 @@ def test_a_function_waits_for_its_log_group_and_the_tables(described: Described)
 
 
 def test_gateway_responses_are_those_of_a_deploy(described: Described, asked: Asked) -> None:
-    """In the definition of the API: as resources of their own they would count from the next deployment on."""
+    """They are in the definition of the API: as separate resources they would take effect with the next deployment."""
     body = described.properties("RestAPI")["DefinitionBody"]
     told = [
         {"restApiId": APIS.rest, "responseType": kind, **response}
@@ -201,7 +202,8 @@ def test_the_rest_api_has_the_settings_of_chalice(described: Described) -> None:
 
 
 def test_there_is_no_second_stage_without_these_settings(described: Described) -> None:
-    """SAM makes one named `Stage`, unless it is told the version of the definition:
+    """SAM adds one named `Stage`, unless it knows the version of the definition:
+
     https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-api.html
     """
     assert described.properties("RestAPI")["OpenApiVersion"] == "2.0"
@@ -252,10 +254,11 @@ def test_a_package_is_a_template_and_the_zip_that_it_names(described: Described,
     assert code == {"./deployment.zip"}
 
 
+@pytest.mark.slow
 def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
     packaged: Mapping[str, Path], tmp_path: Path
 ) -> None:
-    """All templates in one run: it takes seconds to begin."""
+    """All templates in one run: cfn-lint takes seconds to start."""
     templates = [folder / "template.json" for folder in packaged.values()]
     for name, one in STAGES.items():
         templates.append(tmp_path / f"operations-{name}.json")

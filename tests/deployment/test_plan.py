@@ -1,4 +1,4 @@
-"""A stage as we read it and the plan that Chalice makes of the same files are one."""
+"""Our reading of a stage agrees with Chalice's plan of the same files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage makes of the policy templates: nothing is allowed on what is not known."""
+"""Policy templates rendered for a stage: unknown resources are never allowed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_key_set_needs_no_permission() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_writes_its_own_logs_and_its_traces(name: str) -> None:
-    """No emulator asks for these, so that nothing else would notice if they were gone."""
+    """No emulator checks these permissions, so this test alone would notice a missing one."""
     allowed = filled(name)
     group = f"arn:aws:logs:eu-north-1:111122223333:log-group:/aws/lambda/{FUNCTIONS[name].full_name}:*"
     assert allowed["WriteLogs"]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]

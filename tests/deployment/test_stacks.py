@@ -1,4 +1,4 @@
-"""A stack is made what it should be from whatever state CloudFormation left it in, or a person is told what to do."""
+"""A stack is brought up to date from any state CloudFormation left it in, or the error says what a person has to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENTS = [
 
 
 class CloudFormation:
-    """Goes from state to state at each look, and notes what is asked of it."""
+    """Enters the next state at each look, and records the calls."""
 
     def __init__(self, *states: str | None, fails: bool = False) -> None:
         self.states, self.fails, self.asked = list(states), fails, list[str]()
@@ -60,7 +60,7 @@ class CloudFormation:
 
 def applied(*states: str | None, fails: bool = False) -> list[str]:
     made = CloudFormation(*states, fails=fails)
-    Stacks(made, seconds=0.001).apply("s-tables", {}, {})  # type: ignore[arg-type]  # all that it needs of an account
+    Stacks(made, seconds=0.001).apply("s-tables", {}, {})  # type: ignore[arg-type]  # all that it needs
     return made.asked
 
 
@@ -96,7 +96,7 @@ def test_a_stack_that_a_person_has_to_mend_says_how_and_why(state: str) -> None:
 def test_a_failure_tells_the_reasons_of_the_last_operation_alone() -> None:
     with pytest.raises(DeploymentError) as told:
         applied("UPDATE_COMPLETE", fails=True)
-    assert str(told.value) == "The stack s-tables did not get there: Events: it is protected."
+    assert str(told.value) == "The stack s-tables failed: Events: it is protected."
 
 
 def test_a_stack_that_somebody_works_on_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A stage as the files describe it, and what is said of files that do not."""
+"""A stage as the files describe it, and the errors for wrong files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_stage_that_is_not_there_is_answered_with_those_that_are(project: Path
         stage.read(project, "staging")
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("[]", "holds no object")])
+@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("[]", "does not hold an object")])
 def test_a_file_that_is_none_is_named(project: Path, text: str, said: str) -> None:
     (project / ".chalice" / "operations.json").write_text(text)
     with pytest.raises(DeploymentError, match=rf"operations\.json {said}"):

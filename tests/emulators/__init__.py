@@ -1,1 +1,1 @@
-"""Emulators of AWS that tests begin in processes of their own, and what has to be done for their sake."""
+"""Emulators of AWS that tests run in processes of their own, with their workarounds."""

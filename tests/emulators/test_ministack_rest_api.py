@@ -1,4 +1,4 @@
-"""The document that Chalice writes for an app, made call by call: nothing of it is lost on the way."""
+"""A document that Chalice writes for an app is created call by call, completely."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:app-dev"
 
 
 class Calls:
-    """Every call of botocore's client for API Gateway succeeds."""
+    """Accepts every call of botocore's client for API Gateway."""
 
     def __init__(self) -> None:
         self.made: list[tuple[str, dict[str, Any]]] = []

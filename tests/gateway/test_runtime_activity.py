@@ -89,8 +89,3 @@ def test_a_handler_that_is_a_client_of_the_other_waits_for_nobody(pair: Pair) ->
     pair.app.job = job  # type: ignore[method-assign]
     assert pair.here.invoke("job") == 200
     assert bob.receive_text() == "from within"
-
-
-def test_a_gateway_that_stands_alone_has_no_neighbours(pair: Pair) -> None:
-    with pytest.raises(LookupError, match="knows no other one, and so none of services/other"):
-        pair.here.of("services/other")

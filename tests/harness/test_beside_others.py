@@ -1,4 +1,4 @@
-"""What teams have in their tests already works on the app that runs: patches, logs, unittest, coverage."""
+"""Patches, logs, unittest and coverage that teams have in their tests already work on the running app."""
 
 from __future__ import annotations
 

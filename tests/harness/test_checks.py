@@ -1,4 +1,4 @@
-"""What is left at the end of a test, and the switch that allows it."""
+"""Leftovers at the end of a test, and the switch that allows each."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -18,10 +18,19 @@ def deployed(mark: ChaliceMark | None = None, table: Mapping[str, Any] | None = 
     return DeployedHarness(TARGET, 5.0, mark or ChaliceMark(), table or {})
 
 
-@pytest.mark.parametrize("name", ["aws", "app", "load", "clock", "whatever_comes"])
-def test_what_a_kit_has_besides_is_lacking_here(name: str) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        DeployedHarness.account,
+        DeployedHarness.tables,
+        DeployedHarness.process,
+        lambda harness: harness.load("app"),
+        DeployedHarness.clock,
+    ],
+)
+def test_everything_else_of_a_local_harness_is_missing(ask: Callable[[DeployedHarness], object]) -> None:
     with pytest.raises(NotOnThisTarget, match=f"^the deployed stage {TARGET} has no .*; run this test with --session"):
-        getattr(deployed(), name)
+        ask(deployed())
 
 
 def test_private_names_are_no_capabilities() -> None:
@@ -35,7 +44,7 @@ def test_an_app_of_the_tests_own_cannot_be_had() -> None:
 
 
 def test_its_gateway_has_urls_and_no_more_than_a_client_sees() -> None:
-    gateway = deployed().gateway
+    gateway = deployed().deployed().gateway
     assert isinstance(gateway, StageGateway)
     assert gateway.urls is not None
     assert gateway._transport.patience == 5.0
@@ -56,5 +65,5 @@ def test_without_a_gateway_there_is_neither_trace_nor_problem() -> None:
 
 
 def test_settings_of_tokens_that_cannot_be_are_a_sentence() -> None:
-    with pytest.raises(SessionPluginError, match=r"\[tool.sessionplugin.tokens\] must be a table of texts"):
-        _ = deployed(table={"tokens": {"issuer": 1}}).tokens
+    with pytest.raises(SessionPluginError, match=r"\[tool.sessionplugin.tokens\] must be a table of strings"):
+        _ = deployed(table={"tokens": {"issuer": 1}}).tokens()

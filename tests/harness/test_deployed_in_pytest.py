@@ -135,8 +135,8 @@ def test_a_test_for_a_deployed_stage_alone_is_skipped_where_there_is_none(strang
 
 
 def test_the_services_own_integration_tests_pass_on_a_stage(tmp_path: Path) -> None:
-    """Those that look at nothing but what a client sees; the others are skipped. Here without those that wait for
-    nothing, which takes the whole time-out.
+    """Tests that need more than a client sees are skipped. Tests that wait in vain are left out: each takes the
+    timeout.
     """
     with sessionplugin_serve() as served:
         environment = {

@@ -173,7 +173,7 @@ def test_any_module_can_be_loaded_afresh_and_all_is_put_back(stranger: Stranger)
     """
     result = stranger.test(test_it=body)
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["*ProjectError: os is no module of *: there are app and chalicelib."])
+    result.stdout.fnmatch_lines(["*ProjectError: os is not a module of *: there are app and chalicelib."])
 
 
 def test_what_a_test_sets_before_it_asks_does_not_reach_the_app_of_all_tests(stranger: Stranger) -> None:
@@ -231,7 +231,7 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
 def test_a_folder_without_an_app_is_a_sentence(stranger: Stranger) -> None:
     result = stranger.test("--sessionplugin-project=..", test_it="def test_it(jwt_tokens): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["* is no Chalice project: it has no app.py. Name the folder that has both: *"])
+    result.stdout.fnmatch_lines(["* is not a Chalice project: it has no app.py. Name the folder that has both: *"])
 
 
 def test_another_module_named_app_is_a_sentence(stranger: Stranger) -> None:
@@ -414,8 +414,8 @@ def test_what_is_left_at_the_end_fails_a_test_unless_it_is_allowed(stranger: Str
     ("mark", "sentence"),
     [
         ("frehs=True", "@pytest.mark.chalice has no frehs; it has fresh, env, allow, isolation"),
-        ("env={'A': 1}", "@pytest.mark.chalice: env: it must be a mapping of texts to texts, not {'A': 1}"),
-        ("env=['A']", "@pytest.mark.chalice: env: it must be a mapping of texts to texts, not [[]'A']"),
+        ("env={'A': 1}", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not {'A': 1}"),
+        ("env=['A']", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not [[]'A']"),
         ("allow=3", "@pytest.mark.chalice: allow: it must be a name, or a list of names, not 3"),
         ("True", "@pytest.mark.chalice takes keywords only*"),
         (

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.app.isolation import Apart, View, told_apart
-from pytest_sessionplugin.app.modules import NamedCopy
+from pytest_sessionplugin.app.isolation import View, views_in_use
 from tests.strangers import Stranger
 
 BOTH = ["inprocess", "sockets"]
@@ -286,7 +285,7 @@ def test_what_is_wrong_or_left_says_whose_it_is(pair: Stranger) -> None:
             "*ZeroDivisionError: a bug of orders",
             "*  orders  http   -> 500*",
             "*_ test_no_project _*",
-            "*ProjectError: */services/nowhere is no Chalice project: it has no app.py. Name the folder *",
+            "*ProjectError: */services/nowhere is not a Chalice project: it has no app.py. Name the folder *",
             "*_ test_table_used_twice _*",
             "*TemplateError: a table name used twice: chat is Counts of * and Counts of */services/rival. *",
         ]
@@ -418,13 +417,13 @@ def test_isolated_functions_share_no_global_and_others_do(stranger: Stranger, ta
 
 
 def test_child_processes_have_the_environment_of_the_process_or_the_one_they_are_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("SHARED", "EVERYBODYS"):
         monkeypatch.setenv(name, "process")
-    orders = Apart(NamedCopy(tmp_path, "orders"), View({"SHARED": "orders", "OWN": "orders"}, hidden=()))
+    orders = View({"SHARED": "orders", "OWN": "orders"}, hidden=())
     program = "import os; print(os.environ.get('SHARED'), os.environ.get('OWN'), os.environ.get('EVERYBODYS'))"
-    with told_apart(), orders.within():
+    with views_in_use(), orders.within():
         os.environ["SHARED"] = "changed"
         del os.environ["EVERYBODYS"]
         seen = [

@@ -1,4 +1,4 @@
-"""What is delivered from queues, topics and streams, how often, and what a function that raises leaves behind."""
+"""Queues, topics and streams deliver their events until functions have taken them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOMS = Stream("index", "rooms", batch_size=2, from_horizon=False)
 
 
 class Waiting:
-    """What waits, in lists."""
+    """Pending events, in lists."""
 
     def __init__(self) -> None:
         self.queues: dict[str, list[Record]] = {}
@@ -46,7 +46,7 @@ class Waiting:
 
 
 class Functions:
-    """Remembers what each was given, and raises on the records that it is told."""
+    """Records the calls, and raises on the records in `refused`."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, list[Any]]] = []

@@ -1,4 +1,4 @@
-"""Functions run at their rates, whatever became of the run before."""
+"""Functions run at their rates, even after a run that failed."""
 
 from __future__ import annotations
 

@@ -1,343 +1,152 @@
-"""`lambda:Invoke` of an app's own functions, in a stranger's project: answered by its gateway, as Lambda does."""
+"""`lambda:Invoke` is answered for the functions that are deployed, and an event is retried until it is dropped."""
 
 from __future__ import annotations
 
 import json
-import urllib.request
-from pathlib import Path
 from typing import Any
 
-from tests.processes import sessionplugin_serve
-from tests.strangers import CONFIG, TABLE, Stranger, write_project
+import pytest
 
-APP = """
-import json
-import os
-import boto3
-from chalice import Chalice
-
-app = Chalice("shop")
-app.experimental_feature_flags.add("WEBSOCKETS")
-app.websocket_api.session = boto3.session.Session()
-functions = boto3.client("lambda")
+from pytest_sessionplugin.aws import caller
+from pytest_sessionplugin.aws.caller import Invocation
+from pytest_sessionplugin.aws.invoke_api import ASYNCHRONOUS, DRY_RUN, SYNCHRONOUS, InvokeCall
+from pytest_sessionplugin.gateway.values import Api, Done, FunctionTimedOut
+from pytest_sessionplugin.lambdas.service import LONGEST_CHAIN, LambdaService
 
 
-def ask(function, event, kind="RequestResponse"):
-    return functions.invoke(FunctionName=function, InvocationType=kind, Payload=json.dumps(event))
+class Shop:
+    """An app with one function, run by a gateway that remembers its events."""
+
+    def __init__(self) -> None:
+        self.deployed, self.timeouts = {"shop-dev-mail": "mail"}, {"mail": 20.0}
+        self.now = 0.0
+        self.observed: list[tuple[float, str]] = []
+        self.warned: list[str] = []
+        self.queued: list[tuple[str, Any, str, Done]] = []
+        self.raises: BaseException | None = None
+        self.service = LambdaService(
+            lambda: f"id-{len(self.queued)}",
+            lambda: self.now,
+            observe=lambda at, text: self.observed.append((at, text)),
+            warn=self.warned.append,
+        )
+        self.service.deploy(self, Api(), self.run, lambda *queued: self.queued.append(queued))
+
+    def run(self, function: str, event: Any, request_id: str) -> Any:
+        if self.raises is not None:
+            raise self.raises
+        return [function, event, request_id]
+
+    def invoke(self, kind: str = SYNCHRONOUS, payload: bytes = b"{}", name: str = "shop-dev-mail", **said: str) -> Any:
+        call = InvokeCall(name, said.get("region"), said.get("account"), said.get("qualifier"), kind, payload)
+        return self.service.invoke(call)
+
+    def end(self, error: BaseException | None) -> None:
+        """Ends the event that was queued last."""
+        *_, done = self.queued[-1]
+        done(error)
 
 
-def note(what):
-    boto3.resource("dynamodb").Table(os.environ["ROOMS_TABLE"]).update_item(
-        Key={"name": "log"},
-        UpdateExpression="SET #w = list_append(if_not_exists(#w, :none), :one)",
-        ExpressionAttributeNames={"#w": "what"},
-        ExpressionAttributeValues={":none": [], ":one": [what]},
-    )
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
 
 
-@app.route("/price/{number}")
-def price(number):
-    return json.load(ask("chat-dev-price_of", {"number": number})["Payload"])
+def test_a_caller_that_waits_gets_what_the_function_returns(shop: Shop) -> None:
+    answer = shop.invoke(payload=b'{"a": 1}')
+    assert (answer.status, json.loads(answer.body)) == (200, ["mail", {"a": 1}, "id-0"])
 
 
-@app.route("/mail/{text}", methods=["POST"])
-def mail(text):
-    asked = ask("chat-dev-send_mail", {"text": text}, "Event")
-    note("answered")
-    return {"status": asked["StatusCode"]}
+def test_what_it_raises_is_reported_without_the_frames_that_ran_it(shop: Shop) -> None:
+    shop.raises = LookupError("no price")
+    answer = shop.invoke()
+    report = json.loads(answer.body)
+    assert answer.headers["X-Amz-Function-Error"] == "Unhandled"
+    assert (report["errorType"], report["errorMessage"]) == ("LookupError", "no price")
+    assert [frame.split('"')[1] for frame in report["stackTrace"]] == [__file__]
 
 
-@app.route("/loop/{kind}", methods=["POST"])
-def loop(kind):
-    return {"rounds": json.load(ask("chat-dev-again", {"round": 1, "kind": kind})["Payload"])}
+def test_a_timeout_is_reported_with_its_seconds(shop: Shop) -> None:
+    shop.raises = FunctionTimedOut("too late")
+    assert "Task timed out after 20.00 seconds" in json.loads(shop.invoke().body)["errorMessage"]
 
 
-@app.lambda_function()
-def price_of(event, context):
-    if not isinstance(event, dict):
-        return [event, context.aws_request_id, context.function_name]
-    if event.get("number") == "13":
-        raise LookupError("no price for 13")
-    return {"price": 7, "pi": "\\u03c0"}
+def test_a_function_that_is_not_deployed_is_for_somebody_else_to_answer(shop: Shop) -> None:
+    assert shop.invoke(name="shop-dev-nobody") is None
 
 
-@app.lambda_function(name="send_mail")
-def mailer(event, context):
-    note(context.aws_request_id if event["text"] == "fails" else event["text"])
-    if event["text"] == "fails":
-        raise OSError("no mail today")
-    if event.get("connection"):
-        app.websocket_api.configure(event["domain"], event["stage"])
-        app.websocket_api.send(event["connection"], "mailed")
+@pytest.mark.parametrize("said", [{"region": "eu-west-1"}, {"account": "999999999999"}, {"qualifier": "live"}])
+def test_one_elsewhere_is_not_found(shop: Shop, said: dict[str, Any]) -> None:
+    assert shop.invoke(**said).status == 404
 
 
-@app.lambda_function()
-def again(event, context):
-    if event["kind"] == "Event":
-        note(event["round"])
-        ask(context.function_name, {**event, "round": event["round"] + 1}, "Event")
-        return event["round"]
-    try:
-        return json.load(ask(context.function_name, {**event, "round": event["round"] + 1})["Payload"])
-    except functions.exceptions.RecursiveInvocationException:
-        return event["round"]
+def test_a_payload_that_is_not_json_is_refused(shop: Shop) -> None:
+    answer = shop.invoke(payload=b"{'a'")
+    assert answer.status == 400
+    assert "Could not parse request body into json" in answer.body.decode()
 
 
-@app.lambda_function()
-def much(event, context):
-    return "x" * event
+def test_a_dry_run_runs_nothing(shop: Shop) -> None:
+    shop.raises = ZeroDivisionError()
+    assert shop.invoke(DRY_RUN).status == 204
+    assert shop.queued == []
 
 
-@app.on_ws_message()
-def message(event):
-    where = {"connection": event.connection_id, "domain": event.domain_name, "stage": event.stage}
-    ask("chat-dev-send_mail", {"text": event.body, **where}, "Event")
-    app.websocket_api.send(event.connection_id, "asked")
-"""
-
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}
-
-CONFTEST = """
-    import json
-    import boto3
-    import pytest
-
-    @pytest.fixture
-    def noted(dynamodb_tables):
-        return lambda: dynamodb_tables["Rooms"].get_item(Key={"name": "log"}).get("Item", {}).get("what", [])
-
-    @pytest.fixture
-    def invoke(chalice_gateway):
-        def invoke(function, payload=None, **arguments):
-            client = boto3.client("lambda")
-            given = {} if payload is None else {"Payload": payload}
-            return client.invoke(FunctionName=function, **given, **arguments)
-
-        return invoke
-"""
-
-CALLS = """
-    import json
-    import boto3
-    import pytest
-    from botocore.exceptions import ClientError
-
-    pytestmark = pytest.mark.targets("inprocess", "sockets")
-
-    def test_a_route_gets_the_answer_of_a_function(chalice_gateway, aws_calls):
-        assert chalice_gateway.http().get("/price/1").json() == {"price": 7, "pi": "\\u03c0"}
-        assert [(str(call), call.function) for call in aws_calls] == [("lambda:Invoke", "api_handler")]
-
-    def test_what_it_raises_is_its_answer(chalice_gateway, invoke):
-        report = chalice_gateway.http().get("/price/13").json()
-        assert (report["errorType"], report["errorMessage"]) == ("LookupError", "no price for 13")
-        answer = invoke("chat-dev-price_of", '{"number": "13"}')
-        assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-        report = json.load(answer["Payload"])
-        assert report["requestId"] == answer["ResponseMetadata"]["RequestId"]
-        assert report["stackTrace"][-1].splitlines()[-1].strip() == 'raise LookupError("no price for 13")'
-        assert "sessionplugin" not in "".join(report["stackTrace"])
-
-    @pytest.mark.parametrize("name", [
-        "chat-dev-price_of",
-        "chat-dev-price_of:$LATEST",
-        "123456789012:function:chat-dev-price_of",
-        "arn:aws:lambda:us-east-1:123456789012:function:chat-dev-price_of",
-        "arn:aws:lambda:us-east-1:123456789012:function:chat-dev-price_of:$LATEST",
-    ])
-    def test_every_form_of_its_name(invoke, name):
-        answer = invoke(name, "1.5")
-        assert "FunctionError" not in answer
-        assert answer["ExecutedVersion"] == "$LATEST"
-        request_id = answer["ResponseMetadata"]["RequestId"]
-        assert json.load(answer["Payload"]) == [1.5, request_id, "chat-dev-price_of"]
-
-    def test_nothing_is_an_empty_object_and_null_is_null(invoke):
-        assert json.load(invoke("chat-dev-price_of")["Payload"])["price"] == 7
-        assert json.load(invoke("chat-dev-price_of", "null")["Payload"])[0] is None
-        assert json.load(invoke("chat-dev-price_of", "[]", Qualifier="$LATEST")["Payload"])[0] == []
-
-    @pytest.mark.parametrize("name", ["chat-dev-nobody", "chat-dev-price_of:live", "price_of",
-        "arn:aws:lambda:eu-west-1:123456789012:function:chat-dev-price_of"])
-    def test_who_is_not_there(invoke, name):
-        with pytest.raises(ClientError) as refused:
-            invoke(name, "{}")
-        error = refused.value.response
-        assert error["ResponseMetadata"]["HTTPStatusCode"] == 404
-        assert error["Error"]["Code"] == "ResourceNotFoundException"
-        assert error["Error"]["Message"].startswith("Function not found: arn:aws:lambda:")
-        assert error["Error"]["Message"].endswith(f":function:{name.rpartition('function:')[2]}")
-
-    @pytest.mark.parametrize("kind", ["RequestResponse", "Event", "DryRun"])
-    def test_what_is_no_json(invoke, noted, kind):
-        client = boto3.client("lambda")
-        with pytest.raises(client.exceptions.InvalidRequestContentException, match="Could not parse request body into"):
-            client.invoke(FunctionName="chat-dev-send_mail", Payload=b"{'a'", InvocationType=kind)
-        assert noted() == []
-
-    def test_too_much(invoke):
-        def refused(size, kind):
-            with pytest.raises(ClientError) as refused:
-                invoke("chat-dev-price_of", json.dumps("x" * (size - 2)), InvocationType=kind)
-            error = refused.value.response
-            assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
-            return error["Error"]["Message"]
-
-        assert json.load(invoke("chat-dev-price_of", json.dumps("x" * (2**21 * 3 - 2)))["Payload"])
-        assert "Request must be smaller than 6291456 bytes" in refused(2**21 * 3 + 1, "RequestResponse")
-        assert invoke("chat-dev-again", json.dumps({"kind": "", "x": "x" * 2**19}), InvocationType="DryRun")
-        assert "1048577 byte payload is too large for the Event" in refused(2**20 + 1, "Event")
-        answer = invoke("chat-dev-much", str(2**21 * 3 + 99))
-        assert json.load(answer["Payload"])["errorType"] == "Function.ResponseSizeTooLarge"
-        assert "FunctionError" not in invoke("chat-dev-much", str(2**21 * 3 + 98))
-
-    def test_a_dry_run_runs_nothing(invoke, noted):
-        assert invoke("chat-dev-send_mail", '{"text": "hello"}', InvocationType="DryRun")["StatusCode"] == 204
-        assert noted() == []
-
-    def test_a_time_out(invoke, aws_faults):
-        aws_faults.timed_out("price_of", times=1)
-        answer = invoke("chat-dev-price_of", "{}")
-        report = json.load(answer["Payload"])
-        request_id = answer["ResponseMetadata"]["RequestId"]
-        assert report["errorMessage"] == f"RequestId: {request_id} Error: Task timed out after 20.00 seconds"
-        assert "FunctionError" not in invoke("chat-dev-price_of", "{}")
-
-    def test_throttling_is_tried_again(invoke, aws_faults, aws_calls):
-        aws_faults.throttled("lambda:Invoke", times=2)
-        assert "FunctionError" not in invoke("chat-dev-price_of", "{}")
-        assert aws_calls.retries == 2
-        client = boto3.client("lambda")
-        with aws_faults.throttled("lambda:Invoke"), pytest.raises(client.exceptions.TooManyRequestsException):
-            client.invoke(FunctionName="chat-dev-price_of")
-
-    def test_a_policy_without_it(chalice_gateway, aws_calls):
-        chalice_gateway.http().get("/price/1")
-        (denial,) = aws_calls.denied_by(".chalice/policy-dev.json")
-        assert (denial.action, denial.function) == ("lambda:InvokeFunction", "api_handler")
-        assert denial.resource.endswith(":function:chat-dev-price_of")
-
-    def test_a_chain_without_an_end_is_ended(chalice_gateway, noted):
-        assert chalice_gateway.http().post("/loop/RequestResponse").json() == {"rounds": 16}
-        assert chalice_gateway.http().post("/loop/Event").json() == {"rounds": 1}
-        chalice_gateway.settle()
-        assert noted() == list(range(1, 17))
-"""
-
-LATER = """
-    import pytest
-
-    BOTH = pytest.mark.targets("inprocess", "sockets")
-
-    def test_an_event_waits_until_its_caller_has_returned(chalice_gateway, noted):
-        assert chalice_gateway.http().post("/mail/hello").json() == {"status": 202}
-        assert noted() == ["answered", "hello"]
-        assert chalice_gateway.retries == ()
-
-    @BOTH
-    def test_an_event_of_a_test_or_a_handler_is_run(chalice_gateway, invoke, noted):
-        assert invoke("chat-dev-send_mail", '{"text": "hello"}', InvocationType="Event")["StatusCode"] == 202
-        chalice_gateway.settle()
-        assert noted() == ["hello"]
-        with chalice_gateway.websocket() as ws:
-            ws.send_text("post")
-            assert {ws.receive_text(), ws.receive_text()} == {"asked", "mailed"}
-        chalice_gateway.settle()
-        assert noted() == ["hello", "post"]
-
-    @BOTH
-    def test_what_fails_is_tried_twice_more_a_minute_and_two_later(chalice_clock, chalice_gateway, noted):
-        chalice_gateway.http().post("/mail/fails")
-        chalice_gateway.settle()
-        (retry,) = chalice_gateway.retries
-        assert (retry.function, retry.event, retry.attempt) == ("send_mail", {"text": "fails"}, 2)
-        assert retry.due == chalice_clock.now.timestamp() + 60
-        chalice_clock.advance(seconds=59)
-        assert len(noted()) == 2
-        for minutes, tries in ((1, 2), (1, 2), (1, 3), (60, 3)):
-            chalice_clock.advance(minutes=minutes)
-            assert len(noted()) == 1 + tries
-        assert len({*noted()} - {"answered"}) == 1, "the request id is the same in each attempt"
-        assert chalice_gateway.retries == ()
-
-    @BOTH
-    def test_without_a_clock_it_waits(chalice_gateway, noted):
-        chalice_gateway.http().post("/mail/fails")
-        chalice_gateway.settle()
-        assert [retry.attempt for retry in chalice_gateway.retries] == [2]
-        assert len(noted()) == 2
-
-    def test_nothing_waits_from_another_test(chalice_gateway):
-        assert chalice_gateway.retries == ()
-
-    def test_the_trace_tells(chalice_clock, chalice_gateway):
-        chalice_gateway.http().post("/mail/fails")
-        chalice_clock.advance(minutes=10)
-        assert False
-"""
+def test_an_event_that_fails_three_times_is_dropped(shop: Shop) -> None:
+    assert shop.invoke(ASYNCHRONOUS, b"[7]").status == 202
+    for now in (0.0, 60.0, 180.0):
+        shop.now = now
+        shop.service.retries.tick()
+        shop.end(OSError())
+    assert [(name, event, request) for name, event, request, _ in shop.queued] == [("mail", [7], "id-0")] * 3
+    assert shop.service.retries.waiting == ()
+    assert shop.observed == [
+        (0.0, "lambda mail failed at attempt 1; the next one in 60 seconds"),
+        (60.0, "lambda mail failed at attempt 2; the next one in 120 seconds"),
+        (180.0, "lambda mail failed at attempt 3, the last one: its event is dropped"),
+    ]
+    assert shop.warned == [f"{text.removeprefix('lambda ')}." for _, text in shop.observed]
 
 
-def project(stranger: Stranger) -> None:
-    (stranger.root / "app.py").write_text(APP)
-    (stranger.root / ".chalice" / "policy-dev.json").write_text(json.dumps(POLICY))
+def test_an_event_that_is_taken_is_observed_without_a_warning(shop: Shop) -> None:
+    shop.invoke(ASYNCHRONOUS)
+    shop.end(None)
+    assert shop.observed == [(0.0, "lambda mail has taken its event, at attempt 1")]
+    assert shop.warned == []
 
 
-def test_a_caller_that_waits(stranger: Stranger) -> None:
-    project(stranger)
-    result = stranger.test(conftest=CONFTEST, test_it=CALLS)
-    result.assert_outcomes(passed=2 * 21)
+def test_a_retry_runs_on_the_functions_that_are_deployed_then(shop: Shop) -> None:
+    shop.invoke(ASYNCHRONOUS)
+    shop.end(OSError())
+    later: list[Any] = []
+    shop.service.deploy(shop, Api(), shop.run, lambda *queued: later.append(queued))
+    shop.now = 60.0
+    shop.service.retries.tick()
+    assert len(later) == 1
 
 
-def test_a_caller_that_does_not_wait(stranger: Stranger) -> None:
-    project(stranger)
-    result = stranger.test(conftest=CONFTEST, test_it=LATER)
-    result.assert_outcomes(passed=2 + 2 * 3, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "* lambda send_mail failed at attempt 1; the next one in 60 seconds",
-            "*no mail today",
-            "* lambda send_mail failed at attempt 3, the last one: its event is dropped",
-        ]
-    )
+def test_an_event_whose_function_is_gone_is_dropped(shop: Shop) -> None:
+    shop.invoke(ASYNCHRONOUS)
+    shop.end(OSError())
+    shop.deployed = {}
+    shop.service.deploy(shop, Api(), shop.run, lambda *queued: None)
+    shop.now = 60.0
+    shop.service.retries.tick()
+    assert shop.observed[-1] == (60.0, "lambda mail is gone before attempt 2: its event is dropped")
 
 
-def test_functions_of_another_app_are_reached_by_their_names(stranger: Stranger) -> None:
-    project(stranger)
-    other = stranger.root / "orders"
-    write_project(other, APP)
-    (other / ".chalice" / "config.json").write_text(json.dumps({**CONFIG, "app_name": "orders"}))
-    table = {**TABLE, "Properties": {**TABLE["Properties"], "TableName": "orders"}}  # type: ignore[dict-item]
-    (other / ".chalice" / "resources.json").write_text(json.dumps({"Resources": {"Rooms": table}}))
-    body = """
-        import pytest
-        from botocore.exceptions import ClientError
+@pytest.mark.parametrize("kind", [SYNCHRONOUS, ASYNCHRONOUS])
+def test_a_chain_of_functions_is_ended_at_lambdas_limit(shop: Shop, kind: str) -> None:
+    depths: list[int] = []
 
-        @pytest.mark.targets("inprocess", "sockets")
-        def test_it(chalice_clock, chalice_gateway, invoke, dynamodb_tables):
-            event = dict(payload='{"text": "fails"}', InvocationType="Event")
-            with pytest.raises(ClientError, match="Function not found"):
-                invoke("orders-dev-send_mail", **event)
-            chalice_gateway.of("orders")
-            invoke("orders-dev-send_mail", **event)
-            chalice_gateway.settle()
-            assert [each.function for each in chalice_gateway.retries] == ["orders:send_mail"]
-            chalice_clock.advance(minutes=1)
-            rows = dynamodb_tables.of("orders")["Rooms"].scan()["Items"]
-            assert [len(row["what"]) for row in rows] == [2]
-            assert dynamodb_tables["Rooms"].scan()["Items"] == []
-    """
-    stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=2)
+    service = LambdaService(lambda: f"chain-{len(depths)}", lambda: 0.0, warn=shop.warned.append)
+    service.deploy(shop, Api(), lambda *run: again(run[2]), lambda *queued: again(queued[2]))
 
+    def again(request_id: str) -> Any:
+        depths.append(len(depths))
+        with caller.entered(Invocation(request_id, "mail", "mail")):
+            return service.invoke(InvokeCall("shop-dev-mail", None, None, None, kind, b"{}")) and None
 
-def test_a_served_app_invokes_its_functions(tmp_path: Path) -> None:
-    write_project(tmp_path, APP)
-    with sessionplugin_serve(tmp_path) as served:
-
-        def ask(path: str, body: bytes | None = None) -> Any:
-            request = urllib.request.Request(served.http + path, body, {"Content-Type": "application/json"})  # noqa: S310 - on loopback
-            with urllib.request.urlopen(request) as answer:  # noqa: S310
-                return json.load(answer)
-
-        assert ask("/price/7") == {"price": 7, "pi": "π"}
-        assert ask("/mail/hello", b"{}") == {"status": 202}
-        assert ask("/loop/RequestResponse", b"{}") == {"rounds": 16}
+    again("test")
+    assert len(depths) == LONGEST_CHAIN + 1
+    assert bool(shop.warned) is (kind == ASYNCHRONOUS)

@@ -1,4 +1,4 @@
-"""Which work in a thread is told: that of the app's own code, when no function runs."""
+"""Project code that runs in a thread while no function runs is reported, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path("/srv/shop")
 
 
 class Shop:
-    """Code as if it were in the files of a project, and what was told of its threads."""
+    """A project with code in any file, and the reports about its threads."""
 
     def __init__(self) -> None:
         self.told: list[Left] = []
@@ -25,7 +25,7 @@ class Shop:
         self.began, self.go_on = threading.Event(), threading.Event()
 
     def at(self, file: str) -> Callable[..., Any]:
-        """A function in this file, which calls what it is given."""
+        """A function in this file, which calls its arguments."""
         scope: dict[str, Any] = {}
         exec(compile("def work(first, *rest): return first(*rest)", ROOT / file, "exec"), scope)  # noqa: S102
         work: Callable[..., Any] = scope["work"]
@@ -56,7 +56,7 @@ LIBRARY = "vendor/site-packages/library.py"
 
 @pytest.mark.parametrize("file", ["app.py", "chalicelib/jobs/audit.py"])
 def test_code_of_the_app_that_runs_on_is_told_once(shop: Shop, file: str) -> None:
-    # A test's frame further in is what a mock has: it is the app that calls it.
+    # The app calls `wait` of this test, as it calls a mock.
     shop.left_by("api_handler", shop.at(file), shop.wait)
     (left,) = shop.told
     assert (left.thread, left.functions) == ("audit", ("api_handler",))
@@ -95,11 +95,11 @@ def test_work_that_an_executor_begins_late_is_told_when_somebody_looks(shop: Sho
         pool.submit(shop.at("app.py"), shop.wait)
         assert shop.began.wait(20)
         shop.threads.look()
-        assert [left.does for left in shop.told] == ["runs, in work (app.py:1),"]
+        assert [left.does for left in shop.told] == ["still runs, in work (app.py:1),"]
         shop.go_on.set()
 
 
-def test_a_thread_of_nobody_s_function_may_call(shop: Shop) -> None:
+def test_a_thread_that_no_function_began_may_call(shop: Shop) -> None:
     thread = threading.Thread(target=shop.at("app.py"), args=(shop.threads.calls, "dynamodb:PutItem"))
     with shop.threads.while_running("api_handler"):
         pass
@@ -108,7 +108,7 @@ def test_a_thread_of_nobody_s_function_may_call(shop: Shop) -> None:
     assert shop.told == []
 
 
-def test_of_several_functions_nobody_can_know_which_began_it_and_the_last_one_tells(shop: Shop) -> None:
+def test_after_several_functions_all_are_named_when_the_last_one_returns(shop: Shop) -> None:
     with shop.threads.while_running("connect"):
         shop.left_by("api_handler", shop.at("app.py"), shop.wait)
         assert shop.told == []

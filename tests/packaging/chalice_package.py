@@ -1,4 +1,4 @@
-"""`chalice package`, run in a checkout."""
+"""Runs `chalice package` in a checkout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def deployment_zip(checkout: Path) -> Path:
-    """What a function's code is deployed as. The policies, which a deploy writes for its account, stand empty."""
+    """Builds the package of the functions. The policies, which a deploy writes for its account, are empty."""
     stages = json.loads((checkout / ".chalice" / "config.json").read_text())["stages"]
     for function in stages["dev"]["lambda_functions"].values():
         policy = checkout / ".chalice" / function["iam_policy_file"]

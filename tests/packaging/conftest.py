@@ -1,4 +1,4 @@
-"""The wheel, built once, and clean environments with more and more in them; copies of folders to run in."""
+"""The wheel, built once; virtual environments that extend each other; copies of folders to run in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLONED += ["conftest.py", "pyproject.toml", "pytest_sessionplugin", "tests"]
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Gone at the end: the environments are large."""
+    """Deleted at the end: the environments are large."""
     folder = tmp_path_factory.mktemp("packaging")
     yield folder
     shutil.rmtree(folder)
@@ -38,14 +38,14 @@ def wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def distribution(wheel: Path) -> Distribution:
-    """What the wheel says of itself."""
+    """Metadata of the wheel."""
     [distribution] = distributions(path=[str(wheel)])
     return distribution
 
 
 @pytest.fixture(scope="session")
 def dependencies(folder: Path, distribution: Distribution) -> Environment:
-    """What the wheel asks for, and not the wheel."""
+    """An environment with the wheel's requirements, without the wheel."""
     environment = Environment(folder / "dependencies")
     environment.install(*(line for line in distribution.requires or [] if "extra ==" not in line))
     return environment
@@ -53,7 +53,7 @@ def dependencies(folder: Path, distribution: Distribution) -> Environment:
 
 @pytest.fixture(scope="session")
 def plain(folder: Path, dependencies: Environment, wheel: Path) -> Environment:
-    """The wheel, without any extra."""
+    """An environment with the wheel, without extras."""
     environment = Environment(folder / "plain", dependencies)
     environment.install(str(wheel))
     return environment
@@ -75,13 +75,13 @@ def with_xdist(folder: Path, with_sockets: Environment) -> Environment:
 
 @pytest.fixture
 def downstream(tmp_path: Path) -> Path:
-    """The project of another team, apart from this checkout."""
+    """Another team's project, outside this checkout."""
     return shutil.copytree(REPOSITORY / "examples" / "downstream", tmp_path / "auction", ignore=MADE_HERE)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """This checkout, as somebody has it who has just cloned it."""
+    """A fresh clone of this checkout."""
     return copy_of_the_checkout(tmp_path / "checkout")
 
 

@@ -1,4 +1,4 @@
-"""Environments that hold what was installed into them and nothing of this checkout, as a stranger's do."""
+"""Virtual environments with only the installed packages and nothing of this checkout."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 import pytest
 
 OURS = ("AWS_", "PYTEST_", "PYTHON", "SESSIONPLUGIN_")
-"""Variables that would tell another run something of this one."""
+"""Variables that would leak settings of this run into another."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A command that has ended, and all that it printed."""
+    """A finished command and its output."""
 
     status: int
     output: str
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many tests passed, were skipped and so on, of a run of pytest."""
+        """Counts of passed, skipped and other tests of a pytest run."""
         return pytest.RunResult.parse_summary_nouns(self.output.splitlines())
 
 
 class Environment:
-    """A virtual environment. It sees what its `base` has too, so that what adds to one leaves it as it was."""
+    """A virtual environment. It also sees the packages of its `base`, so adding to one does not change the other."""
 
     def __init__(self, folder: Path, base: Environment | None = None) -> None:
         venv.create(folder, symlinks=True)
@@ -40,14 +40,14 @@ class Environment:
             (self.packages / "base.pth").write_text(line)
 
     def install(self, *requirements: str) -> None:
-        """From the package index, unless a requirement is a file."""
+        """Installs from the package index, or from files."""
         where = ["--python", str(self._commands / "python")]
-        unpack = ["install", "--quiet", "--no-compile"]  # most of it is never imported
+        unpack = ["install", "--quiet", "--no-compile"]  # most modules are never imported
         run = _run([sys.executable, "-m", "pip", *where, *unpack, *requirements], Path.cwd())
         assert run.status == 0, run.output
 
     def run(self, command: str, *arguments: str, cwd: Path, **variables: str) -> Run:
-        """A command that was installed here, or `python`."""
+        """Runs an installed command, or `python`."""
         return _run([str(self._commands / command), *arguments], cwd, **variables)
 
     def pytest(self, *arguments: str, cwd: Path, **variables: str) -> Run:

@@ -1,4 +1,4 @@
-"""`make package`, whole: the template with the zip that it names, as a pipeline gets them."""
+"""`make package` writes the template and the zip that it names, ready for a pipeline."""
 
 from __future__ import annotations
 

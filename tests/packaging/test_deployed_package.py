@@ -1,4 +1,4 @@
-"""The package that Chalice deploys: how large it is, what is in it, and that it needs only botocore besides."""
+"""The package that Chalice deploys: its size and contents, and that it needs only botocore besides."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.packaging.chalice_package import deployment_zip
 from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
 LIMIT = 8_000_000  # bytes, zipped: it is uploaded once for each function
-X86_64 = 0x3E  # as ELF numbers machines
+X86_64 = 0x3E  # ELF machine numbers
 NEVER = {"boto3", "botocore", "s3transfer", "moto", "pytest", "pytest_sessionplugin", "tests", "bench", "urllib3"}
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip, as `chalice package` makes it of a checkout that has been worked in, with what the index has."""
+    """The zip that `chalice package` makes of a used checkout, with current packages from the index."""
     checkout = copy_of_the_checkout(tmp_path_factory.mktemp("deployed") / "checkout")
     (checkout / ".chalice" / "local.key").write_text("local-" + "k" * 64)
     return deployment_zip(checkout)
@@ -46,7 +46,7 @@ def test_it_holds_the_service_and_what_that_requires_and_nothing_that_lambda_has
 
 
 def test_what_is_compiled_in_it_is_for_the_python_and_the_machine_that_are_deployed_for(package: Path) -> None:
-    """Chalice deploys for the Python that it runs under, and for x86-64 unless it is told otherwise."""
+    """Chalice deploys for the Python it runs under, and for x86-64 by default."""
     version = f"{sys.version_info.major}{sys.version_info.minor}"
     assert Config.create().lambda_python_version == f"python{sys.version_info.major}.{sys.version_info.minor}"
     with zipfile.ZipFile(package) as opened:
@@ -81,7 +81,7 @@ def test_it_imports_with_only_botocore_beside_it(package: Path, tmp_path: Path, 
 
 
 def link(found: Distribution, folder: Path) -> None:
-    """The packages and modules of a distribution, as they are installed here."""
+    """Links the packages and modules of an installed distribution into a folder."""
     folder.mkdir(exist_ok=True)
     for top in {file.parts[0] for file in found.files or [] if file.suffix == ".py"} - {".."}:
         (folder / top).symlink_to(Path(str(found.locate_file(top))))

@@ -1,4 +1,4 @@
-"""Another team's project, in its own folder, with the wheel and with each of the things that go with it."""
+"""Another team's project in its own folder, with the wheel and with each optional package."""
 
 from __future__ import annotations
 

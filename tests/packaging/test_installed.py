@@ -1,4 +1,4 @@
-"""The plugin as the wheel installs it: what it costs, how it is turned on and off, and what a missing extra says."""
+"""The installed plugin: its cost, how to turn it on and off, and its message for a missing extra."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_run_that_does_not_use_it_has_ten_modules_more_at_most_and_none_that_i
 
 
 def test_it_is_loaded_by_name_where_nothing_is_loaded_by_itself(plain: Environment, downstream: Path) -> None:
-    test = "tests/test_watching.py::test_a_lot_that_is_none_is_not_watched"
+    test = "tests/test_watching.py::test_an_unknown_lot_cannot_be_watched"
     run = plain.pytest("-p", "sessionplugin", test, cwd=downstream, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert run.outcomes == {"passed": 2}, run.output
 

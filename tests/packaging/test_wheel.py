@@ -1,4 +1,4 @@
-"""What is in the wheel, what it asks for, and what of it a deployed service carries: nothing."""
+"""The wheel's contents and requirements. A deployed service contains nothing of it."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_each_lower_bound_is_a_version_that_make_lowest_tests(distribution: Dist
 
 
 def test_a_deployed_service_has_nothing_of_the_plugin(checkout: Path) -> None:
-    """`chalice package` takes the app, chalicelib, vendor, its own runtime, and what requirements.txt names."""
+    """`chalice package` takes the app, chalicelib, vendor, its own runtime, and the packages of requirements.txt."""
     requirements = checkout / "requirements.txt"
     assert "pytest-sessionplugin" not in {canonicalize_name(one.name) for one in read(requirements)}
-    requirements.write_text("")  # so that nothing has to be fetched
+    requirements.write_text("")  # so that pip fetches nothing
     deployed = names_in(deployment_zip(checkout))
     assert {name.partition("/")[0] for name in deployed} == {"app.py", "chalicelib", "chalice"}
 
@@ -72,7 +72,7 @@ def asked_by(distribution: Distribution) -> list[Requirement]:
 
 
 def versions(requirements: Iterable[Requirement], operator: str) -> set[tuple[str, Version]]:
-    """Name and version, where a requirement has this operator."""
+    """Name and version of a requirement with this operator."""
     return {
         (canonicalize_name(one.name), Version(part.version))
         for one in requirements

@@ -1,1 +1,1 @@
-"""A stage's whole life on an emulator: deployed, used, changed and taken back, by the commands that a user has."""
+"""A stage's whole life on an emulator: deployed, used, changed and destroyed, by a user's commands."""

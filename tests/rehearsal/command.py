@@ -1,4 +1,4 @@
-"""`python -m deployment` as it is, in a process in which MiniStack's faults are worked around. Adds no option."""
+"""Runs `python -m deployment` unchanged, in a process with the workarounds for MiniStack."""
 
 from __future__ import annotations
 

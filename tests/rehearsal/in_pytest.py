@@ -1,7 +1,7 @@
-"""What the service's own tests get on a rehearsed stage besides its URLs: `pytest -p tests.rehearsal.in_pytest`.
+"""Gives the service's own tests a rehearsed stage's tables and functions: `pytest -p tests.rehearsal.in_pytest`.
 
-A deployed stage lacks tables and functions, for a client has none; whoever rehearses has the whole account. A test
-that looks into a table or runs a function is not skipped then. It is the same test: nothing of it is changed here.
+Tests on a deployed stage skip these, as a client cannot reach them; a rehearsal owns the whole account. The tests
+themselves are unchanged.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NOT_FOR_A_STAGE = {
 
 
 class Account:
-    """Fixtures over those of the plugin. `stage` is as the project describes it."""
+    """Fixtures that override those of the plugin. `stage` is read from the project."""
 
     @pytest.fixture
     def dynamodb_tables(self) -> Tables:
-        """Those of the stage, emptied."""
+        """The stage's tables, emptied."""
         import boto3
 
         from deployment import stage
@@ -51,10 +51,10 @@ class Account:
     def chalice_gateway(
         self, _sessionplugin: DeployedHarness, dynamodb_tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> Gateway:
-        """The stage's, with `invoke`, and with a `settle` that knows when those who left are forgotten."""
+        """The stage's gateway, with `invoke`, and a `settle` that waits for the rows of closed connections to go."""
         import boto3
 
-        gateway, functions = _sessionplugin.gateway, boto3.client("lambda")
+        gateway, functions = _sessionplugin.deployed().gateway, boto3.client("lambda")
 
         def invoke(function: str, event: Any = None) -> Any:
             answer = functions.invoke(FunctionName=f"sessions-dev-{function}", Payload=json.dumps(event).encode())
@@ -71,7 +71,7 @@ class Account:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Last of all plugins, so that its fixtures are over theirs."""
+    """Registers after all other plugins, so that its fixtures override theirs."""
     session.config.pluginmanager.register(Account(), "rehearsed account")
 
 

@@ -1,7 +1,8 @@
-"""What an account has, by all that it can be asked without being told a name. It knows no service by itself.
+"""An inventory of an account, by all operations that can be called without a name.
 
-Every operation that lists, describes or gets and needs no argument is a question; one that an empty account answers
-the same way twice is worth asking again. What stands in an account changes an answer.
+The operations are found in botocore's models: everything that lists, describes or gets and needs no argument. Those
+that answer differently twice in an empty account are left out. A change of an answer is a resource that was added or
+removed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.emulators.ministack.workarounds import STALE
 
 ASKS = re.compile(r"(List|Describe|Get)")
 HISTORY = {"cloudformation:ListStacks", "cloudwatch:DescribeAlarmHistory", "cloudwatch:ListMetrics"}
-"""What nobody can delete, on AWS neither: what became of stacks and alarms, and metrics, which leave by themselves."""
+"""Answers that cannot be cleared, on AWS either: the history of stacks and alarms, and metrics, which expire."""
 SERVICES = (
     *("account", "acm", "apigateway", "apigatewayv2", "application-autoscaling", "athena", "autoscaling", "backup"),
     *("batch", "cloudformation", "cloudfront", "cloudtrail", "cloudwatch", "codebuild", "cognito-idp", "config"),
@@ -28,14 +29,14 @@ SERVICES = (
     *("lambda", "logs", "pipes", "resource-groups", "resourcegroupstaggingapi", "route53", "s3", "scheduler"),
     *("secretsmanager", "servicediscovery", "ses", "sesv2", "sns", "sqs", "ssm", "stepfunctions", "wafv2"),
 )
-"""Those in which a stage of a serverless application could leave something, and that MiniStack answers for."""
+"""Services in which a serverless stage could leave something, and that MiniStack implements."""
 
 Answers = Mapping[str, str]
-"""By `service:Operation`, as JSON."""
+"""Answers as JSON, by `service:Operation`."""
 
 
 class Inventory:
-    """Of one account. `session` is boto3's."""
+    """The inventory of one account. `session` is boto3's."""
 
     def __init__(self, session: Any, url: str) -> None:
         self._url = url
@@ -47,13 +48,13 @@ class Inventory:
         asked = {service: questions(client) for service, client in self._clients.items()}
         first, second = self._answers(asked), self._answers(asked)
         self.empty: Answers = {what: answer for what, answer in first.items() if second.get(what) == answer}
-        """Of the account as it was at the start."""
+        """Answers of the account at the start."""
         self._asked = {
             service: [one for one in ones if f"{service}:{one}" in self.empty] for service, ones in asked.items()
         }
 
     def differences(self) -> dict[str, tuple[str, str]]:
-        """The questions that are answered otherwise than at the start: then and now."""
+        """Questions whose answers have changed, with the old and the new answer."""
         now = self._answers(self._asked)
         return {
             what: (then, now.get(what, "no answer"))
@@ -75,7 +76,7 @@ class Inventory:
 
 
 def questions(client: Any) -> list[str]:
-    """The operations that can be asked without an argument and change nothing."""
+    """Operations that need no argument and change nothing."""
     model = client.meta.service_model
     found = []
     for name in model.operation_names:
@@ -86,7 +87,7 @@ def questions(client: Any) -> list[str]:
 
 
 def answer_of(client: Any, operation: str) -> str | None:
-    """What is answered, without what belongs to the answering; None if nothing is."""
+    """The content of an answer without its metadata; None if it has none."""
     try:
         answer = getattr(client, xform_name(operation))()
     except (ClientError, BotoCoreError):

@@ -1,6 +1,6 @@
-"""What each function is for, as acts of those who use it. Each act fails if the function may not do one of its things.
+"""Uses of each function, as a user would act. Each fails if the function lacks one of its permissions.
 
-An act looks at what a client gets, and at the tables where no client can see what became of it.
+An act checks what a client receives, and reads the tables only where a client cannot see the effect.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def ends_what_expires(visitor: Visitor) -> None:
 
 
 def all_of(visitor: Visitor) -> None:
-    """Every act of every function, which all have begun then."""
+    """Runs all acts of all functions, which are warm afterwards."""
     for acts in ACTS.values():
         for act in acts:
             act(visitor)
@@ -132,4 +132,4 @@ ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
     "websocket_disconnect": (forgets_who_leaves,),
     "sweep": (ends_what_expires,),
 }
-"""By function."""
+"""The acts by function."""

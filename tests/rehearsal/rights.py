@@ -1,4 +1,4 @@
-"""The rights in a policy, one by one: an action on a resource. Pure values."""
+"""The permissions of a policy, one by one: an action on a resource. Pure values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ UNENFORCED: Final = {
     "WriteLogs": "MiniStack writes a function's logs without asking for its right to",
     "WriteTraces": "MiniStack has no X-Ray",
 }
-"""Statements by Sid that no emulator can show to be needed: a unit test holds them."""
+"""Sids of statements whose need no emulator can show: a unit test holds them."""
 UNUSED: Final = {"ReadKeySecret": "the key of a stage stands in one place, and that of dev is a parameter"}
 REMEMBERED: Final = {"Readiness", "ReadKeyParameter"}
-"""Statements by Sid whose answers a function keeps, for seconds or minutes: it has to begin anew to ask again."""
+"""Sids of statements whose answers a function caches: it has to restart to ask again."""
 NAME_IN_ARN: Final = re.compile(r"(:table/|:parameter/|:execute-api:[^:]*:[^:]*:)")
 
 
 @dataclass(frozen=True)
 class Right:
-    """`resource` is the index of one in its statement, whose text only a stage knows."""
+    """One permission. `resource` is an index in its statement; only a stage knows the text."""
 
     function: str
     sid: str
@@ -36,7 +36,7 @@ class Right:
 
 
 def rights() -> Iterator[Right]:
-    """All that the functions have by their templates and need on a stage like dev."""
+    """All permissions of the functions' templates that a stage like dev needs."""
     for function in FUNCTIONS:
         for statement in json.loads((ROOT / ".chalice" / f"policy-{function}.json").read_text())["Statement"]:
             if statement["Sid"] not in {**UNENFORCED, **UNUSED}:
@@ -46,7 +46,7 @@ def rights() -> Iterator[Right]:
 
 
 def elsewhere(policy: Mapping[str, Any], right: Right) -> dict[str, Any]:
-    """The policy with this one right on something else of the same kind in place of ours."""
+    """The policy with this permission moved to another resource of the same kind."""
     [statement] = [one for one in policy["Statement"] if one["Sid"] == right.sid]
     others = [one for one in policy["Statement"] if one is not statement]
     ours = statement["Resource"][right.resource]

@@ -1,4 +1,4 @@
-"""A stage on MiniStack, as whoever deploys it has it: the commands, the account, the URLs. It tests nothing."""
+"""A stage on MiniStack, as its owner sees it: the commands, the account, the URLs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "po
 
 
 class CommandFailed(Exception):
-    """A command ended with another status than 0; says all that it said."""
+    """A command failed; the message is its whole output."""
 
 
 class RehearsedStage:
-    """`project` is a copy of the service and of what deploys it, which may be changed between deploys."""
+    """`project` is a copy of the service and the deployment, which may be changed between deploys."""
 
     def __init__(self, emulator: Process, project: Path) -> None:
         self.emulator = emulator
@@ -40,17 +40,17 @@ class RehearsedStage:
 
     @property
     def described(self) -> stages.Stage:
-        """What the project says of it."""
+        """The stage's settings in the project."""
         return stages.read(self.project, NAME)
 
     # --- the commands
 
     def deploy(self) -> str:
-        """`make deploy STAGE=dev`; gives what it said. Raises CommandFailed."""
+        """Runs `make deploy STAGE=dev` and returns its output. Raises CommandFailed."""
         return self._command("deploy")
 
     def destroy(self) -> str:
-        """`make destroy STAGE=dev`; gives what it said. Raises CommandFailed."""
+        """Runs `make destroy STAGE=dev` and returns its output. Raises CommandFailed."""
         return self._command("destroy")
 
     def _command(self, name: str) -> str:
@@ -70,23 +70,23 @@ class RehearsedStage:
 
     @cached_property
     def session(self) -> boto3.session.Session:
-        """Of the root of the account, to whom no policy applies."""
+        """Session of the account's root, to which no policy applies."""
         return boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            make: Any = self.session.client  # the service is none that could be known from here
+            make: Any = self.session.client  # types-boto3 cannot know the service
             self._clients[service] = make(service, endpoint_url=self.emulator.url)
         return self._clients[service]
 
     @cached_property
     def tables(self) -> Mapping[str, Any]:
-        """By logical id."""
+        """Tables of boto3 by logical id."""
         dynamodb = self.session.resource("dynamodb", endpoint_url=self.emulator.url)
         return {logical: dynamodb.Table(name) for logical, name in self.described.tables.items()}
 
     def key(self) -> str:
-        """What signs its tokens, as an issuer reads it."""
+        """The stage's signing key, as an issuer reads it."""
         name = self.described.key_reference.removeprefix("ssm:")
         value: str = self.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
         return value
@@ -94,7 +94,7 @@ class RehearsedStage:
     # --- the APIs
 
     def api(self, kind: str) -> str:
-        """The id that Chalice's record gives: of `rest_api` or `websocket_api`."""
+        """The id in Chalice's record of `rest_api` or `websocket_api`."""
         record = json.loads((self.project / ".chalice" / "deployed" / f"{NAME}.json").read_text(encoding="utf-8"))
         [found] = [one[f"{kind}_id"] for one in record["resources"] if one["name"] == kind]
         return str(found)
@@ -111,7 +111,7 @@ class RehearsedStage:
 
 @contextlib.contextmanager
 def empty_account() -> Iterator[RehearsedStage]:
-    """An emulator with nothing in it, and a copy of the project that can be deployed to it."""
+    """An empty emulator, and a copy of the project to deploy there."""
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch, contextlib.closing(Process(mended=True)) as begun:
         project = Path(scratch) / "sessions"
         project.mkdir()

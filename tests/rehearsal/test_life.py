@@ -1,6 +1,6 @@
-"""A stage from an empty account to an empty account: deployed, used, deployed again with other routes, destroyed.
+"""A stage from an empty account to an empty account: deployed, used, redeployed with other routes, destroyed.
 
-All of it happens once, in this order; the tests say what was seen on the way.
+Everything happens once, in this order; the tests check what was recorded on the way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.rehearsal.visitor import Visitor
 
 TESTS = ("tests/service/test_http_websocket_integration.py", "tests/service/test_http_api.py")
 TEST_SECONDS = 300
-PATIENCE = "2"  # seconds that a frame is awaited, or that none is expected for
+PATIENCE = "2"  # seconds to wait for a frame, or to be sure that none comes
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'
 ON_DISCONNECT = "@app.on_ws_disconnect()\n"
 DISCONNECT = "websocket_disconnect"
@@ -37,25 +37,25 @@ CONFIGURATION = Path(".chalice") / "config.json"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a deploy left: what differs from an empty account, and how the APIs answer."""
+    """State after a deploy: differences from an empty account, and answers of the APIs."""
 
     said: str
     differences: Mapping[str, tuple[str, str]]
-    answers: Mapping[str, tuple[int, str]]  # of paths: status and media type
+    answers: Mapping[str, tuple[int, str]]  # status and media type by path
     routes: tuple[str, ...]
     deployment: str
     """The id of the WebSocket stage's deployment."""
     description: str
-    """What that deployment carries."""
+    """Description of that deployment."""
     deployments: int
-    """How many the WebSocket API has."""
+    """Number of the WebSocket API's deployments."""
     log_days: Mapping[str, int | None]
-    """Of each log group: how long it keeps a line; None is for ever."""
+    """Retention of each log group in days; None is for ever."""
 
 
 @dataclass
 class Life:
-    """In the order in which it happened."""
+    """A stage's life in order: what each step left."""
 
     first: Seen
     tests: subprocess.CompletedProcess[str]
@@ -176,7 +176,7 @@ def _deployed(stage: RehearsedStage, inventory: Inventory) -> Seen:
 
 def _tested(stage: RehearsedStage) -> subprocess.CompletedProcess[str]:
     with Visitor(stage) as visitor:
-        all_of(visitor)  # a function that has to begin takes longer than a test waits for nothing
+        all_of(visitor)  # a cold start takes longer than a test waits for a missing frame
     target = f"{stage.http},{stage.websocket}"
     environment = {"SESSIONPLUGIN_TOKENS_KEY": stage.key(), in_pytest.PROJECT: str(stage.project)}
     options = ("-q", "-p", "no:cacheprovider", "-p", in_pytest.__name__, f"--sessionplugin-timeout={PATIENCE}")

@@ -1,7 +1,7 @@
-"""Each right of each function is needed: on something else in its place, and so without it, something fails.
+"""Each permission of each function is needed: moved to another resource, it makes some act fail.
 
-The functions run as their roles on an emulator that asks IAM. A function may only ever be allowed something, so that
-what fails when a right is on another resource fails as well when it is taken away, alone or with its statement.
+The functions run with their roles on an emulator that enforces IAM. Policies only allow, so an act that fails with
+the permission elsewhere also fails without it, or without its statement.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def stage() -> Iterator[RehearsedStage]:
     with empty_account() as stage:
         stage.deploy()
         with Visitor(stage) as visitor:
-            all_of(visitor)  # what is not to come is awaited shortly, and a function that has to begin takes longer
+            all_of(visitor)  # wait briefly for frames that must not come; a cold start takes longer
         yield stage
 
 
@@ -36,7 +36,7 @@ def visitor(stage: RehearsedStage) -> Iterator[Visitor]:
 
 @contextlib.contextmanager
 def policy(visitor: Visitor, function: str, change: Any) -> Iterator[None]:
-    """The role of a function has the changed policy until the block ends."""
+    """Gives the role of a function the changed policy until the block ends."""
     [role] = [one.role for one in visitor.stage.described.functions if one.name == function]
     iam = visitor.stage.client("iam")
     before: Mapping[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
@@ -48,11 +48,11 @@ def policy(visitor: Visitor, function: str, change: Any) -> Iterator[None]:
 
 
 def failing(visitor: Visitor, function: str) -> Any:
-    """The first act of a function that fails now; None if all succeed."""
+    """The first act of a function that fails; None if all succeed."""
     for act in ACTS[function]:
         try:
             act(visitor)
-        except Exception:  # noqa: BLE001 - whatever it is: it succeeds with the whole policy
+        except Exception:  # noqa: BLE001 - any error counts: the act succeeds with the whole policy
             return act
     return None
 

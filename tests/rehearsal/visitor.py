@@ -1,4 +1,4 @@
-"""Who uses a rehearsed stage: tokens, HTTP, sockets, and what an operator may do besides. It judges nothing."""
+"""The user of a rehearsed stage: tokens, HTTP, sockets, and an operator's actions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pytest_sessionplugin.tokens.tokens import TokenSettings
 from tests.emulators.ministack.workarounds import BEFORE_NEXT_LOOK
 from tests.rehearsal.stage import RehearsedStage
 
-PATIENCE = 15.0  # seconds for what takes a tenth of one, or a few where a function begins
-HASTE = 2.0  # seconds for what is not to come
+PATIENCE = 15.0  # seconds for an answer that takes a tenth of one, or a few with a cold start
+HASTE = 2.0  # seconds to wait for a frame that must not come
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 
 
 class Visitor:
-    """Leaves every socket at its end. `patience`: seconds that anything is awaited."""
+    """Closes every socket at its end. `patience`: seconds to wait for anything."""
 
     def __init__(self, stage: RehearsedStage, *, patience: float = PATIENCE) -> None:
         self.stage = stage
@@ -52,7 +52,7 @@ class Visitor:
         return self.gateway.http(token=self.tokens(subject))
 
     def create(self, **body: Any) -> str:
-        """A new session of alice's; gives its id."""
+        """Creates a session of alice's; returns its id."""
         answer = self.http().post("/sessions", json=body)
         assert answer.status_code == 201, answer.text
         session_id: str = answer.json()["sessionId"]
@@ -70,12 +70,12 @@ class Visitor:
         return item
 
     def rows(self, session_id: str) -> list[dict[str, Any]]:
-        """Both copies of each connection of a session."""
+        """Both rows of each connection of a session."""
         found: list[dict[str, Any]] = self.stage.tables["Connections"].scan(ConsistentRead=True)["Items"]
         return [row for row in found if row.get("sessionId") == session_id and "connectedAt" in row]
 
     def expire(self, session_id: str) -> None:
-        """Time passes for one session: its expiry lies a minute back."""
+        """Moves the expiry of one session a minute into the past."""
         past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         self.stage.tables["Sessions"].update_item(
             Key={"sessionId": session_id},
@@ -84,7 +84,7 @@ class Visitor:
         )
 
     def haunt(self, session_id: str) -> Callable[[], bool]:
-        """A connection that has long been gone stands in the session's roster; gives whether it still does."""
+        """Adds a connection, long gone, to the session's roster; returns a function that looks for it there."""
         [row, *_] = [row for row in self.rows(session_id) if row["place"].startswith("session#")]
         ghost = f"gone-{session_id}"
         for place in (row["place"], f"connection#{ghost}"):
@@ -93,7 +93,7 @@ class Visitor:
         return lambda: any(row["connectionId"] == ghost for row in self.rows(session_id))
 
     def forget(self, session_id: str) -> None:
-        """The rows of all connections of a session are lost."""
+        """Deletes the rows of all connections of a session."""
         for row in self.rows(session_id):
             key = {"place": row["place"], "connectionId": row["connectionId"]}
             self.stage.tables["Connections"].delete_item(Key=key)
@@ -101,7 +101,7 @@ class Visitor:
     # --- what an operator may do
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
-        """`lambda:Invoke` of a function, by the name that config.json gives it."""
+        """Invokes a function by its name in config.json."""
         [full_name] = [one.full_name for one in self.stage.described.functions if one.name == function]
         answer = self.stage.client("lambda").invoke(FunctionName=full_name, Payload=json.dumps(event).encode())
         returned = json.loads(answer["Payload"].read() or "null")
@@ -112,7 +112,7 @@ class Visitor:
         self.invoke("sweep", scheduled_event("sweep", self.stage.session.region_name, datetime.now(UTC)))
 
     def renew(self, function: str) -> None:
-        """The function begins anew, as it does when its environment is set: it keeps nothing of what it has read."""
+        """Restarts the function, by changing its environment: its caches are gone."""
         [full_name] = [one.full_name for one in self.stage.described.functions if one.name == function]
         client = self.stage.client("lambda")
         environment = client.get_function_configuration(FunctionName=full_name)["Environment"]
@@ -121,7 +121,7 @@ class Visitor:
 
 
 def comes_true(condition: Callable[[], bool], within: float = PATIENCE) -> bool:
-    """Whether it does so in time; each look asks the emulator, and takes as long as that."""
+    """Whether it happens in time; each look calls the emulator and takes as long."""
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:

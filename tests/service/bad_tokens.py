@@ -1,4 +1,4 @@
-"""Tokens that this service refuses besides those of `bad_jwt`, each under the name of what is wrong with it."""
+"""Bad tokens besides those of `bad_jwt`, by the name of their fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What unit tests stand in for the world with: a clock, a recorder of deliveries, a management API."""
+"""Fakes for unit tests: a clock, a recorder of deliveries, a management API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Clock:
-    """Time that moves when it is told to."""
+    """A clock that a test advances."""
 
     now: datetime = NOON
 
@@ -34,7 +34,7 @@ class Clock:
 
 @dataclass
 class Deliveries:
-    """A `Deliver` that keeps what it was asked to deliver."""
+    """A `Deliver` that records its deliveries."""
 
     frames: list[Frame] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Deliveries:
 
 @dataclass
 class Management:
-    """A management API that answers as it is told, and keeps what it was asked."""
+    """A management API that records its calls and answers with `answer`."""
 
     answer: Callable[[str], Answer] = lambda connection_id: Answer.DONE
     posts: list[tuple[str, str]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Management:
 
 
 def write(subject: str = "alice", now: datetime = NOON, versions: frozenset[int] | None = None) -> Write:
-    return Write(subject, now, f"request-{next(_numbers)}", versions, "a-correlation-id")
+    return Write(subject, now, f"request-{next(_numbers)}", versions)
 
 
 def new_session(store: SessionStore, draft: Draft | None = None, now: datetime = NOON) -> Session:

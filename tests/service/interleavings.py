@@ -1,9 +1,8 @@
-"""Every order in which calls of several actors can meet, walked without threads.
+"""Walks every interleaving of several actors' calls, without threads.
 
-An actor is ordinary code that is given what it calls. It is run with the results that it has had so far; the
-first call beyond them ends the run and is its next step. Code that depends on nothing but those results goes
-the same way each time, so a state of the walk is the world and each actor's results, and two ways to one
-state need to be followed only once.
+An actor is ordinary code that gets the objects it calls. It is run again with the results of its calls so far; the
+first call beyond them ends the run and is its next step. Code that depends on these results alone takes the same way
+each time. So the world and each actor's results make up a state, and a state needs to be followed only once.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ DONE = None
 
 @dataclass(frozen=True)
 class Call:
-    """What an actor does next: `part.method(*args, **kwargs)` of the world."""
+    """An actor's next step: `part.method(*args, **kwargs)` of the world."""
 
     part: str
     method: str
@@ -32,24 +31,24 @@ class Raised:
 
 
 class Paused(BaseException):
-    """Leaves an actor's code at a call that it has no result of yet. Not an Exception: nobody catches it."""
+    """Leaves an actor's code at a call without a result yet. Not an Exception, so that no code catches it."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
 
 
 class World(Protocol):
-    """What actors share. Its parts are attributes; a deep copy of it is another world."""
+    """The state that actors share. Its parts are attributes; a deep copy is another world."""
 
     def state(self) -> str:
-        """The same for worlds that are alike."""
+        """Equal for equal worlds."""
 
     def check(self) -> None:
-        """Raises AssertionError if something is wrong, at any moment."""
+        """Raises AssertionError if an invariant is broken. Called in each state."""
 
 
 class Replay:
-    """The world as an actor sees it: results that it has had, then the call that comes next."""
+    """The world as an actor sees it: the results so far, then the next call."""
 
     def __init__(self, results: tuple[Any, ...]) -> None:
         self._results = iter(results)
@@ -85,7 +84,7 @@ class Actor:
     run: Callable[[Any], None]
     may_begin: Callable[[Any, dict[str, bool]], bool] = lambda world, busy: True
     results: tuple[Any, ...] = ()
-    told: str = ""  # the results as text, kept because making it is what costs
+    told: str = ""  # the results as text, kept because it is slow to make
 
     def next_call(self) -> Call | None:
         try:
@@ -125,7 +124,7 @@ class Node:
             label = f"{actor.name}: {call.part}.{call.method}"
             actor = actor.having(_result(world, call))
             is_clock, call = call.part == "clock", actor.next_call()
-            if not is_clock:  # reading the clock is no step of its own: it happens with what follows
+            if not is_clock:  # reading the clock belongs to the next step
                 break
         actors = (*self.actors[:index], actor, *self.actors[index + 1 :])
         calls = (*self.calls[:index], call, *self.calls[index + 1 :])
@@ -136,22 +135,22 @@ def _result(world: Any, call: Call) -> Any:
     try:
         result = getattr(getattr(world, call.part), call.method)(*call.args, **call.kwargs)
         return list(result) if isinstance(result, Iterator) else result
-    except Exception as error:  # noqa: BLE001  whatever the world raises is what the actor gets
+    except Exception as error:  # noqa: BLE001  the actor gets any error of the world
         return Raised(error)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """How many states there were, and how many ways through them (counted, though followed together)."""
+    """The number of states, and of those in which all actors are done."""
 
     states: int
     ends: int
 
 
 def walk(world: World, actors: list[Actor], at_the_end: Callable[[Any], None]) -> Walk:
-    """Follow every order of the actors' calls; `at_the_end` checks a world in which all are done.
+    """Follows every order of the actors' calls; `at_the_end` checks a world in which all are done.
 
-    Raises AssertionError naming the calls that led there.
+    Raises AssertionError with the calls that led to the fault.
     """
     first = Node(world, tuple(actors), tuple(actor.next_call() for actor in actors), ())
     seen = {first.key()}

@@ -1,18 +1,22 @@
-"""What the tests of both stores say of them, whichever it is."""
+"""The contract of both stores, in memory and on DynamoDB, and helpers for their tests."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from chalicelib import sessions
+import pytest
+
+from chalicelib import errors, sessions
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Once, Session, Written
+from chalicelib.model import KEEP, Change, Draft, Once, Position, Session, Status, Written
 from chalicelib.settings import Tables as TableNames
-from chalicelib.storage import Store
-from pytest_sessionplugin.aws.tables import Tables
-from tests.service.fakes import ALICE, NOON
+from tests.service.fakes import ALICE, NOON, connection, new_session, write
+
+if TYPE_CHECKING:
+    from chalicelib.storage import Store
+    from pytest_sessionplugin.aws.tables import Tables
 
 AnyStore: TypeAlias = "Store | MemoryStore"
 HOUR = timedelta(hours=1)
@@ -42,3 +46,217 @@ def again(store: AnyStore, once: Once, draft: Draft, subject: str, number: int, 
 
 def names_of(tables: Tables) -> TableNames:
     return TableNames(*(tables[logical].name for logical in ("Sessions", "Connections", "Events")))
+
+
+class StoreContract:
+    """Behaviour of each store. Its subclasses have a fixture `store`."""
+
+    @pytest.fixture
+    def session(self, store: AnyStore) -> Session:
+        return new_session(store, Draft(title="Standup", metadata={"é": [1, 2.5, None]}, expires_in=HOUR))
+
+    def test_a_session_comes_back_as_it_was_stored(self, store: AnyStore, session: Session) -> None:
+        assert stored(store, session) == session
+
+    def test_what_was_never_stored_is_not_there(self, store: AnyStore) -> None:
+        assert store.find_session("a" * 26) is None
+        assert store.find_connection("x=") is None
+        assert [list(page) for page in store.roster("a" * 26)] in ([[]], [])
+        assert store.list_sessions("nobody", None, 10).sessions == ()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            Change(status=Status.PAUSED),
+            Change(title="Later"),
+            Change(title=None),
+            Change(metadata={"a": {"b": 1}}),
+            Change(status=Status.PAUSED, title="", metadata={}),
+        ],
+    )
+    def test_a_change_is_one_version_and_one_seq_further(
+        self, store: AnyStore, session: Session, change: Change
+    ) -> None:
+        by = write(now=NOON + timedelta(minutes=1))
+        written = store.change_session(session.session_id, change, by)
+        expected = replace(
+            session,
+            status=session.status if change.status is KEEP else change.status,
+            title=session.title if change.title is KEEP else change.title,
+            metadata=session.metadata if change.metadata is KEEP else change.metadata,
+            version=2,
+            seq=1,
+            updated_at=by.now,
+            written_by=by.request_id,
+        )
+        assert written == Written(expected, changed=True)
+        assert stored(store, session) == expected
+
+    @pytest.mark.parametrize(
+        "change",
+        [Change(status=Status.ACTIVE), Change(title="Standup"), Change(status=Status.ACTIVE, title="Standup")],
+    )
+    def test_a_change_to_what_is_there_writes_nothing(self, store: AnyStore, session: Session, change: Change) -> None:
+        assert store.change_session(session.session_id, change, write()) == Written(session, changed=False)
+        assert stored(store, session) == session
+
+    def test_a_change_of_several_fields_is_made_if_one_of_them_differs(self, store: AnyStore, session: Session) -> None:
+        change = Change(status=Status.ACTIVE, title="Later")
+        assert store.change_session(session.session_id, change, write()).session.title == "Later"
+
+    @pytest.mark.parametrize(
+        "change", [Change(title="x"), Change(title="Standup"), Change(status=Status.ENDED, title="x")]
+    )
+    def test_the_old_item_tells_the_refusals_apart_in_their_order(
+        self, store: AnyStore, session: Session, change: Change
+    ) -> None:
+        other = frozenset({9})
+        with pytest.raises(errors.SessionNotFound):
+            store.change_session("a" * 26, change, write())
+        with pytest.raises(errors.VersionMismatch) as mismatch:
+            store.change_session(session.session_id, change, write(versions=other))
+        assert mismatch.value.version == 1
+        with pytest.raises(errors.VersionMismatch):
+            store.change_session(session.session_id, change, write(versions=frozenset()))
+        with pytest.raises(errors.SessionEnded):
+            store.change_session(session.session_id, change, write(now=NOON + HOUR, versions=other))
+        store.end_session(session.session_id, write())
+        with pytest.raises(errors.SessionEnded):
+            store.change_session(session.session_id, change, write(versions=other))
+        with pytest.raises(errors.NotOwner):
+            store.change_session(session.session_id, change, write("mallory", versions=other))
+
+    def test_the_versions_that_may_be_changed_are_changed(self, store: AnyStore, session: Session) -> None:
+        by = write(versions=frozenset({1, 5}))
+        assert store.change_session(session.session_id, Change(title="x"), by).session.version == 2
+
+    def test_an_end_is_final_and_due_again_after_35_seconds(self, store: AnyStore, session: Session) -> None:
+        ended_at = NOON + timedelta(minutes=1)
+        by = write(now=ended_at)
+        ended = store.end_session(session.session_id, by)
+        assert ended.changed
+        assert (ended.session.status, ended.session.ended_at, ended.session.seq) == (Status.ENDED, ended_at, 1)
+        assert store.end_session(session.session_id, write()) == Written(ended.session, changed=False)
+        assert stored(store, session) == ended.session
+        assert list(store.due_sessions(ended_at + timedelta(seconds=34.9))) == []
+        assert list(store.due_sessions(ended_at + timedelta(seconds=35))) == [session.session_id]
+
+    def test_an_end_is_refused_as_a_change_is(self, store: AnyStore, session: Session) -> None:
+        with pytest.raises(errors.SessionNotFound):
+            store.end_session("a" * 26, write())
+        with pytest.raises(errors.NotOwner):
+            store.end_session(session.session_id, write("mallory"))
+        with pytest.raises(errors.VersionMismatch):
+            store.end_session(session.session_id, write(versions=frozenset({2})))
+
+    def test_what_has_expired_is_not_ended_by_hand(self, store: AnyStore, session: Session) -> None:
+        assert store.end_session(session.session_id, write(now=NOON + HOUR)) == Written(session, changed=False)
+
+    def test_expiry_ends_what_is_past_it_and_nothing_else(self, store: AnyStore, session: Session) -> None:
+        assert store.expire_session("a" * 26, NOON) is None
+        assert store.expire_session(session.session_id, NOON + HOUR - timedelta(milliseconds=1)) is None
+        now = NOON + HOUR + timedelta(seconds=5)
+        expired = store.expire_session(session.session_id, now)
+        assert expired is not None
+        assert expired.changed
+        assert (expired.session.status, expired.session.ended_at) == (Status.ENDED, session.expires_at)
+        assert (expired.session.version, expired.session.seq, expired.session.updated_at) == (2, 1, now)
+        assert store.expire_session(session.session_id, now) == Written(expired.session, changed=False)
+
+    def test_a_session_is_due_at_its_expiry_and_settled_only_when_it_has_ended(
+        self, store: AnyStore, session: Session
+    ) -> None:
+        late = NOON + HOUR
+        assert list(store.due_sessions(late - timedelta(milliseconds=1))) == []
+        assert list(store.due_sessions(late)) == [session.session_id]
+        store.settle_session(session.session_id, late)
+        assert list(store.due_sessions(late)) == [session.session_id], "it has not ended yet"
+        store.expire_session(session.session_id, late)
+        store.settle_session(session.session_id, late)
+        later = late + timedelta(seconds=35)
+        assert list(store.due_sessions(later)) == [session.session_id], "a handshake may still be pending"
+        store.settle_session(session.session_id, later)
+        store.settle_session(session.session_id, later)
+        assert list(store.due_sessions(later)) == []
+
+    def test_a_list_is_the_owners_newest_first_without_metadata(self, store: AnyStore) -> None:
+        made = [new_session(store, now=NOON + timedelta(milliseconds=i)) for i in (2, 0, 3, 1)]
+        sessions.create_session(
+            Draft(), replace(ALICE, subject="mallory"), store=store, now=NOON, random=bytes, request_id="m"
+        )
+        newest_first = sorted(made, key=lambda one: one.created_at, reverse=True)
+        page = store.list_sessions("alice", None, 3)
+        assert [one.session_id for one in page.sessions] == [one.session_id for one in newest_first[:3]]
+        assert page.sessions[0] == replace(newest_first[0], metadata=None, seq=0, written_by="")
+        assert page.after == Position(newest_first[2].created_at, newest_first[2].session_id)
+        rest = store.list_sessions("alice", page.after, 3)
+        assert [one.session_id for one in rest.sessions] == [newest_first[3].session_id]
+        assert rest.after is None
+
+    def test_a_list_follows_the_sessions(self, store: AnyStore, session: Session) -> None:
+        store.change_session(session.session_id, Change(status=Status.PAUSED), write())
+        assert store.list_sessions("alice", None, 1).sessions[0].status is Status.PAUSED
+
+    def test_a_key_makes_one_session_of_its_owner(self, store: AnyStore) -> None:
+        once = Once("key", "print")
+        first = again(store, once, Draft(), "alice", 1)
+        assert (first.changed, stored(store, first.session)) == (True, first.session)
+        assert again(store, once, Draft(), "alice", 2) == Written(first.session, changed=False)
+        other = again(store, once, Draft(), "bob", 3)
+        assert other.changed, "another owner's key is another key"
+        with pytest.raises(errors.IdempotencyMismatch):
+            again(store, Once("key", "other print"), Draft(), "alice", 4)
+        assert [one.session_id for one in store.list_sessions("alice", None, 9).sessions] == [first.session.session_id]
+
+    def test_a_key_is_forgotten_after_a_day(self, store: AnyStore) -> None:
+        first = again(store, Once("key", "print"), Draft(), "alice", 1)
+        assert not again(store, Once("key", "print"), Draft(), "alice", 2, NOON + timedelta(hours=23)).changed
+        for number, once in ((3, Once("key", "print")), (4, Once("key", "print"))):
+            later = again(store, once, Draft(), "alice", number, NOON + timedelta(days=1))
+            assert later.session != first.session
+            assert later.changed is (number == 3), "and from then on it is the new session's"
+
+    def test_a_connection_is_found_by_its_id_and_in_its_session(self, store: AnyStore) -> None:
+        one, two = connection("s", "one="), connection("s", "two=")
+        for joined in (one, two, connection("t", "three=")):
+            store.connect(joined)
+        assert store.find_connection("one=") == one
+        assert roster(store, "s") == ["one=", "two="]
+        store.disconnect(one)
+        store.disconnect(one)
+        assert store.find_connection("one=") is None
+        assert roster(store, "s") == ["two="]
+
+    def test_a_roster_says_what_a_delivery_needs(self, store: AnyStore) -> None:
+        one = connection("s", "one=")
+        store.connect(one)
+        [[recipient]] = [list(page) for page in store.roster("s")]
+        for name in ("connection_id", "session_id", "connected_at", "token_expires_at", "endpoint"):
+            assert getattr(recipient, name) == getattr(one, name)
+
+    def test_many_connections_are_listed_and_removed_together(self, store: AnyStore) -> None:
+        many = [connection("s", f"{i:03d}=") for i in range(60)]
+        for joined in many:
+            store.connect(joined)
+        assert roster(store, "s") == [one.connection_id for one in many]
+        store.disconnect(*many[:55])
+        assert roster(store, "s") == [one.connection_id for one in many[55:]]
+
+    def test_seqs_are_taken_one_by_one_while_a_session_is_active(self, store: AnyStore, session: Session) -> None:
+        assert [store.take_seq(session.session_id, NOON) for _ in range(3)] == [1, 2, 3]
+        assert stored(store, session) == replace(session, seq=3)
+        assert store.change_session(session.session_id, Change(status=Status.PAUSED), write()).session.seq == 4
+        for session_id, now, refusal in (
+            ("a" * 26, NOON, errors.SessionNotFound),
+            (session.session_id, NOON, errors.SessionPaused),
+            (session.session_id, NOON + HOUR, errors.SessionEnded),
+        ):
+            with pytest.raises(refusal):
+                store.take_seq(session_id, now)
+        store.end_session(session.session_id, write())
+        with pytest.raises(errors.SessionEnded):
+            store.take_seq(session.session_id, NOON)
+        assert stored(store, session).seq == 5
+
+    def test_the_store_answers(self, store: AnyStore) -> None:
+        store.answers()

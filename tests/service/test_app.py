@@ -1,4 +1,4 @@
-"""What importing the app does: nothing but defining it. `chalice package` does so on machines without secrets."""
+"""Importing the app only defines it, as `chalice package` needs; a cold start in Lambda imports the rest ahead."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.processes import ROOT
 from tests.service.test_settings import COMPLETE
 
+pytestmark = pytest.mark.process
+
 OURS = {"app", "chalice", "chalicelib"}
-HEAVY = {  # of the standard library, which take milliseconds each: none is needed to define an app
+HEAVY = {  # of the standard library: each takes milliseconds, and an app is defined without them
     "asyncio",
     "concurrent.futures",
     "ctypes",
@@ -42,7 +46,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def imported(**environment: str) -> set[str]:
-    """The modules that an import of the app brings into a fresh process."""
+    """The modules that importing the app adds to a fresh process."""
     run = subprocess.run(
         [sys.executable, "-c", IMPORT], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30
     )

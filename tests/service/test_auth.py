@@ -111,7 +111,7 @@ def test_clocks_may_differ_by_ten_seconds() -> None:
     assert authenticate(barely, TOKENS, FixedKeys(SECRET), NOON).subject == "alice"
 
 
-def test_a_pem_that_is_none_is_named_when_the_service_starts() -> None:
+def test_an_unusable_pem_is_named_when_the_service_starts() -> None:
     for broken in ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "not a PEM"):
         with pytest.raises(SettingsError, match="JWT_PUBLIC_KEY"):
             keys_of(Tokens("i", "a", ("ES256",), public_key=broken), nothing_kept)

@@ -132,7 +132,7 @@ def test_no_frame_is_taken_after_the_tokens_expiry(
     store: MemoryStore, session: Session, deliver: Deliveries, action: frames.Action
 ) -> None:
     join(store, session.session_id)
-    receive(store, deliver, action, seconds=3609)  # the leeway that the token had when it was verified
+    receive(store, deliver, action, seconds=3609)  # with the same leeway as when the token was verified
     with pytest.raises(errors.TokenExpired):
         receive(store, deliver, action, seconds=3610)
 
@@ -158,7 +158,7 @@ def test_hello_tells_that_a_session_has_expired_before_anything_writes_that(
 
 
 def test_what_cannot_be_an_id_is_refused_without_asking_the_store() -> None:
-    nothing = object()  # has no method that could be asked
+    nothing = object()  # an object without any method
     for session_id in ("", "a" * 25, "A" * 26, "a" * 10_000, "session#x"):
         with pytest.raises(errors.SessionNotFound):
             join(nothing, session_id)  # type: ignore[arg-type]

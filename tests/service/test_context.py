@@ -1,4 +1,4 @@
-"""What is said of an event when it is over: one log line, one line of metrics."""
+"""The end of an event: one log line and one line of metrics; and the place where it ran."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.logs import Place, place
 HERE = Place("local", None)
 
 
-class Kept(logging.Handler):
+class Records(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[logging.LogRecord] = []
@@ -26,7 +26,7 @@ class Kept(logging.Handler):
 
     @property
     def said(self) -> list[tuple[str, str, Any, Any]]:
-        """Level, message, outcome and code of each line that is no metric."""
+        """Level, message, outcome and code of each line, without metrics."""
         return [
             (record.levelname, record.getMessage(), vars(record).get("outcome"), vars(record).get("code"))
             for record in self.records
@@ -39,8 +39,8 @@ class Kept(logging.Handler):
 
 
 @pytest.fixture
-def kept() -> Iterator[Kept]:
-    logger, handler = logging.getLogger("sessions"), Kept()
+def kept() -> Iterator[Records]:
+    logger, handler = logging.getLogger("sessions"), Records()
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel("DEBUG")
@@ -51,7 +51,7 @@ def kept() -> Iterator[Kept]:
         logger.setLevel(before)
 
 
-def test_what_went_well_is_one_line_of_each(kept: Kept) -> None:
+def test_what_went_well_is_one_line_of_each(kept: Records) -> None:
     with observed("create_session", HERE, request_id="r") as event:
         event.measure(metrics.SESSIONS_CREATED)
     assert kept.said == [("INFO", "create_session done", "done", None)]
@@ -61,7 +61,7 @@ def test_what_went_well_is_one_line_of_each(kept: Kept) -> None:
     assert {"Faults", "Unavailables"}.isdisjoint(measured)
 
 
-def test_what_only_reads_is_said_to_whoever_looks_closely(kept: Kept) -> None:
+def test_a_read_that_succeeds_is_logged_at_debug(kept: Records) -> None:
     with observed("find_session", HERE):
         pass
     assert kept.said == [("DEBUG", "find_session done", "done", None)]
@@ -85,8 +85,8 @@ def test_what_only_reads_is_said_to_whoever_looks_closely(kept: Kept) -> None:
     ],
     ids=["refusal", "unavailable", "bug", "bug of ours"],
 )
-def test_what_it_ended_with_is_in_its_line_and_counted(
-    kept: Kept, error: Exception, said: tuple[str, str, str, str], counted: set[str]
+def test_the_outcome_is_in_the_line_and_counted(
+    kept: Records, error: Exception, said: tuple[str, str, str, str], counted: set[str]
 ) -> None:
     with observed("end_session", HERE) as event:
         event.ends_with(error)
@@ -94,14 +94,14 @@ def test_what_it_ended_with_is_in_its_line_and_counted(
     assert {"Faults", "Unavailables"} & set(kept.measured[0]) == counted
 
 
-def test_an_exception_that_leaves_it_is_what_it_ended_with(kept: Kept) -> None:
+def test_an_exception_that_leaves_it_is_what_it_ended_with(kept: Records) -> None:
     with pytest.raises(ZeroDivisionError), observed("sweep", HERE):
         _ = 1 / 0
     assert kept.said == [("ERROR", "sweep failed", "failed", "internal_error")]
     assert "exception" in vars(kept.records[0])
 
 
-def test_what_leaves_a_handler_of_lambda_says_nothing_since_lambda_logs_its_text(kept: Kept) -> None:
+def test_what_leaves_a_handler_of_lambda_says_nothing_since_lambda_logs_its_text(kept: Records) -> None:
     with pytest.raises(Failed) as left, observed("sweep", Place("prod", "sweep")):
         raise KeyError("what somebody sent")
     assert str(left.value) == "sweep ended as internal_error; the line before says why."
@@ -109,7 +109,7 @@ def test_what_leaves_a_handler_of_lambda_says_nothing_since_lambda_logs_its_text
     assert kept.said == [("ERROR", "sweep failed", "failed", "internal_error")]
 
 
-def test_lambda_has_its_metrics_on_stdout_and_nobody_else(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lambda_has_its_metrics_on_stdout_and_nobody_else(kept: Records, capsys: pytest.CaptureFixture[str]) -> None:
     with observed("ready", Place("prod", "api_handler")):
         pass
     (line,) = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""Whatever is done with a secret, only `reveal` gives its text."""
+"""Only `reveal` gives the text of a secret."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_nothing_is_tried_again_after_the_deadline() -> None:
 
 def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = logging.getLogger(logs.NAME)
-    monkeypatch.setattr(logger, "propagate", True)  # Chalice takes it away from the app's logger
+    monkeypatch.setattr(logger, "propagate", True)  # Chalice switches it off for the app's logger
     caplog.set_level("WARNING", logger.name)
     Room(connection("s"), management=Management(lambda c: Answer.FAILED)).broadcast()
     assert vars(caplog.records[0])["deliveries"] == {"failed": 1}
@@ -138,7 +138,7 @@ def test_what_a_delivery_missed_is_logged(caplog: pytest.LogCaptureFixture, monk
     assert caplog.text == ""
 
 
-def test_an_expired_token_is_told_and_closed_in_place_of_being_sent_to() -> None:
+def test_a_connection_with_an_expired_token_is_told_and_closed_instead() -> None:
     room = Room(connection("s", "old=", token_expires_at=NOON - timedelta(seconds=10)), connection("s", "new="))
     assert room.broadcast().counts == {Outcome.EXPIRED: 1, Outcome.SENT: 1}
     sent = dict(room.management.posts)
@@ -212,7 +212,7 @@ def test_a_delivery_is_measured_by_what_became_of_its_recipients_and_by_its_time
     assert measured.values == [("DeliveryLatency", 2000, ""), ("DeliveriesSent", 3, ""), ("DeliveriesGone", 1, "")]
 
 
-def test_a_delivery_that_reached_nobody_because_of_its_roster_is_none() -> None:
+def test_a_delivery_without_a_roster_is_not_measured() -> None:
     class Broken(Deliveries):
         def broadcast(self, *args: object, **kwargs: object) -> Report:
             raise Unavailable("A table")

@@ -17,7 +17,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
 
 def event(query: dict[str, list[str]] | None = None, **headers: list[str]) -> dict[str, Any]:
-    """A $connect event as API Gateway sends it: no query keys where there is no query."""
+    """A $connect event as API Gateway sends it: without a query, it lacks the keys for one."""
     return {
         "multiValueHeaders": {name.replace("_", "-"): values for name, values in headers.items()},
         "requestContext": {"connectionId": "one=", "apiId": "abc123", "stage": "api"},
@@ -131,7 +131,7 @@ def test_a_frame_is_an_action(text: str, action: frames.Action) -> None:
         '{"id":[]}',
     ],
 )
-def test_what_is_no_envelope_is_refused(text: str) -> None:
+def test_a_text_that_is_not_an_envelope_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         frames.envelope(text)
 

@@ -164,7 +164,7 @@ def test_a_cursor_leads_back_to_where_it_came_from(session: Session) -> None:
     assert (status, limit, after) == (None, 7, Position(session.created_at, session.session_id))
 
 
-def test_a_cursor_of_somebody_else_or_one_that_was_changed_is_none(session: Session) -> None:
+def test_a_cursor_that_was_changed_or_lent_is_refused(session: Session) -> None:
     cursor = cursor_of(session, "alice")
     changed = [cursor[:i] + ("A" if cursor[i] != "A" else "B") + cursor[i + 1 :] for i in range(len(cursor))]
     lent = [("mallory", cursor)]
@@ -228,7 +228,7 @@ def test_a_request_reads_header_names_in_any_case_and_needs_no_request_id() -> N
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "abc"])
-def test_an_authorization_that_is_no_bearer_is_refused(sent: str) -> None:
+def test_an_authorization_other_than_bearer_is_refused(sent: str) -> None:
     with pytest.raises(errors.Unauthenticated):
         credentials.bearer(sent)
     assert credentials.bearer("bearer  abc ").reveal() == "abc"
@@ -255,14 +255,14 @@ def test_a_page_is_of_fifty_unless_another_limit_is_named() -> None:
     assert http.page_request(request(), "alice") == (None, 50, None)
 
 
-def test_a_body_that_is_no_text_is_refused_like_any_other() -> None:
+def test_a_body_with_a_lone_surrogate_is_refused_like_any_other() -> None:
     event = {"requestContext": {"requestId": "r-1"}, "path": "/sessions"}
     with pytest.raises(errors.InvalidRequest):
         http.draft(http.request(event, '{"title": "\ud800"}', "made-up"))
 
 
 @pytest.mark.parametrize("sent", ["a", "9f1c-22", "JKJaXmPLvHcESHA=", "Root=1-67891233-abcdef", "x" * 128])
-def test_what_the_client_sent_is_kept(sent: str) -> None:
+def test_a_safe_correlation_id_is_kept(sent: str) -> None:
     assert correlation_id(sent, "own") == sent
 
 
@@ -270,10 +270,10 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
 
 @pytest.mark.parametrize("sent", [None, "", "x" * 129, "a b", "a\nb", "a\x1b[31m", "é", 'a"b', "a\n", JWT, f"x:{JWT}"])
-def test_what_is_not_harmless_is_left_for_the_id_of_the_request(sent: str | None) -> None:
+def test_an_unsafe_correlation_id_is_replaced_by_the_id_of_the_request(sent: str | None) -> None:
     assert correlation_id(sent, "own") == "own"
 
 
-def test_it_is_a_header_of_the_request() -> None:
+def test_the_correlation_id_is_a_header_of_the_request() -> None:
     assert Request("own", "/", {"x-correlation-id": "theirs"}, {}, b"").correlation_id == "theirs"
     assert Request("own", "/", {}, {}, b"").correlation_id == "own"

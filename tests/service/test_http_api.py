@@ -1,19 +1,21 @@
-"""The HTTP API behind the gateway: what it promises beyond the lifecycle, and what it refuses."""
+"""The HTTP API behind the gateway: its promises beyond the lifecycle, and its refusals."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 NOWHERE = "/sessions/" + "a" * 26
 
@@ -34,7 +36,7 @@ def create(alice: HttpClient) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def everything(dynamodb_tables: Tables) -> Callable[[], list[Any]]:
-    """All that is stored."""
+    """All items of all tables."""
     return lambda: [dynamodb_tables[name].scan()["Items"] for name in ("Sessions", "Connections", "Events")]
 
 
@@ -114,7 +116,7 @@ class TestList:
             assert [one["sessionId"] for one in page["sessions"]] == [session["sessionId"]]
         assert alice.get("/sessions", params={"status": "ended"}).json() == {"sessions": [], "nextCursor": None}
 
-    def test_a_cursor_of_somebody_else_is_none(
+    def test_a_cursor_of_somebody_else_is_refused(
         self, alice: HttpClient, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
     ) -> None:
         create(), create()
@@ -295,7 +297,7 @@ class TestTablesThatDoNotAnswer:
             assert client.get("/health").status_code == 200
             ready = client.get("/health/ready")
         assert (ready.status_code, ready.headers["Retry-After"]) == (503, "1")
-        assert client.get("/health/ready").status_code == 503, "the answer is kept for five seconds"
+        assert client.get("/health/ready").status_code == 503, "the outcome is cached for five seconds"
 
     @pytest.mark.chalice(fresh=True)
     def test_ready_when_the_tables_answer(self, chalice_gateway: Gateway, aws_calls: Calls) -> None:

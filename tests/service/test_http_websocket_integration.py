@@ -1,23 +1,25 @@
 """The service as its users meet it: HTTP, WebSocket, JWT and DynamoDB together, behind the gateway.
 
 The HTTP half runs in process; each scenario of the WebSocket half runs in process and on real sockets, from one body.
-With the URLs of a deployed stage as the target, all runs there that looks at nothing but what a client sees.
+With the URLs of a deployed stage as the target, the tests that need nothing but a client run there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import BadToken, ConnectionClosed, Gateway, HandshakeRefused, WebSocket
-from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.lambdas.schedules import scheduled_event
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.service.bad_tokens import BAD_TOKENS
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.tables import Tables
 
 Join = Callable[..., WebSocket]
 
@@ -36,19 +38,19 @@ def mallory(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
 
 @pytest.fixture
 def stored(dynamodb_tables: Tables) -> Callable[[str], Any]:
-    """The item of a session, as it stands in the table."""
+    """The item of a session in the table."""
     return lambda session_id: dynamodb_tables["Sessions"].get_item(Key={"sessionId": session_id}).get("Item")
 
 
 @pytest.fixture
 def rows(dynamodb_tables: Tables) -> Callable[[], list[str]]:
-    """The places of all connections, as they stand in the table."""
+    """The places of all connections in the table."""
     return lambda: sorted(str(row["place"]) for row in dynamodb_tables["Connections"].scan()["Items"])
 
 
 @pytest.fixture
 def join(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Join:
-    """Open a socket in a session."""
+    """Opens a socket in a session."""
 
     def connect(session: dict[str, Any], subject: str = "bob", **options: Any) -> WebSocket:
         params = {"sessionId": session["sessionId"]}
@@ -448,7 +450,7 @@ class TestWebSocketAuthentication:
 
 @pytest.fixture
 def expire(dynamodb_tables: Tables) -> Callable[[str], None]:
-    """Time passes for one session: its expiry lies a minute back."""
+    """Time passes for one session: it expired a minute ago."""
 
     def pass_by(session_id: str) -> None:
         past = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")

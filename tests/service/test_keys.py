@@ -1,12 +1,15 @@
-"""Keys that a store of AWS keeps: fetched when needed, rotated without a gap, and never believed when they are weak."""
+"""Sources of keys: stored in AWS or published by an issuer, rotated without a gap; and the key of a checkout."""
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -17,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from chalicelib import logs
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
-from chalicelib.keys import Keys, KeySet, keys_of
+from chalicelib.keys import Keys, KeySet, keys_of, local_key
 from chalicelib.settings import Reference, Tokens
 from pytest_sessionplugin.tokens.keys import Key
 from tests.service.fakes import NOON
@@ -32,7 +35,7 @@ PEM_TOKENS = Tokens("https://issuer.example", "sessions", ("ES256",), kept=PEM_R
 
 @dataclass
 class Store:
-    """Keeps one text, and counts how often it is asked; `refuses` is what it raises instead."""
+    """Stores one text, and counts how often it is asked; raises `refuses` instead, if it is set."""
 
     text: str = OLD
     refuses: Exception | None = None
@@ -56,9 +59,13 @@ def keys(store: Store) -> Keys:
 
 
 def subject(keys: Keys, key: str, after: float = 0) -> str:
-    """Who a token of this key speaks for, so many seconds after noon."""
-    signed = token(key, exp=(NOON + timedelta(days=1)).timestamp())
-    return authenticate(signed, TOKENS, keys, at(after)).subject
+    """The subject of a token of this key, so many seconds after noon."""
+    return authenticate(signed_by(key), TOKENS, keys, at(after)).subject
+
+
+@functools.cache
+def signed_by(key: str) -> str:
+    return token(key, exp=(NOON + timedelta(days=1)).timestamp())
 
 
 def at(seconds: float) -> datetime:
@@ -76,7 +83,7 @@ def no_answer() -> Unavailable:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    """What the service logs, though Chalice may have told its logger to pass nothing on."""
+    """The service's log, even if Chalice has switched off propagation of its logger."""
     monkeypatch.setattr(logging.getLogger("sessions"), "propagate", True)
     caplog.set_level("WARNING", "sessions")
     return caplog
@@ -178,7 +185,7 @@ def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_fiftee
 
 def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: Keys) -> None:
     subject(keys, OLD)
-    store.refuses = SettingsError(("JWT_SECRET names ssm:/sessions/dev/jwt, and there is none.",))
+    store.refuses = SettingsError(("JWT_SECRET names ssm:/sessions/dev/jwt, which does not exist.",))
     for after in (300, 304):
         with pytest.raises(Unavailable) as refused:
             subject(keys, OLD, after)
@@ -213,7 +220,7 @@ def test_a_weak_key_is_refused_with_the_reason_and_never_shown(
     lines = [line for line in text.splitlines() if line.strip()]
     assert not any(line in said for line in lines)
     assert refused.value.__cause__ is not None
-    assert refused.value.__cause__.__traceback__ is None, "it is kept, and frames hold what was fetched"
+    assert refused.value.__cause__.__traceback__ is None, "the error is kept, and its frames hold the fetched text"
 
 
 def test_pems_are_kept_one_after_the_other() -> None:
@@ -363,7 +370,7 @@ def test_a_clock_that_is_put_back_does_not_keep_a_withdrawn_key(issuer: Issuer) 
 
 @pytest.fixture(scope="module")
 def rsa_key() -> rsa.RSAPrivateKey:
-    """One for the process: it costs a tenth of a second."""
+    """One for all tests: it takes a tenth of a second."""
     pem = Key.of_this_process("RS256", "").private.encode()
     key = load_pem_private_key(pem, password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -398,3 +405,32 @@ def test_a_published_key_that_names_an_algorithm_is_good_for_that_one(rsa_key: r
 def test_a_key_of_another_kind_than_the_algorithm_is_refused(rsa_key: rsa.RSAPrivateKey) -> None:
     with pytest.raises(Unauthenticated):
         key_set_subject(KeySet(lambda: {"keys": [rsa_jwk(rsa_key)]}), token(CURVE, "ES256", headers={"kid": "one"}))
+
+
+# --- the key of a checkout
+
+
+def test_the_key_of_a_checkout_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "local.key"
+    first = local_key(path)
+    assert first.startswith("local-")
+    assert len(first) >= 64
+    assert local_key(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["local.key"]
+
+
+def test_those_who_ask_at_the_same_time_get_the_same_key(tmp_path: Path) -> None:
+    keys: list[str] = []
+    together = threading.Barrier(8)
+
+    def ask() -> None:
+        together.wait(5)
+        keys.append(local_key(tmp_path / "local.key"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert (len(keys), len(set(keys))) == (8, 1)

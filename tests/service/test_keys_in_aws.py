@@ -1,4 +1,4 @@
-"""Keys that SSM or Secrets Manager keeps: fetched by the service itself, and rotated while it runs."""
+"""Keys in SSM and Secrets Manager: fetched by the service itself, and rotated while it runs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import jwt
 import pytest
 
 from chalicelib.errors import SettingsError
-from chalicelib.keys import RECOVERY, Kept
+from chalicelib.keys import RECOVERY, StoredText
 from chalicelib.settings import Reference
 from pytest_sessionplugin import Clock, Faults, Gateway, HandshakeRefused, Tokens
 from pytest_sessionplugin.aws.calls import Calls
+
+pytestmark = pytest.mark.emulator
 
 OLD, NEW = "the-old-key-" + "o" * 32, "the-new-key-" + "n" * 32
 NAME = "/sessions/dev/jwt"
@@ -26,12 +27,18 @@ Keep = Callable[..., None]
 Sign = Callable[..., str]
 
 
+def client(service: str) -> Any:
+    import boto3  # late: a unit run collects this file
+
+    return boto3.client(service)  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def parameter(aws_calls: Calls) -> Keep:
     """Puts a text into the parameter."""
 
     def keep(value: str, kind: str = "SecureString") -> None:
-        boto3.client("ssm").put_parameter(Name=NAME, Value=value, Type=kind, Overwrite=True)
+        client("ssm").put_parameter(Name=NAME, Value=value, Type=kind, Overwrite=True)
 
     return keep
 
@@ -39,63 +46,60 @@ def parameter(aws_calls: Calls) -> Keep:
 @pytest.fixture
 def secret(aws_calls: Calls) -> Keep:
     """Puts a text, or bytes, into the secret."""
-    client = boto3.client("secretsmanager")
-    client.create_secret(Name="sessions/jwt")
+    client("secretsmanager").create_secret(Name="sessions/jwt")
 
     def keep(value: str | bytes) -> None:
         held = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": value}
-        client.put_secret_value(SecretId="sessions/jwt", **held)
+        client("secretsmanager").put_secret_value(SecretId="sessions/jwt", **held)
 
     return keep
 
 
 @pytest.fixture
 def sign(jwt_tokens: Tokens) -> Sign:
-    """A token of alice, by a key of one's own."""
+    """A token of alice, signed by any key."""
     return lambda key: jwt.encode(jwt_tokens.claims("alice", expires_in=7200), key, "HS256")
 
 
-class TestWhatIsFetched:
-    """By botocore, from moto."""
-
+class TestStoredText:
     def test_a_parameter_comes_decrypted(self, parameter: Keep) -> None:
         parameter(OLD)
-        kept = Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
+        kept = StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")
         assert kept().reveal() == OLD
         parameter(NEW)
         assert kept().reveal() == NEW
 
     def test_a_secret_comes_as_it_is_current_by_name_and_by_arn(self, secret: Keep) -> None:
         secret(OLD)
-        arn = boto3.client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
+        arn = client("secretsmanager").describe_secret(SecretId="sessions/jwt")["ARN"]
         secret(NEW)
         for name in ("sessions/jwt", arn):
-            assert Kept(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW
+            assert StoredText(Reference("JWT_SECRET", "secretsmanager", name), "us-east-1")().reveal() == NEW
 
     def test_a_public_key_needs_no_encryption_and_a_secret_does(self, parameter: Keep) -> None:
         parameter(OLD, "String")
-        assert Kept(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")().reveal() == OLD
+        assert StoredText(Reference("JWT_PUBLIC_KEY", "ssm", NAME), "us-east-1")().reveal() == OLD
         with pytest.raises(SettingsError, match="which is a String: make it a SecureString"):
-            Kept(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", "ssm", NAME), "us-east-1")()
 
-    def test_bytes_are_no_key(self, secret: Keep) -> None:
+    def test_bytes_are_not_a_key(self, secret: Keep) -> None:
         secret(b"k" * 32)
         with pytest.raises(SettingsError, match="which holds bytes"):
-            Kept(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", "secretsmanager", "sessions/jwt"), "us-east-1")()
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_a_store_that_hangs_is_waited_for_half_as_long_as_it_is_left_alone(self, store: str) -> None:
-        """By its time-outs, and a second at most between two attempts."""
-        config = Kept(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
+        """Its timeouts, and a second at most between two attempts."""
+        config = StoredText(Reference("JWT_SECRET", store, "anything"), "us-east-1")._connected().meta.config
         attempts = config.retries["total_max_attempts"]
         longest = attempts * (config.connect_timeout + config.read_timeout) + attempts - 1
         assert longest <= RECOVERY.total_seconds() / 2
 
     @pytest.mark.parametrize("store", ["ssm", "secretsmanager"])
     def test_what_is_not_there_is_named(self, store: str, aws_calls: Calls) -> None:
-        sentence = f"JWT_SECRET names {store}:nowhere, and us-east-1 has none to give .*: create it there"
+        sentence = f"JWT_SECRET names {store}:nowhere, which us-east-1 does not have .*: create it there"
         with pytest.raises(SettingsError, match=sentence):
-            Kept(Reference("JWT_SECRET", store, "nowhere"), "us-east-1")()
+            StoredText(Reference("JWT_SECRET", store, "nowhere"), "us-east-1")()
 
 
 @IN_SSM

@@ -1,4 +1,4 @@
-"""Lines of the log: their context, their form, and that no value breaks out of either."""
+"""Log lines: their context and form, which no value breaks, and redacted tracebacks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMAT = "%(name)s - %(levelname)s - %(message)s"
 
 
 class Listener:
-    """A logger of its own, and what is written of it."""
+    """A logger of its own, and its output."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         self.logger = logging.getLogger("sessions.test_logs")
@@ -170,7 +170,7 @@ def test_an_exception_is_written_without_its_text_whoever_logs_it(as_objects: Li
     def fail(token: str) -> None:
         raise ValueError(token)
 
-    hidden = uuid.uuid4().hex  # made here, since lines of source are shown
+    hidden = uuid.uuid4().hex  # made at run time, since a traceback shows lines of source
     try:
         fail(hidden)
     except ValueError:
@@ -214,7 +214,7 @@ def test_the_level_is_that_of_the_settings() -> None:
 
 
 def test_no_library_says_what_it_sends_whatever_level_lambda_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The level that Lambda's own setting names is the root logger's."""
+    """Lambda's own setting sets the level of the root logger."""
     libraries = [logging.getLogger("botocore"), logging.getLogger("urllib3")]
     for logger, level in ((logging.getLogger(), logging.DEBUG), *((each, logging.NOTSET) for each in libraries)):
         monkeypatch.setattr(logger, "level", level)
@@ -239,7 +239,7 @@ def test_a_subject_is_told_from_another_without_being_named() -> None:
     hashed = {subject: logs.subject_hash(subject) for subject in ("alice", "bob", "\ud800")}
     assert len(set(hashed.values())) == 3
     assert all(len(text) == 16 and subject not in text for subject, text in hashed.items())
-    assert hashed["alice"] == "2bd806c97f0e00af", "as sha256sum says, so that a support person can look one up"
+    assert hashed["alice"] == "2bd806c97f0e00af", "the output of sha256sum, so that support can look a subject up"
 
 
 def test_times_are_utc(as_objects: Listener) -> None:
@@ -258,7 +258,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
             raise cause
         except BaseException as exc:
             raise error from exc
-    except BaseException as caught:  # noqa: BLE001  whatever it was given
+    except BaseException as caught:  # noqa: BLE001  any error that it was given
         return caught
 
 
@@ -288,13 +288,13 @@ def test_the_text_of_an_exception_is_left_out(error: Exception) -> None:
 
 def test_notes_are_left_out() -> None:
     error = raised(ValueError())
-    error.__notes__ = [TOKEN]  # as add_note does from 3.11 on
+    error.__notes__ = [TOKEN]  # as add_note does
     assert TOKEN not in written(error)
 
 
 def test_where_it_was_raised_is_shown_with_its_source() -> None:
     lines = written(raised(ZeroDivisionError(TOKEN))).splitlines()
-    assert lines[0] == "Traceback, without what somebody may have sent:"
+    assert lines[0] == "Redacted traceback:"
     assert __file__ in lines[1]
     assert lines[1].endswith("in raised: raise error")
     assert lines[-1] == "ZeroDivisionError"
@@ -331,7 +331,7 @@ def test_the_longest_traceback_fits_into_a_line_of_the_log() -> None:
         recurse(0)
     lines = written(caught.value).splitlines()
     assert len(lines) < 210
-    assert lines[0] == "Traceback, without what somebody may have sent:"
+    assert lines[0] == "Redacted traceback:"
     assert "  … " in lines[101]
     assert lines[-1] == "ValueError"
     hidden = from_aws("AccessDeniedException", "x" * 300_000)

@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch takes them from a log."""
+"""Metrics as the lines that CloudWatch reads from a log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_no_line_has_more_values_than_cloudwatch_takes(capsys: pytest.CaptureFix
     found = documents(*[Value(metrics.DELIVERY_LATENCY, n) for n in range(250)])
     assert [len(document["DeliveryLatency"]) for document in found] == [99, 99, 52]
     assert [value for document in found for value in document["DeliveryLatency"]] == list(range(250))
-    assert capsys.readouterr().out == "", "the library prints of itself at a hundred"
+    assert capsys.readouterr().out == "", "the library prints by itself at a hundred"
 
 
 def test_two_reasons_are_two_lines() -> None:
@@ -61,7 +61,7 @@ def test_two_reasons_are_two_lines() -> None:
     assert [document["Reason"] for document in found] == ["ended", "expired"]
 
 
-def test_nothing_measured_is_no_line() -> None:
+def test_without_values_there_are_no_lines() -> None:
     assert documents() == []
 
 

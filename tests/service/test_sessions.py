@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -39,7 +39,17 @@ def deliver() -> Deliveries:
 def change(
     store: sessions.SessionStore, deliver: Deliveries, session: Session, patch: Patch, by: Write | None = None
 ) -> Session:
-    return sessions.change_session(session.session_id, patch, by or write(), store=store, deliver=deliver)
+    return sessions.change_session(
+        session.session_id, patch, by or write(), store=store, deliver=deliver, correlation_id="a-request"
+    )
+
+
+def end(
+    store: sessions.SessionStore, deliver: Deliveries, session: Session, by: Write | None = None, **measure: Any
+) -> Session:
+    return sessions.end_session(
+        session.session_id, by or write(), store=store, deliver=deliver, correlation_id="a-request", **measure
+    )
 
 
 def test_an_id_is_130_random_bits_in_base32(store: MemoryStore) -> None:
@@ -62,14 +72,14 @@ def test_a_new_session_is_active_and_lasts_as_long_as_was_asked(store: MemorySto
 @pytest.mark.parametrize(
     "session_id", ["", "a" * 25, "a" * 27, "A" * 26, "a" * 10_000, "a/b#c d", "connection#x", "a" * 25 + "\n"]
 )
-def test_what_cannot_be_an_id_is_not_found_without_asking_the_store(session_id: str) -> None:
-    nothing = object()  # has no method that could be asked
+def test_what_cannot_be_an_id_is_not_found_without_asking_the_store(store: MemoryStore, session_id: str) -> None:
+    session, nothing = new_session(store), cast("MemoryStore", object())  # an object without any method
     with pytest.raises(errors.SessionNotFound):
-        sessions.find_session(session_id, store=nothing)  # type: ignore[arg-type]
+        sessions.find_session(session_id, store=nothing)
     with pytest.raises(errors.SessionNotFound):
-        sessions.end_session(session_id, write(), store=nothing, deliver=nothing)  # type: ignore[arg-type]
+        end(nothing, Deliveries(), replace(session, session_id=session_id))
     with pytest.raises(errors.SessionNotFound):
-        sessions.change_session(session_id, Patch(title="x"), write(), store=nothing, deliver=nothing)  # type: ignore[arg-type]
+        change(nothing, Deliveries(), replace(session, session_id=session_id), Patch(title="x"))
 
 
 def test_metadata_ends_at_4096_bytes_and_16_levels(store: MemoryStore) -> None:
@@ -123,7 +133,7 @@ def test_metadata_is_merged_into_what_is_there(store: MemoryStore, deliver: Deli
 
 
 class Contended(MemoryStore):
-    """Somebody else changes the metadata just before each of the first `times` changes."""
+    """Another request changes the metadata just before each of the first `times` changes."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -163,7 +173,7 @@ def test_a_merge_with_if_match_is_not_tried_on_another_version(deliver: Deliveri
 )
 def test_an_ended_session_never_changes(store: MemoryStore, deliver: Deliveries, patch: Patch) -> None:
     session = new_session(store)
-    ended = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
+    ended = end(store, deliver, session)
     with pytest.raises(errors.SessionEnded):
         change(store, deliver, session, patch)
     assert store.find_session(session.session_id) == ended
@@ -192,26 +202,24 @@ def test_an_end_by_patch_closes_what_is_connected(store: MemoryStore, deliver: D
 
 def test_an_end_is_delivered_again_to_whatever_is_left(store: MemoryStore, deliver: Deliveries) -> None:
     session = new_session(store)
-    first = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
-    again = sessions.end_session(session.session_id, write(), store=store, deliver=deliver)
+    first = end(store, deliver, session)
+    again = end(store, deliver, session)
     assert again == first
-    assert (
-        deliver.frames
-        == [{"type": "session.ended", "seq": 1, "reason": "ended", "correlationId": "a-correlation-id"}] * 2
-    )
+    told = {"type": "session.ended", "seq": 1, "reason": "ended", "correlationId": "a-request"}
+    assert deliver.frames == [told, told]
     assert deliver.closed == [session.session_id] * 2
 
 
 def test_to_end_what_has_expired_is_left_to_the_sweep(store: MemoryStore, deliver: Deliveries) -> None:
     session = new_session(store, Draft(expires_in=timedelta(seconds=60)))
     late = write(now=NOON + timedelta(minutes=5))
-    ended = sessions.end_session(session.session_id, late, store=store, deliver=deliver)
+    ended = end(store, deliver, session, late)
     assert (ended, deliver.frames) == (session, [])
     assert ended.at(late.now).status is Status.ENDED
 
 
 def test_no_session_lasted_less_than_nothing(store: MemoryStore, deliver: Deliveries) -> None:
-    """Where the clock of the function that ends it is behind that of the one which made it."""
+    """The clock of the function that ends it may be behind that of the function that made it."""
     session = new_session(store)
     measured: dict[str, float] = {}
 
@@ -219,14 +227,14 @@ def test_no_session_lasted_less_than_nothing(store: MemoryStore, deliver: Delive
         measured[metric.name] = value
 
     early = write(now=NOON - timedelta(seconds=2))
-    sessions.end_session(session.session_id, early, store=store, deliver=deliver, measure=measure)
+    end(store, deliver, session, early, measure=measure)
     assert measured == {"SessionsEnded": 1.0, "SessionDuration": 0.0}
 
 
 def test_nobody_but_the_owner_ends_a_session(store: MemoryStore, deliver: Deliveries) -> None:
     session = new_session(store)
     with pytest.raises(errors.NotOwner):
-        sessions.end_session(session.session_id, write("mallory"), store=store, deliver=deliver)
+        end(store, deliver, session, write("mallory"))
     assert store.find_session(session.session_id) == session
     assert deliver.frames == []
 
@@ -309,5 +317,5 @@ class Unreachable(Deliveries):
 def test_what_is_written_is_not_refused_because_nobody_could_be_told(store: MemoryStore) -> None:
     session = new_session(store)
     assert change(store, Unreachable(), session, Patch(title="x")).version == 2
-    ended = sessions.end_session(session.session_id, write(), store=store, deliver=Unreachable())
+    ended = end(store, Unreachable(), session)
     assert ended.status is Status.ENDED

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import SettingsError
-from chalicelib.settings import Reference, Settings, Tables, from_environment, is_local, is_meant_as_one, reference
+from chalicelib.settings import (
+    Reference,
+    Settings,
+    Tables,
+    from_environment,
+    is_local,
+    looks_like_a_reference,
+    reference,
+)
 
 COMPLETE = {
     "SESSIONS_TABLE": "s",
@@ -58,7 +66,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ({"JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "exactly one"),
         ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
         ({"JWT_ALGORITHMS": "HS512", "JWT_SECRET": "k" * 63}, "at least 64 bytes"),
-        ({"JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "k" * 40}, "no secret"),
+        ({"JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "k" * 40}, "not a secret"),
         ({"JWT_SECRET": "SSM:/sessions/a-secret-of-the-right-length"}, "looks like a reference"),
         ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_PUBLIC_KEY": "ssm:/sessions/pem"}, "exactly one"),
         ({"JWT_SECRET": "ssm:/sessions/jwt", "JWT_ALGORITHMS": "RS256"}, "do not fit"),
@@ -157,7 +165,7 @@ def test_a_reference_names_a_store_and_what_is_in_it(value: str, store: str, nam
     "value",
     ["", "ssm:", "ssm: ", "SSM:/x", "secretmanager:x", "k" * 32, "/sessions/dev/jwt", "ssm:/x y", "ssm:/x\nkey"],
 )
-def test_anything_else_is_none(value: str) -> None:
+def test_any_other_text_is_not_a_reference(value: str) -> None:
     assert reference("JWT_SECRET", value) is None
 
 
@@ -166,8 +174,8 @@ def test_anything_else_is_none(value: str) -> None:
     ["ssm:", "SSM:/x", "secretmanager:x", "secrets-manager:x", ARN, "{{resolve:ssm-secure:/x:1}}", "key\nssm:/x"],
 )
 def test_what_was_to_be_a_reference_is_told_from_a_key(value: str) -> None:
-    assert is_meant_as_one(value)
-    assert not is_meant_as_one("k" * 32)
+    assert looks_like_a_reference(value)
+    assert not looks_like_a_reference("k" * 32)
 
 
 def test_an_arn_is_asked_for_where_it_is() -> None:

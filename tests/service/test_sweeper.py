@@ -101,7 +101,7 @@ def test_a_sweep_that_takes_long_leaves_the_rest_to_the_next(store: MemoryStore)
 
 
 def test_no_delivery_begins_at_the_end_of_what_it_may_take(store: MemoryStore) -> None:
-    """They have one deadline, and what is begun behind it is sent to nobody."""
+    """All deliveries of a sweep share one deadline, and one that begins after it reaches nobody."""
     clock = Clock()
     left: list[timedelta] = []
 

@@ -13,7 +13,7 @@ from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.gateway.values import Api, Invoke, Route
 from pytest_sessionplugin.serving import console
-from pytest_sessionplugin.serving.console import examples, filled
+from pytest_sessionplugin.serving.serve import examples, filled
 
 
 def route(path: str, *methods: str) -> Route:
@@ -53,7 +53,7 @@ def test_a_project_has_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("examples", ['"curl"', "[1]"])
 def test_what_is_no_list_of_texts_is_a_sentence(tmp_path: Path, examples: str) -> None:
-    with pytest.raises(ProjectError, match=r"examples in .* must be a list of texts"):
+    with pytest.raises(ProjectError, match=r"examples in .* must be a list of strings"):
         _ = project(tmp_path, examples).examples
 
 

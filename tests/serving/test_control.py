@@ -497,7 +497,7 @@ for text in texts:
 
 
 def posts(up: Up, connection: str, *texts: str, **variables: str) -> list[str]:
-    """What boto3 is told in a process of its own that knows no plugin, with the credentials that were announced."""
+    """Answers that boto3 gets in a process of its own, without the plugin, with the announced credentials."""
     endpoint = up.said["websocket"].replace("ws://", "http://") + "/api"
     done = subprocess.run(
         [sys.executable, "-c", POSTS, endpoint, connection, *texts],

@@ -119,7 +119,7 @@ class Serving:
         return fetched(self.http + path, token or None, method)
 
     def rest(self) -> str:
-        """What it said last, when it has ended."""
+        """The rest of its output, once it has ended."""
         self._reader.join()
         lines = [self._lines.get() for _ in range(self._lines.qsize())]
         return "".join(lines)
@@ -255,7 +255,7 @@ def test_a_file_that_is_replaced_or_goes_and_comes_is_one_that_changed(serving: 
     assert "app.py changed: reloaded" in serving.line()
     assert serving.get("/replaced") == (200, {})
     (serving.root / "app.py").unlink()
-    assert "is no Chalice project: it has no app.py" in serving.line()
+    assert "is not a Chalice project: it has no app.py" in serving.line()
     assert serving.get("/replaced") == (200, {})
     assert "gone: GET /replaced." in serving.write(app=APP + EXTRAS)
 

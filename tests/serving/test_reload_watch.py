@@ -1,4 +1,4 @@
-"""What counts as a change of a project, and what does not."""
+"""Changes of a project that count, and changes that do not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from pytest_sessionplugin.serving import reload
 from pytest_sessionplugin.serving.reload import Watch
+from pytest_sessionplugin.tracebacks import HERE
 
 NOT_STOPPED = threading.Event()
 
@@ -94,7 +95,7 @@ def test_what_is_installed_in_the_project_is_not_its_own(root: Path, monkeypatch
 
 
 def test_this_kit_is_nobodys_project() -> None:
-    assert not [name for name in reload.modules_under(reload.HERE.parent) if name.startswith("pytest_session")]
+    assert not [name for name in reload.modules_under(HERE.parent) if name.startswith("pytest_session")]
 
 
 def test_a_save_is_waited_for_until_it_is_over(watch: Watch, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

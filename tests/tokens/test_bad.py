@@ -1,4 +1,4 @@
-"""Each bad token has the one flaw that its name says, and a test meets all that matter to its app."""
+"""Each bad token has exactly the flaw that it is named after, and a test gets all that its app can detect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tokens(request: pytest.FixtureRequest) -> Tokens:
 
 @pytest.fixture
 def read(tokens: Tokens) -> Callable[[str], Any]:
-    """As a careful app does."""
+    """Verifies all claims, as a careful app does."""
     algorithm = tokens.settings.algorithm
     key = tokens.secret if algorithm == "HS256" else tokens.public_key_pem
     checks: Any = {"require": ["exp", "sub", "iss", "aud"]}
@@ -65,8 +65,8 @@ def test_each_speaks_for_its_subject_and_names_the_key_that_the_app_knows(tokens
 
 
 def test_key_confusion_works_on_an_app_that_believes_the_header() -> None:
-    """Otherwise nobody would know that the token is the attack that it is said to be."""
-    tokens = Tokens(TokenSettings("RS256"))
+    """Proof that the token is the attack that it claims to be."""
+    tokens = Tokens(TokenSettings("RS256", "https://issuer.test"))
     token = bad.make("key confusion", tokens)
     hmac = jwt.get_algorithm_by_name("HS256")
     signed, _, signature = token.rpartition(".")
@@ -257,7 +257,7 @@ def test_settings_that_are_no_table_are_a_sentence(stranger: Stranger) -> None:
     (stranger.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n[tool.sessionplugin]\ntokens = 5\n")
     result = stranger.test(test_it="def test_it(bad_jwt): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of texts*"])
+    result.stdout.fnmatch_lines(["*tool.sessionplugin.tokens*must be a table of strings*"])
 
 
 def test_a_name_that_there_is_not_is_a_sentence_that_lists_them(stranger: Stranger) -> None:

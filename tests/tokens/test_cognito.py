@@ -1,4 +1,4 @@
-"""Whose tokens pass as those of a user pool: the kit's, if it signs for that pool, and nobody else's in its name."""
+"""Tokens pass as those of a user pool if the kit signs for the pool and signed them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
 
 @pytest.fixture(scope="module")
 def tokens() -> Tokens:
-    return Tokens(TokenSettings("RS256", ISSUER))
+    return Tokens(TokenSettings("RS256", ISSUER), Key.of_this_process("RS256", "https://issuer.test"))
 
 
 def passes(token: str, tokens: Tokens, *pools: str) -> bool:
@@ -46,7 +46,7 @@ def test_what_is_no_token_does_not(tokens: Tokens, token: str) -> None:
 
 
 def test_another_key_does_not_nor_one_of_the_same_name(tokens: Tokens) -> None:
-    another = Key.new("RS256")
+    another = Key.of_this_process("RS256", "https://another.test")
     for key in (another, replace(another, id=tokens.key.id)):
         assert not passes(tokens.sign(tokens.claims("alice"), key), tokens)
 
@@ -67,7 +67,7 @@ def test_a_secret_that_is_shared_signs_for_no_pool() -> None:
 
 
 def test_a_token_of_another_pool_passes_where_that_is_one_of_them(tokens: Tokens) -> None:
-    """Nobody here has its keys, of which the kit warns."""
+    """Its keys are not known here; the kit warns of that."""
     said = tokens.claims("alice") | {"iss": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_y"}
     assert passes(tokens.sign(said, Key("HS256", "x" * 32)), tokens, POOL, OTHER)
 

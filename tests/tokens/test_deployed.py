@@ -13,6 +13,7 @@ from pytest_sessionplugin.tokens.deployed import DeployedTokens, key_of
 from pytest_sessionplugin.tokens.keys import Key
 from pytest_sessionplugin.tokens.tokens import TokenSettings
 
+ISSUER = "https://issuer.test"  # shares its RSA key with other tests: one takes a tenth of a second to make
 SECRET = "a shared secret, long enough to be one"
 
 
@@ -42,7 +43,7 @@ def test_others_are_signed_with_the_secret() -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_a_private_key_is_a_text_or_a_file(tmp_path: Path, algorithm: str) -> None:
-    key = Key.of_this_process(algorithm, "")
+    key = Key.of_this_process(algorithm, ISSUER)
     path = tmp_path / "key.pem"
     path.write_text(key.private)
     for given in (key.private, str(path)):
@@ -90,10 +91,10 @@ def test_no_repr_shows_a_token_or_the_key() -> None:
     ("algorithm", "key", "sentence"),
     [
         ("RS256", "s3cret", "is not a private key in PEM, or a file with one, which RS256 signs with"),
-        ("RS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is no key that RS256 can sign with"),
+        ("RS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is not a key that RS256 can sign with"),
         ("HS256", "-----BEGIN PRIVATE KEY-----\ns3cret", "is not a secret, which HS256 signs with"),
-        ("HS256", "short", "is no key that HS256 can sign with: InsecureKeyLengthWarning"),
-        ("ES256", Key.of_this_process("RS256", "").private, "is no key that ES256 can sign with"),
+        ("HS256", "short", "is not a key that HS256 can sign with: InsecureKeyLengthWarning"),
+        ("ES256", Key.of_this_process("RS256", ISSUER).private, "is not a key that ES256 can sign with"),
     ],
     ids=["no PEM", "no key", "a private key", "too short", "of another algorithm"],
 )

@@ -61,7 +61,7 @@ def test_each_process_has_one_key(tokens: Tokens) -> None:
 def test_the_jwks_on_loopback_has_the_key_of_each_token(algorithm: str) -> None:
     import jwt
 
-    with Tokens(TokenSettings(algorithm)) as tokens:
+    with Tokens(TokenSettings(algorithm, "https://issuer.test")) as tokens:
         url, before = tokens.jwks_url, tokens("alice")
         assert url.startswith("http://127.0.0.1:")
         tokens.rotate(overlap=True)
@@ -118,3 +118,15 @@ def test_a_shared_secret_has_no_public_half(tokens: Tokens) -> None:
 def test_settings_that_cannot_be_are_a_sentence(section: dict[str, str], sentence: str) -> None:
     with pytest.raises(SessionPluginError, match=sentence):
         TokenSettings.of(section)
+
+
+def test_in_a_test_they_know_those_of_other_projects_and_afterwards_nothing_of_it() -> None:
+    tokens, others = Tokens(TokenSettings("ES256")), {"orders": Tokens(TokenSettings(issuer="https://orders.test"))}
+    first = tokens.key
+    with tokens.in_test(lambda path: others[str(path)]) as lent:
+        assert lent.of("orders") is others["orders"]
+        lent.rotate()
+        assert tokens.key != first
+    assert tokens.key == first
+    with pytest.raises(SessionPluginError, match=r"jwt_tokens.of\('orders'\) was used outside of its test"):
+        tokens.of("orders")

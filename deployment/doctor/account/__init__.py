@@ -1,1 +1,1 @@
-"""Whether what stands in an AWS account is what the project says. Asks, and changes nothing."""
+"""Compares an AWS account with the project, by reading calls alone."""

@@ -1,4 +1,4 @@
-"""The account where a stage stands or will stand, as the checks ask it: by reading calls alone. Judges nothing."""
+"""The account of a stage, as the checks read it. Judges nothing."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NOT_THERE: Final = frozenset(
     {"NoSuchEntity", "NoSuchResourceException", "NotFoundException", "ParameterNotFound", "ResourceNotFoundException"}
 )
 PREFIXES: Final = {"service-quotas": "servicequotas"}
-"""Of actions, where it is not the name of the service."""
+"""Names of services in IAM actions, where they differ from the client's."""
 DECRYPTS: Final = frozenset({"ssm:GetParameter", "secretsmanager:GetSecretValue"})
 
 
 class NotAsked(Unknown):
-    """AWS did not answer, or does not let us ask; the message says what to do."""
+    """AWS did not answer or denied the call; the message says what to do."""
 
 
 class Account:
-    """One stage's account and region. A service that cannot be reached is not tried again."""
+    """One stage's account and region. A service that could not be reached is not tried again."""
 
     def __init__(self, aws: Aws, findings: Findings) -> None:
         self.aws = aws
@@ -57,7 +57,7 @@ class Account:
 
     @cached_property
     def identity(self) -> Place | DeploymentError:
-        """Where we are, or why nobody knows."""
+        """Account and region; or why they are unknown."""
         try:
             return self.aws.place
         except DeploymentError as error:
@@ -85,7 +85,7 @@ class Account:
 
     @contextmanager
     def asking(self, service: str, region: str | None = None) -> Iterator[Any]:
-        """A client, whose errors are raised as NotAsked, without the frames in which something secret may be."""
+        """A client whose errors are raised as NotAsked, without their frames, which may hold secrets."""
         here = self.place.region
         if service in self._silent:
             raise self._silent[service]
@@ -98,8 +98,8 @@ class Account:
             raise _refused(service, error) from None
         except BotoCoreError as error:
             self._silent[service] = NotAsked(
-                f"Not known, since {service} cannot be reached ({type(error).__name__}): see to the network and to the "
-                "credentials, and ask again."
+                f"Not known, since {service} cannot be reached ({type(error).__name__}): check network and "
+                "credentials, then ask again."
             )
             raise self._silent[service] from None
 
@@ -112,7 +112,7 @@ class Account:
         absent: frozenset[str] = NOT_THERE,
         **arguments: Any,
     ) -> Any:
-        """The answer to one call; None if AWS has no such thing, which it says by the codes in `absent`."""
+        """The answer to one call; None if AWS does not have the resource, which it says with a code in `absent`."""
         with self.asking(service, region) as client:
             try:
                 return getattr(client, operation)(**arguments)
@@ -122,7 +122,7 @@ class Account:
                 return None
 
     def every(self, service: str, operation: str, key: str, **arguments: Any) -> list[Any]:
-        """What `operation` lists under `key`, on all its pages."""
+        """Everything that `operation` lists under `key`, on all pages."""
         with self.asking(service) as client:
             return [one for page in client.get_paginator(operation).paginate(**arguments) for one in page[key]]
 
@@ -133,11 +133,11 @@ def _refused(service: str, error: ClientError) -> NotAsked:
         return NotAsked(f"Not known, since {service} answers {error.operation_name} with {code}: ask again later.")
     action = permission(service, error.operation_name)
     besides = ", and kms:Decrypt if a key of your own encrypts it" if action in DECRYPTS else ""
-    return NotAsked(f"Not known, since AWS refuses it with {code}: allow whoever asks {action}{besides}.")
+    return NotAsked(f"Not known, since AWS refuses it with {code}: allow the caller {action}{besides}.")
 
 
 def permission(service: str, operation: str) -> str:
-    """The action of IAM that an operation needs; all that reads of API Gateway needs the same one."""
+    """The IAM action of an operation; all reads of API Gateway need the same one."""
     if service in ("apigateway", "apigatewayv2"):
         return "apigateway:GET"
     return f"{PREFIXES.get(service, service)}:{operation}"

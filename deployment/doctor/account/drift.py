@@ -1,4 +1,4 @@
-"""The check of whether APIs, functions and roles are still what a deploy made of them."""
+"""Checks whether APIs, functions and roles are still as a deploy made them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of the functions that stand, and of what their roles may do."""
+"""Compares the deployed functions, and their roles' permissions, with the project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _configuration(account: Account, apis: Apis, function: PlannedFunction) -> I
             yield f"The {what} of {function.full_name} is {found}, not {wanted}: deploy again."
     variables = there.get("Environment", {}).get("Variables", {})
     for name in sorted(variables.keys() | function.environment.keys()):
-        if variables.get(name) != function.environment.get(name):  # their values may be anything, and are not told
+        if variables.get(name) != function.environment.get(name):  # values may be secret; only names are printed
             yield f"The variable {name} of {function.full_name} is not what .chalice/config.json says: deploy again."
 
 
@@ -45,8 +45,8 @@ def _role(account: Account, apis: Apis, function: PlannedFunction) -> Iterator[s
     found, wanted = _rights(documents), _rights([_wanted(account, apis, function)])
     for effect, action, resource, _ in sorted(found - wanted):
         yield (
-            f"The role {role} has {effect} {action} on {resource}, which is not in its file: deploy again, or take it "
-            "away."
+            f"The role {role} has {effect} {action} on {resource}, which is not in its file: deploy again, or remove "
+            "it."
         )
     for effect, action, resource, _ in sorted(wanted - found):
         yield f"The role {role} lacks {effect} {action} on {resource}: deploy again."
@@ -60,7 +60,7 @@ def _found(account: Account, function: PlannedFunction) -> Any:
 
 
 def _wanted(account: Account, apis: Apis, function: PlannedFunction) -> Mapping[str, Any]:
-    """With the id of the WebSocket API, to which a policy is narrowed after the first deploy."""
+    """The policy with the id of the WebSocket API, to which the first deploy narrows it."""
     try:
         return commands.filled_policies(account.aws, account.stage, apis)[function.name]
     except (DeploymentError, KeyError):
@@ -68,7 +68,7 @@ def _wanted(account: Account, apis: Apis, function: PlannedFunction) -> Mapping[
 
 
 def _rights(documents: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str, str]]:
-    """Effect, action, resource, and what else a statement says but its name."""
+    """Effect, action, resource and the rest of a statement, without its name."""
     return {
         (statement["Effect"], action, resource, _rest(statement))
         for document in documents

@@ -1,4 +1,4 @@
-"""What is asked of the REST API that stands: its kind, its stage, its own answers."""
+"""Compares the deployed REST API with the project: endpoint type, stage, gateway responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _api(account: Account, apis: Apis) -> Iterator[str]:
     if kinds != [account.plan.endpoint_type]:
         yield (
             f"The endpoint of the REST API is {' and '.join(kinds or ['of no known kind'])}, not "
-            f"{account.plan.endpoint_type}: change it by UpdateRestApi, for a deploy does not."
+            f"{account.plan.endpoint_type}: change it with UpdateRestApi; a deploy does not."
         )
     if there.get("minimumCompressionSize") != account.plan.compressed_from:
         yield (
@@ -35,7 +35,7 @@ def _stage(account: Account, apis: Apis) -> Iterator[str]:
     settings = dict(there.get("methodSettings", {}))
     yield from differences("REST", in_calls(gateway_settings.method_settings(stage)), settings.pop(EVERY_METHOD, {}))
     for name in sorted(settings):
-        yield f"The method {name} of the REST API has settings of its own, past those of the stage: take them away."
+        yield f"The method {name} of the REST API has settings of its own, which override the stage's: remove them."
     if there.get("tracingEnabled", False) is not stage.tracing:
         yield f"The stage of the REST API has tracing {_on(there.get('tracingEnabled'))}: turn it {_on(stage.tracing)}."
     destination = gateway.log_group_arn(account.aws, stage.http_log_group)
@@ -48,14 +48,14 @@ def _responses(account: Account, apis: Apis) -> Iterator[str]:
         missing = gateway.missing_responses(client, apis.rest)
     if missing:
         named = ", ".join(one["responseType"] for one in missing)
-        yield f"API Gateway answers {named} otherwise than deployment/gateway_responses.py says: deploy again."
+        yield f"API Gateway answers {named} differently from deployment/gateway_responses.py: deploy again."
 
 
 QUESTIONS: Final = (_api, _stage, _responses)
 
 
 def in_calls(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as CloudFormation has them, by the names that the calls of the REST API have for them."""
+    """CloudFormation's settings under the names that the REST API's calls use."""
     return {
         f"{name[0].lower()}{name[1:]}": value
         for name, value in settings.items()
@@ -64,14 +64,14 @@ def in_calls(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(kind: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
-    """What a stage has otherwise. Numbers may come as whole or as decimal ones."""
+    """Settings of a stage that differ. Numbers may come as integers or as decimals."""
     for name, value in wanted.items():
         if there.get(name) != value:
             yield f"{name} of the {kind} API is {there.get(name)}, not {value}: deploy again."
 
 
 def access_logs(kind: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:
-    """What the access logs of a stage have otherwise; with or without the `:*` that ends an ARN of a log group."""
+    """Access log settings of a stage that differ. The log group's ARN may or may not end with `:*`."""
     found = {name: value.removesuffix(":*") for name, value in there.items()}
     for name, value in wanted.items():
         if found.get(name) != value:

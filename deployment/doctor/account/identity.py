@@ -1,4 +1,4 @@
-"""The check of whose account is asked, without which none of the others is."""
+"""Checks which account is asked; the other account checks depend on it."""
 
 from __future__ import annotations
 

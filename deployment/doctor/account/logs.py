@@ -1,4 +1,4 @@
-"""The check of what is logged in the account: that it is written, and that it is forgotten."""
+"""Checks that logs are written in the account and expire."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def _groups(account: Account) -> Iterator[str]:
     missing = sorted(wanted - groups.keys())
     for name in sorted(wanted & groups.keys()):
         if groups[name] is None:
-            yield f"The log group {name} keeps what is written for ever: deploy again."
+            yield f"The log group {name} never expires: deploy again."
         elif groups[name] != stage.log_days:
-            yield f"The log group {name} forgets after {groups[name]} days, not {stage.log_days}: deploy again."
+            yield f"The log group {name} keeps its lines {groups[name]} days, not {stage.log_days}: deploy again."
     if missing and account.deployed:
-        yield f"There is no log group {', '.join(missing)}: deploy again, or what makes it later keeps it for ever."
+        yield f"There is no log group {', '.join(missing)}: deploy again, or AWS will create it without an expiry."
     elif missing:
         raise Unknown("The log groups are not there yet: the first deploy makes them.")
 

@@ -1,4 +1,4 @@
-"""The check of what the account may do at once, beside what the stage lets through."""
+"""Compares the account's quotas with the throttles of the stage."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from deployment.doctor.account.account import Account, NotAsked
 from deployment.doctor.check import Check, Unknown, Verdict, answers
 
 RATE: Final = ("apigateway", "L-8A5B8E43")
-"""Requests a second, of all APIs of an account and region together."""
+"""Requests a second, for all APIs of an account and region together."""
 BURST: Final = ("apigateway", "L-CDF5615A")
-"""How many of them may come at once. API Gateway sets it; nobody may ask for another."""
+"""Size of a burst. API Gateway sets it; the account's owner cannot have it changed."""
 CONCURRENCY: Final = ("lambda", "L-B99A9384")
-"""Functions that run at the same time, of all in an account and region together."""
+"""Concurrent executions, for all functions of an account and region together."""
 
 
 def quotas(account: Account) -> Verdict:
@@ -42,21 +42,21 @@ def _bursts(account: Account) -> Iterator[str]:
 
 
 def _concurrency(account: Account) -> Iterable[str]:
-    """How long a function runs is not known here: what may come at once is what may run at once."""
+    """The duration of a function is not known here, so a full burst is compared with the concurrent executions."""
     quota, stage = _quota(account, CONCURRENCY), account.stage
     at_once = stage.http_throttle.burst + stage.websocket_throttle.burst
     if at_once > quota:
         a_second = stage.http_throttle.rate + stage.websocket_throttle.rate
         raise Unknown(
-            f"Lambda runs {quota} functions at once here, of all in the account, and the throttles let {at_once} calls "
-            f"in at once and {a_second} a second: what is beyond {quota} is refused. If so many are to come, have the "
-            f"quota {CONCURRENCY[1]} raised in Service Quotas; if not, lower the bursts in .chalice/operations.json."
+            f"Lambda runs at most {quota} functions of the account at once, and the throttles admit {at_once} calls at "
+            f"once and {a_second} a second: calls beyond {quota} are refused. Have {CONCURRENCY[1]} raised in "
+            "Service Quotas, or lower the bursts in .chalice/operations.json."
         )
     return ()
 
 
 def _quota(account: Account, which: tuple[str, str]) -> int:
-    """As the account has it; where nobody has asked for another, as AWS gives it to all."""
+    """The account's quota, or AWS's default if it was never changed."""
     for operation in ("get_service_quota", "get_aws_default_service_quota"):
         found = account.find("service-quotas", operation, ServiceCode=which[0], QuotaCode=which[1])
         if found is not None:

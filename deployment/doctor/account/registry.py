@@ -1,4 +1,4 @@
-"""Every check that asks the account, in the order in which they are told."""
+"""All checks that ask the account, in the order of the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of the tables as they stand. CloudFormation mends nothing that was changed beside it."""
+"""Checks the deployed tables. CloudFormation does not repair changes made outside it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _forgets(account: Account, name: str) -> Iterator[str]:
     if status not in ("ENABLED", "ENABLING"):
         yield f"The table {name} keeps its rows for ever: turn its TTL on, at {EXPIRES}, by UpdateTimeToLive. {BESIDE}"
     elif attribute != EXPIRES:
-        yield f"The table {name} forgets at {attribute}, and rows have {EXPIRES}: mend it by UpdateTimeToLive. {BESIDE}"
+        yield f"The TTL of the table {name} is {attribute}, not {EXPIRES}: fix it by UpdateTimeToLive. {BESIDE}"
 
 
 def _restorable(account: Account, name: str) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _table(account: Account, name: str) -> Any:
 CHECKS: Final = (
     Check(
         "account-tables",
-        "The tables that stand forget, are on demand, and are protected where the stage is kept",
+        "The tables expire their rows, are on demand, and are protected in a kept stage",
         "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html",
         tables,
     ),

@@ -1,4 +1,4 @@
-"""The check of the key of the tokens where it is kept: by the service's own rules, and without ever showing it."""
+"""Checks the stored signing key by the service's own rules, and never shows it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def kept_key(account: Account) -> Verdict:
 
 
 def _references(account: Account) -> set[tuple[Reference, tuple[str, ...]]]:
-    """Where the functions are told that their key is, and what for. None of a key set that an issuer publishes."""
+    """Where the functions find their key, and what for. Empty for a key set that an issuer publishes."""
     told = [_tokens(function) for function in account.plan.functions]
     return {(tokens.kept, tokens.algorithms) for tokens in told if tokens.kept is not None}
 
@@ -55,7 +55,7 @@ def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...
 
 
 def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None]:
-    """What kind of thing is kept, and its text; None if there is none."""
+    """Type and text of the stored key; None if it does not exist."""
     region = reference.region(account.place.region)
     if reference.store == "ssm":
         found = account.find(
@@ -73,7 +73,7 @@ def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None
 CHECKS: Final = (
     Check(
         "account-key",
-        "The key of the tokens is kept, and long and well formed",
+        "The signing key is stored, long enough and well formed",
         "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html",
         kept_key,
     ),

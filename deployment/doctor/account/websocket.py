@@ -1,4 +1,4 @@
-"""What is asked of the WebSocket API that stands: its stage, and which routes it serves."""
+"""Compares the deployed WebSocket API with the project: its stage and the routes it serves."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _stage(account: Account, apis: Apis) -> Iterator[str]:
         there = client.get_stage(ApiId=apis.websocket, StageName=stage.api_stage)
     yield from differences("WebSocket", gateway_settings.route_settings(stage), there.get("DefaultRouteSettings", {}))
     for name in sorted(there.get("RouteSettings", {})):
-        yield f"The route {name} of the WebSocket API has settings of its own, past those of the stage: take them away."
+        yield f"The route {name} of the WebSocket API has settings of its own, which override the stage's: remove them."
     destination = gateway.log_group_arn(account.aws, stage.websocket_log_group)
     wanted = gateway_settings.websocket_access_logs(destination)
     yield from access_logs("WebSocket", wanted, there.get("AccessLogSettings", {}))
 
 
 def _routes(account: Account, apis: Apis) -> Iterator[str]:
-    """What a deployment holds cannot be read: a deploy leaves a digest of its routes with it."""
+    """A deployment's content cannot be read, so a deploy stores a digest of its routes."""
     with account.asking("apigatewayv2") as client:
         current = client.get_stage(ApiId=apis.websocket, StageName=account.stage.api_stage).get("DeploymentId")
         wanted = gateway.digest(client, apis.websocket)

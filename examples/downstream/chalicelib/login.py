@@ -1,4 +1,4 @@
-"""Who is calling, by a token of the auction's login."""
+"""Identifies callers by the tokens of the auction's login."""
 
 import jwt
 
@@ -7,7 +7,7 @@ AUDIENCE = "auction"
 
 
 def subject_of(header: str, key: str) -> str | None:
-    """The subject of an `Authorization` header; None if it proves nothing."""
+    """The subject of an `Authorization` header; None if its token is not valid."""
     scheme, _, token = header.partition(" ")
     if scheme != "Bearer":
         return None

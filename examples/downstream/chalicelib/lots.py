@@ -10,7 +10,7 @@ MINIMUM_RAISE = 1
 
 
 class UnknownLot(Exception):
-    """There is no such lot."""
+    """The lot does not exist."""
 
 
 class Refused(Exception):
@@ -18,7 +18,7 @@ class Refused(Exception):
 
 
 class NotTheSeller(Exception):
-    """Only the seller lets the hammer fall."""
+    """Only the seller may sell the lot."""
 
 
 class Lots:
@@ -62,7 +62,7 @@ class Lots:
         except self._exceptions.ConditionalCheckFailedException as failed:
             lot = self.find(lot_id)
             if (lot["bidder"], lot["price"]) == (bidder, amount):
-                return lot  # it was this very bid: the answer to its first attempt was lost
+                return lot  # this bid succeeded before, but its answer was lost
             if lot["status"] == "sold":
                 raise Refused("the lot is sold") from failed
             raise Refused(f"the price is {lot['price']}; bid {lot['price'] + MINIMUM_RAISE} or more") from failed
@@ -84,4 +84,4 @@ class Lots:
 
 
 def _lot(item: Lot) -> Lot:
-    return {**item, "price": int(item["price"])}  # DynamoDB gives a Decimal
+    return {**item, "price": int(item["price"])}  # DynamoDB returns a Decimal

@@ -1,4 +1,4 @@
-"""Who watches which lot, and telling them. An HTTP route tells them as well as a WebSocket handler does."""
+"""The watchers of each lot, and messages to them from HTTP routes and WebSocket handlers."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Watchers:
         return str(self._table.get_item(Key={"connectionId": connection_id})["Item"]["lotId"])
 
     def tell(self, lot_id: str, message: Mapping[str, object]) -> None:
-        """To everybody who watches the lot. Whoever has gone without a word is forgotten."""
+        """Sends a message to all watchers of the lot, and removes those whose socket is gone."""
         found = self._table.query(IndexName="by-lot", KeyConditionExpression=Key("lotId").eq(lot_id))
         for watcher in found["Items"]:
             client = management(watcher["endpoint"])

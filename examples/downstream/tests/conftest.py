@@ -13,11 +13,11 @@ def bidder(chalice_gateway, jwt_tokens):
 
 @pytest.fixture
 def lot(seller):
-    """The path of a lot that is up for 100."""
+    """The path of a lot that starts at 100."""
     return f"/lots/{seller.post('/lots', json={'title': 'A clock', 'price': 100}).json()['lotId']}"
 
 
 @pytest.fixture
 def watching(chalice_gateway, lot):
-    """Opens a WebSocket of somebody who watches the lot."""
+    """Opens a WebSocket that watches the lot."""
     return lambda: chalice_gateway.websocket("/", params={"lot": lot.removeprefix("/lots/")})

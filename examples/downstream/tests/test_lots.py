@@ -1,4 +1,4 @@
-"""Lots over HTTP, and who may do what."""
+"""Lots over HTTP, and the rights of sellers and bidders."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_a_lot_from_its_first_price_to_the_hammer(seller, bidder, lot):
     assert (late.status_code, late.json()["Message"]) == (409, "the lot is sold")
 
 
-def test_a_bid_that_is_too_low_is_told_the_price(bidder, lot, dynamodb_tables):
+def test_a_low_bid_is_answered_with_the_price(bidder, lot, dynamodb_tables):
     refused = bidder.post(f"{lot}/bids", json={"amount": 100})
     assert (refused.status_code, refused.json()["Message"]) == (409, "the price is 100; bid 101 or more")
     assert [row["bidder"] for row in dynamodb_tables["Lots"].scan()["Items"]] == [None]
@@ -24,7 +24,7 @@ def test_the_house_can_ask_for_more(bidder, lot, monkeypatch):
     assert bidder.post(f"{lot}/bids", json={"amount": 150}).status_code == 200
 
 
-def test_only_the_seller_lets_the_hammer_fall(bidder, lot):
+def test_only_the_seller_sells_a_lot(bidder, lot):
     assert bidder.post(f"{lot}/hammer").status_code == 403
     assert bidder.get(lot).json()["status"] == "open"
 
@@ -34,7 +34,7 @@ def test_a_bid_is_a_positive_whole_number(bidder, lot, body):
     assert bidder.post(f"{lot}/bids", json=body).status_code == 400
 
 
-def test_a_lot_that_is_none_is_404(bidder):
+def test_an_unknown_lot_is_404(bidder):
     assert bidder.get("/lots/none").status_code == 404
     assert bidder.post("/lots/none/bids", json={"amount": 120}).status_code == 404
 
@@ -42,12 +42,12 @@ def test_a_lot_that_is_none_is_404(bidder):
 # --- the authorizer
 
 
-def test_nobody_bids_without_a_token(chalice_gateway, lot, aws_calls):
+def test_a_bid_needs_a_token(chalice_gateway, lot, aws_calls):
     with aws_calls.exactly(dynamodb=0):
         assert chalice_gateway.http().post(f"{lot}/bids", json={"amount": 120}).status_code == 401
-    assert chalice_gateway.http().get(lot).status_code == 200  # to look is free
+    assert chalice_gateway.http().get(lot).status_code == 200  # looking needs no token
 
 
-def test_nobody_bids_with_a_token_that_is_wrong(chalice_gateway, bad_jwt, lot):
+def test_a_bid_needs_a_valid_token(chalice_gateway, bad_jwt, lot):
     stranger = chalice_gateway.http(token=bad_jwt)
     assert stranger.post(f"{lot}/bids", json={"amount": 120}).status_code == 403

@@ -1,4 +1,4 @@
-"""Tests from before the kit: a mock of our own, in a fixture that happens to be named as one of the kit's."""
+"""Older tests with their own mock, in a fixture with the name of one of the plugin's."""
 
 import boto3
 import pytest
@@ -20,12 +20,12 @@ def dynamodb_tables():
         ]
 
 
-def test_a_watcher_is_kept_with_the_way_to_reach_it(dynamodb_tables):
+def test_a_watcher_is_stored_with_its_endpoint(dynamodb_tables):
     [table] = dynamodb_tables
     Watchers(table).add("a-lot", "a-connection", "https://a.example/v1")
     assert Watchers(table).lot_of("a-connection") == "a-lot"
     assert table.scan()["Items"][0]["endpoint"] == "https://a.example/v1"
 
 
-def test_the_kit_takes_no_fixture_of_ours_for_its_own(dynamodb_tables, bidder, lot):
+def test_the_plugin_does_not_use_our_fixture_of_that_name(dynamodb_tables, bidder, lot):
     assert bidder.get(lot).json()["price"] == 100

@@ -1,4 +1,4 @@
-"""What the watchers of a lot hear, and who cannot be one."""
+"""Messages to the watchers of a lot, and refused watchers."""
 
 import pytest
 
@@ -16,19 +16,19 @@ def test_every_watcher_hears_of_each_bid(bidder, seller, lot, watching):
             watcher.receive_nothing()
 
 
-def test_a_bid_that_is_refused_is_not_news(bidder, lot, watching):
+def test_watchers_do_not_hear_of_a_refused_bid(bidder, lot, watching):
     with watching() as watcher:
         bidder.post(f"{lot}/bids", json={"amount": 1})
         watcher.receive_nothing()
 
 
-def test_a_watcher_that_asks_is_told_how_the_lot_stands(lot, watching):
+def test_a_watcher_can_ask_for_the_state_of_the_lot(lot, watching):
     with watching() as watcher:
         watcher.send_text("?")
         watcher.expect("lot", lotId=lot.removeprefix("/lots/"), price=100, bidder=None, status="open")
 
 
-def test_a_lot_that_is_sold_is_not_watched(seller, lot, watching, dynamodb_tables):
+def test_a_sold_lot_cannot_be_watched(seller, lot, watching, dynamodb_tables):
     seller.post(f"{lot}/hammer")
     with pytest.raises(HandshakeRefused) as refused:
         watching()
@@ -37,13 +37,13 @@ def test_a_lot_that_is_sold_is_not_watched(seller, lot, watching, dynamodb_table
 
 
 @pytest.mark.parametrize("params", [None, {"lot": "none"}])
-def test_a_lot_that_is_none_is_not_watched(chalice_gateway, params):
+def test_an_unknown_lot_cannot_be_watched(chalice_gateway, params):
     with pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket("/", params=params)
     assert refused.value.status == 404
 
 
-def test_whoever_leaves_watches_no_more(chalice_gateway, watching, dynamodb_tables):
+def test_a_watcher_who_leaves_is_removed(chalice_gateway, watching, dynamodb_tables):
     with watching():
         assert dynamodb_tables["Watchers"].scan()["Count"] == 1
     chalice_gateway.settle()

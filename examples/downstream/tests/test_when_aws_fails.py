@@ -1,4 +1,4 @@
-"""What a bid costs, and what becomes of it when AWS does not do as it should, or two come at once."""
+"""The cost of a bid, bids while AWS fails, and two bids at once."""
 
 
 def test_a_bid_is_one_write_one_read_and_a_post_for_each_watcher(bidder, lot, watching, aws_calls):
@@ -8,7 +8,7 @@ def test_a_bid_is_one_write_one_read_and_a_post_for_each_watcher(bidder, lot, wa
             bidder.post(f"{lot}/bids", json={"amount": 120})
 
 
-def test_a_table_that_is_busy_for_a_moment_costs_a_retry(bidder, lot, aws_faults, aws_calls):
+def test_a_throttled_table_costs_retries(bidder, lot, aws_faults, aws_calls):
     aws_faults.throttled("dynamodb:UpdateItem", times=2)
     assert bidder.post(f"{lot}/bids", json={"amount": 120}).json()["price"] == 120
     assert aws_calls.retries == 2
@@ -22,7 +22,7 @@ def test_a_bid_whose_answer_is_lost_still_stands(bidder, lot, watching, aws_faul
         watcher.receive_nothing()
 
 
-def test_a_watcher_that_has_gone_is_forgotten_and_the_others_hear(bidder, lot, watching, aws_faults, dynamodb_tables):
+def test_a_gone_watcher_is_removed_and_the_others_hear(bidder, lot, watching, aws_faults, dynamodb_tables):
     with watching() as gone, watching() as here:
         aws_faults.gone(gone.connection_id)
         bidder.post(f"{lot}/bids", json={"amount": 120})
@@ -30,7 +30,7 @@ def test_a_watcher_that_has_gone_is_forgotten_and_the_others_hear(bidder, lot, w
         assert [row["connectionId"] for row in dynamodb_tables["Watchers"].scan()["Items"]] == [here.connection_id]
 
 
-def test_of_two_bids_of_one_moment_one_stands(chalice_gateway, jwt_tokens, lot, watching, aws_race):
+def test_of_two_bids_at_once_one_wins(chalice_gateway, jwt_tokens, lot, watching, aws_race):
     bidders = [chalice_gateway.http(token=jwt_tokens(name)) for name in ("bea", "ben")]
     with watching() as watcher:
         with aws_race("dynamodb:UpdateItem", parties=2) as race:

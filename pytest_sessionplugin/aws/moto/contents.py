@@ -1,6 +1,6 @@
-"""What moto (5.1 to 5.2) holds for an app's functions: messages, notifications, changes of rows. Delivers nothing.
+"""Data of moto (5.1 to 5.2) that trigger functions or expire: messages, notifications, changes of rows, TTL.
 
-Records are as Lambda gives them to a function: "Using Lambda with Amazon SQS", "… with Amazon SNS" and "… with
+Records have the form that Lambda gives to a function: "Using Lambda with Amazon SQS", "… with Amazon SNS" and "… with
 DynamoDB Streams" in the Lambda developer guide.
 """
 
@@ -19,9 +19,14 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.utilities import dynamo_json_dump
 
+from pytest_sessionplugin.aws.moto import patches
+
+BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+"""The author of a removal by time ("DynamoDB Streams and Time to Live" in the developer guide)."""
+
 
 class MotoSources:
-    """The sources of one AWS, while it is open. `make_sqs` gives a client that goes past counting and faults."""
+    """Event sources of one region. `make_sqs` gives a client that goes past counting and faults."""
 
     def __init__(self, make_sqs: Callable[[], Any], region: str, account_id: str = DEFAULT_ACCOUNT_ID) -> None:
         self._make_sqs = make_sqs
@@ -36,13 +41,13 @@ class MotoSources:
     # --- SQS
 
     def take(self, queue: str, most: int) -> list[Mapping[str, Any]]:
-        """Messages that nobody else gets until they are put back; nothing if there is no such queue."""
+        """Messages, hidden from other readers until they are put back; empty if the queue does not exist."""
         url = self._url(queue)
         taken: list[Mapping[str, Any]] = []
         while url is not None and len(taken) < most:
             answer = self._sqs.receive_message(
                 QueueUrl=url,
-                MaxNumberOfMessages=min(10, most - len(taken)),  # no more at once, says SQS
+                MaxNumberOfMessages=min(10, most - len(taken)),  # the most that SQS gives at once
                 AttributeNames=["All"],
                 MessageAttributeNames=["All"],
                 WaitTimeSeconds=0,
@@ -67,9 +72,7 @@ class MotoSources:
         handles = {record["receiptHandle"] for record in records}
         for message in sqs_backends[self._account_id][self._region].get_queue(queue)._messages:
             if message.receipt_handle in handles:
-                message.visible_at -= (
-                    1  # else moto shows it a millisecond later, which may never come: time may stand still
-                )
+                patches.show_at_once(message)
 
     def _url(self, queue: str) -> str | None:
         try:
@@ -97,7 +100,7 @@ class MotoSources:
     # --- SNS
 
     def notifications(self, topic: str) -> list[Mapping[str, Any]]:
-        """All of the test, in order; nothing if there is no such topic."""
+        """All notifications of the test, in order; empty if the topic does not exist."""
         from moto.sns.models import sns_backends
 
         arn = self._arn("sns", topic)
@@ -132,17 +135,17 @@ class MotoSources:
     # --- streams of DynamoDB
 
     def changes(self, table: str) -> list[Mapping[str, Any]]:
-        """All since the table was created, in order; nothing if it has no stream."""
+        """All changes since the table was created, in order; empty if it has no stream."""
         found = self._streamed(table)
         records = [self._change(item, found) for item in found.stream_shard.items] if found is not None else []
         return [record for record in records if not _changes_nothing(record)]
 
     def changes_of_seed(self, table: str) -> Collection[str]:
-        """The `eventID` of those that were there when the test began."""
+        """The `eventID` of each change before the test."""
         return self._seeded.get(table, ())
 
     def remember_seed(self, tables: Iterable[str]) -> None:
-        """What is in their streams by now is there when a test begins."""
+        """Takes all changes so far for those of the seed."""
         self._seeded = {table: [record["eventID"] for record in self.changes(table)] for table in tables}
 
     def _change(self, item: Any, table: Any) -> Mapping[str, Any]:
@@ -164,8 +167,6 @@ class MotoSources:
         }
 
     def _streamed(self, table: str) -> Any:
-        from moto.dynamodb.models import dynamodb_backends
-
         found: Any = dynamodb_backends[self._account_id][self._region].tables.get(table)
         return found if found is not None and found.stream_shard is not None else None
 
@@ -174,7 +175,7 @@ class MotoSources:
 
 
 def _changes_nothing(record: Mapping[str, Any]) -> bool:
-    """A write of what is there already makes no record, says "Change data capture for DynamoDB Streams"."""
+    """A write that changes nothing makes no record ("Change data capture for DynamoDB Streams")."""
     if record["eventName"] != "MODIFY":
         return False
     old, new = (record["dynamodb"].get(image) for image in ("OldImage", "NewImage"))
@@ -205,12 +206,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
-"""Who removed a row ("DynamoDB Streams and Time to Live" in the developer guide)."""
-
-
 class TimedRows:
-    """What moto holds in tables with TTL, of any account and region, as `ttl.Rows` describes it."""
+    """Rows of all tables with TTL, in any account and region: `dynamodb.Rows` of moto."""
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
@@ -227,7 +224,7 @@ class TimedRows:
                     table.stream_shard.items[-1].record["userIdentity"] = BY_TTL
 
     def _all(self) -> Iterator[tuple[Any, Any, float]]:
-        """Table, row, and the number in its TTL attribute."""
+        """Each table, row, and number in the row's TTL attribute."""
         for table in _dynamodb_tables():
             if table.ttl["TimeToLiveStatus"] == "ENABLED":
                 name, ranged = table.ttl["AttributeName"], table.has_range_key

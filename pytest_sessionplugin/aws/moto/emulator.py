@@ -1,42 +1,42 @@
-"""moto's insides (5.1 to 5.2): its dispatcher, its backends, how mocks nest. Only the files called moto_* know them.
+"""AWS emulated by moto (5.1 to 5.2) in this process, with tables that start every opening as after their first set-up.
 
-moto is not started. Its dispatcher is called by the door, under one lock (without which it loses concurrent updates),
-and its data are put in place for a test and taken out again, so that a `mock_aws` of somebody else, around the test
-or inside it, finds everything as it expects.
+No mock of moto is started. Calls go to moto's dispatcher under one lock, without which it loses concurrent updates.
+Its data are put in place for an opening and taken out afterwards, so that a `mock_aws` of another team, around the
+opening or inside it, finds everything as it expects.
 """
 
 from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import metadata
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import EndpointConnectionError
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
-from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws import environment, tables
-from pytest_sessionplugin.aws.calls import Calls
-from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws import environment, tables, wire
+from pytest_sessionplugin.aws.dynamodb import WRITES, Transactions
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
-from pytest_sessionplugin.aws.interceptor import Interceptor, NotEmulated
+from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
-from pytest_sessionplugin.aws.moto.patches import nothing_kept, queries_by_partition
 from pytest_sessionplugin.aws.wire import Answer
-from pytest_sessionplugin.errors import BlockedCall, UnknownName
+from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb.service_resource import Table
+
     from pytest_sessionplugin.aws.dynamodb import Rows
     from pytest_sessionplugin.aws.templates import TableSpec
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
-"""What moto holds: each service's BackendDict, with its backends by account."""
+"""The data of moto: each service's BackendDict, with its backends by account."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,10 @@ class Picture:
     table: Any
 
 
-@dataclass(frozen=True)
-class Aws:
-    """An AWS that is open: what a test, or `serve`, has of it."""
+class Emulator:
+    """moto as a backend of an account, with tables in it. Each opening starts as the first one did after set-up.
 
-    door: Interceptor
-    tables: tables.Tables
-    region: str
-    sources: MotoSources
-    rows: Rows
-    beside: Callable[[Mapping[str, TableSpec], str], Aws]
-    """The same AWS as another project sees it, whose tables are created: its specs, its region."""
-
-
-class Emulated:
-    """A fake AWS with tables in it. However often it is opened, it starts as it was after its first set-up.
-
-    `endpoint` is where DynamoDB really is, if it is not to be in memory: a URL on loopback.
+    `endpoint` is the URL, on loopback, of a real DynamoDB that replaces the one in memory.
     """
 
     def __init__(
@@ -81,73 +68,138 @@ class Emulated:
         region: str = environment.REGION,
         endpoint: str | None = None,
     ) -> None:
-        self._specs = specs
+        self.specs, self.region = specs, region
+        self.let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
         self._seed = seed or {}
-        self._region = region
         self._endpoint = endpoint
         self._lock = threading.RLock()
+        self._is_open = False
+        self._transactions = Transactions()
         self._pristine: Contents | None = None
-        self._tables = tables.Tables()
-        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region, for the projects beside
-        self._session: Any = None  # boto3's default session, kept from one opening to the next
+        self._tables: dict[tuple[str, str], Table] = {}  # by region and name
+        self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
+        self._session = patches.DefaultSession()
 
     @contextmanager
-    def open(self, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Aws]:
-        """Needs the environment of `environment.neutral`. One at a time is open in a process."""
-        let_through = frozenset({urlsplit(self._endpoint).netloc} if self._endpoint else ())
-        calls = Calls() if calls is None else calls
-        faults = Faults() if faults is None else faults
-        faults.emulator = self
-        door = Interceptor(self._emulate, calls, faults, OUTLIVED, let_through)
-        with _aside(), self._default_session(), queries_by_partition(), nothing_kept(), door.open():
-            if self._pristine is None:
-                self._set_up()
-                self._pristine = _copied(_contents())
-            else:
-                _put_in(_copied(self._pristine))
-            yield self._opened(door, self._tables, self._region, self._sources)
+    def open(self) -> Iterator[Emulator]:
+        """Empty until it is filled. Needs the environment of `environment.neutral`; one is open in a process."""
+        HOOK.install()
+        with (
+            patches.mock_started(),
+            _aside(),
+            self._session.in_place(),
+            patches.queries_by_partition(),
+            patches.nothing_kept(),
+        ):
+            self._is_open, self._transactions = True, Transactions()
+            try:
+                yield self
+            finally:
+                self._is_open = False
 
-    def _set_up(self) -> None:
-        dynamodb, self._sources = self._own_clients(self._region)
-        tables.create(self._specs, self._seed, dynamodb)
-        self._tables = tables.named(self._specs, dynamodb)
-        self._sources.remember_seed([str(spec["TableName"]) for spec in self._specs.values()])
+    def fill(self) -> None:
+        """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
+        if self._pristine is not None:
+            _put_in(_copied(self._pristine))
+            return
+        dynamodb, sources = self._clients_in(self.region)
+        try:
+            tables.create(self.specs, self._seed, dynamodb)
+        except EndpointConnectionError as error:
+            raise EndpointError(str(self._endpoint), "does not answer.") from error
+        sources.remember_seed([str(spec["TableName"]) for spec in self.specs.values()])
+        self._pristine = _copied(_contents())
 
-    def _beside(self, door: Interceptor, specs: Mapping[str, TableSpec], region: str) -> Aws:
-        if region not in self._clients:
-            self._clients[region] = self._own_clients(region)
-        dynamodb, sources = self._clients[region]
-        tables.create(specs, {}, dynamodb)
-        return self._opened(door, tables.named(specs, dynamodb), region, sources)
+    def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
+        """Creates the tables of another project that are not there yet."""
+        tables.create(specs, {}, self._clients_in(region)[0])
 
-    def _opened(self, door: Interceptor, named: tables.Tables, region: str, sources: MotoSources) -> Aws:
-        return Aws(door, named, region, sources, TimedRows(self._lock), partial(self._beside, door))
+    def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
+        """Logical name -> boto3's Table, past counting and faults; the same object each time, which costs less."""
+        dynamodb, found = self._clients_in(region)[0], {}
+        for logical, spec in specs.items():
+            key = (region, str(spec["TableName"]))
+            if key not in self._tables:
+                self._tables[key] = dynamodb.Table(key[1])
+            found[logical] = self._tables[key]
+        return found
 
-    def _own_clients(self, region: str) -> tuple[Any, MotoSources]:
-        session = boto3.session.Session(region_name=region)
-        dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
-        _unseen(dynamodb.meta.client)
-        return dynamodb, MotoSources(lambda: _unseen(session.client("sqs")), region)
+    def sources(self, region: str) -> MotoSources:
+        """Queues, topics and streams of a region."""
+        return self._clients_in(region)[1]
+
+    @property
+    def rows(self) -> Rows | None:
+        """Rows that TTL may remove; None if a real DynamoDB has them."""
+        return None if self._endpoint else TimedRows(self._lock)
 
     def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
-        """The real name of a table, by that or its logical name, and the table as it is. Raises UnknownName."""
+        """The real name of a table, given by that or its logical name, and its state. Raises UnknownName."""
         there = self._moto_tables()
-        name = self._specs[table]["TableName"] if table in self._specs else table
+        name = self.specs[table]["TableName"] if table in self.specs else table
         with self._lock:
             if name not in there:
-                raise UnknownName("table", table, tuple(dict.fromkeys([*self._specs, *there])))
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self.specs, *there])))
             indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
             if index not in (indexes if index is not None else (None,)) or not indexes:
                 raise UnknownName(f"index of {table} named", index or "", indexes)
             return name, Picture(name, copy.deepcopy(there[name]))
 
-    def _moto_tables(self) -> Any:
-        """Name -> moto's Table, of the account and the region that the app is in."""
-        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self._region].tables
+    # --- the test's own clients
+
+    def _clients_in(self, region: str) -> tuple[Any, MotoSources]:
+        if region not in self._clients:
+            session = boto3.session.Session(region_name=region)
+            dynamodb = session.resource("dynamodb", endpoint_url=self._endpoint)
+            self._pass_by(dynamodb.meta.client)
+            self._clients[region] = dynamodb, MotoSources(lambda: self._pass_by(session.client("sqs")), region)
+        return self._clients[region]
+
+    def _pass_by(self, client: Any) -> Any:
+        """The client, past counting and faults: a test can look at its tables while DynamoDB is down."""
+        events = client.meta.events
+        events.unregister("before-call", HOOK.before_call)
+        events.unregister("before-send", HOOK.before_send)
+        events.register_first("before-send", self._answer_quietly)
+        return client
+
+    def _answer_quietly(self, request: Any, **_: Any) -> Any:
+        if not self._is_open:
+            raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+        if wire.place(request.url) in self.let_through:
+            return None
+        return wire.response(request.url, self._emulate(request))
+
+    # --- answers
+
+    def answer(self, call: AwsCall) -> Answer | None:
+        """As a backend, the last one of an account."""
+        if call.request is None:
+            return None
+        if str(call.call) in WRITES:  # moto does not know tokens
+            return self._transactions.once(
+                wire.members(call.request), lambda: self._emulate(call.request, call.picture)
+            )
+        return self._emulate(call.request, call.picture)
+
+    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+        patches.posts_stay_here()
+        to = f" It was to go to {request.url}"
+        try:
+            with self._lock, self._showing(picture):
+                answer = botocore_stubber.process_request(request)
+        except NotImplementedError as error:
+            raise NotEmulated(f"moto cannot do it: {error}{to}") from error
+        except ImportError as error:
+            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.{to}") from error
+        if answer is None or answer == (404, {}, "Not yet implemented"):
+            raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
+        status, headers, body = answer
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
 
     @contextmanager
     def _showing(self, picture: Picture | None) -> Iterator[None]:
-        """A table as it was, in its own place."""
+        """The table of the picture stands for the present one until the block ends."""
         there = self._moto_tables() if picture is not None else {}
         if picture is None or picture.name not in there:
             yield
@@ -158,41 +210,13 @@ class Emulated:
         finally:
             there[picture.name] = now
 
-    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
-        patches.keep_here()
-        try:
-            with self._lock, self._showing(picture):
-                answer = botocore_stubber.process_request(request)
-        except NotImplementedError as error:
-            raise NotEmulated(f"moto cannot do it: {error}") from error
-        except ImportError as error:
-            raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.") from error
-        if answer is None or answer == (404, {}, "Not yet implemented"):
-            raise NotEmulated("nothing emulates it, and no call leaves the process.")
-        status, headers, body = answer
-        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
-
-    @contextmanager
-    def _default_session(self) -> Iterator[None]:
-        """boto3's default session knows credentials: those of the tests and of the rest are kept apart."""
-        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
-        try:
-            yield
-        finally:
-            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
-
-
-def _unseen(client: Any) -> Any:
-    """The client, made to go past counting and faults: a test looks at its tables while DynamoDB is down."""
-    events = client.meta.events
-    events.unregister("before-call", HOOK.before_call)
-    events.unregister("before-send", HOOK.before_send)
-    events.register_first("before-send", _through_open_door)
-    return client
+    def _moto_tables(self) -> Any:
+        """Name -> moto's Table, in the account and the region of the app."""
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region].tables
 
 
 def _extra(error: ImportError) -> str:
-    """moto's extra for the service that it could not import: each is called as its package is."""
+    """moto's extra for the service that it could not import; extras have the names of their packages."""
     extras = metadata("moto").get_all("Provides-Extra") or []
     for frame, _ in walk_tb(error.__traceback__):
         top, _, rest = str(frame.f_globals.get("__name__")).partition(".")
@@ -201,38 +225,29 @@ def _extra(error: ImportError) -> str:
     return "all"
 
 
-def _through_open_door(request: Any, **_: Any) -> Any:
-    if HOOK.door is None:
-        raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
-    return HOOK.door.before_send_quietly(request)
+# --- moto's data
 
 
 @contextmanager
 def _aside() -> Iterator[None]:
-    """moto without its contents, as if a mock of it had been started: one that a test starts is an inner one."""
+    """moto without its data and with its default settings; both come back when the block ends."""
+    settings: Any = default_user_config
     with backend_lock:
-        settings: Any = default_user_config
         contents, config = _contents(), dict(settings)
-        nested, active = MockAWS._nested_count, MockAWS._mocks_active
-        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
-        # botocore asks all its handlers: moto's own would write everything a second time.
-        enabled, botocore_stubber.enabled = botocore_stubber.enabled, False
         _put_in([])
     try:
         yield
     finally:
         with backend_lock:
-            MockAWS._nested_count, MockAWS._mocks_active = nested, active
-            botocore_stubber.enabled = enabled
             settings.clear()
             settings.update(config)
-            BackendDict.reset()  # closes what they hold: objects of S3 are open files
+            BackendDict.reset()  # closes the open files that are S3's objects
             _put_in(contents)
-            reset_model_data()  # every model that was ever made is kept there
+            reset_model_data()  # forgets all models that were made meanwhile
 
 
 def _instances() -> list[Any]:
-    """The BackendDict of each service that holds anything."""
+    """The BackendDict of each service that holds any data."""
     kind: Any = BackendDict  # its list of itself is not typed
     instances: list[Any] = kind._instances
     return instances
@@ -254,7 +269,7 @@ def _put_in(contents: Contents) -> None:
 
 
 def _copied(contents: Contents) -> Contents:
-    """A copy in which what refers to the same thing still does."""
+    """A deep copy; objects that are shared in the original are shared in the copy."""
     memo: dict[int, Any] = {}
 
     def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:

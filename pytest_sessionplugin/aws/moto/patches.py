@@ -1,7 +1,10 @@
-"""What moto (5.1 to 5.2) keeps of what nobody has any more, and need not: a server that runs for hours would grow.
+"""Changes to moto 5.1 and 5.2 and to boto3, for as long as an emulator is open.
 
-Each model that was ever made is in a list of its class, for a dashboard that is not here: a publish left some ten
-copies of rows. A partition without rows stays among the partitions of its table. Changes no answer.
+- `mock_started`: a `mock_aws` that a test starts nests in ours, and moto's own handler in botocore rests.
+- `DefaultSession`: boto3's default session is exchanged.
+- `nothing_kept`: moto stops tracking every model, and drops empty partitions; a long-running server would leak memory.
+- `queries_by_partition`: a query reads one partition instead of the whole table.
+- `posts_stay_here`: SNS and Firehose post to this machine only.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import requests
 import responses
+from moto.core.base_backend import backend_lock
 from moto.core.common_models import BaseModel
+from moto.core.models import MockAWS, botocore_stubber
 from moto.dynamodb.models.table import Table
 from requests.adapters import HTTPAdapter
 
@@ -21,13 +27,51 @@ from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.interceptor import NotEmulated
 
+# --- mocks and sessions
+
+
+@contextmanager
+def mock_started() -> Iterator[None]:
+    """Makes moto believe that a mock has been started, so that it takes another one for an inner one."""
+    with backend_lock:
+        nested, active, enabled = MockAWS._nested_count, MockAWS._mocks_active, botocore_stubber.enabled
+        MockAWS._nested_count, MockAWS._mocks_active = nested + 1, True
+        botocore_stubber.enabled = False  # botocore calls all handlers: moto's would write everything a second time
+    try:
+        yield
+    finally:
+        with backend_lock:
+            MockAWS._nested_count, MockAWS._mocks_active = nested, active
+            botocore_stubber.enabled = enabled
+
+
+class DefaultSession:
+    """boto3's default session of an emulator. It holds credentials, so the real one is put aside meanwhile."""
+
+    def __init__(self) -> None:
+        self._session: Any = None
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        before, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, self._session
+        try:
+            yield
+        finally:
+            self._session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, before
+
+
+# --- memory
+
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """In the block; to be entered and used by one emulator at a time, under its lock."""
+    """Models are not tracked, and partitions without rows are dropped. One emulator at a time, under its lock.
+
+    moto lists each model that was ever made, for a dashboard: a publish left some ten copies of rows.
+    """
     model: Any = BaseModel
     table: Any = Table
-    tracked, get_item, delete_item = model.__dict__["__new__"], table.get_item, table.delete_item
+    tracked, get_item, delete_item = vars(model)["__new__"], table.get_item, table.delete_item
     model.__new__ = staticmethod(_untracked(tracked.__func__))
     table.get_item, table.delete_item = _swept(get_item), _swept(delete_item)
     try:
@@ -38,7 +82,7 @@ def nothing_kept() -> Iterator[None]:
 
 
 _LISTS_ARE_READ = "moto.s3."
-"""By moto itself, to close the files that objects of S3 are."""
+"""moto closes the files of S3's objects by their lists."""
 
 
 def _untracked(tracked: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +95,7 @@ def _untracked(tracked: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _swept(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same method of a table, after which the partition that it was about is there only if it has rows."""
+    """The method of a table, after which an empty partition is dropped."""
 
     def sweeping(table: Any, hash_key: Any, *args: Any, **named: Any) -> Any:
         try:
@@ -63,9 +107,12 @@ def _swept(method: Callable[..., Any]) -> Callable[..., Any]:
     return sweeping
 
 
+# --- queries
+
+
 @contextmanager
 def queries_by_partition() -> Iterator[None]:
-    """In the block; to be entered and used by one emulator at a time, under its lock."""
+    """A query of a table reads the partition of its key alone. One emulator at a time, under its lock."""
     moto: Any = Table
     query = moto.query
 
@@ -97,25 +144,33 @@ def _partition(table: Any, hash_key: Any) -> list[Any]:
     return list(found.values()) if table.range_key_attr else [found]
 
 
+# --- messages
+
+
+def show_at_once(message: Any) -> None:
+    """Makes a message of SQS visible now. moto waits for the next millisecond, and time may stand still."""
+    message.visible_at -= 1
+
+
 POSTING = ("moto.sns.models", "moto.firehose.models")
 
 
+def posts_stay_here() -> None:
+    """Replaces `requests` in the services that post. Called before each call: moto imports a service on first use."""
+    for name in POSTING:
+        module: Any = sys.modules.get(name)
+        if module is not None and module.requests is requests:
+            module.requests = _Requests()
+
+
 class _Requests:
-    """The module `requests` as they see it."""
+    """The module `requests`, without posts to other machines."""
 
     def post(self, url: str, **arguments: Any) -> Any:
         mocked = HTTPAdapter.send is not responses._real_send
-        if HOOK.door is not None and not mocked and not on_loopback(url):
+        if HOOK.interceptor is not None and not mocked and not on_loopback(url):
             raise NotEmulated(f"it posts to {url}, and nothing leaves this machine: mock that with responses.")
         return requests.post(url, **arguments)  # noqa: S113 - the time-out is the caller's
 
     def __getattr__(self, name: str) -> Any:
         return getattr(requests, name)
-
-
-def keep_here() -> None:
-    """To be asked before each call: moto imports a service when it is first called."""
-    for name in POSTING:
-        module: Any = sys.modules.get(name)
-        if module is not None and module.requests is requests:
-            module.requests = _Requests()

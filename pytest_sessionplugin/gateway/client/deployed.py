@@ -42,6 +42,9 @@ from pytest_sessionplugin.gateway.values import (
     TimeSource,
 )
 
+# pytest would print arguments, which have credentials in them
+__tracebackhide__ = True
+
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 35.0
 """An integration has 29 s; then API Gateway answers 504 itself."""
@@ -74,7 +77,6 @@ class Remote:
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
         """Raises Unreachable."""
-        __tracebackhide__ = True  # the arguments have credentials in them
         if not self._http.netloc:
             raise self._lacking("HTTP API: the target names no https:// URL")
         id, where = f"#{next(self._numbers)}", _under(self._http.path, target)
@@ -95,7 +97,6 @@ class Remote:
 
     def connect(self, target: str, headers: Headers) -> ClientConnection:
         """Raises Refused, or Unreachable."""
-        __tracebackhide__ = True  # as above
         if not self._websocket.netloc:
             raise self._lacking("WebSocket API: the target names no wss:// URL")
         name = f"#{next(self._numbers)}"

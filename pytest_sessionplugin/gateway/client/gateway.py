@@ -10,11 +10,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_sessionplugin.gateway.client.http import HeaderMap, HttpClient, Params, Response, target, with_defaults
 from pytest_sessionplugin.gateway.client.inprocess import InProcess
@@ -57,10 +56,6 @@ __all__ = [
 ]
 
 
-class EventSources(Protocol):
-    def deliver(self, schedules: bool | str | Collection[str] = False) -> Sequence[Any]: ...
-
-
 class Gateway:
     """The same surface whatever the transport. Safe in several threads."""
 
@@ -76,14 +71,6 @@ class Gateway:
         self._transport = transport
         self.runtime, self._lacking = runtime, lacking
         self._websockets: list[WebSocket] = []
-        self.event_sources: EventSources | None = None
-        """The source of `deliver_events`."""
-        self.neighbours: Callable[[str | os.PathLike[str]], Gateway] | None = None
-        """Finds the gateway for `of`."""
-        self.usual_event: Callable[[str], Mapping[str, Any]] = lambda function_name: {}
-        """Makes the event of `invoke` for a function if the test gives none."""
-        self.waiting: Callable[[], Sequence[Any]] = tuple
-        """Lists `retries`."""
         self.trace = [] if trace is None else trace
         """Everything that crossed the gateway, in order."""
 
@@ -185,40 +172,8 @@ class Gateway:
         return websocket
 
     def invoke(self, function_name: str, event: Mapping[str, Any] | None = None) -> Any:
-        """Runs a function of the app, as `lambda:Invoke` does; raises what it raises.
-
-        Without an event a function with a schedule gets that of its rule, any other one an empty one.
-        """
-        event = self.usual_event(function_name) if event is None else event
-        return self._needed("way to invoke its functions").invoke(function_name, event)
-
-    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> Sequence[Any]:
-        """Delivers the waiting events of SQS queues, SNS topics and DynamoDB streams to the app's functions.
-
-        Goes on until no new event is there. Returns the deliveries, each with `function`, `event` and `error`. An
-        event that a function failed on stays, and is delivered again by the next call, as on AWS.
-
-        With `schedules`, all functions with a rate or a cron expression, or those of these names, run once first.
-        """
-        return self.event_sources.deliver(schedules) if self.event_sources is not None else ()
-
-    @property
-    def retries(self) -> Sequence[Any]:
-        """Pending retries of asynchronous `lambda:Invoke` calls, soonest first: each with `function`, `event`,
-        `attempt` (2 or 3) and `due`, in seconds since the epoch.
-
-        `chalice_clock.advance` runs those that fall due; `settle()` waits for none.
-        """
-        return self.waiting()
-
-    def of(self, path: str | os.PathLike[str]) -> Gateway:
-        """The gateway of another Chalice project of the repository; the same object every time.
-
-        `path` is its folder, absolute or from the rootdir. It is closed with the test.
-        """
-        if self.neighbours is None:
-            raise LookupError(f"this gateway knows no other one, and so none of {os.fspath(path)}")
-        return self.neighbours(path)
+        """Runs a function of the app, as `lambda:Invoke` does; raises what it raises. Without an event, it gets {}."""
+        return self._needed("way to invoke its functions").invoke(function_name, event or {})
 
     def settle(self) -> None:
         """Returns when no handler runs and every frame is in its client's hands. Raises NotQuiet.

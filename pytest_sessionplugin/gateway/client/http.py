@@ -17,6 +17,9 @@ from pytest_sessionplugin.gateway.core.compression import read
 from pytest_sessionplugin.gateway.core.integration import is_sendable
 from pytest_sessionplugin.gateway.values import Claims, Headers, Reply, header
 
+# pytest would print tokens, which are arguments of most functions here; the test's own line says more
+__tracebackhide__ = True
+
 USER_AGENT = "pytest-sessionplugin"
 
 Params = Mapping[str, str | int | Sequence[str | int]]
@@ -64,7 +67,6 @@ class HttpClient:
         `json` is sent as a JSON body, `content` as it is; only one of them can be given. Raises ValueError for
         `claims` that the route's authorizer cannot give, and if it has none.
         """
-        __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         if json is not None and content is not None:
             raise TypeError("request() takes json or content, not both")
         body = content.encode() if isinstance(content, str) else content or b""
@@ -81,31 +83,24 @@ class HttpClient:
         return Response.of(reply, f"{method} {where}")
 
     def get(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("GET", path, **options)
 
     def post(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("POST", path, **options)
 
     def put(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("PUT", path, **options)
 
     def patch(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("PATCH", path, **options)
 
     def delete(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("DELETE", path, **options)
 
     def options(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("OPTIONS", path, **options)
 
     def head(self, path: str, **options: Any) -> Response:
-        __tracebackhide__ = True
         return self.request("HEAD", path, **options)
 
 
@@ -123,7 +118,6 @@ def with_defaults(
     headers: Mapping[str, str], token: str | None, defaults: Mapping[str, str], body: bytes = b""
 ) -> Headers:
     """The headers behind a client's defaults, without those that frame the body, which the client adds."""
-    __tracebackhide__ = True  # it has the token, like everything that is called with it
     usual = {"User-Agent": USER_AGENT, **defaults}
     if token is not None:
         usual["Authorization"] = f"Bearer {token}"
@@ -151,7 +145,6 @@ def _frames(name: str, value: str, body: bytes) -> bool:
 
 def _checked(name: str, value: str) -> str:
     """The value as it arrives. Raises ValueError if the header cannot be sent."""
-    __tracebackhide__ = True
     if not is_sendable(name, value) or not _is_latin_1(value):
         raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
     return value.strip()

@@ -12,6 +12,9 @@ from pytest_sessionplugin.gateway.client.http import Response
 from pytest_sessionplugin.gateway.client.redaction import masked
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
 
+# pytest would print frames as they came; errors have them without credentials
+__tracebackhide__ = True
+
 
 class HandshakeRefused(Exception):
     """The gateway answered the handshake with a status other than 101."""
@@ -111,7 +114,6 @@ class WebSocket:
 
     def receive_json(self) -> Any:
         """As receive_text(). Raises AssertionError if the frame is not JSON."""
-        __tracebackhide__ = True  # it has the raw frame; the error shows it redacted
         text = self.receive_text()
         try:
             return json.loads(text)
@@ -120,7 +122,6 @@ class WebSocket:
 
     def expect(self, type: str, **fields: Any) -> dict[str, Any]:
         """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""
-        __tracebackhide__ = True  # it has the raw frame; the error shows it redacted
         frame = self.receive_json()
         wanted = {"type": type, **fields}
         if isinstance(frame, dict) and wanted.items() <= frame.items():
@@ -129,7 +130,6 @@ class WebSocket:
 
     def receive_nothing(self) -> None:
         """Passes if no frame is here or on its way. Otherwise raises AssertionError, and the frame can be received."""
-        __tracebackhide__ = True  # as above
         found = self._next()
         if isinstance(found, Ended):
             raise self._closed(found)

@@ -1,140 +1,138 @@
-"""The rest of moto beside the tables: S3, SQS and SSM, used by an app, begin every test as the first."""
+"""Records of streams and queues: binaries, rows that time removes, tables made twice, messages that fail."""
 
 from __future__ import annotations
 
-import os
-import sys
+import copy
+import json
+from typing import Any
 
-import pytest
-
-from pytest_sessionplugin.aws import environment
-from pytest_sessionplugin.errors import BlockedCall
-from tests.strangers import Stranger
+from tests.strangers import TABLE, Stranger
 
 APP = """
 import boto3
 from chalice import Chalice
 
 app = Chalice("chat")
-s3, sqs, ssm = boto3.client("s3"), boto3.client("sqs"), boto3.client("ssm")
+got = []
 
 
-@app.route("/files/{name}", methods=["POST"])
-def upload(name):
-    greeting = ssm.get_parameter(Name="/chat/greeting")["Parameter"]["Value"]
-    s3.put_object(Bucket="uploads", Key=name, Body=greeting.encode())
-    queue = sqs.get_queue_url(QueueName="uploaded")["QueueUrl"]
-    sqs.send_message(QueueUrl=queue, MessageBody=name)
-    return {"greeting": greeting}
+def stream(table):
+    return f"arn:aws:dynamodb:us-east-1:123456789012:table/{table}/stream/any"
+
+
+@app.on_dynamodb_record(stream_arn=stream("rooms-us-east-1"))
+def rooms(event):
+    got.extend(record.to_dict() for record in event)
+
+
+@app.on_dynamodb_record(stream_arn=stream("own"))
+def own(event):
+    got.extend(record.to_dict() for record in event)
+
+
+@app.on_sqs_message(queue="jobs.fifo", batch_size=1)
+def jobs(event):
+    (record,) = event
+    got.append(record.body)
+    if record.body == "bad":
+        raise ValueError("not this one")
+
+
+@app.on_sqs_message(queue="orders")
+def orders(event):
+    got.extend(record.body for record in event)
 """
 
 BODY = """
+    import json
+
     import boto3
     import pytest
 
     @pytest.fixture
-    def storage(aws_calls):
-        boto3.client("s3").create_bucket(Bucket="uploads")
-        boto3.client("ssm").put_parameter(Name="/chat/greeting", Value="hello", Type="String")
-        return boto3.client("sqs").create_queue(QueueName="uploaded")["QueueUrl"]
+    def got(chalice_gateway):
+        import app
+        app.got.clear()
+        return app.got
 
-    def work(gateway, queue, name):
-        s3, sqs = boto3.client("s3"), boto3.client("sqs")
-        assert "Contents" not in s3.list_objects_v2(Bucket="uploads")
-        assert gateway.http().post(f"/files/{name}").json() == {"greeting": "hello"}
-        assert [one["Key"] for one in s3.list_objects_v2(Bucket="uploads")["Contents"]] == [name]
-        assert s3.get_object(Bucket="uploads", Key=name)["Body"].read() == b"hello"
-        assert [one["Body"] for one in sqs.receive_message(QueueUrl=queue)["Messages"]] == [name]
+    def test_binaries_are_text_in_base64_as_in_every_event(chalice_gateway, got, dynamodb_tables):
+        item = {"name": "a", "one": b"\\x00\\xff", "set": {b"\\x01"}, "deep": {"list": [b"\\x02", 1]}}
+        dynamodb_tables["Rooms"].put_item(Item=item)
+        assert [event.error for event in chalice_gateway.deliver_events()] == [None]
+        assert got[0]["dynamodb"]["NewImage"] == {
+            "name": {"S": "a"},
+            "one": {"B": "AP8="},
+            "set": {"BS": ["AQ=="]},
+            "deep": {"M": {"list": {"L": [{"B": "Ag=="}, {"N": "1"}]}}},
+        }
 
-    def test_one(chalice_gateway, storage, aws_calls):
-        work(chalice_gateway, storage, "a")
-        assert aws_calls.count("s3:PutObject") == aws_calls.count("sqs:SendMessage") == 1
+    def test_a_set_that_is_written_in_another_order_is_the_same(chalice_gateway, got, dynamodb_tables):
+        client = boto3.client("dynamodb")
+        for tags in ["x", "y"], ["y", "x"]:
+            item = {"name": {"S": "a"}, "deep": {"L": [{"M": {"tags": {"SS": tags}}}]}}
+            client.put_item(TableName="rooms-us-east-1", Item=item)
+        chalice_gateway.deliver_events()
+        assert [record["eventName"] for record in got] == ["INSERT"]
 
-    def test_two(chalice_gateway, storage):
-        work(chalice_gateway, storage, "b")
+    def test_a_row_that_time_removed_says_so(chalice_clock, chalice_gateway, got, dynamodb_tables):
+        for name in "ab":
+            dynamodb_tables["Rooms"].put_item(Item={"name": name, "purgeAt": int(chalice_clock.now.timestamp())})
+        dynamodb_tables["Rooms"].delete_item(Key={"name": "a"})
+        chalice_clock.advance(days=3)
+        chalice_gateway.deliver_events()
+        by = {"principalId": "dynamodb.amazonaws.com", "type": "Service"}
+        removed = [(record["dynamodb"]["Keys"]["name"]["S"], record.get("userIdentity")) for record in got[2:]]
+        assert removed == [("a", None), ("b", by)]
 
-    def test_three(aws_calls):
-        assert boto3.client("s3").list_buckets()["Buckets"] == []
-        assert "QueueUrls" not in boto3.client("sqs").list_queues()
-        assert boto3.client("ssm").describe_parameters()["Parameters"] == []
+    def test_a_table_of_the_app_s_own_that_is_made_twice(chalice_gateway, got):
+        client = boto3.client("dynamodb")
+        for number in "12":
+            client.create_table(
+                TableName="own",
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+                StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+            )
+            client.put_item(TableName="own", Item={"id": {"S": number}})
+            chalice_gateway.deliver_events()
+            client.delete_table(TableName="own")
+        assert [record["dynamodb"]["Keys"]["id"]["S"] for record in got] == ["1", "2"]
+
+    def test_a_message_that_fails_comes_again_though_time_stands_still(chalice_clock, chalice_gateway, got):
+        sqs = boto3.client("sqs")
+        attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+        url = sqs.create_queue(QueueName="jobs.fifo", Attributes=attributes)["QueueUrl"]
+        for group, body in ("g", "bad"), ("g", "behind it"), ("h", "beside it"):
+            sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
+        for _ in range(2):
+            chalice_gateway.deliver_events()
+        assert got == ["bad", "beside it", "bad"]
+
+    def test_a_message_with_a_delay_waits_for_its_time(chalice_clock, chalice_gateway, got):
+        sqs = boto3.client("sqs")
+        url = sqs.create_queue(QueueName="orders")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="late", DelaySeconds=60)
+        chalice_clock.advance(seconds=59)
+        assert chalice_gateway.deliver_events() == []
+        chalice_clock.advance(seconds=1)
+        assert len(chalice_gateway.deliver_events()) == 1
+        assert got == ["late"]
+
+    def test_a_topic_fans_out_to_a_queue(chalice_gateway, got):
+        queue = boto3.client("sqs").create_queue(QueueName="orders")["QueueUrl"]
+        sns = boto3.client("sns")
+        topic = sns.create_topic(Name="shipped")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:orders")
+        sns.publish(TopicArn=topic, Message="7")
+        chalice_gateway.deliver_events()
+        assert [json.loads(body)["Message"] for body in got] == ["7"]
 """
 
 
-def test_what_an_app_does_elsewhere_is_not_seen_in_the_next_test(stranger: Stranger) -> None:
+def test_records_are_as_lambda_gives_them(stranger: Stranger) -> None:
+    table: Any = copy.deepcopy(TABLE)
+    table["Properties"]["StreamSpecification"] = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     (stranger.root / "app.py").write_text(APP)
-    (stranger.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n')
-    orders = {"test_forth": ("one", "two", "three"), "test_back": ("three", "two", "one")}
-    tests = [f"{file}.py::test_{name}" for file, names in orders.items() for name in names]
-    stranger.test(*tests, **dict.fromkeys(orders, BODY)).assert_outcomes(passed=6)
-
-
-def test_a_service_that_needs_more_of_moto_names_the_line_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-
-    from pytest_sessionplugin.aws.moto.emulator import Emulated
-
-    for name in [name for name in sys.modules if name.startswith("moto.cognitoidp")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "joserfc", None)
-    sentence = r"cognito-idp:ListUserPools was blocked: moto needs joserfc for it: pip install 'moto\[cognitoidp\]'\."
-    with environment.applied(environment.neutral("us-east-1")), Emulated({}).open():
-        for _ in range(2):
-            with pytest.raises(BlockedCall, match=sentence):
-                boto3.client("cognito-idp").list_user_pools(MaxResults=1)
-
-
-def test_a_topic_posts_to_this_machine_only(stranger: Stranger) -> None:
-    body = """
-        import boto3
-        import pytest
-        import responses
-        from pytest_sessionplugin.errors import BlockedCall
-
-        def publish(endpoint):
-            sns = boto3.client("sns")
-            topic = sns.create_topic(Name="news")["TopicArn"]
-            sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=endpoint)
-            sns.publish(TopicArn=topic, Message="hello")
-
-        @pytest.mark.chalice(allow="blocked_calls")
-        def test_elsewhere(aws_calls):
-            with pytest.raises(BlockedCall, match="sns:Publish was blocked: it posts to https://hooks.invalid/a"):
-                publish("https://hooks.invalid/a")
-
-        @pytest.mark.chalice(allow="blocked_calls")
-        def test_here(aws_calls):
-            with pytest.raises(OSError, match="127.0.0.1"):  # nobody listens there
-                publish("https://127.0.0.1:1/a")
-
-        def test_mocked(aws_calls):
-            with responses.RequestsMock() as mocked:
-                mocked.post("https://hooks.invalid/a")
-                publish("https://hooks.invalid/a")
-    """
-    stranger.test(test_it=body).assert_outcomes(passed=3)
-
-
-def test_outside_of_a_test_nothing_is_open(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fixture of the session begins before the first test does, and is told what a script would be told."""
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # no credentials: nothing real can be called
-    conftest = """
-        import boto3
-        import pytest
-
-        @pytest.fixture(scope="session")
-        def bucket():
-            boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="uploads")
-    """
-    body = """
-        import boto3
-
-        def test_early(bucket, dynamodb_tables): pass
-
-        def test_in_time(dynamodb_tables):
-            boto3.client("s3").create_bucket(Bucket="uploads")
-    """
-    result = stranger.test(conftest=conftest, test_it=body)
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*NoCredentialsError: Unable to locate credentials"])
+    (stranger.root / ".chalice" / "resources.json").write_text(json.dumps({"Resources": {"Rooms": table}}))
+    stranger.test(test_it=BODY).assert_outcomes(passed=7)

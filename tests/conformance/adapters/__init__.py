@@ -1,4 +1,4 @@
-"""What brings an app of this suite up behind an implementation of API Gateway. One class an implementation."""
+"""Adapters that deploy the suite's apps to an implementation of API Gateway, one class for each."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ APPS = Path(__file__).parents[1] / "apps"
 
 @dataclass(frozen=True)
 class Deployed:
-    """An app that is up. The URLs have the stage in them, and no slash at the end."""
+    """A running app. Its URLs include the stage and do not end in a slash."""
 
     http: str
     websocket: str
-    connections: str  # what boto3's apigatewaymanagementapi takes for its endpoint_url
-    control: str | None = None  # its clock and faults; None: it has none
+    connections: str  # boto3's endpoint_url for apigatewaymanagementapi
+    control: str | None = None  # its clock and faults; None if it has none
     region: str = "us-east-1"
     access_key: str = "testing"
     secret_key: str = "testing"
     session_token: str | None = None
-    api_key: str | None = None  # one that GET /keyed accepts; None: it has none
-    seconds: float = 20.0  # how long a test waits for what does not come
+    api_key: str | None = None  # a key that GET /keyed accepts; None if it has none
+    seconds: float = 20.0  # longest wait of a test, in seconds
 
 
 class Adapter(Protocol):
@@ -32,4 +32,4 @@ class Adapter(Protocol):
     name: str
 
     def deploy(self, project: Path) -> AbstractContextManager[Deployed | None]:
-        """Brings up the Chalice app of a folder, until the block ends; None: it is not there."""
+        """Runs the Chalice app of a folder until the block ends; None if it is not available."""

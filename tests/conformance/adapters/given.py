@@ -1,4 +1,4 @@
-"""Apps that somebody else has brought up: their URLs are all that is known."""
+"""Apps that are already running elsewhere, known only by their URLs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conformance.adapters import APPS, Deployed
 
 
 class Given:
-    """`apps`: name of an app -> its URLs. Credentials are those of the environment."""
+    """`apps` maps the name of an app to its URLs. Credentials come from the environment."""
 
     name = "given"
 
@@ -20,7 +20,7 @@ class Given:
 
     @classmethod
     def read(cls, options: list[str]) -> Given:
-        """Each is NAME=HTTP_URL,WEBSOCKET_URL[,CONTROL_URL]. Raises ValueError with a sentence."""
+        """Each argument is NAME=HTTP_URL,WEBSOCKET_URL[,CONTROL_URL]. Raises ValueError with a sentence."""
         return cls(dict(_read(option) for option in options))
 
     @contextlib.contextmanager

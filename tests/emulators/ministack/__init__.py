@@ -1,1 +1,1 @@
-"""MiniStack: how it is begun, and what it gets wrong. Knows no test and judges nothing."""
+"""MiniStack: its process and the workarounds for its faults."""

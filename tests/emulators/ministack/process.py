@@ -1,4 +1,4 @@
-"""MiniStack in a process of its own, on loopback, with nothing kept after it. It knows nothing of Chalice."""
+"""Runs MiniStack in a process of its own, on loopback; nothing is kept after it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACCESS_KEY = SECRET_KEY = "test"
 READY_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
 
-# Ends the whole group when what began it is gone, however that ended: its standard input has no other end then.
+# Kills the group when its parent is gone, however that ended: standard input closes then.
 GUARD = """
 import os, signal, subprocess, sys, threading
 
@@ -33,7 +33,7 @@ sys.exit(server.wait())
 
 
 class Process:
-    """Runs until it is closed; its functions run in processes below it. `mended`: more like AWS."""
+    """Runs until closed; functions run in its child processes. `mended` applies the workarounds inside MiniStack."""
 
     def __init__(self, *, mended: bool = False) -> None:
         if not PYTHON.is_file():
@@ -66,7 +66,7 @@ class Process:
             raise
 
     def aws(self) -> dict[str, str]:
-        """Variables of a process that may reach the package index, and no AWS but this."""
+        """Environment of a process that may reach the package index, and no AWS but this one."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
         return inherited | {
             "AWS_ENDPOINT_URL": self.url,
@@ -79,11 +79,11 @@ class Process:
         }
 
     def execute_api(self, api: str, stage: str) -> str:
-        """Where a stage of API Gateway is reached, over HTTP."""
+        """The HTTP URL of a stage of API Gateway."""
         return f"{self.url}/_aws/execute-api/{api}/{stage}"
 
     def answers(self) -> bool:
-        """Whether it is alive and not stuck."""
+        """Whether it is alive and answers."""
         if self._process.poll() is not None:
             return False
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
@@ -96,11 +96,11 @@ class Process:
             connection.close()
 
     def log(self) -> str:
-        """The end of what it and its functions have printed."""
+        """The end of the output of MiniStack and its functions."""
         return self._log.read_text(errors="replace")[-4000:]
 
     def close(self) -> None:
-        """Ends it and all its functions at once: there is nothing that they could have to save."""
+        """Kills it and its functions: they have nothing to save."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
@@ -116,14 +116,14 @@ class Process:
                 raise RuntimeError(f"MiniStack was not ready within {READY_SECONDS:.0f} s:\n{self.log()}")
 
     def _environment(self) -> dict[str, str]:
-        """Its functions inherit this, as it is: nothing of ours may be in it, and no way out of this machine."""
-        nowhere = "http://127.0.0.1:9"  # the port of `discard`, where nobody listens
+        """The environment that its functions inherit: nothing of ours, and no route out of this machine."""
+        nowhere = "http://127.0.0.1:9"  # the port of `discard`, where nothing listens
         return {
             "PATH": os.environ["PATH"],
             "HOME": self._folder.name,
             "TMPDIR": self._folder.name,
             "STATE_DIR": self._folder.name,
-            "AUTH": "true",  # IAM is asked, as on AWS
+            "AUTH": "true",  # IAM is enforced, as on AWS
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,

@@ -1,6 +1,6 @@
-"""A REST API made call by call from the document that Chalice writes for it. It knows such documents alone.
+"""Creates a REST API call by call from a document that Chalice writes.
 
-API Gateway would import the document as it is; MiniStack makes an empty API of it.
+API Gateway would import the document; MiniStack makes an empty API of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ AUTHORIZER = ("authorizerUri", "authorizerCredentials", "authorizerResultTtlInSe
 
 
 def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
-    """Makes the API; `client` is botocore's for `apigateway`. Gives its id."""
+    """Creates the API and returns its id; `client` is botocore's for `apigateway`."""
     api: str = client.create_rest_api(
         name=document["info"]["title"],
         version=document["info"]["version"],
@@ -26,15 +26,15 @@ def create(client: Any, document: dict[str, Any], endpoint_type: str) -> str:
 
 
 def overwrite(client: Any, api: str, document: dict[str, Any]) -> None:
-    """What PutRestApi does in that mode: all that the API had goes, its gateway responses too."""
+    """Does what PutRestApi does in that mode: replaces the whole API, including its gateway responses."""
     clear(client, api)
     fill(client, api, document)
 
 
 def clear(client: Any, api: str) -> None:
-    """Takes all out of the API but its root, as an import that overwrites it does."""
+    """Deletes everything in the API except its root, as an overwriting import does."""
     resources = client.get_resources(restApiId=api, limit=500)["items"]
-    for resource in sorted(resources, key=lambda one: len(one["path"]), reverse=True):  # those below come first
+    for resource in sorted(resources, key=lambda one: len(one["path"]), reverse=True):  # children come first
         if resource["path"] != "/":
             client.delete_resource(restApiId=api, resourceId=resource["id"])
             continue
@@ -46,14 +46,14 @@ def clear(client: Any, api: str) -> None:
 
 
 def clear_responses(client: Any, api: str) -> None:
-    """Takes the API's own gateway responses out of it, which no document of Chalice's has."""
+    """Deletes the API's gateway responses, which Chalice's documents never define."""
     for response in client.get_gateway_responses(restApiId=api, limit=500)["items"]:
         if not response.get("defaultResponse"):
             client.delete_gateway_response(restApiId=api, responseType=response["responseType"])
 
 
 def fill(client: Any, api: str, document: dict[str, Any]) -> None:
-    """Makes what the document describes in an API that holds nothing but its root."""
+    """Creates everything in the document, in an API that has only its root."""
     securities = {
         name: _security(client, api, name, definition)
         for name, definition in document.get("securityDefinitions", {}).items()
@@ -78,7 +78,7 @@ def _resource(client: Any, api: str, resources: dict[str, str], path: str) -> st
 
 
 def _security(client: Any, api: str, name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """What a method is told that names this definition."""
+    """Arguments of a method with this definition."""
     if definition.get("x-amazon-apigateway-authtype", "").lower() == "awssigv4":
         return {"authorizationType": "AWS_IAM"}
     authorizer = definition.get("x-amazon-apigateway-authorizer")

@@ -1,27 +1,27 @@
-"""What MiniStack 1.5.33 gets wrong, worked around here and nowhere else: nothing that is deployed knows of it.
+"""Workarounds for the faults of MiniStack 1.5.33, all of them; deployed code knows none.
 
 Around a deploy, `in_deploy`:
 
-- ImportRestApi makes an empty API and PutRestApi is not there: the API is made call by call (`rest_api.py`).
-- `minimumCompressionSize` that is taken away becomes a text, which botocore cannot read: it is not taken away.
-- Chalice looks every five seconds whether a function is active, which is for AWS: here it looks twenty times a second.
+- ImportRestApi makes an empty API and PutRestApi is missing: the API is created call by call (`rest_api.py`).
+- Removing `minimumCompressionSize` turns it into a text, which botocore cannot read: it is not removed.
+- Chalice polls every five seconds for a function to become active: here it polls twenty times a second.
 
 Inside each function, `in_function`, by a copy of this file beside the app:
 
-- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are led to
-  MiniStack. No variable of botocore changes that, since Chalice and the service say their endpoint outright.
+- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are sent to
+  MiniStack. No variable of botocore can do that, since Chalice and the service name their endpoint explicitly.
 
-Inside MiniStack itself, by this file as its start:
+Inside MiniStack itself, which this file starts:
 
-- A function is pending for half a second in which nothing happens: `hurry` makes a fiftieth of it.
-- Every refusal of `$connect` is a 403: `mend_handshakes` gives them the status that the function gave.
-- `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` gives it to the client.
-- `WWW-Authenticate` keeps its name, which API Gateway changes: `mend_http` changes it.
-- The path of an API has a prefix before its stage, so that a Location, which begins with the stage, leads to the stage
-  below the stage: in `mend_http` such a path is the one without.
+- A function stays pending for half a second without reason: `hurry` makes that a fiftieth.
+- Every refusal of `$connect` is a 403: `mend_handshakes` gives it the function's status.
+- `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` passes it to the client.
+- `WWW-Authenticate` keeps its name, which API Gateway remaps: `mend_http` renames it.
+- The path of an API has a prefix before its stage, so a Location, which begins with the stage, would have the stage
+  twice: `mend_http` removes the repetition.
 
-What cannot be seen there at all, and what is not worked around, is in docs/operations.md.
-Run by three interpreters, it imports the standard library alone until one of the three is called.
+docs/operations.md lists what remains unlike AWS.
+Three interpreters run this file, so it imports only the standard library until one of the three is called.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ BESIDE_APP = "ministack_in_function"
 UNLIKE_AWS = {
     "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "the answer has another id",
 }
-"""Tests of the service by name that fail there, and why: what they claim cannot be seen, and is not worked around."""
+"""Names of service tests that fail on MiniStack, and why; not worked around."""
 STALE = {"resourcegroupstaggingapi:GetResources", "resourcegroupstaggingapi:GetTagKeys"}
-"""Questions about tags that are answered with those of tables that a stack has removed."""
+"""Questions about tags whose answers still include the tables of deleted stacks."""
 REMAPPED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 MENDED = "mended"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
@@ -52,14 +52,14 @@ BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
 
 
 def in_deploy() -> None:
-    """Makes Chalice's deployer and botocore's waiters in this process do what is said above, for good."""
+    """Applies the workarounds to Chalice's deployer and botocore's waiters in this process, for good."""
     from chalice.deploy import deployer
 
-    deployer.TypedAWSClient = chalice_client()  # type: ignore[attr-defined]  # the one that it makes by itself
+    deployer.TypedAWSClient = chalice_client()  # type: ignore[attr-defined]  # its own client
 
 
 def chalice_client() -> Any:
-    """Chalice's client of AWS, with REST APIs made call by call and short looks at functions."""
+    """Chalice's AWS client, which creates REST APIs call by call and polls functions quickly."""
     from chalice.awsclient import TypedAWSClient
 
     from tests.emulators.ministack import rest_api
@@ -92,7 +92,7 @@ def chalice_client() -> Any:
 
 
 def put_beside(project: Path) -> None:
-    """Puts this file beside the app of a project, which is a copy, and has the app call it."""
+    """Copies this file beside the app of a copied project, and makes the app call it."""
     vendor = project / "vendor"
     vendor.mkdir(exist_ok=True)
     shutil.copy(__file__, vendor / f"{BESIDE_APP}.py")
@@ -101,7 +101,7 @@ def put_beside(project: Path) -> None:
 
 
 def in_function() -> None:
-    """Leads calls of @connections to MiniStack, in this process, for good."""
+    """Sends calls of @connections to MiniStack, in this process, for good."""
     from botocore.session import Session
 
     create = Session.create_client
@@ -122,7 +122,7 @@ _answer: ContextVar[dict[str, Any]] = ContextVar("what $connect answered on this
 
 
 def hurry() -> None:
-    """Functions are active at once, nearly."""
+    """Makes functions active almost at once."""
     functions: Any = import_module("ministack.services.lambda_svc")
     functions._LAMBDA_STATE_TRANSITION_DELAY = 0.01
 
@@ -160,7 +160,7 @@ def mend_handshakes() -> None:
 
 
 def mend_http() -> None:
-    """Requests and answers of REST APIs as they are on AWS, in this process, for good."""
+    """Makes requests and answers of REST APIs as on AWS, in this process, for good."""
     apigateway: Any = import_module("ministack.services.apigateway_v1")
     execute = apigateway.handle_execute
 

@@ -1,4 +1,4 @@
-"""What is broken of a stage that stands: its key, its tables, its logs, and what the account has for it."""
+"""Breakages of a deployed stage: its key, tables and logs, and the account's quotas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY = "/sessions/dev/jwt-secret"
 LONG = "k" * 64
 
 
-# --- the key of the tokens
+# --- the signing key
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def rows_stay(place: Place) -> Iterator[None]:
         yield
 
 
-@spoils("account-tables", "forgets at expiresAt, and rows have purgeAt")
+@spoils("account-tables", "is expiresAt, not purgeAt")
 def rows_stay_past_another_attribute(place: Place) -> Iterator[None]:
     client = place.client("dynamodb")
     client.update_time_to_live(
@@ -131,7 +131,7 @@ def the_account_has_a_lower_burst(place: Place) -> Iterator[None]:
 
 @spoils(
     "account-quotas",
-    "Lambda runs 10 functions at once here, of all in the account, and the throttles let 300",
+    "Lambda runs at most 10 functions of the account at once, and the throttles admit 300",
     Outcome.NOTE,
 )
 def the_account_is_new(place: Place) -> Iterator[None]:
@@ -171,7 +171,7 @@ def the_role_of_access_logs_is_gone(place: Place) -> Iterator[None]:
         yield
 
 
-@spoils("account-logs", "The log group /aws/lambda/sessions-dev-sweep keeps what is written for ever")
+@spoils("account-logs", "The log group /aws/lambda/sessions-dev-sweep never expires")
 def a_log_is_kept_for_ever(place: Place) -> Iterator[None]:
     client, name = place.client("logs"), "/aws/lambda/sessions-dev-sweep"
     client.delete_retention_policy(logGroupName=name)
@@ -179,7 +179,7 @@ def a_log_is_kept_for_ever(place: Place) -> Iterator[None]:
     client.put_retention_policy(logGroupName=name, retentionInDays=14)
 
 
-@spoils("account-logs", "/aws/apigateway/sessions-dev-http forgets after 3 days, not 14")
+@spoils("account-logs", "/aws/apigateway/sessions-dev-http keeps its lines 3 days, not 14")
 def a_log_is_forgotten_early(place: Place) -> Iterator[None]:
     client, name = place.client("logs"), "/aws/apigateway/sessions-dev-http"
     client.put_retention_policy(logGroupName=name, retentionInDays=3)

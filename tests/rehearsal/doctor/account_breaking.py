@@ -1,4 +1,4 @@
-"""How one thing is broken in an account, entered under the check that is to tell it. Who breaks it mends it."""
+"""Registers breakages of an account under the check that must notice them. Each breakage is undone by its test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployment.doctor.check import Outcome
 from tests.rehearsal.doctor.standing_stage import Place
 
 SPOILT: list[Any] = []
-"""Parameters of a test: check, outcome, break, text that is said."""
+"""Parameters of a test: check, outcome, break, expected text."""
 
 Break = Callable[[Place], AbstractContextManager[None]]
 

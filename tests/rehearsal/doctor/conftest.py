@@ -1,4 +1,4 @@
-"""One account for all tests of what the doctor asks of one: a deploy takes longer than most of them."""
+"""One account for all tests of the doctor's account checks: a deploy takes longer than most of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.rehearsal.moto import moto_server
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The stage `dev` as it was deployed; who breaks it mends it."""
+    """The deployed stage `dev`. A test that breaks it also restores it."""
     with moto_server.running() as server:
         made = Place(server, tmp_path_factory.mktemp("place") / "project")
         ran = made.run("deploy", "--stage", "dev")

@@ -1,4 +1,4 @@
-"""What is changed by hand of a stage that stands: its APIs, its functions, their roles."""
+"""Manual changes to a deployed stage: to its APIs, its functions, their roles."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def access_logs_have_the_path(place: Place) -> Iterator[None]:
 
 @spoils("account-drift", "The method ~1sessions/POST of the REST API has settings of its own")
 def a_method_is_not_throttled(place: Place) -> Iterator[None]:
-    """moto removes no settings of a method: a deployment past what completes it gives the stage others altogether."""
+    """moto cannot remove settings of a method.
+
+    A deployment that bypasses the workarounds replaces the stage's settings.
+    """
     at = {"restApiId": rest(place), "stageName": API}
     patch = {"op": "replace", "path": "/~1sessions/POST/throttling/rateLimit", "value": "9000"}
     place.client("apigateway").update_stage(**at, patchOperations=[patch])
@@ -84,7 +87,7 @@ def little_is_compressed(place: Place) -> Iterator[None]:
             yield
 
 
-@spoils("account-drift", "API Gateway answers THROTTLED otherwise")
+@spoils("account-drift", "API Gateway answers THROTTLED differently")
 def a_response_is_gone(place: Place) -> Iterator[None]:
     client, at = place.client("apigateway"), {"restApiId": rest(place), "responseType": "THROTTLED"}
     before = client.get_gateway_response(**at)

@@ -1,4 +1,4 @@
-"""The stage `dev`, deployed to moto's server once, and what the doctor finds there. What is broken has to be mended."""
+"""The stage `dev`, deployed to moto's server once, for tests of the doctor. Breakages have to be undone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.rehearsal.moto.moto_server import MotoServer
 
 
 class Quotas:
-    """Service Quotas, of which moto has those of VPC alone: the values of an account by their codes.
+    """Service Quotas of an account by their codes; moto has those of VPC alone.
 
-    Of one that nobody ever asked to have raised AWS knows what it gives to all, and no other value.
+    For a quota that was never raised, AWS has a default and no account value.
     """
 
     def __init__(self, refused: Callable[[str], bool]) -> None:
@@ -43,7 +43,7 @@ class Quotas:
 
 @dataclass
 class Told:
-    """What a run of the doctor said of the account: sentences by the id of their check."""
+    """Result of a doctor's run on the account: sentences by the id of their check."""
 
     ran: Ran
     failed: dict[str, list[str]]
@@ -52,7 +52,7 @@ class Told:
 
 
 class Place:
-    """An account, its quotas, and a project that may stand in it."""
+    """An account, its quotas, and a project that may be deployed in it."""
 
     def __init__(self, server: MotoServer, root: Path) -> None:
         self.root = project.copied(root)
@@ -79,7 +79,7 @@ class Place:
         return self._clients[service]
 
     def bare(self, service: str) -> Any:
-        """A client of moto as it is."""
+        """A client of moto without the workarounds."""
         with mock.patch.dict(os.environ, self.commands.environ, clear=True):
             return Session().create_client(service)
 

@@ -1,4 +1,4 @@
-"""What the doctor finds in an account: nothing in a stage as it was deployed, and each thing that was changed since."""
+"""The doctor's account checks: a deployed stage passes, and each later change fails its own check."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 
 from deployment.doctor.account.registry import CHECKS
 from deployment.doctor.check import Check, Outcome
+from tests.rehearsal.doctor import account_breakages, drift_breakages  # noqa: F401 - register their breakages in SPOILT
 from tests.rehearsal.doctor.account_breaking import SPOILT, Break
 from tests.rehearsal.doctor.standing_stage import Place
 
 pytestmark = pytest.mark.xdist_group("account")
 IDS = [one.id for one in CHECKS]
 NEVER_WRONG = {"account-identity"}
-"""It says whom we ask, or why nobody is asked."""
+"""This check reports the account, or why it cannot be asked."""
 
 
 def test_a_stage_as_it_was_deployed_passes(place: Place) -> None:
@@ -45,7 +46,7 @@ def test_what_is_broken_is_told_by_its_check_and_no_other(
 
 
 def test_what_was_broken_is_mended(place: Place) -> None:
-    """Or a test would have seen what another one broke."""
+    """Otherwise a test would have seen the breakage of another."""
     told = place.doctor()
     assert (told.failed, told.notes) == ({}, {})
 

@@ -1,4 +1,4 @@
-"""What the doctor says of other projects than the one that was deployed, and of an account where none was."""
+"""The doctor on projects other than the deployed one, and on an account without a stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor may not or cannot ask is a note that names what is missing; it never ends in a traceback."""
+"""Calls that the doctor may not or cannot make become notes that name the cause, never tracebacks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RIGHTS = {
         "lambda:GetFunctionConfiguration",
     },
 }
-"""What the doctor has to be allowed, by check; of a stage that is kept dynamodb:DescribeContinuousBackups, too."""
+"""Permissions of the doctor, by check; a kept stage also needs dynamodb:DescribeContinuousBackups."""
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_right_that_is_missing_is_named_by_the_checks_that_need_it(
     assert told.notes.keys() == {check for check, rights in RIGHTS.items() if right in rights}
     for said in told.notes.values():
         [sentence] = said
-        assert f"allow whoever asks {right}" in sentence
+        assert f"allow the caller {right}" in sentence
 
 
 def test_what_is_not_known_hides_nothing_that_is_wrong(place: Place, refusing: Callable[[str], None]) -> None:

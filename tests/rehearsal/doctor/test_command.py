@@ -1,4 +1,4 @@
-"""The doctor as it is called: status, lines, JSON; with an app.py of its own, which only a process has."""
+"""The doctor's command: status, lines, JSON. Only a process can import an app.py of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What git is asked, in a checkout of its own."""
+"""The check that asks git, in a repository of its own."""
 
 from __future__ import annotations
 

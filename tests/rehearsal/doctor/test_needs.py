@@ -1,4 +1,4 @@
-"""What the doctor takes each function to need is what the function asks of AWS: no more, no less."""
+"""The listed permissions of each function are exactly the calls that it makes to AWS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STORES: dict[str, tuple[Callable[[], object], Need]] = {
         Need("ssm:GetParameter", needs.KEY_PARAMETER),
     ),
 }
-"""How a key is kept, and what is not needed then."""
+"""A way to keep the key, and the permission that it does not need."""
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_each_function_needs_what_it_asks_for_and_asks_for_what_it_needs(
 
 
 class Life:
-    """What people do with sessions, so that each function does all that it ever does."""
+    """Uses of sessions that make each function make all its calls."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
         self._gateway = gateway
@@ -92,7 +92,7 @@ class Life:
     def of_a_session_whose_guests_vanish(self, clock: Clock, faults: Faults) -> None:
         session = self._alice.post("/sessions", json={}).json()
         with self._join(session, "alice") as alice, self._join(session, "bob") as bob:
-            clock.advance(minutes=1)  # who has just come is not taken for gone
+            clock.advance(minutes=1)  # a new participant does not count as gone
             vanish(bob, faults)
             alice.send_json({"action": "publish", "data": 1})
             alice.expect("ack")
@@ -129,7 +129,7 @@ class Life:
 
 
 def vanish(socket: WebSocket, faults: Faults) -> None:
-    """Its line is gone, and nobody has told the service."""
+    """Its row is gone, and the service was not notified."""
     assert socket.connection_id is not None
     faults.gone(socket.connection_id)
 

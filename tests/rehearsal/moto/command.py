@@ -1,4 +1,7 @@
-"""`python -m deployment` in this process, against moto's server completed. Calls are noted, and may be refused."""
+"""Runs `python -m deployment` in this process, against the completed moto server.
+
+Records calls, and can refuse them.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ from deployment import chalice
 from tests.rehearsal.moto import moto_lacks, read_back
 from tests.rehearsal.moto.moto_server import MotoServer
 
-MODELS = Session().get_component("data_loader")  # each session would read botocore's models anew, for half a second
+MODELS = Session().get_component("data_loader")  # saves each session half a second of reading botocore's models
 DENIED = "User: arn:aws:iam::123456789012:user/deployer is not authorized to perform this"
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended, and what it wrote."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -35,7 +38,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Asked:
-    """One call that the code under test made."""
+    """One call of the code under test."""
 
     operation: str  # such as iam.CreateRole
     given: Mapping[str, Any]
@@ -43,7 +46,7 @@ class Asked:
 
 @dataclass
 class Command:
-    """The command and the account that it works on; `environ` is all that it finds of AWS."""
+    """The command and its account; AWS is only reachable through `environ`."""
 
     environ: Mapping[str, str]
     calls: list[Asked] = field(default_factory=list)
@@ -55,7 +58,7 @@ class Command:
         self._sessions: list[Session] = []
 
     def run(self, project: Path, *arguments: str) -> Ran:
-        """In a process of its own it would take a second more, to import botocore and Chalice."""
+        """Runs in this process: another one would take a second more, to import botocore and Chalice."""
         out, err = io.StringIO(), io.StringIO()
         self.calls.clear()
         with self._in_its_place(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -64,7 +67,7 @@ class Command:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
-        """For what a test does itself, unnoted and never refused."""
+        """A session for the test's own calls, which are neither recorded nor refused."""
         with self._in_its_place():
             session = _session()
             self._lacking.complete(session)
@@ -76,7 +79,7 @@ class Command:
 
     @contextlib.contextmanager
     def _in_its_place(self) -> Iterator[None]:
-        """What Chalice changes of a process is put back: the environment, the path, and the module `app`."""
+        """Restores the environment, the path and the module `app`, which Chalice changes."""
         ours, path = sys.modules.pop("app", None), [*sys.path]
         with (
             mock.patch.dict(os.environ, self.environ, clear=True),
@@ -92,9 +95,9 @@ class Command:
                     sys.modules["app"] = ours
 
     def _noted(self, made: Callable[[], Session]) -> Session:
-        """The one session of all runs, for its clients take longer to make than to use.
+        """The one session of all runs, since clients take longer to create than to use.
 
-        Refusals come first: what is refused is not done.
+        Refusals come first, so a refused call has no effect.
         """
         if not self._sessions:
             session = made()
@@ -116,7 +119,7 @@ class Command:
 
 
 def at(server: MotoServer) -> Command:
-    """The command, in an account that is empty."""
+    """The command, in an empty account."""
     server.empty()
     return Command(server.environment)
 

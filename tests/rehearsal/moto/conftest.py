@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share what was deployed once, so that they run in one process of `--dist loadgroup`."""
+    """Groups the tests that share one deploy, so that `--dist loadgroup` runs them in one process."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("deployment"))

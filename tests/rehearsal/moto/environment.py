@@ -1,4 +1,4 @@
-"""An environment in which an SDK finds nothing of the person's who runs the tests."""
+"""An environment without the AWS settings of the user who runs the tests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ NOWHERE = {
 
 
 def without_aws() -> dict[str, str]:
-    """This process's environment, with no account, no region and no way to one."""
+    """This process's environment without account, region or any route to AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**kept, **NOWHERE, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -1,4 +1,4 @@
-"""What ought to stand in an account, from the project's files and its app alone: nothing of `deployment` is asked."""
+"""The expected contents of an account, from the project's files and app alone, without `deployment`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chalice.app import Chalice
 from tests.rehearsal.moto.environment import REGION
 
 ACCOUNT = "123456789012"
-OF_ROUTES = "api_handler"  # what config.json calls the function of all routes
+OF_ROUTES = "api_handler"  # config.json's name of the function of all routes
 OF_SOCKETS = {"$connect": "websocket_connect", "$default": "websocket_message", "$disconnect": "websocket_disconnect"}
 LOGICAL_TABLES = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project as it was when it was deployed: its files read, its app imported."""
+    """A project at the time of its deploy: its files read, its app imported."""
 
     stage: str
     config: dict[str, Any]
@@ -38,13 +38,13 @@ class Project:
 
     @property
     def own(self) -> dict[str, Any]:
-        """What config.json says of the stage."""
+        """The stage's part of config.json."""
         found: dict[str, Any] = self.config["stages"][self.stage]
         return found
 
     @property
     def handlers(self) -> dict[str, str]:
-        """What Lambda calls, by the name of the function in config.json."""
+        """Handler strings by the function's name in config.json."""
         sockets = {OF_SOCKETS[key]: one.handler_function.__name__ for key, one in self.app.websocket_handlers.items()}
         events = {one.name: one.name for one in self.app.event_sources}
         return {OF_ROUTES: "app", **sockets, **events}
@@ -56,11 +56,11 @@ class Project:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.full_name(function)}"
 
     def invocation(self, function: str) -> str:
-        """Where API Gateway sends what a function is to answer."""
+        """The integration URI of a function."""
         return f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{self.arn(function)}/invocations"
 
     def setting(self, key: str, function: str) -> Any:
-        """As Chalice looks it up: https://aws.github.io/chalice/topics/configfile.html."""
+        """Looks a setting up in Chalice's order: https://aws.github.io/chalice/topics/configfile.html."""
         places = (
             self.own.get("lambda_functions", {}).get(function, {}),
             self.own,
@@ -78,7 +78,7 @@ class Project:
         }
 
     def policy(self, function: str, websocket_api: str) -> dict[str, Any]:
-        """The function's template with names in it; a statement about a kind of key that is not used is not there."""
+        """The function's policy template with names filled in; without the statement about the unused kind of key."""
         variables = self.environment(function)
         kind, _, key = variables["JWT_SECRET"].partition(":")
         assert kind == "ssm", "another kind of key needs another expectation here"
@@ -117,12 +117,12 @@ def read(root: Path, stage: str) -> Project:
 
 
 def _app(path: Path) -> Chalice:
-    """Under another name than its own: `app` stays whose it is."""
+    """Imports it under another name: `app` stays what it is for others."""
     spec = importlib.util.spec_from_file_location("app_as_expected", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
+    sys.modules[spec.name] = module  # dataclasses look for it there
     try:
         spec.loader.exec_module(module)
     finally:
@@ -136,5 +136,5 @@ def _json(path: Path) -> Any:
 
 
 def quoted(headers: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Headers as a mapping of API Gateway has them."""
+    """Headers in API Gateway's mapping syntax."""
     return {f"{prefix}.{name}": f"'{value}'" for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""Two accounts compared without what AWS makes up: ids, dates, digests. Everything else counts."""
+"""Compares two accounts without the values that AWS generates: ids, dates, digests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ DATES |= {"CreateDate", "creationTime", "CreationDateTime"}
 DATES |= {"AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp"}
 IDS = {"id", "RoleId", "Sid", "deploymentId", "DeploymentId", "TableId", "rootResourceId", "RevisionId"}
 MADE_UP = DATES | IDS | {"CodeSha256", "CodeSize"}
-"""Fields."""
+"""Names of fields."""
 
 
 def likeness(account: Account) -> Any:
-    """Equal for accounts in which the same stands."""
+    """Equal for two accounts with the same contents."""
     named = {account.rest.id: "REST", account.websocket.id: "WEBSOCKET"}
     return _like(dataclasses.asdict(account), named)
 

@@ -1,20 +1,20 @@
-"""What moto's server lacks of the calls of a deploy (5.2.5), put in its place. All that is not moto's is in this file.
+"""Completes moto's server (5.2.5) with the calls that a deploy needs. Everything beyond moto is in this file.
 
     ImportRestApi, PutRestApi            only OpenAPI 3: made call by call instead
-    UpdateRestApi, GetRestApi(s)         forget from which size on answers are compressed, and binary types
+    UpdateRestApi, GetRestApi(s)         forget minimumCompressionSize and binary types
     REST CreateDeployment                resets the settings of its stage, which AWS keeps, and ignores tracing
     v2 CreateDeployment, GetDeployments,
        DeleteDeployment                  404: kept here
-    v2 UpdateStage                       500: kept here, and in what GetStage tells
-    stacks with tables                   without TTL, restore to a point in time; updates are ignored, and
-                                         tables that were to be updated outlive their stack
+    v2 UpdateStage                       500: kept here, and in the answer of GetStage
+    stacks with tables                   without TTL and point-in-time recovery; updates are ignored, and
+                                         tables with pending updates outlive their stack
     stacks with alarms, composite
-       alarms, metric filters            are complete without them: made by their own calls
-    log groups of stacks                 may outlive their stack, and an update of their days is ignored
+       alarms, metric filters            complete without creating them: created by their own calls
+    log groups of stacks                 may outlive their stack; updates of their retention are ignored
     AttachRolePolicy of AWS's policies,
-       DetachRolePolicy                  no such policy, unless it loads them all for a second: kept here
+       DetachRolePolicy                  no such policy, unless all are loaded, which takes a second: kept here
 
-botocore asks its event system before and after each call of a session, so that the code under test is as it is.
+botocore emits events before and after each call of a session, so the code under test runs unchanged.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from tests.emulators.ministack import rest_api
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
-GIVEN = "given"  # in botocore's context of a call: the parameters before they are made a request
+GIVEN = "given"  # key in botocore's context of a call: its parameters before they are serialized
 BINARY = "x-amazon-apigateway-binary-media-types"
 
 
 @dataclass
 class Status:
-    """All that botocore looks at of an answer that came over no network."""
+    """The attributes that botocore reads from an HTTP answer."""
 
     status_code: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
 class Completed:
-    """An account at moto's server with the rest of what a deploy needs. `complete` each session that goes there."""
+    """An account at moto's server, completed for deploys. Call `complete` on each session that goes there."""
 
     def __init__(self, session: Session) -> None:
-        """`session` is for the calls by which things are made here; it is left as it is."""
+        """`session` makes this class's own calls, and is left unchanged."""
         self._session = session
         self._clients: dict[str, Any] = {}
         self._ids = (f"d{number:05}" for number in itertools.count(1))
@@ -62,7 +62,7 @@ class Completed:
         self._stacks: dict[str, list[Callable[[], object]]] = {}
 
     def complete(self, session: Session) -> None:
-        """From now on the session's clients get from here what moto lacks."""
+        """From now on the session's clients get the missing operations from here."""
         instead: dict[str, Callable[[Parameters], Answer]] = {
             "iam.AttachRolePolicy": self._attach,
             "iam.DetachRolePolicy": self._detach,
@@ -88,7 +88,7 @@ class Completed:
             "cloudformation.DeleteStack": self._stack_deleted,
         }
         session.register("before-parameter-build", _remember)
-        session.register("before-call", _answering(instead))  # not by operation: who registered first is asked first
+        session.register("before-call", _answering(instead))  # not by operation: earlier registrations answer first
         for name, follow in afterwards.items():
             session.register(f"after-call.{name}", _following(follow))
 
@@ -135,7 +135,7 @@ class Completed:
         assert given["mode"] == "overwrite"
         client, api, document = self._client("apigateway"), given["restApiId"], json.loads(given["body"])
         if document == self._imported[api]:
-            rest_api.clear_responses(client, api)  # the rest would be what it is, a hundred calls later
+            rest_api.clear_responses(client, api)  # importing the same again would take a hundred calls
         else:
             rest_api.clear(client, api)
             rest_api.fill(client, api, document)
@@ -238,7 +238,7 @@ class Completed:
 
         def undo() -> None:
             with contextlib.suppress(client.exceptions.ResourceNotFoundException):
-                client.delete_table(TableName=name)  # refused while it is protected, as on AWS
+                client.delete_table(TableName=name)  # refused while protected, as on AWS
 
         return undo
 
@@ -247,7 +247,7 @@ class Completed:
         client.put_retention_policy(logGroupName=name, retentionInDays=said["RetentionInDays"])
 
         def undo() -> None:
-            with contextlib.suppress(client.exceptions.ResourceNotFoundException):  # it may have gone with its stack
+            with contextlib.suppress(client.exceptions.ResourceNotFoundException):  # it may be gone with its stack
                 client.delete_log_group(logGroupName=name)
 
         return undo
@@ -273,7 +273,7 @@ class Completed:
 
 
 class _Values:
-    """A template's intrinsic functions, those that stand in ours."""
+    """Evaluates the intrinsic functions that our templates use."""
 
     def __init__(self, template: Parameters, given: list[dict[str, str]], region: str, account: str) -> None:
         defaults = {key: one.get("Default") for key, one in template.get("Parameters", {}).items()}
@@ -327,7 +327,7 @@ def _answering(instead: Mapping[str, Callable[[Parameters], Answer]]) -> Callabl
 
 
 def operation(model: Any) -> str:
-    """Such as `iam.CreateRole`."""
+    """The name of a call, such as `iam.CreateRole`."""
     return f"{model.service_model.service_name}.{model.name}"
 
 
@@ -340,7 +340,7 @@ def _following(follow: Callable[[Parameters, Answer], None]) -> Callable[..., No
 
 
 def _patches(stage: Parameters) -> list[dict[str, str]]:
-    """What takes a stage of moto's back to where it was."""
+    """Patches that restore a REST stage whose settings moto has reset."""
     found = {}
     for place, settings in stage.get("methodSettings", {}).items():
         for name, path in METHOD_PATHS.items():

@@ -1,4 +1,4 @@
-"""moto's server in a process of its own, on a free port of loopback. What it lacks is in moto_lacks.py."""
+"""Runs moto's server in a process of its own, on a free loopback port. moto_lacks.py completes it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 
 @dataclass(frozen=True)
 class MotoServer:
-    """An AWS account that is empty at first; its functions never run."""
+    """An AWS account, empty at first. Its functions never run."""
 
     url: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """With it every SDK finds this account, and no other."""
+        """An environment in which every SDK finds this account and no other."""
         return {
             **without_aws(),
             "AWS_ENDPOINT_URL": self.url,
@@ -34,7 +34,7 @@ class MotoServer:
         }
 
     def empty(self) -> None:
-        """Forget all that was made."""
+        """Empties the account."""
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 - loopback
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
             assert answer.status == 200
@@ -57,7 +57,7 @@ def _url(process: subprocess.Popen[str]) -> str:
         said += line
         found = RUNNING.search(line)
         if found:
-            # it writes a line a request, which somebody has to read
+            # a full pipe would stop it: it writes a line for each request
             threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
             return found[1]
     raise AssertionError(f"moto's server ended before it was ready:\n{said}")

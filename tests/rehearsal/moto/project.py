@@ -1,4 +1,4 @@
-"""A copy of the project that a test may change and deploy. It requires nothing: what is packed is tested elsewhere.
+"""A copy of the project that a test may change and deploy, without requirements; other tests cover the package.
 
 Chalice would fetch them from a package index, which takes seconds and a network.
 """
@@ -15,7 +15,7 @@ from tests.processes import ROOT
 
 
 def copied(to: Path) -> Path:
-    """What a deploy reads, at `to`."""
+    """Copies the files that a deploy reads to `to`."""
     to.mkdir()
     shutil.copy(ROOT / "app.py", to)
     shutil.copytree(ROOT / "chalicelib", to / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
@@ -26,7 +26,7 @@ def copied(to: Path) -> Path:
 
 
 def change(path: Path, how: Callable[[Any], None]) -> None:
-    """Changes a file of JSON in place."""
+    """Changes a JSON file in place."""
     document = json.loads(path.read_text(encoding="utf-8"))
     how(document)
     path.write_text(json.dumps(document), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What stands in an account, asked of AWS's own calls and of nothing else: no file of the project is read here."""
+"""Reads the contents of an account through AWS's own calls, without the project's files."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class WebsocketApi:
 
 @dataclass(frozen=True)
 class Account:
-    """All that a deploy could make, by name or by id."""
+    """Everything a deploy can create, by name or by id."""
 
     rest_apis: dict[str, RestApi]
     websocket_apis: dict[str, WebsocketApi]
     functions: dict[str, Described]
-    permissions: dict[str, list[Described]]  # of whom each function may be invoked
+    permissions: dict[str, list[Described]]  # the principals that may invoke each function
     roles: dict[str, Described]
-    policies: dict[str, dict[str, Described]]  # inline, by role and name
+    policies: dict[str, dict[str, Described]]  # inline policies, by role and name
     attached: dict[str, list[str]]  # ARNs by role
     log_groups: dict[str, Described]
     metric_filters: dict[str, Described]
@@ -63,7 +63,7 @@ class Account:
     access_log_role: str | None  # of API Gateway, for the whole account
 
     def left(self) -> dict[str, Any]:
-        """What is there, by kind; nothing for an empty account."""
+        """Contents by kind; empty for an empty account."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name))}
 
     @property

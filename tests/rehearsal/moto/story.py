@@ -1,4 +1,4 @@
-"""A stage's life, told once in snapshots: deployed, deployed again as it was, deployed with changes, destroyed."""
+"""The life of a stage in snapshots: deployed, deployed again unchanged, deployed with changes, destroyed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADDED = '@route("/health/added/{what}", methods=["GET", "PUT"])'
 
 @dataclass(frozen=True)
 class Chapter:
-    """What was asked for, and what stands since."""
+    """A deploy and the account after it."""
 
     wanted: Project
     ran: Ran
@@ -28,7 +28,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Story:
-    """Of the stage `dev`."""
+    """The chapters of the stage `dev`."""
 
     root: Path
     first: Chapter
@@ -51,7 +51,7 @@ def tell(server: MotoServer, folder: Path) -> Story:
 
 
 def change(root: Path) -> None:
-    """A route is added and one removed, one function gets more memory, less time; others hear of alarms."""
+    """Adds a route, removes one, gives one function more memory and less time, and changes the alarms' topics."""
     app = root / "app.py"
     text = app.read_text(encoding="utf-8")
     assert REMOVED in text

@@ -1,4 +1,4 @@
-"""A command that breaks off anywhere can simply be repeated. A call is refused as AWS refuses what one may not do."""
+"""A command interrupted at any call can simply be repeated. Calls are refused as AWS refuses missing permissions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OF_A_DEPLOY = (
     "iam.AttachRolePolicy",
     "apigatewayv2.UpdateStage",
 )
-"""In the order in which a deploy comes to them, at least one of each step. The others were tried by hand."""
+"""In the order of a deploy, at least one of each step. The others were tried by hand."""
 OF_A_DESTROY = (
     "cloudformation.DeleteStack",
     "apigatewayv2.DeleteApi",
@@ -41,7 +41,7 @@ OF_A_DESTROY = (
 
 @dataclass(frozen=True)
 class Tried:
-    """A command that was refused one call after another, each time a later one, and was let through at last."""
+    """A command that was refused at one call after another, each later than the last, and then succeeded."""
 
     refused: dict[str, Ran]
     last: Ran
@@ -50,7 +50,7 @@ class Tried:
 
 @pytest.fixture(scope="module")
 def commands(moto: MotoServer, told: Story) -> Command:
-    """In an account that is empty again, once the story is over."""
+    """An account that is empty again after the story."""
     return command.at(moto)
 
 
@@ -102,5 +102,5 @@ def says_which_and_what_to_do(ran: Ran, operation: str) -> None:
     assert ran.status == 1
     [line] = ran.err.splitlines()
     assert f"when calling the {operation.partition('.')[2]} operation: {DENIED}" in line
-    assert line.endswith("Once that is mended, the same command goes on from here.")
+    assert line.endswith("Fix that and run the same command again: it continues from here.")
     assert ": failed (" in ran.out.splitlines()[-1]

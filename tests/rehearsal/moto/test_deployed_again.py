@@ -1,4 +1,4 @@
-"""A second deploy changes what stands and makes nothing twice; a destroyed stage leaves nothing."""
+"""A second deploy applies changes and creates nothing twice; a destroyed stage leaves nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_sockets_are_deployed_anew_only_when_their_routes_change(told: Story
     assert told.again.account.websocket.deployments == first
     assert told.changed.account.websocket.deployments == first
     assert "WebSocket routes deployed" in told.first.ran.out
-    assert "WebSocket routes as they were" in told.changed.ran.out
+    assert "WebSocket routes unchanged" in told.changed.ran.out
 
 
 def test_a_destroyed_stage_leaves_nothing(told: Story) -> None:

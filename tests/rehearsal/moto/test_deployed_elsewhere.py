@@ -1,4 +1,4 @@
-"""A stage whose data is kept, deployed by two machines; the account has a key and a log role of somebody else's."""
+"""A kept stage, deployed by two machines, in an account that already has a key and a log role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THEIRS = "arn:aws:iam::123456789012:role/theirs"
 
 @dataclass(frozen=True)
 class Machines:
-    """What one deployed, what the other made of it, what is left when a third has destroyed it."""
+    """The account after the first deploy, after the second machine's, and after a third machine destroyed the stage."""
 
     first: Account
     second: Account
@@ -39,7 +39,7 @@ def machines(moto: MotoServer, told: Story, tmp_path_factory: pytest.TempPathFac
         logs: Any = session.create_client("logs", region_name=REGION)
 
     def run(*arguments: str) -> Ran:
-        """On a machine where nobody deployed before: Chalice's record is not in the repository."""
+        """A machine without Chalice's record, which is not in the repository."""
         (root / ".chalice" / "deployed" / "prod.json").unlink(missing_ok=True)
         ran = commands.run(root, *arguments)
         assert ran.status == 0, ran.err
@@ -76,12 +76,12 @@ def test_the_tables_cannot_be_deleted_and_can_be_restored(machines: Machines) ->
 
 
 def test_a_key_that_was_there_is_used(machines: Machines) -> None:
-    assert "key of the tokens: there already" in machines.deployed.out
+    assert "signing key: exists already" in machines.deployed.out
     assert machines.first.parameters.keys() == {KEY}
 
 
 def test_what_somebody_else_brought_stays_and_nothing_else(machines: Machines) -> None:
-    """Not even the log of a request that came while the stage was taken away."""
+    """Including the log of a request made while the stage was being destroyed."""
     assert machines.first.access_log_role == machines.second.access_log_role == THEIRS
     assert machines.left.keys() == {"access_log_role", "parameters"}
     assert machines.left["access_log_role"] == THEIRS

@@ -1,4 +1,4 @@
-"""What stands in an account after a deploy is what the project's files and its app say, field by field."""
+"""After a deploy the account agrees with the project's files and its app, field by field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.rehearsal.moto.story import Chapter
 
 def test_the_rest_api_is_regional_and_compresses_from_the_size_that_is_set(deployed: Chapter) -> None:
     said, there = deployed.wanted.config, deployed.account.rest.described
-    assert there["name"] == deployed.wanted.prefix  # its metrics are found by it
+    assert there["name"] == deployed.wanted.prefix  # its metrics are found by name
     assert there["endpointConfiguration"]["types"] == [said["api_gateway_endpoint_type"]]
     assert there["minimumCompressionSize"] == said["minimum_compression_size"]
     assert there["binaryMediaTypes"] == deployed.wanted.app.api.binary_types
@@ -107,7 +107,7 @@ def test_what_api_gateway_answers_by_itself_is_a_problem_that_a_page_may_read(de
 
 
 def test_the_responses_are_part_of_what_is_deployed(deployed: Chapter) -> None:
-    """They count from the next deployment on."""
+    """They take effect with the next deployment."""
     order = [one.operation for one in deployed.calls]
     assert "apigateway.CreateDeployment" in order[last(order, "apigateway.PutGatewayResponse") :]
     assert "apigateway.UpdateStage" in order[last(order, "apigateway.CreateDeployment") :]

@@ -1,4 +1,4 @@
-"""`package` as it is called, of a project that requires nothing: what is written, and what is said meanwhile."""
+"""The `package` command on a project without requirements: its files and its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command shows of its steps: on a terminal while they run, elsewhere a line each when they are over."""
+"""The progress of a command: on a terminal while steps run, elsewhere one line after each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_step_that_fails_says_so_and_lets_its_error_through() -> None:
 
 
 def test_the_command_tells_its_refusals_on_a_terminal_without_a_traceback() -> None:
-    """A real one, in a process of its own: nobody is left to catch anything there."""
+    """A real terminal and a process of its own, where nothing else catches errors."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "deployment", "deploy", "--stage", "dev"],
@@ -75,13 +75,13 @@ def test_the_command_tells_its_refusals_on_a_terminal_without_a_traceback() -> N
 
 
 def everything(end: int) -> str:
-    """What is written to a terminal until nobody holds it any more."""
+    """Everything written to a terminal until it is closed."""
     said = b""
     with open(end, "rb", buffering=0) as terminal:
         while True:
             try:
                 read = terminal.read(4096)
-            except OSError:  # so Linux tells that the other end is closed
+            except OSError:  # Linux reports the closed end this way
                 break
             if not read:
                 break

@@ -1,4 +1,4 @@
-"""What cannot be done is said in a sentence that says what to do, with exit status 1; nothing is made meanwhile."""
+"""An impossible command says what to do in one sentence and exits with 1, without creating anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rehearsal.moto.story import Story
 
 @pytest.fixture
 def commands(moto: MotoServer, told: Story) -> Command:
-    """In an account that is empty, once the story is over."""
+    """An empty account after the story."""
     return command.at(moto)
 
 
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def refused(ran: Ran) -> str:
-    """The one line that it said."""
+    """The one line of the error."""
     assert ran.status == 1
     [line] = ran.err.splitlines()
     return line
@@ -74,7 +74,7 @@ def test_a_stage_that_stands_twice_is_not_deployed_a_third_time(commands: Comman
         apis = [_websocket_api(client) for _ in range(2)]
     said = refused(commands.run(root, "deploy", "--stage", "dev"))
     assert said == (
-        "The stage dev stands more than once in this account, as the WebSocket APIs "
+        "The stage dev exists more than once in this account, as the WebSocket APIs "
         f"{', '.join(sorted(apis, key=said.index))}: delete those that no client uses."
     )
 

@@ -1,4 +1,4 @@
-"""What watches a deployed stage looks at what stands there: a name that is written wrongly would be silent for ever."""
+"""The alarms and graphs of a deployed stage refer to existing resources: a misspelt name would stay silent for ever."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The conformance suite's adapter for MiniStack: deploys projects onto one process. It judges nothing.
+"""The conformance suite's adapter for MiniStack: deploys projects to one process.
 
-MiniStack itself is as it is; what a deploy has to do for its sake is in `tests/emulators/ministack/workarounds.py`.
+MiniStack itself is unchanged; the workarounds a deploy needs are in `tests/emulators/ministack/workarounds.py`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Pr
 from tests.processes import ROOT
 
 DEPLOY_SECONDS = 120
-SECONDS = 10.0  # it answers within one, when a function begins within two; a busy machine may take longer
+SECONDS = 10.0  # answers take one second, with a function's start two, and longer on a busy machine
 BROUGHT = re.compile(r"(boto3|botocore|chalice)\b", re.IGNORECASE)
 MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local.key")
 
 
 class MiniStack:
-    """One process for all apps that are up at a time. The next app begins a new one, with nothing of the last in it."""
+    """One process for all apps that run at the same time. The next app starts a fresh one."""
 
     name = "ministack"
 
@@ -37,7 +37,7 @@ class MiniStack:
 
     @contextlib.contextmanager
     def deploy(self, project: Path) -> Iterator[Deployed]:
-        """Raises RuntimeError with all that was said, if it cannot be deployed."""
+        """Raises RuntimeError with the whole output if the project cannot be deployed."""
         process = self._process = self._process or Process()
         self._up += 1
         try:
@@ -79,7 +79,7 @@ def _deploy(project: Path, process: Process) -> Deployed:
 
 
 def _prepare(folder: Path) -> None:
-    """The package holds neither boto3, which MiniStack's environment has as Lambda has, nor a second Chalice."""
+    """A package without boto3, which MiniStack has as Lambda does, and without a second Chalice."""
     workarounds.put_beside(folder)
     requirements = folder / "requirements.txt"
     if requirements.is_file():

@@ -1,7 +1,7 @@
-"""`chalice deploy` onto MiniStack, in a process of its own: `python -m` this module, and the folder of an app.
+"""`chalice deploy` to MiniStack, in a process of its own: `python -m` this module, and the folder of an app.
 
-Chalice's deployer runs as it is, with what MiniStack gets wrong worked around. AWS_ENDPOINT_URL says where MiniStack
-is; the ids of what was made are printed as JSON.
+Chalice's deployer runs unchanged, with workarounds for MiniStack's faults. AWS_ENDPOINT_URL names MiniStack; the
+created ids are printed as JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STAGE = "dev"
 
 
 def make_tables(folder: Path, region: str) -> None:
-    """Those of resources.json, which Chalice leaves to CloudFormation; the suite's apps use no functions in it."""
+    """Creates the tables of resources.json, which Chalice leaves to CloudFormation. The apps use no intrinsics."""
     resources = folder / ".chalice" / "resources.json"
     if resources.is_file():
         dynamodb = boto3.client("dynamodb", region_name=region)
@@ -32,7 +32,7 @@ def make_tables(folder: Path, region: str) -> None:
 
 
 def make_key(client: Any, api: str, stage: str) -> str:
-    """An API key of a plan for this stage; gives its value."""
+    """Creates an API key in a usage plan of this stage; returns its value."""
     key = client.create_api_key(name=f"conformance-{api}", enabled=True)
     plan = client.create_usage_plan(name=f"conformance-{api}", apiStages=[{"apiId": api, "stage": stage}])
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
@@ -58,6 +58,6 @@ def deploy(folder: Path) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):  # where Chalice says what it does
+    with contextlib.redirect_stdout(sys.stderr):  # Chalice prints its progress here
         answer = deploy(Path(sys.argv[1]))
-    print(json.dumps(answer))  # noqa: T201 - the answer of this process
+    print(json.dumps(answer))  # noqa: T201 - the result of this process

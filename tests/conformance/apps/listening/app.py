@@ -1,6 +1,6 @@
-"""Has a message handler and no other of WebSocket: it sends each message back. Its routes have large answers.
+"""An app whose only WebSocket handler is for messages: it echoes each one. Its routes have large answers.
 
-Asked "how often?" it says instead how often it has run.
+The message "how often?" is answered with the number of times the handler has run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lets everybody in and hears nobody: a connect handler and no other. It has no HTTP routes."""
+"""An app that accepts every connection and handles no message: its only handler is for connects. No HTTP routes."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ app.experimental_feature_flags.add("WEBSOCKETS")
 
 @app.on_ws_connect()
 def connect(event: WebsocketEvent) -> None:
-    """Everybody is welcome."""
+    """Accepts everybody."""

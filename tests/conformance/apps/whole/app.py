@@ -1,27 +1,27 @@
-"""Does what a client tells it to, and tells a witness what its functions were given: all kinds of handlers.
+"""An app with handlers of all kinds that follows a client's orders and reports its events to a witness.
 
-A handler's orders are a list of steps, JSON, in the query parameter `do` of a handshake, in the field `do` of a
-message, and in the body of POST /do:
+Orders are a JSON list of steps, in the query parameter `do` of a handshake, in the field `do` of a message, or in the
+body of POST /do:
 
-    ["send", id, text]    posts to a connection, "self" for its own; the witness is told what came of it
+    ["send", id, text]    posts to a connection, "self" for its own; reports the outcome to the witness
     ["info", id]          the same with GetConnection
     ["close", id]         the same with DeleteConnection
-    ["hold", name]        goes on when somebody has said PUT /go/{name}
-    ["return", value]     returns it as it is
-    ["respond", {...}]    returns a Response of Chalice with these arguments
+    ["hold", name]        waits for PUT /go/{name}
+    ["return", value]     returns the value unchanged
+    ["respond", {...}]    returns Chalice's Response with these arguments
     ["result", {...}]     returns this from an HTTP view, past Chalice
     ["raise", text]       raises RuntimeError
     ["unauthorized", text]  raises Chalice's UnauthorizedError
-    ["forbidden", text]   raises ForbiddenError, of which a middleware makes a Response
+    ["forbidden", text]   raises ForbiddenError, which a middleware turns into a Response
     ["exit"]              ends as sys.exit() ends a program
-    ["endpoint"]          the witness is told where @connections is called, and what the environment says of it
-    ["configure", domain, stage]  tells websocket_api where that is
-    ["apart", {...}, name, ...]   a step of the first three kinds, or "endpoint", with a WebsocketAPI of its own:
+    ["endpoint"]          reports the endpoint of @connections and its environment variable to the witness
+    ["configure", domain, stage]  configures websocket_api
+    ["apart", {...}, name, ...]   one of the first three steps, or "endpoint", with a separate WebsocketAPI:
                           `session`, whether it has one, and `configure`, domain and stage
-    ["rest"]              gives its event to the HTTP views; the witness is told what came of it
+    ["rest"]              passes its event to the HTTP views; reports the outcome to the witness
 
-The witness is a connection: `witness` beside `do`, for a message its own unless told otherwise, for a $disconnect the
-one of its $connect. A handshake without a query may name it in the header X-Witness.
+The witness is the connection in `witness`, beside `do`. A message's default witness is its own connection, that of a
+$disconnect the one of its $connect. A handshake without a query may name it in the header X-Witness.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 app.api.binary_types.append("application/x-conformance")
 
-COPY = uuid.uuid4().hex  # each function has its own on AWS
+COPY = uuid.uuid4().hex  # on AWS, each function has its own
 HOLD_SECONDS = 40.0
 ENDPOINT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
-UNCAUGHT = "uncaught:"  # how a message begins whose handler does not mind that it is no JSON
+UNCAUGHT = "uncaught:"  # prefix of a message whose handler accepts text other than JSON
 
 invocations = 0
 
@@ -73,7 +73,7 @@ def notes() -> Any:
 
 
 def follow(steps: list[Any], event: WebsocketEvent | None, told: Callable[[Any], None]) -> Any:
-    """What the last step returns; None without one that returns."""
+    """Runs the steps; returns the value of the last one that has one, else None."""
     own = event.connection_id if event is not None else None
     for name, *arguments in steps:
         if name in CALLS:
@@ -95,7 +95,7 @@ def follow(steps: list[Any], event: WebsocketEvent | None, told: Callable[[Any],
 
 
 class Result(Response):
-    """What a view returns past Chalice."""
+    """The value that a view returns past Chalice."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         super().__init__("")
@@ -122,11 +122,11 @@ ENDINGS: dict[str, Callable[..., Any]] = {
 
 
 def tried(api: WebsocketAPI, name: str, connection: str = "self", *arguments: str, own: str | None) -> Any:
-    """What came of a call of @connections: its answer, or the error's name."""
+    """The outcome of a call of @connections: its answer, or the error's name."""
     target = own if connection == "self" else connection
     try:
         if name == "endpoint":
-            api._get_client()  # raises if there is none
+            api._get_client()  # raises if it is missing
             return {"url": api._endpoint, "environment": os.environ.get(ENDPOINT)}
         answer = getattr(api, name)(target, *arguments)
         return json.loads(json.dumps(answer, default=str)) if name == "info" else "ok"
@@ -139,7 +139,7 @@ def tried(api: WebsocketAPI, name: str, connection: str = "self", *arguments: st
 
 
 def apart(session: bool, configure: tuple[str, str] | None = None) -> WebsocketAPI:
-    """One that no other function or event has told anything."""
+    """A WebsocketAPI that no other function or event has configured."""
     api = WebsocketAPI()
     if session:
         api.session = app.websocket_api.session
@@ -149,7 +149,7 @@ def apart(session: bool, configure: tuple[str, str] | None = None) -> WebsocketA
 
 
 def hold(name: str) -> None:
-    """A Lambda that waits for something: it looks every now and then, and not for ever."""
+    """A Lambda function that waits: it polls, up to a limit."""
     until = time.monotonic() + HOLD_SECONDS
     while "Item" not in notes().get_item(Key={"name": f"go {name}"}, ConsistentRead=True):
         if time.monotonic() > until:
@@ -207,7 +207,7 @@ def message(event: WebsocketEvent) -> Any:
     except Exception:
         if event.body.startswith(UNCAUGHT):
             raise
-        said = {}  # a client may say anything, and is told what arrived
+        said = {}  # clients may send anything, and get back the text that arrived
     orders = said if isinstance(said, dict) else {}
     witness = orders.get("witness", event.connection_id)
     return handle("message", event, witness, orders.get("do", []), json=said)
@@ -230,7 +230,7 @@ def here() -> Request:
 
 
 def seen() -> dict[str, Any]:
-    """The event of this request, as it came."""
+    """The event of this request, unchanged."""
     return {"event": here().to_original_event(), "copy": COPY, "function": app.lambda_context.function_name}
 
 
@@ -276,7 +276,7 @@ def only_json() -> Any:
 
 @app.route("/do", methods=["POST"])
 def do() -> Any:
-    """Outcomes are in the header `outcomes`, JSON; what is returned has none."""
+    """The outcomes are JSON in the header `outcomes`; a returned value has no such header."""
     outcomes: list[Any] = []
     returned = follow(json.loads(here().raw_body), None, outcomes.append)
     return Response({"outcomes": outcomes}) if returned is None else returned
@@ -295,7 +295,7 @@ def go(name: str) -> Any:
 
 @app.route("/leave/{connection}", methods=["PUT"])
 def at_disconnect(connection: str) -> Any:
-    """The steps of the body are those of the connection's $disconnect; its witness stays."""
+    """The steps of the body become those of the connection's $disconnect; its witness stays."""
     notes().update_item(
         Key={"name": f"witness of {unquote(connection)}"},
         UpdateExpression="SET steps = :steps",
@@ -328,7 +328,7 @@ def signed() -> Any:
 
 
 def judge(request: AuthRequest) -> Any:
-    """The token says what to answer."""
+    """The token names the answer."""
     notes().update_item(
         Key={"name": "asked"},
         UpdateExpression="ADD times :one",
@@ -379,7 +379,7 @@ def by_header(request: AuthRequest) -> Any:
 
 @app.route("/asked")
 def asked() -> Any:
-    """How often an authorizer was run."""
+    """Number of runs of an authorizer."""
     item = notes().get_item(Key={"name": "asked"}, ConsistentRead=True).get("Item", {})
     return {"times": int(item.get("times", 0))}
 

@@ -1,0 +1,230 @@
+"""One emulated AWS account in this process, and the apps that are deployed in it: everything is wired here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Stack
+from pytest_sessionplugin.app.description import describe, event_sources, function_names, scheduled, schedules
+from pytest_sessionplugin.app.functions import Functions, Process
+from pytest_sessionplugin.aws.calls import Calls, Uncounted
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.interceptor import Interceptor
+from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
+from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.errors import SessionPluginError, TemplateError
+from pytest_sessionplugin.gateway.runtime import Activity
+from pytest_sessionplugin.lambdas.event_sources import EventSources
+from pytest_sessionplugin.lambdas.functions import FaultyFunctions
+from pytest_sessionplugin.lambdas.schedules import usual_events
+from pytest_sessionplugin.lambdas.service import LambdaService
+from pytest_sessionplugin.lambdas.threads import LeftThreads
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.app.project import Memory, Project
+    from pytest_sessionplugin.gateway.client.transport import Transport
+    from pytest_sessionplugin.gateway.runtime import Runtime
+    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles, TimeSource
+    from pytest_sessionplugin.lambdas.threads import Left
+    from pytest_sessionplugin.tokens.tokens import Tokens
+
+Path = str | os.PathLike[str]
+"""The folder of a project, absolute or from the rootdir."""
+
+
+class Notebook(Protocol):
+    """Hears of what happens in an account outside its gateways: a Journal, or the console of `serve`."""
+
+    def observe(self, at: float, text: str) -> None: ...
+
+    def warn(self, sentence: str) -> None: ...
+
+    def leave(self, left: Left) -> None: ...
+
+
+class OpenGateway(Protocol):
+    """Opens the gateway behind which an app is deployed."""
+
+    def __call__(
+        self,
+        api: Api,
+        functions: RunFunction,
+        *,
+        activity: Activity,
+        observe: Callable[[Observed], None],
+        throttles: Throttles,
+    ) -> tuple[Transport, Runtime]: ...
+
+
+class Account:
+    """Its calls, faults, races and Lambda are those of all its apps.
+
+    `first` deploys the app of the test, if it has not been: a fault that names a function needs it. `others` finds the
+    gateway of another project. `wrap` is put around an app's functions, their faults included.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *,
+        calls: Calls,
+        notebook: Notebook,
+        first: Callable[[], DeployedApp],
+        others: Callable[[Path], AppGateway],
+        clock: TimeSource,
+        wrap: Callable[[Stack, Api, RunFunction], RunFunction] = lambda stack, api, functions: functions,
+    ) -> None:
+        self.emulator = emulator
+        self.calls = calls
+        self.activity = Activity()
+        self.apis = Apis(first)
+        self.lambdas = LambdaService(clock=clock, observe=notebook.observe, warn=notebook.warn)
+        self.threads = LeftThreads(notebook.leave)
+        self.races = Races(self.activity.at_rest)
+        self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
+        self._others, self._wrap = others, wrap
+        self._stacks: list[Stack] = []
+        self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> its logical name and project
+        self._interceptor = Interceptor(
+            calls=calls,
+            faults=self.faults,
+            races=self.races,
+            threads=self.threads,
+            backends=(self.apis, self.lambdas, emulator),
+            let_through=emulator.let_through,
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[Account]:
+        """Answers every botocore call of the process. One account at a time is open."""
+        with HOOK.use(self._interceptor, OUTLIVED, self.calls.test):
+            yield self
+
+    def add(self, name: str, memory: Memory, tokens: Tokens, tables_of: Callable[[Path], Tables]) -> Stack:
+        """Creates a project's tables; imports nothing of it. `tables_of` finds those of another project.
+
+        Raises TemplateError for a table whose name another project uses in the same region.
+        """
+        self._claim(memory)
+        if self._stacks:
+            self.emulator.create(memory.specs, memory.region)
+        else:
+            self.emulator.fill()
+        tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
+        self._stacks.append(Stack(name, len(self._stacks), memory, tables, tokens))
+        return self._stacks[-1]
+
+    def deploy(
+        self, stack: Stack, process: Process, target: OpenGateway, process_of: Callable[[str], Process] | None = None
+    ) -> DeployedApp:
+        """Puts an app that was imported behind a gateway, which `target` opens.
+
+        `process_of` gives the copy of the app for each function, if each is to have one.
+        """
+        api, functions, run = self._described(stack, process, process_of)
+        trace: list[Observed] = []
+        transport, runtime = target(
+            api, run, activity=self.activity, observe=trace.append, throttles=self.faults.throttles_handshake
+        )
+        return self._put(stack, api, functions, run, process, transport, runtime, trace)
+
+    def redeploy(self, deployed: DeployedApp, memory: Memory, process: Process, *, asked_anew: bool) -> DeployedApp:
+        """Another version of the app behind the same transport: sockets and rows stay, running functions finish.
+
+        With `asked_anew`, cached answers of authorizers are forgotten.
+        """
+        stack = replace(deployed.stack, memory=memory)
+        api, functions, run = self._described(stack, process, None)
+        transport, runtime = deployed.transport, deployed.runtime
+        runtime.redeploy(api, run, asked_anew=asked_anew)
+        return self._put(stack, api, functions, run, process, transport, runtime, deployed.gateway.trace)
+
+    def _described(
+        self, stack: Stack, process: Process, process_of: Callable[[str], Process] | None
+    ) -> tuple[Api, Functions, RunFunction]:
+        memory = stack.memory
+        api = describe(process.app, stack.project, memory.region, memory.tokens).numbered(stack.number)
+        functions = Functions(process.app, stack.project, api, process_of or (lambda function: process))
+        self.threads.watch(stack.project.root)
+        faulty = FaultyFunctions(
+            functions, functions.names, self.faults, api.websocket.get("$disconnect"), stack.prefix, self.threads
+        )
+        return api, functions, self._wrap(stack, api, faulty)
+
+    def _put(
+        self,
+        stack: Stack,
+        api: Api,
+        functions: Functions,
+        run: RunFunction,
+        process: Process,
+        transport: Transport,
+        runtime: Runtime,
+        trace: list[Observed],
+    ) -> DeployedApp:
+        app, region = process.app, stack.memory.region
+        usual_event = usual_events(scheduled(app), region, stack.deployed_name)
+        sources = EventSources(
+            event_sources(app), self.emulator.sources(region), runtime.invoke, scheduled(app), usual_event
+        )
+        gateway = AppGateway(
+            transport,
+            runtime,
+            trace=trace,
+            tables=stack.tables,
+            tokens=stack.tokens,
+            sources=sources,
+            retries=lambda: self.lambdas.retries.waiting,
+            usual_event=usual_event,
+            others=self._others,
+        )
+        deployed = DeployedApp(
+            stack, api, transport, runtime, gateway, functions, run, function_names(app), schedules(app)
+        )
+        self.apis.put(deployed)
+        self.lambdas.deploy(functions, api, runtime.invoke, runtime.invoke_later, stack.prefix)
+        return deployed
+
+    def _claim(self, memory: Memory) -> None:
+        for logical, spec in memory.specs.items():
+            table = (memory.region, str(spec["TableName"]))
+            claimed = f"{logical} of {memory.project.root}"
+            if table in self._claimed:
+                raise TemplateError(
+                    f"a table name used twice: {table[1]} is {self._claimed[table]} and {claimed}. "
+                    "Both are in one account here: give one of them another TableName."
+                )
+            self._claimed[table] = claimed
+
+
+class _Nobody:
+    """Hears nothing."""
+
+    def observe(self, at: float, text: str) -> None: ...
+
+    def warn(self, sentence: str) -> None: ...
+
+    def leave(self, left: Left) -> None: ...
+
+
+@contextmanager
+def in_memory(project: Project, *, tokens: Tokens | None = None) -> Iterator[Stack]:
+    """The project's environment and its tables, without pytest, until the block ends."""
+    import time
+
+    from pytest_sessionplugin.app.project import Memory
+
+    def alone(path: object = None) -> Any:
+        raise SessionPluginError("there is no app and no other project in this block, only tables.")
+
+    memory = Memory(project, tokens=tokens)
+    with memory.open() as emulator:
+        account = Account(emulator, calls=Uncounted(), notebook=_Nobody(), first=alone, others=alone, clock=time.time)
+        with account.open():
+            yield account.add(project.name, memory, memory.tokens, alone)

@@ -1,0 +1,51 @@
+"""Everything that happens in an account outside its gateways, kept for the trace of a test."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_sessionplugin.account.trace import Note, indented, short, traceback_of
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.lambdas.threads import Left
+
+
+class AppLog(logging.Handler):
+    """Keeps log records, with their traceback: Chalice turns a bug in a route into a 500 and only logs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[Note] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = f"log    {record.levelname} {short(record.getMessage())}"
+        more = indented(record.exc_text or "") if error is None else traceback_of(error)
+        self.notes.append(Note(record.created, text + more))
+
+
+class Journal:
+    """Notes of one test, in the order in which they were made. Thread-safe, since it only appends."""
+
+    def __init__(self) -> None:
+        self.log = AppLog()
+        self.left: list[Left] = []
+        self._notes: list[Note] = []
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        return (*self.log.notes, *self._notes)
+
+    def observe(self, at: float, text: str) -> None:
+        self._notes.append(Note(at, text))
+
+    def warn(self, sentence: str) -> None:
+        """Nothing more: whoever reads the trace sees the note of it."""
+
+    def leave(self, left: Left) -> None:
+        """A thread goes on although no function runs."""
+        self.left.append(left)
+        self.observe(time.time(), f"left   {left}")

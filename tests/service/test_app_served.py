@@ -1,0 +1,106 @@
+"""The service as a developer runs it: each command in a process of its own, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT, Served, chalice_local, sessionplugin_serve
+
+pytestmark = [pytest.mark.process, pytest.mark.sockets]
+
+SOMEBODYS_AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_REGION": "eu-west-1",
+}
+
+
+def connect(url: str, token: str) -> Any:
+    from websockets.sync import client  # late: a unit run collects this file
+
+    return client.connect(url, additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
+
+
+def call(url: str, method: str = "GET", token: str = "", body: Any = None) -> tuple[int, Any]:
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  a loopback URL
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  the same
+            return answer.status, json.loads(answer.read() or "null")
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.loads(refused.read() or "null")
+
+
+def new_token(subject: str) -> str:
+    command = [sys.executable, "-m", "pytest_sessionplugin", "token", subject, "--project", str(ROOT)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with sessionplugin_serve() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The URL of `chalice local`, on a machine with AWS credentials."""
+    with chalice_local(SOMEBODYS_AWS) as url:
+        yield url
+
+
+class TestSessionpluginServe:
+    def test_a_session_is_lived_through(self, served: Served) -> None:
+        status, session = call(f"{served.http}/sessions", "POST", served.token, {"title": "Standup"})
+        assert (status, session["ownerId"]) == (201, "alice")
+        url = f"{served.websocket}?sessionId={session['sessionId']}"
+        with connect(url, new_token("bob")) as bob:
+            bob.send('{"action":"hello"}')
+            assert json.loads(bob.recv(timeout=10))["role"] == "participant"
+            path = f"{served.http}/sessions/{session['sessionId']}"
+            assert call(path, "PATCH", served.token, {"status": "paused"})[0] == 200
+            assert json.loads(bob.recv(timeout=10))["session"]["status"] == "paused"
+            assert call(path, "DELETE", served.token)[0] == 204
+            assert json.loads(bob.recv(timeout=10))["type"] == "session.ended"
+
+    def test_it_is_ready(self, served: Served) -> None:
+        assert call(f"{served.http}/health/ready") == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_cleanly_whoever_is_connected(by: signal.Signals) -> None:
+    with sessionplugin_serve() as served:
+        _, session = call(f"{served.http}/sessions", "POST", served.token, {})
+        with connect(f"{served.websocket}?sessionId={session['sessionId']}", served.token):
+            assert served.ask_to_stop(by) == 0
+
+
+class TestChaliceLocal:
+    def test_it_serves_http_without_any_aws_and_takes_the_tokens_of_this_checkout(self, url: str) -> None:
+        token = new_token("alice")
+        status, session = call(f"{url}/sessions", "POST", token, {"title": "Local"})
+        assert (status, session["ownerId"]) == (201, "alice")
+        path = f"{url}/sessions/{session['sessionId']}"
+        assert call(path, "GET", token) == (200, session)
+        assert call(path, "PATCH", token, {"metadata": {"a": 1}})[1]["metadata"] == {"a": 1}
+        assert call(path, "PATCH", new_token("mallory"), {"title": "x"})[0] == 403
+        assert call(path, "DELETE", token)[0] == 204
+        assert call(path, "GET", token)[1]["status"] == "ended"
+
+    def test_it_refuses_others(self, url: str) -> None:
+        assert call(f"{url}/sessions")[0] == 401
+        assert call(f"{url}/sessions", token="garbage")[1]["code"] == "unauthenticated"
+
+    def test_it_is_healthy_and_ready(self, url: str) -> None:
+        assert [call(f"{url}/health{path}")[0] for path in ("", "/ready")] == [200, 200]

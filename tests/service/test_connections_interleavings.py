@@ -1,0 +1,280 @@
+"""Connect, end, publish and sweep in every order: no open socket in an ended session, none without its row."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib import connections, frames, model, sessions, sweeper
+from chalicelib.credentials import Secret
+from chalicelib.delivery import Answer, Delivery
+from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
+from chalicelib.memory import MemoryStore
+from chalicelib.model import Draft, Endpoint, Principal, Recipient, Status, Write
+from tests.service.fakes import ENDPOINT, NOON, connection, new_session
+from tests.service.interleavings import Actor, Walk, walk
+
+BOB = Principal("bob", NOON + timedelta(days=1))
+OLD = NOON - timedelta(minutes=30)
+
+
+class Store(MemoryStore):
+    """The store in memory, which keeps the contract of the real one, as part of a world."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()  # connections in a roster that was read
+
+    def __deepcopy__(self, memo: object) -> Store:
+        twin = Store()
+        for name in ("_sessions", "_connections", "_once", "_due", "seen"):
+            setattr(twin, name, copy.copy(getattr(self, name)))
+        return twin
+
+    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
+        for page in super().roster(session_id):
+            self.seen.update(one.connection_id for one in page)
+            yield page
+
+    def state(self) -> str:
+        return f"{self._sessions} {sorted(self._connections)} {self._due} {sorted(self.seen)}"
+
+
+@dataclass
+class Sockets:
+    """Sockets as API Gateway has them: a pending one is out of reach, and opens when $connect has returned."""
+
+    states: dict[str, str]
+
+    def accept(self, connection_id: str) -> None:
+        self.states[connection_id] = "open"
+
+    def refuse(self, connection_id: str) -> None:
+        self.states[connection_id] = "refused"
+
+    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
+        return Answer.DONE if self.states[connection_id] == "open" else Answer.GONE
+
+    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
+        if self.states[connection_id] != "open":
+            return Answer.GONE
+        self.states[connection_id] = "closed"
+        return Answer.DONE
+
+
+@dataclass
+class Clock:
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_a_minute(self) -> None:
+        self.now += timedelta(minutes=1)
+
+
+@dataclass
+class World:
+    session_id: str
+    store: Store
+    sockets: Sockets
+    clock: Clock = field(default_factory=Clock)
+
+    def state(self) -> str:
+        return f"{self.store.state()} {self.sockets.states} {self.clock.now}"
+
+    def open(self) -> list[str]:
+        return [connection_id for connection_id, state in self.sockets.states.items() if state == "open"]
+
+    def check(self) -> None:
+        for connection_id in self.open():
+            assert self.store.find_connection(connection_id) is not None, f"{connection_id} is open without its row"
+
+
+class Inline(Executor):
+    """Delivers in the actor's own code, so that the walk chooses the order of posts."""
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **unused: Any) -> Iterator[Any]:
+        return iter([fn(*args) for args in zip(*iterables, strict=True)])
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise AssertionError("a delivery maps")
+
+
+def delivery(view: Any) -> Delivery:
+    return Delivery(view.store, view.sockets, clock=lambda: view.clock(), random=lambda: 0.0, executor=Inline())
+
+
+# --- the actors: the service's own use cases
+
+
+def connect(view: Any) -> None:
+    now = view.clock()
+    handshake = frames.Handshake("new=", SESSION_ID, Secret("token"), None, ENDPOINT)
+    try:
+        connections.connect(handshake, BOB, store=view.store, now=now)
+    except SessionsError:
+        view.sockets.refuse("new=")
+    else:
+        view.sockets.accept("new=")
+
+
+def end(view: Any) -> None:
+    write = Write("alice", view.clock(), "the end")
+    sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view), correlation_id="the end")
+
+
+def publish(view: Any) -> None:
+    now, deliver = view.clock(), delivery(view)
+    try:
+        answer = connections.receive(
+            frames.Publish(1), "pub=", store=view.store, deliver=deliver, now=now, correlation_id="a"
+        )
+    except (ConnectionNotFound, TokenExpired) as exc:
+        deliver.close(ENDPOINT, "pub=", frames.closing(exc, "a"), now)
+    except SessionsError as exc:
+        deliver.send(ENDPOINT, "pub=", frames.refusal(exc), now)
+    else:
+        deliver.send(ENDPOINT, "pub=", answer, now)
+
+
+def disconnect(view: Any) -> None:
+    connections.disconnect("pub=", store=view.store)
+
+
+def sweep(view: Any) -> None:
+    sweeper.sweep(store=view.store, deliver=delivery(view), clock=lambda: view.clock(), correlation_id="b")
+
+
+def minute(view: Any) -> None:
+    view.clock.pass_a_minute()
+
+
+def nobody_is_busy(world: World, busy: dict[str, bool]) -> bool:
+    """A minute is longer than a Lambda behind API Gateway may run, so that it passes between two of them."""
+    return not any(busy.values())
+
+
+def is_closed(world: World, busy: dict[str, bool]) -> bool:
+    return world.sockets.states["pub="] == "closed"
+
+
+CONNECT = Actor("connect", connect)
+END = Actor("end", end)
+PUBLISH = Actor("publish", publish)
+DISCONNECT = Actor("$disconnect", disconnect, may_begin=is_closed)
+SWEEP = Actor("sweep", sweep)
+MINUTE = Actor("minute", minute, may_begin=nobody_is_busy)
+
+SESSION_ID = ""
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    store = Store()
+    session = new_session(store, Draft(expires_in=timedelta(hours=1)), now=OLD)
+    monkeypatch.setitem(globals(), "SESSION_ID", session.session_id)
+    store.connect(connection(session.session_id, "pub=", "carol", connected_at=OLD))
+    return World(session.session_id, store, Sockets({"new=": "pending", "pub=": "open"}))
+
+
+@pytest.fixture
+def expiring(world: World) -> World:
+    """The same, half a minute before the session expires."""
+    world.clock.now = OLD + timedelta(minutes=59, seconds=30)
+    return world
+
+
+def later(world: World) -> None:
+    """The next minutes, with each $disconnect lost: sweeps, until nothing is due."""
+    for _ in range(4):
+        world.clock.pass_a_minute()
+        sweep(world)
+    session = world.store.find_session(world.session_id)
+    assert session is not None
+    if session.status is Status.ENDED:
+        assert world.open() == [], f"{world.open()} left open in an ended session"
+        assert list(world.store.roster(world.session_id)) == [[]], "rows left in an ended session"
+        assert list(world.store.due_sessions(world.clock.now)) == [], "an ended session stays due for ever"
+    world.check()
+
+
+def explore(world: World, *actors: Actor) -> Walk:
+    return walk(world, list(actors), later)
+
+
+def one_saw_the_other(world: World) -> None:
+    if world.sockets.states["new="] == "open":
+        assert "new=" in world.store.seen, "neither saw the other: connect was let in, and end did not find it"
+
+
+def test_of_a_connect_and_an_end_that_cross_one_sees_the_other(world: World) -> None:
+    assert walk(world, [CONNECT, END], one_saw_the_other).ends > 1
+
+
+@pytest.mark.slow
+def test_connect_end_and_publish(world: World) -> None:
+    found = explore(world, CONNECT, END, PUBLISH, DISCONNECT)
+    assert found.states > 500
+
+
+@pytest.mark.slow
+def test_connect_end_and_sweep(world: World) -> None:
+    found = explore(world, CONNECT, END, DISCONNECT, MINUTE, SWEEP)
+    assert found.states > 500
+
+
+@pytest.mark.slow
+def test_connect_publish_and_the_sweep_that_ends_what_expires(expiring: World) -> None:
+    found = explore(expiring, CONNECT, PUBLISH, DISCONNECT, MINUTE, SWEEP)
+    assert found.states > 500
+
+
+@pytest.mark.slow
+def test_two_sweeps_at_once_and_an_end(world: World) -> None:
+    explore(world, END, CONNECT, MINUTE, SWEEP, Actor("other sweep", sweep))
+
+
+@pytest.mark.slow
+def test_everything_at_once(world: World) -> None:
+    explore(world, CONNECT, END, PUBLISH, DISCONNECT, MINUTE, SWEEP)
+
+
+# --- the walk finds the faults that the rules prevent
+
+
+def test_the_walk_finds_that_gone_must_mean_pending_on_a_young_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "PENDING", timedelta(0))
+    with pytest.raises(AssertionError, match=r"open without its row|left open"):
+        explore(world, CONNECT, END)
+
+
+def looks_first(view: Any) -> None:
+    """A connect that reads before it writes, which is wrong."""
+    if view.store.find_session(SESSION_ID).status is Status.ENDED:
+        view.sockets.refuse("new=")
+    else:
+        view.store.connect(connection(SESSION_ID, "new=", connected_at=view.clock()))
+        view.sockets.accept("new=")
+
+
+def test_the_walk_finds_that_connecting_writes_before_it_looks(world: World) -> None:
+    with pytest.raises(AssertionError, match="neither saw the other"):
+        walk(world, [Actor("connect", looks_first), END], one_saw_the_other)
+
+
+def test_the_walk_finds_that_an_end_must_be_looked_at_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never_due(self: Store, now: datetime) -> Iterator[str]:
+        return iter(())
+
+    monkeypatch.setattr(Store, "due_sessions", never_due)
+    with pytest.raises(AssertionError, match=r"\['new='\] left open"):
+        explore(world, CONNECT, END, DISCONNECT)

@@ -1,0 +1,66 @@
+"""One contract for the management API, by botocore, and for its fake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.delivery import Answer, Management, ManagementApi
+from chalicelib.model import Endpoint
+from pytest_sessionplugin import Gateway, WebSocket
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.tokens.tokens import Tokens
+from tests.service.fakes import Management as FakeManagement
+
+ENDPOINT = Endpoint("w3bs0cket0", "api", "us-east-1")
+
+
+@pytest.fixture
+def socket(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Iterator[WebSocket]:
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
+    params = {"sessionId": alice.post("/sessions", json={}).json()["sessionId"]}
+    with chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob")) as socket:
+        yield socket
+
+
+@pytest.fixture(params=["real", "fake"])
+def management(request: pytest.FixtureRequest, socket: WebSocket) -> Management:
+    if request.param == "real":
+        return ManagementApi()
+    fake = FakeManagement()
+    fake.answer = lambda connection_id: (
+        Answer.DONE if connection_id == socket.connection_id and not fake.closes[:-1] else Answer.GONE
+    )
+    return fake
+
+
+def test_an_open_socket_is_posted_to_and_closed_once(management: Management, socket: WebSocket) -> None:
+    connection_id = str(socket.connection_id)
+    assert management.post(ENDPOINT, connection_id, "é") is Answer.DONE
+    assert management.close(ENDPOINT, connection_id) is Answer.DONE
+    assert management.close(ENDPOINT, connection_id) is Answer.GONE
+    assert management.post(ENDPOINT, connection_id, "é") is Answer.GONE
+
+
+def test_a_socket_that_never_was_is_gone(management: Management) -> None:
+    assert management.post(ENDPOINT, "AAAAAAAAAAAAAAA=", "x") is Answer.GONE
+    assert management.close(ENDPOINT, "AAAAAAAAAAAAAAA=") is Answer.GONE
+
+
+def test_what_else_api_gateway_says_is_throttled_or_failed(socket: WebSocket, aws_faults: Faults) -> None:
+    real, connection_id = ManagementApi(), str(socket.connection_id)
+    with aws_faults.throttled("apigatewaymanagementapi", connection_id):
+        assert real.post(ENDPOINT, connection_id, "x") is Answer.THROTTLED
+    with aws_faults.unreachable("apigatewaymanagementapi"):
+        assert real.post(ENDPOINT, connection_id, "x") is Answer.FAILED
+    assert real.post(ENDPOINT, connection_id, "x" * 131_073) is Answer.FAILED
+    elsewhere = Endpoint("0therap1id", "api", "us-east-1")
+    assert real.post(elsewhere, connection_id, "x") is Answer.FAILED
+    socket.receive_nothing()
+
+
+def test_a_post_that_fails_is_not_sent_again(socket: WebSocket, aws_faults: Faults) -> None:
+    fault = aws_faults.throttled("apigatewaymanagementapi", times=1)
+    with fault:
+        assert ManagementApi().post(ENDPOINT, str(socket.connection_id), "x") is Answer.THROTTLED

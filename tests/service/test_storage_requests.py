@@ -1,0 +1,95 @@
+"""The number of requests to DynamoDB depends on the operation, and never on the number of connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.model import Connection, Endpoint
+from chalicelib.storage import Store
+from pytest_sessionplugin import Gateway
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.tokens.tokens import Tokens
+
+DELIVERY = 1  # reads one page of the roster
+
+
+@pytest.fixture
+def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
+    """Adds rows of connections to a session, whose sockets are still opening."""
+
+    def join(session_id: str, count: int) -> None:
+        now = datetime.now(UTC)
+        for i in range(count):
+            endpoint = Endpoint("w3bs0cket0", "api", "us-east-1")
+            dynamodb_store.connect(
+                Connection(f"{i:04d}=", session_id, now, now + timedelta(hours=1), endpoint, "guest")
+            )
+
+    return join
+
+
+@pytest.mark.parametrize("connections", [1, 500])
+def test_no_operation_asks_more_when_more_are_connected(
+    chalice_gateway: Gateway,
+    jwt_tokens: Tokens,
+    aws_calls: Calls,
+    crowd: Callable[[str, int], None],
+    connections: int,
+) -> None:
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
+    with aws_calls.exactly(dynamodb=1):
+        session = alice.post("/sessions", json={}).json()
+    path, params = f"/sessions/{session['sessionId']}", {"sessionId": session["sessionId"]}
+    crowd(session["sessionId"], connections - 1)
+
+    with aws_calls.exactly(dynamodb=1):
+        alice.get(path)
+    with aws_calls.exactly(dynamodb=1):
+        alice.get("/sessions")
+    with aws_calls.exactly(dynamodb=2):
+        bob = chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob"))
+    with aws_calls.exactly({"dynamodb": 2 + DELIVERY, "dynamodb:Query": DELIVERY}):
+        bob.send_json({"action": "publish", "data": "x"})
+        bob.expect("ack")
+    with aws_calls.exactly(dynamodb=2):
+        bob.send_json({"action": "hello"})
+        bob.expect("welcome")
+    with aws_calls.exactly({"dynamodb": 1 + DELIVERY, "dynamodb:Query": DELIVERY}):
+        alice.patch(path, json={"title": "x"})
+    bob.expect("session.updated")
+    with aws_calls.exactly({"dynamodb": 2 + DELIVERY, "dynamodb:Query": DELIVERY}):
+        alice.patch(path, json={"metadata": {"a": 1}})
+    bob.expect("session.updated")
+    with aws_calls.exactly(dynamodb=1):
+        alice.patch(path, json={"title": "x"})
+    with aws_calls.exactly(dynamodb=2):
+        bob.close()
+        chalice_gateway.settle()
+    with aws_calls.exactly({"dynamodb": 1 + DELIVERY, "dynamodb:Query": DELIVERY}):
+        alice.delete(path)
+
+
+def test_refusals_ask_as_little(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Calls) -> None:
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
+    mallory = chalice_gateway.http(token=jwt_tokens("mallory"))
+    session = alice.post("/sessions", json={}).json()
+    path = f"/sessions/{session['sessionId']}"
+    for client, method, options in (
+        (mallory, "PATCH", {"json": {"title": "x"}}),
+        (mallory, "PATCH", {"json": {"metadata": {"a": 1}}}),
+        (mallory, "DELETE", {}),
+        (alice, "PATCH", {"json": {"title": "x"}, "headers": {"If-Match": '"9"'}}),
+        (alice, "GET", {}),
+    ):
+        with aws_calls.exactly(dynamodb=1):
+            client.request(method, path, **options)
+    for client, method in ((alice, "GET"), (alice, "DELETE"), (chalice_gateway.http(), "GET")):
+        with aws_calls.exactly(dynamodb=0):
+            client.request(method, "/sessions/nonsense")
+    with aws_calls.exactly(dynamodb=3), pytest.raises(Exception, match="404"):
+        chalice_gateway.websocket("/", params={"sessionId": "a" * 26}, token=jwt_tokens("bob"))
+    with aws_calls.exactly(dynamodb=0), pytest.raises(Exception, match="401"):
+        chalice_gateway.websocket("/", params={"sessionId": "a" * 26})

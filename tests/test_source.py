@@ -1,0 +1,96 @@
+"""Rules of wiring, held against the plugin's source: an object is finished when it is made."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sources import ROOT, tree
+
+PLUGIN = ROOT / "pytest_sessionplugin"
+FILES = {path.relative_to(PLUGIN).as_posix(): path for path in sorted(PLUGIN.rglob("*.py"))}
+PATCHES = {"aws/hook.py", "aws/moto/patches.py", "app/isolation.py", "account/clock.py"}
+"""Files that change attributes of other people's modules, and change them back."""
+
+SMALL, LARGE = 60, 500  # lines
+REASONS = {
+    "account/journal.py": "kept apart from the trace, which also renders gateways without one",
+    "gateway/client/redaction.py": "the one place that knows secrets",
+    "gateway/core/connection.py": "the states of a connection",
+    "gateway/core/gateway_responses.py": "one table",
+    "harness/checks.py": "leftovers, one for each switch",
+    "serving/connect.py": "one function",
+    "serving/process.py": "signals and limits of a process",
+}
+
+
+def assigned(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Assign):
+        yield from node.targets
+    elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        yield node.target
+
+
+def attributes_of_others(path: Path) -> list[str]:
+    """Targets of assignments such as `other.attribute`, with their lines."""
+    found = []
+    for node in ast.walk(tree(path)):
+        for target in assigned(node):
+            for each in ast.walk(target):
+                if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store):
+                    text = ast.unparse(each)
+                    if text.split(".")[0] not in ("self", "cls") or text.count(".") > 1:
+                        found.append(f"{each.lineno}: {text}")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
+            found.append(f"{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in PATCHES])
+def test_nothing_is_set_on_a_finished_object(name: str) -> None:
+    found = attributes_of_others(FILES[name])
+    if name == "plugin.py":  # pytest's reports are changed by assigning to them
+        found = [each for each in found if not each.partition(": ")[2].startswith(("report.", "call.", "error.__"))]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_attribute_is_read_for_its_side_effect(name: str) -> None:
+    bare = [node for node in ast.walk(tree(FILES[name])) if isinstance(node, ast.Expr)]
+    assert [node.lineno for node in bare if isinstance(node.value, ast.Attribute)] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nobody_looks_into_the_dictionary_of_an_object(name: str) -> None:
+    found = [node for node in ast.walk(tree(FILES[name])) if isinstance(node, ast.Attribute)]
+    assert [node.lineno for node in found if node.attr == "__dict__"] == []
+
+
+def test_a_type_name_means_one_thing() -> None:
+    places = defaultdict(set)
+    for name, path in FILES.items():
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].add(name)
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                alias = node.targets[0].id
+                if alias.lstrip("_")[:1].isupper() and not alias.isupper():
+                    places[alias].add(name)
+    assert {name: found for name, found in places.items() if len(found) > 1 and not name.startswith("_")} == {}
+
+
+def test_the_plugins_files_are_few_and_its_root_is_small() -> None:
+    files = [name for name in FILES if not name.endswith("__init__.py")]
+    assert len(files) <= 88
+    assert len([name for name in files if "/" not in name]) <= 6
+    assert len([path for path in (ROOT / "chalicelib").glob("*.py") if path.stem != "__init__"]) <= 24
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__.py")])
+def test_a_file_is_neither_a_scrap_nor_a_pile(name: str) -> None:
+    lines = len(FILES[name].read_text(encoding="utf-8").splitlines())
+    assert SMALL < lines <= LARGE or name in REASONS
