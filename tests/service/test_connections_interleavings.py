@@ -86,6 +86,11 @@ class World:
     sockets: Sockets
     clock: Clock = field(default_factory=Clock)
 
+    def __deepcopy__(self, memo: object) -> World:  # by hand, since a walk makes thousands of copies
+        return World(
+            self.session_id, copy.deepcopy(self.store), Sockets({**self.sockets.states}), Clock(self.clock.now)
+        )
+
     def state(self) -> str:
         return f"{self.store.state()} {self.sockets.states} {self.clock.now}"
 

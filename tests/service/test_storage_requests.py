@@ -18,20 +18,17 @@ DELIVERY = 1  # reads one page of the roster
 
 @pytest.fixture
 def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
-    """Adds rows of connections to a session, whose sockets are still opening."""
+    """Adds rows of connections to a session, whose handshakes stay pending however long the test takes."""
 
     def join(session_id: str, count: int) -> None:
-        now = datetime.now(UTC)
+        later, endpoint = datetime.now(UTC) + timedelta(hours=1), Endpoint("w3bs0cket0", "api", "us-east-1")
         for i in range(count):
-            endpoint = Endpoint("w3bs0cket0", "api", "us-east-1")
-            dynamodb_store.connect(
-                Connection(f"{i:04d}=", session_id, now, now + timedelta(hours=1), endpoint, "guest")
-            )
+            dynamodb_store.connect(Connection(f"{i:04d}=", session_id, later, later, endpoint, "guest"))
 
     return join
 
 
-@pytest.mark.parametrize("connections", [1, 500])
+@pytest.mark.parametrize("connections", [1, 100])
 def test_no_operation_asks_more_when_more_are_connected(
     chalice_gateway: Gateway,
     jwt_tokens: Tokens,
