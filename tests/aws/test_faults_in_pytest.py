@@ -259,12 +259,12 @@ def test_a_fault_that_is_none_is_a_sentence(aws_faults):
 
 
 def test_a_call_that_is_none_is_refused_where_it_is_written(aws_faults, aws_calls):
-    with pytest.raises(ValueError, match="no operation of dynamodb named UpdateItems, but UpdateItem"):
+    with pytest.raises(ValueError, match="no operation of dynamodb named UpdateItems; did you mean UpdateItem"):
         aws_faults.throttled("dynamodb:UpdateItems")
-    with pytest.raises(ValueError, match="no service of AWS named dynamo, but dynamodb"):
+    with pytest.raises(ValueError, match="no service of AWS named dynamo; did you mean dynamodb"):
         aws_calls.count("dynamo")
     for budget in (aws_calls.at_most, aws_calls.exactly):
-        with pytest.raises(ValueError, match="no operation of dynamodb named update_item, but"):
+        with pytest.raises(ValueError, match="no operation of dynamodb named update_item; did you mean UpdateItem"):
             with budget({"dynamodb:update_item": 1}):
                 pass
 

@@ -145,8 +145,8 @@ def test_a_race_is_run_once_and_within_its_block(chalice_gateway, aws_race):
 @pytest.mark.parametrize(
     ("call", "arguments", "sentence"),
     [
-        ("dynamodb:UpdateItems", {}, "no operation of dynamodb named UpdateItems, but .*UpdateItem"),
-        ("dynamdb", {}, "no service of AWS named dynamdb, but dynamodb"),
+        ("dynamodb:UpdateItems", {}, "no operation of dynamodb named UpdateItems; did you mean .*UpdateItem"),
+        ("dynamdb", {}, "no service of AWS named dynamdb; did you mean dynamodb"),
         ("dynamodb", {"parties": 1}, "two parties at least, not 1"),
     ],
 )
