@@ -66,14 +66,14 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 SWEPT = """
 import sys, threading
 from pathlib import Path
-from pytest_sessionplugin import chalice_internals
+from pytest_sessionplugin.account import account
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.lambdas.schedules import Schedule
-from pytest_sessionplugin.serving.serve import served
+from pytest_sessionplugin.serving.serve import Ports, served
 
-found = chalice_internals.schedules
-chalice_internals.schedules = lambda app: [Schedule(one.function, 0.01) for one in found(app)]
-with served(Project(Path.cwd()), "127.0.0.1", 0, 0):
+found = account.schedules
+account.schedules = lambda app: [Schedule(one.function, 0.01) for one in found(app)]
+with served(Project(Path.cwd()), Ports("127.0.0.1", 0, 0)):
     print(sys.modules["app"].swept.wait(10))
 """
 

@@ -48,7 +48,7 @@ class Backend(Protocol):
         """None passes the call on to the next backend. Raises NotEmulated."""
 
 
-class ThreadWatch(Protocol):
+class HearsCalls(Protocol):
     """Is told of every call, to find those of threads that a function left behind."""
 
     def calls(self, call: str) -> None: ...
@@ -66,7 +66,7 @@ class Interceptor:
         calls: Calls,
         faults: Faults,
         races: Races,
-        threads: ThreadWatch,
+        threads: HearsCalls,
         backends: Sequence[Backend],
         let_through: frozenset[str] = frozenset(),
     ) -> None:

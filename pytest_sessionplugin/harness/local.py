@@ -146,7 +146,7 @@ class LocalHarness:
 
     @property
     def trace(self) -> str:
-        """What crossed the gateways, was asked of AWS and was logged, to be read."""
+        """Everything that crossed the gateways, the calls of AWS and the app's log, in order of time."""
         traces = {app.stack.name: app.gateway.trace for app in self._deployed.values()}
         attempts = self._account.calls.attempts if self._account is not None else ()
         notes = [*self._journal.notes, *asked_of_aws(attempts)]

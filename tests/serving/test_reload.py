@@ -96,7 +96,7 @@ class Serving:
             self._lines.put(line)
 
     def said(self, until: str) -> str:
-        """What it says up to the line with this in it."""
+        """Its output up to the line that contains `until`."""
         said = ""
         while until not in said:
             try:
