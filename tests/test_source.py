@@ -13,8 +13,8 @@ from tests.sources import ROOT, tree
 
 PLUGIN = ROOT / "pytest_sessionplugin"
 FILES = {path.relative_to(PLUGIN).as_posix(): path for path in sorted(PLUGIN.rglob("*.py"))}
-PATCHES = {"aws/hook.py", "aws/moto/patches.py", "app/isolation.py", "account/clock.py"}
-"""Files that change attributes of other people's modules, and change them back."""
+PATCHES = {"aws/hook.py", "aws/moto/patches.py", "app/isolation.py", "app/logging.py", "account/clock.py"}
+"""Files that change attributes of other people's modules and loggers, and change them back."""
 
 SMALL, LARGE = 60, 500  # lines
 REASONS = {

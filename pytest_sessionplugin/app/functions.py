@@ -11,14 +11,14 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chalice.app import Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
+from chalice.app import Chalice
 
 from pytest_sessionplugin.app.description import WEBSOCKET_NAMES
-from pytest_sessionplugin.app.isolation import View, become, views_in_use
+from pytest_sessionplugin.app.isolation import FunctionRun, View, become, running, share, views_in_use
 from pytest_sessionplugin.app.logging import log_to_root, loggers_kept
 from pytest_sessionplugin.app.modules import NamedCopy
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke
@@ -177,7 +177,7 @@ class Functions:
 
     def _run(self, process: Process, invoke: Invoke) -> Any:
         become(process.view)
-        _running.set(_Invocation(process.app, invoke.function))
+        running.set(FunctionRun(process.app, invoke.function))
         handler = process.app if invoke.function == REST_FUNCTION else process.app.handler_map[invoke.function]
         limits = self._limits[invoke.function]
         context = LambdaContext(
@@ -197,128 +197,3 @@ def _ignore_deprecations_of_chalice() -> None:
     Called for each test, after its filters were set: pytest restores them at its end.
     """
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"chalice(\.|$)")
-
-
-# --- one app object for many invocations
-
-
-@dataclass(frozen=True)
-class _Invocation:
-    """One run of one function, and the attributes that Chalice sets for it."""
-
-    app: Chalice
-    function: str
-    values: dict[str, Any] = field(default_factory=dict)
-
-
-_running: ContextVar[_Invocation | None] = ContextVar("invocation", default=None)
-"""None in a test's own code and in a thread that a handler started."""
-
-_sharing = threading.Lock()
-
-
-def share(app: Chalice) -> None:
-    """Makes one app object fit for many invocations at once. Idempotent.
-
-    - `current_request` and `lambda_context` belong to the invocation.
-    - Each function has its own endpoint in `websocket_api`, as each Lambda has, so that `send` from an HTTP
-      route fails here as it does there. It stays one object: a test that patches it patches it for all.
-    - Middleware is a list. Chalice makes it a generator, which the first of two parallel events exhausts.
-    """
-    with _sharing:
-        if isinstance(app, _Shared):
-            return
-        for handler in app.handler_map.values():
-            if isinstance(handler, EventSourceHandler):
-                handler._middleware_handlers = list(handler._middleware_handlers)
-            if isinstance(handler, WebsocketEventSourceHandler):
-                _share_websocket_api(handler.websocket_api)
-        _share_websocket_api(app.websocket_api)
-        latest = {name: vars(app).pop(name) for name in ("current_request", "lambda_context") if name in vars(app)}
-        app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest, "_first": dict(latest)})
-
-
-def start_cold(app: Chalice) -> None:
-    """Forgets the requests and endpoints of earlier events, as a new Lambda does."""
-    if isinstance(app, _Shared):
-        app.forget_requests()
-    if isinstance(app.websocket_api, _PerFunction):
-        app.websocket_api.forget_endpoints()
-
-
-class _PerInvocation:
-    """An attribute of the invocation; outside of one, the latest value, as in Chalice."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, app: Any, owner: type | None = None) -> Any:
-        running = _running.get()
-        values = running.values if running is not None and running.app is app else app._latest
-        try:
-            return values[self._name]
-        except KeyError:
-            raise AttributeError(f"{type(app).__name__!r} object has no attribute {self._name!r}") from None
-
-    def __set__(self, app: Any, value: Any) -> None:
-        running = _running.get()
-        if running is not None and running.app is app:
-            running.values[self._name] = value
-        app._latest[self._name] = value
-
-
-class _Shared:
-    _latest: dict[str, Any]  # of the last invocation, whichever it was
-    _first: dict[str, Any]  # before any
-    current_request = _PerInvocation()
-    lambda_context = _PerInvocation()
-
-    def forget_requests(self) -> None:
-        self._latest.clear()
-        self._latest.update(self._first)
-
-
-class _PerFunction:
-    """A WebsocketAPI with an endpoint for each function. One configured outside of a function is for all."""
-
-    endpoints: dict[str, str]
-    _configured: str | None
-    _configured_first: str | None
-    _clients: dict[str | None, tuple[Any, Any]]  # endpoint -> session, and the client it made
-
-    def forget_endpoints(self) -> None:
-        self.endpoints.clear()
-        self._configured = self._configured_first
-
-    @property
-    def _endpoint(self) -> str | None:
-        running = _running.get()
-        if running is not None:
-            return self.endpoints.get(running.function, self._configured)
-        # A thread that a handler started belongs to no function: any endpoint will do.
-        return self._configured or next(iter(self.endpoints.values()), None)
-
-    @_endpoint.setter
-    def _endpoint(self, value: str) -> None:
-        running = _running.get()
-        if running is not None:
-            self.endpoints[running.function] = value
-        else:
-            self._configured = value
-
-    @property
-    def _client(self) -> Any:
-        session, client = self._clients.get(self._endpoint, (None, None))
-        return client if session is vars(self)["session"] else None
-
-    @_client.setter
-    def _client(self, value: Any) -> None:
-        self._clients[self._endpoint] = (vars(self)["session"], value)
-
-
-def _share_websocket_api(api: object) -> None:
-    if isinstance(api, WebsocketAPI) and not isinstance(api, _PerFunction):
-        configured = vars(api).pop("_endpoint")
-        vars(api).pop("_client")
-        vars(api).update(endpoints={}, _configured=configured, _configured_first=configured, _clients={})
-        api.__class__ = type(type(api).__name__, (_PerFunction, type(api)), {})

@@ -1,7 +1,8 @@
-"""A view of os.environ for each app or function, so that several run in one process as if each had its own.
+"""Lets several apps and functions share one process and one app object, as if each had its own.
 
-Code runs in a view within `View.within`, after `become`, or in a thread that such code started. All other code sees
-the environment of the process.
+Each has a view of os.environ, and each invocation its own request on the Chalice object. Code runs in a view within
+`View.within`, after `become`, or in a thread that such code started. All other code sees the environment of the
+process.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
+
+from chalice.app import Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
 
 
 class View:
@@ -124,3 +128,128 @@ class _Variables(MutableMapping[Any, Any]):
             os.putenv(name, self._process[name])
         else:
             os.unsetenv(name)
+
+
+# --- one app object for many invocations
+
+
+@dataclass(frozen=True)
+class FunctionRun:
+    """One run of one function, and the attributes that Chalice sets for it."""
+
+    app: Chalice
+    function: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+running: ContextVar[FunctionRun | None] = ContextVar("invocation", default=None)
+"""None in a test's own code and in a thread that a handler started."""
+
+_sharing = threading.Lock()
+
+
+def share(app: Chalice) -> None:
+    """Makes one app object fit for many invocations at once. Idempotent.
+
+    - `current_request` and `lambda_context` belong to the invocation.
+    - Each function has its own endpoint in `websocket_api`, as each Lambda has, so that `send` from an HTTP
+      route fails here as it does there. It stays one object: a test that patches it patches it for all.
+    - Middleware is a list. Chalice makes it a generator, which the first of two parallel events exhausts.
+    """
+    with _sharing:
+        if isinstance(app, _Shared):
+            return
+        for handler in app.handler_map.values():
+            if isinstance(handler, EventSourceHandler):
+                handler._middleware_handlers = list(handler._middleware_handlers)
+            if isinstance(handler, WebsocketEventSourceHandler):
+                _share_websocket_api(handler.websocket_api)
+        _share_websocket_api(app.websocket_api)
+        latest = {name: vars(app).pop(name) for name in ("current_request", "lambda_context") if name in vars(app)}
+        app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest, "_first": dict(latest)})
+
+
+def start_cold(app: Chalice) -> None:
+    """Forgets the requests and endpoints of earlier events, as a new Lambda does."""
+    if isinstance(app, _Shared):
+        app.forget_requests()
+    if isinstance(app.websocket_api, _PerFunction):
+        app.websocket_api.forget_endpoints()
+
+
+class _PerInvocation:
+    """An attribute of the invocation; outside of one, the latest value, as in Chalice."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, app: Any, owner: type | None = None) -> Any:
+        run = running.get()
+        values = run.values if run is not None and run.app is app else app._latest
+        try:
+            return values[self._name]
+        except KeyError:
+            raise AttributeError(f"{type(app).__name__!r} object has no attribute {self._name!r}") from None
+
+    def __set__(self, app: Any, value: Any) -> None:
+        run = running.get()
+        if run is not None and run.app is app:
+            run.values[self._name] = value
+        app._latest[self._name] = value
+
+
+class _Shared:
+    _latest: dict[str, Any]  # of the last invocation, whichever it was
+    _first: dict[str, Any]  # before any
+    current_request = _PerInvocation()
+    lambda_context = _PerInvocation()
+
+    def forget_requests(self) -> None:
+        self._latest.clear()
+        self._latest.update(self._first)
+
+
+class _PerFunction:
+    """A WebsocketAPI with an endpoint for each function. One configured outside of a function is for all."""
+
+    endpoints: dict[str, str]
+    _configured: str | None
+    _configured_first: str | None
+    _clients: dict[str | None, tuple[Any, Any]]  # endpoint -> session, and the client it made
+
+    def forget_endpoints(self) -> None:
+        self.endpoints.clear()
+        self._configured = self._configured_first
+
+    @property
+    def _endpoint(self) -> str | None:
+        run = running.get()
+        if run is not None:
+            return self.endpoints.get(run.function, self._configured)
+        # A thread that a handler started belongs to no function: any endpoint will do.
+        return self._configured or next(iter(self.endpoints.values()), None)
+
+    @_endpoint.setter
+    def _endpoint(self, value: str) -> None:
+        run = running.get()
+        if run is not None:
+            self.endpoints[run.function] = value
+        else:
+            self._configured = value
+
+    @property
+    def _client(self) -> Any:
+        session, client = self._clients.get(self._endpoint, (None, None))
+        return client if session is vars(self)["session"] else None
+
+    @_client.setter
+    def _client(self, value: Any) -> None:
+        self._clients[self._endpoint] = (vars(self)["session"], value)
+
+
+def _share_websocket_api(api: object) -> None:
+    if isinstance(api, WebsocketAPI) and not isinstance(api, _PerFunction):
+        configured = vars(api).pop("_endpoint")
+        vars(api).pop("_client")
+        vars(api).update(endpoints={}, _configured=configured, _configured_first=configured, _clients={})
+        api.__class__ = type(type(api).__name__, (_PerFunction, type(api)), {})

@@ -106,7 +106,7 @@ class LocalHarness:
     def process(self) -> Process:
         """Imports the app of the test's own project, once the account is open: an app may make clients meanwhile."""
         if self._process is None:
-            from pytest_sessionplugin.app.functions import share, start_cold
+            from pytest_sessionplugin.app.isolation import share, start_cold
             from pytest_sessionplugin.app.logging import log_to_root
 
             self.account()

@@ -16,8 +16,8 @@ import pytest
 from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice
 
 from pytest_sessionplugin.app.description import describe
-from pytest_sessionplugin.app.functions import Functions, Processes, start_cold
-from pytest_sessionplugin.app.isolation import View
+from pytest_sessionplugin.app.functions import Functions, Processes
+from pytest_sessionplugin.app.isolation import View, start_cold
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke
 
