@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Otherwise each process that the tests start would compile the plugin again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy package clean
 
