@@ -134,7 +134,7 @@ def _port(text: str) -> int:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    from pytest_sessionplugin.gateway.runtime import NotQuiet
+    from pytest_sessionplugin.gateway.activity import NotQuiet
     from pytest_sessionplugin.serving.process import Stop, allow_as_many_as_may_be
     from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 

@@ -32,7 +32,7 @@ aws: interceptor hook races faults calls caller iam tables live_tables table_spe
 aws: invoke_api wire environment
 gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction
 gateway.server: server http_protocol websocket_protocol dispatcher workers
-gateway: runtime
+gateway: runtime activity
 gateway.core: core rest websocket management authorizers cognito integration events connection routing sigv4
 gateway.core: compression upgrade gateway_responses
 gateway: values

@@ -22,7 +22,6 @@ REASONS = {
     "gateway/client/redaction.py": "the one place that knows secrets",
     "gateway/core/connection.py": "the states of a connection",
     "gateway/core/gateway_responses.py": "one table",
-    "gateway/runtime.py": "everything that the one lock guards",
     "harness/checks.py": "leftovers, one for each switch",
     "serving/connect.py": "one function",
     "serving/process.py": "signals and limits of a process",

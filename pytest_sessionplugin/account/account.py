@@ -19,7 +19,7 @@ from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.errors import SessionPluginError, TemplateError
-from pytest_sessionplugin.gateway.runtime import Activity
+from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.lambdas.event_sources import EventSources
 from pytest_sessionplugin.lambdas.functions import FaultyFunctions
 from pytest_sessionplugin.lambdas.schedules import usual_events

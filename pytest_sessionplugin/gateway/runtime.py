@@ -1,17 +1,15 @@
-"""The lock around the core, and the work that all gateways of one account have in common."""
+"""The lock around the core: clients, functions and the clock feed it, and its effects go to the clients."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import secrets
-import threading
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
+from pytest_sessionplugin.gateway.activity import Activity, PendingInvocation
 from pytest_sessionplugin.gateway.core.core import GatewayCore
 from pytest_sessionplugin.gateway.values import (
     MAX_BACKLOG,
@@ -47,15 +45,6 @@ PATIENCE = 30.0
 """Seconds that settle() waits: longer than any integration may take."""
 
 
-class NotQuiet(Exception):
-    """Handlers were still running when settle() or stop() gave up; `running` names their functions."""
-
-    def __init__(self, running: tuple[str, ...], seconds: float) -> None:
-        names = ", ".join(running) or "nothing, but frames are not written yet"
-        super().__init__(f"the gateway is not quiet after {seconds:g} s; still running: {names}")
-        self.running, self.seconds = running, seconds
-
-
 class EffectSink(Protocol):
     """Takes the effects of a runtime to the clients."""
 
@@ -64,198 +53,6 @@ class EffectSink(Protocol):
 
     def flush(self) -> None:
         """Performs what was put. Called in the same thread, after the lock is released."""
-
-
-class SocketClients(Protocol):
-    """The clients of one gateway on sockets."""
-
-    def asking(self) -> Collection[int]:
-        """Threads that wait for an answer."""
-
-    def hear(self) -> None:
-        """Returns when the server has read everything that these clients sent."""
-
-    def at_rest(self, asking: int, invocations: Collection[str]) -> bool:
-        """Whether that many requests wait for an answer, and only these invocations run."""
-
-
-@dataclass(eq=False, slots=True)
-class PendingInvocation:
-    """An invocation from Invoke to Returned."""
-
-    id: str
-    function: str
-    run: RunFunction  # of the deployment that was current when it began
-    done: Done | None = None  # called at its end if it did not come from the core
-
-
-_Result = TypeVar("_Result")
-_Job = Callable[[], None]
-
-
-class _Thread(threading.local):
-    """The work of one thread, outermost first."""
-
-    def __init__(self) -> None:
-        self.invocations: list[PendingInvocation] = []
-        self.turns: list[deque[_Job]] = []  # jobs that each turn set off and has not run yet
-
-
-class Activity:
-    """Everything that runs in the gateways of one account. They share its lock and become quiet together.
-
-    A handler of one gateway may post to a connection of another one, so none is quiet alone. Thread-safe.
-    """
-
-    def __init__(self) -> None:
-        self.changed = threading.Condition(threading.Lock())
-        """The lock around all cores; notified when a function has returned or a frame was written."""
-        self._running: set[PendingInvocation] = set()
-        self._here = _Thread()
-        self._strays: deque[_Job] = deque()  # set off by threads outside of any turn
-        self._active = 0  # outermost turns, in all threads
-        self._interrupts: deque[BaseException] = deque()
-        self._clients: list[SocketClients] = []
-
-    # --- invocations
-
-    def begin(self, invocation: PendingInvocation) -> None:
-        """Call it under the lock."""
-        self._running.add(invocation)
-
-    def end(self, invocation: PendingInvocation) -> None:
-        """Call it under the lock."""
-        self._running.discard(invocation)
-        self.changed.notify_all()
-
-    def run(self, invocation: PendingInvocation, invoke: Invoke) -> Any:
-        """Runs the function in this thread. Its result goes through JSON, as Lambda's callers get it."""
-        self._here.invocations.append(invocation)
-        try:
-            return json.loads(json.dumps(invocation.run(invoke)))
-        finally:
-            self._here.invocations.pop()
-
-    def under_way(self) -> frozenset[str]:
-        """The invocations that have not returned."""
-        with self.changed:
-            return frozenset(invocation.id for invocation in self._running)
-
-    def runs_only(self, invocations: Collection[str]) -> bool:
-        """Whether nothing runs but these. Call it under the lock."""
-        return all(invocation.id in invocations for invocation in self._running)
-
-    def quiet(
-        self, seconds: float, idle: Callable[[], bool] = lambda: True, enough: Callable[[], bool] = never
-    ) -> None:
-        """Waits until no function runs and `idle()`, or until `enough()`. Raises NotQuiet after `seconds`.
-
-        Both are called under the lock. A handler that waits does not wait for itself.
-        """
-
-        def running() -> list[str]:
-            own = self._here.invocations
-            return [invocation.function for invocation in self._running if invocation not in own]
-
-        with self.changed:
-            if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
-                raise NotQuiet(tuple(running()), seconds)
-
-    # --- clients on sockets
-
-    def join(self, clients: SocketClients) -> None:
-        self._clients.append(clients)
-
-    def leave(self, clients: SocketClients) -> None:
-        """Does nothing if they have left already."""
-        with contextlib.suppress(ValueError):
-            self._clients.remove(clients)
-
-    def hear(self) -> None:
-        """Returns when all servers have read what their clients sent."""
-        for clients in tuple(self._clients):
-            clients.hear()
-
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        """Whether nothing goes on before these invocations do, though these threads have not ended.
-
-        A function in process runs in the thread that asks for it, so there a thread that has not ended may go on.
-        """
-        asking = [(clients, clients.asking()) for clients in self._clients]  # first: a later request is not counted
-        if not set[int]().union(*(each for _, each in asking)).issuperset(threads):
-            return False
-        self.hear()
-        return all(clients.at_rest(len(each), invocations) for clients, each in asking)
-
-    # --- interrupts
-
-    def interrupt(self, error: BaseException) -> None:
-        """Keeps what a handler in another thread raised to end the test."""
-        self._interrupts.append(error)
-
-    def raise_interrupt(self) -> None:
-        """Raises the first one that was kept, once."""
-        try:
-            interrupt = self._interrupts.popleft()
-        except IndexError:
-            return
-        self._interrupts.clear()
-        raise interrupt
-
-    # --- functions that run in the thread of the caller
-
-    @property
-    def is_in_turn(self) -> bool:
-        """Whether this thread is inside a turn."""
-        return bool(self._here.turns)
-
-    def turn(self, action: Callable[[], _Result]) -> _Result:
-        """Does something, then runs in this thread the jobs it set off, and the jobs those set off."""
-        todo: deque[_Job] = deque()
-        outermost = not self._here.turns
-        with self.changed:
-            self._active += outermost
-        self._here.turns.append(todo)
-        try:
-            return action()
-        finally:
-            self._run_all(todo, outermost)
-
-    def defer(self, job: Callable[[], None]) -> None:
-        """Runs a job at the end of this thread's turn, or as a stray. Call it under the lock."""
-        turns = self._here.turns
-        (turns[-1] if turns else self._strays).append(job)
-
-    def run_strays(self) -> None:
-        """Runs jobs that were set off outside of any turn, unless the end of another thread's turn will."""
-        if self._here.turns:
-            return
-        with self.changed:
-            are_ours = self._strays and not self._active
-        if are_ours:
-            self.turn(lambda: None)
-
-    def _run_all(self, todo: deque[_Job], outermost: bool) -> None:
-        try:
-            while job := self._next(todo, outermost):
-                job()
-        except BaseException:  # a handler ended the test: the next turn runs the rest
-            with self.changed:
-                self._strays.extend(todo)
-                self._active -= outermost
-            raise
-        finally:
-            self._here.turns.pop()
-
-    def _next(self, todo: deque[_Job], outermost: bool) -> _Job | None:
-        """None ends the turn. It is decided under the lock, so that no stray is left behind."""
-        if todo:
-            return todo.popleft()
-        with self.changed:
-            if outermost and self._strays:
-                return self._strays.popleft()
-            self._active -= outermost
-            return None
 
 
 class Runtime:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.isolation import View
     from pytest_sessionplugin.app.modules import Copies
     from pytest_sessionplugin.aws.tables import Tables
+    from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
-    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
+    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
     from pytest_sessionplugin.harness.projects import ProjectCache, ProjectSetup
     from pytest_sessionplugin.options import ChaliceMark

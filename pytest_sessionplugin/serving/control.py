@@ -28,9 +28,9 @@ from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.faults import GONE, MANAGEMENT, NAMES, Faults
 from pytest_sessionplugin.aws.wire import connection
 from pytest_sessionplugin.errors import SessionPluginError, UnknownName
+from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.core import management
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
-from pytest_sessionplugin.gateway.runtime import NotQuiet
 from pytest_sessionplugin.gateway.server.server import PortInUse
 
 if TYPE_CHECKING:

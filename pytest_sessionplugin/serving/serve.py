@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.account.apps import Stack
     from pytest_sessionplugin.account.clock import Agenda
     from pytest_sessionplugin.app.project import Project
+    from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
-    from pytest_sessionplugin.gateway.runtime import Activity, Runtime
+    from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.server.server import Server
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
 

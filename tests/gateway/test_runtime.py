@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway import values
-from pytest_sessionplugin.gateway.runtime import Activity, NotQuiet, Runtime, SlowClients, new_id
+from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
+from pytest_sessionplugin.gateway.runtime import Runtime, SlowClients, new_id
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,

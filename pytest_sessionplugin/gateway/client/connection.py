@@ -18,10 +18,11 @@ from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
+from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.client.transport import Ended, Refused
 from pytest_sessionplugin.gateway.core import upgrade
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME
-from pytest_sessionplugin.gateway.runtime import PATIENCE, NotQuiet
+from pytest_sessionplugin.gateway.runtime import PATIENCE
 from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.gateway.server.websocket_protocol import SILENT
 from pytest_sessionplugin.gateway.values import Headers, Reply, header

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
 from pytest_sessionplugin.gateway.client.http import HeaderMap, HttpClient, Params, Response, target, with_defaults
 from pytest_sessionplugin.gateway.client.inprocess import InProcess
 from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Unreachable, Urls
@@ -25,7 +26,7 @@ from pytest_sessionplugin.gateway.client.websocket import (
     NothingReceived,
     WebSocket,
 )
-from pytest_sessionplugin.gateway.runtime import Activity, NotQuiet, OnHeld, Runtime, new_id
+from pytest_sessionplugin.gateway.runtime import OnHeld, Runtime, new_id
 from pytest_sessionplugin.gateway.values import (
     Api,
     Claims,

@@ -17,9 +17,10 @@ import uuid
 from collections import deque
 from functools import partial
 
+from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
-from pytest_sessionplugin.gateway.runtime import PATIENCE, Activity, Runtime, new_id
+from pytest_sessionplugin.gateway.runtime import PATIENCE, Runtime, new_id
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,

@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pytest_sessionplugin.gateway.runtime import Activity, Runtime
+from pytest_sessionplugin.gateway.activity import Activity
+from pytest_sessionplugin.gateway.runtime import Runtime
 from pytest_sessionplugin.gateway.server.workers import MAX_THREADS, Workers
 from pytest_sessionplugin.gateway.values import (
     Accept,

@@ -19,7 +19,8 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
 
-from pytest_sessionplugin.gateway.runtime import PATIENCE, Activity, NotQuiet, new_id
+from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
+from pytest_sessionplugin.gateway.runtime import PATIENCE, new_id
 from pytest_sessionplugin.gateway.server.dispatcher import Address, Dispatcher, ServerState
 from pytest_sessionplugin.gateway.server.http_protocol import HttpProtocol
 from pytest_sessionplugin.gateway.values import (

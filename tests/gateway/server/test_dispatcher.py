@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
 from pytest_sessionplugin.gateway.client.connection import SocketConnection
 from pytest_sessionplugin.gateway.client.gateway import Gateway
-from pytest_sessionplugin.gateway.runtime import Activity, NotQuiet, new_id
+from pytest_sessionplugin.gateway.runtime import new_id
 from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
 from pytest_sessionplugin.gateway.server.server import Server
 from pytest_sessionplugin.gateway.values import Close, Effect, Invoke, RunFunction, Send

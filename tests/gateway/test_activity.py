@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.gateway.client.gateway import Gateway
-from pytest_sessionplugin.gateway.runtime import Activity
 from tests.gateway.activity import ActivityContract, Pair
 from tests.gateway.app import API, App
 
