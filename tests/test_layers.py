@@ -141,7 +141,7 @@ def test_the_core_is_pure(name: str) -> None:
 
 
 def test_a_gateway_in_process_needs_no_extra() -> None:
-    reached, todo = set(), [f"{PLUGIN}.gateway.client.gateway"]
+    reached, todo = set(), [f"{PLUGIN}.gateway.client.gateway", f"{PLUGIN}.gateway.client.inprocess"]
     while todo:
         name = todo.pop()
         if name not in reached:

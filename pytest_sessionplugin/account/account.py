@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Stack
+from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.app.description import describe, event_sources, function_names, scheduled, schedules
 from pytest_sessionplugin.app.functions import Functions, Process
 from pytest_sessionplugin.aws.calls import Calls, Uncounted
@@ -203,16 +204,6 @@ class Account:
             self._claimed[table] = claimed
 
 
-class _Nobody:
-    """Hears nothing."""
-
-    def observe(self, at: float, text: str) -> None: ...
-
-    def warn(self, sentence: str) -> None: ...
-
-    def leave(self, left: Left) -> None: ...
-
-
 @contextmanager
 def in_memory(project: Project, *, tokens: Tokens | None = None) -> Iterator[Stack]:
     """The project's environment and its tables, without pytest, until the block ends."""
@@ -225,6 +216,6 @@ def in_memory(project: Project, *, tokens: Tokens | None = None) -> Iterator[Sta
 
     memory = Memory(project, tokens=tokens)
     with memory.open() as emulator:
-        account = Account(emulator, calls=Uncounted(), notebook=_Nobody(), first=alone, others=alone, clock=time.time)
+        account = Account(emulator, calls=Uncounted(), notebook=Journal(), first=alone, others=alone, clock=time.time)
         with account.open():
             yield account.add(project.name, memory, memory.tokens, alone)

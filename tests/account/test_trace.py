@@ -8,7 +8,6 @@ from typing import Any
 from pytest_sessionplugin.account.journal import AppLog
 from pytest_sessionplugin.account.trace import MOST, Note, asked_of_aws, render
 from pytest_sessionplugin.aws.calls import Attempt, Call
-from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
@@ -27,6 +26,7 @@ from pytest_sessionplugin.gateway.values import (
     Returned,
     Send,
 )
+from tests.gateway.gateways import in_process
 
 
 def error() -> Exception:
@@ -138,7 +138,7 @@ def test_a_traceback_begins_where_the_kit_ran_the_function() -> None:
         return 1 / 0
 
     try:
-        Gateway.in_process(Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
+        in_process(Api(), lambda invoke: handler(invoke.event, None)).invoke("sweep")
     except ZeroDivisionError as raised:
         shown = render([Observed(0.0, Returned("i"), error=raised)])
     assert "test_a_traceback_begins" not in shown

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from tests.gateway.app import API, App
+from tests.gateway.gateways import on_sockets
 
 
 @pytest.fixture
@@ -18,6 +19,6 @@ def app() -> App:
 @pytest.fixture
 def gateway(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[Gateway]:
     """Nothing that a client does makes the loop log an error."""
-    with Gateway.on_sockets(API, app) as app.gateway:
+    with on_sockets(API, app) as app.gateway:
         yield app.gateway
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

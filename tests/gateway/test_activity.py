@@ -13,6 +13,7 @@ from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from tests.gateway.activity import ActivityContract, Pair
 from tests.gateway.app import API, App
+from tests.gateway.gateways import in_process, on_sockets
 
 Open = Callable[..., Gateway]
 
@@ -27,7 +28,7 @@ def opened(first: Open, second: Open) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    with opened(Gateway.in_process, Gateway.in_process) as pair:
+    with opened(in_process, in_process) as pair:
         yield pair
 
 
@@ -39,7 +40,7 @@ class TestInProcess(ActivityContract):
 class TestOnSockets(ActivityContract):
     @pytest.fixture
     def pair(self) -> Iterator[Pair]:
-        with opened(Gateway.on_sockets, Gateway.on_sockets) as pair:
+        with opened(on_sockets, on_sockets) as pair:
             yield pair
 
     def test_each_has_urls_of_its_own(self, pair: Pair) -> None:
@@ -49,7 +50,7 @@ class TestOnSockets(ActivityContract):
 @pytest.mark.sockets
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(Gateway.in_process, Gateway.on_sockets), (Gateway.on_sockets, Gateway.in_process)],
+    [(in_process, on_sockets), (on_sockets, in_process)],
     ids=["from in process", "from sockets"],
 )
 def test_one_in_process_and_one_on_sockets_become_quiet_together(first: Open, second: Open) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.serving.connect import talk
 from tests.gateway.app import API, App
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def url() -> Iterator[str]:
     app = App()
-    with Gateway.on_sockets(API, app) as app.gateway:
+    with on_sockets(API, app) as app.gateway:
         assert app.gateway.urls is not None
         yield app.gateway.urls.websocket
 

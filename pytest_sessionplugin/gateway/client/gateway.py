@@ -1,7 +1,6 @@
 """The gateway as a test holds it: clients for HTTP and WebSockets, and calls of Lambda.
 
-    with Gateway.in_process(api, functions) as gateway: …
-    with Gateway.on_sockets(api, functions, http_port=0, websocket_port=0) as gateway: …
+    Gateway(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
     Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
 
 `Gateway.manage` answers the @connections calls that a hook of botocore finds.
@@ -10,14 +9,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
+from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.client.http import HeaderMap, HttpClient, Params, Response, target, with_defaults
-from pytest_sessionplugin.gateway.client.inprocess import InProcess
 from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Unreachable, Urls
 from pytest_sessionplugin.gateway.client.websocket import (
     ConnectionClosed,
@@ -26,19 +23,12 @@ from pytest_sessionplugin.gateway.client.websocket import (
     NothingReceived,
     WebSocket,
 )
-from pytest_sessionplugin.gateway.runtime import OnHeld, Runtime, new_id
+from pytest_sessionplugin.gateway.runtime import OnHeld, Runtime
 from pytest_sessionplugin.gateway.values import (
-    Api,
     Claims,
-    Done,
-    Ids,
     Manage,
     Observed,
     Reply,
-    RunFunction,
-    Throttles,
-    TimeSource,
-    never,
 )
 
 __all__ = [
@@ -74,57 +64,6 @@ class Gateway:
         self._websockets: list[WebSocket] = []
         self.trace = [] if trace is None else trace
         """Everything that crossed the gateway, in order."""
-
-    @classmethod
-    def in_process(
-        cls,
-        api: Api,
-        functions: RunFunction,
-        *,
-        clock: TimeSource = time.time,
-        ids: Ids = new_id,
-        throttles: Throttles = never,
-        activity: Activity | None = None,
-    ) -> Gateway:
-        """`activity`: that of the account's other gateways, to whose sockets functions may post."""
-        trace: list[Observed] = []
-        transport = InProcess(
-            api, functions, clock=clock, ids=ids, observe=trace.append, throttles=throttles, activity=activity
-        )
-        return cls(transport, transport.runtime, trace=trace)
-
-    @classmethod
-    def on_sockets(
-        cls,
-        api: Api,
-        functions: RunFunction,
-        *,
-        host: str = "127.0.0.1",
-        http_port: int = 0,
-        websocket_port: int = 0,
-        clock: TimeSource = time.time,
-        ids: Ids = new_id,
-        throttles: Throttles = never,
-        activity: Activity | None = None,
-    ) -> Gateway:
-        """Starts a server of its own, which close() stops. Needs the extra `sockets`. `activity`: as in_process()."""
-        from pytest_sessionplugin.gateway.client.sockets import SocketTransport
-        from pytest_sessionplugin.gateway.server.server import Server
-
-        trace: list[Observed] = []
-        server = Server(
-            api,
-            functions,
-            host=host,
-            http_port=http_port,
-            websocket_port=websocket_port,
-            clock=clock,
-            ids=ids,
-            observe=trace.append,
-            throttles=throttles,
-            activity=activity,
-        )
-        return cls(SocketTransport(server.start()), server.runtime, trace=trace)
 
     @property
     def urls(self) -> Urls | None:
@@ -202,14 +141,6 @@ class Gateway:
 
     # --- for hooks
 
-    def run(self, function: str, event: Any, request_id: str) -> Any:
-        """Runs a function for a caller of Lambda, by its name in the app; raises what it raises."""
-        return self._needed("way to invoke its functions").invoke(function, event, request_id)
-
-    def run_later(self, function: str, event: Any, request_id: str, done: Done) -> None:
-        """Like run(), for a caller that does not wait. In process it runs when the calling function has returned."""
-        self._needed("way to invoke its functions").invoke_later(function, event, request_id, done)
-
     def manage(self, call: Manage) -> Reply:
         """Answers a call of the @connections API, with any host and path."""
         return self._needed("management API in this process").manage(call)
@@ -224,10 +155,6 @@ class Gateway:
     def resume(self, connection_id: str) -> None:
         """All that has waited arrives, in order."""
         self._needed("slow clients on demand").resume(connection_id)
-
-    def at_rest(self, threads: Collection[int], invocations: Collection[str]) -> bool:
-        """Whether nothing goes on before these invocations do, though these threads have not ended."""
-        return self._needed("way to see its functions").activity.at_rest(threads, invocations)
 
     def due(self) -> float | None:
         """When tick() next has something to do, by the clock; None if nothing is pending."""

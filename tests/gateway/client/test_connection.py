@@ -8,17 +8,17 @@ import time
 import pytest
 
 from pytest_sessionplugin.gateway.client.connection import SocketConnection, opened
-from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.transport import Ended, Refused
 from pytest_sessionplugin.gateway.server.server import Server
 from tests.gateway.app import API, App
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
 
 def test_what_a_client_sent_counts_as_unread_until_a_later_ping_is_answered(app: App) -> None:
     """A ping that another thread has only sent proves nothing yet."""
-    with Gateway.on_sockets(API, app) as app.gateway:
+    with on_sockets(API, app) as app.gateway:
         connection = app.gateway._transport.connect("/", ())
         assert isinstance(connection, SocketConnection)
         connection.await_pong(connection.ping(), time.monotonic() + 10)

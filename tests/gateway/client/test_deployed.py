@@ -22,6 +22,7 @@ from pytest_sessionplugin.gateway.client.gateway import (
 from pytest_sessionplugin.gateway.values import Manage, Observed
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
@@ -42,7 +43,7 @@ def remote(urls: Urls, patience: float = LONG) -> Gateway:
 
 @pytest.fixture
 def urls(app: App) -> Iterator[Urls]:
-    with Gateway.on_sockets(API, app) as app.gateway:
+    with on_sockets(API, app) as app.gateway:
         assert app.gateway.urls is not None
         yield Urls(f"{app.gateway.urls.http}/api", f"{app.gateway.urls.websocket}/api")
 
@@ -156,12 +157,12 @@ def test_what_a_client_cannot_do_is_refused_as_its_maker_wants(gateway: Gateway,
 
 
 def test_a_kept_connection_that_the_server_closed_is_not_used_again(app: App) -> None:
-    with Gateway.on_sockets(API, app) as first:
+    with on_sockets(API, app) as first:
         assert first.urls is not None
         gateway = remote(first.urls)
         assert gateway.http().get("/log").status_code == 200
         port = int(first.urls.http.rpartition(":")[2])
-    with Gateway.on_sockets(API, app, http_port=port), gateway:
+    with on_sockets(API, app, http_port=port), gateway:
         assert gateway.http().get("/log").status_code == 200
 
 

@@ -24,12 +24,9 @@ def stage(transport: FakeTransport | None = None) -> Gateway:
     ("action", "what"),
     [
         (lambda gateway: gateway.invoke("job"), "way to invoke its functions"),
-        (lambda gateway: gateway.run("job", {}, "r1"), "way to invoke its functions"),
-        (lambda gateway: gateway.run_later("job", {}, "r1", print), "way to invoke its functions"),
         (lambda gateway: gateway.manage(Manage("GET", "h", "/")), "management API in this process"),
         (lambda gateway: gateway.stall("alice"), "slow clients on demand"),
         (lambda gateway: gateway.resume("alice"), "slow clients on demand"),
-        (lambda gateway: gateway.at_rest((), ()), "way to see its functions"),
         (lambda gateway: gateway.due(), "clock of the test's own"),
         (lambda gateway: gateway.tick(), "clock of the test's own"),
         (lambda gateway: gateway.http().get("/", claims={"sub": "bob"}), "claims without a token"),

@@ -14,6 +14,7 @@ from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gatewa
 from pytest_sessionplugin.gateway.values import Invoke, Manage
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, connection_id
+from tests.gateway.gateways import in_process
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def app() -> App:
 
 @pytest.fixture
 def gateway(app: App) -> Iterator[Gateway]:
-    with Gateway.in_process(API, app) as app.gateway:
+    with in_process(API, app) as app.gateway:
         yield app.gateway
 
 
@@ -59,7 +60,7 @@ def test_what_is_observed_stays_though_a_function_changes_its_event(app: App) ->
         invoke.event["requestContext"].clear()
         return {"statusCode": 200}
 
-    with Gateway.in_process(API, forgetful) as gateway:
+    with in_process(API, forgetful) as gateway:
         gateway.websocket()
     events = [each.what.event for each in gateway.trace if isinstance(each.what, Invoke)]
     assert [event["requestContext"]["eventType"] for event in events] == ["CONNECT", "DISCONNECT"]
@@ -187,7 +188,7 @@ class TestTime:
 
     @pytest.fixture
     def gateway(self, app: App, now: list[float]) -> Iterator[Gateway]:
-        with Gateway.in_process(API, app, clock=lambda: now[0]) as app.gateway:
+        with in_process(API, app, clock=lambda: now[0]) as app.gateway:
             yield app.gateway
 
     def test_tick_does_what_has_fallen_due(self, gateway: Gateway, app: App, now: list[float]) -> None:
@@ -234,7 +235,7 @@ class TestTime:
 
 def test_ids_are_the_ones_that_are_given(app: App) -> None:
     numbers = iter(range(100))
-    with Gateway.in_process(API, app, ids=lambda: f"id{next(numbers)}") as app.gateway:
+    with in_process(API, app, ids=lambda: f"id{next(numbers)}") as app.gateway:
         assert app.gateway.websocket().connection_id == "id0"
 
 
@@ -253,7 +254,7 @@ def test_a_function_gets_an_event_of_its_own() -> None:
         invoke.event["requestContext"].clear()
         return {"statusCode": 200}
 
-    gateway = Gateway.in_process(API, function)
+    gateway = in_process(API, function)
     with gateway.websocket() as ws:
         ws.send_text("x")
         reply = gateway.manage(Manage("GET", API.host(API.websocket_api_id), f"/api/@connections/{ws.connection_id}"))

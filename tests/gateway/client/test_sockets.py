@@ -9,6 +9,7 @@ import pytest
 from pytest_sessionplugin.gateway.client.gateway import Gateway, WebSocket
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, in_parallel
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.sockets
 class TestContract(GatewayContract):
     @pytest.fixture
     def gateway(self, app: App) -> Iterator[Gateway]:
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             yield app.gateway
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -21,6 +21,11 @@ from tests.gateway.app import API, App
 pytestmark = pytest.mark.sockets
 
 
+def at_rest(gateway: Gateway, threads: Collection[int], invocations: Collection[str]) -> bool:
+    assert gateway.runtime is not None
+    return gateway.runtime.activity.at_rest(threads, invocations)
+
+
 def running(gateway: Gateway) -> str:
     """The only invocation."""
     (invoke,) = [seen.what for seen in gateway.trace if isinstance(seen.what, Invoke)]
@@ -34,8 +39,8 @@ def test_a_request_that_is_on_its_way_moves(app: App) -> None:
 
 
 def test_a_thread_that_asks_for_nothing_moves(gateway: Gateway) -> None:
-    assert gateway.at_rest((), ())
-    assert not gateway.at_rest({threading.get_ident()}, ())
+    assert at_rest(gateway, (), ())
+    assert not at_rest(gateway, {threading.get_ident()}, ())
 
 
 def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_not(gateway: Gateway, app: App) -> None:
@@ -43,13 +48,13 @@ def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_no
     client.start()
     assert app.waiting.acquire(timeout=10)
     assert client.ident is not None
-    assert gateway.at_rest({client.ident}, {running(gateway)})
-    assert not gateway.at_rest({client.ident}, ())
-    assert not gateway.at_rest((), ())
+    assert at_rest(gateway, {client.ident}, {running(gateway)})
+    assert not at_rest(gateway, {client.ident}, ())
+    assert not at_rest(gateway, (), ())
     app.gate.set()
     client.join(10)
     gateway.settle()
-    assert gateway.at_rest((), ())
+    assert at_rest(gateway, (), ())
 
 
 def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: Gateway, app: App) -> None:
@@ -57,7 +62,7 @@ def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: Gateway, app: Ap
         line = ws._connection
         assert isinstance(line, SocketConnection)
         ws.send_text("wait for me")
-        unread = [line.unread, gateway.at_rest((), ()), line.unread]
+        unread = [line.unread, at_rest(gateway, (), ()), line.unread]
         assert unread == [True, False, False]
         app.gate.set()
         assert ws.receive_text() == "for me"

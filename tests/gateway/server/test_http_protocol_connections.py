@@ -20,6 +20,7 @@ from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, WebSocket
 from tests.conformance.wire import Wire
 from tests.gateway.app import API, App
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
@@ -33,7 +34,7 @@ HOST = API.host(API.websocket_api_id)
 
 @pytest.fixture
 def gateway(app: App) -> Iterator[Gateway]:
-    with Gateway.on_sockets(replace(API, access_keys={KEY: SECRET}), app) as app.gateway:
+    with on_sockets(replace(API, access_keys={KEY: SECRET}), app) as app.gateway:
         yield app.gateway
 
 

@@ -17,6 +17,7 @@ from pytest_sessionplugin.gateway.server import server as server_module
 from pytest_sessionplugin.gateway.server.server import PortInUse, Server
 from tests.conformance.wire import Wire
 from tests.gateway.app import API, App
+from tests.gateway.gateways import on_sockets
 
 pytestmark = pytest.mark.sockets
 
@@ -64,7 +65,7 @@ class TestPorts:
 
 class TestSettle:
     def test_when_it_returns_every_frame_is_written(self, app: App) -> None:
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             assert app.gateway.urls is not None
             with Wire(app.gateway.urls.websocket).open() as wire:
                 wire.socket.setblocking(False)
@@ -75,7 +76,7 @@ class TestSettle:
 
     def test_of_several_handlers_that_end_the_test_the_first_does(self, app: App) -> None:
         app.message = lambda event: pytest.fail(event["body"])  # type: ignore[method-assign]
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             ws = app.gateway.websocket()
             ws.send_text("one")
             ws.send_text("another")
@@ -85,7 +86,7 @@ class TestSettle:
 
     def test_another_thread_of_the_test_does_not_take_what_is_meant_for_the_test(self, app: App) -> None:
         app.api_handler = lambda event: pytest.fail("enough")  # type: ignore[method-assign]
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             with ThreadPoolExecutor(1) as pool:
                 assert pool.submit(app.gateway.http().get, "/echo").result(10).status_code == 502
             with pytest.raises(pytest.fail.Exception, match="enough"):
@@ -105,7 +106,7 @@ class TestStop:
                 thread.join(10)
 
     def test_closes_every_socket_with_1001_and_runs_its_disconnect(self, app: App) -> None:
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             assert app.gateway.urls is not None
             wires = [Wire(app.gateway.urls.websocket).open() for _ in range(50)]
             app.gateway.http().get("/echo")  # a connection that is kept alive
@@ -177,7 +178,7 @@ class TestStop:
         server.stop()
 
     def test_a_call_of_the_management_api_after_it_is_410(self, app: App) -> None:
-        with Gateway.on_sockets(API, app) as app.gateway:
+        with on_sockets(API, app) as app.gateway:
             connection_id = app.gateway.websocket().connection_id
         assert connection_id is not None
         assert app.manage("POST", connection_id, "x").status == 410
@@ -203,7 +204,7 @@ class TestTime:
 
     @pytest.fixture
     def gateway(self, app: App, now: list[float]) -> Iterator[Gateway]:
-        with Gateway.on_sockets(API, app, clock=lambda: now[0]) as app.gateway:
+        with on_sockets(API, app, clock=lambda: now[0]) as app.gateway:
             yield app.gateway
 
     def test_idle_sockets_are_closed_when_they_are_due(self, gateway: Gateway, now: list[float]) -> None:

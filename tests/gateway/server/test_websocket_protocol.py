@@ -18,6 +18,7 @@ from pytest_sessionplugin.gateway.values import Frame, Invoke
 from tests.conformance.wire import Wire, frame
 from tests.gateway.app import API, App
 from tests.gateway.contract import in_parallel
+from tests.gateway.gateways import on_sockets
 from tests.gateway.leftovers import nothing_is_left
 
 pytestmark = pytest.mark.sockets
@@ -404,7 +405,7 @@ class TestSlowClients:
     ) -> None:
         monkeypatch.setattr(websocket_protocol, "MAX_BACKLOG", 200_000)
         with ExitStack() as clients:
-            with Gateway.on_sockets(API, app) as app.gateway:
+            with on_sockets(API, app) as app.gateway:
                 assert app.gateway.urls is not None
                 clients.enter_context(Wire(app.gateway.urls.websocket, receive_buffer=10_000).open())
                 while app.manage("POST", app.log[0][1], "x" * 100_000).status == 200:
