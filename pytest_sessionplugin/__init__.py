@@ -23,14 +23,14 @@ if TYPE_CHECKING:
         RaceNotRun,
         SessionPluginError,
     )
-    from pytest_sessionplugin.gateway.client.gateway import (
+    from pytest_sessionplugin.gateway.activity import NotQuiet
+    from pytest_sessionplugin.gateway.client.gateway import Gateway
+    from pytest_sessionplugin.gateway.client.http import Response
+    from pytest_sessionplugin.gateway.client.transport import Unreachable
+    from pytest_sessionplugin.gateway.client.websocket import (
         ConnectionClosed,
-        Gateway,
         HandshakeRefused,
         NothingReceived,
-        NotQuiet,
-        Response,
-        Unreachable,
         WebSocket,
     )
     from pytest_sessionplugin.tokens.bad import BadToken
@@ -42,24 +42,24 @@ _HOMES = {
     "BlockedCall": "errors",
     "Calls": "aws.calls",
     "Clock": "account.clock",
-    "ConnectionClosed": "gateway.client.gateway",
+    "ConnectionClosed": "gateway.client.websocket",
     "Denial": "aws.calls",
     "Faults": "aws.faults",
     "Gateway": "gateway.client.gateway",
-    "HandshakeRefused": "gateway.client.gateway",
+    "HandshakeRefused": "gateway.client.websocket",
     "NoApiKey": "errors",
     "NotOnThisTarget": "errors",
-    "NotQuiet": "gateway.client.gateway",
-    "NothingReceived": "gateway.client.gateway",
+    "NotQuiet": "gateway.activity",
+    "NothingReceived": "gateway.client.websocket",
     "Project": "app.project",
     "Race": "aws.races",
     "RaceNotRun": "errors",
     "Races": "aws.races",
-    "Response": "gateway.client.gateway",
+    "Response": "gateway.client.http",
     "SessionPluginError": "errors",
     "Tokens": "tokens.tokens",
-    "Unreachable": "gateway.client.gateway",
-    "WebSocket": "gateway.client.gateway",
+    "Unreachable": "gateway.client.transport",
+    "WebSocket": "gateway.client.websocket",
     "in_memory": "account.account",
     "tables_at": "aws.live_tables",
 }

@@ -10,12 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pytest_sessionplugin.gateway.values import (
-    Done,
-    Invoke,
-    RunFunction,
-    never,
-)
+from pytest_sessionplugin.gateway.values import Done, Invoke, RunFunction, never
 
 
 class NotQuiet(Exception):

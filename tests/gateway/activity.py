@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway, NotQuiet, WebSocket
+from pytest_sessionplugin.gateway.activity import NotQuiet
+from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
+from pytest_sessionplugin.gateway.client.websocket import WebSocket
 from pytest_sessionplugin.gateway.values import Manage
 from tests.gateway.app import App
 

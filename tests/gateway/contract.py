@@ -14,14 +14,9 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import (
-    ConnectionClosed,
-    Gateway,
-    HandshakeRefused,
-    NothingReceived,
-    WebSocket,
-)
+from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived, WebSocket
 from pytest_sessionplugin.gateway.runtime import HEADER
 from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
 from tests.gateway.app import App

@@ -10,7 +10,16 @@ import pytest
 
 from chalicelib import errors, sessions
 from chalicelib.memory import MemoryStore
-from chalicelib.model import KEEP, Change, Draft, Once, Position, Session, Status, Written
+from chalicelib.model import (
+    KEEP,
+    Change,
+    Draft,
+    Once,
+    Position,
+    Session,
+    Status,
+    Written,
+)
 from chalicelib.settings import Tables as TableNames
 from tests.service.fakes import ALICE, NOON, connection, new_session, write
 

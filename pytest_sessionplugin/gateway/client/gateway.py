@@ -13,38 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from pytest_sessionplugin.gateway.activity import NotQuiet
-from pytest_sessionplugin.gateway.client.http import HeaderMap, HttpClient, Params, Response, target, with_defaults
-from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Unreachable, Urls
+from pytest_sessionplugin.gateway.client.http import HttpClient, Params, Response, target, with_defaults
+from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Urls
 from pytest_sessionplugin.gateway.client.websocket import (
     ConnectionClosed,
-    Exchanged,
     HandshakeRefused,
-    NothingReceived,
     WebSocket,
 )
 from pytest_sessionplugin.gateway.runtime import OnHeld, Runtime
-from pytest_sessionplugin.gateway.values import (
-    Claims,
-    Manage,
-    Observed,
-    Reply,
-)
-
-__all__ = [
-    "ConnectionClosed",
-    "Exchanged",
-    "Gateway",
-    "HandshakeRefused",
-    "HeaderMap",
-    "HttpClient",
-    "NotQuiet",
-    "NothingReceived",
-    "Response",
-    "Unreachable",
-    "Urls",
-    "WebSocket",
-]
+from pytest_sessionplugin.gateway.values import Claims, Manage, Observed, Reply
 
 
 class Gateway:

@@ -11,14 +11,9 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from pytest_sessionplugin.gateway.client.deployed import Remote, _under
-from pytest_sessionplugin.gateway.client.gateway import (
-    ConnectionClosed,
-    Gateway,
-    HandshakeRefused,
-    NothingReceived,
-    Unreachable,
-    Urls,
-)
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived
 from pytest_sessionplugin.gateway.values import Manage, Observed
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http

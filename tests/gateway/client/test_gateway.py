@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, HandshakeRefused
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused
 from pytest_sessionplugin.gateway.values import Manage, Reply
 from tests.gateway.client.fakes import FakeConnection, FakeTransport
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, NotQuiet
+from pytest_sessionplugin.gateway.activity import NotQuiet
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
 from pytest_sessionplugin.gateway.values import Invoke, Manage
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, connection_id

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway, WebSocket
+from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.websocket import WebSocket
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, in_parallel
 from tests.gateway.gateways import on_sockets

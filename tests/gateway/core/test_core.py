@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin.gateway.core.core import GatewayCore
-from pytest_sessionplugin.gateway.values import (
-    Api,
-    Frame,
-    Handshake,
-    Invoke,
-    Returned,
-)
+from pytest_sessionplugin.gateway.values import Api, Frame, Handshake, Invoke, Returned
 from tests.gateway.core.desk import NOON, OK, Desk
 
 

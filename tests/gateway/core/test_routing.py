@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin.gateway.core.routing import Router
-from pytest_sessionplugin.gateway.values import (
-    Api,
-    Route,
-)
+from pytest_sessionplugin.gateway.values import Api, Route
 from tests.gateway.core.desk import API
 
 

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import ConnectionClosed, Gateway, NotQuiet
+from pytest_sessionplugin.gateway.activity import NotQuiet
+from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
 from pytest_sessionplugin.gateway.server import server as server_module
 from pytest_sessionplugin.gateway.server.server import PortInUse, Server
 from tests.conformance.wire import Wire
