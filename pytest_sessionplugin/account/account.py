@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
-    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles, TimeSource
+    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, TimeSource
     from pytest_sessionplugin.lambdas.threads import Left
     from pytest_sessionplugin.tokens.tokens import Tokens
 
 Path = str | os.PathLike[str]
 """The folder of a project, absolute or from the rootdir."""
+
+OpenGateway = Callable[..., "tuple[Transport, Runtime]"]
+"""Opens the gateway of an app: takes its API, its functions and, by keyword, `activity`, `observe` and `throttles`."""
 
 
 class Notebook(Protocol):
@@ -47,20 +50,6 @@ class Notebook(Protocol):
     def warn(self, sentence: str) -> None: ...
 
     def leave(self, left: Left) -> None: ...
-
-
-class OpenGateway(Protocol):
-    """Opens the gateway behind which an app is deployed."""
-
-    def __call__(
-        self,
-        api: Api,
-        functions: RunFunction,
-        *,
-        activity: Activity,
-        observe: Callable[[Observed], None],
-        throttles: Throttles,
-    ) -> tuple[Transport, Runtime]: ...
 
 
 class Account:
@@ -96,7 +85,7 @@ class Account:
             calls=calls,
             faults=self.faults,
             races=self.races,
-            threads=self.threads,
+            heard=self.threads.calls,
             backends=(self.apis, self.lambdas, emulator),
             let_through=emulator.let_through,
         )
@@ -154,7 +143,12 @@ class Account:
         functions = Functions(process.app, stack.project, api, process_of or (lambda function: process))
         self.threads.watch(stack.project.root)
         faulty = FaultyFunctions(
-            functions, functions.names, self.faults, api.websocket.get("$disconnect"), stack.prefix, self.threads
+            functions,
+            functions.names,
+            self.faults,
+            api.websocket.get("$disconnect"),
+            stack.prefix,
+            self.threads.while_running,
         )
         return api, functions, self._wrap(stack, api, faulty)
 

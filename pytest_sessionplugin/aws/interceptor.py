@@ -7,7 +7,7 @@ still have written.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,16 +48,10 @@ class Backend(Protocol):
         """None passes the call on to the next backend. Raises NotEmulated."""
 
 
-class HearsCalls(Protocol):
-    """Is told of every call, to find those of threads that a function left behind."""
-
-    def calls(self, call: str) -> None: ...
-
-
 class Interceptor:
     """The calls of one account. Hook.use() puts it in front of botocore; Hook documents when each method is called.
 
-    Calls to a host in `let_through`, as host:port, are sent for real.
+    `heard` is told of each call. Calls to a host in `let_through`, as host:port, are sent for real.
     """
 
     def __init__(
@@ -66,11 +60,11 @@ class Interceptor:
         calls: Calls,
         faults: Faults,
         races: Races,
-        threads: HearsCalls,
+        heard: Callable[[str], None] = lambda call: None,
         backends: Sequence[Backend],
         let_through: frozenset[str] = frozenset(),
     ) -> None:
-        self._calls, self._faults, self._races, self._threads = calls, faults, races, threads
+        self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
         self._let_through = let_through
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
@@ -94,7 +88,7 @@ class Interceptor:
         # Now, not later: the parameters are the caller's, who may change them after the call.
         call = Call(service.service_name, model.name, caller.function(), needs(asked))
         self._end_timed_out(call)
-        self._threads.calls(str(call))
+        self._heard(str(call))
         self._calls.asked(call)
         manage = connection = None
         if call.service == MANAGEMENT:

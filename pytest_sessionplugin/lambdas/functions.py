@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.aws.caller import Invocation, entered
 from pytest_sessionplugin.errors import UnknownName
@@ -14,17 +14,11 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.faults import Faults
 
 
-class ThreadWatch(Protocol):
-    """Looks for threads that a function leaves behind."""
-
-    def while_running(self, function: str) -> AbstractContextManager[None]: ...
-
-
 class FaultyFunctions:
     """Runs an app's functions, each as the invocation that its calls to AWS are attributed to. Thread-safe.
 
     `names` maps each function to its name in config.json, `disconnect` runs on `$disconnect`, and a `prefix` tells
-    the functions of several apps apart.
+    the functions of several apps apart. Each run happens within `watched(name)`.
     """
 
     def __init__(
@@ -34,11 +28,11 @@ class FaultyFunctions:
         faults: Faults,
         disconnect: str | None,
         prefix: str = "",
-        threads: ThreadWatch | None = None,
+        watched: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._functions, self._names, self._faults, self._disconnect = functions, names, faults, disconnect
         self._prefix = prefix
-        self._threads = threads
+        self._watched = watched
 
     def __call__(self, invoke: Invoke) -> Any:
         if invoke.function == self._disconnect and self._faults.loses_disconnect(_connection(invoke)):
@@ -46,8 +40,7 @@ class FaultyFunctions:
         if invoke.function not in self._names:
             raise UnknownName("function", invoke.function, list(self._names))
         function, name = self._prefix + invoke.function, self._prefix + self._names[invoke.function]
-        watched = self._threads.while_running(name) if self._threads is not None else nullcontext()
-        with watched, entered(Invocation(invoke.invocation_id, function, name)) as invocation:
+        with self._watched(name), entered(Invocation(invoke.invocation_id, function, name)) as invocation:
             try:
                 result = self._functions(invoke)
             except BaseException as error:

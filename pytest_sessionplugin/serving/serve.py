@@ -117,7 +117,12 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
             wrap=_shown,
         )
         stack.enter_context(account.open())
-        own = _added(account, project.name, memory, tokens)
+        try:
+            own = account.add(project.name, memory, tokens, _alone)
+        except EndpointError as error:
+            raise SessionPluginError(
+                f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
+            ) from error
         imports = stack.enter_context(_imports(project, each_its_own=each_its_own, reloads=reloads))
         app = _App(account, own, imports, time, ports)
         for fact in app.warnings:
@@ -233,15 +238,6 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
             return process, processes.each_its_own(project, project.name, process) if each_its_own else None
 
         yield imported
-
-
-def _added(account: Account, name: str, memory: Memory, tokens: Tokens) -> Stack:
-    try:
-        return account.add(name, memory, tokens, _alone)
-    except EndpointError as error:
-        raise SessionPluginError(
-            f"nobody answers at {memory.endpoint}, where {DYNAMODB} says that DynamoDB is."
-        ) from error
 
 
 def _alone(path: object) -> NoReturn:

@@ -40,11 +40,6 @@ class FakeApis:
         return Answer(reply.status, dict(reply.headers), reply.body)
 
 
-class Nobody:
-    def calls(self, call: str) -> None:
-        """Threads are not what these tests are about."""
-
-
 @dataclass(frozen=True)
 class Opened:
     tables: Tables
@@ -70,7 +65,6 @@ def opened(emulator: Any, calls: Calls | None = None, faults: Faults | None = No
             calls=calls,
             faults=faults,
             races=Races(),
-            threads=Nobody(),
             backends=(apis, emulator),
             let_through=emulator.let_through,
         )

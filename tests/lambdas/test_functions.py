@@ -64,7 +64,7 @@ def test_a_function_runs_as_the_invocation_of_its_calls_to_aws(faults: Any) -> N
 
 def test_its_threads_are_watched_under_its_name_in_the_config(faults: Any) -> None:
     watch = Watch()
-    function(lambda invoke: watch.seen.append("runs"), faults, threads=watch)("leave")
+    function(lambda invoke: watch.seen.append("runs"), faults, watched=watch.while_running)("leave")
     assert watch.seen == ["websocket_disconnect begins", "runs", "websocket_disconnect ends"]
 
 
