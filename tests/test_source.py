@@ -22,6 +22,7 @@ REASONS = {
     "gateway/client/redaction.py": "the one place that knows secrets",
     "gateway/core/connection.py": "the states of a connection",
     "gateway/core/gateway_responses.py": "one table",
+    "lambdas/functions.py": "faults around a function",
     "harness/checks.py": "leftovers, one for each switch",
     "serving/connect.py": "one function",
     "serving/process.py": "signals and limits of a process",

@@ -217,11 +217,12 @@ class LocalHarness:
         """Imports the one app of every test, without the variables of this test's mark."""
         from pytest_sessionplugin.app.functions import Process
 
+        now = dict(os.environ)
         environment.put_back(self._environment)
         try:
             return Process(self._own.project.load(self._own.variables))
         finally:
-            environment.put_back(self._environment_with_mark)
+            environment.put_back(now)
 
     def _deploy(self, root: Path) -> None:
         from pytest_sessionplugin.app.functions import Processes

@@ -123,11 +123,11 @@ def test_what_is_told_is_over_the_table_is_over_the_stage_and_nothing_over_the_w
 @pytest.mark.emulator
 def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project) -> None:
     memory = Memory(project, variables={"AWS_DEFAULT_REGION": "eu-west-1"})
-    with memory.open() as aws:
-        import boto3
-
-        assert os.environ["AWS_REGION"] == aws.region == "eu-west-1"
-        assert boto3.client("dynamodb").list_tables()["TableNames"] == ["rooms-eu-west-1"]
+    with memory.open() as emulator:
+        emulator.fill()
+        (table,) = emulator.named(memory.specs, memory.region).values()
+        assert os.environ["AWS_REGION"] == emulator.region == "eu-west-1"
+        assert (table.name, table.table_arn.split(":")[3]) == ("rooms-eu-west-1", "eu-west-1")
 
 
 @pytest.mark.parametrize(

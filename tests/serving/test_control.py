@@ -36,6 +36,8 @@ import time
 import boto3
 from chalice import Chalice, Rate
 
+pytestmark = pytest.mark.process
+
 app = Chalice("chat")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.websocket_api.session = boto3.Session()

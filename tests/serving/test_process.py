@@ -14,6 +14,8 @@ import pytest
 
 from tests.processes import ROOT, sessionplugin_serve
 
+pytestmark = pytest.mark.process
+
 resource = pytest.importorskip("resource", reason="limits of open files are of Unix")
 CLIENTS = 30
 

@@ -33,6 +33,8 @@ import sys
 from chalice import AuthResponse
 from chalicelib import rules
 
+pytestmark = pytest.mark.process
+
 
 @app.route("/rule")
 def rule():
@@ -364,11 +366,11 @@ RELOADED_OFTEN = """
 import gc, logging, sys, threading, weakref
 from pathlib import Path
 from pytest_sessionplugin.app.project import Project
-from pytest_sessionplugin.serving.serve import served
+from pytest_sessionplugin.serving.serve import Ports, served
 
 root = Path.cwd()
 apps = []
-with served(Project(root), "127.0.0.1", 0, 0, reloads=True) as up:
+with served(Project(root), Ports("127.0.0.1", 0, 0), reloads=True) as up:
     apps.append(weakref.ref(sys.modules["app"].app))
     before = len(sys.modules), len(sys.meta_path), len(sys.path), threading.active_count()
     for number in range(6):

@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 from chalice import Chalice, Rate
 
+pytestmark = pytest.mark.process
+
 app = Chalice("chat")
 pool, gate = ThreadPoolExecutor(4), threading.Event()
 
