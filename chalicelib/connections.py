@@ -40,7 +40,7 @@ class ConnectionStore(Protocol):
 
 
 def connect(handshake: frames.Handshake, principal: Principal, *, store: ConnectionStore, now: datetime) -> Connection:
-    """Admits a connection. Writes it before it reads the session: of a connect and an end at once, one sees the other.
+    """Admits a connection. Writes it before reading the session, so that a simultaneous end sees it or is seen by it.
 
     Raises SessionNotFound, SessionEnded, Unavailable, and removes the connection again. If the tables do not answer,
     rows may stay that the next delivery or their expiry removes.

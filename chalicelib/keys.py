@@ -37,7 +37,7 @@ class Keys(Protocol):
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
         """The keys that may have signed a token with this key id and algorithm, likeliest first.
 
-        Taking another one means that those before did not sign it. Raises Unauthenticated or Unavailable.
+        Asking for the next key means that the earlier ones did not sign it. Raises Unauthenticated or Unavailable.
         """
 
 

@@ -124,9 +124,9 @@ def _connections(stage: Stage) -> Iterator[Graph]:
 def _deliveries(stage: Stage) -> Iterator[Graph]:
     well = (Outcome.SENT, Outcome.PENDING, Outcome.GONE, Outcome.EXPIRED)
     ill = tuple(outcome for outcome in Outcome if outcome not in well)
-    yield Graph("As it should be", _of_service(stage, "Sum", *(metrics.DELIVERIES[outcome] for outcome in well)))
-    yield Graph("Not told", _of_service(stage, "Sum", *(metrics.DELIVERIES[outcome] for outcome in ill)))
-    yield Graph("Until everybody was told (ms)", _percentiles(measures.of_service(stage, metrics.DELIVERY_LATENCY)))
+    yield Graph("Successful", _of_service(stage, "Sum", *(metrics.DELIVERIES[outcome] for outcome in well)))
+    yield Graph("Missed", _of_service(stage, "Sum", *(metrics.DELIVERIES[outcome] for outcome in ill)))
+    yield Graph("Time to last recipient (ms)", _percentiles(measures.of_service(stage, metrics.DELIVERY_LATENCY)))
 
 
 def _latencies(stage: Stage) -> Iterator[Graph]:
@@ -141,7 +141,7 @@ def _functions(stage: Stage) -> Iterator[Graph]:
     yield Graph("Errors", _of_functions(stage, "Errors", "Sum"))
     yield Graph("Throttles", _of_functions(stage, "Throttles", "Sum"))
     yield Graph("Duration, p99 (ms)", _of_functions(stage, "Duration", "p99"))
-    whole = Line(measures.of_account("AWS/Lambda", "ConcurrentExecutions"), "Maximum", "all of the account")
+    whole = Line(measures.of_account("AWS/Lambda", "ConcurrentExecutions"), "Maximum", "whole account")
     yield Graph("Concurrent executions", (whole, *_of_functions(stage, "ConcurrentExecutions", "Maximum")))
 
 
@@ -150,7 +150,7 @@ def _tables(stage: Stage) -> Iterator[Graph]:
     yield Graph("Throttled reads and writes", _of_tables(tables, "ReadThrottleEvents", "WriteThrottleEvents"))
     yield Graph("Throttled requests", (Line(measures.of_table_operations(tables, "ThrottledRequests"), "Sum"),))
     yield Graph("Errors of DynamoDB", (Line(measures.of_table_operations(tables, "SystemErrors"), "Sum"),))
-    users = Line(measures.of_account("AWS/DynamoDB", "UserErrors"), "Sum", "wrong requests, all of the account")
+    users = Line(measures.of_account("AWS/DynamoDB", "UserErrors"), "Sum", "invalid requests, whole account")
     yield Graph("Conflicts", (*_of_tables(tables, "TransactionConflict"), users))
 
 

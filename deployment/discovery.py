@@ -15,7 +15,7 @@ from deployment.stage import REST, Stage
 
 @dataclass(frozen=True)
 class Standing:
-    """API ids. There is more than one of a kind only if somebody deployed a stage twice in parallel."""
+    """The ids of a stage's APIs. A kind has more than one only if the stage was deployed twice in parallel."""
 
     rest: tuple[str, ...]
     websocket: tuple[str, ...]

@@ -20,7 +20,7 @@ ROUTES: Final = "routes "
 def respond(aws: Aws, stage: Stage, apis: Apis) -> bool:
     """Sets the gateway responses of the REST API; returns whether any was missing.
 
-    Each deploy of Chalice's imports the API anew, which removes them. They take effect with the next deployment.
+    `chalice deploy` always reimports the API, which removes them. They take effect with the next deployment.
     """
     client = aws.client("apigateway")
     missing = missing_responses(client, apis.rest)

@@ -102,7 +102,7 @@ def _add_serve(commands: Any) -> None:
         "--control-port",
         type=_port,
         metavar="N",
-        help="lets tests move time and bring faults about there, over HTTP; 0 for a free one (default: none)",
+        help="lets tests move time and start faults there, over HTTP; 0 for a free one (default: none)",
     )
     serve.add_argument(
         "--json",
@@ -112,9 +112,9 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument(
         "--reload",
         action=argparse.BooleanOptionalAction,
-        help="serve the app anew when its files change: WebSockets stay open, tables keep their rows, and what cannot "
-        "be imported is shown while the app before it is still served (default: yes; no with --json, whose reader "
-        "counts on one app, and with --isolation function)",
+        help="reload the app when its files change: WebSockets stay open and tables keep their rows; an app that "
+        "cannot be imported is reported, and the old one stays (default: yes, but no with --json and with --isolation "
+        "function)",
     )
     serve.set_defaults(run=_serve)
 
@@ -135,11 +135,11 @@ def _port(text: str) -> int:
 
 def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.activity import NotQuiet
-    from pytest_sessionplugin.serving.process import Stop, allow_as_many_as_may_be
+    from pytest_sessionplugin.serving.process import Stop, raise_open_file_limit
     from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 
     project = _project(asked)
-    allow_as_many_as_may_be()
+    raise_open_file_limit()
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)

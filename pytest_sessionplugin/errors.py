@@ -1,4 +1,4 @@
-"""The errors and warnings of the kit. Each message is a sentence that says what to do."""
+"""The errors and warnings of the plugin. Each message is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class SessionPluginError(Exception):
-    """A request that the kit cannot fulfil; the message is the sentence to show."""
+    """A request that the plugin cannot fulfil; the message is the sentence to show."""
 
 
 class OptionError(SessionPluginError):

@@ -34,7 +34,7 @@ HOOK.install()
 
 OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["ProjectCache"]()
-KIT = pytest.StashKey["LocalHarness | DeployedHarness"]()
+HARNESS = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
@@ -105,18 +105,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
         reason = str(call.excinfo.value)
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
-    if call.excinfo is None or not (KIT in item.stash or isinstance(call.excinfo.value, KNOWN)):
+    if call.excinfo is None or not (HARNESS in item.stash or isinstance(call.excinfo.value, KNOWN)):
         report: pytest.TestReport = yield
     else:
         report = yield from _report_shortened(item, call, call.excinfo.value)
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if report.failed and (kit := item.stash.get(KIT, None)) is not None and (trace := kit.trace):
+    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and (trace := harness.trace):
         report.sections.append(("gateway", trace))
-    if report.failed and (kit := item.stash.get(KIT, None)) is not None and kit.denied:
-        report.sections.append(("denied by the IAM policy", kit.denied))
-    if call.when == "teardown" and KIT in item.stash:
-        del item.stash[KIT]  # the item lives until the run ends, and would keep copies of apps alive
+    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and harness.denied:
+        report.sections.append(("denied by the IAM policy", harness.denied))
+    if call.when == "teardown" and HARNESS in item.stash:
+        del item.stash[HARNESS]  # the item lives until the run ends, and would keep copies of apps alive
     return report
 
 
@@ -125,8 +125,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Any:
     try:
         return (yield)
     finally:
-        if (kit := item.stash.get(KIT, None)) is not None:
-            kit.put_environment_back()
+        if (harness := item.stash.get(HARNESS, None)) is not None:
+            harness.put_environment_back()
 
 
 # --- fixtures of the session, to be overridden
@@ -189,7 +189,7 @@ def _sessionplugin(
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
         mine = LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, request.node.nodeid)
-    request.node.stash[KIT] = mine
+    request.node.stash[HARNESS] = mine
     request.node.stash[PASSED] = False
     try:
         yield mine
@@ -202,13 +202,13 @@ def _sessionplugin(
 
 @pytest.fixture
 def dynamodb_tables(_sessionplugin: LocalHarness) -> Tables:
-    """Logical name -> boto3's Table, each as after set-up. Past faults, and not counted."""
+    """The tables by logical name, as boto3's Table, with their seed rows. Calls bypass faults and counting."""
     return _sessionplugin.tables()
 
 
 @pytest.fixture
 def jwt_tokens(_sessionplugin: LocalHarness) -> Tokens:
-    """`jwt_tokens("alice", expires_in=60, scope="write")`: a token that the app accepts."""
+    """Makes tokens that the app accepts: `jwt_tokens("alice", expires_in=60, scope="write")`."""
     return _sessionplugin.tokens()
 
 
@@ -234,7 +234,7 @@ def chalice_app(_sessionplugin: LocalHarness) -> Chalice:
 
 @pytest.fixture
 def chalice_load(_sessionplugin: LocalHarness) -> Callable[[str], ModuleType]:
-    """`chalice_load("chalicelib.settings")`: a module of the project, imported anew until the test ends."""
+    """Imports a fresh copy of a project module for this test: `chalice_load("chalicelib.settings")`."""
     _sessionplugin.account()
     return _sessionplugin.load
 
@@ -247,7 +247,7 @@ def chalice_gateway(_sessionplugin: LocalHarness) -> Gateway:
 
 @pytest.fixture
 def chalice_clock(_sessionplugin: LocalHarness) -> Clock:
-    """Time stands still; `advance(minutes=10)` moves it, and does what falls due on the way."""
+    """Stops the time of day; `advance(minutes=10)` moves it, and everything due on the way happens."""
     return _sessionplugin.clock()
 
 
@@ -265,7 +265,7 @@ def aws_faults(_sessionplugin: LocalHarness) -> Faults:
 
 @pytest.fixture
 def aws_race(_sessionplugin: LocalHarness) -> Races:
-    """`with aws_race("dynamodb:UpdateItem", parties=2) as race`: holds calls until all are there."""
+    """Holds calls until all parties have made theirs: `with aws_race("dynamodb:UpdateItem", parties=2) as race`."""
     return _sessionplugin.account().races
 
 
@@ -286,7 +286,7 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
 
 @contextmanager
 def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
-    """Hides the kit's frames from pytest's report in the block."""
+    """Hides the plugin's frames from pytest's report in the block."""
     from pytest_sessionplugin import tracebacks
 
     excinfo = call.excinfo
@@ -295,7 +295,7 @@ def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
         return
     error = excinfo.value
     cause, suppressed = error.__cause__, error.__suppress_context__
-    if short := tracebacks.without_kit(excinfo):
+    if short := tracebacks.without_plugin(excinfo):
         call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
     if tracebacks.hides_cause(excinfo, root):
         error.__cause__ = None  # which suppresses the context as well

@@ -1,4 +1,4 @@
-"""Tracebacks as their reader wants them: his own frames, without those of the code that ran them."""
+"""Shortens tracebacks to the frames of the project and its tests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HERE = Path(os.path.realpath(__file__)).parent
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 MACHINERY = frozenset({"boto3", "botocore", "chalice", "moto"})
 BETWEEN = frozenset({contextlib.__file__, functools.__file__})
-"""Files whose frames stand between two frames of the kit, or between the test and the kit."""
+"""Files whose frames stand between two frames of the plugin, or between the test and the plugin."""
 
 
 # --- whose code a file is
 
 
 class Owner(Enum):
-    KIT = "this package"
+    PLUGIN = "this package"
     MACHINERY = "a package through which an app is called or calls AWS, or Python's import"
     LIBRARY = "any other installed package, or Python itself"
     USER = "all else: a project, its tests"
@@ -40,7 +40,7 @@ class Owner(Enum):
 def owner(filename: str) -> Owner:
     path = Path(os.path.realpath(filename))
     if path.is_relative_to(HERE):
-        return Owner.KIT
+        return Owner.PLUGIN
     if filename.startswith("<"):
         return Owner.MACHINERY if filename.startswith("<frozen importlib") else Owner.LIBRARY
     packages = [path.parts[n + 1] for n, part in enumerate(path.parts[:-1]) if part in INSTALLED]
@@ -74,7 +74,7 @@ def shown(error: BaseException, root: Path) -> str:
         own = [number for number, frame in enumerate(each.stack) if is_in(root, frame.filename)]
         if own or hasattr(each, "lineno"):  # a SyntaxError, whose line is not a frame
             since = own[0] if own else len(each.stack)
-            kept = [f for f in each.stack[since:] if owner(f.filename) not in (Owner.KIT, Owner.MACHINERY)]
+            kept = [f for f in each.stack[since:] if owner(f.filename) not in (Owner.PLUGIN, Owner.MACHINERY)]
             each.stack[:] = kept
     return "".join(report.format())
 
@@ -98,14 +98,14 @@ def cause_in_project(error: ProjectError) -> str:
         return ""
     own = any(is_in(error.root, frame.filename) for frame in traceback.extract_tb(cause.__traceback__))
     if not own and not isinstance(cause, SyntaxError):
-        return ""  # raised by the kit over one of the project's files: the sentence is enough
+        return ""  # raised by the plugin over one of the project's files: the sentence is enough
     return shown(cause, error.root)
 
 
 def of_function(error: BaseException) -> traceback.TracebackException:
-    """The traceback from where the kit ran the function on, without pytest's frames before it."""
+    """The traceback from where the plugin ran the function on, without pytest's frames before it."""
     report = traceback.TracebackException.from_exception(error)
-    ours = [owner(frame.filename) is Owner.KIT for frame in report.stack]
+    ours = [owner(frame.filename) is Owner.PLUGIN for frame in report.stack]
     if True in ours:
         begun = ours.index(True)
         behind = begun + ours[begun:].index(False) if False in ours[begun:] else len(ours)
@@ -117,23 +117,23 @@ def of_function(error: BaseException) -> traceback.TracebackException:
 
 
 def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Whether the error is a bug of the kit: raised there, without a `raise` statement."""
+    """Whether the error is a bug of the plugin: raised there, without a `raise` statement."""
     last = excinfo.traceback[-1]
-    raised = owner(str(last.path)) is Owner.KIT
+    raised = owner(str(last.path)) is Owner.PLUGIN
     return raised and not (
         isinstance(excinfo.value, GatewayWarning) or str(last.statement).lstrip().startswith("raise")
     )
 
 
-def without_kit(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
-    """The traceback without the kit's frames; None if nothing is left of it."""
-    raised = owner(str(excinfo.traceback[-1].path)) is Owner.KIT
-    return _without(excinfo.tb, lambda file: owner(file) is Owner.KIT or (raised and file in BETWEEN))
+def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
+    """The traceback without the plugin's frames; None if nothing is left of it."""
+    raised = owner(str(excinfo.traceback[-1].path)) is Owner.PLUGIN
+    return _without(excinfo.tb, lambda file: owner(file) is Owner.PLUGIN or (raised and file in BETWEEN))
 
 
 def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
-    """Whether the cause is internal to the kit, or is shown in a section of its own. `root` contains the tests."""
-    if owner(str(excinfo.traceback[-1].path)) is not Owner.KIT:
+    """Whether the cause is internal to the plugin, or is shown in a section of its own. `root` contains the tests."""
+    if owner(str(excinfo.traceback[-1].path)) is not Owner.PLUGIN:
         return False
     return isinstance(excinfo.value, ProjectError) or not _is_of_test(excinfo.value.__cause__, root)
 

@@ -131,7 +131,7 @@ def test_what_we_raised_over_a_file_is_not_said_twice(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "owner"),
     [
-        (tracebacks.__file__, Owner.KIT),
+        (tracebacks.__file__, Owner.PLUGIN),
         (json.__file__, Owner.LIBRARY),
         ("<string>", Owner.LIBRARY),
         ("<frozen importlib._bootstrap>", Owner.MACHINERY),

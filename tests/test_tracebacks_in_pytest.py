@@ -1,4 +1,4 @@
-"""A failed test shows its own line, the sentence and the app's lines, without frames of the kit."""
+"""A failed test shows its own line, the sentence and the app's lines, without frames of the plugin."""
 
 from __future__ import annotations
 

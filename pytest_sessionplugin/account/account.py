@@ -53,10 +53,10 @@ class Notebook(Protocol):
 
 
 class Account:
-    """Its calls, faults, races and Lambda are those of all its apps.
+    """An emulated AWS account. All its apps share its calls, faults, races and Lambda service.
 
-    `first` deploys the app of the test, if it has not been: a fault that names a function needs it. `others` finds the
-    gateway of another project. `wrap` is put around an app's functions, their faults included.
+    `first` deploys the test's own app if necessary, which a fault that names a function needs. `others` finds the
+    gateway of another project. `wrap` wraps an app's functions, outside of their faults.
     """
 
     def __init__(
@@ -124,15 +124,17 @@ class Account:
         )
         return self._put(stack, api, functions, run, process, transport, runtime, trace)
 
-    def redeploy(self, deployed: DeployedApp, memory: Memory, process: Process, *, asked_anew: bool) -> DeployedApp:
+    def redeploy(
+        self, deployed: DeployedApp, memory: Memory, process: Process, *, forget_authorizers: bool
+    ) -> DeployedApp:
         """Another version of the app behind the same transport: sockets and rows stay, running functions finish.
 
-        With `asked_anew`, cached answers of authorizers are forgotten.
+        With `forget_authorizers`, cached answers of authorizers are forgotten.
         """
         stack = replace(deployed.stack, memory=memory)
         api, functions, run = self._described(stack, process, None)
         transport, runtime = deployed.transport, deployed.runtime
-        runtime.redeploy(api, run, asked_anew=asked_anew)
+        runtime.redeploy(api, run, forget_authorizers=forget_authorizers)
         return self._put(stack, api, functions, run, process, transport, runtime, deployed.gateway.trace)
 
     def _described(

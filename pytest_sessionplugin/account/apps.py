@@ -1,4 +1,4 @@
-"""The apps that are deployed in an account: each with its gateway, all of them as the rest of AWS finds them."""
+"""The deployed apps of an account: each behind its gateway, and all together as other parts of AWS look them up."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class DeployedApp:
 
 
 class AppGateway(Gateway):
-    """`others` finds those of other projects; `usual_event` is the event of a function that is invoked without one."""
+    """The gateway of one app, with its tables, tokens and event sources.
+
+    `others` finds the gateway of another project; `usual_event` makes the event of a function invoked without one.
+    """
 
     def __init__(
         self,
@@ -131,9 +134,9 @@ class AppGateway(Gateway):
 
 
 class Apis:
-    """The APIs of an account as one backend, as one gateway whose clients may be slow, and as names of functions.
+    """All deployed apps of an account: a backend for @connections calls, and the functions and clients for faults.
 
-    `first` deploys the app of the test, if it has not been: asking for its functions or clients needs it.
+    `first` deploys the test's own app if necessary, before its functions or clients are looked up.
     """
 
     def __init__(self, first: Callable[[], DeployedApp]) -> None:
@@ -151,7 +154,7 @@ class Apis:
     # --- for the interceptor
 
     def answer(self, call: AwsCall) -> wire.Answer | None:
-        """Calls of @connections. A host that no API has is for the first one to refuse."""
+        """Answers calls of @connections. The first app's API refuses a call to an unknown host."""
         if call.manage is None:
             return None
         if not self._apps:

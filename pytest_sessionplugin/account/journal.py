@@ -43,7 +43,7 @@ class Journal:
         self._notes.append(Note(at, text))
 
     def warn(self, sentence: str) -> None:
-        """Nothing more: whoever reads the trace sees the note of it."""
+        """Does nothing: LambdaService also passes each warning to `observe`, so the trace shows it."""
 
     def leave(self, left: Left) -> None:
         """A thread goes on although no function runs."""

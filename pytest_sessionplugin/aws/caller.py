@@ -18,8 +18,8 @@ class Invocation:
     """One run of one function."""
 
     id: str
-    function: str  # its name in the app, and
-    name: str  # in config.json; in front of both, the prefix of its app
+    function: str  # its name in the app, with the app's prefix
+    name: str  # its name in config.json, with the app's prefix
     killed: bool = False
     ended: bool = False
 

@@ -29,7 +29,7 @@ NAMES = (
     "slow",
     "disconnect_lost",
 )
-"""The methods of Faults that arm one."""
+"""The methods of Faults that arm a fault."""
 
 _WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
@@ -108,7 +108,7 @@ class Armed:
         self.fired += 1
 
     def end(self) -> None:
-        """From here on all is well."""
+        """Ends the fault: later calls succeed."""
         if not self.over:
             self.over = True
             self.at_end()
@@ -202,9 +202,9 @@ class Faults:
     # --- calls
 
     def throttled(self, call: str, *connections: str, times: int | None = None) -> Armed:
-        """The call, `dynamodb` or `dynamodb:UpdateItem`, comes too often; or posts to these connections do.
+        """AWS throttles a service, `dynamodb`, an operation, `dynamodb:UpdateItem`, or posts to these connections.
 
-        With `$connect` it is handshakes that do, more than the 500 a second of an account: 429, and nothing runs.
+        `$connect` throttles handshakes, as beyond the account's 500 a second: they get 429, and no function runs.
         """
         if call == "$connect":
             if connections:
@@ -259,10 +259,10 @@ class Faults:
     # --- functions and clients
 
     def timed_out(self, function: str, *, at: str = "", times: int | None = None) -> Armed:
-        """A function runs into its own time-out, short of the 29 seconds of the gateway.
+        """A function exceeds its own timeout, before the gateway's 29 seconds.
 
-        Named as in the app; REST routes are all in `api_handler`. It does its work, and its answer is lost; or it is
-        ended where it makes the call `at`, which is then not made.
+        `function` is its name in the app; `api_handler` serves all REST routes. The function finishes its work and its
+        answer is lost; or, with `at`, it ends at that call, which is not made.
         """
         if self._functions is None:
             raise _needs_an_app("timed_out")
@@ -297,7 +297,7 @@ class Faults:
         fault = Fault("", Kind.DISCONNECT_LOST, times=times, connections=frozenset(connections))
         return self.arm(fault)
 
-    # --- for the code that they hit
+    # --- for the interceptor, the functions and the gateway
 
     def arm(self, fault: Fault) -> Armed:
         if fault.times is not None and (type(fault.times) is not int or fault.times < 1):

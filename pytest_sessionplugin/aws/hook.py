@@ -51,8 +51,8 @@ class Hook:
 
     @contextmanager
     def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
-        """Gives an interceptor every call of the process; one at a time. botocore counts its back-off and does not
-        sleep. `test` is named for threads that are still running when the block ends.
+        """Sends every call of the process to this interceptor; only one can be in use. botocore's back-off is counted
+        instead of slept. `test` names the test that started the threads still running at the end of the block.
         """
         self.install()
         if self.interceptor is not None:

@@ -1,4 +1,4 @@
-"""Answers every botocore call in place of AWS: faults first, then a chain of backends, none of which may pass it on.
+"""Answers botocore's calls instead of AWS: a fault answers first, else the first backend that handles the call.
 
 A botocore handler that only raised the fault would not do: botocore asks all of its handlers, so the emulator would
 still have written.
@@ -49,9 +49,9 @@ class Backend(Protocol):
 
 
 class Interceptor:
-    """The calls of one account. Hook.use() puts it in front of botocore; Hook documents when each method is called.
+    """Counts and answers the calls of one account. `Hook.use()` puts it in front of botocore.
 
-    `heard` is told of each call. Calls to a host in `let_through`, as host:port, are sent for real.
+    `heard` gets the name of each call. Calls to a host in `let_through`, as host:port, are sent for real.
     """
 
     def __init__(

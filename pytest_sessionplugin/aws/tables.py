@@ -34,22 +34,22 @@ KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 class Tables(dict[str, "Table"]):
-    """Logical name -> boto3's Table. `neighbours` gives the tables of another project, by the path of its folder."""
+    """The tables by logical name, as boto3's Table. `others` gives another project's tables, by its folder's path."""
 
     def __init__(
-        self, tables: Mapping[str, Table], neighbours: Callable[[str | os.PathLike[str]], Tables] | None = None
+        self, tables: Mapping[str, Table], others: Callable[[str | os.PathLike[str]], Tables] | None = None
     ) -> None:
         super().__init__(tables)
-        self._neighbours = neighbours
+        self._others = others
 
     def of(self, path: str | os.PathLike[str]) -> Tables:
         """Tables of another Chalice project of the repository in the same AWS, created on first use.
 
         `path` is its folder, absolute or from the rootdir.
         """
-        if self._neighbours is None:
+        if self._others is None:
             raise SessionPluginError(f"dynamodb_tables.of({os.fspath(path)!r}) was used outside of its test.")
-        return self._neighbours(path)
+        return self._others(path)
 
     def __missing__(self, name: str) -> Table:
         raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")

@@ -72,7 +72,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for a repeated key, of which JSON would take the last."""
+    """A JSON object. Raises ValueError for a repeated key: Python's reader would silently use the last one."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -216,7 +216,7 @@ def _short(loader: Any, name: str, node: Any) -> dict[str, Any]:
 
 
 def _mapping(yaml: Any, loader: Any, node: Any) -> Any:
-    """A mapping. Raises MarkedYAMLError for a repeated key, of which YAML would take the last."""
+    """A mapping. Raises MarkedYAMLError for a repeated key: PyYAML would silently use the last one."""
     seen = set()
     for key, _ in node.value:
         if key.value in seen and key.id == "scalar":

@@ -145,16 +145,16 @@ class Runtime:
         """The `$disconnect` of this connection will not run."""
         self.receive(DisconnectLost(connection_id))
 
-    def redeploy(self, api: Api, functions: RunFunction, *, asked_anew: bool = False) -> None:
+    def redeploy(self, api: Api, functions: RunFunction, *, forget_authorizers: bool = False) -> None:
         """Like `GatewayCore.redeploy`. Invocations already queued or running finish on the old functions."""
         with self.activity.changed:
-            self._core.redeploy(api, asked_anew=asked_anew)
+            self._core.redeploy(api, forget_authorizers=forget_authorizers)
             self._functions = functions
 
     # --- time
 
     def move_ahead(self, seconds: float) -> None:
-        """Says how far the clock is ahead of that of remote callers, who sign by theirs."""
+        """Sets how many seconds this clock is ahead of the clocks by which remote callers sign."""
         with self.activity.changed:
             self._core.move_ahead(seconds)
 

@@ -31,7 +31,10 @@ class DeployedStage:
 
 
 class DeployedHarness:
-    """`table` is [tool.sessionplugin]; `patience` is how many seconds a receive waits for a frame."""
+    """A test's tokens and gateway for the deployed stage `target`; anything else skips the test.
+
+    `table` is [tool.sessionplugin]; `patience` is how many seconds a receive waits for a frame.
+    """
 
     def __init__(self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any]) -> None:
         self.target = target

@@ -49,7 +49,7 @@ class LocalHarness:
         self._before = dict(os.environ)
         self._own_variables = frozenset({*setup.memory.variables, *mark.env})
         self._stack = ExitStack()
-        self._clock_stack = self._stack.enter_context(ExitStack())  # the lowest: what is closed is closed at its time
+        self._clock_stack = self._stack.enter_context(ExitStack())  # closed last, so that all else closes at its time
         self._clock: Clock | None = None
         self._journal = Journal()
         self._account: Account | None = None
@@ -179,7 +179,7 @@ class LocalHarness:
         self._stack.close()
 
     def put_environment_back(self) -> None:
-        """Once more, when all fixtures are gone: one that began before may have put back a value of ours."""
+        """Restores the variables again after all fixtures: one set up earlier may have restored a value of ours."""
         environment.take_back(self._environment_with_mark, self._before)
 
     # --- projects
@@ -231,7 +231,7 @@ class LocalHarness:
         if not is_own:
             self.deployed()  # the first app of the account is the test's own
         own, stack = self.process(), self.stack(root)
-        if self._processes is None:  # below all gateways: what one still runs when it is closed finds its modules
+        if self._processes is None:  # closed after all gateways, whose last handlers may import
             self._processes = Processes(self._stack.enter_context(ExitStack()), self._journal.log)
         view = None if is_own else self._view(stack)
         process = own if is_own else self._processes.new(stack.project, stack.name, view)

@@ -1,4 +1,4 @@
-"""The control port of `serve`: a small JSON API with which tests in any language move time and bring faults about.
+"""The control port of `serve`: a small JSON API with which tests in any language move time and start faults.
 
 Its clients can make the app behave in any way, so only this machine may reach it. It listens on loopback, and refuses
 requests with another Host (a web page that rebinds its DNS) or with an Origin (any web page).
@@ -60,7 +60,7 @@ class Control:
         """Raises PortInUse, or OSError."""
         desk = _Desk(interventions)
         try:
-            self._http = _Http(host, port, lambda *arguments: _Line(desk.answer, *arguments))
+            self._http = _Http(host, port, lambda *arguments: _Handler(desk.answer, *arguments))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(host, port, "the control port") from error
@@ -120,7 +120,7 @@ class _Desk:
                 "schedules": "whether those of the app run on the way; false if left out",
             },
             "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
-            "DELETE /faults": "all is well again",
+            "DELETE /faults": "ends all faults",
             "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
             "GET /state": "how much of each kind is open and runs",
             "faults": [f"{name}{words(name)}" for name in NAMES],
@@ -170,17 +170,17 @@ class _Http(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, line: Callable[..., BaseHTTPRequestHandler]) -> None:
+    def __init__(self, host: str, port: int, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), line)
+        super().__init__((host, port), handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], OSError):  # the client has left
             super().handle_error(request, client_address)
 
 
-class _Line(BaseHTTPRequestHandler):
-    """One connection. After a refusal it is closed, without reading the rest of the request."""
+class _Handler(BaseHTTPRequestHandler):
+    """One connection to the control port. A refusal closes it without reading the rest of the request."""
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE
@@ -209,9 +209,9 @@ class _Line(BaseHTTPRequestHandler):
         self.close_connection, keeps = True, self.close_connection
         length = self.headers.get("Content-Length") or "0"
         if not on_loopback(f"http://{self.headers.get('Host', '')}") or "Origin" in self.headers:
-            return 403, _error("this port is for tests on this machine: ask for it by its loopback address.")
+            return 403, _error("only this machine may use the control port: request it by its loopback address.")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
-            return 411, _error("say how long the body is, with Content-Length.")
+            return 411, _error("send a Content-Length with the body.")
         if len(length) > DIGITS or int(length) > MAX_BODY:
             return 413, _error(f"a body may have {MAX_BODY} bytes.")
         self.close_connection = keeps
@@ -263,7 +263,7 @@ _OPERATIONS = {"POST": "PostToConnection", "GET": "GetConnection", "DELETE": "De
 
 
 class Interventions:
-    """Moves time and brings faults about. Thread-safe. Raises SessionPluginError, and NotQuiet if a handler goes on."""
+    """Moves time and starts faults. Thread-safe. Raises SessionPluginError, and NotQuiet if a handler goes on."""
 
     def __init__(
         self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
@@ -295,7 +295,7 @@ class Interventions:
         with self._moving:
             until = self._time() + seconds  # before any waiting, which takes time as well
             if until > LAST:
-                raise SessionPluginError("time has come too far: start `serve` anew, and it begins with this day.")
+                raise SessionPluginError("time would pass the year 3000: restart `serve` to return to the present.")
             self._server.hear()
             with suppress(NotQuiet):
                 self._server.quiet(grace)

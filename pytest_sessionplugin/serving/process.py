@@ -8,8 +8,8 @@ import threading
 
 
 class Stop:
-    """The first request to stop interrupts the main thread, since the import of an app may hang. Later ones are
-    ignored, so that the clean-up is completed.
+    """A request to stop, made by a signal. The first one interrupts the main thread, even in an import that hangs;
+    later ones are ignored, so that the clean-up completes.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Stop:
             raise KeyboardInterrupt
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether a stop was requested, which no exception shows if it came in a `__del__`."""
+        """Waits, and returns whether a stop was requested: a KeyboardInterrupt raised in a `__del__` is lost."""
         return self._asked or self._never.wait(seconds) or self._asked
 
 
-def allow_as_many_as_may_be() -> None:
+def raise_open_file_limit() -> None:
     """Raises the soft limit of open files to the hard one: each client takes one, and many shells start with 1,024."""
     if sys.platform == "win32":
         return

@@ -45,9 +45,9 @@ class ServedApp(Protocol):
     def create(self, memory: Memory) -> None:
         """Creates those tables that are not there yet."""
 
-    def redeploy(self, memory: Memory, *, asked_anew: bool) -> None:
-        """Imports the app anew, and serves it; if that fails, what was served still is. With `asked_anew`, cached
-        answers of authorizers are forgotten.
+    def redeploy(self, memory: Memory, *, forget_authorizers: bool) -> None:
+        """Imports the app again and serves the new version; if that fails, the old version stays. With
+        `forget_authorizers`, drops the cached answers of all authorizers.
         """
 
 
@@ -81,7 +81,7 @@ class Start:
 
 
 class Reload:
-    """Use it from one thread, best the one that imported the app: an app may look for its event loop there."""
+    """Reloads the served app. Use it from the thread that imported the app, which may have an event loop there."""
 
     def __init__(self, app: ServedApp, watch: Watch, start: Start) -> None:
         self._app, self._watch, self._start = app, watch, start
@@ -137,12 +137,12 @@ class Reload:
         told = self._new_tables(was, memory)
         vendor = any(path.is_relative_to(project.root / "vendor") for path in since)
         with self._start.again(project.root, memory.variables, vendor):
-            self._app.redeploy(memory, asked_anew=any(path.suffix == ".py" for path in since))
+            self._app.redeploy(memory, forget_authorizers=any(path.suffix == ".py" for path in since))
         return told
 
     def _same(self, what: str, before: object, after: object) -> None:
         if before != after:
-            raise SessionPluginError(f"{what} was {before} and is {after}, which takes a new start of `serve`.")
+            raise SessionPluginError(f"{what} was {before} and is {after}; restart `serve`.")
 
     def _new_tables(self, was: Memory, memory: Memory) -> list[str]:
         """Creates new tables. Returns the news of all."""
@@ -157,7 +157,7 @@ class Reload:
         return [
             *([f"made: table {_listed(new)}"] if new else []),
             *([f"left as it was until the next start: table {_listed(other)}"] if other else []),
-            *([f"left, though the template has it no more: table {_listed(gone)}"] if gone else []),
+            *([f"kept, although no longer in the template: table {_listed(gone)}"] if gone else []),
         ]
 
 
@@ -174,7 +174,7 @@ def _tell_failure(what: str, error: Exception, root: Path) -> None:
     elif isinstance(error, ProjectError) and (cause := cause_in_project(error)):
         sys.stderr.write(f"\n{cause}\n")
     sentence = str(error).rstrip(".")
-    tell(f"{what} changed, and is {coloured('not reloaded', RED)}: {sentence}. What was served before still is.")
+    tell(f"{what} changed, and is {coloured('not reloaded', RED)}: {sentence}. The previous version is still served.")
 
 
 def _news(before: frozenset[str], after: frozenset[str]) -> list[str]:
@@ -280,8 +280,8 @@ class Watch:
         return frozenset()
 
     def name(self, paths: Iterable[Path], absent: Iterable[Path] = ()) -> None:
-        """Replaces the named files. Their present state counts as seen; an absent file counts as changed once it
-        exists.
+        """Replaces the named files. A file not watched before counts as unchanged from now on; an `absent` one counts
+        as changed once it exists.
         """
         named = frozenset(paths)
         self._seen = {**{path: stamp for path in named if (stamp := _stamp(path))}, **self._seen}

@@ -88,7 +88,7 @@ class Ports:
 def served(project: Project, ports: Ports, *, each_its_own: bool = False, reloads: bool = False) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. Tracebacks of its functions are shown on stderr.
 
-    At a control port, others on this machine may move its time and bring faults about (control.py). With `each_its_own`
+    At a control port, others on this machine may move its time and start faults (control.py). With `each_its_own`
     each function has its own copy of the app, as on Lambda; such an app is not reloaded.
 
     Raises SessionPluginError, and OSError for a port that is taken. Raises NotQuiet at the end if a handler goes on.
@@ -148,7 +148,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
 
 
 class _App:
-    """The served app, whichever version of it is deployed. Other versions are deployed from one thread."""
+    """The served app, in its current version. Redeploy it from one thread only."""
 
     def __init__(self, account: Account, stack: Stack, imports: _Imports, time: MovedTime, ports: Ports) -> None:
         from pytest_sessionplugin.gateway.client.sockets import SocketTransport
@@ -193,11 +193,14 @@ class _App:
         with self.server, self._timer, Beat(self._account.lambdas.retries):
             yield
 
-    def redeploy(self, memory: Memory, *, asked_anew: bool) -> None:
-        """Imports the app anew, and serves it. With `asked_anew`, cached answers of authorizers are forgotten."""
+    def redeploy(self, memory: Memory, *, forget_authorizers: bool) -> None:
+        """Imports the app anew, and serves it. With `forget_authorizers`, cached answers of authorizers are forgotten.
+        """
         process, _ = self._imports(memory.project)
         with warned_of() as self.warnings:
-            self.deployed = self._account.redeploy(self.deployed, memory, process, asked_anew=asked_anew)
+            self.deployed = self._account.redeploy(
+                self.deployed, memory, process, forget_authorizers=forget_authorizers
+            )
         self._timer.redeploy(self.deployed.schedules, self.deployed.run)
 
     def create(self, memory: Memory) -> None:

@@ -1,4 +1,4 @@
-"""Verifies the signatures of tokens for Cognito user pools that the kit signs for."""
+"""Verifies the signatures of tokens for Cognito user pools that the plugin signs for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def verifier(pools: Iterable[str], tokens: Tokens | None) -> Verified | None:
-    """A verifier for the tokens of these pools, given as ARNs; None if the kit signs for none of them.
+    """A verifier for the tokens of these pools, given as ARNs; None if the plugin signs for none of them.
 
     It accepts tokens of the other pools, whose keys are not known here.
     """

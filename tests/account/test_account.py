@@ -121,7 +121,7 @@ def test_another_version_is_served_behind_the_same_sockets(deploys: Deploys, pro
         (project.root / "app.py").write_text(source.replace('"echo "', '"louder "'))
         try:
             process = Process(project.chalice_object(project.load_copy(copies)))
-            again = account.redeploy(app, app.stack.memory, process, asked_anew=False)
+            again = account.redeploy(app, app.stack.memory, process, forget_authorizers=False)
             ws.send_text("hello")
             assert ws.receive_text() == "louder hello"
         finally:

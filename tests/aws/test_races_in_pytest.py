@@ -1,4 +1,4 @@
-"""`aws_race` in a stranger's project: whoever reads and then writes loses every time, and nobody waits for nothing."""
+"""`aws_race` in another team's project: read-then-write code loses an update every time, and no race hangs."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_server_without_files_to_open_serves_who_is_there_and_later_the_others
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (files + 5, files + 5))
         crowd = [socket.create_connection((address.hostname, address.port or 0), 10) for _ in range(CLIENTS)]
         assert healthy(early), "who was connected before is served"
-        assert len(list(Path(f"/proc/{pid}/fd").iterdir())) == files + 5, "the rest waits at the door"
+        assert len(list(Path(f"/proc/{pid}/fd").iterdir())) == files + 5, "the others wait to be accepted"
         for one in crowd:
             one.close()
         assert healthy(late), "who comes when they have gone is served"
@@ -49,7 +49,7 @@ def test_a_server_without_files_to_open_serves_who_is_there_and_later_the_others
 def test_serve_takes_all_the_files_that_it_may() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     code = (
-        "import resource, sys; from pytest_sessionplugin.serving.process import allow_as_many_as_may_be as allow;"
+        "import resource, sys; from pytest_sessionplugin.serving.process import raise_open_file_limit as allow;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}));"
         "allow(); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

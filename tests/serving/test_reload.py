@@ -219,7 +219,7 @@ BROKEN = {
 def test_an_app_that_cannot_be_imported_is_shown_and_the_one_before_is_served(serving: Serving) -> None:
     for broken, shown in BROKEN.items():
         (serving.root / "chalicelib" / "rules.py").write_text(broken)
-        said = serving.said("What was served before still is.")
+        said = serving.said("The previous version is still served.")
         assert "chalicelib/rules.py changed, and is not reloaded: importing app of" in said
         assert shown in said
         assert 'chalicelib/rules.py", line ' in said
@@ -288,16 +288,16 @@ def test_variables_and_tables_follow_their_files(serving: Serving) -> None:
     (chalice / "resources.json").write_text(json.dumps({"Resources": {"Halls": halls}}))
     said = serving.line()
     assert "left as it was until the next start: table halls" in said
-    assert "left, though the template has it no more: table rooms-us-east-1" in said
+    assert "kept, although no longer in the template: table rooms-us-east-1" in said
     assert serving.get("/rooms/a")[1]["people"] == 1
 
 
 def test_what_takes_a_new_start_is_said_and_not_done(serving: Serving) -> None:
     config = serving.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "api_gateway_stage": "v2"}))
-    assert "api_gateway_stage was api and is v2, which takes a new start of `serve`." in serving.line()
+    assert "api_gateway_stage was api and is v2; restart `serve`." in serving.line()
     config.write_text(json.dumps({**CONFIG, "environment_variables": {"AWS_REGION": "eu-west-1"}}))
-    assert "region was us-east-1 and is eu-west-1, which takes a new start" in serving.line()
+    assert "region was us-east-1 and is eu-west-1; restart `serve`" in serving.line()
     config.write_text(json.dumps({**CONFIG, "stages": {"prod": {}}}))
     assert "there is no stage dev in" in serving.line()
     assert serving.get("/rooms/a") == (200, {"people": 0, "greeting": "hello"})

@@ -1,4 +1,4 @@
-"""Tokens pass as those of a user pool if the kit signs for the pool and signed them."""
+"""Tokens pass as those of a user pool if the plugin signs for the pool and signed them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_secret_that_is_shared_signs_for_no_pool() -> None:
 
 
 def test_a_token_of_another_pool_passes_where_that_is_one_of_them(tokens: Tokens) -> None:
-    """Its keys are not known here; the kit warns of that."""
+    """Its keys are not known here; the plugin warns of that."""
     said = tokens.claims("alice") | {"iss": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_y"}
     assert passes(tokens.sign(said, Key("HS256", "x" * 32)), tokens, POOL, OTHER)
 

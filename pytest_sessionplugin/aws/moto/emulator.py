@@ -1,4 +1,4 @@
-"""AWS emulated by moto (5.1 to 5.2) in this process, with tables that start every opening as after their first set-up.
+"""AWS emulated by moto (5.1 to 5.2) in this process. Every opening starts with the same tables and rows.
 
 No mock of moto is started. Calls go to moto's dispatcher under one lock, without which it loses concurrent updates.
 Its data are put in place for an opening and taken out afterwards, so that a `mock_aws` of another team, around the
@@ -111,11 +111,13 @@ class Emulator:
         self._pristine = _copied(_contents())
 
     def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
-        """Creates the tables of another project that are not there yet."""
+        """Creates the tables that do not exist yet, of another project or of a reloaded app."""
         tables.create(specs, {}, self._clients_in(region)[0])
 
     def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
-        """Logical name -> boto3's Table, past counting and faults; the same object each time, which costs less."""
+        """Logical name -> boto3's Table, which bypasses counting and faults; the same object each time, which costs
+        less.
+        """
         dynamodb, found = self._clients_in(region)[0], {}
         for logical, spec in specs.items():
             key = (region, str(spec["TableName"]))
@@ -156,7 +158,7 @@ class Emulator:
         return self._clients[region]
 
     def _pass_by(self, client: Any) -> Any:
-        """The client, past counting and faults: a test can look at its tables while DynamoDB is down."""
+        """The client, made to bypass counting and faults: a test can read its tables while DynamoDB is down."""
         events = client.meta.events
         events.unregister("before-call", HOOK.before_call)
         events.unregister("before-send", HOOK.before_send)

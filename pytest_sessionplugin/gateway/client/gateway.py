@@ -3,7 +3,7 @@
     Gateway(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
     Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
 
-`Gateway.manage` answers the @connections calls that a hook of botocore finds.
+`Gateway.manage` answers calls of the @connections API.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_sessionplugin.gateway.values import Claims, Manage, Observed, Reply
 
 
 class Gateway:
-    """The same surface whatever the transport. Safe in several threads."""
+    """Clients of one app's gateway, with the same methods for every transport. Thread-safe."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Gateway:
     ) -> None:
         self.close()
 
-    # --- for hooks
+    # --- for tests of the gateway itself
 
     def manage(self, call: Manage) -> Reply:
         """Answers a call of the @connections API, with any host and path."""

@@ -75,20 +75,20 @@ class GatewayCore:
         """A call of the @connections API, answered at once: 200, 204, 403, 404, 410, 413 or 429."""
         return self._websocket.manage(call, now)
 
-    def redeploy(self, api: Api, *, asked_anew: bool = False) -> None:
+    def redeploy(self, api: Api, *, forget_authorizers: bool = False) -> None:
         """Deploys to the same stage again: from now on the new routes and functions are called.
 
         Connections, their times and running invocations stay. Cached answers of removed authorizers are dropped,
-        with `asked_anew` those of all authorizers. Raises ValueError for another id, stage, region or account.
+        with `forget_authorizers` those of all authorizers. Raises ValueError for another id, stage, region or account.
         """
         if _place(api) != _place(self._api):
             raise ValueError(f"{_place(api)} cannot replace {_place(self._api)}")
         self._api = api
         self._websocket.redeploy(api)
-        self._rest.redeploy(api, asked_anew=asked_anew)
+        self._rest.redeploy(api, forget_authorizers=forget_authorizers)
 
     def move_ahead(self, seconds: float) -> None:
-        """Says how far time here is ahead of that of remote callers, who sign by theirs."""
+        """Sets how many seconds this clock is ahead of the clocks by which remote callers sign."""
         self._ahead = seconds
 
     def check_claims(self, method: str, path: str, claims: Claims) -> None:

@@ -37,12 +37,12 @@ class RestApi:
         self._router = routing.Router(api)
         self._policies = authorizers.Policies()
 
-    def redeploy(self, api: Api, *, asked_anew: bool) -> None:
-        """Drops cached answers of removed authorizers, with `asked_anew` those of all authorizers."""
+    def redeploy(self, api: Api, *, forget_authorizers: bool) -> None:
+        """Drops cached answers of removed authorizers, with `forget_authorizers` those of all authorizers."""
         self._api = api
         self._router = routing.Router(api)
         # A new object: a pending question to an old authorizer answers no later request.
-        self._policies = authorizers.Policies() if asked_anew else self._policies.of(authorizers.of(api))
+        self._policies = authorizers.Policies() if forget_authorizers else self._policies.of(authorizers.of(api))
 
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
         """Raises ValueError if the route of such a request cannot receive these claims."""

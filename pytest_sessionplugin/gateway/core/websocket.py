@@ -55,7 +55,7 @@ _NO_STATUS_REASON = "Client-side close frame status not set"
 
 
 class WebSocketApi:
-    """Runs no function and holds no socket."""
+    """The connections of one WebSocket API: decides about handshakes, frames, closes and @connections calls."""
 
     def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
         self._api = api

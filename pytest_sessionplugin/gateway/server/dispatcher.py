@@ -1,4 +1,4 @@
-"""Owns who is connected, and takes each effect to its socket on the thread of one event loop.
+"""Tracks the connected clients, and takes each effect to its socket on the thread of one event loop.
 
 `put` may be called in any thread. One queue for all sockets keeps the order in which the core decided. Everything else
 that touches a socket runs on the loop.
@@ -268,7 +268,7 @@ class Dispatcher:
         )
 
     async def leave(self) -> None:
-        """Takes leave of every client."""
+        """Tells every socket that the server stops."""
         for socket in list(self._sockets):
             socket.leave()
 

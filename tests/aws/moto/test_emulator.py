@@ -1,4 +1,4 @@
-"""moto as an AWS of our own: every opening starts anew, and concurrent writes are all kept."""
+"""moto as an AWS of our own: every opening starts fresh, and no concurrent write is lost."""
 
 from __future__ import annotations
 

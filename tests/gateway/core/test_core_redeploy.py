@@ -129,12 +129,12 @@ class TestPolicies:
     def test_all_are_forgotten_where_they_are_asked_anew(self) -> None:
         desk = Desk(guarded(GUARD))
         let_in(desk, "/guard")
-        desk.core.redeploy(guarded(GUARD), asked_anew=True)
+        desk.core.redeploy(guarded(GUARD), forget_authorizers=True)
         assert asked(desk, "/guard") == "guard"
 
     def test_what_the_old_one_answers_late_lets_in_only_who_asked_it(self) -> None:
         desk = Desk(guarded(GUARD))
         question = only(desk.receive(Request("r", "GET", "/guard", headers=(("Authorization", "t0ken"),))), Invoke)
-        desk.core.redeploy(guarded(GUARD), asked_anew=True)
+        desk.core.redeploy(guarded(GUARD), forget_authorizers=True)
         assert only(desk.answer(question, ALLOW), Invoke).function == "api_handler"
         assert asked(desk, "/guard") == "guard"
