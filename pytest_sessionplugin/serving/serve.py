@@ -194,8 +194,7 @@ class _App:
             yield
 
     def redeploy(self, memory: Memory, *, forget_authorizers: bool) -> None:
-        """Imports the app anew, and serves it. With `forget_authorizers`, cached answers of authorizers are forgotten.
-        """
+        """Imports the app again, and serves it. With `forget_authorizers`, drops cached answers of authorizers."""
         process, _ = self._imports(memory.project)
         with warned_of() as self.warnings:
             self.deployed = self._account.redeploy(

@@ -26,6 +26,8 @@ from tests.strangers import PYPROJECT, REPOSITORY, write_project
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
 
+pytestmark = pytest.mark.process
+
 PATIENCE = 30.0
 
 APP = """
@@ -35,8 +37,6 @@ import time
 
 import boto3
 from chalice import Chalice, Rate
-
-pytestmark = pytest.mark.process
 
 app = Chalice("chat")
 app.experimental_feature_flags.update(["WEBSOCKETS"])

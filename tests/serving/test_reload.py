@@ -23,6 +23,8 @@ from tests.strangers import APP, CONFIG, PYPROJECT, REPOSITORY, TABLE, write_pro
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
 
+pytestmark = pytest.mark.process
+
 PATIENCE = 30.0  # seconds
 COMMAND = [sys.executable, "-m", "pytest_sessionplugin", "serve", "--json", "--reload"]
 FREE_PORTS = ["--http-port", "0", "--websocket-port", "0"]
@@ -32,8 +34,6 @@ EXTRAS = """
 import sys
 from chalice import AuthResponse
 from chalicelib import rules
-
-pytestmark = pytest.mark.process
 
 
 @app.route("/rule")
@@ -363,13 +363,14 @@ def test_an_authorizer_that_changed_is_asked_anew(serving: Serving) -> None:
 
 
 RELOADED_OFTEN = """
-import gc, logging, sys, threading, weakref
+import gc, logging, sys, sysconfig, threading, weakref
 from pathlib import Path
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.serving.serve import Ports, served
 
 root = Path.cwd()
 apps = []
+sysconfig.get_path("stdlib")  # imports a module when it is first asked, as a traceback does
 with served(Project(root), Ports("127.0.0.1", 0, 0), reloads=True) as up:
     apps.append(weakref.ref(sys.modules["app"].app))
     before = len(sys.modules), len(sys.meta_path), len(sys.path), threading.active_count()

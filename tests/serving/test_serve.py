@@ -16,14 +16,14 @@ from tests.strangers import write_project
 pytest.importorskip("h11")
 pytest.importorskip("websockets")
 
+pytestmark = pytest.mark.process
+
 APP = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from chalice import Chalice, Rate
-
-pytestmark = pytest.mark.process
 
 app = Chalice("chat")
 pool, gate = ThreadPoolExecutor(4), threading.Event()
