@@ -42,7 +42,7 @@ lowest: .venv-lowest/.ready  ## the tests of the plugin, with the lowest support
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-lowest.txt \
-		-e .[sockets,clock] flask flask-cors pytest-cov pytest-xdist
+		-e .[sockets,clock] flask flask-cors hypothesis pytest-cov pytest-xdist
 	@touch $@
 
 check: setup  ## formatting, lint, types
