@@ -276,7 +276,7 @@ def urls_of(target: str) -> Urls:
 def _checked(text: str) -> str:
     from urllib.parse import urlsplit
 
-    from pytest_sessionplugin.aws.environment import on_loopback
+    from pytest_sessionplugin.gateway.values import on_loopback
 
     if re.search(r"[^!-~]", text):
         raise ValueError("a URL is ASCII without spaces; other characters are percent-encoded.")

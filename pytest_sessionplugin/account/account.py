@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Stack
@@ -21,9 +22,9 @@ from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.errors import SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.activity import Activity
-from pytest_sessionplugin.lambdas.event_sources import EventSources
+from pytest_sessionplugin.lambdas.event_sources import EventSources, Source
 from pytest_sessionplugin.lambdas.functions import FaultyFunctions
-from pytest_sessionplugin.lambdas.schedules import usual_events
+from pytest_sessionplugin.lambdas.schedules import Schedule, usual_events
 from pytest_sessionplugin.lambdas.service import LambdaService
 from pytest_sessionplugin.lambdas.threads import LeftThreads
 
@@ -52,11 +53,25 @@ class Notebook(Protocol):
     def leave(self, left: Left) -> None: ...
 
 
+@dataclass(frozen=True)
+class _AppVersion:
+    """A version of an app that can be deployed: everything that may fail has been computed."""
+
+    api: Api
+    functions: Functions
+    run: RunFunction
+    names: Mapping[str, str]
+    sources: Sequence[Source]
+    scheduled: Sequence[str]
+    schedules: Callable[[], Sequence[Schedule]]
+
+
 class Account:
     """An emulated AWS account. All its apps share its calls, faults, races and Lambda service.
 
     `first` deploys the test's own app if necessary, which a fault that names a function needs. `others` finds the
-    gateway of another project. `wrap` wraps an app's functions, outside of their faults.
+    gateway of another project. `wrap` wraps an app's functions, outside of their faults. Each app is described within
+    `describing()`, which may collect warnings.
     """
 
     def __init__(
@@ -69,6 +84,7 @@ class Account:
         others: Callable[[Path], AppGateway],
         clock: TimeSource,
         wrap: Callable[[Stack, Api, RunFunction], RunFunction] = lambda stack, api, functions: functions,
+        describing: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.emulator = emulator
         self.calls = calls
@@ -78,7 +94,7 @@ class Account:
         self.threads = LeftThreads(notebook.leave)
         self.races = Races(self.activity.at_rest)
         self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
-        self._others, self._wrap = others, wrap
+        self._others, self._wrap, self._describing = others, wrap, describing
         self._stacks: list[Stack] = []
         self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> its logical name and project
         self._interceptor = Interceptor(
@@ -101,11 +117,12 @@ class Account:
 
         Raises TemplateError for a table whose name another project uses in the same region.
         """
-        self._claim(memory)
+        claims = self._claims(memory)
         if self._stacks:
             self.emulator.create(memory.specs, memory.region)
         else:
             self.emulator.fill()
+        self._claimed.update(claims)
         tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
         self._stacks.append(Stack(name, len(self._stacks), memory, tables, tokens))
         return self._stacks[-1]
@@ -117,32 +134,32 @@ class Account:
 
         `process_of` gives the copy of the app for each function, if each is to have one.
         """
-        api, functions, run = self._described(stack, process, process_of)
+        version = self._version(stack, process, process_of)
         trace: list[Observed] = []
+        throttles = self.faults.throttles_handshake
         transport, runtime = target(
-            api, run, activity=self.activity, observe=trace.append, throttles=self.faults.throttles_handshake
+            version.api, version.run, activity=self.activity, observe=trace.append, throttles=throttles
         )
-        return self._put(stack, api, functions, run, process, transport, runtime, trace)
+        return self._put(stack, version, transport, runtime, trace)
 
     def redeploy(
         self, deployed: DeployedApp, memory: Memory, process: Process, *, forget_authorizers: bool
     ) -> DeployedApp:
         """Another version of the app behind the same transport: sockets and rows stay, running functions finish.
 
-        With `forget_authorizers`, cached answers of authorizers are forgotten.
+        With `forget_authorizers`, drops the cached answers of all authorizers. If the app cannot be deployed, the
+        version before it stays.
         """
         stack = replace(deployed.stack, memory=memory)
-        api, functions, run = self._described(stack, process, None)
-        transport, runtime = deployed.transport, deployed.runtime
-        runtime.redeploy(api, run, forget_authorizers=forget_authorizers)
-        return self._put(stack, api, functions, run, process, transport, runtime, deployed.gateway.trace)
+        version = self._version(stack, process, None)
+        deployed.runtime.redeploy(version.api, version.run, forget_authorizers=forget_authorizers)
+        return self._put(stack, version, deployed.transport, deployed.runtime, deployed.gateway.trace)
 
-    def _described(
-        self, stack: Stack, process: Process, process_of: Callable[[str], Process] | None
-    ) -> tuple[Api, Functions, RunFunction]:
-        memory = stack.memory
-        api = describe(process.app, stack.project, memory.region, memory.tokens).numbered(stack.number)
-        functions = Functions(process.app, stack.project, api, process_of or (lambda function: process))
+    def _version(self, stack: Stack, process: Process, process_of: Callable[[str], Process] | None) -> _AppVersion:
+        app, memory = process.app, stack.memory
+        with self._describing():
+            api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
+        functions = Functions(app, stack.project, api, process_of or (lambda function: process))
         self.threads.watch(stack.project.root)
         faulty = FaultyFunctions(
             functions,
@@ -152,52 +169,54 @@ class Account:
             stack.prefix,
             self.threads.while_running,
         )
-        return api, functions, self._wrap(stack, api, faulty)
+        run = self._wrap(stack, api, faulty)
+        names, sources, planned = function_names(app), event_sources(app), scheduled(app)
+        return _AppVersion(api, functions, run, names, sources, planned, partial(schedules, app))
 
     def _put(
-        self,
-        stack: Stack,
-        api: Api,
-        functions: Functions,
-        run: RunFunction,
-        process: Process,
-        transport: Transport,
-        runtime: Runtime,
-        trace: list[Observed],
+        self, stack: Stack, version: _AppVersion, transport: Transport, runtime: Runtime, trace: list[Observed]
     ) -> DeployedApp:
-        app, region = process.app, stack.memory.region
-        usual_event = usual_events(scheduled(app), region, stack.deployed_name)
-        sources = EventSources(
-            event_sources(app), self.emulator.sources(region), runtime.invoke, scheduled(app), usual_event
-        )
+        region = stack.memory.region
+        usual_event = usual_events(version.scheduled, region, stack.deployed_name)
+        waiting = self.emulator.sources(region)
         gateway = AppGateway(
             transport,
             runtime,
             trace=trace,
             tables=stack.tables,
             tokens=stack.tokens,
-            sources=sources,
+            sources=EventSources(version.sources, waiting, runtime.invoke, version.scheduled, usual_event),
             retries=lambda: self.lambdas.retries.waiting,
             usual_event=usual_event,
             others=self._others,
         )
         deployed = DeployedApp(
-            stack, api, transport, runtime, gateway, functions, run, function_names(app), schedules(app)
+            stack,
+            version.api,
+            transport,
+            runtime,
+            gateway,
+            version.functions,
+            version.run,
+            version.names,
+            version.schedules,
         )
         self.apis.put(deployed)
-        self.lambdas.deploy(functions, api, runtime.invoke, runtime.invoke_later, stack.prefix)
+        self.lambdas.deploy(version.functions, version.api, runtime.invoke, runtime.invoke_later, stack.prefix)
         return deployed
 
-    def _claim(self, memory: Memory) -> None:
+    def _claims(self, memory: Memory) -> dict[tuple[str, str], str]:
+        """The tables of a project, by region and name. Raises TemplateError for one that another project has."""
+        claims = {}
         for logical, spec in memory.specs.items():
             table = (memory.region, str(spec["TableName"]))
-            claimed = f"{logical} of {memory.project.root}"
+            claims[table] = claimed = f"{logical} of {memory.project.root}"
             if table in self._claimed:
                 raise TemplateError(
                     f"a table name used twice: {table[1]} is {self._claimed[table]} and {claimed}. "
                     "Both are in one account here: give one of them another TableName."
                 )
-            self._claimed[table] = claimed
+        return claims
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class DeployedApp:
     functions: Functions
     run: RunFunction  # the same, with their faults and with what else the account wraps around them
     names: Mapping[str, str]  # every name of a function -> its name in the app
-    schedules: Sequence[Schedule]
+    schedules: Callable[[], Sequence[Schedule]]  # raises for a rate that Chalice cannot deploy
 
 
 class AppGateway(Gateway):

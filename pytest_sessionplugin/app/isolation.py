@@ -107,7 +107,8 @@ class _Variables(MutableMapping[Any, Any]):
             del self._process[name]
             return
         self._restore(name)
-        self[name]  # raises the KeyError of an absent name
+        if name not in self:
+            raise KeyError(name)
         view.hidden.add(name)
         view.own.pop(name, None)
 

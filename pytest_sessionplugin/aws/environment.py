@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.values import on_loopback as on_loopback
 
 REGION = "us-east-1"
 ACCESS_KEY = SECRET_KEY = SESSION_TOKEN = "testing"  # noqa: S105 - of no real account

@@ -15,6 +15,7 @@ from botocore.session import Session
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.templates import TableSpec
 from pytest_sessionplugin.errors import EndpointError
+from pytest_sessionplugin.gateway.values import on_loopback
 
 PATIENCE = 3  # seconds for each answer
 
@@ -32,7 +33,7 @@ def tables_at(
     without the prefix, unless `names` is a mapping: logical name -> the table's own. Keys, indexes, capacity, stream
     and TTL are taken over, rows are not. Raises EndpointError if no DynamoDB answers there, or if it lacks the table.
     """
-    if not str(endpoint).startswith("http://") or not environment.on_loopback(endpoint):
+    if not str(endpoint).startswith("http://") or not on_loopback(endpoint):
         raise EndpointError(endpoint, "must begin with http:// and be on loopback; no real table is called.")
     with _explained(endpoint):
         dynamodb = _client(endpoint, region)

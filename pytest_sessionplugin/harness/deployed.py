@@ -6,7 +6,7 @@ Everything else of a LocalHarness is missing here: a test that asks for it is sk
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from pytest_sessionplugin.tokens.tokens import TokenSettings
 class DeployedStage:
     """The counterpart of a DeployedApp."""
 
-    gateway: StageGateway
+    gateway: Gateway
 
 
 class DeployedHarness:
@@ -64,7 +64,7 @@ class DeployedHarness:
             trace: list[Observed] = []
             urls = options.urls_of(self.target)
             remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
-            self._deployed = DeployedStage(StageGateway(remote, trace, self.lacking))
+            self._deployed = DeployedStage(Gateway(remote, None, trace=trace, lacking=self.lacking))
             self._stack.callback(self._deployed.gateway.close)
         return self._deployed
 
@@ -98,20 +98,3 @@ class DeployedHarness:
 
     def put_environment_back(self) -> None:
         """Does nothing: a deployed stage changes no variable here."""
-
-
-class StageGateway(Gateway):
-    """A gateway that has only what can be done over the network."""
-
-    def __init__(self, remote: Remote, trace: list[Observed], lacking: Callable[[str], Exception]) -> None:
-        super().__init__(remote, None, trace=trace, lacking=lacking)
-
-    def of(self, path: object) -> NoReturn:
-        raise self._lacking("other app beside it")
-
-    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> NoReturn:
-        raise self._lacking("event sources in this process")
-
-    @property
-    def retries(self) -> NoReturn:
-        raise self._lacking("retries that could be seen")

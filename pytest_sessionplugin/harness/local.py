@@ -78,28 +78,29 @@ class LocalHarness:
             from pytest_sessionplugin.account.account import Account
             from pytest_sessionplugin.aws.calls import Calls
 
-            emulator = self._stack.enter_context(self._own.memory.open())
-            account = Account(
-                emulator,
-                calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
-                notebook=self._journal,
-                first=self.deployed,
-                others=lambda path: self.deployed(path).gateway,
-                clock=time.time,
-            )
-            self._stack.enter_context(account.open())
+            variables = self._own.memory.expand(self._mark.env)  # fails before anything is open
+            with ExitStack() as opening:
+                account = Account(
+                    opening.enter_context(self._own.memory.open()),
+                    calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
+                    notebook=self._journal,
+                    first=self.deployed,
+                    others=lambda path: self.deployed(path).gateway,
+                    clock=time.time,
+                )
+                opening.enter_context(account.open())
+                self._add(account, self._own)  # before the mark's variables, which its clients must not see
+                self._stack.push(opening.pop_all())
             self._environment = dict(os.environ)
-            os.environ.update(self._own.memory.expand(self._mark.env))
+            os.environ.update(variables)
             self._environment_with_mark = dict(os.environ)
             self._account = account
-            self._add(self._own)
         return self._account
 
     def stack(self, path: PathLike | None = None) -> Stack:
         """A project's tables and tokens; imports nothing."""
-        self.account()
-        setup = self._setup(path)
-        return self._stacks.get(setup.project.root) or self._add(setup)
+        account, setup = self.account(), self._setup(path)
+        return self._stacks.get(setup.project.root) or self._add(account, setup)
 
     def tables(self, path: PathLike | None = None) -> Tables:
         return self.stack(path).tables
@@ -192,11 +193,11 @@ class LocalHarness:
             self._setups[root] = self._cache.other(root)
         return self._setups[root]
 
-    def _add(self, setup: ProjectSetup) -> Stack:
+    def _add(self, account: Account, setup: ProjectSetup) -> Stack:
         root = setup.project.root
         names = [stack.name for stack in self._stacks.values()]
         name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name
-        stack = self.account().add(name, setup.memory, self.tokens(root), self.tables)
+        stack = account.add(name, setup.memory, self.tokens(root), self.tables)
         self._stacks[root] = stack
         return stack
 
@@ -266,11 +267,13 @@ class LocalHarness:
             from pytest_sessionplugin.gateway.server.server import Server
 
             server = Server(api, functions, observe=observe, throttles=throttles, activity=activity)
-            return SocketTransport(server.start()), server.runtime
+            transport = SocketTransport(server.start())
+            self._stack.callback(transport.close)  # even if the app cannot be deployed
+            return transport, server.runtime
         from pytest_sessionplugin.gateway.client.inprocess import InProcess
 
-        transport = InProcess(api, functions, observe=observe, throttles=throttles, activity=activity)
-        return transport, transport.runtime
+        shell = InProcess(api, functions, observe=observe, throttles=throttles, activity=activity)
+        return shell, shell.runtime
 
     # --- time
 
@@ -283,7 +286,7 @@ class LocalHarness:
         if schedules:
             app = self.deployed()
             region, prefix = app.stack.memory.region, app.stack.deployed_name
-            agendas.append(Rota(app.schedules, app.gateway.invoke, region, self.clock().began, prefix=prefix))
+            agendas.append(Rota(app.schedules(), app.gateway.invoke, region, self.clock().began, prefix=prefix))
         agendas += [app.runtime for app in self._deployed.values()]
         if (account := self._account) is not None:
             agendas.append(account.lambdas.retries)

@@ -59,7 +59,10 @@ class LeftThreads:
     def watch(self, root: Path) -> None:
         """Watches for the code of a project that Chalice deploys, without `vendor`."""
         real = os.path.realpath(root)
-        self._roots += (os.path.join(real, "app.py"), os.path.join(real, "chalicelib") + os.sep)
+        roots = (os.path.join(real, "app.py"), os.path.join(real, "chalicelib") + os.sep)
+        if set(roots) <= set(self._roots):
+            return
+        self._roots += roots
         with self._lock:  # threads at work now were left by another test
             self._told.update(self._at_work(_born))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,18 +57,6 @@ def of_views(root: Path) -> Callable[[str, BaseException], None]:
     return lambda request, error: failed(request, error, root)
 
 
-@contextmanager
-def warned_of() -> Iterator[list[str]]:
-    """Collects the warnings of the block as sentences; filled at its end."""
-    facts: list[str] = []
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", GatewayWarning)
-        yield facts
-    for each in warned:
-        said = each.message
-        facts.append(f"{said.fact}." if isinstance(said, GatewayWarning) else str(said))
-
-
 def _write(text: str) -> None:
     """Writes in one piece, so that messages of two threads do not mix."""
     sys.stderr.write(text)
@@ -76,7 +64,19 @@ def _write(text: str) -> None:
 
 
 class Console:
-    """The notebook of a served account: prints lost events and left threads, and keeps nothing."""
+    """The notebook of a served account: prints lost events and left threads. Keeps only warnings about the app."""
+
+    def __init__(self) -> None:
+        self.facts: Sequence[str] = ()  # the last warnings, as sentences
+
+    @contextmanager
+    def describing(self) -> Iterator[None]:
+        """Collects the warnings of the block."""
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", GatewayWarning)
+            yield
+        said = [each.message for each in warned]
+        self.facts = [f"{each.fact}." if isinstance(each, GatewayWarning) else str(each) for each in said]
 
     def observe(self, at: float, text: str) -> None:
         """Prints nothing: this is for the trace of a test."""

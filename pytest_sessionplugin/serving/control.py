@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.account.clock import Agenda, walk
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.faults import GONE, MANAGEMENT, NAMES, Faults
 from pytest_sessionplugin.aws.wire import connection
 from pytest_sessionplugin.errors import SessionPluginError, UnknownName
@@ -32,6 +31,7 @@ from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.core import management
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
 from pytest_sessionplugin.gateway.server.server import PortInUse
+from pytest_sessionplugin.gateway.values import on_loopback
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import MovedTime

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_sessionplugin import options
 from pytest_sessionplugin.account.account import Account
 from pytest_sessionplugin.account.clock import MovedTime
+from pytest_sessionplugin.app.description import schedules as schedules_of
 from pytest_sessionplugin.app.functions import Process, Processes
 from pytest_sessionplugin.app.logging import log_no_failures
 from pytest_sessionplugin.app.modules import Copies
@@ -26,13 +27,13 @@ from pytest_sessionplugin.app.project import Memory
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.dynamodb import TimeToLive
-from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
+from pytest_sessionplugin.gateway.values import on_loopback
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat
-from pytest_sessionplugin.serving.console import Console, of_views, shown, tell, warned_of
+from pytest_sessionplugin.serving.console import Console, of_views, shown, tell
 from pytest_sessionplugin.serving.reload import Reload, Start, Watch
 from pytest_sessionplugin.tokens.keys import local_key
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
@@ -101,7 +102,9 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
         raise OptionError(
             "host", ports.host, "--host", "with a control port it must be a loopback address, as 127.0.0.1."
         )
-    endpoint = dynamodb_endpoint(os.environ)
+    if each_its_own and reloads:
+        raise SessionPluginError("an app whose functions have copies of their own is not reloaded.")
+    endpoint, console = dynamodb_endpoint(os.environ), Console()
     watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
         time = stack.enter_context(MovedTime())
@@ -110,11 +113,12 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
         account = Account(
             stack.enter_context(memory.open()),
             calls=Uncounted(),
-            notebook=Console(),
+            notebook=console,
             first=lambda: app.deployed,
             others=_alone,
             clock=time,
             wrap=_shown,
+            describing=console.describing,
         )
         stack.enter_context(account.open())
         try:
@@ -124,7 +128,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
             ) from error
         imports = stack.enter_context(_imports(project, each_its_own=each_its_own, reloads=reloads))
-        app = _App(account, own, imports, time, ports)
+        app = _App(account, own, console, imports, time, ports)
         for fact in app.warnings:
             tell(fact)
         stack.enter_context(app.up())
@@ -150,10 +154,14 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
 class _App:
     """The served app, in its current version. Redeploy it from one thread only."""
 
-    def __init__(self, account: Account, stack: Stack, imports: _Imports, time: MovedTime, ports: Ports) -> None:
+    def __init__(
+        self, account: Account, stack: Stack, console: Console, imports: _Imports, time: MovedTime, ports: Ports
+    ) -> None:
         from pytest_sessionplugin.gateway.client.sockets import SocketTransport
         from pytest_sessionplugin.gateway.server.server import Server
         from pytest_sessionplugin.serving.control import refused
+
+        opened: list[Server] = []
 
         def listening(
             api: Api,
@@ -176,16 +184,21 @@ class _App:
                 throttles=throttles,
                 fault=refused(account.faults),
             )
+            opened.append(server)
             return SocketTransport(server), server.runtime
 
-        self._account, self._imports, self._time = account, imports, time
+        self._account, self._console, self._imports, self._time = account, console, imports, time
         self._began = datetime.fromtimestamp(time(), UTC)
         process, process_of = imports(stack.project)
-        with warned_of() as self.warnings:
-            self.deployed = account.deploy(stack, process, listening, process_of)
-        transport: Any = self.deployed.transport
-        self.server: Server = transport.server
-        self._timer = Timer(self.deployed.schedules, self.deployed.run, stack.memory.region, prefix=stack.deployed_name)
+        self.deployed = account.deploy(stack, process, listening, process_of)
+        (self.server,) = opened
+        schedules, region = self.deployed.schedules(), stack.memory.region
+        self._timer = Timer(schedules, self.deployed.run, region, prefix=stack.deployed_name)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Warnings of the last deployment."""
+        return self._console.facts
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -196,11 +209,9 @@ class _App:
     def redeploy(self, memory: Memory, *, forget_authorizers: bool) -> None:
         """Imports the app again, and serves it. With `forget_authorizers`, drops cached answers of authorizers."""
         process, _ = self._imports(memory.project)
-        with warned_of() as self.warnings:
-            self.deployed = self._account.redeploy(
-                self.deployed, memory, process, forget_authorizers=forget_authorizers
-            )
-        self._timer.redeploy(self.deployed.schedules, self.deployed.run)
+        planned = schedules_of(process.app)  # before anything is replaced: a rate may be one that cannot be deployed
+        self.deployed = self._account.redeploy(self.deployed, memory, process, forget_authorizers=forget_authorizers)
+        self._timer.redeploy(planned, self.deployed.run)
 
     def create(self, memory: Memory) -> None:
         """Creates those tables that are not there yet."""
@@ -212,7 +223,7 @@ class _App:
         agendas: list[Agenda] = [self._account.lambdas.retries]
         if schedules:
             region, prefix = app.stack.memory.region, app.stack.deployed_name
-            agendas.insert(0, Rota(app.schedules, self._run, region, self._began, self._time, prefix=prefix))
+            agendas.insert(0, Rota(app.schedules(), self._run, region, self._began, self._time, prefix=prefix))
         if emulator.rows is not None:
             agendas.append(TimeToLive(emulator.rows, clock=self._time))
         return agendas

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from pytest_sessionplugin import in_memory
+from pytest_sessionplugin.account import account as account_module
 from pytest_sessionplugin.account.account import Account
 from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.app.functions import Process
@@ -128,6 +129,26 @@ def test_another_version_is_served_behind_the_same_sockets(deploys: Deploys, pro
             copies.close()
     assert list(account.apis) == [again]
     assert again.transport is app.transport
+    assert again.gateway.trace is app.gateway.trace
+
+
+def test_a_version_that_cannot_be_deployed_leaves_the_one_before(
+    deploys: Deploys, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, deploy = deploys
+    app = deploy()
+    copies = Copies(project.root)
+    monkeypatch.setattr(account_module, "event_sources", lambda app: 1 / 0)
+    source = (project.root / "app.py").read_text()
+    (project.root / "app.py").write_text(source.replace('"greeting"', '"GREETING"'))
+    try:
+        process = Process(project.chalice_object(project.load_copy(copies)))
+        with pytest.raises(ZeroDivisionError):
+            account.redeploy(app, app.stack.memory, process, forget_authorizers=False)
+    finally:
+        copies.close()
+    assert "greeting" in app.gateway.http().get("/rooms/lobby").json()
+    assert list(account.apis) == [app]
 
 
 def test_two_accounts_cannot_be_open_at_once(deploys: Deploys) -> None:

@@ -48,7 +48,7 @@ def app(number: int, *connections: str) -> DeployedApp:
     runtime, gateway = cast(Any, FakeRuntime()), cast(Any, FakeGateway(*connections))
     functions = cast(Any, FakeFunctions())
     api = Api().numbered(number)
-    return DeployedApp(stack, api, nothing, runtime, gateway, functions, nothing, {"sweep": "hourly"}, ())
+    return DeployedApp(stack, api, nothing, runtime, gateway, functions, nothing, {"sweep": "hourly"}, list)
 
 
 def post(host: str) -> AwsCall:

@@ -68,7 +68,7 @@ class App:
 
     def manage(self, method: str, connection_id: str, text: str = "") -> Reply:
         path = f"/{API.stage}/@connections/{connection_id.replace('=', '%3D')}"
-        return self.gateway.manage(Manage(method, API.host(API.websocket_api_id), path, text.encode()))
+        return self.gateway.runtime.manage(Manage(method, API.host(API.websocket_api_id), path, text.encode()))
 
     # --- functions
 

@@ -528,19 +528,19 @@ class WebSockets:
 class SlowClients:
     def test_posts_are_429_while_more_waits_than_a_line_holds_and_only_then(self, gateway: Gateway, app: App) -> None:
         with gateway.websocket() as ws:
-            gateway.stall(connection_id(ws))
+            gateway.runtime.stall(connection_id(ws), lambda: None)
             posted = [app.manage("POST", connection_id(ws), "x" * 131_072).status for _ in range(130)]
             assert posted == [200] * 129 + [429]
-            gateway.resume(connection_id(ws))
+            gateway.runtime.resume(connection_id(ws))
             assert app.manage("POST", connection_id(ws), "y").status == 200
             assert [len(ws.receive_text()) for _ in range(130)] == [131_072] * 129 + [1]
 
     def test_what_waits_for_one_that_leaves_is_dropped(self, gateway: Gateway, app: App) -> None:
         ws = gateway.websocket()
-        gateway.stall(connection_id(ws))
+        gateway.runtime.stall(connection_id(ws), lambda: None)
         app.manage("POST", connection_id(ws), "x")
         ws.close()
-        gateway.resume(connection_id(ws))
+        gateway.runtime.resume(connection_id(ws))
         gateway.settle()
         with pytest.raises(ConnectionClosed):
             ws.receive_text()

@@ -66,7 +66,7 @@ WHAT_IT_CANNOT = """
     def test_claims(jwt_tokens): jwt_tokens("alice", scope="write")
     def test_another_subject(jwt_tokens): jwt_tokens("bob")
     def test_invoke(chalice_gateway): chalice_gateway.invoke("sweep")
-    def test_tick(chalice_gateway): chalice_gateway.tick()
+    def test_runtime(chalice_gateway): chalice_gateway.runtime
 
     @pytest.mark.chalice(fresh=True)
     def test_fresh(chalice_gateway): pass

@@ -163,8 +163,12 @@ def test_each_project_has_its_own_of_everything_in_one_aws(pair: Stranger, targe
             assert at_import == ["chat", "patched"]
             assert os.environ["TABLE_NAME"] == "chat"
 
-        def test_tables(chalice_gateway, dynamodb_tables, aws_calls):
+        def test_tables(chalice_gateway, dynamodb_tables, jwt_tokens, aws_calls):
             counts = dynamodb_tables.of("services/orders")["Counts"]
+            orders = chalice_gateway.of("services/orders")
+            assert orders.tables is dynamodb_tables.of("services/orders")
+            assert orders.tokens is jwt_tokens.of("services/orders")
+            assert (chalice_gateway.tables, chalice_gateway.tokens) == (dynamodb_tables, jwt_tokens)
             assert (counts.name, dynamodb_tables["Counts"].name) == ("orders", "chat")
             with aws_calls.exactly(dynamodb=1):
                 chalice_gateway.of("services/orders").http().post("/count/a")

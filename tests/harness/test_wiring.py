@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.strangers import Stranger
+import pytest
+
+from tests.strangers import APP, Stranger
 
 HARD = '''
 import os
@@ -119,9 +121,10 @@ def test_after_it_nothing_is_left(chalice_gateway, aws_faults):
 '''
 
 
-def test_the_hard_cases(stranger: Stranger) -> None:
+@pytest.mark.parametrize("target", ["inprocess", "sockets"])
+def test_the_hard_cases(stranger: Stranger, target: str) -> None:
     """In this order: each of the first three asserts that what it did not ask for has not been opened before."""
-    run = stranger.test("-p", "no:randomly", test_hard=HARD)
+    run = stranger.test("-p", "no:randomly", f"--sessionplugin-target={target}", test_hard=HARD)
     run.assert_outcomes(passed=12, errors=1)
     run.stdout.fnmatch_lines(["*1 WebSocket still open*", "*a fault never fired: *sweep*"])
 
@@ -140,6 +143,82 @@ def test_nothing_of_the_environment_is_left_after_a_test(stranger: Stranger) -> 
             before = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
             assert before == {name: value for name, value in BEFORE.items() if not name.startswith("PYTEST_")}
             request.getfixturevalue(fixture)
+
+        def test_after_the_last():
+            assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == {**BEFORE, "PYTEST_CURRENT_TEST": ""}
         """
     )
-    run.assert_outcomes(passed=6)
+    run.assert_outcomes(passed=7)
+
+
+def test_the_first_tests_variables_are_not_those_of_the_clients_of_all_tests(stranger: Stranger) -> None:
+    run = stranger.test(
+        test_marked="""
+        import pytest
+
+        @pytest.mark.chalice(env={"AWS_PROFILE": "prod", "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+                                  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"})
+        def test_marked(dynamodb_tables):
+            assert dynamodb_tables["Rooms"].scan()["Count"] == 0
+
+        def test_unmarked(dynamodb_tables):
+            assert dynamodb_tables["Rooms"].scan()["Count"] == 0
+        """
+    )
+    run.assert_outcomes(passed=2)
+
+
+SEED = """
+import pytest
+
+@pytest.fixture(scope="session")
+def dynamodb_seed():
+    return {"Rooms": [{"name": "a", "wrong": object}]}
+"""
+
+
+def test_a_setup_that_failed_fails_alike_when_it_is_asked_again(stranger: Stranger) -> None:
+    run = stranger.test(
+        conftest=SEED,
+        test_seed="""
+        import pytest
+        from pytest_sessionplugin import SessionPluginError
+
+        @pytest.mark.parametrize("fixture", ["aws_faults", "chalice_gateway"])
+        def test_twice(request, fixture):
+            for each in ("dynamodb_tables", fixture):
+                with pytest.raises(SessionPluginError, match="row 0 for Rooms is refused"):
+                    request.getfixturevalue(each)
+        """,
+    )
+    run.assert_outcomes(passed=2)
+
+
+RATE = """
+
+@app.schedule(60)
+def wrong(event): pass
+"""
+
+
+@pytest.mark.parametrize("target", ["inprocess", "sockets"])
+def test_a_rate_that_cannot_be_deployed_matters_only_to_the_clock(stranger: Stranger, target: str) -> None:
+    (stranger.root / "app.py").write_text(APP + RATE)
+    run = stranger.test(
+        f"--sessionplugin-target={target}",
+        test_rate="""
+        import threading
+        import pytest
+
+        def test_routes(chalice_gateway):
+            assert chalice_gateway.http().get("/rooms/lobby").status_code == 200
+
+        def test_schedules(chalice_gateway, chalice_clock):
+            with pytest.raises(AttributeError):
+                chalice_clock.advance(minutes=1, schedules=True)
+
+        def test_nothing_is_left():
+            assert "gateway" not in {thread.name for thread in threading.enumerate()}
+        """,
+    )
+    run.assert_outcomes(passed=3)

@@ -23,9 +23,9 @@ from moto.core.models import MockAWS, botocore_stubber
 from moto.dynamodb.models.table import Table
 from requests.adapters import HTTPAdapter
 
-from pytest_sessionplugin.aws.environment import on_loopback
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.interceptor import NotEmulated
+from pytest_sessionplugin.gateway.values import on_loopback
 
 # --- mocks and sessions
 

@@ -1,15 +1,14 @@
 """The gateway as a test holds it: clients for HTTP and WebSockets, and calls of Lambda.
 
-    Gateway(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
-    Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
-
-`Gateway.manage` answers calls of the @connections API.
+Gateway(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
+Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -20,8 +19,8 @@ from pytest_sessionplugin.gateway.client.websocket import (
     HandshakeRefused,
     WebSocket,
 )
-from pytest_sessionplugin.gateway.runtime import OnHeld, Runtime
-from pytest_sessionplugin.gateway.values import Claims, Manage, Observed, Reply
+from pytest_sessionplugin.gateway.runtime import Runtime
+from pytest_sessionplugin.gateway.values import Claims, Observed
 
 
 class Gateway:
@@ -37,7 +36,7 @@ class Gateway:
     ) -> None:
         """`runtime`: None if the app runs elsewhere. Then `lacking` makes the exception for what needs one."""
         self._transport = transport
-        self.runtime, self._lacking = runtime, lacking
+        self._runtime, self._lacking = runtime, lacking
         self._websockets: list[WebSocket] = []
         self.trace = [] if trace is None else trace
         """Everything that crossed the gateway, in order."""
@@ -116,38 +115,42 @@ class Gateway:
     ) -> None:
         self.close()
 
-    # --- for tests of the gateway itself
+    # --- only where the app runs in this process
 
-    def manage(self, call: Manage) -> Reply:
-        """Answers a call of the @connections API, with any host and path."""
-        return self._needed("management API in this process").manage(call)
+    @property
+    def runtime(self) -> Runtime:
+        return self._needed("runtime in this process")
 
-    def stall(self, connection_id: str, held: OnHeld = lambda: None) -> None:
-        """A client reads nothing until resume(): posts to it succeed, and answer 429 once 16 MiB wait.
+    @property
+    def tables(self) -> Any:
+        """The tables of this app's project, by logical name."""
+        raise self._lacking("tables in this process")
 
-        `held` is called for each frame that waits, under a lock: it may only store.
-        """
-        self._needed("slow clients on demand").stall(connection_id, held)
+    @property
+    def tokens(self) -> Any:
+        """Makes tokens that this app accepts."""
+        raise self._lacking("tokens of its own: use the fixture jwt_tokens")
 
-    def resume(self, connection_id: str) -> None:
-        """All that has waited arrives, in order."""
-        self._needed("slow clients on demand").resume(connection_id)
+    def of(self, path: str | os.PathLike[str]) -> Gateway:
+        """The gateway of another Chalice project of the repository, with its own `tables` and `tokens`."""
+        raise self._lacking("other app beside it")
 
-    def due(self) -> float | None:
-        """When tick() next has something to do, by the clock; None if nothing is pending."""
-        return self._needed("clock of the test's own").due()
+    def deliver_events(self, *, schedules: bool | str | Collection[str] = False) -> Sequence[Any]:
+        """Delivers the events that wait in queues, topics and streams, and runs `schedules` first."""
+        raise self._lacking("event sources in this process")
 
-    def tick(self) -> None:
-        """Does what has fallen due: time-outs of handlers, idle connections, old connections."""
-        self._needed("clock of the test's own").tick()
+    @property
+    def retries(self) -> Sequence[Any]:
+        """Pending retries of asynchronous `lambda:Invoke` calls, soonest first."""
+        raise self._lacking("retries that could be seen")
 
     # --- helpers
 
     def _needed(self, what: str) -> Runtime:
         """The runtime, which this capability needs."""
-        if self.runtime is None:
+        if self._runtime is None:
             raise self._lacking(what)
-        return self.runtime
+        return self._runtime
 
     def _vouch(self, method: str, target: str, claims: Claims) -> tuple[str, str]:
         return self._needed("claims without a token").vouch(method, target, claims)

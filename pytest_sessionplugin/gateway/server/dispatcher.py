@@ -48,7 +48,7 @@ CROWDED = 2 * MAX_THREADS
 Address = tuple[str, int]
 """Host and port of a client."""
 
-_Result = TypeVar("_Result")
+_Value = TypeVar("_Value")
 
 
 class ServerSocket(Protocol):
@@ -209,7 +209,7 @@ class Dispatcher:
     def is_running(self) -> bool:
         return self._thread.is_alive()
 
-    def on_loop(self, action: Coroutine[Any, Any, _Result]) -> _Result:
+    def on_loop(self, action: Coroutine[Any, Any, _Value]) -> _Value:
         """Runs a coroutine on the loop, and waits for its result."""
         return asyncio.run_coroutine_threadsafe(action, self._loop).result()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-_Job = TypeVar("_Job")
+_Task = TypeVar("_Task")
 
 NAME = "gateway-handler"
 """The name of each thread."""
@@ -17,18 +17,18 @@ MAX_THREADS = 1_000
 """The default concurrency of all functions of an AWS account."""
 
 
-class Workers(Generic[_Job]):
+class Workers(Generic[_Task]):
     """Thread-safe. The threads are daemons: a handler that never ends does not keep the process alive."""
 
-    def __init__(self, run: Callable[[_Job], None], limit: int = MAX_THREADS) -> None:
+    def __init__(self, run: Callable[[_Task], None], limit: int = MAX_THREADS) -> None:
         self._run, self._limit = run, limit
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._free = 0  # idle threads minus queued jobs
         self._stopped = False
 
-    def submit(self, job: _Job) -> None:
+    def submit(self, job: _Task) -> None:
         """Runs a job at once in a thread of its own, or as soon as one of `limit` threads is idle."""
         with self._lock:
             if self._stopped:

@@ -14,7 +14,7 @@ from pytest_sessionplugin.gateway.client.deployed import Remote, _under
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived
-from pytest_sessionplugin.gateway.values import Manage, Observed
+from pytest_sessionplugin.gateway.values import Observed
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http
 from tests.gateway.gateways import on_sockets
@@ -137,9 +137,8 @@ def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: Gate
 def test_what_a_client_cannot_do_is_refused_as_its_maker_wants(gateway: Gateway, urls: Urls) -> None:
     actions: list[Callable[[Gateway], object]] = [
         lambda gateway: gateway.invoke("job"),
-        lambda gateway: gateway.manage(Manage("POST", "host", "/")),
-        lambda gateway: gateway.tick(),
-        lambda gateway: gateway.due(),
+        lambda gateway: gateway.runtime,
+        lambda gateway: gateway.tables,
     ]
     for action in actions:
         with pytest.raises(Lacking):

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused
-from pytest_sessionplugin.gateway.values import Manage, Reply
+from pytest_sessionplugin.gateway.values import Reply
 from tests.gateway.client.fakes import FakeConnection, FakeTransport
 
 
@@ -25,11 +25,12 @@ def stage(transport: FakeTransport | None = None) -> Gateway:
     ("action", "what"),
     [
         (lambda gateway: gateway.invoke("job"), "way to invoke its functions"),
-        (lambda gateway: gateway.manage(Manage("GET", "h", "/")), "management API in this process"),
-        (lambda gateway: gateway.stall("alice"), "slow clients on demand"),
-        (lambda gateway: gateway.resume("alice"), "slow clients on demand"),
-        (lambda gateway: gateway.due(), "clock of the test's own"),
-        (lambda gateway: gateway.tick(), "clock of the test's own"),
+        (lambda gateway: gateway.runtime, "runtime in this process"),
+        (lambda gateway: gateway.tables, "tables in this process"),
+        (lambda gateway: gateway.tokens, "tokens of its own: use the fixture jwt_tokens"),
+        (lambda gateway: gateway.of("orders"), "other app beside it"),
+        (lambda gateway: gateway.deliver_events(), "event sources in this process"),
+        (lambda gateway: gateway.retries, "retries that could be seen"),
         (lambda gateway: gateway.http().get("/", claims={"sub": "bob"}), "claims without a token"),
     ],
 )
@@ -39,8 +40,8 @@ def test_without_a_runtime_it_refuses_what_needs_one(action: Callable[[Gateway],
 
 
 def test_a_refusal_without_a_maker_is_a_lookup_error() -> None:
-    with pytest.raises(LookupError, match="this gateway has no clock of the test's own"):
-        Gateway(FakeTransport(), None).tick()
+    with pytest.raises(LookupError, match="this gateway has no runtime in this process"):
+        _ = Gateway(FakeTransport(), None).runtime
 
 
 def test_a_websocket_that_cannot_lose_its_disconnect_does_not_leave() -> None:

@@ -195,31 +195,31 @@ class TestTime:
 
     def test_tick_does_what_has_fallen_due(self, gateway: Gateway, app: App, now: list[float]) -> None:
         ws = gateway.websocket()
-        assert gateway.due() == 1_000_600.0
+        assert gateway.runtime.due() == 1_000_600.0
         now[0] = 1_000_600.0
-        gateway.tick()
+        gateway.runtime.tick()
         with pytest.raises(ConnectionClosed) as caught:
             ws.receive_text()
         assert (caught.value.code, caught.value.reason) == (1001, "Going away")
         assert app.log[1] == ("disconnect", ws.connection_id, 1001, "Going away")
-        assert gateway.due() is None
+        assert gateway.runtime.due() is None
 
     def test_a_handler_that_takes_29_seconds_is_a_504(self, gateway: Gateway, app: App, now: list[float]) -> None:
         def api_handler(event: Any) -> Any:
             now[0] += 29
-            gateway.tick()
+            gateway.runtime.tick()
             return {"statusCode": 200}
 
         app.api_handler = api_handler  # type: ignore[method-assign]
         assert gateway.http().get("/echo").status_code == 504
-        assert gateway.due() is None
+        assert gateway.runtime.due() is None
 
     def test_a_message_that_takes_29_seconds_is_told_so(self, gateway: Gateway, app: App, now: list[float]) -> None:
         ws = gateway.websocket()
 
         def message(event: Any) -> Any:
             now[0] += 29
-            gateway.tick()
+            gateway.runtime.tick()
             raise ValueError("too late to matter")
 
         app.message = message  # type: ignore[method-assign]
@@ -259,6 +259,8 @@ def test_a_function_gets_an_event_of_its_own() -> None:
     gateway = in_process(API, function)
     with gateway.websocket() as ws:
         ws.send_text("x")
-        reply = gateway.manage(Manage("GET", API.host(API.websocket_api_id), f"/api/@connections/{ws.connection_id}"))
+        reply = gateway.runtime.manage(
+            Manage("GET", API.host(API.websocket_api_id), f"/api/@connections/{ws.connection_id}")
+        )
     assert reply.status == 200
     assert len({context["connectionId"] for context in seen}) == 1

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.sockets
 
 
 def at_rest(gateway: Gateway, threads: Collection[int], invocations: Collection[str]) -> bool:
-    assert gateway.runtime is not None
     return gateway.runtime.activity.at_rest(threads, invocations)
 
 

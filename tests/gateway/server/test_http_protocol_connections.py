@@ -267,10 +267,10 @@ def test_any_other_request_is_asked_to_upgrade(gateway: Gateway, target: str, me
 
 def test_a_slow_reader_is_429(gateway: Gateway, bob: WebSocket) -> None:
     api, connection_id = client(gateway), str(bob.connection_id)
-    gateway.stall(connection_id)
+    gateway.runtime.stall(connection_id, lambda: None)
     for _ in range(129):  # 16 MiB, and one
         api.post_to_connection(ConnectionId=connection_id, Data=b"x" * 131_072)
     with pytest.raises(api.exceptions.LimitExceededException) as raised:
         api.post_to_connection(ConnectionId=connection_id, Data=b"x")
     assert refused(raised) == (429, "LimitExceededException")
-    gateway.resume(connection_id)
+    gateway.runtime.resume(connection_id)
