@@ -17,7 +17,7 @@ from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.tokens.keys import ALGORITHMS, Key
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 
 HOUR = 3600
@@ -165,9 +165,7 @@ class Tokens:
     def __enter__(self) -> Tokens:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def lookup(self, name: str) -> str:

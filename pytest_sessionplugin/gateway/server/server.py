@@ -16,7 +16,6 @@ import functools
 import socket
 import time
 from collections.abc import Callable, Collection
-from types import TracebackType
 from typing import Any
 
 from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
@@ -131,12 +130,7 @@ class Server:
     def __enter__(self) -> Server:
         return self.start()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # --- for clients
