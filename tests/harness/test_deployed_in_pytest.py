@@ -60,6 +60,7 @@ WHAT_IT_CANNOT = """
     def test_calls(aws_calls): pass
     def test_faults(aws_faults): pass
     def test_app(chalice_app): pass
+    def test_clock(chalice_clock): pass
     def test_load(chalice_load): pass
     def test_rotation(jwt_tokens): jwt_tokens.rotate()
     def test_jwks(jwt_tokens): jwt_tokens.jwks_url
@@ -99,7 +100,7 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
             "-rs", f"--sessionplugin-target={target}", "--sessionplugin-timeout=20",
             test_can=WHAT_A_CLIENT_CAN_DO, test_cannot=WHAT_IT_CANNOT, test_fails=WHAT_FAILS,
         )  # fmt: skip
-    result.assert_outcomes(passed=4, skipped=14, failed=1, errors=1)
+    result.assert_outcomes(passed=4, skipped=15, failed=1, errors=1)
     stage = f"*the deployed stage {target} has no "
     for what in (
         "AWS in memory: no tables, no counts, no faults; run this test with --sessionplugin-target=inprocess",
@@ -110,6 +111,7 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
         "token of alice: set SESSIONPLUGIN_TOKENS_KEY;*",
         "token of bob: set SESSIONPLUGIN_TOKEN_BOB, or SESSIONPLUGIN_TOKENS_KEY;*",
         "way to invoke its functions;*",
+        "runtime in this process;*",
         "clock of the test's own;*",
     ):
         result.stdout.fnmatch_lines([f"SKIPPED {stage}{what}"])
