@@ -28,7 +28,7 @@ from tests.rehearsal.visitor import Visitor
 
 TESTS = ("tests/service/test_http_websocket_integration.py", "tests/service/test_http_api.py")
 TEST_SECONDS = 300
-PATIENCE = "2"  # seconds to wait for a frame, or to be sure that none comes
+PATIENCE = "5"  # seconds to wait for a frame, which a cold start may delay, or to be sure that none comes
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'
 ON_DISCONNECT = "@app.on_ws_disconnect()\n"
 DISCONNECT = "websocket_disconnect"
