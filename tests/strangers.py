@@ -57,6 +57,10 @@ class Stranger:
         monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{path}" if path else f"{REPOSITORY}")
         self.root = write_project(pytester.path)
 
+    def become(self, name: str) -> None:
+        """Copies a project of tests/projects over this one."""
+        copy_project(name, self.root)
+
     def test(self, *arguments: str, **files: str) -> pytest.RunResult:
         """Runs pytest on these test files, with the plugin of this checkout."""
         if files:

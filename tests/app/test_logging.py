@@ -34,7 +34,7 @@ def test_handlers_filters_levels_and_propagation_are_as_they_were() -> None:
 
 def test_the_null_handler_of_a_library_stays() -> None:
     before = states()
-    library = logging.getLogger("loggers.library")
+    library = logging.getLogger("loggers.of_a_library")
     library.addHandler(logging.NullHandler())
     library.addHandler(logging.StreamHandler())
     put_back(before)

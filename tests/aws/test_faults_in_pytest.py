@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rooms import move_in
 from tests.strangers import Stranger
 
 BOTH = ["inprocess", "sockets"]
@@ -293,5 +292,5 @@ def test_each_says_in_a_line_what_it_is(chalice_gateway, aws_faults):
 
 @pytest.mark.parametrize("target", BOTH)
 def test_faults(stranger: Stranger, target: str) -> None:
-    move_in(stranger)
+    stranger.become("rooms")
     stranger.test(f"--sessionplugin-target={target}", test_it=FAULTS).assert_outcomes(passed=25)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rooms import move_in
 from tests.strangers import Stranger
 
 BOTH = ["inprocess", "sockets"]
@@ -158,12 +157,12 @@ def test_a_race_that_cannot_be_is_refused(aws_race, call, arguments, sentence):
 
 @pytest.mark.parametrize("target", BOTH)
 def test_races(stranger: Stranger, target: str) -> None:
-    move_in(stranger)
+    stranger.become("rooms")
     stranger.test(f"--sessionplugin-target={target}", test_it=RACES).assert_outcomes(passed=17)
 
 
 def test_a_race_to_which_no_call_came_fails_the_test_at_its_end_unless_it_is_allowed(stranger: Stranger) -> None:
-    move_in(stranger)
+    stranger.become("rooms")
     body = """
         import pytest
 

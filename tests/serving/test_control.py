@@ -69,7 +69,7 @@ def room(name):
     rooms.put_item(Item={"name": name, "purgeAt": int(time.time()) + 60})
 
 
-@app.route("/work/{name}", methods=["POST"])
+@app.route("/orders/{name}", methods=["POST"])
 def order(name):
     boto3.client("lambda").invoke(FunctionName="chat-dev-work", InvocationType="Event", Payload='"%s"' % name)
 
@@ -292,7 +292,7 @@ class TestClock:
 
     def test_a_function_that_fails_gets_its_event_again(self, up: Up) -> None:
         """One minute and then two minutes later, and no more."""
-        up.http("POST", "/work/lost")
+        up.http("POST", "/orders/lost")
         assert up.ask("POST", "/settle")[0] == 200
         began = runs(up, "work lost")
         assert began == 1
