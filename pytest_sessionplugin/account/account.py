@@ -227,7 +227,7 @@ def in_memory(project: Project, *, tokens: Tokens | None = None) -> Iterator[Sta
     from pytest_sessionplugin.app.project import Memory
 
     def alone(path: object = None) -> Any:
-        raise SessionPluginError("there is no app and no other project in this block, only tables.")
+        raise SessionPluginError("This block has only tables: neither an app nor another project.")
 
     memory = Memory(project, tokens=tokens)
     with memory.open() as emulator:

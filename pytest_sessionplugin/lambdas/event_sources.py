@@ -57,14 +57,14 @@ class Waiting(Protocol):
     """Pending events in an emulated AWS."""
 
     def take(self, queue: str, most: int) -> list[Record]:
-        """Takes messages off a queue, to be deleted or put back; empty if there is no such queue."""
+        """Takes messages off a queue, to be deleted or put back; empty for an unknown queue."""
 
     def delete(self, queue: str, records: Sequence[Record]) -> None: ...
 
     def put_back(self, queue: str, records: Sequence[Record]) -> None: ...
 
     def notifications(self, topic: str) -> list[Record]:
-        """All notifications of the test, in order; empty if there is no such topic."""
+        """All notifications of the test, in order; empty for an unknown topic."""
 
     def changes(self, table: str) -> list[Record]:
         """All changes since the table was created, in order; empty if it has no stream."""

@@ -171,7 +171,7 @@ class LambdaService:
         return self.invoke(invocation) if invocation is not None else None
 
     def invoke(self, call: InvokeCall) -> Answer | None:
-        """The answer to the caller; None if there is no such function here."""
+        """The answer to the caller; None if the function is unknown here."""
         function = self._functions.get(call.name)
         if function is None:
             return None

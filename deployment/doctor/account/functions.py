@@ -16,7 +16,7 @@ from deployment.plan import PlannedFunction
 def _configuration(account: Account, apis: Apis, function: PlannedFunction) -> Iterator[str]:
     there = _found(account, function)
     if there is None:
-        yield f"There is no function {function.full_name}: deploy again."
+        yield f"Missing function {function.full_name}: deploy again."
         return
     for what, found, wanted in (
         ("memory", there.get("MemorySize"), function.memory),

@@ -43,7 +43,7 @@ def _groups(account: Account) -> Iterator[str]:
         elif groups[name] != stage.log_days:
             yield f"The log group {name} keeps its lines {groups[name]} days, not {stage.log_days}: deploy again."
     if missing and account.deployed:
-        yield f"There is no log group {', '.join(missing)}: deploy again, or AWS will create it without an expiry."
+        yield f"Missing log group {', '.join(missing)}: deploy again, or AWS will create it without an expiry."
     elif missing:
         raise Unknown("The log groups are not there yet: the first deploy makes them.")
 

@@ -24,7 +24,7 @@ from pytest_sessionplugin.gateway.values import Headers, Reply
 
 
 class SocketTransport:
-    """Owns the server, which has been started: close() stops it."""
+    """Owns the server: close() stops it."""
 
     patience = None
 

@@ -187,7 +187,7 @@ def a_log_is_forgotten_early(place: Place) -> Iterator[None]:
     client.put_retention_policy(logGroupName=name, retentionInDays=14)
 
 
-@spoils("account-logs", "There is no log group /aws/lambda/sessions-dev:")
+@spoils("account-logs", "Missing log group /aws/lambda/sessions-dev:")
 def a_log_group_is_gone(place: Place) -> Iterator[None]:
     client, name = place.client("logs"), "/aws/lambda/sessions-dev"
     client.delete_log_group(logGroupName=name)
