@@ -66,11 +66,7 @@ class LocalHarness:
 
     def tokens(self, path: PathLike | None = None) -> Tokens:
         """Opens no AWS and imports nothing."""
-        setup = self._setup(path)
-        root = setup.project.root
-        if root not in self._tokens:
-            self._tokens[root] = self._stack.enter_context(setup.memory.tokens.in_test(self.tokens))
-        return self._tokens[root]
+        return self._tokens_of(self._setup(path))
 
     def account(self) -> Account:
         """Opens the account, with the tables of the test's own project and the environment that its app sees."""
@@ -193,11 +189,17 @@ class LocalHarness:
             self._setups[root] = self._cache.other(root)
         return self._setups[root]
 
+    def _tokens_of(self, setup: ProjectSetup) -> Tokens:
+        root = setup.project.root
+        if root not in self._tokens:
+            self._tokens[root] = self._stack.enter_context(setup.memory.tokens.in_test(self.tokens))
+        return self._tokens[root]
+
     def _add(self, account: Account, setup: ProjectSetup) -> Stack:
         root = setup.project.root
         names = [stack.name for stack in self._stacks.values()]
         name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name
-        stack = account.add(name, setup.memory, self.tokens(root), self.tables)
+        stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables)
         self._stacks[root] = stack
         return stack
 
