@@ -90,7 +90,9 @@ class LeftThreads:
     def look(self) -> None:
         """Reports threads that work while no function runs. Waits for them for a moment first."""
         with self._lock:
-            suspects = self._at_work(_born) if not self._running else {}
+            suspects = self._at_work(_born) if _born and not self._running else {}
+        if not suspects:
+            return
         deadline = time.monotonic() + GRACE
         for thread in suspects:
             if thread not in self._told:
