@@ -22,7 +22,8 @@ LOOK = Look(NOTHING, files=8, threads=20)
 WEIGHT = Weight(resident=150_000_000, blocks=1_000_000, purged=500, purged_blocks=40_000)
 
 AT_ITS_TERMINAL = """
-import fcntl, runpy, termios
+import fcntl, runpy, signal, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C of this terminal reaches the soak
 runpy.run_module("bench.soak", run_name="__main__")
 """
