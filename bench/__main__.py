@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from bench import crowd, echoes, fixtures, frames, importing, loading, publish, requests
+from bench import crowd, echoes, fixtures, frames, importing, items, loading, publish, requests
 from bench.figures import FULL, SMOKE, Effort, Figure, progress, table
 
 BENCHES: dict[str, Callable[[Effort], Figure]] = {
@@ -17,6 +17,11 @@ BENCHES: dict[str, Callable[[Effort], Figure]] = {
     "quick-requests": requests.measure_quick,
     "frames": frames.measure,
     "crowd": crowd.measure,
+    "put-and-get": items.measure_put_and_get,
+    "update": items.measure_update,
+    "query": items.measure_query,
+    "transaction": items.measure_transaction,
+    "table-copy": items.measure_copy,
     "fixtures": fixtures.measure,
     "loading": loading.measure,
     "import": importing.measure_compiled,
