@@ -105,6 +105,12 @@ def _add_serve(commands: Any) -> None:
         help="lets tests move time and start faults there, over HTTP; 0 for a free one (default: none)",
     )
     serve.add_argument(
+        "--aws-port",
+        type=_port,
+        metavar="N",
+        help="lets the AWS CLI and other processes use the app's AWS account there; 0 for a free one (default: none)",
+    )
+    serve.add_argument(
         "--json",
         action="store_true",
         help='when ready, print one line: {"http": …, "websocket": …, "token": …, "aws": …}',
@@ -144,7 +150,7 @@ def _serve(asked: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
     out = sys.stdout
-    ports = Ports(asked.host, asked.http_port, asked.websocket_port, asked.control_port)
+    ports = Ports(asked.host, asked.http_port, asked.websocket_port, asked.control_port, asked.aws_port)
     try:
         with (
             redirect_stdout(sys.stderr),  # output of the app is not mixed into the announcement

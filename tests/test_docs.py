@@ -99,7 +99,7 @@ def test_the_project_of_a_page_runs_as_pasted_into_an_empty_folder(page: str, tm
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with sessionplugin_serve(ROOT, "--control-port", "0") as served:
+    with sessionplugin_serve(ROOT, "--control-port", "0", "--aws-port", "0") as served:
         yield served
 
 
@@ -115,6 +115,7 @@ def test_commands_in_the_docs_print_what_is_shown(example: Example, served: Serv
     assert served.control is not None
     here = example.text.replace("http://127.0.0.1:8000", served.http).replace("ws://127.0.0.1:8001", served.websocket)
     here = here.replace("http://127.0.0.1:8002", served.control)
+    here = here.replace("http://127.0.0.1:8003", served.aws["AWS_ENDPOINT_URL"])
     here = here.replace(".venv/bin/python", sys.executable)  # before a command that has it in its own path
     here = here.replace(".venv/bin/sessionplugin", f"{sys.executable} -m pytest_sessionplugin")
     steps = [step.partition("\n") for step in re.split(r"^\$ ", here, flags=re.MULTILINE) if step]

@@ -30,6 +30,8 @@ from pytest_sessionplugin.lambdas.threads import LeftThreads
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Memory, Project
+    from pytest_sessionplugin.aws.service_requests import ServiceRequest
+    from pytest_sessionplugin.aws.wire import Answer
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, TimeSource
@@ -111,6 +113,10 @@ class Account:
         """Answers every botocore call of the process. One account at a time is open."""
         with HOOK.use(self._interceptor, OUTLIVED, self.calls.test):
             yield self
+
+    def answer_http(self, request: ServiceRequest) -> Answer | None:
+        """Answers a call of another process, with faults and counted; None if a fault cuts its connection."""
+        return self._interceptor.answer_http(request)
 
     def add(self, name: str, memory: Memory, tokens: Tokens, tables_of: Callable[[Path], Tables]) -> Stack:
         """Creates a project's tables; imports nothing of it. `tables_of` finds those of another project.

@@ -31,6 +31,7 @@ class Invocation:
 
 
 _here: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+_outside: ContextVar[bool] = ContextVar("outside", default=False)
 _running: dict[str, Invocation] = {}
 
 
@@ -45,7 +46,7 @@ def current() -> Invocation | None:
     if (invocation := here()) is not None:
         return invocation
     running = list(_running.values())
-    return running[0] if len(running) == 1 and threading.current_thread() is not threading.main_thread() else None
+    return running[0] if len(running) == 1 and _may_be_of_a_function() else None
 
 
 def function() -> str | None:
@@ -53,7 +54,12 @@ def function() -> str | None:
     if (invocation := here()) is not None:
         return invocation.name
     names = {invocation.name for invocation in list(_running.values())}
-    return names.pop() if len(names) == 1 and threading.current_thread() is not threading.main_thread() else None
+    return names.pop() if len(names) == 1 and _may_be_of_a_function() else None
+
+
+def _may_be_of_a_function() -> bool:
+    """Whether a handler may have started this thread."""
+    return threading.current_thread() is not threading.main_thread() and not _outside.get()
 
 
 @contextmanager
@@ -67,3 +73,13 @@ def entered(invocation: Invocation) -> Iterator[Invocation]:
         invocation.end()
         del _running[invocation.id]
         _here.reset(before)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Calls of this thread are of another process until the block ends, whatever function runs meanwhile."""
+    before = _outside.set(True)
+    try:
+        yield
+    finally:
+        _outside.reset(before)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_sessionplugin.aws import iam
 from pytest_sessionplugin.aws.iam import Need
@@ -67,6 +67,20 @@ class Denial:
     __repr__ = __str__  # an assertion that fails shows this
 
 
+class Units(NamedTuple):
+    """Capacity units of DynamoDB, by AWS's sizing rules."""
+
+    read: float = 0.0
+    write: float = 0.0
+
+    def since(self, start: Units) -> Units:
+        return Units(self.read - start.read, self.write - start.write)
+
+
+UNITS = {"read_units": "read", "write_units": "write"}
+"""Names in budgets."""
+
+
 class Calls:
     """The calls of one test, in order, without those of `dynamodb_tables`.
 
@@ -89,6 +103,7 @@ class Calls:
         self._calls: list[Call] = []
         self._waits: list[float] = []
         self._blocked: list[BlockedCall] = []
+        self._units = Units()
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self._since(0))
@@ -100,6 +115,11 @@ class Calls:
         """Number of calls of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
         check(name)
         return sum(call.is_of(name) for call in self)
+
+    @property
+    def units(self) -> Units:
+        """Capacity units that the calls to DynamoDB have consumed: `aws_calls.units.write`."""
+        return self._units
 
     @property
     def retries(self) -> int:
@@ -117,15 +137,18 @@ class Calls:
         return tuple(self._blocked)
 
     @contextmanager
-    def at_most(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
-        """Asserts that the block makes no more calls: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`."""
+    def at_most(self, budget: Mapping[str, float] | None = None, /, **services: float) -> Iterator[None]:
+        """Asserts that the block makes no more calls: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`.
+
+        `read_units` and `write_units` are capacity units of DynamoDB: `at_most(write_units=4)`.
+        """
         start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
     @contextmanager
-    def exactly(self, budget: Mapping[str, int] | None = None, /, **services: int) -> Iterator[None]:
-        """Asserts that the block makes exactly as many calls: `exactly(dynamodb=1)`."""
+    def exactly(self, budget: Mapping[str, float] | None = None, /, **services: float) -> Iterator[None]:
+        """Asserts that the block makes exactly as many calls: `exactly(dynamodb=1)`; units as in `at_most`."""
         start = self._start({**(budget or {}), **services})
         yield
         self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
@@ -169,6 +192,10 @@ class Calls:
         with self._lock:
             self._waits.append(seconds)
 
+    def consumed(self, read: float, write: float) -> None:
+        with self._lock:
+            self._units = Units(self._units.read + read, self._units.write + write)
+
     def was_blocked(self, error: BlockedCall) -> None:
         with self._lock:
             self._blocked.append(error)
@@ -177,19 +204,30 @@ class Calls:
         with self._lock:
             return tuple(self._calls[start:])
 
-    def _start(self, budget: Mapping[str, int]) -> int:
+    def _start(self, budget: Mapping[str, float]) -> tuple[int, Units]:
         for name in budget:
-            check(name)
-        return len(self)
+            if name not in UNITS:
+                check(name)
+        return len(self), self._units
 
-    def _check(self, start: int, budget: Mapping[str, int], words: str, holds: Callable[[int, int], bool]) -> None:
-        calls = self._since(start)
+    def _check(
+        self,
+        start: tuple[int, Units],
+        budget: Mapping[str, float],
+        words: str,
+        holds: Callable[[float, float], bool],
+    ) -> None:
+        calls, units = self._since(start[0]), self._units.since(start[1])
         for name, allowed in budget.items():
-            made = [call for call in calls if call.is_of(name)]
-            if not holds(len(made), allowed):
-                operations = Counter(call.operation for call in made)
-                detail = ", ".join(f"{operation} {n}" for operation, n in operations.items())
-                raise AssertionError(f"{name} was called {len(made)} times, not {words} {allowed}: {detail or 'never'}")
+            made = [call for call in calls if name not in UNITS and call.is_of(name)]
+            operations = Counter(call.operation for call in made or calls)
+            detail = ", ".join(f"{operation} {n}" for operation, n in operations.items())
+            if name in UNITS and not holds(found := getattr(units, UNITS[name]), allowed):
+                raise AssertionError(f"{found:g} {name} were consumed, not {words} {allowed:g}: {detail}")
+            if name not in UNITS and not holds(len(made), allowed):
+                raise AssertionError(
+                    f"{name} was called {len(made)} times, not {words} {allowed:g}: {detail if made else 'never'}"
+                )
 
 
 class Uncounted(Calls):
@@ -202,6 +240,9 @@ class Uncounted(Calls):
         pass
 
     def waited(self, seconds: float) -> None:
+        pass
+
+    def consumed(self, read: float, write: float) -> None:
         pass
 
     def was_blocked(self, error: BlockedCall) -> None:

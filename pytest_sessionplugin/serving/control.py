@@ -1,24 +1,18 @@
 """The control port of `serve`: a small JSON API with which tests in any language move time and start faults.
 
-Its clients can make the app behave in any way, so only this machine may reach it. It listens on loopback, and refuses
-requests with another Host (a web page that rebinds its DNS) or with an Origin (any web page).
+Its clients can make the app behave in any way, so only this machine may reach it (loopback.py).
 """
 
 from __future__ import annotations
 
-import errno
 import inspect
 import json
 import math
-import socket
-import socketserver
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.account.clock import Agenda, walk
@@ -29,8 +23,7 @@ from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.core import management
 from pytest_sessionplugin.gateway.core.gateway_responses import failure
-from pytest_sessionplugin.gateway.server.server import PortInUse
-from pytest_sessionplugin.gateway.values import on_loopback
+from pytest_sessionplugin.serving.loopback import LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.clock import MovedTime
@@ -42,7 +35,6 @@ if TYPE_CHECKING:
 MAX_BODY = 65_536  # bytes
 DIGITS = 9  # of a Content-Length; a longer one is too large, and Python refuses to parse thousands of digits
 SETTLE = 5.0  # seconds
-IDLE = 60.0  # seconds for which a connection is kept
 
 TIME_STANDS = (
     "only the gateway's time has moved: the app's does, too, "
@@ -52,34 +44,13 @@ TIME_STANDS = (
 ControlReply = tuple[int, Mapping[str, Any]]
 
 
-class Control:
+class Control(LoopbackServer):
     """Listens within its block."""
 
     def __init__(self, interventions: Interventions, host: str, port: int) -> None:
         """Raises PortInUse, or OSError."""
         desk = _Desk(interventions)
-        try:
-            self._http = _Http(host, port, lambda *arguments: _Handler(desk.answer, *arguments))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(host, port, "the control port") from error
-            raise
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="control", daemon=True)
-
-    @property
-    def url(self) -> str:
-        host, port = self._http.server_address[:2]
-        name = host if isinstance(host, str) else bytes(host).decode()
-        return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-    def __enter__(self) -> Control:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__init__(host, port, lambda *arguments: _Handler(desk.answer, *arguments), "the control port")
 
 
 class _Desk:
@@ -159,28 +130,8 @@ class _Desk:
         return self._interventions.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class _Http(socketserver.ThreadingTCPServer):
-    """Like http.server.HTTPServer, which would ask a name server for the name of the host."""
-
-    allow_reuse_address = True
-    block_on_close = False
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, host: str, port: int, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # the client has left
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler):
     """One connection to the control port. A refusal closes it without reading the rest of the request."""
-
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE
 
     def __init__(self, answer: Callable[[str, str, bytes], ControlReply], *arguments: Any) -> None:
         self._answer = answer
@@ -205,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refused(self) -> ControlReply | None:
         self.close_connection, keeps = True, self.close_connection
         length = self.headers.get("Content-Length") or "0"
-        if not on_loopback(f"http://{self.headers.get('Host', '')}") or "Origin" in self.headers:
+        if not self.is_from_here:
             return 403, _error("only this machine may use the control port: request it by its loopback address.")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             return 411, _error("send a Content-Length with the body.")
@@ -213,9 +164,6 @@ class _Handler(BaseHTTPRequestHandler):
             return 413, _error(f"a body may have {MAX_BODY} bytes.")
         self.close_connection = keeps
         return None
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Logs nothing: stderr is for the app's own lines."""
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -26,14 +26,14 @@ from pytest_sessionplugin.app.modules import Copies
 from pytest_sessionplugin.app.project import Memory
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.calls import Uncounted
-from pytest_sessionplugin.aws.dynamodb import TimeToLive
+from pytest_sessionplugin.aws.dynamodb.ttl import TimeToLive
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
 from pytest_sessionplugin.gateway.values import on_loopback
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat
-from pytest_sessionplugin.serving.console import Console, of_views, shown, tell
+from pytest_sessionplugin.serving.console import Console, failed, of_views, shown, tell
 from pytest_sessionplugin.serving.reload import Reload, Start, Watch
 from pytest_sessionplugin.tokens.keys import local_key
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
@@ -63,6 +63,7 @@ class Served:
     dynamodb: str | None  # where its tables are; None: in memory
     server: Server
     control: str | None
+    aws: str | None  # the URL of the account
     reload: Reload | None  # its `until` is for the thread that imported the app
 
     @property
@@ -74,22 +75,32 @@ class Served:
             "AWS_DEFAULT_REGION": self.api.region,
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The credentials, and the AWS port if there is one: the variables of a process that uses the account."""
+        if self.aws is None:
+            return self.credentials
+        tables = {DYNAMODB: self.dynamodb} if self.dynamodb else {}
+        return {**self.credentials, "AWS_ENDPOINT_URL": self.aws, **tables}
+
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to listen; 0 takes a free port. No control port if it is None."""
+    """Where to listen; 0 takes a free port. No control port, or no AWS port, if it is None."""
 
     host: str
     http: int
     websocket: int
     control: int | None = None
+    aws: int | None = None
 
 
 @contextmanager
 def served(project: Project, ports: Ports, *, each_its_own: bool = False, reloads: bool = False) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. Tracebacks of its functions are shown on stderr.
 
-    At a control port, others on this machine may move its time and start faults (control.py). With `each_its_own`
+    At a control port, others on this machine may move its time and start faults (control.py); at an AWS port, they
+    may use its account (aws_port.py). With `each_its_own`
     each function has its own copy of the app, as on Lambda; such an app is not reloaded.
 
     Raises SessionPluginError, and OSError for a port that is taken. Raises NotQuiet at the end if a handler goes on.
@@ -98,10 +109,10 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
         raise SessionPluginError(reason)
     HOOK.install()
     host = f"[{ports.host}]" if ":" in ports.host else ports.host
-    if ports.control is not None and not on_loopback(f"http://{host}"):
-        raise OptionError(
-            "host", ports.host, "--host", "with a control port it must be a loopback address, as 127.0.0.1."
-        )
+    for port, name in ((ports.control, "a control port"), (ports.aws, "an AWS port")):
+        if port is not None and not on_loopback(f"http://{host}"):
+            reason = f"with {name} it must be a loopback address, as 127.0.0.1."
+            raise OptionError("host", ports.host, "--host", reason)
     if each_its_own and reloads:
         raise SessionPluginError("an app whose functions have copies of their own is not reloaded.")
     endpoint, console = dynamodb_endpoint(os.environ), Console()
@@ -132,12 +143,8 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
         for fact in app.warnings:
             tell(fact)
         stack.enter_context(app.up())
-        control = None
-        if ports.control is not None:
-            from pytest_sessionplugin.serving.control import Control, Interventions
-
-            interventions = Interventions(app.server, account.faults, time, app.agendas)
-            control = stack.enter_context(Control(interventions, ports.host, ports.control)).url
+        control = stack.enter_context(_control(app, account, time, ports))
+        aws = stack.enter_context(_aws_port(app, account, endpoint, ports))
         reload = Reload(app, watch, start) if reloads else None
         yield Served(
             app.deployed.api,
@@ -147,8 +154,41 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
             endpoint,
             app.server,
             control,
+            aws,
             reload,
         )
+
+
+@contextmanager
+def _control(app: _App, account: Account, time: MovedTime, ports: Ports) -> Iterator[str | None]:
+    """The URL of the control port."""
+    if ports.control is None:
+        yield None
+        return
+    from pytest_sessionplugin.serving.control import Control, Interventions
+
+    interventions = Interventions(app.server, account.faults, time, app.agendas)
+    with Control(interventions, ports.host, ports.control) as control:
+        yield control.url
+
+
+@contextmanager
+def _aws_port(app: _App, account: Account, endpoint: str | None, ports: Ports) -> Iterator[str | None]:
+    """The URL of the AWS port."""
+    if ports.aws is None:
+        yield None
+        return
+    from pytest_sessionplugin.serving.aws_port import AwsAccount, AwsPort
+
+    api, root = app.deployed.api, app.deployed.stack.project.root
+    asked = AwsAccount(
+        account.answer_http,
+        lambda call, error: failed(call, error, root),
+        connections_host=api.host(api.websocket_api_id),
+        dynamodb=endpoint,
+    )
+    with AwsPort(asked, ports.host, ports.aws) as port:
+        yield port.url
 
 
 class _App:
@@ -284,7 +324,7 @@ HALF_A_DAY = 12 * 3600.0
 def as_json(up: Served) -> str:
     """One line, for programs."""
     token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
-    said = {"http": up.http, "websocket": up.websocket, "token": token, "aws": up.credentials}
+    said = {"http": up.http, "websocket": up.websocket, "token": token, "aws": up.environment}
     if up.control is not None:
         said["control"] = up.control
     return json.dumps(said)
@@ -301,6 +341,7 @@ def for_people(project: Project, up: Served, *, coloured: bool) -> str:
         f"  {bold}HTTP{plain}       {up.http}",
         *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),
         *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
+        *([f"  {bold}AWS{plain}        {up.aws}", _aws_cli(up)] if up.aws else []),
         f"  {bold}Token{plain}      {token}",
         f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
         "",
@@ -314,6 +355,12 @@ def _connections(up: Served) -> list[str]:
     url = up.websocket.replace("ws://", "http://", 1)
     variables = " ".join(f"{name}={value}" for name, value in up.credentials.items())
     return [f"             {url}/{up.api.stage} for @connections, with {variables}"]
+
+
+def _aws_cli(up: Served) -> str:
+    """How the AWS CLI reaches the account."""
+    variables = " ".join(f"{name}={value}" for name, value in up.environment.items())
+    return f"             for example: {variables} aws dynamodb list-tables"
 
 
 def examples(api: Api) -> list[str]:

@@ -11,7 +11,7 @@ from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.interceptor import AwsCall
+    from pytest_sessionplugin.aws.interceptor import AwsCall, Interceptor
     from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.aws.wire import Answer
@@ -47,6 +47,7 @@ class Opened:
     faults: Faults
     apis: FakeApis
     emulator: Emulator
+    interceptor: Interceptor
 
 
 @contextmanager
@@ -71,4 +72,4 @@ def opened(emulator: Any, calls: Calls | None = None, faults: Faults | None = No
         with HOOK.use(interceptor, OUTLIVED, calls.test):
             emulator.fill()
             named = emulator.named(emulator.specs, emulator.region)
-            yield Opened(Tables(named), calls, faults, apis, emulator)
+            yield Opened(Tables(named), calls, faults, apis, emulator, interceptor)

@@ -78,6 +78,18 @@ def test_the_test_s_own_thread_works_for_no_function_that_runs_in_another() -> N
     thread.join()
 
 
+def test_a_call_from_outside_is_of_no_function_but_those_that_it_runs() -> None:
+    def outside() -> list[Any]:
+        with caller.outside():
+            found: list[Any] = [current(), function()]
+            faulty(lambda invoke: found.append(function()))(Invoke("2", "sweep", {}))
+        return [*found, function()]
+
+    heard: list[Any] = []
+    faulty(lambda invoke: heard.extend(in_a_thread(outside)))(INVOKE)
+    assert heard == [None, None, "sweep", "websocket_message"]
+
+
 def test_a_late_answer_is_a_time_out_and_an_error_is_an_error() -> None:
     faults = Faults()
     faults.arm(Fault("", Kind.TIMED_OUT, function="message", times=1))

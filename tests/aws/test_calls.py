@@ -49,6 +49,30 @@ def test_too_few_are_not_exactly_so_many() -> None:
         pass
 
 
+def test_units_are_those_that_the_block_consumed() -> None:
+    calls = Calls()
+    calls.consumed(0.5, 1.0)
+    with calls.exactly(dynamodb=1, read_units=4, write_units=2.0), calls.at_most({"write_units": 2}):
+        ask(calls, "dynamodb:TransactWriteItems")
+        calls.consumed(4.0, 0.0)
+        calls.consumed(0.0, 2.0)
+    assert calls.units == (4.5, 3.0)
+    assert (calls.units.read, calls.units.write) == (4.5, 3.0)
+
+
+def test_units_that_are_exceeded_name_the_calls_of_the_block() -> None:
+    calls = Calls()
+    sentence = "2.5 read_units were consumed, not at most 1: Query 2, GetItem 1"
+
+    def exceed() -> None:
+        with calls.at_most(read_units=1):
+            ask(calls, "dynamodb:Query", "dynamodb:Query", "dynamodb:GetItem")
+            calls.consumed(2.5, 0.0)
+
+    with pytest.raises(AssertionError, match=sentence):
+        exceed()
+
+
 def test_the_error_of_the_block_is_not_hidden_by_its_budget() -> None:
     calls = Calls()
 
@@ -75,6 +99,8 @@ def test_what_runs_for_as_long_as_it_likes_keeps_nothing_of_its_calls(calls: Cal
     calls.attempted(Attempt(0.0, call, "200"))
     calls.waited(0.5)
     calls.was_blocked(BlockedCall("ses", "SendEmail", "nothing emulates it."))
+    calls.consumed(1.0, 1.0)
+    assert (calls.units.read, calls.units.write) == (kept, kept)
     assert [len(calls), len(calls.attempts), calls.retries, len(calls.blocked)] == [kept] * 4
     assert (calls.count("dynamodb"), calls.backoff) == (kept, 0.5 * kept)
 
