@@ -21,15 +21,17 @@ chalicelib: http memory | credentials jsontext model logs | errors
 
 plugin __main__
 harness: local deployed projects checks
-serving: serve reload console process connect control
+serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
 app: functions isolation description project modules logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens keys
 options
-aws.moto: emulator contents patches
-aws: interceptor hook races faults calls caller iam tables live_tables table_specs templates dynamodb
+aws.moto: emulator tables contents patches
+aws: interceptor hook service_requests races faults calls caller iam tables live_tables table_specs templates
 aws: invoke_api wire environment
+aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
+aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
 gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction
 gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime activity
@@ -57,6 +59,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
     f"{PLUGIN}.aws.moto": {"moto", "requests", "responses"},
+    f"{PLUGIN}.aws.dynamodb": set(),
     f"{PLUGIN}.gateway.client": {"websockets"},
     f"{PLUGIN}.gateway.client.connection": {"h11"},
     f"{PLUGIN}.gateway.server": {"h11", "websockets"},

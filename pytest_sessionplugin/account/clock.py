@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sessionplugin.aws.dynamodb import LAG
+from pytest_sessionplugin.aws.dynamodb.ttl import LAG
 from pytest_sessionplugin.errors import SessionPluginError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_sessionplugin.aws import calls
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.dynamodb import BATCHES, ONGOING, TRANSACTIONS
+from pytest_sessionplugin.aws.dynamodb.batches import ONGOING, TRANSACTIONS, UNPROCESSED
 from pytest_sessionplugin.errors import SessionPluginError, UnknownFault, UnknownName
 
 MANAGEMENT = "apigatewaymanagementapi"
@@ -139,25 +139,25 @@ _Armed = TypeVar("_Armed", bound=Armed)
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedWith:
     code: str
     status: int
     message: str = ""
 
 
-THROTTLED: Mapping[str, Refusal] = {
-    "dynamodb": Refusal(
+THROTTLED: Mapping[str, RefusedWith] = {
+    "dynamodb": RefusedWith(
         "ProvisionedThroughputExceededException", 400, "The level of configured throughput was exceeded."
     ),
-    MANAGEMENT: Refusal("LimitExceededException", 429, "Too many posts, or the client reads too slowly."),
-    "lambda": Refusal("TooManyRequestsException", 429, "Rate Exceeded."),
-    "s3": Refusal("SlowDown", 503, "Please reduce your request rate."),
+    MANAGEMENT: RefusedWith("LimitExceededException", 429, "Too many posts, or the client reads too slowly."),
+    "lambda": RefusedWith("TooManyRequestsException", 429, "Rate Exceeded."),
+    "s3": RefusedWith("SlowDown", 503, "Please reduce your request rate."),
 }
-THROTTLED_ELSEWHERE = Refusal("ThrottlingException", 400, "Rate exceeded")
+THROTTLED_ELSEWHERE = RefusedWith("ThrottlingException", 400, "Rate exceeded")
 
-GONE = Refusal("GoneException", 410)
+GONE = RefusedWith("GoneException", 410)
 
-CONFLICT = Refusal("TransactionConflictException", 400, ONGOING)
+CONFLICT = RefusedWith("TransactionConflictException", 400, ONGOING)
 """Answers a write of one item that a transaction holds (TransactionConflictException in the service model)."""
 
 
@@ -220,7 +220,7 @@ class Faults:
         times: int | None = None,
     ) -> Armed:
         """AWS answers with this error."""
-        return self._refused(call, Refusal(code, status, message), (), times)
+        return self._refused(call, RefusedWith(code, status, message), (), times)
 
     def unreachable(self, call: str, *, times: int | None = None) -> Armed:
         """The connection to AWS fails before anything is done."""
@@ -242,8 +242,8 @@ class Faults:
 
     def unprocessed(self, call: str, *, times: int | None = None) -> Armed:
         """`dynamodb:BatchWriteItem`, or BatchGetItem, gives back its first item, and has not done it."""
-        if call not in BATCHES:
-            raise UnknownName("batch named", call, tuple(BATCHES))
+        if call not in UNPROCESSED:
+            raise UnknownName("batch named", call, tuple(UNPROCESSED))
         return self.arm(Fault(call, Kind.UNPROCESSED, times=times))
 
     def stale_indexes(self, table: str, index: str | None = None) -> StaleIndexes:
@@ -361,7 +361,7 @@ class Faults:
     def never_fired(self) -> tuple[Fault, ...]:
         return tuple(armed.fault for armed in self._armed if not armed.fired)
 
-    def _refused(self, call: str, refusal: Refusal, connections: tuple[str, ...], times: int | None) -> Armed:
+    def _refused(self, call: str, refusal: RefusedWith, connections: tuple[str, ...], times: int | None) -> Armed:
         error = (refusal.code, refusal.status, refusal.message)
         return self.arm(Fault(call, Kind.REFUSED, *error, times, frozenset(connections)))
 

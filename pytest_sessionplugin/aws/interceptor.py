@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pytest_sessionplugin.aws import caller, dynamodb, wire
+from pytest_sessionplugin.aws import caller, wire
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
+from pytest_sessionplugin.aws.dynamodb import batches
 from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.gateway.values import Manage
 
 
@@ -88,13 +90,11 @@ class Interceptor:
         # Now, not later: the parameters are the caller's, who may change them after the call.
         call = Call(service.service_name, model.name, caller.function(), needs(asked))
         self._end_timed_out(call)
-        self._heard(str(call))
-        self._calls.asked(call)
         manage = connection = None
         if call.service == MANAGEMENT:
             manage = wire.management(params["method"], params["url"], params["body"])
             connection = wire.connection(manage)
-        self._races.hold(call, connection)
+        self._begin(call, connection)
         if manage is None or self._faults.awaits(call, connection):
             return None  # the SDK's retries must see a fault, and they begin with sending
         return wire.parsed(model, params["url"], self._ask(AwsCall(call, manage)))
@@ -106,14 +106,40 @@ class Interceptor:
         name, operation = event_name.split(".")[1:]
         service = self._services[name]
         call = Call(service.service_name, operation, caller.function())
+        return wire.response(request.url, self._attempt(call, wire.protocol(service), request))
+
+    def answer_http(self, received: ServiceRequest) -> wire.Answer | None:
+        """Answers a call of another process, which is of no function; None if a fault cuts its connection."""
+        call, request = received.call, received.request
+        with caller.outside():
+            if not received.is_retry:
+                manage = _management(call, request)
+                self._begin(call, wire.connection(manage) if manage else None)
+            try:
+                return self._attempt(call, received.protocol, request)
+            except (EndpointConnectionError, ReadTimeoutError):
+                return None
+            except BlockedCall as error:
+                return wire.refusal(received.protocol, "NotImplemented", 501, str(error))
+
+    def _begin(self, call: Call, connection: str | None) -> None:
+        """Once a call: counts it, and holds it for a race."""
+        self._heard(str(call))
+        self._calls.asked(call)
+        self._races.hold(call, connection)
+
+    def _attempt(self, call: Call, protocol: str, request: Any) -> wire.Answer:
+        """Once an attempt: answers it, and notes the outcome."""
         try:
-            answer = self._answer(service, call, request)
+            answer = self._answer(call, protocol, request)
         except Exception as error:
             self._calls.attempted(Attempt(time.time(), call, type(error).__name__))
             raise
+        if answer.read_units or answer.write_units:
+            self._calls.consumed(answer.read_units, answer.write_units)
         if call.service != MANAGEMENT:
             self._calls.attempted(Attempt(time.time(), call, wire.outcome(answer)))
-        return wire.response(request.url, answer)
+        return answer
 
     def _end_timed_out(self, call: Call) -> None:
         """Ends a function whose timeout strikes at this call. While it is unwound, it makes no further call."""
@@ -122,17 +148,15 @@ class Interceptor:
             invocation.kill()
             raise caller.Killed(f"the time-out of {invocation.function} strikes at {call}")
 
-    def _answer(self, service: Any, call: Call, request: Any) -> wire.Answer:
-        manage = None
-        if call.service == MANAGEMENT:
-            manage = wire.management(request.method, request.url, request.body)
+    def _answer(self, call: Call, protocol: str, request: Any) -> wire.Answer:
+        manage = _management(call, request)
         fault = self._faults.fire(call, wire.connection(manage) if manage else None)
         if fault is not None and fault.kind is Kind.UNREACHABLE:
             raise EndpointConnectionError(endpoint_url=request.url)
         if fault is not None and fault.kind is Kind.REFUSED:
-            return wire.refusal(wire.protocol(service), fault.code, fault.status, fault.message)
+            return wire.refusal(protocol, fault.code, fault.status, fault.message)
         if fault is not None and fault.kind is Kind.CONFLICT:
-            return dynamodb.cancelled(len(wire.members(request)["TransactItems"]))
+            return wire.refused(batches.conflicting(len(wire.members(request)["TransactItems"])))
         if fault is not None and fault.kind is Kind.UNPROCESSED:
             return self._ask_for_the_rest(call, request)
         answer = self._ask(AwsCall(call, manage) if manage else self._with_picture(call, request))
@@ -143,11 +167,11 @@ class Interceptor:
     def _ask_for_the_rest(self, call: Call, request: Any) -> wire.Answer:
         """Gives the first item of a batch back as unprocessed, and does the others."""
         asked = wire.members(request)
-        first, rest = dynamodb.first_apart(asked["RequestItems"])
+        first, rest = batches.first_apart(asked["RequestItems"])
         answer = wire.Answer(200, {}, b"{}")
         if rest:
             answer = self._ask(self._with_picture(call, wire.asking(request, {**asked, "RequestItems": rest})))
-        return dynamodb.giving_back(answer, dynamodb.BATCHES[str(call)], first)
+        return wire.giving_back(answer, batches.UNPROCESSED[str(call)], first)
 
     def _with_picture(self, call: Call, request: Any) -> AwsCall:
         return AwsCall(call, None, request, self._faults.past(call, lambda: wire.members(request)))
@@ -165,3 +189,8 @@ class Interceptor:
         error = BlockedCall(call.service, call.operation, reason)
         self._calls.was_blocked(error)
         return error
+
+
+def _management(call: Call, request: Any) -> Manage | None:
+    """A request for @connections; None for every other service."""
+    return wire.management(request.method, request.url, request.body) if call.service == MANAGEMENT else None

@@ -1,18 +1,16 @@
-"""Checks the properties of tables. Each mistake is a sentence that names table and property."""
+"""Reads the properties of tables, and asks DynamoDB's checks. Each mistake is a sentence that names its table."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from pytest_sessionplugin.aws.dynamodb import control
+from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.templates import TableSpec
 from pytest_sessionplugin.errors import TemplateError
-
-NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
 
 
 def checked(specs: Any) -> dict[str, TableSpec]:
@@ -61,23 +59,18 @@ Read = Callable[[_At, Any], Any]
 """Converts the value at a place into the form of CreateTable. Raises TemplateError."""
 
 
-def _text(*choices: str) -> Read:
-    def read(at: _At, value: Any) -> str:
-        if choices and value not in choices:
-            raise at.error(f"is {value!r}; it must be {' or '.join(choices)}.")
-        if not isinstance(value, str) or not value:
-            raise at.error(f"must be a text that is not empty, not {value!r}.")
-        return value
-
-    return read
+def _text(at: _At, value: Any) -> str:
+    if not isinstance(value, str):
+        raise at.error(f"must be a text, not {value!r}.")
+    return value
 
 
 def _whole(at: _At, value: Any) -> int:
     """CloudFormation takes "5" for 5, as the default of a parameter often is."""
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise at.error(f"must be a whole number, 1 or more, not {value!r}.")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise at.error(f"must be a whole number, not {value!r}.")
     return value
 
 
@@ -127,23 +120,18 @@ def _kind(value: object) -> str:
 
 # --- tables, after https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
 
-_KEYS = _list(_fields({"AttributeName": _text(), "KeyType": _text("HASH", "RANGE")}))
+_KEYS = _list(_fields({"AttributeName": _text, "KeyType": _text}))
 _THROUGHPUT = _fields({"ReadCapacityUnits": _whole, "WriteCapacityUnits": _whole})
 _INDEX: Mapping[str, Read] = {
-    "IndexName": _text(),
+    "IndexName": _text,
     "KeySchema": _KEYS,
-    "Projection": _fields(
-        {"ProjectionType": _text("ALL", "KEYS_ONLY", "INCLUDE")}, {"NonKeyAttributes": _list(_text())}
-    ),
+    "Projection": _fields({"ProjectionType": _text}, {"NonKeyAttributes": _list(_text)}),
 }
 _TABLE = _fields(
+    {"KeySchema": _KEYS, "AttributeDefinitions": _list(_fields({"AttributeName": _text, "AttributeType": _text}))},
     {
-        "KeySchema": _KEYS,
-        "AttributeDefinitions": _list(_fields({"AttributeName": _text(), "AttributeType": _text("S", "N", "B")})),
-    },
-    {
-        "TableName": _text(),
-        "BillingMode": _text("PAY_PER_REQUEST", "PROVISIONED"),
+        "TableName": _text,
+        "BillingMode": _text,
         "ProvisionedThroughput": _THROUGHPUT,
         "GlobalSecondaryIndexes": _list(
             _fields(
@@ -159,15 +147,8 @@ _TABLE = _fields(
             )
         ),
         "LocalSecondaryIndexes": _list(_fields(_INDEX)),
-        "StreamSpecification": _fields(
-            {},
-            {
-                "StreamEnabled": _flag,
-                "StreamViewType": _text("NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"),
-            },
-            "ResourcePolicy",
-        ),
-        "TimeToLiveSpecification": _fields({"Enabled": _flag}, {"AttributeName": _text()}),
+        "StreamSpecification": _fields({}, {"StreamEnabled": _flag, "StreamViewType": _text}, "ResourcePolicy"),
+        "TimeToLiveSpecification": _fields({"Enabled": _flag}, {"AttributeName": _text}),
     },
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
@@ -187,74 +168,23 @@ def _table(at: _At, properties: Any) -> TableSpec:
     if isinstance(properties, Mapping) and {"Type", "Properties"} <= set(properties):
         raise at.error("is a resource of a template; give what stands under its Properties.")
     spec: dict[str, Any] = {"TableName": at.table, **_TABLE(at, properties)}
-    if not NAME.fullmatch(spec["TableName"]):
-        raise at["TableName"].error(f"is {spec['TableName']!r}; it has 3 to 255 of A-Z, a-z, 0-9, _, . and -.")
-    _check_keys(at, spec)
-    _check_indexes(at, spec)
-    _check_throughput(at, spec)
-    stream, ttl = spec.get("StreamSpecification"), spec.get("TimeToLiveSpecification")
-    if stream is not None and not stream.get("StreamEnabled", True):
+    try:
+        control.check("CreateTable", creation(spec), None)
+    except Refusal as refusal:
+        raise TemplateError(f"the table {at.table}: {refusal.message}") from refusal
+    if not spec.get("StreamSpecification", {}).get("StreamEnabled", True):
         del spec["StreamSpecification"]
-    elif stream is not None and "StreamViewType" not in stream:
-        raise at["StreamSpecification"].error("has no StreamViewType.")
+    ttl = spec.get("TimeToLiveSpecification")
     if ttl is not None and not ttl["Enabled"]:
         del spec["TimeToLiveSpecification"]
-    elif ttl is not None and "AttributeName" not in ttl:
+    elif ttl is not None and not ttl.get("AttributeName"):
         raise at["TimeToLiveSpecification"].error("has no AttributeName.")
     return spec
 
 
-def _indexes(at: _At, spec: TableSpec) -> list[tuple[_At, Any]]:
-    return [
-        (at[kind][number], index)
-        for kind in ("LocalSecondaryIndexes", "GlobalSecondaryIndexes")
-        for number, index in enumerate(spec.get(kind, ()))
-    ]
-
-
-def _check_keys(at: _At, spec: TableSpec) -> None:
-    defined = [one["AttributeName"] for one in spec["AttributeDefinitions"]]
-    if len(set(defined)) < len(defined):
-        raise at["AttributeDefinitions"].error("defines an attribute twice.")
-    used: set[str] = set()
-    for place, holder in [(at, spec), *_indexes(at, spec)]:
-        keys, where = holder["KeySchema"], place["KeySchema"]
-        names = [key["AttributeName"] for key in keys]
-        if [key["KeyType"] for key in keys] not in (["HASH"], ["HASH", "RANGE"]) or len(set(names)) < len(names):
-            raise where.error("must be one HASH, or a HASH and then a RANGE that is another attribute.")
-        for name in names:
-            if name not in defined:
-                raise where.error(
-                    f"names {name}, which AttributeDefinitions lacks; it defines {', '.join(defined) or 'nothing'}."
-                )
-        used.update(names)
-    if idle := [name for name in defined if name not in used]:
-        raise at["AttributeDefinitions"].error(
-            f"defines {', '.join(idle)}, which no key has; only attributes of keys are defined."
-        )
-
-
-def _check_indexes(at: _At, spec: TableSpec) -> None:
-    """Rules of AWS that moto does not check."""
-    seen: set[str] = set()
-    for place, index in _indexes(at, spec):
-        if index["IndexName"] in seen:
-            raise place.error(f"is a second index named {index['IndexName']}.")
-        seen.add(index["IndexName"])
-        if (index["Projection"]["ProjectionType"] == "INCLUDE") != bool(index["Projection"].get("NonKeyAttributes")):
-            raise place["Projection"].error("has NonKeyAttributes if its type is INCLUDE, and else none.")
-        keys, own = index["KeySchema"], spec["KeySchema"]
-        if "Local" in place.path and (keys[0] != own[0] or len(keys) == 1 or len(own) == 1):
-            raise place["KeySchema"].error(
-                f"must be {own[0]['AttributeName']}, the HASH of the table, and a RANGE; and the table must have one."
-            )
-
-
-def _check_throughput(at: _At, spec: TableSpec) -> None:
-    on_demand = spec.get("BillingMode") == "PAY_PER_REQUEST"
-    holders = [(at, spec), *((place, index) for place, index in _indexes(at, spec) if "Global" in place.path)]
-    for place, holder in holders:
-        if on_demand and "ProvisionedThroughput" in holder:
-            raise place.error("has a ProvisionedThroughput, which BillingMode PAY_PER_REQUEST excludes.")
-        if not on_demand and "ProvisionedThroughput" not in holder:
-            raise place.error("has no ProvisionedThroughput; give it one, or the table BillingMode PAY_PER_REQUEST.")
+def creation(spec: TableSpec) -> dict[str, Any]:
+    """The request of CreateTable. TTL is another request's; CloudFormation does not say that a stream is enabled."""
+    members = {key: value for key, value in spec.items() if key != "TimeToLiveSpecification"}
+    if "StreamSpecification" in members:
+        members["StreamSpecification"] = {"StreamEnabled": True, **members["StreamSpecification"]}
+    return members

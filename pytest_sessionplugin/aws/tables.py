@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ParamValidationError
 
+from pytest_sessionplugin.aws.table_specs import creation
 from pytest_sessionplugin.errors import ItemError, SessionPluginError, TemplateError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBService
     rows = _rows(seed, specs)
     for name, spec in specs.items():
         try:
-            client.create_table(**_creation(spec))
+            client.create_table(**creation(spec))
         except client.exceptions.ResourceInUseException:
             continue  # a real DynamoDB has kept it from an earlier run
         except (ClientError, ParamValidationError) as error:
@@ -183,14 +184,6 @@ def _write(name: str, table: Table, rows: list[Any]) -> None:
             except (ClientError, ParamValidationError, TypeError) as reason:
                 raise TemplateError(f"row {number} for {name} is refused, {dict(row)}: {reason}") from reason
         raise TemplateError(f"the rows for {name} are refused: {error}") from error
-
-
-def _creation(spec: TableSpec) -> Any:
-    """Arguments of CreateTable, translated from CloudFormation."""
-    arguments = {key: value for key, value in spec.items() if key != "TimeToLiveSpecification"}
-    if "StreamSpecification" in arguments:
-        arguments["StreamSpecification"] = {"StreamEnabled": True, **arguments["StreamSpecification"]}
-    return arguments
 
 
 # --- items

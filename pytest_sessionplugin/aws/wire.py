@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
+
+from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.dynamodb.capacity import Outcome
+from pytest_sessionplugin.aws.dynamodb.values import Refusal
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -24,6 +29,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    read_units: float = 0.0  # capacity that DynamoDB has consumed for it
+    write_units: float = 0.0
 
 
 def response(url: str, answer: Answer) -> AWSResponse:
@@ -66,6 +73,16 @@ def refusal(protocol: str, code: str, status: int, message: str) -> Answer:
     return Answer(status, headers, json.dumps(body).encode())
 
 
+def refused(refusal: Refusal) -> Answer:
+    """An error as DynamoDB writes it."""
+    kind = "com.amazonaws.dynamodb.v20120810"
+    body = {"__type": f"{kind}#{refusal.code}", "message": refusal.message, "Message": refusal.message}
+    return Answer(400, DYNAMODB, json.dumps({**body, **refusal.members}).encode())
+
+
+DYNAMODB = {"content-type": "application/x-amz-json-1.0"}
+
+
 def _xml(protocol: str, code: str, message: str) -> bytes:
     error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if protocol == "rest-xml":
@@ -87,6 +104,55 @@ def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPrepar
     old: Any = request.headers
     headers = {**old, "Content-Length": str(len(body))}
     return type(request)(request.method, request.url, type(old)(headers), body, request.stream_output)
+
+
+def giving_back(answer: Answer, member: str, left: Mapping[str, Any]) -> Answer:
+    """The answer to a batch that was sent without the items in `left`, with them as unprocessed. Errors stay."""
+    if answer.status != 200:
+        return answer
+    body = json.loads(answer.body)
+    body[member] = {**body.get(member, {}), **left}
+    about_the_body = {"x-amz-crc32", "content-length"}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in about_the_body}
+    return Answer(200, headers, json.dumps(body).encode())
+
+
+TARGETS = ("DynamoDB_20120810", "DynamoDBStreams_20120810")
+HOST = re.compile(r"\.amazonaws\.com(\.cn)?|\.api\.aws", re.ASCII)
+
+
+def target(request: Any) -> str | None:
+    """The operation of DynamoDB or of its streams that AWS is asked for; None for another service or another host."""
+    if HOST.search(place(request.url)) is None:
+        return None
+    header = request.headers.get("X-Amz-Target", "")
+    service, _, operation = (header.decode() if isinstance(header, bytes) else str(header)).partition(".")
+    return operation if service in TARGETS else None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Who signed a request, and for which region and service."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+
+
+def scope(request: Any) -> Scope:
+    """The scope of a request's signature; of an unsigned one, the usual key and the usual region."""
+    header = request.headers.get("Authorization", b"")
+    found = SCOPE.search(header.decode() if isinstance(header, bytes) else str(header))
+    return Scope(*found.groups()) if found else Scope(environment.ACCESS_KEY, environment.REGION, "dynamodb")
+
+
+def outcome_of(outcome: Outcome) -> Answer:
+    """The answer to an operation of DynamoDB."""
+    consumed = outcome.consumed
+    return Answer(200, DYNAMODB, json.dumps(outcome.members).encode(), consumed.read_units, consumed.write_units)
 
 
 def outcome(answer: Answer) -> str:

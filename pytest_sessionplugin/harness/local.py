@@ -281,7 +281,7 @@ class LocalHarness:
 
     def _agendas(self, schedules: bool) -> list[Agenda]:
         """Agendas of what is open. Schedules are the app's, so asking for them opens it."""
-        from pytest_sessionplugin.aws.dynamodb import TimeToLive
+        from pytest_sessionplugin.aws.dynamodb.ttl import TimeToLive
         from pytest_sessionplugin.lambdas.schedules import Rota
 
         agendas: list[Agenda] = []

@@ -179,7 +179,7 @@ def test_who_one_is_may_be_asked_by_anybody() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["caller", "calls", "dynamodb", "faults", "iam", "invoke_api", "races", "table_specs", "templates", "wire"]
+    "file", ["caller", "calls", "faults", "iam", "invoke_api", "races", "table_specs", "templates", "wire"]
 )
 def test_plain_files_import_no_library_at_their_top(file: str) -> None:
     found = imports(ROOT / "pytest_sessionplugin" / "aws" / f"{file}.py")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.calls import Call, Calls
 from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.service_requests import ServiceRequest
 from pytest_sessionplugin.errors import BlockedCall
 from pytest_sessionplugin.gateway.values import Manage, Reply
 from tests.aws.opened import Opened, opened
@@ -34,6 +36,31 @@ def test_a_call_is_counted_once_and_that_of_a_test_s_own_table_not_at_all(aws: O
     with calls.exactly({"dynamodb:UpdateItem": 1}, dynamodb=1):
         enter(client())
         people(aws)
+
+
+def test_calls_consume_units_by_the_sizes_of_items_and_the_indexes_that_change(aws: Opened, calls: Calls) -> None:
+    row = {"name": {"S": "a"}, "owner": {"S": "bob"}, "text": {"S": "x" * 1100}}
+    with calls.exactly(write_units=4.0):  # two for the table, two for its index
+        client().put_item(TableName="rooms", Item=row)
+    with calls.exactly(write_units=2.0), calls.exactly(read_units=1.5):  # nothing has changed for the index
+        client().put_item(TableName="rooms", Item=row)
+        client().get_item(TableName="rooms", Key={"name": {"S": "a"}}, ConsistentRead=True)
+        client().scan(TableName="rooms")
+    people(aws)
+    assert calls.units == (1.5, 6.0)
+
+
+def test_an_error_of_the_emulator_is_none_of_aws(aws: Opened, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.core.models import botocore_stubber
+
+    def failing(_: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(botocore_stubber, "process_request", failing)
+    sentence = r"ssm:GetParameter was blocked: moto \d.* failed, and AWS would not: KeyError: 'x'"
+    with pytest.raises(BlockedCall, match=sentence):
+        client("ssm").get_parameter(Name="a")
+    assert [error.operation for error in calls.blocked] == ["GetParameter"]
 
 
 # --- calls that nothing emulates
@@ -287,6 +314,51 @@ def test_what_came_of_each_attempt_is_told(aws: Opened, calls: Calls, faults: Fa
         "s3:ListObjectsV2 404 NoSuchBucket",
         "translate:ListLanguages BlockedCall",
     ]
+
+
+# --- calls of other processes
+
+
+def from_outside(service: str, operation: str, attempt: int = 1, **members: Any) -> ServiceRequest:
+    from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+
+    headers: Any = HeadersDict({"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Authorization": ""})
+    url = f"https://{service}.us-east-1.amazonaws.com/"
+    request = AWSPreparedRequest("POST", url, headers, json.dumps(members).encode(), False)
+    return ServiceRequest(Call(service, operation), "json", request, attempt > 1)
+
+
+def test_a_call_of_another_process_is_answered_and_counted_as_one_of_no_function(aws: Opened, calls: Calls) -> None:
+    answer = aws.interceptor.answer_http(from_outside("dynamodb", "ListTables"))
+    assert answer is not None
+    assert set(json.loads(answer.body)["TableNames"]) == {"empty", "rooms"}
+    assert [(str(call), call.function) for call in calls] == [("dynamodb:ListTables", None)]
+
+
+def test_a_fault_meets_a_call_of_another_process_and_each_retry_of_it(
+    aws: Opened, calls: Calls, faults: Faults
+) -> None:
+    faults.throttled("dynamodb:ListTables", times=1)
+    faults.unreachable("dynamodb:ListTables", times=1)
+    faults.answer_lost("dynamodb:ListTables", times=1)
+    requests = [from_outside("dynamodb", "ListTables", attempt) for attempt in (1, 2, 3, 4)]
+    answers = [aws.interceptor.answer_http(request) for request in requests]
+    assert [answer and answer.status for answer in answers] == [400, None, None, 200]
+    assert len(calls) == 1
+    assert [attempt.outcome for attempt in calls.attempts] == [
+        "400 ProvisionedThroughputExceededException",
+        "EndpointConnectionError",
+        "ReadTimeoutError",
+        "200",
+    ]
+
+
+def test_a_call_of_another_process_that_nothing_emulates_is_told_it(aws: Opened, calls: Calls) -> None:
+    answer = aws.interceptor.answer_http(from_outside("translate", "ListLanguages"))
+    assert answer is not None
+    assert (answer.status, json.loads(answer.body)["__type"]) == (501, "NotImplemented")
+    assert "translate:ListLanguages was blocked" in json.loads(answer.body)["message"]
+    assert len(calls.blocked) == 1
 
 
 # --- the management API

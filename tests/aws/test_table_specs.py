@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.aws.table_specs import checked
+from pytest_sessionplugin.aws.table_specs import checked, creation
 from pytest_sessionplugin.aws.templates import USED
 from pytest_sessionplugin.errors import TemplateError
 from tests.sources import ROOT
@@ -24,6 +24,12 @@ INDEX = {
     "KeySchema": [{"AttributeName": "name", "KeyType": "HASH"}],
     "Projection": {"ProjectionType": "KEYS_ONLY"},
 }
+
+DETECTED, FAILED = "validation error", "failed to satisfy constraint"
+SHORT = "Member must have length greater than or equal to 3"
+PATTERN = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+INVALID = "One or more parameter values were invalid: "
+UNDEFINED = "Some index key attributes are not defined in AttributeDefinitions."
 
 
 def without(key: str) -> dict[str, Any]:
@@ -63,58 +69,94 @@ def test_numbers_and_flags_in_quotes_are_taken_as_cloudformation_takes_them() ->
     assert spec["TimeToLiveSpecification"]["Enabled"] is True
 
 
+def test_a_global_index_has_keys_of_several_attributes() -> None:
+    names = ("name", "city", "street", "at")
+    keys = [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip(names, ("HASH", "HASH", "RANGE", "RANGE"), strict=True)
+    ]
+    more = {
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        "GlobalSecondaryIndexes": [{**INDEX, "KeySchema": keys}],
+    }
+    assert checked({"Rooms": {**ROOMS, **more}})["Rooms"]["GlobalSecondaryIndexes"][0]["KeySchema"] == keys
+
+
+def test_a_table_is_created_with_its_stream_enabled_and_without_ttl() -> None:
+    more = {
+        "StreamSpecification": {"StreamViewType": "KEYS_ONLY"},
+        "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "purgeAt"},
+    }
+    stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    spec = checked({"Rooms": {**ROOMS, **more}})["Rooms"]
+    assert creation(spec) == {"TableName": "Rooms", **ROOMS, "StreamSpecification": stream}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"TableName": ""}, "TableName must be a text that is not empty, not ''."),
-        ({"TableName": "my rooms"}, "TableName is 'my rooms'; it has 3 to 255 of A-Z, a-z, 0-9, _, . and -."),
+        ({"TableName": ""}, f"2 {DETECTED}s detected: Value '' at 'tableName' {FAILED}: {SHORT}; *"),
+        ({"TableName": "my rooms"}, f"1 {DETECTED} detected: Value 'my rooms' at 'tableName' {FAILED}: {PATTERN}"),
         ({"KeySchemas": []}, "it has KeySchemas, which it cannot have; KeySchema may be meant."),
         ({"Kind": 1}, f"it has Kind, which it cannot have; there are KeySchema, AttributeDefinitions, {USED[0]}, *"),
         ({"KeySchema": "name"}, "KeySchema must be a list, not a str."),
         ({"KeySchema": ["name"]}, "KeySchema[0] must be a mapping, not a str."),
         ({"KeySchema": [{"AttributeName": "name"}]}, "KeySchema[0] has no KeyType."),
-        ({"KeySchema": []}, "KeySchema must be one HASH, or a HASH and then a RANGE that is another attribute."),
+        (
+            {"KeySchema": []},
+            f"1 {DETECTED} detected: Value '[]' at 'keySchema' {FAILED}: "
+            "Member must have length greater than or equal to 1",
+        ),
         (
             {"KeySchema": [*ROOMS["KeySchema"], {"AttributeName": "name", "KeyType": "RANGE"}]},
-            "KeySchema must be one HASH, or a HASH and then a RANGE that is another attribute.",
+            "Invalid KeySchema: Some index key attribute have no definition",
         ),
-        (
-            {"AttributeDefinitions": ROOMS["AttributeDefinitions"] * 2},
-            "AttributeDefinitions defines an attribute twice.",
-        ),
-        ({"GlobalSecondaryIndexes": [INDEX, INDEX]}, "GlobalSecondaryIndexes[1] is a second index named by-name."),
+        ({"AttributeDefinitions": ROOMS["AttributeDefinitions"] * 2}, "Attribute Name is duplicated: name"),
+        ({"GlobalSecondaryIndexes": [INDEX, INDEX]}, f"{INVALID}Duplicate index name: by-name"),
         (
             {"GlobalSecondaryIndexes": [{**INDEX, "Projection": {"ProjectionType": "INCLUDE"}}]},
-            "GlobalSecondaryIndexes[0].Projection has NonKeyAttributes if its type is INCLUDE, and else none.",
+            f"{INVALID}ProjectionType is INCLUDE, but NonKeyAttributes is not specified",
         ),
         (
             {"LocalSecondaryIndexes": [INDEX]},
-            "LocalSecondaryIndexes[0].KeySchema must be name, the HASH of the table, and a RANGE; *",
+            f"{INVALID}Table KeySchema does not have a range key, which is required when specifying a "
+            "LocalSecondaryIndex",
         ),
         (
             {"KeySchema": [{"AttributeName": "name", "KeyType": "hash"}]},
-            "KeySchema[0].KeyType is 'hash'; it must be HASH or RANGE.",
+            f"1 {DETECTED} detected: Value 'hash' at 'keySchema.1.member.keyType' {FAILED}: "
+            "Member must satisfy enum value set: [HASH, RANGE]",
         ),
         (
             {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]},
-            "KeySchema names id, which AttributeDefinitions lacks; it defines name.",
+            f"{INVALID}{UNDEFINED} Keys: [id], AttributeDefinitions: [name]",
         ),
         (
             {"AttributeDefinitions": [*ROOMS["AttributeDefinitions"], {"AttributeName": "n", "AttributeType": "N"}]},
-            "AttributeDefinitions defines n, which no key has; only attributes of keys are defined.",
+            f"{INVALID}Number of attributes in KeySchema does not exactly match number of attributes defined in "
+            "AttributeDefinitions",
         ),
         (
             {"AttributeDefinitions": [{"AttributeName": True, "AttributeType": "S"}]},
-            "AttributeDefinitions[0].AttributeName must be a text that is not empty, not True.",
+            "AttributeDefinitions[0].AttributeName must be a text, not True.",
         ),
-        ({"BillingMode": "PROVISIONED"}, "it has no ProvisionedThroughput; give it one, or the table BillingMode *"),
+        (
+            {"BillingMode": "PROVISIONED"},
+            f"{INVALID}ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
+        ),
         (
             {"ProvisionedThroughput": CAPACITY},
-            "it has a ProvisionedThroughput, which BillingMode PAY_PER_REQUEST excludes.",
+            f"{INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
+            "PAY_PER_REQUEST",
         ),
         (
             {"BillingMode": "PROVISIONED", "ProvisionedThroughput": {**CAPACITY, "ReadCapacityUnits": 0}},
-            "ProvisionedThroughput.ReadCapacityUnits must be a whole number, 1 or more, not 0.",
+            f"1 {DETECTED} detected: Value '0' at 'provisionedThroughput.readCapacityUnits' {FAILED}: "
+            "Member must have value greater than or equal to 1",
+        ),
+        (
+            {"BillingMode": "PROVISIONED", "ProvisionedThroughput": {**CAPACITY, "ReadCapacityUnits": "many"}},
+            "ProvisionedThroughput.ReadCapacityUnits must be a whole number, not 'many'.",
         ),
         (
             {
@@ -122,22 +164,29 @@ def test_numbers_and_flags_in_quotes_are_taken_as_cloudformation_takes_them() ->
                 "ProvisionedThroughput": CAPACITY,
                 "GlobalSecondaryIndexes": [INDEX],
             },
-            "GlobalSecondaryIndexes[0] has no ProvisionedThroughput; *",
+            f"{INVALID}ProvisionedThroughput is not specified for index: by-name",
         ),
         (
             {"GlobalSecondaryIndexes": [{**INDEX, "KeySchema": [{"AttributeName": "at", "KeyType": "HASH"}]}]},
-            "GlobalSecondaryIndexes[0].KeySchema names at, which AttributeDefinitions lacks; it defines name.",
+            f"{INVALID}{UNDEFINED} Keys: [at], AttributeDefinitions: [name]",
         ),
         (
             {"LocalSecondaryIndexes": [{**INDEX, "Projection": "ALL"}]},
             "LocalSecondaryIndexes[0].Projection must be a mapping, not a str.",
         ),
-        ({"StreamSpecification": {}}, "StreamSpecification has no StreamViewType."),
+        (
+            {"StreamSpecification": {}},
+            f"{INVALID}Table is being created with a stream enabled, UpdateViewType is required",
+        ),
         ({"TimeToLiveSpecification": {"Enabled": True}}, "TimeToLiveSpecification has no AttributeName."),
+        (
+            {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": ""}},
+            "TimeToLiveSpecification has no AttributeName.",
+        ),
         ({"TimeToLiveSpecification": {"Enabled": 1}}, "TimeToLiveSpecification.Enabled must be true or false, not 1."),
     ],
 )
-def test_a_mistake_names_table_and_property(change: dict[str, Any], sentence: str) -> None:
+def test_a_mistake_names_the_table_and_what_is_wrong(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TemplateError) as raised:
         checked({"Rooms": {**ROOMS, **change}})
     said, asked = str(raised.value), f"the table Rooms: {sentence}"

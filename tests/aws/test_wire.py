@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws import environment, wire
+from pytest_sessionplugin.aws.dynamodb import batches
+from pytest_sessionplugin.aws.dynamodb.capacity import Consumed, Outcome
+from pytest_sessionplugin.aws.dynamodb.store import Definition, Index, Store
+from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.gateway.values import Manage
 
@@ -82,3 +87,76 @@ def test_a_request_of_dynamodb_can_ask_for_something_else() -> None:
 def test_botocore_reads_an_answer_as_if_it_came_over_the_network() -> None:
     response = wire.response("https://dynamodb/", Answer(200, {"a": "b"}, b"body"))
     assert (response.status_code, response.content, response.headers["a"]) == (200, b"body", "b")
+
+
+# --- DynamoDB
+
+
+def test_an_answer_gives_back_the_item_beside_others_and_an_error_gives_back_nothing() -> None:
+    headers = {"x-amz-crc32": "1", "Content-Length": "2", "x-amzn-RequestId": "id"}
+    answer = wire.giving_back(Answer(200, headers, b'{"UnprocessedItems": {"b": [3]}}'), "UnprocessedItems", {"a": [1]})
+    assert (answer.headers, json.loads(answer.body)) == (
+        {"x-amzn-RequestId": "id"},
+        {"UnprocessedItems": {"a": [1], "b": [3]}},
+    )
+    error = Answer(400, headers, b"{}")
+    assert wire.giving_back(error, "UnprocessedItems", {"a": [1]}) is error
+
+
+def test_a_refusal_has_its_name_its_message_and_its_other_members() -> None:
+    answer = wire.refused(batches.conflicting(2))
+    body = json.loads(answer.body)
+    assert (answer.status, wire.outcome(answer)) == (400, "400 TransactionCanceledException")
+    assert body["message"] == body["Message"]
+    assert body["Message"].endswith("[TransactionConflict, None]")
+    assert [reason["Code"] for reason in body["CancellationReasons"]] == ["TransactionConflict", "None"]
+
+
+def test_botocore_reads_a_refusal_as_its_typed_error() -> None:
+    from botocore.session import Session
+
+    model = Session().get_service_model("dynamodb").operation_model("PutItem")
+    item = {"pk": {"S": "a"}}
+    refused = wire.refused(Refusal("no", "ConditionalCheckFailedException", Item=item))
+    _, parsed = wire.parsed(model, "https://dynamodb/", refused)
+    assert (parsed["Error"], parsed["Item"]) == ({"Message": "no", "Code": "ConditionalCheckFailedException"}, item)
+
+
+def test_an_outcome_is_json_with_the_units_that_it_has_consumed() -> None:
+    consumed = Consumed()
+    consumed.read(Store(Definition("Rooms", {"pk": "S"}, Index("", ("pk",), ()), {})), 5000)
+    answer = wire.outcome_of(Outcome({"Count": 1}, consumed))
+    assert (answer.status, json.loads(answer.body)) == (200, {"Count": 1})
+    assert (answer.read_units, answer.write_units) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "header", "operation"),
+    [
+        ("dynamodb.eu-west-1.amazonaws.com", "DynamoDB_20120810.GetItem", "GetItem"),
+        ("dynamodb.cn-north-1.amazonaws.com.cn", b"DynamoDB_20120810.Query", "Query"),
+        ("streams.dynamodb.eu-west-1.amazonaws.com", "DynamoDBStreams_20120810.GetRecords", "GetRecords"),
+        ("sqs.eu-west-1.amazonaws.com", "AmazonSQS.SendMessage", None),
+        ("s3.eu-west-1.amazonaws.com", None, None),
+        ("127.0.0.1:8000", "DynamoDB_20120810.GetItem", None),
+    ],
+)
+def test_the_target_of_a_request_is_an_operation_of_dynamodb(
+    host: str, header: str | bytes | None, operation: str | None
+) -> None:
+    headers = {} if header is None else {"X-Amz-Target": header}
+    assert wire.target(SimpleNamespace(url=f"https://{host}/", headers=headers)) == operation
+
+
+SIGNED = "AWS4-HMAC-SHA256 Credential=KEY/20261129/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
+
+
+@pytest.mark.parametrize("header", [SIGNED, SIGNED.encode()])
+def test_the_scope_of_a_request_is_in_its_signature(header: str | bytes) -> None:
+    found = wire.scope(SimpleNamespace(headers={"Authorization": header}))
+    assert found == wire.Scope("KEY", "eu-west-1", "dynamodb")
+
+
+def test_an_unsigned_request_is_of_the_usual_key_and_region() -> None:
+    found = wire.scope(SimpleNamespace(headers={}))
+    assert (found.access_key, found.region) == (environment.ACCESS_KEY, environment.REGION)

@@ -1,4 +1,4 @@
-"""Data of moto (5.1 to 5.2) that trigger functions or expire: messages, notifications, changes of rows, TTL.
+"""Data of moto (5.1 to 5.2) that trigger functions: messages, notifications, changes of rows.
 
 Records have the form that Lambda gives to a function: "Using Lambda with Amazon SQS", "… with Amazon SNS" and "… with
 DynamoDB Streams" in the Lambda developer guide.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -17,12 +16,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.utilities import dynamo_json_dump
 
 from pytest_sessionplugin.aws.moto import patches
-
-BY_TTL = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
-"""The author of a removal by time ("DynamoDB Streams and Time to Live" in the developer guide)."""
 
 
 class MotoSources:
@@ -137,8 +132,7 @@ class MotoSources:
     def changes(self, table: str) -> list[Mapping[str, Any]]:
         """All changes since the table was created, in order; empty if it has no stream."""
         found = self._streamed(table)
-        records = [self._change(item, found) for item in found.stream_shard.items] if found is not None else []
-        return [record for record in records if not _changes_nothing(record)]
+        return [self._change(each.to_json(), found) for each in found.stream_shard.items] if found is not None else []
 
     def changes_of_seed(self, table: str) -> Collection[str]:
         """The `eventID` of each change before the test."""
@@ -148,21 +142,11 @@ class MotoSources:
         """Takes all changes so far for those of the seed."""
         self._seeded = {table: [record["eventID"] for record in self.changes(table)] for table in tables}
 
-    def _change(self, item: Any, table: Any) -> Mapping[str, Any]:
-        record = item.to_json()
-        at = record["dynamodb"]["ApproximateCreationDateTime"]
-        if isinstance(at, str):  # until moto 5.1
-            at = datetime.fromisoformat(at)
-        changed = json.loads(dynamo_json_dump(record["dynamodb"]))  # moto holds sets of binaries as bytes
+    def _change(self, record: Mapping[str, Any], table: Any) -> Mapping[str, Any]:
         by = {f"{name[0].lower()}{name[1:]}": value for name, value in record.get("userIdentity", {}).items()}
         return {
             **record,
             **({"userIdentity": by} if by else {}),
-            "awsRegion": self._region,
-            "dynamodb": {
-                **changed,
-                "ApproximateCreationDateTime": int(at.replace(tzinfo=UTC).timestamp()),
-            },
             "eventSourceARN": f"{table.table_arn}/stream/{table.latest_stream_label}",
         }
 
@@ -172,23 +156,6 @@ class MotoSources:
 
     def _arn(self, service: str, name: str) -> str:
         return f"arn:aws:{service}:{self._region}:{self._account_id}:{name}"
-
-
-def _changes_nothing(record: Mapping[str, Any]) -> bool:
-    """A write that changes nothing makes no record ("Change data capture for DynamoDB Streams")."""
-    if record["eventName"] != "MODIFY":
-        return False
-    old, new = (record["dynamodb"].get(image) for image in ("OldImage", "NewImage"))
-    return old is not None and _sets_in_order(old) == _sets_in_order(new)
-
-
-def _sets_in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: sorted(one) if key in ("SS", "NS", "BS") and isinstance(one, list) else _sets_in_order(one)
-            for key, one in value.items()
-        }
-    return [_sets_in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,38 +171,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value if isinstance(value, str) else json.dumps(value)
-
-
-class TimedRows:
-    """Rows of all tables with TTL, in any account and region: `dynamodb.Rows` of moto."""
-
-    def __init__(self, lock: threading.RLock) -> None:
-        self._lock = lock
-
-    def ends(self) -> list[float]:
-        with self._lock:
-            return [end for _, _, end in self._all()]
-
-    def remove(self, ended: Callable[[float], bool]) -> None:
-        with self._lock:
-            for table, item in [(table, item) for table, item, end in self._all() if ended(end)]:
-                table.delete_item(item.hash_key, item.range_key)
-                if table.stream_shard is not None:
-                    table.stream_shard.items[-1].record["userIdentity"] = BY_TTL
-
-    def _all(self) -> Iterator[tuple[Any, Any, float]]:
-        """Each table, row, and number in the row's TTL attribute."""
-        for table in _dynamodb_tables():
-            if table.ttl["TimeToLiveStatus"] == "ENABLED":
-                name, ranged = table.ttl["AttributeName"], table.has_range_key
-                for at_hash_key in table.items.values():
-                    for item in at_hash_key.values() if ranged else [at_hash_key]:
-                        value = item.attrs.get(name)
-                        if value is not None and value.type == "N":
-                            yield table, item, float(value.value)
-
-
-def _dynamodb_tables() -> Iterator[Any]:
-    for account in dynamodb_backends.values():
-        for backend in account.values():
-            yield from backend.tables.values()

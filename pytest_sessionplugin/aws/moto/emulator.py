@@ -11,8 +11,7 @@ import copy
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import metadata
+from importlib.metadata import metadata, version
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,21 +22,24 @@ from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_
 from moto.core.config import default_user_config
 from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
-from moto.dynamodb.models import dynamodb_backends
+from moto.iam.models import get_account_id_from
+from requests.exceptions import RequestException
 
 from pytest_sessionplugin.aws import environment, tables, wire
-from pytest_sessionplugin.aws.dynamodb import WRITES, Transactions
+from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
-from pytest_sessionplugin.aws.moto.contents import MotoSources, TimedRows
+from pytest_sessionplugin.aws.moto.contents import MotoSources
+from pytest_sessionplugin.aws.moto.tables import DynamoDb, TimedRows
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
 
-    from pytest_sessionplugin.aws.dynamodb import Rows
+    from pytest_sessionplugin.aws.dynamodb.store import Store
+    from pytest_sessionplugin.aws.dynamodb.ttl import Expiring
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
@@ -45,14 +47,6 @@ OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
 Contents = list[tuple[Any, dict[str, Any]]]
 """The data of moto: each service's BackendDict, with its backends by account."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A table as it was once."""
-
-    name: str
-    table: Any
 
 
 class Emulator:
@@ -74,7 +68,7 @@ class Emulator:
         self._endpoint = endpoint
         self._lock = threading.RLock()
         self._is_open = False
-        self._transactions = Transactions()
+        self._dynamodb = DynamoDb()
         self._pristine: Contents | None = None
         self._tables: dict[tuple[str, str], Table] = {}  # by region and name
         self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
@@ -88,10 +82,9 @@ class Emulator:
             patches.mock_started(),
             _aside(),
             self._session.in_place(),
-            patches.queries_by_partition(),
             patches.nothing_kept(),
         ):
-            self._is_open, self._transactions = True, Transactions()
+            self._is_open, self._dynamodb = True, DynamoDb()
             try:
                 yield self
             finally:
@@ -131,21 +124,22 @@ class Emulator:
         return self._clients_in(region)[1]
 
     @property
-    def rows(self) -> Rows | None:
+    def rows(self) -> Expiring | None:
         """Rows that TTL may remove; None if a real DynamoDB has them."""
-        return None if self._endpoint else TimedRows(self._lock)
+        return None if self._endpoint else TimedRows(lambda: self._dynamodb)
 
-    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
-        """The real name of a table, given by that or its logical name, and its state. Raises UnknownName."""
-        there = self._moto_tables()
-        name = self.specs[table]["TableName"] if table in self.specs else table
-        with self._lock:
-            if name not in there:
-                raise UnknownName("table", table, tuple(dict.fromkeys([*self.specs, *there])))
-            indexes = [each.name for each in (*there[name].global_indexes, *there[name].indexes)]
+    def picture(self, table: str, index: str | None) -> tuple[str, Store]:
+        """The real name of a table, given by that or its logical name, and its rows as they are. Raises UnknownName."""
+        tables = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, self.region)
+        name = str(self.specs[table]["TableName"]) if table in self.specs else table
+        with self._dynamodb.lock:
+            if name not in tables.there:
+                raise UnknownName("table", table, tuple(dict.fromkeys([*self.specs, *tables.there])))
+            store = tables.store(name)
+            indexes = list(store.definition.indexes)
             if index not in (indexes if index is not None else (None,)) or not indexes:
                 raise UnknownName(f"index of {table} named", index or "", indexes)
-            return name, Picture(name, copy.deepcopy(there[name]))
+            return name, store.copy()
 
     # --- the test's own clients
 
@@ -176,45 +170,46 @@ class Emulator:
 
     def answer(self, call: AwsCall) -> Answer | None:
         """As a backend, the last one of an account."""
-        if call.request is None:
-            return None
-        if str(call.call) in WRITES:  # moto does not know tokens
-            return self._transactions.once(
-                wire.members(call.request), lambda: self._emulate(call.request, call.picture)
-            )
-        return self._emulate(call.request, call.picture)
+        return None if call.request is None else self._emulate(call.request, call.picture)
 
-    def _emulate(self, request: Any, picture: Picture | None = None) -> Answer:
+    def _emulate(self, request: Any, past: Store | None = None) -> Answer:
+        """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""
+        operation = wire.target(request)
+        if operation is None:
+            with self._lock:
+                return self._by_moto(request)
+        scope, members = wire.scope(request), wire.members(request)
+        account_id = get_account_id_from(scope.access_key)
+        try:
+            if self._dynamodb.answers(operation):
+                return wire.outcome_of(self._dynamodb.answer(account_id, scope.region, operation, members, past))
+            with self._lock, self._dynamodb.lock:
+                prepared = self._dynamodb.prepared(account_id, scope.region, operation, members)
+                answer = self._by_moto(request if prepared is members else wire.asking(request, prepared))
+                self._dynamodb.tables(account_id, scope.region).follow()
+                return answer
+        except Refusal as refusal:
+            return wire.refused(refusal)
+
+    def _by_moto(self, request: Any) -> Answer:
         patches.posts_stay_here()
         to = f" It was to go to {request.url}"
         try:
-            with self._lock, self._showing(picture):
-                answer = botocore_stubber.process_request(request)
+            answer = botocore_stubber.process_request(request)
         except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}{to}") from error
         except ImportError as error:
             raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.{to}") from error
+        except (NotEmulated, RequestException):  # a post of SNS or Firehose did not leave, or did not arrive
+            raise
+        except Exception as error:
+            raise NotEmulated(
+                f"moto {version('moto')} failed, and AWS would not: {type(error).__name__}: {error}.{to}"
+            ) from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
         return Answer(status, headers, body.encode() if isinstance(body, str) else body)
-
-    @contextmanager
-    def _showing(self, picture: Picture | None) -> Iterator[None]:
-        """The table of the picture stands for the present one until the block ends."""
-        there = self._moto_tables() if picture is not None else {}
-        if picture is None or picture.name not in there:
-            yield
-            return
-        now, there[picture.name] = there[picture.name], picture.table
-        try:
-            yield
-        finally:
-            there[picture.name] = now
-
-    def _moto_tables(self) -> Any:
-        """Name -> moto's Table, in the account and the region of the app."""
-        return dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region].tables
 
 
 def _extra(error: ImportError) -> str:

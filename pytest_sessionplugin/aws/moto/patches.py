@@ -2,8 +2,7 @@
 
 - `mock_started`: a `mock_aws` that a test starts nests in ours, and moto's own handler in botocore rests.
 - `DefaultSession`: boto3's default session is exchanged.
-- `nothing_kept`: moto stops tracking every model, and drops empty partitions; a long-running server would leak memory.
-- `queries_by_partition`: a query reads one partition instead of the whole table.
+- `nothing_kept`: moto stops tracking every model; a long-running server would leak memory.
 - `posts_stay_here`: SNS and Firehose post to this machine only.
 """
 
@@ -20,7 +19,6 @@ import responses
 from moto.core.base_backend import backend_lock
 from moto.core.common_models import BaseModel
 from moto.core.models import MockAWS, botocore_stubber
-from moto.dynamodb.models.table import Table
 from requests.adapters import HTTPAdapter
 
 from pytest_sessionplugin.aws.hook import HOOK
@@ -65,20 +63,14 @@ class DefaultSession:
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Models are not tracked, and partitions without rows are dropped. One emulator at a time, under its lock.
-
-    moto lists each model that was ever made, for a dashboard: a publish left some ten copies of rows.
-    """
+    """Models are not tracked: moto lists each that was ever made, for a dashboard. One emulator at a time."""
     model: Any = BaseModel
-    table: Any = Table
-    tracked, get_item, delete_item = vars(model)["__new__"], table.get_item, table.delete_item
+    tracked = vars(model)["__new__"]
     model.__new__ = staticmethod(_untracked(tracked.__func__))
-    table.get_item, table.delete_item = _swept(get_item), _swept(delete_item)
     try:
         yield
     finally:
         model.__new__ = tracked
-        table.get_item, table.delete_item = get_item, delete_item
 
 
 _LISTS_ARE_READ = "moto.s3."
@@ -92,56 +84,6 @@ def _untracked(tracked: Callable[..., Any]) -> Callable[..., Any]:
         return super(BaseModel, kind).__new__(kind)
 
     return new
-
-
-def _swept(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of a table, after which an empty partition is dropped."""
-
-    def sweeping(table: Any, hash_key: Any, *args: Any, **named: Any) -> Any:
-        try:
-            return method(table, hash_key, *args, **named)
-        finally:
-            if table.has_range_key and not table.items.get(hash_key, True):
-                del table.items[hash_key]
-
-    return sweeping
-
-
-# --- queries
-
-
-@contextmanager
-def queries_by_partition() -> Iterator[None]:
-    """A query of a table reads the partition of its key alone. One emulator at a time, under its lock."""
-    moto: Any = Table
-    query = moto.query
-
-    def by_partition(table: Any, hash_key: Any, *args: Any, **named: Any) -> Any:
-        table.all_items = lambda: _partition(table, hash_key)
-        try:
-            return query(table, hash_key, *args, **named)
-        finally:
-            del table.all_items
-
-    def chosen(table: Any, hash_key: Any, *args: Any, **named: Any) -> Any:
-        of_index = named.get("index_name") or (len(args) > _BEFORE_INDEX and args[_BEFORE_INDEX])
-        return (query if of_index else by_partition)(table, hash_key, *args, **named)
-
-    moto.query = chosen
-    try:
-        yield
-    finally:
-        moto.query = query
-
-
-_BEFORE_INDEX = 6  # arguments of Table.query between hash_key and index_name
-
-
-def _partition(table: Any, hash_key: Any) -> list[Any]:
-    found = table.items.get(hash_key)
-    if found is None:
-        return []
-    return list(found.values()) if table.range_key_attr else [found]
 
 
 # --- messages
