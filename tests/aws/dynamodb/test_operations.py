@@ -158,6 +158,7 @@ MEMBERS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if "Execute" not in each])
 @settings(max_examples=150, deadline=None)
 @given(members=MEMBERS)
