@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pytest_sessionplugin.aws.dynamodb import batches, pages, partiql, paths, writes
+from pytest_sessionplugin.aws.dynamodb import batches, pages, paths, writes
 from pytest_sessionplugin.aws.dynamodb.batches import Transactions, shown
 from pytest_sessionplugin.aws.dynamodb.capacity import Consumed, Outcome
 from pytest_sessionplugin.aws.dynamodb.requests import Members, checked_request
@@ -85,7 +85,19 @@ def _attributes(returned: str | None, write: Write) -> Members | None:
     return row.item if returned.startswith("ALL") else paths.project(row.item, write.paths) or None
 
 
-OPERATIONS: Mapping[str, Callable[[Stores, Members], Outcome]] = {
+Operation = Callable[[Stores, Members], Outcome]
+
+
+def _by_statement(name: str) -> Operation:
+    def do(stores: Stores, members: Members) -> Outcome:
+        from pytest_sessionplugin.aws.dynamodb import partiql  # a quarter of the package, and few apps use it
+
+        return partiql.OPERATIONS[name](stores, members)
+
+    return do
+
+
+OPERATIONS: Mapping[str, Operation] = {
     "GetItem": get_item,
     "PutItem": put_item,
     "DeleteItem": delete_item,
@@ -96,8 +108,6 @@ OPERATIONS: Mapping[str, Callable[[Stores, Members], Outcome]] = {
     "BatchWriteItem": batches.batch_write_item,
     "TransactGetItems": batches.transact_get_items,
     "TransactWriteItems": batches.transact_write_items,
-    "ExecuteStatement": partiql.execute_statement,
-    "BatchExecuteStatement": partiql.batch_execute_statement,
-    "ExecuteTransaction": partiql.execute_transaction,
+    **{name: _by_statement(name) for name in ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")},
 }
 TOKENS = ("TransactWriteItems", "ExecuteTransaction")

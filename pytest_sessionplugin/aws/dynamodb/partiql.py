@@ -6,7 +6,7 @@ developer guide, and answers recorded from DynamoDB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pytest_sessionplugin.aws.dynamodb import paths, updates, writes
@@ -357,3 +357,10 @@ def _written(
         if not isinstance(statement, Exists):
             writes.commit(tables, change)
     return [{} for _ in statements]
+
+
+OPERATIONS: Mapping[str, Callable[[Stores, Members], Outcome]] = {
+    "ExecuteStatement": execute_statement,
+    "BatchExecuteStatement": batch_execute_statement,
+    "ExecuteTransaction": execute_transaction,
+}
