@@ -135,8 +135,6 @@ class Interceptor:
         except Exception as error:
             self._calls.attempted(Attempt(time.time(), call, type(error).__name__))
             raise
-        if answer.read_units or answer.write_units:
-            self._calls.consumed(answer.read_units, answer.write_units)
         if call.service != MANAGEMENT:
             self._calls.attempted(Attempt(time.time(), call, wire.outcome(answer)))
         return answer
@@ -180,6 +178,8 @@ class Interceptor:
         try:
             for backend in self._backends:
                 if (answer := backend.answer(call)) is not None:
+                    if answer.read_units or answer.write_units:
+                        self._calls.consumed(answer.read_units, answer.write_units)
                     return answer
         except NotEmulated as reason:
             raise self._blocked(call.call, f"{reason}") from reason

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
@@ -77,10 +78,13 @@ def refused(refusal: Refusal) -> Answer:
     """An error as DynamoDB writes it."""
     kind = "com.amazonaws.dynamodb.v20120810"
     body = {"__type": f"{kind}#{refusal.code}", "message": refusal.message, "Message": refusal.message}
-    return Answer(400, DYNAMODB, json.dumps({**body, **refusal.members}).encode())
+    text = json.dumps({**body, **refusal.members}).encode()
+    return Answer(400, _of_dynamodb(), text, write_units=refusal.write_units)
 
 
-DYNAMODB = {"content-type": "application/x-amz-json-1.0"}
+def _of_dynamodb() -> Mapping[str, str]:
+    """Headers of DynamoDB's answers, with an id of the request."""
+    return {"content-type": "application/x-amz-json-1.0", "x-amzn-RequestId": secrets.token_hex(26).upper()}
 
 
 def _xml(protocol: str, code: str, message: str) -> bytes:
@@ -114,11 +118,12 @@ def giving_back(answer: Answer, member: str, left: Mapping[str, Any]) -> Answer:
     body[member] = {**body.get(member, {}), **left}
     about_the_body = {"x-amz-crc32", "content-length"}
     headers = {name: value for name, value in answer.headers.items() if name.lower() not in about_the_body}
-    return Answer(200, headers, json.dumps(body).encode())
+    return replace(answer, headers=headers, body=json.dumps(body).encode())
 
 
 TARGETS = ("DynamoDB_20120810", "DynamoDBStreams_20120810")
-HOST = re.compile(r"\.amazonaws\.com(\.cn)?|\.api\.aws", re.ASCII)
+HOST = re.compile(r"\.(amazonaws\.(com|eu)|api\.aws|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)")
+"""Domains of AWS's partitions."""
 
 
 def target(request: Any) -> str | None:
@@ -132,7 +137,7 @@ def target(request: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Scope:
-    """Who signed a request, and for which region and service."""
+    """Access key, region and service of a signature."""
 
     access_key: str
     region: str
@@ -145,14 +150,15 @@ SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 def scope(request: Any) -> Scope:
     """The scope of a request's signature; of an unsigned one, the usual key and the usual region."""
     header = request.headers.get("Authorization", b"")
-    found = SCOPE.search(header.decode() if isinstance(header, bytes) else str(header))
+    signature = header.decode() if isinstance(header, bytes) else str(header)
+    found = SCOPE.search(signature or unquote(urlsplit(request.url).query))  # a presigned URL has it in its query
     return Scope(*found.groups()) if found else Scope(environment.ACCESS_KEY, environment.REGION, "dynamodb")
 
 
 def outcome_of(outcome: Outcome) -> Answer:
     """The answer to an operation of DynamoDB."""
     consumed = outcome.consumed
-    return Answer(200, DYNAMODB, json.dumps(outcome.members).encode(), consumed.read_units, consumed.write_units)
+    return Answer(200, _of_dynamodb(), json.dumps(outcome.members).encode(), consumed.read_units, consumed.write_units)
 
 
 def outcome(answer: Answer) -> str:

@@ -50,6 +50,36 @@ def test_calls_consume_units_by_the_sizes_of_items_and_the_indexes_that_change(a
     assert calls.units == (1.5, 6.0)
 
 
+def test_units_are_consumed_by_failed_conditions_lost_answers_and_the_rest_of_a_batch(
+    aws: Opened, calls: Calls, faults: Faults
+) -> None:
+    dynamodb = client()
+    with calls.exactly(write_units=1.0), pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(
+            TableName="rooms", Item={"name": {"S": "seeded"}}, ConditionExpression="attribute_exists(nothing)"
+        )
+    with calls.exactly(write_units=2.0), faults.unprocessed("dynamodb:BatchWriteItem", times=1):
+        writes = [{"PutRequest": {"Item": {"name": {"S": name}}}} for name in "abc"]
+        dynamodb.batch_write_item(RequestItems={"rooms": writes})
+    with calls.exactly(write_units=2.0), faults.answer_lost("dynamodb:PutItem", times=1):
+        dynamodb.put_item(TableName="rooms", Item={"name": {"S": "d"}})
+
+
+def test_an_error_of_our_own_tables_is_none_of_aws_either(
+    aws: Opened, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_sessionplugin.aws.dynamodb.store import Store
+
+    def failing(*_: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(Store, "get", failing)
+    sentence = "dynamodb:GetItem was blocked: the plugin's DynamoDB failed, and AWS would not: KeyError: 'x'"
+    with pytest.raises(BlockedCall, match=sentence):
+        client().get_item(TableName="rooms", Key={"name": {"S": "a"}})
+    assert [error.operation for error in calls.blocked] == ["GetItem"]
+
+
 def test_an_error_of_the_emulator_is_none_of_aws(aws: Opened, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     from moto.core.models import botocore_stubber
 

@@ -158,5 +158,17 @@ def test_the_scope_of_a_request_is_in_its_signature(header: str | bytes) -> None
 
 
 def test_an_unsigned_request_is_of_the_usual_key_and_region() -> None:
-    found = wire.scope(SimpleNamespace(headers={}))
+    found = wire.scope(SimpleNamespace(headers={}, url="https://dynamodb.eu-west-1.amazonaws.com/"))
     assert (found.access_key, found.region) == (environment.ACCESS_KEY, environment.REGION)
+
+
+def test_a_presigned_url_has_its_scope_in_the_query() -> None:
+    url = "https://dynamodb.eu-west-1.amazonaws.com/?X-Amz-Credential=key%2F20270101%2Feu-west-1%2Fdynamodb%2Faws4_request"
+    assert wire.scope(SimpleNamespace(headers={}, url=url)) == wire.Scope("key", "eu-west-1", "dynamodb")
+
+
+def test_every_answer_of_dynamodb_has_an_id_of_its_own() -> None:
+    answers = [wire.outcome_of(Outcome({})), wire.outcome_of(Outcome({})), wire.refused(Refusal("no"))]
+    identities = [answer.headers["x-amzn-RequestId"] for answer in answers]
+    assert len(set(identities)) == 3
+    assert all(len(each) == 52 for each in identities)

@@ -42,7 +42,8 @@ TWICE_IN_TRANSACTION = "Transaction request cannot include multiple operations o
 
 
 def batch_get_item(tables: Stores, members: Members) -> Outcome:
-    asked = [_Reads.of(tables, name, reads) for name, reads in members["RequestItems"].items()]
+    seen: set[Any] = set()
+    asked = [_Reads.of(tables, name, reads, seen) for name, reads in members["RequestItems"].items()]
     consumed = Consumed(members.get("ReturnConsumedCapacity"))
     responses: dict[str, list[Item]] = {}
     unprocessed: dict[str, Any] = {}
@@ -76,18 +77,15 @@ class _Reads:
     projection: Sequence[DocumentPath] | None
 
     @staticmethod
-    def of(tables: Stores, name: str, members: Members) -> _Reads:
+    def of(tables: Stores, name: str, members: Members, seen: set[Any]) -> _Reads:
+        """Raises Refusal for a key that is wrong or has been `seen` before."""
         expressions = writes.of(members)
         projection = expressions.projection(members.get("ProjectionExpression"))
         expressions.check_used()
         store = tables.store(name)
         writes.check_scalars(store.definition, projection or ())
-        seen = set()
         for key in members["Keys"]:
-            place = store.rows.place(writes.checked_key(store, key))
-            if place in seen:
-                raise Refusal(TWICE)
-            seen.add(place)
+            _check_new(store, writes.checked_key(store, key), seen, TWICE)
         return _Reads(name, store, members, projection)
 
 
@@ -96,14 +94,12 @@ def batch_write_item(tables: Stores, members: Members) -> Outcome:
     for requests in members["RequestItems"].values():
         for put in (request["PutRequest"] for request in requests if "PutRequest" in request):
             writes.sized(put["Item"])
+    seen: set[Any] = set()
     for name, requests in members["RequestItems"].items():
-        store, seen = tables.store(name), set()
+        store = tables.store(name)
         for request in requests:
             change = _batched(store, request)
-            place = store.rows.place(change.new.item if change.new else request["DeleteRequest"]["Key"])
-            if place in seen:
-                raise Refusal(TWICE)
-            seen.add(place)
+            _check_new(store, change.new.item if change.new else request["DeleteRequest"]["Key"], seen, TWICE)
             changes.append(change)
     consumed = Consumed(members.get("ReturnConsumedCapacity"))
     for change in changes:
@@ -203,7 +199,7 @@ def transact_get_items(tables: Stores, members: Members) -> Outcome:
     _check_distinct((store, key) for (store, _, _), key in zip(reads, keys, strict=True))
     consumed = Consumed(members.get("ReturnConsumedCapacity"), transactional=True)
     rows = [store.get(asked["Key"]) for store, asked, _ in reads]
-    _check_total(row.size for row in rows if row is not None)
+    check_total(row.size for row in rows if row is not None)
     responses = []
     for (store, _, projection), row in zip(reads, rows, strict=True):
         consumed.read(store, row.size if row is not None else 0)
@@ -221,18 +217,23 @@ def _transacted(tables: Stores, asked: Members) -> tuple[Store, Members, Sequenc
     return store, asked, projection
 
 
-def _check_total(sizes: Iterable[int]) -> None:
+def check_total(sizes: Iterable[int]) -> None:
     if sum(sizes) > LARGEST_TRANSACTION:
         raise Refusal("Collection size of the items in the transaction exceeds 4 MB")
 
 
-def _check_distinct(items: Any) -> None:
-    seen = set()
+def _check_distinct(items: Iterable[tuple[Store, Item]]) -> None:
+    seen: set[Any] = set()
     for store, key in items:
-        place = (store.definition.name, store.rows.place(key))
-        if place in seen:
-            raise Refusal(TWICE_IN_TRANSACTION)
-        seen.add(place)
+        _check_new(store, key, seen, TWICE_IN_TRANSACTION)
+
+
+def _check_new(store: Store, key: Item, seen: set[Any], twice: str) -> None:
+    """Adds the place of an item to those that were seen. Raises Refusal with the sentence `twice` if it is there."""
+    place = (store.definition.name, store.rows.place(key))
+    if place in seen:
+        raise Refusal(twice)
+    seen.add(place)
 
 
 def transact_write_items(tables: Stores, members: Members) -> Outcome:
@@ -243,7 +244,7 @@ def transact_write_items(tables: Stores, members: Members) -> Outcome:
         for action, asked in entries
     ]
     changes = [write.change for write in planned_all(plans, as_a_whole=(writes.EmptyKey,))]
-    _check_total(change.size for change in changes)
+    check_total(change.size for change in changes)
     consumed = Consumed(members.get("ReturnConsumedCapacity"), transactional=True)
     for (action, _), change in zip(entries, changes, strict=True):
         consumed.write(change)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_sessionplugin.aws.dynamodb.store import Change, Index, Row, Store
-from pytest_sessionplugin.aws.dynamodb.values import Item, equal_items, item_size
+from pytest_sessionplugin.aws.dynamodb.values import equal_items, item_size
 
 READ_UNIT, WRITE_UNIT = 4096, 1024  # bytes
 TRANSACTIONAL = 2  # units of a table in a transaction for one outside; indexes cost the same
@@ -113,21 +113,19 @@ class Consumed:
 
 def _index_units(change: Change, index: Index) -> float:
     """Units that a write costs one index."""
-    keys = change.store.definition.keys
-    old, new = _entry(change.old, index, keys), _entry(change.new, index, keys)
+    rows, keys = change.store.by(index.name), change.store.definition.keys
+    old, new = (row if row is not None and rows.holds(row.item) else None for row in (change.old, change.new))
     if old is None or new is None:
-        return sum(write_units(item_size(entry)) for entry in (old, new) if entry is not None)
-    costs = [write_units(item_size(entry)) for entry in (old, new)]
-    if any(old[name] != new[name] for name in index.keys):
-        return sum(costs)
-    return 0.0 if equal_items(old, new) else max(costs)
+        return sum(_entry_units(row, index, keys) for row in (old, new) if row is not None)
+    if any(old.item[name] != new.item[name] for name in index.keys):
+        return _entry_units(old, index, keys) + _entry_units(new, index, keys)
+    if equal_items(index.entry(old.item, keys), index.entry(new.item, keys)):
+        return 0.0
+    return max(_entry_units(old, index, keys), _entry_units(new, index, keys))
 
 
-def _entry(row: Row | None, index: Index, keys: Sequence[str]) -> Item | None:
-    """The part of the row that the index holds; None if it is not in the index."""
-    if row is None or not all(name in row.item for name in index.keys):
-        return None
-    return index.entry(row.item, keys)
+def _entry_units(row: Row, index: Index, keys: Sequence[str]) -> float:
+    return write_units(row.size if index.projected is None else item_size(index.entry(row.item, keys)))
 
 
 @dataclass(frozen=True)

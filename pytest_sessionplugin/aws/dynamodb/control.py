@@ -30,7 +30,8 @@ from pytest_sessionplugin.aws.dynamodb.shapes import INDEX_NAME, NAME, SHAPES
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
 
 ARN: Final = re.compile(
-    rf"arn:[a-z-]+:dynamodb:[a-z0-9-]+:(?P<account>\d{{12}}):table/(?P<table>{NAME})(?P<below>/.+)?", re.ASCII
+    rf"arn:[a-z-]+:dynamodb:(?P<region>[a-z0-9-]+):(?P<account>\d{{12}}):table/(?P<table>{NAME})(?P<below>/.+)?",
+    re.ASCII,
 )
 TAG: Final = re.compile(r"[\w\s+\-=.:/@]*")
 TAGS = 50

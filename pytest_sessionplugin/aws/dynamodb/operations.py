@@ -17,7 +17,7 @@ from pytest_sessionplugin.aws.dynamodb.writes import Write
 class DataPlane:
     """Operations on the items of one account and region. `clock` gives seconds since the epoch.
 
-    One request at a time: who calls holds a lock.
+    Not thread-safe: callers hold a lock.
     """
 
     def __init__(self, tables: Stores, clock: Callable[[], float]) -> None:
@@ -26,9 +26,12 @@ class DataPlane:
 
     def answer(self, operation: str, members: Members, tables: Stores | None = None) -> Outcome:
         """Carries out one of OPERATIONS, in `tables` if given. Raises Refusal; nothing has been written then."""
-        asked = checked_request(operation, members)
-        do = partial(OPERATIONS[operation], tables or self._tables, asked)
-        return self._transactions.once(asked, do) if operation in TOKENS else do()
+        try:
+            asked = checked_request(operation, members)
+            do = partial(OPERATIONS[operation], tables or self._tables, asked)
+            return self._transactions.once(asked, do) if operation in TOKENS else do()
+        except UnicodeEncodeError:  # half of a pair of surrogates, which JSON can write
+            raise Refusal("The request holds text that is not Unicode", "SerializationException") from None
 
 
 def get_item(tables: Stores, members: Members) -> Outcome:

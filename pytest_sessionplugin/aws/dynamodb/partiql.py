@@ -12,9 +12,9 @@ from functools import partial
 from pytest_sessionplugin.aws.dynamodb import paths, updates, writes
 from pytest_sessionplugin.aws.dynamodb.batches import (
     CODES,
-    LARGEST_TRANSACTION,
     TWICE,
     TWICE_IN_TRANSACTION,
+    check_total,
     planned_all,
 )
 from pytest_sessionplugin.aws.dynamodb.capacity import Consumed, Outcome
@@ -157,7 +157,7 @@ def _held(where: Condition | None, old: Row | None, asked: Members) -> Row:
     if old is not None and (where is None or where.holds(old.item, {})):
         return old
     is_shown = old is not None and asked.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-    raise writes.condition_failed(old.item if old is not None and is_shown else None)
+    raise writes.condition_failed(old, shown=is_shown)
 
 
 def _returned(statement: PartiqlStatement, write: Write) -> list[Item]:
@@ -350,8 +350,7 @@ def _written(
         for store, statement, each in zip(stores, statements, asked, strict=True)
     ]
     changes = [write.change for write in planned_all(plans)]
-    if sum(change.size for change in changes) > LARGEST_TRANSACTION:
-        raise Refusal("Collection size of the items in the transaction exceeds 4 MB")
+    check_total(change.size for change in changes)
     for statement, change in zip(statements, changes, strict=True):
         consumed.write(change)
         if not isinstance(statement, Exists):

@@ -415,8 +415,8 @@ def _start(value: Any) -> Any:
 
 def _with_values(given: Members) -> Members:
     found = dict(given)
-    if "Value" in given:
+    if given.get("Value") is not None:
         found["Value"] = checked(given["Value"])
-    if "AttributeValueList" in given:
+    if given.get("AttributeValueList") is not None:
         found["AttributeValueList"] = [checked(value) for value in given["AttributeValueList"]]
     return found

@@ -209,13 +209,12 @@ class Reading:
     def _walk(self, start: tuple[KeyValues, KeyValues] | None) -> Iterator[Row]:
         """The rows that are read, in order, behind the place `start`."""
         sought, forward = self._sought(), self._forward
-        partitions: Sequence[tuple[KeyValues, Partition | None]] = self.rows.scanned()
+        partitions: Iterable[tuple[KeyValues, Partition | None]]
         if sought is not None:
-            partitions = [(key, self.rows.partitions.get(key)) for key in sought]
-        if start is not None and sought is not None:
-            partitions = partitions[sought.index(start[0]) if start[0] in sought else 0 :]
-        elif start is not None:
-            partitions = [each for each in partitions if position(each[0]) >= position(start[0])]
+            first = sought.index(start[0]) if start is not None and start[0] in sought else 0
+            partitions = [(key, self.rows.partitions.get(key)) for key in sought[first:]]
+        else:
+            partitions = self.rows.scanned(position(start[0]) if start is not None else b"")
         for key, partition in partitions:
             if partition is None:
                 continue

@@ -150,17 +150,26 @@ class Rows:
     """Rows as one index finds them. Ties of a global index are in the order of the table's keys."""
 
     def __init__(
-        self, index: Index, tie_breakers: tuple[str, ...] = (), partitions: dict[KeyValues, Partition] | None = None
+        self,
+        index: Index,
+        types: Mapping[str, str],
+        tie_breakers: tuple[str, ...] = (),
+        partitions: dict[KeyValues, Partition] | None = None,
     ) -> None:
         self.index = index
         self.partitions = partitions if partitions is not None else {}
+        self._types = {name: types[name] for name in index.keys}
         self._tie_breakers = tie_breakers
         self._sort = (*index.sort, *tie_breakers)
-        self._needed = frozenset(index.keys)
+        self._order = sorted((each.position, key) for key, each in self.partitions.items())  # of a scan
 
     def copy(self) -> Rows:
         partitions = {key: partition.copy() for key, partition in self.partitions.items()}
-        return Rows(self.index, self._tie_breakers, partitions)
+        return Rows(self.index, self._types, self._tie_breakers, partitions)
+
+    def holds(self, item: Item) -> bool:
+        """Whether the item is in the index: it has each of its keys, of their types, and none is empty."""
+        return all(name in item and item[name].get(kind, "") != "" for name, kind in self._types.items())
 
     def __len__(self) -> int:
         return sum(len(partition.keys) for partition in self.partitions.values())
@@ -184,25 +193,27 @@ class Rows:
         return found.rows.get(row) if found is not None else None
 
     def put(self, row: Row) -> None:
-        if self._needed <= row.item.keys():
+        if self.holds(row.item):
             at, key = self.place(row.item)
             partition = self.partitions.get(at)
             if partition is None:
                 partition = self.partitions[at] = Partition(position(at), [], {})
+                insort(self._order, (partition.position, at))
             partition.put(key, row)
 
     def remove(self, row: Row) -> None:
-        if self._needed <= row.item.keys():
+        if self.holds(row.item):
             at, key = self.place(row.item)
             if (partition := self.partitions.get(at)) is not None:
                 partition.remove(key)
                 if not partition.keys:
                     del self.partitions[at]
+                    del self._order[bisect_left(self._order, (partition.position, at))]
 
-    def scanned(self, at: bytes = b"") -> list[tuple[KeyValues, Partition]]:
+    def scanned(self, at: bytes = b"") -> Iterator[tuple[KeyValues, Partition]]:
         """The partitions in the order of a scan, from a position."""
-        behind = [each for each in self.partitions.items() if each[1].position >= at]
-        return sorted(behind, key=lambda each: each[1].position)
+        for _, key in self._order[bisect_left(self._order, (at,)) :]:
+            yield key, self.partitions[key]
 
 
 def position(key: KeyValues) -> bytes:
@@ -216,21 +227,22 @@ class Store:
     def __init__(
         self, definition: Definition, rows: Rows | None = None, indexes: Mapping[str, Rows] | None = None
     ) -> None:
-        self.rows = Rows(definition.primary) if rows is None else rows
+        self.rows = Rows(definition.primary, definition.types) if rows is None else rows
         self._indexes = dict(indexes or {})
         self.define(definition)
 
     def define(self, definition: Definition) -> None:
-        """Follows a change of the table's indexes; a new one is filled."""
+        """Follows a change of the table's indexes; a new one is filled with the rows that have its keys."""
+        there = self._indexes
+        self._indexes = {
+            name: there[name] if name in there and there[name].index == index else self._filled(index, definition)
+            for name, index in definition.indexes.items()
+        }
         self.definition = definition
-        for name in [name for name in self._indexes if name not in definition.indexes]:
-            del self._indexes[name]
-        for name, index in definition.indexes.items():
-            if name not in self._indexes or self._indexes[name].index != index:
-                self._indexes[name] = self._filled(index)
 
-    def _filled(self, index: Index) -> Rows:
-        rows = Rows(index, tuple(name for name in self.definition.keys if name not in index.keys))
+    def _filled(self, index: Index, definition: Definition) -> Rows:
+        tie_breakers = tuple(name for name in definition.keys if name not in index.keys)
+        rows = Rows(index, definition.types, tie_breakers)
         for row in self.rows:
             rows.put(row)
         return rows
@@ -261,8 +273,3 @@ class Store:
             self.rows.put(new)
         elif old is not None:
             self.rows.remove(old)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all items."""
-        return sum(row.size for row in self.rows)

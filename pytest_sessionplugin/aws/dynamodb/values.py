@@ -38,11 +38,16 @@ IMPRECISE = "Attempting to store more than 38 significant digits in a Number"
 
 
 class Refusal(Exception):
-    """DynamoDB answers with an error. `members` are those of its body besides the message."""
+    """DynamoDB answers with an error. `members` are those of its body besides the message.
 
-    def __init__(self, message: str, code: str = "ValidationException", **members: Any) -> None:
+    A condition that does not hold has consumed `write_units` all the same.
+    """
+
+    def __init__(
+        self, message: str, code: str = "ValidationException", *, write_units: float = 0.0, **members: Any
+    ) -> None:
         super().__init__(message)
-        self.message, self.code, self.members = message, code, members
+        self.message, self.code, self.members, self.write_units = message, code, members, write_units
 
 
 # --- checks

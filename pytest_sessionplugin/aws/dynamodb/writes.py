@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_sessionplugin.aws.dynamodb import legacy, updates
+from pytest_sessionplugin.aws.dynamodb.capacity import write_units
 from pytest_sessionplugin.aws.dynamodb.conditions import Condition
 from pytest_sessionplugin.aws.dynamodb.expressions import Expressions
 from pytest_sessionplugin.aws.dynamodb.paths import DocumentPath
@@ -147,12 +148,17 @@ def check_condition(condition: Condition | None, old: Row | None, expressions: E
     if condition is None or condition.holds(old.item if old is not None else {}, expressions.values):
         return
     shown = old is not None and members.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-    raise condition_failed(old.item if old is not None and shown else None)
+    raise condition_failed(old, shown=shown)
 
 
-def condition_failed(item: Item | None = None) -> Refusal:
-    more = {"Item": item} if item is not None else {}
-    return Refusal("The conditional request failed", "ConditionalCheckFailedException", **more)
+def condition_failed(old: Row | None, *, shown: bool = False) -> Refusal:
+    """The refusal of a write to an item that is there, or is not; `shown` if it gives the item."""
+    return Refusal(
+        "The conditional request failed",
+        "ConditionalCheckFailedException",
+        write_units=write_units(old.size if old is not None else 0),
+        **({"Item": old.item} if old is not None and shown else {}),
+    )
 
 
 def checked_key(store: Store, key: Item) -> Item:

@@ -31,14 +31,13 @@ from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources
-from pytest_sessionplugin.aws.moto.tables import DynamoDb, TimedRows
+from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
 
-    from pytest_sessionplugin.aws.dynamodb.store import Store
     from pytest_sessionplugin.aws.dynamodb.ttl import Expiring
     from pytest_sessionplugin.aws.templates import TableSpec
 
@@ -68,7 +67,8 @@ class Emulator:
         self._endpoint = endpoint
         self._lock = threading.RLock()
         self._is_open = False
-        self._dynamodb = DynamoDb()
+        self._items_lock = threading.RLock()
+        self._dynamodb = DynamoDb(self._items_lock)
         self._pristine: Contents | None = None
         self._tables: dict[tuple[str, str], Table] = {}  # by region and name
         self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
@@ -84,7 +84,7 @@ class Emulator:
             self._session.in_place(),
             patches.nothing_kept(),
         ):
-            self._is_open, self._dynamodb = True, DynamoDb()
+            self._is_open, self._dynamodb = True, DynamoDb(self._items_lock)
             try:
                 yield self
             finally:
@@ -128,7 +128,7 @@ class Emulator:
         """Rows that TTL may remove; None if a real DynamoDB has them."""
         return None if self._endpoint else TimedRows(lambda: self._dynamodb)
 
-    def picture(self, table: str, index: str | None) -> tuple[str, Store]:
+    def picture(self, table: str, index: str | None) -> tuple[str, Picture]:
         """The real name of a table, given by that or its logical name, and its rows as they are. Raises UnknownName."""
         tables = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, self.region)
         name = str(self.specs[table]["TableName"]) if table in self.specs else table
@@ -139,7 +139,7 @@ class Emulator:
             indexes = list(store.definition.indexes)
             if index not in (indexes if index is not None else (None,)) or not indexes:
                 raise UnknownName(f"index of {table} named", index or "", indexes)
-            return name, store.copy()
+            return name, Picture(tables.table(name), store.copy())
 
     # --- the test's own clients
 
@@ -172,24 +172,32 @@ class Emulator:
         """As a backend, the last one of an account."""
         return None if call.request is None else self._emulate(call.request, call.picture)
 
-    def _emulate(self, request: Any, past: Store | None = None) -> Answer:
+    def _emulate(self, request: Any, past: Picture | None = None) -> Answer:
         """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""
         operation = wire.target(request)
-        if operation is None:
-            with self._lock:
-                return self._by_moto(request)
-        scope, members = wire.scope(request), wire.members(request)
-        account_id = get_account_id_from(scope.access_key)
+        by = f"moto {version('moto')}"
         try:
+            if operation is None:
+                with self._lock:
+                    return self._by_moto(request)
+            scope, members = wire.scope(request), wire.members(request)
+            account_id = get_account_id_from(scope.access_key)
             if self._dynamodb.answers(operation):
+                by = "the plugin's DynamoDB"
                 return wire.outcome_of(self._dynamodb.answer(account_id, scope.region, operation, members, past))
             with self._lock, self._dynamodb.lock:
                 prepared = self._dynamodb.prepared(account_id, scope.region, operation, members)
-                answer = self._by_moto(request if prepared is members else wire.asking(request, prepared))
-                self._dynamodb.tables(account_id, scope.region).follow()
-                return answer
+                try:
+                    return self._by_moto(request if prepared is members else wire.asking(request, prepared))
+                finally:
+                    self._dynamodb.tables(account_id, scope.region).follow()
         except Refusal as refusal:
             return wire.refused(refusal)
+        except (NotEmulated, RequestException):  # a post of SNS or Firehose did not leave, or did not arrive
+            raise
+        except Exception as error:
+            failed = f"{by} failed, and AWS would not: {type(error).__name__}: {error}."
+            raise NotEmulated(f"{failed} It was to go to {request.url}") from error
 
     def _by_moto(self, request: Any) -> Answer:
         patches.posts_stay_here()
@@ -200,12 +208,6 @@ class Emulator:
             raise NotEmulated(f"moto cannot do it: {error}{to}") from error
         except ImportError as error:
             raise NotEmulated(f"moto needs {error.name} for it: pip install 'moto[{_extra(error)}]'.{to}") from error
-        except (NotEmulated, RequestException):  # a post of SNS or Firehose did not leave, or did not arrive
-            raise
-        except Exception as error:
-            raise NotEmulated(
-                f"moto {version('moto')} failed, and AWS would not: {type(error).__name__}: {error}.{to}"
-            ) from error
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -25,7 +26,7 @@ from pytest_sessionplugin.aws.dynamodb.operations import OPERATIONS, DataPlane
 from pytest_sessionplugin.aws.dynamodb.requests import Members
 from pytest_sessionplugin.aws.dynamodb.shapes import SHAPES
 from pytest_sessionplugin.aws.dynamodb.store import Change, Definition, Index, Row, Store, missing
-from pytest_sessionplugin.aws.dynamodb.values import Refusal, decimal
+from pytest_sessionplugin.aws.dynamodb.values import Refusal, checked_item, decimal, sortable
 
 # --- definitions
 
@@ -118,17 +119,18 @@ class Items(MutableMapping[DynamoType, Any]):
     def put_item(self, item: MotoItem) -> None:
         keys = [item.hash_key, *([item.range_key] if self._has_sort_key else [])]
         with self._lock:
-            self.store.write(self._row(*keys), Row(item.to_json()["Attributes"]))
+            self.store.write(self._row(*keys), Row(checked_item(item.to_json()["Attributes"])))
 
     def delete_item(self, *keys: DynamoType | None) -> None:
         with self._lock:
             self.store.write(self._row(*keys), None)
 
     def sort_keys(self, partition: DynamoType) -> list[DynamoType]:
-        hash_name, range_name = self.store.definition.keys
+        _, name = self.store.definition.keys
         with self._lock:
-            rows = [row for row in self.store.rows if row.item[hash_name] == partition.to_json()]
-        return [DynamoType(row.item[range_name]) for row in rows]
+            found = self.store.rows.partitions.get((sortable(partition.to_json()),))
+            rows = list(found.rows.values()) if found is not None else []
+        return [DynamoType(row.item[name]) for row in rows]
 
     def _row(self, *keys: DynamoType | None) -> Row | None:
         values = [key.to_json() for key in keys if key is not None]
@@ -181,7 +183,12 @@ class MotoTables:
 
     def table(self, name: str) -> Any:
         """moto's Table by name or ARN, or None."""
-        return self.there.get(name.rpartition("/")[2] if name.startswith("arn:") else name)
+        if not name.startswith("arn:"):
+            return self.there.get(name)
+        arn = control.ARN.fullmatch(name)
+        if arn is None or arn["below"] or (arn["account"], arn["region"]) != (self.account_id, self.region):
+            return None
+        return self.there.get(arn["table"])
 
     def store(self, name: str) -> Store:
         table = self.table(name)
@@ -200,12 +207,15 @@ class MotoTables:
 
     def follow(self) -> None:
         """Called when moto may have changed tables."""
-        for table in self.there.values():
+        for table in list(self.there.values()):
             self.items(table).follow(table)
+            if table.stream_shard is not None and not _streams(table):
+                # moto keeps the records, and would not enable the stream a second time
+                table.stream_shard = table.latest_stream_label = None
 
     def changed(self, change: Change, *, by_ttl: bool = False) -> None:
         table = self.there[change.store.definition.name]
-        if (shard := table.stream_shard) is not None:
+        if (shard := table.stream_shard) is not None and _streams(table):
             record = streams.record(
                 change,
                 view=table.stream_specification["StreamViewType"],
@@ -219,6 +229,11 @@ class MotoTables:
                 shard.items.append(StreamRecord(record))
 
 
+def _streams(table: Any) -> bool:
+    """Whether the table's stream is enabled; moto keeps the shard of one that was disabled."""
+    return bool((table.stream_specification or {}).get("StreamEnabled"))
+
+
 def state_of(table: Any) -> TableState:
     """A table of moto's as the checks of the control plane see it."""
     indexes = [*table.indexes, *table.global_indexes]
@@ -228,7 +243,7 @@ def state_of(table: Any) -> TableState:
         global_indexes=frozenset(each.name for each in table.global_indexes),
         local_indexes=frozenset(each.name for each in table.indexes),
         projected=sum(len(each.projection.get("NonKeyAttributes") or ()) for each in indexes),
-        stream=table.stream_shard is not None,
+        stream=_streams(table),
         ttl=table.ttl.get("AttributeName") if table.ttl["TimeToLiveStatus"] == "ENABLED" else None,
         protected=bool(table.deletion_protection_enabled),
         tags=frozenset(each["Key"] for each in table.tags),
@@ -243,6 +258,10 @@ class StreamRecord:
 
     def to_json(self) -> Members:
         return self.record
+
+    def __deepcopy__(self, _: object) -> StreamRecord:
+        """Itself: a record is never changed, and a table is copied at the start of each test."""
+        return self
 
 
 class TimedRows:
@@ -265,7 +284,7 @@ class TimedRows:
     def _all(self) -> Iterator[tuple[MotoTables, Change, float]]:
         """The removal of each row, and the number in its TTL attribute."""
         for tables in self._now_open().everywhere():
-            for table in tables.there.values():
+            for table in list(tables.there.values()):
                 if table.ttl["TimeToLiveStatus"] != "ENABLED":
                     continue
                 store, name = tables.items(table).store, table.ttl["AttributeName"]
@@ -277,15 +296,23 @@ class TimedRows:
 # --- operations
 
 
-class Shown:
-    """The tables, of which one is shown as it was: what reads of a stale index see."""
+@dataclass(frozen=True)
+class Picture:
+    """A table of moto's, and its rows as they were once."""
 
-    def __init__(self, tables: MotoTables, past: Store) -> None:
+    table: Any
+    store: Store
+
+
+class StaleTables:
+    """The tables, one of which is read as it was: `Stores` for reads of a stale index."""
+
+    def __init__(self, tables: MotoTables, past: Picture) -> None:
         self._tables, self._past = tables, past
 
     def store(self, name: str) -> Store:
         store = self._tables.store(name)
-        return self._past if store.definition.name == self._past.definition.name else store
+        return self._past.store if self._tables.table(name) is self._past.table else store
 
     def changed(self, change: Change) -> None:
         self._tables.changed(change)
@@ -302,7 +329,8 @@ def _tag(tables: MotoTables, members: Members) -> Members:
 def _records(tables: MotoTables, members: Members) -> Members:
     """moto encodes binaries a second time."""
     iterators = dynamodbstreams_backends[tables.account_id][tables.region].shard_iterators
-    iterator = iterators.get(members.get("ShardIterator", ""))
+    asked = members.get("ShardIterator")
+    iterator = iterators.get(asked) if isinstance(asked, str) else None
     if iterator is None:
         raise Refusal("Invalid ShardIterator: it does not exist")
     found: Members = iterator.get(members.get("Limit") or 1000)
@@ -329,7 +357,7 @@ def _stream(tables: MotoTables, members: Members) -> Members:
 
 
 _WITHOUT_MOTO: Mapping[str, Callable[[MotoTables, Members], Members]] = {
-    "ListTables": lambda tables, members: control.tables(tables.there, members),
+    "ListTables": lambda tables, members: control.tables(list(tables.there), members),
     "TagResource": _tag,
     "DescribeStream": _stream,
     "GetRecords": _records,
@@ -339,8 +367,8 @@ _WITHOUT_MOTO: Mapping[str, Callable[[MotoTables, Members], Members]] = {
 class DynamoDb:
     """DynamoDB in all accounts and regions of an emulator. `lock` is held while items are read or written."""
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
+    def __init__(self, lock: threading.RLock) -> None:
+        self.lock = lock
         self._planes: dict[tuple[str, str], tuple[MotoTables, DataPlane]] = {}
 
     def answers(self, operation: str) -> bool:
@@ -348,13 +376,13 @@ class DynamoDb:
         return operation in OPERATIONS or operation in _WITHOUT_MOTO
 
     def answer(
-        self, account_id: str, region: str, operation: str, members: Members, past: Store | None = None
+        self, account_id: str, region: str, operation: str, members: Members, past: Picture | None = None
     ) -> Outcome:
         """Carries out an operation on items. Raises Refusal. Reads see `past` in the place of that table."""
         with self.lock:
             tables, plane = self._in(account_id, region)
             if operation in OPERATIONS:
-                return plane.answer(operation, members, None if past is None else Shown(tables, past))
+                return plane.answer(operation, members, None if past is None else StaleTables(tables, past))
             self.prepared(account_id, region, operation, members)
             return Outcome(_WITHOUT_MOTO[operation](tables, members))
 
@@ -379,8 +407,8 @@ class DynamoDb:
         """The tables of each account and region that has any."""
         return [
             self.tables(account_id, region)
-            for account_id, regions in dynamodb_backends.items()
-            for region, backend in regions.items()
+            for account_id, regions in list(dynamodb_backends.items())
+            for region, backend in list(regions.items())
             if backend.tables
         ]
 

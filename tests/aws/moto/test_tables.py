@@ -99,7 +99,7 @@ def test_moto_sees_our_rows_by_partition_and_sort_key(moto_table: Any) -> None:
 
 
 def test_what_moto_writes_and_deletes_is_in_our_store(moto_table: Any) -> None:
-    moto_table.put_item({"place": {"S": "c"}, "id": {"N": "1"}})
+    moto_table.put_item({"place": {"S": "c"}, "id": {"N": "1.0"}})  # in the one spelling, as ours
     moto_table.delete_item(dynamo("S", "b"), dynamo("N", "2"))
     found = client().scan(TableName="pairs")["Items"]
     assert sorted((row["place"]["S"], row["id"]["N"]) for row in found) == [("a", "10"), ("a", "9"), ("c", "1")]
@@ -224,7 +224,92 @@ def test_a_stream_gives_binaries_as_they_are_and_one_insert_for_an_upsert(aws: O
         streams.get_records(ShardIterator="x")
 
 
+def test_a_stream_that_is_disabled_takes_no_record_and_can_be_enabled_again(aws: Opened) -> None:
+    dynamodb, sources = client(), aws.emulator.sources(environment.REGION)
+    sources.remember_seed([])
+    dynamodb.update_table(TableName="rooms", StreamSpecification={"StreamEnabled": False})
+    put = {"Put": {"TableName": "rooms", "Item": {"name": {"S": "a"}}}}
+    dynamodb.transact_write_items(TransactItems=[put])
+    assert names(aws) == {"seeded", "a"}
+    assert sources.changes("rooms") == []
+    view = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    dynamodb.update_table(TableName="rooms", StreamSpecification=view)
+    dynamodb.put_item(TableName="rooms", Item={"name": {"S": "b"}})
+    (record,) = sources.changes("rooms")
+    assert record["dynamodb"]["Keys"] == {"name": {"S": "b"}}
+
+
+def test_a_copy_of_a_table_shares_the_records_of_its_stream(aws: Opened) -> None:
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.dynamodb.models import dynamodb_backends
+
+    client().put_item(TableName="rooms", Item={"name": {"S": "a"}})
+    table = dynamodb_backends[DEFAULT_ACCOUNT_ID][environment.REGION].tables["rooms"]
+    shards: list[Any] = [each.stream_shard for each in (table, copy.deepcopy(table))]
+    assert [id(each) for each in shards[0].items] == [id(each) for each in shards[1].items]
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/rooms",
+        "arn:aws:dynamodb:us-east-1:999999999999:table/rooms",
+        "arn:aws:dynamodb:us-east-1:123456789012:table/rooms/index/by-owner",
+        "arn:x/rooms",
+    ],
+)
+def test_the_arn_of_another_table_is_none_of_ours(aws: Opened, arn: str) -> None:
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.put_item(TableName=arn, Item={"name": {"S": "a"}})
+
+
+def test_a_table_may_be_named_by_its_arn_but_an_item_not_twice(aws: Opened) -> None:
+    dynamodb, arn = client(), f"arn:aws:dynamodb:{environment.REGION}:123456789012:table/rooms"
+    dynamodb.put_item(TableName=arn, Item={"name": {"S": "a"}})
+    write = [{"PutRequest": {"Item": {"name": {"S": "b"}}}}]
+    with pytest.raises(dynamodb.exceptions.ClientError, match="contains duplicates"):
+        dynamodb.batch_write_item(RequestItems={"rooms": write, arn: write})
+    assert names(aws) == {"seeded", "a"}
+
+
+# --- openings
+
+
+@pytest.mark.parametrize("opening", [1, 2])
+def test_rows_of_each_opening_are_behind_the_lock_of_the_emulator(aws: Opened, opening: int) -> None:
+    """moto's exports read them in a thread of its own."""
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.dynamodb.models import dynamodb_backends
+
+    items: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][environment.REGION].tables["rooms"].items
+    assert items._lock is aws.emulator._dynamodb.lock
+
+
+def test_a_partition_is_found_without_looking_at_others(moto_table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's DescribeTable counts the rows of each partition."""
+    from pytest_sessionplugin.aws.dynamodb.store import Rows
+
+    def looked_at(_: Rows) -> None:
+        raise AssertionError("all rows were read")
+
+    items = moto_table.items
+    monkeypatch.setattr(Rows, "__iter__", looked_at)
+    assert len(items[dynamo("S", "a")]) == 2
+
+
 # --- requests that no SDK sends
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_half_a_pair_of_surrogates_is_refused(aws: Opened, text: str) -> None:
+    dynamodb = client()
+    with pytest.raises(dynamodb.exceptions.ClientError, match="SerializationException"):
+        dynamodb.put_item(TableName="rooms", Item={"name": {"S": "a"}, "text": {"S": text}})
+    assert names(aws) == {"seeded"}
 
 
 def test_a_request_of_another_shape_is_refused_as_dynamodb_does(aws: Opened) -> None:
