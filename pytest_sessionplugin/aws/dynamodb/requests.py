@@ -389,8 +389,6 @@ def _with_items(members: Members) -> Members:
     for name in ("AttributeUpdates", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"):
         if members.get(name):
             found[name] = {attribute: _with_values(given) for attribute, given in members[name].items()}
-    if "Parameters" in members:
-        found["Parameters"] = [checked(value) for value in members["Parameters"]]
     return found
 
 

@@ -133,7 +133,7 @@ def test_equality_takes_values_of_each_type(kind: str) -> None:
     },
 )
 def test_ordinary_data_of_another_type_does_not_match(text: str, item: Item) -> None:
-    """Fault F4: each of these was true, or an error of Python."""
+    """Each of these is true, or an error of Python, where values are compared without their types."""
     assert not holds(f"{text} AND :one < :five", item, one={"N": "1"}, five={"N": "5"})
 
 

@@ -266,7 +266,7 @@ def test_a_query_filter_has_no_key_either() -> None:
 @pytest.mark.parametrize(
     ("limit", "counts"),
     [(1, [1, 1, 1, 1, 1, 1, 0]), (4, [4, 2]), (5, [5, 1]), (6, [6, 0]), (7, [6])],
-    ids=["one", "four", "all but one", "as many as there are (F10)", "more than there are"],
+    ids=["one", "four", "all but one", "as many as there are", "more than there are"],
 )
 @pytest.mark.parametrize("forward", [True, False], ids=["forward", "backward"])
 def test_a_page_that_its_limit_ends_has_a_last_key(limit: int, counts: list[int], forward: bool) -> None:

@@ -63,7 +63,7 @@ def put(value: Item) -> dict[str, Any]:
         "a set in another order is no change",
         "an update is a MODIFY",
         "an update to the same value is nothing",
-        "an upsert is one INSERT (F9)",
+        "an upsert is one INSERT",
         "an upsert of a key alone is one INSERT",
         "an update of nothing is nothing",
         "the removal of an absent attribute is nothing",
