@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pytest_sessionplugin.aws import calls
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.dynamodb.batches import ONGOING, TRANSACTIONS, UNPROCESSED
+from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.errors import SessionPluginError, UnknownFault, UnknownName
 
 MANAGEMENT = "apigatewaymanagementapi"
@@ -172,6 +173,9 @@ class Clients(Protocol):
     def resume(self, connection_id: str) -> None: ...
 
 
+READS = ("dynamodb:Query", "dynamodb:Scan", "dynamodb:ExecuteStatement")
+"""Calls that may read an index."""
+
 TakePicture = Callable[[str, str | None], tuple[str, Any]]
 """Table and index -> the table's real name, and the table as it is now. Raises UnknownName."""
 
@@ -324,12 +328,12 @@ class Faults:
 
     def past(self, call: Call, read: Callable[[], Mapping[str, Any]]) -> Any:
         """The picture of a table that answers a read of its stale index, or None. `read` gives the call's members."""
-        if str(call) not in ("dynamodb:Query", "dynamodb:Scan") or not self._has(Kind.STALE):
+        if str(call) not in READS or not self._has(Kind.STALE):
             return None
         asked = read()
-        if "IndexName" not in asked or asked.get("ConsistentRead"):
+        table, index = _selected(asked) if "Statement" in asked else _named(asked)
+        if index is None or asked.get("ConsistentRead"):
             return None
-        table, index = asked["TableName"].rpartition("/")[2], asked["IndexName"]
 
         def is_stale(fault: Fault) -> bool:
             return fault.kind is Kind.STALE and fault.table == table and fault.index in ("", index)
@@ -396,3 +400,19 @@ def _needs_an_app(name: str) -> SessionPluginError:
 def _at_least_one(connections: tuple[str, ...], name: str) -> None:
     if not connections:
         raise TypeError(f"{name}() needs the id of at least one connection")
+
+
+def _named(asked: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The table and the index that a Query or Scan reads."""
+    return asked["TableName"].rpartition("/")[2], asked.get("IndexName")
+
+
+def _selected(asked: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The table and the index that a statement of PartiQL reads; none if it reads nothing, or cannot be read."""
+    from pytest_sessionplugin.aws.dynamodb import statements
+
+    try:
+        parsed = statements.parse(asked["Statement"], asked.get("Parameters") or ())
+    except Refusal:
+        return "", None
+    return (parsed.table, parsed.index) if isinstance(parsed, statements.Select) else ("", None)

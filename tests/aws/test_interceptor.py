@@ -266,6 +266,9 @@ def test_a_write_beside_a_transaction_is_refused_under_its_own_name(aws: Opened,
     assert people(aws) == 0
 
 
+BY_OWNER = 'SELECT * FROM "rooms"."by-owner" WHERE "owner" = ?'
+
+
 def test_an_index_lags_behind_and_its_table_does_not(aws: Opened, faults: Faults) -> None:
     dynamodb = client()
 
@@ -285,7 +288,30 @@ def test_an_index_lags_behind_and_its_table_does_not(aws: Opened, faults: Faults
         assert owned() == owned("arn:aws:dynamodb:us-east-1:123456789012:table/rooms") == ["seeded"]
         assert {row["name"]["S"] for row in dynamodb.scan(TableName="rooms")["Items"]} == {"new"}
         assert stale.fired == 2
+        for statement, name in ((BY_OWNER, "seeded"), (BY_OWNER.replace('."by-owner"', ""), "new")):
+            found = dynamodb.execute_statement(Statement=statement, Parameters=[{"S": "alice"}])
+            assert [row["name"]["S"] for row in found["Items"]] == [name]
     assert owned() == ["new"]
+
+
+def test_an_index_of_another_table_of_the_same_name_is_not_stale(aws: Opened, faults: Faults) -> None:
+    """Neither one in another region, nor one that was made anew."""
+    keys = [{"AttributeName": name, "KeyType": "HASH"} for name in ("name", "owner")]
+    table = {
+        "TableName": "rooms",
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": keys[:1],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("name", "owner")],
+        "GlobalSecondaryIndexes": [
+            {"IndexName": "by-owner", "KeySchema": keys[1:], "Projection": {"ProjectionType": "ALL"}}
+        ],
+    }
+    faults.stale_indexes("rooms")
+    elsewhere, here = client(region_name="eu-west-1"), client()
+    here.delete_table(TableName="rooms")
+    for dynamodb in (elsewhere, here):
+        dynamodb.create_table(**table)
+        assert dynamodb.scan(TableName="rooms", IndexName="by-owner")["Items"] == []
 
 
 def test_an_index_of_a_table_that_is_gone_is_gone(aws: Opened, faults: Faults) -> None:
