@@ -116,11 +116,13 @@ def test_a_table_that_moto_filled_is_taken_over(aws: Opened) -> None:
     from moto.dynamodb.models import dynamodb_backends
 
     backend = dynamodb_backends[DEFAULT_ACCOUNT_ID][environment.REGION]
-    table = backend.create_table(
-        "pairs", schema=PAIRS["KeySchema"], attr=PAIRS["AttributeDefinitions"], throughput=None, indexes=None,
-        global_indexes=None, billing_mode="PAY_PER_REQUEST", sse_specification=None, streams=None, tags=[],
-        deletion_protection_enabled=None, warm_throughput=None,
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "schema": PAIRS["KeySchema"],
+        "attr": PAIRS["AttributeDefinitions"],
+        "billing_mode": "PAY_PER_REQUEST",
+    }
+    others: dict[str, Any] = dict.fromkeys(set(inspect.signature(backend.create_table).parameters) - {"name", *given})
+    table: Any = backend.create_table("pairs", **given, **others)
     table.put_item({"place": {"S": "a"}, "id": {"N": "1"}})
     assert client().query(
         TableName="pairs", KeyConditionExpression="place = :p", ExpressionAttributeValues={":p": {"S": "a"}}
