@@ -175,15 +175,14 @@ class Emulator:
     def _emulate(self, request: Any, past: Picture | None = None) -> Answer:
         """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""
         operation = wire.target(request)
-        by = f"moto {version('moto')}"
+        is_ours = operation is not None and self._dynamodb.answers(operation)
         try:
             if operation is None:
                 with self._lock:
                     return self._by_moto(request)
             scope, members = wire.scope(request), wire.members(request)
             account_id = get_account_id_from(scope.access_key)
-            if self._dynamodb.answers(operation):
-                by = "the plugin's DynamoDB"
+            if is_ours:
                 return wire.outcome_of(self._dynamodb.answer(account_id, scope.region, operation, members, past))
             with self._lock, self._dynamodb.lock:
                 prepared = self._dynamodb.prepared(account_id, scope.region, operation, members)
@@ -196,6 +195,7 @@ class Emulator:
         except (NotEmulated, RequestException):  # a post of SNS or Firehose did not leave, or did not arrive
             raise
         except Exception as error:
+            by = "the plugin's DynamoDB" if is_ours else f"moto {version('moto')}"  # read from disk, so only now
             failed = f"{by} failed, and AWS would not: {type(error).__name__}: {error}."
             raise NotEmulated(f"{failed} It was to go to {request.url}") from error
 

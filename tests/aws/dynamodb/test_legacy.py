@@ -81,7 +81,7 @@ def refused(member: str, given: dict[str, Any]) -> str | None:
         "BETWEEN others": ("n", "BETWEEN", n(6, 10), False),
         "IN": ("n", "IN", n(1, 5), True),
         "IN others": ("n", "IN", n(1, 6), False),
-        "IN is no membership": ("set", "IN", n(2), False),
+        "IN is not a membership": ("set", "IN", n(2), False),
         "NULL of an absent attribute": ("z", "NULL", [], True),
         "NULL of an attribute": ("n", "NULL", [], False),
         "NOT_NULL": ("n", "NOT_NULL", [], True),

@@ -60,7 +60,7 @@ def put(value: Item) -> dict[str, Any]:
         "a new item is an INSERT",
         "a replaced item is a MODIFY",
         "the same item again is nothing",
-        "a set in another order is no change",
+        "a set in another order changes nothing",
         "an update is a MODIFY",
         "an update to the same value is nothing",
         "an upsert is one INSERT",
