@@ -20,6 +20,8 @@ from pytest_sessionplugin.gateway.server.server import PortInUse
 from pytest_sessionplugin.gateway.values import on_loopback
 
 IDLE = 60.0  # seconds for which a connection is kept
+LINGER = 1.0  # seconds of silence, and bytes, after which a client that still sends is left
+LINGER_BYTES = 1024 * 1024
 
 
 class LoopbackServer:
@@ -86,8 +88,15 @@ class _Listener(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
+        """Reads what still comes before it closes: else the kernel resets the connection, and the answer is lost."""
+        with suppress(OSError):  # the client has left
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(LINGER)
+            left = LINGER_BYTES
+            while left > 0 and (data := request.recv(65536)):
+                left -= len(data)
         self._open.discard(request)
-        super().shutdown_request(request)
+        self.close_request(request)
 
     def disconnect(self) -> None:
         """Ends the connections that clients keep. Their threads see the end of the stream."""

@@ -96,3 +96,12 @@ def test_a_url_has_an_ipv6_address_in_brackets() -> None:
     with LoopbackServer("::1", 0, Handler, "a test") as server, connected(server) as client:
         assert server.url.startswith("http://[::1]:")
         assert ask(client, "Host: [::1]") == "here"
+
+
+def test_a_client_that_is_still_sending_gets_its_answer_and_is_not_reset(server: LoopbackServer) -> None:
+    with connected(server) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" + b"1" * 500_000)
+        said = b"".join(iter(lambda: client.recv(65536), b""))
+        client.sendall(b"1" * 500_000)
+        client.shutdown(socket.SHUT_WR)
+    assert said.endswith(b"here")
