@@ -22,13 +22,16 @@ STAGE = "dev"
 
 
 def make_tables(folder: Path, region: str) -> None:
-    """Creates the tables of resources.json, which Chalice leaves to CloudFormation. The apps use no intrinsics."""
+    """Creates the tables of resources.json, which Chalice leaves to CloudFormation. The apps use no intrinsics.
+
+    A table without a name gets its logical one.
+    """
     resources = folder / ".chalice" / "resources.json"
     if resources.is_file():
         dynamodb = boto3.client("dynamodb", region_name=region)
-        for resource in json.loads(resources.read_text(encoding="utf-8"))["Resources"].values():
+        for name, resource in json.loads(resources.read_text(encoding="utf-8"))["Resources"].items():
             assert resource["Type"] == "AWS::DynamoDB::Table", resource
-            dynamodb.create_table(**resource["Properties"])
+            dynamodb.create_table(**{"TableName": name, **resource["Properties"]})
 
 
 def make_key(client: Any, api: str, stage: str) -> str:
