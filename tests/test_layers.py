@@ -28,8 +28,8 @@ lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens keys
 options
 aws.moto: emulator tables contents patches
-aws: interceptor hook service_requests races faults calls caller iam tables live_tables table_specs templates
-aws: invoke_api wire environment
+aws: interceptor hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
+aws: templates invoke_api wire environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
 gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction

@@ -20,6 +20,7 @@ from pytest_sessionplugin.aws.interceptor import Interceptor
 from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.aws.waits import Waits
 from pytest_sessionplugin.errors import SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.lambdas.event_sources import EventSources, Source
@@ -73,7 +74,7 @@ class Account:
 
     `first` deploys the test's own app if necessary, which a fault that names a function needs. `others` finds the
     gateway of another project. `wrap` wraps an app's functions, outside of their faults. Each app is described within
-    `describing()`, which may collect warnings.
+    `describing()`, which may collect warnings. `stands` tells whether time stands still.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Account:
         clock: TimeSource,
         wrap: Callable[[Stack, Api, RunFunction], RunFunction] = lambda stack, api, functions: functions,
         describing: Callable[[], AbstractContextManager[object]] = nullcontext,
+        stands: Callable[[], bool] = lambda: False,
     ) -> None:
         self.emulator = emulator
         self.calls = calls
@@ -95,6 +97,7 @@ class Account:
         self.lambdas = LambdaService(clock=clock, observe=notebook.observe, warn=notebook.warn)
         self.threads = LeftThreads(notebook.leave)
         self.races = Races(self.activity.at_rest)
+        self.waits = Waits(clock, stands)
         self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
         self._others, self._wrap, self._describing = others, wrap, describing
         self._stacks: list[Stack] = []
@@ -106,13 +109,17 @@ class Account:
             heard=self.threads.calls,
             backends=(self.apis, self.lambdas, emulator),
             let_through=emulator.let_through,
+            waits=self.waits,
         )
 
     @contextmanager
     def open(self) -> Iterator[Account]:
         """Answers every botocore call of the process. One account at a time is open."""
         with HOOK.use(self._interceptor, OUTLIVED, self.calls.test):
-            yield self
+            try:
+                yield self
+            finally:
+                self.waits.close()
 
     def answer_http(self, request: ServiceRequest) -> Answer | None:
         """Answers a call of another process, with faults and counted; None if a fault cuts its connection."""

@@ -102,6 +102,7 @@ class Calls:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._waits: list[float] = []
+        self._held_back = 0.0
         self._blocked: list[BlockedCall] = []
         self._units = Units()
 
@@ -128,8 +129,8 @@ class Calls:
 
     @property
     def backoff(self) -> float:
-        """Seconds that the SDK would have slept between its attempts. It did not."""
-        return sum(self._waits)
+        """Seconds that the SDK would have slept between its attempts, and before calls of an adaptive client."""
+        return sum(self._waits) + self._held_back
 
     @property
     def blocked(self) -> tuple[BlockedCall, ...]:
@@ -189,8 +190,14 @@ class Calls:
         self.attempts.append(attempt)
 
     def waited(self, seconds: float) -> None:
+        """Before a retry."""
         with self._lock:
             self._waits.append(seconds)
+
+    def held_back(self, seconds: float) -> None:
+        """Without a retry."""
+        with self._lock:
+            self._held_back += seconds
 
     def consumed(self, read: float, write: float) -> None:
         with self._lock:
@@ -240,6 +247,9 @@ class Uncounted(Calls):
         pass
 
     def waited(self, seconds: float) -> None:
+        pass
+
+    def held_back(self, seconds: float) -> None:
         pass
 
     def consumed(self, read: float, write: float) -> None:

@@ -7,11 +7,9 @@ that a module makes while it is imported would go past it. Importing this file d
 from __future__ import annotations
 
 import gc
-import importlib
 import importlib.util
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +18,12 @@ from types import ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from pytest_sessionplugin.aws import sleeps
+from pytest_sessionplugin.aws.sleeps import Sleeps
 from pytest_sessionplugin.errors import BlockedCall
 
 
-class Intercepts(Protocol):
+class Intercepts(Sleeps, Protocol):
     """Answers calls while it is in use. The events are botocore's, in the order of one call."""
 
     def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None: ...
@@ -33,9 +33,6 @@ class Intercepts(Protocol):
     ) -> Any: ...
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any: ...
-
-    def waited(self, seconds: float) -> None:
-        """botocore would sleep so long before its next attempt."""
 
 
 class Hook:
@@ -51,20 +48,20 @@ class Hook:
 
     @contextmanager
     def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
-        """Sends every call of the process to this interceptor; only one can be in use. botocore's back-off is counted
-        instead of slept. `test` names the test that started the threads still running at the end of the block.
+        """Sends every call of the process to this interceptor, and each sleep of the SDK; only one can be in use.
+        `test` names the test that started the threads still running at the end of the block.
         """
         self.install()
         if self.interceptor is not None:
             raise RuntimeError("another interceptor is in use already")
-        endpoint: Any = importlib.import_module("botocore.endpoint")
         before = set(threading.enumerate())
-        self.interceptor, self.outlived, endpoint.time = interceptor, outlived, _CountedTime(interceptor.waited)
+        self.interceptor, self.outlived = interceptor, outlived
         try:
-            yield
+            with sleeps.taken_by(interceptor):
+                yield
         finally:
             outlived.note(before, test)
-            self.interceptor, endpoint.time = None, time
+            self.interceptor = None
             outlived.note(before, test)  # threads that were started meanwhile
             while self._signers:
                 self._signers.pop()._credentials = None
@@ -189,16 +186,6 @@ class Outlived:
         )
         self.blocked[str(error)] += 1
         raise error
-
-
-class _CountedTime:
-    """The module `time`, as botocore.endpoint sees it while an interceptor is in use."""
-
-    def __init__(self, waited: Callable[[float], None]) -> None:
-        self.sleep = waited
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
 
 
 HOOK = Hook()

@@ -19,12 +19,16 @@ from pytest_sessionplugin.aws.dynamodb import batches
 from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.aws.waits import POLLS, Waits
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.gateway.values import Manage
 
+
+TABLES = ("dynamodb", "dynamodbstreams")
+"""Services that send no messages."""
 
 _PARAMETERS = "sessionplugin_parameters"  # key in botocore's context of a call, which its handlers may add to
 
@@ -65,15 +69,25 @@ class Interceptor:
         heard: Callable[[str], None] = lambda call: None,
         backends: Sequence[Backend],
         let_through: frozenset[str] = frozenset(),
+        waits: Waits | None = None,
     ) -> None:
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
         self._let_through = let_through
+        self._waits = waits or Waits()
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
 
     def waited(self, seconds: float) -> None:
         """Counts a back-off of botocore's, which sleeps none of it."""
         self._calls.waited(seconds)
+
+    def held_back(self, seconds: float) -> None:
+        """Counts a wait for which botocore tries nothing again."""
+        self._calls.held_back(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """In place of a waiter's sleep."""
+        self._waits.sleep(seconds)
 
     def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         """Keeps the parameters as the caller gave them; from here on they are a request."""
@@ -175,6 +189,15 @@ class Interceptor:
         return AwsCall(call, None, request, self._faults.past(call, lambda: wire.members(request)))
 
     def _ask(self, call: AwsCall) -> wire.Answer:
+        """The answer of a backend, once it has one that is not empty, or the wait of the call is over."""
+        answer = self._ask_once(call)
+        if call.call.service not in TABLES:
+            self._waits.wake()  # it may have sent a message
+        if answer.wait is None or call.call.operation not in POLLS:
+            return answer
+        return self._waits.poll(answer, lambda: self._ask_once(call))
+
+    def _ask_once(self, call: AwsCall) -> wire.Answer:
         try:
             for backend in self._backends:
                 if (answer := backend.answer(call)) is not None:

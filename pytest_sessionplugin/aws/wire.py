@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LongPoll:
+    """For how long a service would wait before it gives an empty answer."""
+
+    seconds: float
+    due: float | None = None  # when something will be there by itself, in seconds since the epoch
+
+
+@dataclass(frozen=True)
 class Answer:
     """An HTTP answer of AWS."""
 
@@ -32,6 +40,7 @@ class Answer:
     body: bytes
     read_units: float = 0.0  # capacity that DynamoDB has consumed for it
     write_units: float = 0.0
+    wait: LongPoll | None = None  # of an empty answer that AWS would give later
 
 
 def response(url: str, answer: Answer) -> AWSResponse:

@@ -83,6 +83,7 @@ class LocalHarness:
                     first=self.deployed,
                     others=lambda path: self.deployed(path).gateway,
                     clock=time.time,
+                    stands=lambda: self._clock is not None,
                 )
                 opening.enter_context(account.open())
                 self._add(account, self._own)  # before the mark's variables, which its clients must not see
@@ -291,7 +292,7 @@ class LocalHarness:
             agendas.append(Rota(app.schedules(), app.gateway.invoke, region, self.clock().began, prefix=prefix))
         agendas += [app.runtime for app in self._deployed.values()]
         if (account := self._account) is not None:
-            agendas.append(account.lambdas.retries)
+            agendas += [account.lambdas.retries, account.waits.agenda()]
             if account.emulator.rows is not None:
                 agendas.append(TimeToLive(account.emulator.rows, self.clock().ttl_lag))
         return agendas

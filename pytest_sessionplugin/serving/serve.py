@@ -260,7 +260,7 @@ class _App:
     def agendas(self, schedules: bool) -> list[Agenda]:
         """Agendas beside the gateway's, for time that is moved; the app's schedules only if they are asked for."""
         app, emulator = self.deployed, self._account.emulator
-        agendas: list[Agenda] = [self._account.lambdas.retries]
+        agendas: list[Agenda] = [self._account.lambdas.retries, self._account.waits.agenda()]
         if schedules:
             region, prefix = app.stack.memory.region, app.stack.deployed_name
             agendas.insert(0, Rota(app.schedules(), self._run, region, self._began, self._time, prefix=prefix))

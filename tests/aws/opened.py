@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.interceptor import AwsCall, Interceptor
     from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.tables import Tables
+    from pytest_sessionplugin.aws.waits import Waits
     from pytest_sessionplugin.aws.wire import Answer
     from pytest_sessionplugin.gateway.values import Manage, Reply
 
@@ -51,7 +52,9 @@ class Opened:
 
 
 @contextmanager
-def opened(emulator: Any, calls: Calls | None = None, faults: Faults | None = None) -> Iterator[Opened]:
+def opened(
+    emulator: Any, calls: Calls | None = None, faults: Faults | None = None, waits: Waits | None = None
+) -> Iterator[Opened]:
     """Needs the environment of `environment.neutral`."""
     from pytest_sessionplugin.aws.hook import HOOK
     from pytest_sessionplugin.aws.interceptor import Interceptor
@@ -68,6 +71,7 @@ def opened(emulator: Any, calls: Calls | None = None, faults: Faults | None = No
             races=Races(),
             backends=(apis, emulator),
             let_through=emulator.let_through,
+            waits=waits,
         )
         with HOOK.use(interceptor, OUTLIVED, calls.test):
             emulator.fill()

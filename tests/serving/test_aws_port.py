@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -311,6 +313,32 @@ class TestServed:
         sns.publish(TopicArn=topic, Message="a lamp")
         (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
         assert message["Body"] == "a lamp"
+
+    def test_a_poll_gets_what_is_sent_meanwhile_and_holds_nobody_up(self, client: Client) -> None:
+        sqs, polling = client("sqs"), client("sqs")
+        patient = {"ReceiveMessageWaitTimeSeconds": "20"}
+        queue = sqs.create_queue(QueueName="polled", Attributes=patient)["QueueUrl"]
+        with ThreadPoolExecutor(1) as executor:
+            answer = executor.submit(polling.receive_message, QueueUrl=queue)
+            sqs.list_queues()
+            assert not answer.done()
+            sqs.send_message(QueueUrl=queue, MessageBody="a lamp")
+            assert [message["Body"] for message in answer.result(10)["Messages"]] == ["a lamp"]
+
+    def test_a_poll_of_the_query_protocol_ends_when_time_is_moved(self, up: Up, client: Client) -> None:
+        queue = client("sqs").create_queue(QueueName="empty")["QueueUrl"]
+        asked = {"Action": "ReceiveMessage", "Version": "2012-11-05", "QueueUrl": queue, "WaitTimeSeconds": "20"}
+        http = HTTPConnection(urlsplit(up.said["aws"]["AWS_ENDPOINT_URL"]).netloc, timeout=PATIENCE)
+        headers = {"Authorization": SIGNED.format("sqs"), "Content-Type": "application/x-www-form-urlencoded"}
+        began = time.monotonic()
+        with ThreadPoolExecutor(1) as executor:
+            answer = executor.submit(ask, http, headers, urlencode(asked))
+            while not wait([answer], timeout=0.1).done:
+                assert up.ask("POST", "/clock", {"advance": 20})[0] == 200
+            response, said = answer.result()
+        assert time.monotonic() - began < 15
+        assert (response.status, "<ReceiveMessageResponse" in said, "<Message>" in said) == (200, True, False)
+        http.close()
 
     def test_an_object_is_uploaded_and_downloaded(self, client: Client) -> None:
         s3 = client("s3")

@@ -32,7 +32,7 @@ from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches
 from pytest_sessionplugin.aws.moto.contents import MotoSources
 from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
-from pytest_sessionplugin.aws.wire import Answer
+from pytest_sessionplugin.aws.wire import Answer, LongPoll
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class Emulator:
         patches.posts_stay_here()
         to = f" It was to go to {request.url}"
         try:
-            answer = botocore_stubber.process_request(request)
+            with patches.sleeps_counted() as slept:
+                answer = botocore_stubber.process_request(request)
         except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}{to}") from error
         except ImportError as error:
@@ -211,7 +212,8 @@ class Emulator:
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
-        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
+        wait = LongPoll(slept.seconds, slept.due) if slept.seconds else None
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body, wait=wait)
 
 
 def _extra(error: ImportError) -> str:

@@ -3,14 +3,18 @@
 - `mock_started`: a `mock_aws` that a test starts nests in ours, and moto's own handler in botocore rests.
 - `DefaultSession`: boto3's default session is exchanged.
 - `nothing_kept`: moto stops tracking every model; a long-running server would leak memory.
+- `sleeps_counted`: moto does not sleep while it answers an emulator.
 - `posts_stay_here`: SNS and Firehose post to this machine only.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -84,6 +88,71 @@ def _untracked(tracked: Callable[..., Any]) -> Callable[..., Any]:
         return super(BaseModel, kind).__new__(kind)
 
     return new
+
+
+# --- waiting
+
+
+@dataclass
+class Slept:
+    """How long moto would have slept in one request, and when something will be there by itself."""
+
+    seconds: float = 0.0
+    due: float | None = None  # in seconds since the epoch
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class _Here(threading.local):
+    slept: Slept | None = None  # within a request of an emulator
+
+
+_here = _Here()
+
+
+@contextmanager
+def sleeps_counted() -> Iterator[Slept]:
+    """moto does not sleep in this thread, which holds a lock that others need; the emulator's caller does."""
+    _replace_sleeps()
+    slept = _here.slept = Slept()
+    try:
+        yield slept
+    finally:
+        _here.slept = None
+
+
+def _replace_sleeps() -> None:
+    """Of services whose polls wait. For each call, since moto imports a service on first use."""
+    sqs: Any = sys.modules.get("moto.sqs.models")
+    if sqs is not None and sqs.SQSBackend.receive_message.__module__ != __name__:
+        sqs.SQSBackend.receive_message = _receiving(sqs.SQSBackend.receive_message)
+    swf: Any = sys.modules.get("moto.swf.models")
+    if swf is not None and swf.sleep is time.sleep:
+        swf.sleep = _sleep
+
+
+def _receiving(original: Callable[..., Any]) -> Callable[..., Any]:
+    def receive_message(self: Any, queue_name: str, count: int, wait: int, *rest: Any, **named: Any) -> Any:
+        slept = _here.slept
+        if slept is None:
+            return original(self, queue_name, count, wait, *rest, **named)
+        found = original(self, queue_name, count, 0, *rest, **named)
+        if not found and wait:
+            slept.sleep(wait)
+            now = time.time() * 1000
+            times = [max(each.visible_at, each.delayed_until) + 1 for each in self.get_queue(queue_name)._messages]
+            slept.due = min((each / 1000 for each in times if each > now), default=None)
+        return found
+
+    return receive_message
+
+
+def _sleep(seconds: float) -> None:
+    if _here.slept is None:
+        time.sleep(seconds)
+    else:
+        _here.slept.sleep(seconds)
 
 
 # --- messages

@@ -1,0 +1,113 @@
+"""Sleeps of the SDK: back-off is counted and takes no time, in each retry mode; what else sleeps is passed on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.faults import Faults
+from pytest_sessionplugin.aws.sleeps import taken_by
+from tests.aws.opened import Opened
+from tests.aws.rooms import client
+
+pytestmark = pytest.mark.emulator
+
+
+class Sleepless:
+    """Counts, by kind."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, float]] = []
+
+    def waited(self, seconds: float) -> None:
+        self.taken.append(("waited", seconds))
+
+    def held_back(self, seconds: float) -> None:
+        self.taken.append(("held back", seconds))
+
+    def sleep(self, seconds: float) -> None:
+        self.taken.append(("slept", seconds))
+
+
+def retrying(mode: str) -> Any:
+    from botocore.config import Config
+
+    retries: Any = {"mode": mode, "max_attempts": 4}
+    return client(config=Config(retries=retries))
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_back_off_of_each_mode_is_counted_and_takes_no_time(
+    aws: Opened, calls: Calls, faults: Faults, mode: str
+) -> None:
+    dynamodb, began = retrying(mode), time.monotonic()
+    faults.throttled("dynamodb:ListTables", times=2)
+    for _ in range(12):
+        dynamodb.list_tables()
+    assert time.monotonic() - began < 2  # a token bucket alone would take five seconds
+    assert calls.retries == 2
+    assert calls.backoff > 0
+
+
+def test_an_adaptive_client_waits_less_as_time_goes_on(aws: Opened, calls: Calls, faults: Faults) -> None:
+    """Its waits are time, too: a bucket that saw none of it would hold each call back for two seconds."""
+    dynamodb = retrying("adaptive")
+    faults.throttled("dynamodb:ListTables", times=2)
+    for _ in range(12):
+        dynamodb.list_tables()
+    before = calls.backoff
+    for _ in range(12):
+        dynamodb.list_tables()
+    assert calls.backoff - before < before / 2
+
+
+def test_a_client_that_is_kept_does_not_wait_for_a_time_that_has_gone_back(
+    aws: Opened, calls: Calls, faults: Faults
+) -> None:
+    time_machine = pytest.importorskip("time_machine")
+    dynamodb = retrying("adaptive")
+    with time_machine.travel(time.time() + 864000, tick=False):
+        faults.throttled("dynamodb:ListTables", times=2)
+        dynamodb.list_tables()
+    before = calls.backoff
+    dynamodb.list_tables()
+    assert calls.backoff - before < 60
+
+
+def test_waiters_and_limited_transfers_sleep_where_they_are_told() -> None:
+    import botocore.endpoint
+    import botocore.waiter
+    from botocore.retries.bucket import Clock, TokenBucket
+    from s3transfer.bandwidth import TimeUtils
+
+    endpoint, waiter, transfer, sleeps = botocore.endpoint, botocore.waiter, TimeUtils(), Sleepless()
+    bucket = TokenBucket(max_rate=1, clock=Clock())  # which begins empty
+    with taken_by(sleeps):
+        endpoint.time.sleep(1)  # type: ignore[attr-defined]
+        waiter.time.sleep(2)  # type: ignore[attr-defined]
+        transfer.sleep(3)
+        assert bucket.acquire(1)
+        assert endpoint.time.time() > 0  # type: ignore[attr-defined]
+    assert sleeps.taken[:3] == [("waited", 1), ("slept", 2), ("slept", 3)]
+    assert endpoint.time is waiter.time is time  # type: ignore[attr-defined]
+    assert "acquire" in TokenBucket.acquire.__qualname__
+    assert TimeUtils.sleep.__module__ == "s3transfer.bandwidth"
+
+
+def test_a_client_of_the_block_sleeps_by_itself_after_it() -> None:
+    from botocore.retries.standard import RetryHandler
+
+    handler: Any = RetryHandler
+    if "sleep" not in handler.__init__.__code__.co_varnames:
+        pytest.skip("this botocore gives up a poll without a sleep")
+    sleeps = Sleepless()
+    before = handler(None, None, None)
+    with taken_by(sleeps):
+        within = handler(None, None, None)
+        before._sleep(1)
+        within._sleep(2)
+    assert sleeps.taken == [("held back", 1), ("held back", 2)]
+    assert before._sleep is within._sleep is time.sleep
