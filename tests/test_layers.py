@@ -27,7 +27,7 @@ app: functions isolation description project modules logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens keys
 options
-aws.moto: emulator tables contents patches
+aws.moto: emulator tables contents regions patches
 aws: interceptor hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
 aws: templates invoke_api wire environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams

@@ -99,6 +99,7 @@ class Account:
         self.races = Races(self.activity.at_rest)
         self.waits = Waits(clock, stands)
         self.faults = Faults(picture=emulator.picture, functions=self.apis.function_names, clients=self.apis.clients)
+        self._notebook, self._clock = notebook, clock
         self._others, self._wrap, self._describing = others, wrap, describing
         self._stacks: list[Stack] = []
         self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> its logical name and project
@@ -110,6 +111,7 @@ class Account:
             backends=(self.apis, self.lambdas, emulator),
             let_through=emulator.let_through,
             waits=self.waits,
+            tell=self._tell,
         )
 
     @contextmanager
@@ -217,6 +219,10 @@ class Account:
         self.apis.put(deployed)
         self.lambdas.deploy(version.functions, version.api, runtime.invoke, runtime.invoke_later, stack.prefix)
         return deployed
+
+    def _tell(self, sentence: str) -> None:
+        self._notebook.observe(self._clock(), f"aws    {sentence}")
+        self._notebook.warn(sentence)
 
     def _claims(self, memory: Memory) -> dict[tuple[str, str], str]:
         """The tables of a project, by region and name. Raises TemplateError for one that another project has."""

@@ -57,7 +57,8 @@ class Backend(Protocol):
 class Interceptor:
     """Counts and answers the calls of one account. `Hook.use()` puts it in front of botocore.
 
-    `heard` gets the name of each call. Calls to a host in `let_through`, as host:port, are sent for real.
+    `heard` gets the name of each call, `tell` each hint of an answer, once. Calls to a host in `let_through`, as
+    host:port, are sent for real.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Interceptor:
         backends: Sequence[Backend],
         let_through: frozenset[str] = frozenset(),
         waits: Waits | None = None,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
         self._let_through = let_through
-        self._waits = waits or Waits()
+        self._waits, self._tell = waits or Waits(), tell
+        self._told: set[str] = set()
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
 
     def waited(self, seconds: float) -> None:
@@ -151,6 +154,9 @@ class Interceptor:
             raise
         if call.service != MANAGEMENT:
             self._calls.attempted(Attempt(time.time(), call, wire.outcome(answer)))
+        if answer.hint is not None and answer.hint not in self._told:
+            self._told.add(answer.hint)
+            self._tell(answer.hint)
         return answer
 
     def _end_timed_out(self, call: Call) -> None:

@@ -41,6 +41,7 @@ class Answer:
     read_units: float = 0.0  # capacity that DynamoDB has consumed for it
     write_units: float = 0.0
     wait: LongPoll | None = None  # of an empty answer that AWS would give later
+    hint: str | None = None  # why it is an error, as a sentence for the developer
 
 
 def response(url: str, answer: Answer) -> AWSResponse:

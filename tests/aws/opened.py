@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -53,7 +53,11 @@ class Opened:
 
 @contextmanager
 def opened(
-    emulator: Any, calls: Calls | None = None, faults: Faults | None = None, waits: Waits | None = None
+    emulator: Any,
+    calls: Calls | None = None,
+    faults: Faults | None = None,
+    waits: Waits | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Opened]:
     """Needs the environment of `environment.neutral`."""
     from pytest_sessionplugin.aws.hook import HOOK
@@ -72,6 +76,7 @@ def opened(
             backends=(apis, emulator),
             let_through=emulator.let_through,
             waits=waits,
+            tell=tell,
         )
         with HOOK.use(interceptor, OUTLIVED, calls.test):
             emulator.fill()

@@ -11,6 +11,7 @@ import copy
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import metadata, version
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from pytest_sessionplugin.aws import environment, tables, wire
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
-from pytest_sessionplugin.aws.moto import patches
+from pytest_sessionplugin.aws.moto import patches, regions
 from pytest_sessionplugin.aws.moto.contents import MotoSources
 from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
 from pytest_sessionplugin.aws.wire import Answer, LongPoll
@@ -170,7 +171,16 @@ class Emulator:
 
     def answer(self, call: AwsCall) -> Answer | None:
         """As a backend, the last one of an account."""
-        return None if call.request is None else self._emulate(call.request, call.picture)
+        if call.request is None:
+            return None
+        answer = self._emulate(call.request, call.picture)
+        if answer.status < 400:
+            return answer
+        scope = wire.scope(call.request)
+        account_id = get_account_id_from(scope.access_key)
+        return replace(
+            answer, hint=regions.elsewhere(call.call.service, account_id, scope.region, call.request, answer)
+        )
 
     def _emulate(self, request: Any, past: Picture | None = None) -> Answer:
         """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""

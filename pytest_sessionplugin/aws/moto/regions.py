@@ -1,0 +1,85 @@
+"""The region in which a resource is, for a call that looked for it in another one and did not find it.
+
+Of moto (5.1 to 5.2) this file knows where a service keeps its resources; `tests/aws/moto/test_regions.py` tries each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from moto.core.base_backend import BackendDict
+
+from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws.wire import Answer
+
+PLACES = {
+    "dynamodb": "tables",
+    "kinesis": "streams",
+    "secretsmanager": "secrets",
+    "sns": "topics",
+    "sqs": "queues",
+    "ssm": "_parameters",
+}
+"""Service -> the attribute of its backend with all resources by name, or by ARN."""
+
+_NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist")
+DEEP = 6  # levels of a request; names of tables in a transaction are on the fourth
+
+
+def elsewhere(service: str, account_id: str, region: str, request: Any, answer: Answer) -> str | None:
+    """A sentence if the answer is that something is not found, and another region has a resource of that name."""
+    if answer.status < 400 or service not in PLACES or not _NOT_FOUND.search(wire.outcome(answer)):
+        return None
+    asked = {_name(text) for text in _texts(_members(request))}
+    places = _resources(service, account_id)
+    missing = asked - places.pop(region, set())
+    for other, names in places.items():
+        if found := sorted(missing & names):
+            return (
+                f"{found[0]} is in {other}; this call went to {region}. "
+                "AWS_DEFAULT_REGION in [tool.sessionplugin.env] is the region of the app and its tables."
+            )
+    return None
+
+
+def _resources(service: str, account_id: str) -> dict[str, set[str]]:
+    """Region -> the names of the resources of a service."""
+    kind: Any = BackendDict  # its list of itself is not typed
+    found: dict[str, set[str]] = {}
+    for backends in kind._instances:
+        if backends.service_name == service and account_id in backends:
+            for region, backend in backends[account_id].items():
+                found[region] = {_name(name) for name in list(vars(backend).get(PLACES[service], ()))}
+    return found
+
+
+def _name(text: str) -> str:
+    """The name in an ARN or in the URL of a queue; any other text is a name."""
+    if text.startswith("arn:"):
+        return text.rpartition(":")[2].removeprefix("table/").partition("/")[0]
+    return text.rpartition("/")[2] if "://" in text else text
+
+
+def _members(request: Any) -> Any:
+    body = wire.sent(request.body)
+    try:
+        return json.loads(body)
+    except ValueError:
+        return dict(parse_qsl(body.decode(errors="replace")))
+
+
+def _texts(value: Any, deep: int = DEEP) -> Iterator[str]:
+    """All texts of a request: names are values, and in batches keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and deep:
+        for name, each in value.items():
+            yield name
+            yield from _texts(each, deep - 1)
+    elif isinstance(value, list) and deep:
+        for each in value:
+            yield from _texts(each, deep - 1)
