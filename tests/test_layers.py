@@ -23,7 +23,7 @@ plugin __main__
 harness: local deployed projects checks
 serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
-app: functions isolation description project modules logging
+app: functions isolation description project placeholders modules logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens keys
 options

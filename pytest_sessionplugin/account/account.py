@@ -13,6 +13,7 @@ from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Sta
 from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.app.description import describe, event_sources, function_names, scheduled, schedules
 from pytest_sessionplugin.app.functions import Functions, Process
+from pytest_sessionplugin.app.placeholders import check
 from pytest_sessionplugin.aws.calls import Calls, Uncounted
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.aws.hook import HOOK
@@ -139,17 +140,24 @@ class Account:
             self.emulator.fill()
         self._claimed.update(claims)
         tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
-        self._stacks.append(Stack(name, len(self._stacks), memory, tables, tokens))
+        number = len(self._stacks)
+        self._stacks.append(Stack(name, number, memory.numbered(number), tables, tokens))
         return self._stacks[-1]
 
     def deploy(
-        self, stack: Stack, process: Process, target: OpenGateway, process_of: Callable[[str], Process] | None = None
+        self,
+        stack: Stack,
+        process: Process,
+        target: OpenGateway,
+        process_of: Callable[[str], Process] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> DeployedApp:
         """Puts an app that was imported behind a gateway, which `target` opens.
 
-        `process_of` gives the copy of the app for each function, if each is to have one.
+        `process_of` gives the copy of the app for each function, if each is to have one. `variables` are those beside
+        the project's own, before they are expanded.
         """
-        version = self._version(stack, process, process_of)
+        version = self._version(stack, process, process_of, variables)
         trace: list[Observed] = []
         throttles = self.faults.throttles_handshake
         transport, runtime = target(
@@ -170,11 +178,19 @@ class Account:
         deployed.runtime.redeploy(version.api, version.run, forget_authorizers=forget_authorizers)
         return self._put(stack, version, deployed.transport, deployed.runtime, deployed.gateway.trace)
 
-    def _version(self, stack: Stack, process: Process, process_of: Callable[[str], Process] | None) -> _AppVersion:
+    def _version(
+        self,
+        stack: Stack,
+        process: Process,
+        process_of: Callable[[str], Process] | None,
+        variables: Mapping[str, str] | None = None,
+    ) -> _AppVersion:
         app, memory = process.app, stack.memory
         with self._describing():
             api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
         functions = Functions(app, stack.project, api, process_of or (lambda function: process))
+        sources = event_sources(app)
+        check(stack.project.root, {**memory.unexpanded, **(variables or {})}, functions.names.values(), sources)
         self.threads.watch(stack.project.root)
         faulty = FaultyFunctions(
             functions,
@@ -185,7 +201,7 @@ class Account:
             self.threads.while_running,
         )
         run = self._wrap(stack, api, faulty)
-        names, sources, planned = function_names(app), event_sources(app), scheduled(app)
+        names, planned = function_names(app), scheduled(app)
         return _AppVersion(api, functions, run, names, sources, planned, partial(schedules, app))
 
     def _put(

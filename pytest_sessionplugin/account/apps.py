@@ -46,7 +46,7 @@ class Stack:
     @property
     def deployed_name(self) -> str:
         """The name under which Chalice deploys the project, as `chat-dev`."""
-        return f"{self.project.name}-{self.project.stage}"
+        return self.project.deployed_name
 
 
 @dataclass(frozen=True)

@@ -80,15 +80,14 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
     keyed = [f"{method} {route.path}" for route in routes for method in sorted(route.keyed)]
     if keyed and not project.api_keys:
         warnings.warn(NoApiKey(", ".join(keyed)), stacklevel=2)
-    return Api(
+    return replace(
+        project.api(region),
         routes=routes,
         websocket={key: handler.name for key, handler in app.websocket_handlers.items()},
         binary_types=frozenset(app.api.binary_types),
         minimum_compression=_minimum_compression(project),
         api_keys=project.api_keys,
         max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
-        stage=project.api_stage,
-        region=region,
         access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
     )
 

@@ -21,6 +21,7 @@ from pytest_sessionplugin.app.description import WEBSOCKET_NAMES
 from pytest_sessionplugin.app.isolation import FunctionRun, View, become, running, share, views_in_use
 from pytest_sessionplugin.app.logging import log_to_root, loggers_kept
 from pytest_sessionplugin.app.modules import NamedCopy
+from pytest_sessionplugin.app.placeholders import name_in_lambda
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Functions:
         configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
         self._limits = {name: _Limits.of(config) for name, config in configs.items()}
         self._names = {name: config.function_name for name, config in configs.items()}
-        self._prefix = f"{project.name}-{project.stage}"
+        self._stack = project.deployed_name
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -167,10 +168,7 @@ class Functions:
         return {name: limits.timeout for name, limits in self._limits.items()}
 
     def _deployed_name(self, function: str) -> str:
-        """The function of the REST API has the name of the app alone (deploy/appgraph.py)."""
-        if function == REST_FUNCTION:
-            return self._prefix
-        return f"{self._prefix}-{self._names[function]}"
+        return name_in_lambda(self._stack, self._names[function])
 
     def __call__(self, invoke: Invoke) -> Any:
         return copy_context().run(self._run, self._process_of(invoke.function), invoke)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
+from pytest_sessionplugin.app.placeholders import Placeholders
 from pytest_sessionplugin.aws import environment, templates
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
+from pytest_sessionplugin.gateway.values import Api
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
+    from pytest_sessionplugin.gateway.client.transport import Urls
 
 
 class Project:
@@ -137,6 +140,11 @@ class Project:
     def name(self) -> str:
         return str(self.config_json.get("app_name", self.root.name))
 
+    @property
+    def deployed_name(self) -> str:
+        """The name under which Chalice deploys it, as `chat-dev`."""
+        return f"{self.name}-{self.stage}"
+
     def config(self, function: str = "api_handler") -> Config:
         """Chalice's own view of config.json, for one function."""
         from chalice.config import Config
@@ -147,6 +155,10 @@ class Project:
     def api_stage(self) -> str:
         """The stage in the URLs of its APIs."""
         return self.config().api_gateway_stage or "api"
+
+    def api(self, region: str) -> Api:
+        """Its APIs as far as they are known before its app is imported: ids and stage, not routes."""
+        return Api(stage=self.api_stage, region=region)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -262,7 +274,7 @@ def _has_module(root: Path, name: str) -> bool:
 def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> dict[str, TableSpec]:
     """The tables of the project's templates by their logical names, in the region of its environment."""
     region = environment.region_of(project.environment, project.section("env"), variables or {})
-    stack = templates.PseudoParameters(f"{project.name}-{project.stage}", region)
+    stack = templates.PseudoParameters(project.deployed_name, region)
     found: dict[str, TableSpec] = {}
     for path in project.templates:
         for name, spec in templates.tables(path, stack).items():
@@ -276,7 +288,8 @@ class Memory:
     """The environment and the AWS of a project, to be opened any number of times, each time in its first state.
 
     `variables` override those of the stage and of [tool.sessionplugin.env]. `endpoint` is the URL, on loopback, of
-    a DynamoDB to use instead of the one in memory.
+    a DynamoDB to use instead of the one in memory, `urls` are those of its gateway if they are known, `number` is that
+    of its APIs in the account.
     """
 
     def __init__(
@@ -288,15 +301,20 @@ class Memory:
         seed: Seed | None = None,
         variables: Mapping[str, str] | None = None,
         endpoint: str | None = None,
+        urls: Urls | None = None,
+        number: int = 0,
     ) -> None:
-        self.project = project
+        self.project, self.urls = project, urls
         own = variables or {}
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
         self.specs = checked(specs_of(project, own) if specs is None else specs)
         self.region = environment.region_of(project.environment, project.section("env"), own)
+        api = project.api(self.region).numbered(number)
+        self._placeholders = Placeholders(project.deployed_name, api, self.specs, self.tokens, urls)
+        self.unexpanded = {**project.section("env"), **own}
         self.variables = {
             **project.environment,
-            **self.expand({**project.section("env"), **own}),
+            **self.expand(self.unexpanded),
             **environment.neutral(self.region),
         }
         if endpoint is not None:
@@ -308,8 +326,14 @@ class Memory:
         self._emulator: Emulator | None = None
 
     def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """The variables with {table:…} and {token:…} replaced."""
-        return environment.expand(variables, self._lookup)
+        """The variables with placeholders replaced, as {table:Rooms}."""
+        return self._placeholders.expand(variables)
+
+    def numbered(self, number: int) -> Memory:
+        """The same with the API ids of the account's app of this number, which its variables may name."""
+        if number == 0:
+            return self
+        return Memory(self.project, tokens=self.tokens, specs=self.specs, number=number)
 
     @contextmanager
     def open(self) -> Iterator[Emulator]:
@@ -321,10 +345,3 @@ class Memory:
                 self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint)
             with self._emulator.open():
                 yield self._emulator
-
-    def _lookup(self, kind: str, name: str) -> str:
-        if kind == "token":
-            return self.tokens.lookup(name)
-        if name not in self.specs:
-            raise KeyError(f"there is no table {name}; there are: {', '.join(self.specs) or 'none'}.")
-        return str(self.specs[name]["TableName"])

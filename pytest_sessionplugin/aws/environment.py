@@ -34,7 +34,7 @@ _UNWANTED = re.compile(
 )
 """Variables that lead a client elsewhere, or change it, on one machine and not on the next."""
 
-_PLACEHOLDER = re.compile(r"\{(table|token):(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(table|token|stream|websocket|rest|function|queue|topic):([\w.-]+)\}")
 
 
 def region_of(*layers: Mapping[str, str]) -> str:
@@ -56,7 +56,7 @@ def leads_elsewhere(name: str) -> bool:
 
 
 def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> dict[str, str]:
-    """The variables with `lookup`'s values in place of {table:Name} and {token:name}."""
+    """The variables with `lookup`'s values, by kind and name, in place of {table:Name} and other placeholders."""
 
     def expanded(name: str, value: str) -> str:
         def replace(match: re.Match[str]) -> str:
@@ -68,6 +68,13 @@ def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> d
         return _PLACEHOLDER.sub(replace, value)
 
     return {name: expanded(name, value) for name, value in variables.items()}
+
+
+def placeholders(variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Each placeholder: its variable, its kind and its name."""
+    for variable, value in variables.items():
+        for kind, name in _PLACEHOLDER.findall(value):
+            yield variable, kind, name
 
 
 def past_proxies(url: str, variables: Mapping[str, str]) -> dict[str, str]:

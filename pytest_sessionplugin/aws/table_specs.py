@@ -12,6 +12,9 @@ from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.templates import TableSpec
 from pytest_sessionplugin.errors import TemplateError
 
+STREAM_LABEL = "2026-01-01T00:00:00.000"
+"""The end of the ARN of each stream that is made with its table; AWS takes the moment of its creation."""
+
 
 def checked(specs: Any) -> dict[str, TableSpec]:
     """The same tables, each with a TableName, which is its logical name by default.

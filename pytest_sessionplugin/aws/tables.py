@@ -131,11 +131,11 @@ def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> 
     return {name: dynamodb.Table(spec["TableName"]) for name, spec in specs.items()}
 
 
-def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> None:
-    """Creates tables that do not exist yet, and writes their rows. Raises TemplateError."""
+def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> list[str]:
+    """Creates tables that do not exist yet, and writes their rows. Returns their real names. Raises TemplateError."""
     tables = named(specs, dynamodb)
     client = dynamodb.meta.client
-    rows = _rows(seed, specs)
+    rows, new = _rows(seed, specs), list[str]()
     for name, spec in specs.items():
         try:
             client.create_table(**creation(spec))
@@ -147,6 +147,8 @@ def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBService
         if ttl := spec.get("TimeToLiveSpecification"):
             client.update_time_to_live(TableName=spec["TableName"], TimeToLiveSpecification=ttl)
         _write(name, tables[name], rows.get(name, []))
+        new.append(str(spec["TableName"]))
+    return new
 
 
 def _rows(seed: Any, specs: Mapping[str, TableSpec]) -> dict[str, list[Any]]:

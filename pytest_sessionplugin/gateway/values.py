@@ -115,7 +115,12 @@ class Api:
 
     def host(self, api_id: str) -> str:
         """The host name that Chalice calls (chalice/app.py)."""
-        return f"{api_id}.execute-api.{self.region}.amazonaws.com{'.cn' if self.partition == 'aws-cn' else ''}"
+        return f"{api_id}.execute-api.{self.region}.{self.dns_suffix}"
+
+    @property
+    def dns_suffix(self) -> str:
+        """The end of the host names of AWS."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
     @property
     def partition(self) -> str:

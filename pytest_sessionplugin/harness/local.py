@@ -240,7 +240,9 @@ class LocalHarness:
         view = None if is_own else self._view(stack)
         process = own if is_own else self._processes.new(stack.project, stack.name, view)
         each = self._processes.each_its_own(stack.project, stack.name, process, view)
-        deployed = self.account().deploy(stack, process, self._open, each if self._mark.each_its_own else None)
+        process_of = each if self._mark.each_its_own else None
+        variables = self._mark.env if is_own else None
+        deployed = self.account().deploy(stack, process, self._open, process_of, variables)
         self._stack.callback(deployed.gateway.close)
         self._deployed[root] = deployed
 

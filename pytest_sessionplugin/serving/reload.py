@@ -129,7 +129,7 @@ class Reload:
         project.check_stage()
         deployed = self._app.deployed
         was = deployed.stack.memory
-        memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint)
+        memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint, urls=was.urls)
         self._same("region", was.region, memory.region)
         before, after = (TokenSettings.of(each.section("tokens")) for each in (was.project, project))
         self._same("[tool.sessionplugin.tokens]", before, after)

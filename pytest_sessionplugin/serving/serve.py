@@ -7,12 +7,14 @@ import logging
 import os
 import re
 import shutil
+import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +31,7 @@ from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.dynamodb.ttl import TimeToLive
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
+from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
 from pytest_sessionplugin.gateway.values import on_loopback
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
@@ -107,6 +110,8 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
     """
     if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
+    from pytest_sessionplugin.gateway.server.server import listen
+
     HOOK.install()
     host = f"[{ports.host}]" if ":" in ports.host else ports.host
     for port, name in ((ports.control, "a control port"), (ports.aws, "an AWS port")):
@@ -120,7 +125,10 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
     with ExitStack() as stack:
         time = stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
-        memory = Memory(project, tokens=tokens, endpoint=endpoint)
+        listening = listen(ports.host, ports.http, ports.websocket)  # before the import, which may ask for the URLs
+        for each in listening:
+            stack.callback(each.close)
+        memory = Memory(project, tokens=tokens, endpoint=endpoint, urls=_urls(listening))
         account = Account(
             stack.enter_context(memory.open()),
             calls=Uncounted(),
@@ -139,7 +147,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
             ) from error
         imports = stack.enter_context(_imports(project, each_its_own=each_its_own, reloads=reloads))
-        app = _App(account, own, console, imports, time, ports)
+        app = _App(account, own, console, imports, time, listening)
         for fact in app.warnings:
             tell(fact)
         stack.enter_context(app.up())
@@ -195,7 +203,13 @@ class _App:
     """The served app, in its current version. Redeploy it from one thread only."""
 
     def __init__(
-        self, account: Account, stack: Stack, console: Console, imports: _Imports, time: MovedTime, ports: Ports
+        self,
+        account: Account,
+        stack: Stack,
+        console: Console,
+        imports: _Imports,
+        time: MovedTime,
+        ports: Sequence[socket.socket],
     ) -> None:
         from pytest_sessionplugin.gateway.client.sockets import SocketTransport
         from pytest_sessionplugin.gateway.server.server import Server
@@ -215,9 +229,7 @@ class _App:
             server = Server(
                 api,
                 functions,
-                host=ports.host,
-                http_port=ports.http,
-                websocket_port=ports.websocket,
+                listening=ports,
                 clock=time,
                 grace=GRACE,
                 activity=activity,
@@ -291,6 +303,19 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
             return process, processes.each_its_own(project, project.name, process) if each_its_own else None
 
         yield imported
+
+
+def _urls(listening: Sequence[socket.socket]) -> Urls:
+    """The gateway's URLs for processes of this machine."""
+    http, websocket = (f"{_here(host)}:{port}" for host, port, *_ in (each.getsockname() for each in listening))
+    return Urls(f"http://{http}", f"ws://{websocket}")
+
+
+def _here(host: str) -> str:
+    """The address by which this machine reaches a listening one, in the form of a URL."""
+    if ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _alone(path: object) -> NoReturn:

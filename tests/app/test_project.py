@@ -133,7 +133,7 @@ def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("{table:Romos}", r"T = '{table:Romos}': there is no table Romos; there are: Rooms\."),
+        ("{table:Romos}", r"T = '{table:Romos}': there is no table Romos; did you mean Rooms"),
         ("{token:key}", r"there is no {token:key}; there are secret, public_key and jwks_url\."),
         ("{token:jwks_url}", r"HS256 has a shared secret and no public key; use RS256 or ES256\."),
     ],

@@ -33,6 +33,7 @@ from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches, regions
 from pytest_sessionplugin.aws.moto.contents import MotoSources
 from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
+from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
 from pytest_sessionplugin.aws.wire import Answer, LongPoll
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 
@@ -96,9 +97,9 @@ class Emulator:
         if self._pristine is not None:
             _put_in(_copied(self._pristine))
             return
-        dynamodb, sources = self._clients_in(self.region)
+        sources = self.sources(self.region)
         try:
-            tables.create(self.specs, self._seed, dynamodb)
+            self._create(self.specs, self._seed, self.region)
         except EndpointConnectionError as error:
             raise EndpointError(str(self._endpoint), "does not answer.") from error
         sources.remember_seed([str(spec["TableName"]) for spec in self.specs.values()])
@@ -106,7 +107,14 @@ class Emulator:
 
     def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
         """Creates the tables that do not exist yet, of another project or of a reloaded app."""
-        tables.create(specs, {}, self._clients_in(region)[0])
+        self._create(specs, {}, region)
+
+    def _create(self, specs: Mapping[str, TableSpec], seed: tables.Seed, region: str) -> None:
+        new = tables.create(specs, seed, self._clients_in(region)[0])
+        if self._endpoint is None:
+            there = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, region)
+            for name in new:
+                there.label_stream(name, STREAM_LABEL)
 
     def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
         """Logical name -> boto3's Table, which bypasses counting and faults; the same object each time, which costs

@@ -205,6 +205,12 @@ class MotoTables:
             items = table.items = own
         return items
 
+    def label_stream(self, name: str, label: str) -> None:
+        """Gives the stream of a new table, if it has one, this end of its ARN."""
+        table = self.there[name]
+        if table.stream_shard is not None:
+            table.latest_stream_label = label
+
     def follow(self) -> None:
         """Called when moto may have changed tables."""
         for table in list(self.there.values()):

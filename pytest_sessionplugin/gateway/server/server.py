@@ -15,7 +15,7 @@ import errno
 import functools
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
@@ -63,6 +63,7 @@ class Server:
         host: str = "127.0.0.1",
         http_port: int = 0,
         websocket_port: int = 0,
+        listening: Sequence[socket.socket] = (),
         clock: TimeSource = time.time,
         ids: Ids = new_id,
         observe: Observe | None = None,
@@ -71,7 +72,8 @@ class Server:
         activity: Activity | None = None,
         fault: Callable[[Manage], Reply | None] | None = None,
     ) -> None:
-        """`grace`: seconds that stop() gives running handlers. `activity`: that of the other gateways of the account.
+        """`listening`: sockets of both ports, from `listen`, if they are there already. `grace`: seconds that stop()
+        gives running handlers. `activity`: that of the other gateways of the account.
         `fault`: gives the answer to a signed @connections call over the network that meets a fault, or None.
         """
         self._host, self._ports = host, (http_port, websocket_port)
@@ -88,7 +90,7 @@ class Server:
         )
         self.runtime = self._dispatcher.runtime
         self._loop: asyncio.AbstractEventLoop
-        self._listening: list[socket.socket] = []
+        self._listening = list(listening)
         self._arriving: set[asyncio.Task[Any]] = set()
         self._addresses: list[str] = []
         self._stopped = False
@@ -97,11 +99,7 @@ class Server:
 
     def start(self) -> Server:
         """Returns when both ports take connections. Raises PortInUse."""
-        with contextlib.ExitStack() as closing:
-            for port, purpose in zip(self._ports, ("HTTP", "WebSocket"), strict=True):
-                self._listening.append(_listen(self._host, port, purpose))
-                closing.callback(self._listening[-1].close)
-            closing.pop_all()
+        self._listening = self._listening or listen(self._host, *self._ports)
         self._addresses = [_netloc(listening) for listening in self._listening]
         self._dispatcher.start()
         self._dispatcher.on_loop(self._open())
@@ -216,6 +214,17 @@ class Server:
             listening.close()
         await asyncio.gather(*self._arriving, return_exceptions=True)
         await self._dispatcher.leave()
+
+
+def listen(host: str, http_port: int, websocket_port: int) -> list[socket.socket]:
+    """Sockets that take connections for a server to come. Raises PortInUse."""
+    listening: list[socket.socket] = []
+    with contextlib.ExitStack() as closing:
+        for port, purpose in ((http_port, "HTTP"), (websocket_port, "WebSocket")):
+            listening.append(_listen(host, port, purpose))
+            closing.callback(listening[-1].close)
+        closing.pop_all()
+    return listening
 
 
 def _listen(host: str, port: int, purpose: str) -> socket.socket:

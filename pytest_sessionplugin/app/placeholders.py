@@ -1,0 +1,102 @@
+"""Values that AWS gives at a deployment, for variables that name them, as {websocket:domain} or {queue:orders}.
+
+They are what the app's gateway, its Lambda service and the emulator answer to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
+from pytest_sessionplugin.errors import ProjectError, UnknownName
+from pytest_sessionplugin.gateway.values import REST_FUNCTION
+from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Topic
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.templates import TableSpec
+    from pytest_sessionplugin.gateway.client.transport import Urls
+    from pytest_sessionplugin.gateway.values import Api
+    from pytest_sessionplugin.tokens.tokens import Tokens
+
+AFTER_IMPORT = ("function", "queue", "topic")
+"""Kinds whose names the app itself may give: they are checked when it is imported."""
+
+
+def name_in_lambda(stack: str, function: str) -> str:
+    """A function's name in Lambda (deploy/appgraph.py of Chalice). `stack` is that of app and stage, as chat-dev."""
+    return stack if function == REST_FUNCTION else f"{stack}-{function}"
+
+
+class Placeholders:
+    """The placeholders of one project, deployed as `stack`. `urls` are those of its gateway if its ports are known."""
+
+    def __init__(
+        self,
+        stack: str,
+        api: Api,
+        specs: Mapping[str, TableSpec],
+        tokens: Tokens,
+        urls: Urls | None = None,
+    ) -> None:
+        self._stack, self._api, self._specs, self._tokens = stack, api, specs, tokens
+        self._rest = {
+            "domain": api.host(api.rest_api_id),
+            "id": api.rest_api_id,
+            "url": f"{urls.http if urls else f'https://{api.host(api.rest_api_id)}'}/{api.stage}",
+        }
+        self._websocket = {
+            "domain": api.host(api.websocket_api_id),
+            "id": api.websocket_api_id,
+            "url": f"{urls.websocket if urls else f'wss://{api.host(api.websocket_api_id)}'}/{api.stage}",
+        }
+
+    def expand(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The variables with values in place of placeholders. Raises SessionPluginError for an unknown name."""
+        return environment.expand(variables, self._lookup)
+
+    def _lookup(self, kind: str, name: str) -> str:
+        """Raises KeyError with a sentence."""
+        match kind:
+            case "token":
+                return self._tokens.lookup(name)
+            case "table":
+                return str(_known("table", name, self._specs)["TableName"])
+            case "stream":
+                streamed = {each: spec for each, spec in self._specs.items() if "StreamSpecification" in spec}
+                table = _known("table with a stream named", name, streamed)["TableName"]
+                return f"{self._arn('dynamodb')}:table/{table}/stream/{STREAM_LABEL}"
+            case "websocket":
+                return str(_known("{websocket:…} named", name, self._websocket))
+            case "rest":
+                return str(_known("{rest:…} named", name, self._rest))
+            case "function":
+                return name_in_lambda(self._stack, name)
+            case "queue":
+                return f"https://sqs.{self._api.region}.{self._api.dns_suffix}/{self._api.account_id}/{name}"
+            case _:
+                return f"{self._arn('sns')}:{name}"
+
+    def _arn(self, service: str) -> str:
+        return f"arn:{self._api.partition}:{service}:{self._api.region}:{self._api.account_id}"
+
+
+def _known(kind: str, name: str, values: Mapping[str, Any]) -> Any:
+    if name not in values:
+        raise KeyError(str(UnknownName(kind, name, values)))
+    return values[name]
+
+
+def check(root: Path, variables: Mapping[str, str], functions: Collection[str], sources: Sequence[Source]) -> None:
+    """Raises ProjectError for a variable with a function, queue or topic that the app of this folder does not have."""
+    known: Mapping[str, Iterable[str]] = {
+        "function": functions,
+        "queue": {each.name for each in sources if isinstance(each, Queue)},
+        "topic": {each.name for each in sources if isinstance(each, Topic)},
+    }
+    for variable, kind, name in environment.placeholders(variables):
+        if kind in AFTER_IMPORT and name not in known[kind]:
+            unknown = UnknownName(kind, name, sorted(known[kind]))
+            raise ProjectError(root, f"{variable} = {variables[variable]!r}: {unknown}")
