@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.core import management
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.functions import Functions
@@ -159,13 +161,19 @@ class Apis:
             return None
         if not self._apps:
             raise NotEmulated("no gateway is here; ask for the fixture chalice_gateway.")
-        reply = self._by_host(call.manage).manage(call.manage)
+        reply = self._meant(call.manage, call.call.function).manage(call.manage)
         return wire.Answer(reply.status, dict(reply.headers), reply.body)
 
-    def _by_host(self, call: Manage) -> Runtime:
-        host = call.host.split(":")[0].lower()
-        found = (app.runtime for app in self if app.api.host(app.api.websocket_api_id) == host)
-        return next(found, next(iter(self)).runtime)
+    def _meant(self, call: Manage, caller: str | None) -> Runtime:
+        """The runtime of the app at this address; else, as for any loopback host, that of the calling function."""
+        prefix = "".join((caller or "").rpartition(":")[:2])
+
+        def fits(app: DeployedApp) -> tuple[bool, bool, bool]:
+            urls = app.transport.urls
+            at_port = urls is not None and urlsplit(urls.websocket).netloc == call.host
+            return at_port, management.is_host(call.host, app.api), app.stack.prefix == prefix
+
+        return max(self, key=fits).runtime
 
     # --- for counts
 

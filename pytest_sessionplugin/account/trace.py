@@ -26,6 +26,7 @@ from pytest_sessionplugin.tracebacks import of_function
 
 LONGEST = 400  # characters of a body
 MOST = 400  # lines
+ADVICE = "{websocket:domain} stands for its host in [tool.sessionplugin.env]."
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def _line(seen: Observed) -> str | None:
             return f"socket {id} will be gone without its $disconnect"
         case Manage(method=method, path=path, body=body):
             answer = _reply(seen.reply) if seen.reply else ""
-            return f"call   {method} {path}  {short(body)}  {answer}"
+            why = f"{indented(f'{seen.reply.why}. {ADVICE}')}" if seen.reply and seen.reply.why else ""
+            return f"call   {method} {path}  {short(body)}  {answer}{why}"
         case Returned() if seen.error is not None:
             return f"error  {seen.what.invocation_id} failed{traceback_of(seen.error)}"
     return None

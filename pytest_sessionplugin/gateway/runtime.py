@@ -69,8 +69,10 @@ class Runtime:
         ids: Ids,
         observe: Observe | None,
         throttles: Throttles = never,
+        explain: Callable[[str], None] = lambda why: None,
     ) -> None:
-        self.activity = activity
+        """`explain` gets the `why` of each answer to a call of @connections that has one."""
+        self.activity, self._explain = activity, explain
         self._core = GatewayCore(api, ids)
         self._running: dict[str, PendingInvocation] = {}
         self._slow = SlowClients()
@@ -110,6 +112,8 @@ class Runtime:
                 self._observe(Observed(now, call, reply))
             self._drain(now)
         self._sink.flush()
+        if reply.why:
+            self._explain(reply.why)
         return reply
 
     def connections(self) -> int:

@@ -243,11 +243,12 @@ Input = Request | Handshake | Frame | Closed | Returned | Backlog | DisconnectLo
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP answer. `why` explains it here, and is not sent."""
 
     status: int
     headers: Headers = ()
     body: bytes = b""
+    why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

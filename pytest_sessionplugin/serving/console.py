@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import tracebacks
+from pytest_sessionplugin.account.trace import ADVICE
 from pytest_sessionplugin.errors import GatewayWarning
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Console:
 
     def __init__(self) -> None:
         self.facts: Sequence[str] = ()  # the last warnings, as sentences
+        self._explained: set[str] = set()
 
     @contextmanager
     def describing(self) -> Iterator[None]:
@@ -83,6 +85,12 @@ class Console:
 
     def warn(self, sentence: str) -> None:
         tell(sentence)
+
+    def explain(self, why: str) -> None:
+        """Explains the answer to a call of @connections, each reason once."""
+        if why not in self._explained:
+            self._explained.add(why)
+            tell(f"403: {why}. {ADVICE}")
 
     def leave(self, left: Left) -> None:
         tell(f"{left}")

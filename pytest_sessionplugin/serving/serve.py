@@ -235,6 +235,7 @@ class _App:
                 activity=activity,
                 throttles=throttles,
                 fault=refused(account.faults),
+                explain=console.explain,
             )
             opened.append(server)
             return SocketTransport(server), server.runtime

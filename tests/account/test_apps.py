@@ -9,6 +9,7 @@ import pytest
 from pytest_sessionplugin.account.apps import Apis, DeployedApp, Stack
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
+from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.gateway.values import Api, Manage, Reply
 
 
@@ -42,19 +43,25 @@ class FakeGateway:
         self.websockets = tuple(map(FakeWebSocket, connections))
 
 
+class FakeTransport:
+    def __init__(self, number: int) -> None:
+        self.urls = Urls(f"http://127.0.0.1:800{number}", f"ws://127.0.0.1:900{number}")
+
+
 def app(number: int, *connections: str) -> DeployedApp:
     nothing = cast(Any, None)
     stack = Stack(f"app{number}", number, nothing, nothing, nothing)
     runtime, gateway = cast(Any, FakeRuntime()), cast(Any, FakeGateway(*connections))
     functions = cast(Any, FakeFunctions())
     api = Api().numbered(number)
-    return DeployedApp(stack, api, nothing, runtime, gateway, functions, nothing, {"sweep": "hourly"}, list)
-
-
-def post(host: str) -> AwsCall:
-    return AwsCall(
-        Call("apigatewaymanagementapi", "PostToConnection"), Manage("POST", host, "/api/@connections/A", b"")
+    return DeployedApp(
+        stack, api, cast(Any, FakeTransport(number)), runtime, gateway, functions, nothing, {"sweep": "hourly"}, list
     )
+
+
+def post(host: str, function: str | None = None) -> AwsCall:
+    call = Call("apigatewaymanagementapi", "PostToConnection", function)
+    return AwsCall(call, Manage("POST", host, "/api/@connections/A", b""))
 
 
 @pytest.fixture
@@ -78,9 +85,24 @@ def test_a_post_goes_to_the_api_whose_host_it_names(apis: Apis, apps: tuple[Depl
     assert [len(cast(Any, each.runtime).managed) for each in apps] == [0, 1]
 
 
-def test_a_host_that_no_api_has_is_for_the_first_to_refuse(apis: Apis, apps: tuple[DeployedApp, DeployedApp]) -> None:
-    apis.answer(post("elsewhere.example"))
-    assert [len(cast(Any, each.runtime).managed) for each in apps] == [1, 0]
+@pytest.mark.parametrize(
+    ("host", "function", "second"),
+    [
+        ("elsewhere.example", None, 0),
+        ("elsewhere.example", "sweep", 0),
+        ("elsewhere.example", "app1:sweep", 1),
+        ("localhost:4566", None, 0),
+        ("localhost:4566", "app1:sweep", 1),
+        ("127.0.0.1:9001", "sweep", 1),
+        ("127.0.0.1:9000", "app1:sweep", 0),
+        ("w3bs0cket0.execute-api.us-east-1.amazonaws.com", "app1:sweep", 0),
+    ],
+)
+def test_a_host_that_no_api_or_each_has_is_of_the_port_or_of_the_app_that_calls(
+    apis: Apis, apps: tuple[DeployedApp, DeployedApp], host: str, function: str | None, second: int
+) -> None:
+    apis.answer(post(host, function))
+    assert [len(cast(Any, each.runtime).managed) for each in apps] == [1 - second, second]
 
 
 def test_other_calls_are_passed_on(apis: Apis) -> None:

@@ -12,13 +12,13 @@ from pytest_sessionplugin.app.project import Memory, Project
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.gateway.values import Api
-from pytest_sessionplugin.lambdas.event_sources import Queue, Topic
+from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Topic
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 from tests.processes import sessionplugin_serve
 from tests.strangers import Stranger, write_project
 
 HOST = "execute-api.us-east-1.amazonaws.com"
-SPECS = {
+SPECS: dict[str, Any] = {
     "Rooms": {"TableName": "chat-dev-rooms"},
     "Log": {"TableName": "chat-dev-log", "StreamSpecification": {"StreamViewType": "NEW_IMAGE"}},
 }
@@ -90,7 +90,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(text: str, sentence: str) -
     ],
 )
 def test_names_that_the_app_gives_are_checked_after_its_import(text: str, sentence: str, tmp_path: Path) -> None:
-    sources = [Queue("work", "orders", 1), Topic("tell", "news")]
+    sources: list[Source] = [Queue("work", "orders", 1), Topic("tell", "news")]
     known = {"F": "{function:sweep}", "Q": "{queue:orders}", "T": "{topic:news} {table:None}"}
     check(tmp_path, known, ["sweep", "websocket_connect"], sources)
     with pytest.raises(ProjectError) as error:

@@ -7,13 +7,13 @@ developer guide, and captures of real answers.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from pytest_sessionplugin.gateway.core import sigv4
 from pytest_sessionplugin.gateway.core.connection import Connection
-from pytest_sessionplugin.gateway.core.gateway_responses import TOO_MANY, failure, no_method
+from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, TOO_MANY, failure, no_method
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
 from pytest_sessionplugin.gateway.values import Api, Manage, Reply, Request, header, on_loopback
 
@@ -36,14 +36,13 @@ def is_call(request: Request) -> bool:
 
 
 def received(request: Request, api: Api, now: float) -> Manage:
-    """A call over the network. A loopback host stands for the app's own WebSocket API."""
-    host = header(request.headers, "host") or ""
+    """A call over the network."""
     verdict = sigv4.verify(request, api.access_keys, api.region, now)
     if len(request.body) > MAX_BODY:  # it was not read to its end, so its signature cannot be checked
         verdict = TOO_LARGE
     return Manage(
         request.method,
-        api.host(api.websocket_api_id) if on_loopback(f"//{host}") else host,
+        header(request.headers, "host") or "",
         request.path,
         request.body,
         verdict if isinstance(verdict, Reply) else None,
@@ -52,13 +51,13 @@ def received(request: Request, api: Api, now: float) -> Manage:
 
 def read_call(call: Manage, api: Api) -> Target | Reply:
     """The target of a call, or the answer to a call without a valid one."""
-    if call.host.split(":")[0].lower() != api.host(api.websocket_api_id):
-        return failure(403, "Forbidden", "ForbiddenException")
+    if not is_host(call.host, api):
+        return _elsewhere(call, api)
     if call.denied is not None:
         return call.denied
     stage, _, route = call.path.lstrip("/").partition("/")
     if unquote(stage) != api.stage:
-        return failure(403, "Forbidden", "ForbiddenException")
+        return _elsewhere(call, api)
     kind, _, connection_id = route.partition("/")
     if unquote(kind) != "@connections" or not connection_id or "/" in connection_id:
         return no_method(call.method, route)
@@ -67,6 +66,17 @@ def read_call(call: Manage, api: Api) -> Target | Reply:
     if call.method == "POST" and len(call.body) > MAX_PAYLOAD:
         return TOO_LARGE
     return Target(call.method, unquote(connection_id))
+
+
+def is_host(host: str, api: Api) -> bool:
+    """Whether a host, with or without a port, is that of the WebSocket API. A loopback one stands for any API."""
+    return host.partition(":")[0].lower() == api.host(api.websocket_api_id) or on_loopback(f"//{host}")
+
+
+def _elsewhere(call: Manage, api: Api) -> Reply:
+    asked = f"https://{call.host}{call.path.partition('/@connections')[0]}"
+    why = f"{asked} is not the WebSocket API of the app, which is https://{api.host(api.websocket_api_id)}/{api.stage}"
+    return replace(FORBIDDEN, why=why)
 
 
 TOO_LARGE = failure(413, "Request Too Long", "PayloadTooLargeException")

@@ -112,9 +112,18 @@ class Dispatcher:
         observe: Observe | None,
         throttles: Throttles = never,
         fault: Callable[[Manage], Reply | None] | None = None,
+        explain: Callable[[str], None] = lambda why: None,
     ) -> None:
         self.runtime = Runtime(
-            api, functions, self, activity=activity, clock=clock, ids=ids, observe=observe, throttles=throttles
+            api,
+            functions,
+            self,
+            activity=activity,
+            clock=clock,
+            ids=ids,
+            observe=observe,
+            throttles=throttles,
+            explain=explain,
         )
         self._activity, self._ids, self._fault = activity, ids, fault
         self._workers: Workers[Invoke] = Workers(self._run)

@@ -71,10 +71,12 @@ class Server:
         grace: float = 5.0,
         activity: Activity | None = None,
         fault: Callable[[Manage], Reply | None] | None = None,
+        explain: Callable[[str], None] = lambda why: None,
     ) -> None:
         """`listening`: sockets of both ports, from `listen`, if they are there already. `grace`: seconds that stop()
         gives running handlers. `activity`: that of the other gateways of the account.
         `fault`: gives the answer to a signed @connections call over the network that meets a fault, or None.
+        `explain`: gets the `why` of answers to such calls.
         """
         self._host, self._ports = host, (http_port, websocket_port)
         self._grace = grace
@@ -87,6 +89,7 @@ class Server:
             observe=observe,
             throttles=throttles,
             fault=fault,
+            explain=explain,
         )
         self.runtime = self._dispatcher.runtime
         self._loop: asyncio.AbstractEventLoop

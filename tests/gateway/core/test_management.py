@@ -89,13 +89,21 @@ def test_a_payload_of_131072_bytes_passes_and_one_more_is_413(desk: Desk) -> Non
     [
         "r3stapi000.execute-api.us-east-1.amazonaws.com",
         "w3bs0cket0.execute-api.eu-west-1.amazonaws.com",
-        "localhost:8001",
+        "chat:8001",
     ],
 )
-def test_the_host_of_another_api_is_forbidden(desk: Desk, host: str) -> None:
+def test_the_host_of_another_api_is_forbidden_and_the_answer_knows_the_right_one(desk: Desk, host: str) -> None:
     reply, effects = desk.manage("POST", ID, host=host, body=b"x")
-    assert (reply.status, effects) == (403, [])
+    assert (reply.status, json.loads(reply.body), effects) == (403, {"message": "Forbidden"}, [])
     assert ("x-amzn-ErrorType", "ForbiddenException") in reply.headers
+    right = "https://w3bs0cket0.execute-api.us-east-1.amazonaws.com/api"
+    assert reply.why == f"https://{host}/api is not the WebSocket API of the app, which is {right}"
+
+
+@pytest.mark.parametrize("host", ["localhost:8001", "127.0.0.1", "[::1]:4566"])
+def test_a_loopback_host_is_any_api(desk: Desk, host: str) -> None:
+    reply, effects = desk.manage("POST", ID, host=host, body=b"x")
+    assert (reply.status, effects) == (200, [Send(ID, "x")])
 
 
 def test_the_host_is_compared_without_port_and_case(desk: Desk) -> None:
@@ -109,7 +117,9 @@ def test_the_host_is_that_of_the_region_as_chalice_calls_it(region: str, domain:
 
 
 def test_another_stage_is_forbidden(desk: Desk) -> None:
-    assert desk.manage("GET", path=f"/prod/@connections/{ID}")[0].status == 403
+    reply, _ = desk.manage("GET", path=f"/prod/@connections/{ID}")
+    assert reply.status == 403
+    assert reply.why.startswith("https://w3bs0cket0.execute-api.us-east-1.amazonaws.com/prod is not")
 
 
 def test_an_unsigned_call_is_403_without_a_word_about_the_connection(desk: Desk) -> None:
