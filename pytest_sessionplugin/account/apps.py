@@ -168,10 +168,11 @@ class Apis:
         """The runtime of the app at this address; else, as for any loopback host, that of the calling function."""
         prefix = "".join((caller or "").rpartition(":")[:2])
 
-        def fits(app: DeployedApp) -> tuple[bool, bool, bool]:
+        def fits(app: DeployedApp) -> tuple[bool, ...]:
             urls = app.transport.urls
             at_port = urls is not None and urlsplit(urls.websocket).netloc == call.host
-            return at_port, management.is_host(call.host, app.api), app.stack.prefix == prefix
+            is_meant, is_host = management.is_meant(call, app.api), management.is_host(call.host, app.api)
+            return at_port, is_meant, is_host, app.stack.prefix == prefix
 
         return max(self, key=fits).runtime
 

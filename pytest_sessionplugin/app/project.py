@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pytest_sessionplugin.app.placeholders import Placeholders
 from pytest_sessionplugin.aws import environment, templates
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
-from pytest_sessionplugin.gateway.values import Api
+from pytest_sessionplugin.gateway.values import Api, CustomDomain
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
     from pytest_sessionplugin.gateway.client.transport import Urls
+
+
+_DOMAIN = re.compile(r"([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?:/([^\s/]+(?:/[^\s/]+)*))?/?")
 
 
 class Project:
@@ -157,8 +161,23 @@ class Project:
         return self.config().api_gateway_stage or "api"
 
     def api(self, region: str) -> Api:
-        """Its APIs as far as they are known before its app is imported: ids and stage, not routes."""
-        return Api(stage=self.api_stage, region=region)
+        """Its APIs as far as they are known before its app is imported: ids, stage and domain, not routes."""
+        return Api(stage=self.api_stage, region=region, websocket_domain=self.websocket_domain)
+
+    @property
+    def websocket_domain(self) -> CustomDomain | None:
+        """The domain of its WebSocket API: that in the settings, else the one that Chalice deploys."""
+        named = self.settings.get("websocket_domain")
+        if named is None:
+            own = self.config().websocket_api_custom_domain
+            if not isinstance(own, dict) or not isinstance(own.get("domain_name"), str):
+                return None
+            named = f"{own['domain_name']}/{str(own.get('url_prefix', '')).replace('(none)', '').strip('/')}"
+        domain = _DOMAIN.fullmatch(named) if isinstance(named, str) else None
+        if domain is None:
+            must = 'it must be a domain, or one with a base path: "ws.example.com" or "ws.example.com/chat".'
+            raise ProjectError(self.root, f"websocket_domain = {named!r} in [tool.sessionplugin]: {must}")
+        return CustomDomain(domain[1].lower(), domain[2] or "")
 
     @property
     def environment(self) -> dict[str, str]:

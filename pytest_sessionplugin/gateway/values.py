@@ -90,6 +90,17 @@ class Route:
 
 
 @dataclass(frozen=True)
+class CustomDomain:
+    """A domain of the app's own, which an API mapping leads to the stage of its WebSocket API."""
+
+    name: str
+    base_path: str = ""  # of the mapping, without slashes around it; empty for the whole domain
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.base_path}" if self.base_path else self.name
+
+
+@dataclass(frozen=True)
 class Api:
     """The REST API and the WebSocket API of one app, as `chalice deploy` makes them."""
 
@@ -100,6 +111,7 @@ class Api:
     minimum_compression: int | None = None  # bytes from which an answer is compressed; None: never
     rest_api_id: str = "r3stapi000"
     websocket_api_id: str = "w3bs0cket0"
+    websocket_domain: CustomDomain | None = None
     max_url: int = 8192  # characters of path and query; an edge-optimised API has CloudFront's limit
     stage: str = "api"
     region: str = "us-east-1"
@@ -116,6 +128,13 @@ class Api:
     def host(self, api_id: str) -> str:
         """The host name that Chalice calls (chalice/app.py)."""
         return f"{api_id}.execute-api.{self.region}.{self.dns_suffix}"
+
+    def websocket_host(self, host: str | None) -> str:
+        """The WebSocket API's host name, as events have it, for a client that asks for this host."""
+        own = self.websocket_domain
+        if own is not None and host is not None and host.partition(":")[0].lower() == own.name:
+            return own.name
+        return self.host(self.websocket_api_id)
 
     @property
     def dns_suffix(self) -> str:

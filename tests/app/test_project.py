@@ -141,3 +141,36 @@ def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project
 def test_a_placeholder_for_nothing_is_a_sentence(project: Project, value: str, sentence: str) -> None:
     with pytest.raises(SessionPluginError, match=sentence):
         Memory(project, variables={"T": value})
+
+
+# --- a domain of its own
+
+
+@pytest.mark.parametrize(
+    ("setting", "config", "domain"),
+    [
+        ("", {}, None),
+        ('websocket_domain = "ws.example.com"', {}, "ws.example.com"),
+        ('websocket_domain = "WS.Example.com/Chat/v1/"', {}, "ws.example.com/Chat/v1"),
+        ("", {"domain_name": "ws.example.com", "certificate_arn": "arn"}, "ws.example.com"),
+        ("", {"domain_name": "ws.example.com", "url_prefix": "/chat"}, "ws.example.com/chat"),
+        ("", {"domain_name": "ws.example.com", "url_prefix": "(none)"}, "ws.example.com"),
+        ("", {"domain_name": "ws.example.com", "url_prefix": "/"}, "ws.example.com"),
+        ('websocket_domain = "ws.example.com"', {"domain_name": "other.example.com"}, "ws.example.com"),
+    ],
+)
+def test_the_domain_of_the_sockets_is_a_setting_or_the_one_that_chalice_deploys(
+    tmp_path: Path, setting: str, config: dict[str, str], domain: str | None
+) -> None:
+    root = write_project(tmp_path, pyproject=f"[tool.sessionplugin]\n{setting}\n")
+    path = root / ".chalice" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "websocket_api_custom_domain": config}))
+    found = Project(root).websocket_domain
+    assert (found and str(found)) == domain
+
+
+@pytest.mark.parametrize("value", ['"https://ws.example.com"', '"localhost"', '""', "3", '"ws.example.com/a b"'])
+def test_a_domain_that_is_none_is_a_sentence(tmp_path: Path, value: str) -> None:
+    project = Project(write_project(tmp_path, pyproject=f"[tool.sessionplugin]\nwebsocket_domain = {value}\n"))
+    with pytest.raises(ProjectError, match=r'it must be a domain, or one with a base path: "ws.example.com" or'):
+        _ = project.websocket_domain

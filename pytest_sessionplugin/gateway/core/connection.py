@@ -36,6 +36,7 @@ class Connection:
     user_agent: str | None  # None if the client sent none
     connected_at: float
     last_active: float  # the last data in either direction; a ping is not data
+    host: str = ""  # by which the client reached the API
     backlogged: bool = False
     disconnect_lost: bool = False
     state: State = State.PENDING

@@ -138,7 +138,7 @@ def disconnect_event(api: Api, connection: Connection, code: int, reason: str, r
     context["disconnectStatusCode"] = code
     context["disconnectReason"] = reason
     headers = {
-        "Host": api.host(api.websocket_api_id),
+        "Host": connection.host,
         "x-api-key": "",
         "X-Forwarded-For": connection.source_ip,
         "x-restapi": "",
@@ -166,7 +166,7 @@ def _context(api: Api, connection: Connection, route_key: str, event_type: str, 
         "requestTimeEpoch": milliseconds(now),
         "identity": identity,
         "requestId": request_id,
-        "domainName": api.host(api.websocket_api_id),
+        "domainName": connection.host,
         "connectionId": connection.id,
         "apiId": api.websocket_api_id,
     }

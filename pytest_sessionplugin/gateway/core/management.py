@@ -55,8 +55,8 @@ def read_call(call: Manage, api: Api) -> Target | Reply:
         return _elsewhere(call, api)
     if call.denied is not None:
         return call.denied
-    stage, _, route = call.path.lstrip("/").partition("/")
-    if unquote(stage) != api.stage:
+    route = _route(call, api)
+    if route is None:
         return _elsewhere(call, api)
     kind, _, connection_id = route.partition("/")
     if unquote(kind) != "@connections" or not connection_id or "/" in connection_id:
@@ -70,13 +70,31 @@ def read_call(call: Manage, api: Api) -> Target | Reply:
 
 def is_host(host: str, api: Api) -> bool:
     """Whether a host, with or without a port, is that of the WebSocket API. A loopback one stands for any API."""
-    return host.partition(":")[0].lower() == api.host(api.websocket_api_id) or on_loopback(f"//{host}")
+    names = (api.host(api.websocket_api_id), api.websocket_domain and api.websocket_domain.name)
+    return host.partition(":")[0].lower() in names or on_loopback(f"//{host}")
+
+
+def is_meant(call: Manage, api: Api) -> bool:
+    """Whether a call is for this API: host, and stage or base path."""
+    return is_host(call.host, api) and _route(call, api) is not None
+
+
+def _route(call: Manage, api: Api) -> str | None:
+    """The path below the stage, or at a domain of the app's own below the base path; None if it is not below it."""
+    own = api.websocket_domain
+    base = own.base_path if own is not None and api.websocket_host(call.host) == own.name else api.stage
+    depth = base.count("/") + 1 if base else 0
+    parts = call.path.lstrip("/").split("/", depth)
+    if unquote("/".join(parts[:depth])) != base:
+        return None
+    return "".join(parts[depth:])
 
 
 def _elsewhere(call: Manage, api: Api) -> Reply:
     asked = f"https://{call.host}{call.path.partition('/@connections')[0]}"
-    why = f"{asked} is not the WebSocket API of the app, which is https://{api.host(api.websocket_api_id)}/{api.stage}"
-    return replace(FORBIDDEN, why=why)
+    own = f" and https://{api.websocket_domain}" if api.websocket_domain is not None else ""
+    right = f"https://{api.host(api.websocket_api_id)}/{api.stage}{own}"
+    return replace(FORBIDDEN, why=f"{asked} is not the WebSocket API of the app, which is {right}")
 
 
 TOO_LARGE = failure(413, "Request Too Long", "PayloadTooLargeException")

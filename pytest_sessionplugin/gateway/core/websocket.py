@@ -119,7 +119,8 @@ class WebSocketApi:
             self._emit(Refuse(handshake.connection_id, refusal))
             return
         user_agent = header(handshake.headers, "user-agent")
-        connection = Connection(handshake.connection_id, handshake.source_ip, user_agent, now, now)
+        host = self._api.websocket_host(header(handshake.headers, "host"))
+        connection = Connection(handshake.connection_id, handshake.source_ip, user_agent, now, now, host)
         self._connections[connection.id] = connection
         function = self._api.websocket.get("$connect")
         if function is None:
@@ -225,16 +226,27 @@ MAX_URL = 4_096  # characters of path and query
 
 
 def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
-    """The answer to a handshake that reaches no API. Both / and /{stage} reach it, locally and deployed."""
+    """The answer to a handshake that reaches no API. Both / and /{stage} reach it, locally and deployed.
+
+    At a domain of the app's own it is the path of the mapping.
+    """
     if handshake.throttled:
         return TOO_MANY
     if len(handshake.path) + len(handshake.query) > MAX_URL:
         return URL_TOO_LONG
     if sum(len(value) for _, value in handshake.headers) > MAX_HEADERS:
         return HEADERS_TOO_LARGE
-    if handshake.path.removesuffix("/") not in ("", f"/{api.stage}"):
+    if handshake.path.removesuffix("/") not in _paths(header(handshake.headers, "host"), api):
         return failure(403, "Forbidden", "ForbiddenException")
     return None
+
+
+def _paths(host: str | None, api: Api) -> tuple[str, ...]:
+    """Paths at which a host leads to the API, without a slash at their end."""
+    own = api.websocket_domain
+    if own is not None and api.websocket_host(host) == own.name:
+        return (f"/{own.base_path}" if own.base_path else "",)
+    return "", f"/{api.stage}"
 
 
 def refusal(answer: IntegrationResult) -> Reply:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.core.gateway_responses import MISSING_TOKEN
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.values import Frame, Manage, Request, Send
+from pytest_sessionplugin.gateway.values import CustomDomain, Frame, Manage, Request, Send
 from tests.gateway.core.desk import API, Desk
 from tests.gateway.signing import signed
 
@@ -120,6 +120,32 @@ def test_another_stage_is_forbidden(desk: Desk) -> None:
     reply, _ = desk.manage("GET", path=f"/prod/@connections/{ID}")
     assert reply.status == 403
     assert reply.why.startswith("https://w3bs0cket0.execute-api.us-east-1.amazonaws.com/prod is not")
+
+
+@pytest.mark.parametrize(
+    ("domain", "host", "path", "status"),
+    [
+        (CustomDomain("ws.example.com"), "ws.example.com", "/@connections/", 200),
+        (CustomDomain("ws.example.com"), "WS.example.com:443", "/@connections/", 200),
+        (CustomDomain("ws.example.com"), "ws.example.com", "/api/@connections/", 404),  # as on AWS: the domain has it
+        (CustomDomain("ws.example.com", "chat"), "ws.example.com", "/chat/@connections/", 200),
+        (CustomDomain("ws.example.com", "chat/v1"), "ws.example.com", "/chat/v1/@connections/", 200),
+        (CustomDomain("ws.example.com", "chat"), "ws.example.com", "/@connections/", 403),
+        (CustomDomain("ws.example.com", "chat"), "ws.example.com", "/api/@connections/", 403),
+        (CustomDomain("ws.example.com"), "example.com", "/@connections/", 403),
+        (CustomDomain("ws.example.com"), "w3bs0cket0.execute-api.us-east-1.amazonaws.com", "/api/@connections/", 200),
+        (CustomDomain("ws.example.com"), "localhost:8001", "/api/@connections/", 200),
+        (None, "ws.example.com", "/@connections/", 403),
+    ],
+)
+def test_a_domain_of_the_app_s_own_has_a_base_path_in_place_of_the_stage(
+    domain: CustomDomain | None, host: str, path: str, status: int
+) -> None:
+    desk = Desk(replace(API, websocket_domain=domain))
+    desk.open(ID)
+    reply, effects = desk.manage("POST", path=path + ID, host=host, body=b"x")
+    assert (reply.status, effects) == (status, [Send(ID, "x")] if status == 200 else [])
+    assert (f"/api and https://{domain}" in reply.why) == (status == 403 and domain is not None)
 
 
 def test_an_unsigned_call_is_403_without_a_word_about_the_connection(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_sessionplugin.gateway.values import (
@@ -10,6 +12,7 @@ from pytest_sessionplugin.gateway.values import (
     Backlog,
     Close,
     Closed,
+    CustomDomain,
     Frame,
     Handshake,
     Invoke,
@@ -19,7 +22,7 @@ from pytest_sessionplugin.gateway.values import (
     Send,
     TimedOut,
 )
-from tests.gateway.core.desk import NOON, Desk, only
+from tests.gateway.core.desk import API, NOON, Desk, only
 
 
 @pytest.fixture
@@ -140,6 +143,21 @@ class TestHandshake:
     @pytest.mark.parametrize("path", ["/", "", "/api", "/api/"])
     def test_reaches_the_api_with_and_without_the_stage(self, desk: Desk, path: str) -> None:
         assert desk.connect(path=path).function == "on_connect"
+
+    @pytest.mark.parametrize(("base", "path"), [("", "/"), ("", ""), ("chat", "/chat"), ("chat/v1", "/chat/v1/")])
+    def test_reaches_it_at_a_domain_of_its_own_by_the_mapping_s_path(self, base: str, path: str) -> None:
+        desk = Desk(replace(API, websocket_domain=CustomDomain("ws.example.com", base)))
+        own = (("Host", "WS.example.com:443"),)
+        connect = desk.connect(path=path, headers=own)
+        assert connect.event["requestContext"]["domainName"] == "ws.example.com"
+        desk.answer(connect)
+        message = only(desk.receive(Frame("alice", "hi")), Invoke)
+        assert message.event["requestContext"]["domainName"] == "ws.example.com"
+        for wrong in ("/api", "/chat/x"):
+            assert only(desk.receive(Handshake("bob", wrong, headers=own)), Refuse).reply.status == 403
+        other = desk.connect("carol", path="/api")
+        domain = other.event["requestContext"]["domainName"]
+        assert domain == "w3bs0cket0.execute-api.us-east-1.amazonaws.com"
 
     @pytest.mark.parametrize("path", ["/prod", "/api/x", "/x"])
     def test_of_another_path_is_403_and_calls_nothing(self, desk: Desk, path: str) -> None:
