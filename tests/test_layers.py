@@ -25,7 +25,7 @@ serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
 app: functions isolation description project placeholders modules logging
 lambdas: service threads functions event_sources schedules
-tokens: bad deployed cognito tokens keys
+tokens: bad deployed cognito tokens cooldown keys
 options
 aws.moto: emulator tables contents regions patches
 aws: interceptor hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs

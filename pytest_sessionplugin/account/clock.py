@@ -1,6 +1,6 @@
 """Wall-clock time that a test stops and moves from deadline to deadline, and that `serve` moves ahead.
 
-Monotonic time stays real, so real waits go on.
+Monotonic time stays real, so real waits go on; only PyJWT's is moved along.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.aws.dynamodb.ttl import LAG
 from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.tokens import cooldown
 
 if TYPE_CHECKING:
     from time_machine import Traveller
@@ -130,6 +131,7 @@ class Clock:
         self._traveller.shift(seconds)
         # Versions before 3.4 would cut off a nanosecond here and there.
         self._traveller.shift(rest.microseconds / 1e6 + 2e-10)
+        cooldown.pass_by((moment - self._now).total_seconds())
         self._now = moment
         if time.time() != moment.timestamp():
             raise SessionPluginError(

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.tokens import cooldown
 from pytest_sessionplugin.tokens.keys import ALGORITHMS, Key
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ class Tokens:
         self._keys = [self.key]
 
     def start_over(self) -> None:
-        """Undoes the rotations."""
+        """Undoes the rotations. A client that has seen them may look for the first key again at once."""
+        if self._keys != [self._first]:
+            cooldown.pass_by(cooldown.ENOUGH)
         self._keys = [self._first]
 
     def close(self) -> None:
