@@ -31,7 +31,7 @@ unit: setup  ## the fast tests of each room, without AWS, sockets or processes
 unit-%:
 	@echo "tests/$*"; $(BIN)/python -m pytest --quiet -m "not process and not sockets and not emulator and not slow" tests/$*
 
-ROOMS := account app aws gateway harness lambdas serving tokens
+ROOMS := account app aws children gateway harness lambdas serving tokens
 
 wheel: setup  ## builds the wheel, installs it, and tests another team's project with it
 	$(BIN)/python -m pytest tests/packaging

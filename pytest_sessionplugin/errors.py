@@ -70,6 +70,7 @@ class BlockedCall(SessionPluginError, RuntimeError):
         super().__init__(f"{service}:{operation} was blocked: {reason}")
         self.service = service
         self.operation = operation
+        self.reason = reason
 
 
 class UnknownName(SessionPluginError, ValueError):

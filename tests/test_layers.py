@@ -23,12 +23,14 @@ plugin __main__
 harness: local deployed projects checks
 serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
+children.startup: sitecustomize
+children: listener starts
 app: functions isolation description project placeholders modules logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens cooldown keys
 options
 aws.moto: emulator tables contents regions patches
-aws: interceptor hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
+aws: interceptor relay hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
 aws: templates invoke_api wire environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values

@@ -22,6 +22,7 @@ from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.aws.waits import Waits
+from pytest_sessionplugin.children.listener import Children
 from pytest_sessionplugin.errors import SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.lambdas.event_sources import EventSources, Source
@@ -114,11 +115,12 @@ class Account:
             waits=self.waits,
             tell=self._tell,
         )
+        self._children = Children(self._interceptor, calls.test)
 
     @contextmanager
     def open(self) -> Iterator[Account]:
-        """Answers every botocore call of the process. One account at a time is open."""
-        with HOOK.use(self._interceptor, OUTLIVED, self.calls.test):
+        """Answers every botocore call of the process and of its children. One account at a time is open."""
+        with HOOK.use(self._interceptor, OUTLIVED, self.calls.test), self._children.reached():
             try:
                 yield self
             finally:

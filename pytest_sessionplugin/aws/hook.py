@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ class Hook:
         self.interceptor: Intercepts | None = None
         self._signers: list[Any] = []  # signers that were lent credentials while an interceptor was in use
         self._installed = False
+        self._following = ExitStack()  # in a child process
 
     @contextmanager
     def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
@@ -65,6 +66,18 @@ class Hook:
             outlived.note(before, test)  # threads that were started meanwhile
             while self._signers:
                 self._signers.pop()._credentials = None
+
+    def follow(self, interceptor: Intercepts | None) -> None:
+        """Sends every call of this process, a child of another, to this interceptor for good; to AWS if it is None."""
+        self._following.close()
+        self.interceptor = interceptor
+        self.install()
+        if "botocore.handlers" in sys.modules:
+            self._take_sleeps()
+
+    def _take_sleeps(self) -> None:
+        if self.interceptor is not None:
+            self._following.enter_context(sleeps.taken_by(self.interceptor))
 
     def before_parameter_build(self, **event: Any) -> None:
         interceptor = self.interceptor
@@ -111,6 +124,7 @@ class Hook:
     def register(self, handlers: ModuleType) -> None:
         """First in the list that every new session takes: of several answers botocore uses the first."""
         handlers.BUILTIN_HANDLERS[:0] = self._handlers()
+        self._take_sleeps()
 
     def _register_late(self) -> None:
         """Sessions and clients that are there already have a list of their own."""

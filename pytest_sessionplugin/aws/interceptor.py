@@ -118,12 +118,20 @@ class Interceptor:
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""
-        if wire.place(request.url) in self._let_through:
-            return None
         name, operation = event_name.split(".")[1:]
         service = self._services[name]
         call = Call(service.service_name, operation, caller.function())
-        return wire.response(request.url, self._attempt(call, wire.protocol(service), request))
+        answer = self.attempt(call, wire.protocol(service), request)
+        return None if answer is None else wire.response(request.url, answer)
+
+    def begin(self, call: Call, url: str) -> None:
+        """Once a call of a child process: counts it, and holds it for a race."""
+        managed = wire.management("", url, b"") if call.service == MANAGEMENT else None
+        self._begin(call, wire.connection(managed) if managed else None)
+
+    def attempt(self, call: Call, protocol: str, request: Any) -> wire.Answer | None:
+        """Once an attempt; None if it is to be sent for real."""
+        return None if wire.place(request.url) in self._let_through else self._attempt(call, protocol, request)
 
     def answer_http(self, received: ServiceRequest) -> wire.Answer | None:
         """Answers a call of another process, which is of no function; None if a fault cuts its connection."""

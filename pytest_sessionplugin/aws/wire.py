@@ -14,12 +14,12 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from pytest_sessionplugin.aws import environment
-from pytest_sessionplugin.aws.dynamodb.capacity import Outcome
-from pytest_sessionplugin.aws.dynamodb.values import Refusal
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+    from pytest_sessionplugin.aws.dynamodb.capacity import Outcome
+    from pytest_sessionplugin.aws.dynamodb.values import Refusal
     from pytest_sessionplugin.gateway.values import Manage
 
 

@@ -19,6 +19,8 @@ pytest.importorskip("websockets")
 pytestmark = pytest.mark.process
 
 APP = """
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +53,13 @@ def in_pool():
 @app.route("/left", methods=["POST"])
 def left():
     threading.Thread(target=wait, name="forgotten", daemon=True).start()
+
+
+@app.route("/child/{name}", methods=["POST"])
+def child(name):
+    call = f"import boto3; boto3.client('sqs').create_queue(QueueName={name!r})"
+    queues = boto3.client("sqs").list_queues
+    return {"exit": subprocess.run([sys.executable, "-c", call]).returncode, "queues": len(queues()["QueueUrls"])}
 
 
 @app.route("/open", methods=["POST"])
@@ -104,11 +113,16 @@ def test_what_is_left_in_a_thread_is_told_once_and_an_idle_pool_is_not(serving: 
         assert serving.write(app=APP + f"\nVERSION = {version}\n").startswith("sessionplugin: app.py changed: reloaded")
     assert serving.get("/left", method="POST")[0] == 200
     told = serving.said("or result().\n")
-    assert told.startswith("sessionplugin: the thread 'forgotten' still runs, in wait (app.py:13), after api_handler ")
+    assert told.startswith("sessionplugin: the thread 'forgotten' still runs, in wait (app.py:15), after api_handler ")
     serving.write(app=APP)
     assert serving.get("/pool", method="POST") == (200, {"sum": 190})
     assert serving.end() == 0
     assert serving.rest() == ""
+
+
+def test_children_of_handlers_reach_the_account_of_the_served_app(serving: Serving) -> None:
+    assert serving.get("/child/first", method="POST") == (200, {"exit": 0, "queues": 1})
+    assert serving.get("/child/second", method="POST") == (200, {"exit": 0, "queues": 2})
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

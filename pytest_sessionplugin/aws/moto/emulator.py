@@ -8,6 +8,7 @@ opening or inside it, finds everything as it expects.
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ class Emulator:
         self._seed = seed or {}
         self._endpoint = endpoint
         self._lock = threading.RLock()
-        self._is_open = False
+        self._is_open, self._process = False, 0
         self._items_lock = threading.RLock()
         self._dynamodb = DynamoDb(self._items_lock)
         self._pristine: Contents | None = None
@@ -86,7 +87,7 @@ class Emulator:
             self._session.in_place(),
             patches.nothing_kept(),
         ):
-            self._is_open, self._dynamodb = True, DynamoDb(self._items_lock)
+            self._is_open, self._process, self._dynamodb = True, os.getpid(), DynamoDb(self._items_lock)
             try:
                 yield self
             finally:
@@ -171,6 +172,8 @@ class Emulator:
     def _answer_quietly(self, request: Any, **_: Any) -> Any:
         if not self._is_open:
             raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
+        if os.getpid() != self._process:
+            raise BlockedCall("dynamodb", "Table", "a fork has a copy of dynamodb_tables. Use a boto3 client there.")
         if wire.place(request.url) in self.let_through:
             return None
         return wire.response(request.url, self._emulate(request))

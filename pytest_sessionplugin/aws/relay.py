@@ -1,0 +1,194 @@
+"""Carries calls of AWS from a child process to the account of the process that started it: both ends.
+
+A message is a line of JSON and the bytes of a body, in an HTTP request to loopback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.calls import Call
+
+SLEEP = ("botocore", "sleep")
+"""In place of service and operation."""
+
+_PARAMETERS = "sessionplugin_parameters"  # key in botocore's context of a call
+
+
+class AnswersCalls(Protocol):
+    """The account, at the end of the process that has it."""
+
+    def begin(self, call: Call, url: str) -> None:
+        """Once a call."""
+
+    def attempt(self, call: Call, protocol: str, request: Any) -> wire.Answer | None:
+        """Once an attempt; None if the child is to send it for real."""
+
+    def waited(self, seconds: float) -> None: ...
+
+    def held_back(self, seconds: float) -> None: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+def follow(address: str | None) -> None:
+    """Sends the calls of this process to the account at the address, for good."""
+    HOOK.follow(None if address is None else Relay(address))
+
+
+# --- in the child
+
+
+class Relay:
+    """The interceptor of a child process.
+
+    `address` is a URL, with the name of the test as its fragment, or a sentence that says why there is none.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
+
+    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        context[_PARAMETERS] = params
+
+    def before_call(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None:
+        from pytest_sessionplugin.aws import iam
+
+        service = self._services[event_name.split(".")[1]] = model.service_model
+        asked = iam.Asked(
+            service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
+        )
+        needs = [(need.action, need.resource) for need in iam.needs(asked)]
+        self._ask("begin", (service.service_name, model.name), {"url": params["url"], "needs": needs})
+
+    def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
+        name, operation = event_name.split(".")[1:]
+        service = self._services[name]
+        asked = {
+            "protocol": wire.protocol(service),
+            "method": request.method,
+            "url": request.url,
+            "headers": {key: _text(value) for key, value in request.headers.items()},
+        }
+        # botocore rewinds a stream before it sends it again.
+        body = request.body.read() if hasattr(request.body, "read") else wire.sent(request.body)
+        said, body = self._ask("attempt", (service.service_name, operation), asked, body)
+        if said.get("for real"):
+            request.reset_stream()
+            return None
+        return wire.response(request.url, wire.Answer(said["status"], said["headers"], body))
+
+    def waited(self, seconds: float) -> None:
+        self._ask("waited", SLEEP, {"seconds": seconds})
+
+    def held_back(self, seconds: float) -> None:
+        self._ask("held_back", SLEEP, {"seconds": seconds})
+
+    def sleep(self, seconds: float) -> None:
+        self._ask("sleep", SLEEP, {"seconds": seconds})
+
+    def _ask(
+        self, verb: str, call: tuple[str, str], asked: Mapping[str, Any], body: bytes = b""
+    ) -> tuple[dict[str, Any], bytes]:
+        """Raises what the account raised."""
+        from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+        said, body = _unpacked(self._post(call, _packed({"verb": verb, "call": call, **asked}, body)))
+        if "unreachable" in said:
+            raise EndpointConnectionError(endpoint_url=said["unreachable"])
+        if "lost" in said:
+            raise ReadTimeoutError(endpoint_url=said["lost"])
+        if "blocked" in said:
+            raise BlockedCall(*call, said["blocked"])
+        if "failed" in said:
+            raise SessionPluginError(said["failed"])
+        return said, body
+
+    def _post(self, call: tuple[str, str], message: bytes) -> bytes:
+        url = urlsplit(self._address)
+        if url.scheme != "http":
+            raise BlockedCall(*call, self._address)
+        connection = HTTPConnection(str(url.hostname), url.port)
+        try:
+            connection.request("POST", url.path, message)
+            answer = connection.getresponse()
+            if answer.status == 200:
+                return answer.read()
+        except (OSError, HTTPException):  # nobody listens there any more
+            pass
+        finally:
+            connection.close()
+        raise BlockedCall(
+            *call, f"this process has outlived {unquote(url.fragment)}, which started it. Let it end there."
+        )
+
+
+# --- in the process that has the account
+
+
+def answer(account: AnswersCalls, message: bytes) -> bytes:
+    """Lets the account answer a message. Errors are an answer, too."""
+    from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+    from pytest_sessionplugin.aws import caller, iam
+    from pytest_sessionplugin.aws.calls import Call
+
+    asked, body = _unpacked(message)
+    service, operation = asked["call"]
+    needs = tuple(iam.Need(*need) for need in asked.get("needs", ()))
+    call = Call(service, operation, caller.function(), needs)
+    try:
+        return _answered(account, call, asked, body)
+    except EndpointConnectionError:
+        return _packed({"unreachable": asked["url"]})
+    except ReadTimeoutError:
+        return _packed({"lost": asked["url"]})
+    except BlockedCall as error:
+        return _packed({"blocked": error.reason})
+    except Exception as error:  # noqa: BLE001 - the child is told
+        return _packed(
+            {"failed": f"{call} failed in the process that started this one: {type(error).__name__}: {error}"}
+        )
+
+
+def _answered(account: AnswersCalls, call: Call, asked: Mapping[str, Any], body: bytes) -> bytes:
+    from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+
+    sleeps = {"waited": account.waited, "held_back": account.held_back, "sleep": account.sleep}
+    if (sleep := sleeps.get(asked["verb"])) is not None:
+        sleep(asked["seconds"])
+    elif asked["verb"] == "begin":
+        account.begin(call, asked["url"])
+    else:
+        headers: Any = HeadersDict(asked["headers"])
+        request = AWSPreparedRequest(asked["method"], asked["url"], headers, body, False)
+        given = account.attempt(call, asked["protocol"], request)
+        if given is None:
+            return _packed({"for real": True})
+        return _packed({"status": given.status, "headers": dict(given.headers)}, given.body)
+    return _packed({})
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _packed(head: Mapping[str, Any], body: bytes = b"") -> bytes:
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def _unpacked(message: bytes) -> tuple[dict[str, Any], bytes]:
+    head, _, body = message.partition(b"\n")
+    return json.loads(head), body

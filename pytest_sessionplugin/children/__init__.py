@@ -1,0 +1,1 @@
+"""Processes that this one starts, and their way to its AWS account."""

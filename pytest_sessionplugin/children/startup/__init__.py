@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: Python runs `sitecustomize` at the start of an interpreter."""
