@@ -18,13 +18,13 @@ from types import ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from pytest_sessionplugin.aws import sleeps
-from pytest_sessionplugin.aws.sleeps import Sleeps
 from pytest_sessionplugin.errors import BlockedCall
 
 
-class Intercepts(Sleeps, Protocol):
-    """Answers calls while it is in use. The events are botocore's, in the order of one call."""
+class Intercepts(Protocol):
+    """Answers calls while it is in use, and takes the SDK's sleeps (sleeps.py). The events are botocore's, in the order
+    of one call.
+    """
 
     def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None: ...
 
@@ -33,6 +33,12 @@ class Intercepts(Sleeps, Protocol):
     ) -> Any: ...
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+    def held_back(self, seconds: float) -> None: ...
+
+    def sleep(self, seconds: float) -> None: ...
 
 
 class Hook:
@@ -52,13 +58,15 @@ class Hook:
         """Sends every call of the process to this interceptor, and each sleep of the SDK; only one can be in use.
         `test` names the test that started the threads still running at the end of the block.
         """
+        from pytest_sessionplugin.aws.sleeps import taken_by
+
         self.install()
         if self.interceptor is not None:
             raise RuntimeError("another interceptor is in use already")
         before = set(threading.enumerate())
         self.interceptor, self.outlived = interceptor, outlived
         try:
-            with sleeps.taken_by(interceptor):
+            with taken_by(interceptor):
                 yield
         finally:
             outlived.note(before, test)
@@ -76,8 +84,10 @@ class Hook:
             self._take_sleeps()
 
     def _take_sleeps(self) -> None:
+        from pytest_sessionplugin.aws.sleeps import taken_by
+
         if self.interceptor is not None:
-            self._following.enter_context(sleeps.taken_by(self.interceptor))
+            self._following.enter_context(taken_by(self.interceptor))
 
     def before_parameter_build(self, **event: Any) -> None:
         interceptor = self.interceptor
