@@ -199,8 +199,7 @@ class Emulator:
         is_ours = operation is not None and self._dynamodb.answers(operation)
         try:
             if operation is None:
-                with self._lock:
-                    return self._by_moto(request)
+                return self._by_any_service(request)
             scope, members = wire.scope(request), wire.members(request)
             account_id = get_account_id_from(scope.access_key)
             if is_ours:
@@ -220,12 +219,18 @@ class Emulator:
             failed = f"{by} failed, and AWS would not: {type(error).__name__}: {error}."
             raise NotEmulated(f"{failed} It was to go to {request.url}") from error
 
+    def _by_any_service(self, request: Any) -> Answer:
+        """Sleeps and posts are left for afterwards: no thread waits while it holds the lock."""
+        with patches.deferring() as deferred, self._lock:
+            answer = self._by_moto(request)
+        for post in deferred.posts:
+            post()
+        return replace(answer, wait=LongPoll(deferred.seconds, deferred.due)) if deferred.seconds else answer
+
     def _by_moto(self, request: Any) -> Answer:
-        patches.posts_stay_here()
         to = f" It was to go to {request.url}"
         try:
-            with patches.sleeps_counted() as slept:
-                answer = botocore_stubber.process_request(request)
+            answer = botocore_stubber.process_request(request)
         except NotImplementedError as error:
             raise NotEmulated(f"moto cannot do it: {error}{to}") from error
         except ImportError as error:
@@ -233,8 +238,7 @@ class Emulator:
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
-        wait = LongPoll(slept.seconds, slept.due) if slept.seconds else None
-        return Answer(status, headers, body.encode() if isinstance(body, str) else body, wait=wait)
+        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
 
 
 def _extra(error: ImportError) -> str:

@@ -3,8 +3,7 @@
 - `mock_started`: a `mock_aws` that a test starts nests in ours, and moto's own handler in botocore rests.
 - `DefaultSession`: boto3's default session is exchanged.
 - `nothing_kept`: moto stops tracking every model; a long-running server would leak memory.
-- `sleeps_counted`: moto does not sleep while it answers an emulator.
-- `posts_stay_here`: SNS and Firehose post to this machine only.
+- `deferring`: moto neither sleeps nor posts while it answers an emulator; SNS and Firehose post to this machine only.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
@@ -90,40 +90,42 @@ def _untracked(tracked: Callable[..., Any]) -> Callable[..., Any]:
     return new
 
 
-# --- waiting
+# --- sleeps and posts
 
 
 @dataclass
-class Slept:
-    """How long moto would have slept in one request, and when something will be there by itself."""
+class Deferred:
+    """Sleeps and posts of a request, left for its end: the emulator's lock is needed by others."""
 
-    seconds: float = 0.0
-    due: float | None = None  # in seconds since the epoch
+    seconds: float = 0.0  # that moto would have slept
+    due: float | None = None  # when a queue will have a message by itself, in seconds since the epoch
+    posts: list[Callable[[], object]] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
 
 
 class _Here(threading.local):
-    slept: Slept | None = None  # within a request of an emulator
+    deferred: Deferred | None = None  # within a request of an emulator
 
 
 _here = _Here()
 
 
 @contextmanager
-def sleeps_counted() -> Iterator[Slept]:
-    """moto does not sleep in this thread, which holds a lock that others need; the emulator's caller does."""
+def deferring() -> Iterator[Deferred]:
+    """moto neither sleeps nor posts in this thread until the block ends."""
     _replace_sleeps()
-    slept = _here.slept = Slept()
+    _replace_posts()
+    deferred = _here.deferred = Deferred()
     try:
-        yield slept
+        yield deferred
     finally:
-        _here.slept = None
+        _here.deferred = None
 
 
 def _replace_sleeps() -> None:
-    """Of services whose polls wait. For each call, since moto imports a service on first use."""
+    """In services whose polls wait. For each call, since moto imports a service on first use."""
     sqs: Any = sys.modules.get("moto.sqs.models")
     if sqs is not None and sqs.SQSBackend.receive_message.__module__ != __name__:
         sqs.SQSBackend.receive_message = _receiving(sqs.SQSBackend.receive_message)
@@ -134,40 +136,31 @@ def _replace_sleeps() -> None:
 
 def _receiving(original: Callable[..., Any]) -> Callable[..., Any]:
     def receive_message(self: Any, queue_name: str, count: int, wait: int, *rest: Any, **named: Any) -> Any:
-        slept = _here.slept
-        if slept is None:
+        deferred = _here.deferred
+        if deferred is None:
             return original(self, queue_name, count, wait, *rest, **named)
         found = original(self, queue_name, count, 0, *rest, **named)
         if not found and wait:
-            slept.sleep(wait)
+            deferred.sleep(wait)
             now = time.time() * 1000
             times = [max(each.visible_at, each.delayed_until) + 1 for each in self.get_queue(queue_name)._messages]
-            slept.due = min((each / 1000 for each in times if each > now), default=None)
+            deferred.due = min((each / 1000 for each in times if each > now), default=None)
         return found
 
     return receive_message
 
 
 def _sleep(seconds: float) -> None:
-    if _here.slept is None:
+    if _here.deferred is None:
         time.sleep(seconds)
     else:
-        _here.slept.sleep(seconds)
-
-
-# --- messages
-
-
-def show_at_once(message: Any) -> None:
-    """Makes a message of SQS visible now. moto waits for the next millisecond, and time may stand still."""
-    message.visible_at -= 1
+        _here.deferred.sleep(seconds)
 
 
 POSTING = ("moto.sns.models", "moto.firehose.models")
 
 
-def posts_stay_here() -> None:
-    """Replaces `requests` in the services that post. Called before each call: moto imports a service on first use."""
+def _replace_posts() -> None:
     for name in POSTING:
         module: Any = sys.modules.get(name)
         if module is not None and module.requests is requests:
@@ -181,7 +174,19 @@ class _Requests:
         mocked = HTTPAdapter.send is not responses._real_send
         if HOOK.interceptor is not None and not mocked and not on_loopback(url):
             raise NotEmulated(f"it posts to {url}, and nothing leaves this machine: mock that with responses.")
-        return requests.post(url, **arguments)  # noqa: S113 - the time-out is the caller's
+        post = partial(requests.post, url, **arguments)  # the receiver may call AWS before it answers
+        if _here.deferred is None:
+            return post()
+        _here.deferred.posts.append(post)
+        return None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(requests, name)
+
+
+# --- messages
+
+
+def show_at_once(message: Any) -> None:
+    """Makes a message of SQS visible now. moto waits for the next millisecond, and time may stand still."""
+    message.visible_at -= 1

@@ -116,6 +116,46 @@ def test_a_topic_posts_to_this_machine_only(stranger: Stranger) -> None:
     stranger.test(test_it=body).assert_outcomes(passed=3)
 
 
+def test_whom_a_topic_posts_to_may_call_aws_before_it_answers(stranger: Stranger) -> None:
+    app = """
+import boto3
+from chalice import Chalice
+
+app = Chalice("chat")
+sqs = boto3.client("sqs")
+
+
+@app.route("/news", methods=["POST"], content_types=["text/plain"])
+def news():
+    queue = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=app.current_request.raw_body.decode())
+    return {}
+"""
+    body = """
+        import json
+        import threading
+        import boto3
+
+        def test_it(chalice_gateway, aws_calls):
+            queue = boto3.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+
+            def publish():
+                sns = boto3.client("sns")
+                topic = sns.create_topic(Name="news")["TopicArn"]
+                sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=chalice_gateway.urls.http + "/api/news")
+                sns.publish(TopicArn=topic, Message="hello")
+
+            thread = threading.Thread(target=publish, daemon=True)
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive()
+            messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+            assert "hello" in [json.loads(message["Body"]).get("Message") for message in messages]
+    """
+    (stranger.root / "app.py").write_text(app)
+    stranger.test("--sessionplugin-target=sockets", test_it=body).assert_outcomes(passed=1)
+
+
 def test_outside_of_a_test_nothing_is_open(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fixture of the session begins before the first test does, and is told what a script would be told."""
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
