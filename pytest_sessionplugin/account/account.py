@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Stack
 from pytest_sessionplugin.account.journal import Journal
-from pytest_sessionplugin.app.description import describe, event_sources, function_names, scheduled, schedules
+from pytest_sessionplugin.app.description import (
+    describe,
+    event_sources,
+    function_names,
+    resources,
+    scheduled,
+    schedules,
+)
 from pytest_sessionplugin.app.functions import Functions, Process
 from pytest_sessionplugin.app.placeholders import check
 from pytest_sessionplugin.aws.calls import Calls, Uncounted
@@ -33,6 +40,7 @@ from pytest_sessionplugin.lambdas.threads import LeftThreads
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.project import Memory, Project
+    from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.aws.wire import Answer
     from pytest_sessionplugin.gateway.client.transport import Transport
@@ -137,7 +145,7 @@ class Account:
         """
         claims = self._claims(memory)
         if self._stacks:
-            self.emulator.create(memory.specs, memory.region)
+            self.emulator.create(memory.specs, memory.resources, memory.region)
         else:
             self.emulator.fill()
         self._claimed.update(claims)
@@ -145,6 +153,13 @@ class Account:
         number = len(self._stacks)
         self._stacks.append(Stack(name, number, memory.numbered(number), tables, tokens))
         return self._stacks[-1]
+
+    def provide(self, stack: Stack, process: Process) -> list[Resource]:
+        """Makes the queues, topics, buckets and streams that the decorators of an imported app name. Returns them."""
+        found = resources(process.app)
+        if found:
+            self.emulator.provide(found, stack.memory.region)
+        return found
 
     def deploy(
         self,
@@ -192,7 +207,9 @@ class Account:
             api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
         functions = Functions(app, stack.project, api, process_of or (lambda function: process))
         sources = event_sources(app)
-        check(stack.project.root, {**memory.unexpanded, **(variables or {})}, functions.names.values(), sources)
+        in_decorators = self.provide(stack, process)
+        asked = {**memory.unexpanded, **(variables or {})}
+        check(stack.project.root, asked, functions.names.values(), memory.resources.made, in_decorators)
         self.threads.watch(stack.project.root)
         faulty = FaultyFunctions(
             functions,

@@ -12,6 +12,8 @@ from chalice.app import (
     Chalice,
     ChaliceAuthorizer,
     DynamoDBEventConfig,
+    KinesisEventConfig,
+    S3EventConfig,
     ScheduledEventConfig,
     SNSEventConfig,
     SQSEventConfig,
@@ -19,6 +21,7 @@ from chalice.app import (
 from chalice.constants import MAX_COMPRESSION_SIZE
 
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.resources import Resource, Service, named
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Route
 from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Stream, Topic
@@ -189,6 +192,21 @@ def event_sources(app: Chalice) -> list[Source]:
             # The label at the end of the ARN, the moment of the stream's creation, cannot be known here.
             table = source.stream_arn.partition(":table/")[2].partition("/")[0]
             found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
+    return found
+
+
+def resources(app: Chalice) -> list[Resource]:
+    """The queues, topics, buckets and Kinesis streams that its decorators name."""
+    found: list[Resource] = []
+    for source in app.event_sources:
+        if isinstance(source, SQSEventConfig):
+            found.append(named(Service.SQS, source.queue or source.queue_arn or ""))
+        elif isinstance(source, SNSEventConfig):
+            found.append(named(Service.SNS, source.topic))
+        elif isinstance(source, S3EventConfig):
+            found.append(named(Service.S3, source.bucket))
+        elif isinstance(source, KinesisEventConfig):
+            found.append(named(Service.KINESIS, source.stream))
     return found
 
 

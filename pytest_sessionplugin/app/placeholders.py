@@ -5,15 +5,15 @@ They are what the app's gateway, its Lambda service and the emulator answer to.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.resources import Resource, Resources, Service
 from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
 from pytest_sessionplugin.errors import ProjectError, UnknownName
 from pytest_sessionplugin.gateway.values import REST_FUNCTION
-from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Topic
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.templates import TableSpec
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.values import Api
     from pytest_sessionplugin.tokens.tokens import Tokens
 
-AFTER_IMPORT = ("function", "queue", "topic")
-"""Kinds whose names the app itself may give: they are checked when it is imported."""
+SERVICES = {"queue": Service.SQS, "topic": Service.SNS, "bucket": Service.S3}
 
 
 def name_in_lambda(stack: str, function: str) -> str:
@@ -39,9 +38,11 @@ class Placeholders:
         api: Api,
         specs: Mapping[str, TableSpec],
         tokens: Tokens,
+        resources: Resources,
         urls: Urls | None = None,
     ) -> None:
-        self._stack, self._api, self._specs, self._tokens = stack, api, specs, tokens
+        self._stack, self._api, self._specs = stack, api, specs
+        self._tokens, self._resources = tokens, resources
         self._rest = {
             "domain": api.host(api.rest_api_id),
             "id": api.rest_api_id,
@@ -75,9 +76,16 @@ class Placeholders:
             case "function":
                 return name_in_lambda(self._stack, name)
             case "queue":
-                return f"https://sqs.{self._api.region}.{self._api.dns_suffix}/{self._api.account_id}/{name}"
+                return self._resource(Service.SQS, name).queue_url(self._api.region, self._api.account_id)
+            case "topic":
+                return self._resource(Service.SNS, name).arn(self._api.region, self._api.account_id)
             case _:
-                return f"{self._arn('sns')}:{name}"
+                return self._resource(Service.S3, name).name
+
+    def _resource(self, service: Service, name: str) -> Resource:
+        """One of the template by its logical name, else one of this name."""
+        found = self._resources.made.get(name)
+        return found if found is not None and found.service is service else Resource(service, name)
 
     def _arn(self, service: str) -> str:
         return f"arn:{self._api.partition}:{service}:{self._api.region}:{self._api.account_id}"
@@ -89,14 +97,22 @@ def _known(kind: str, name: str, values: Mapping[str, Any]) -> Any:
     return values[name]
 
 
-def check(root: Path, variables: Mapping[str, str], functions: Collection[str], sources: Sequence[Source]) -> None:
-    """Raises ProjectError for a variable with a function, queue or topic that the app of this folder does not have."""
-    known: Mapping[str, Iterable[str]] = {
-        "function": functions,
-        "queue": {each.name for each in sources if isinstance(each, Queue)},
-        "topic": {each.name for each in sources if isinstance(each, Topic)},
-    }
-    for variable, kind, name in environment.placeholders(variables):
-        if kind in AFTER_IMPORT and name not in known[kind]:
-            unknown = UnknownName(kind, name, sorted(known[kind]))
+def check(
+    root: Path,
+    variables: Mapping[str, str],
+    functions: Collection[str],
+    in_template: Mapping[str, Resource],
+    in_decorators: Iterable[Resource],
+) -> None:
+    """Raises ProjectError for a variable with a function, queue, topic or bucket that nothing in this folder names.
+
+    An app may name them, so this is known when it was imported.
+    """
+    resources = [*in_template.items(), *((each.name, each) for each in (*in_template.values(), *in_decorators))]
+    known: dict[str, Collection[str]] = {"function": functions}
+    for word, service in SERVICES.items():
+        known[word] = dict.fromkeys(name for name, each in resources if each.service is service)
+    for variable, word, name in environment.placeholders(variables):
+        if word in known and name not in known[word]:
+            unknown = UnknownName(word, name, list(known[word]))
             raise ProjectError(root, f"{variable} = {variables[variable]!r}: {unknown}")

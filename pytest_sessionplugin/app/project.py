@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
 from pytest_sessionplugin.app.placeholders import Placeholders
-from pytest_sessionplugin.aws import environment, templates
+from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.values import Api, CustomDomain
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.app.modules import NamedCopy
     from pytest_sessionplugin.aws.moto.emulator import Emulator
+    from pytest_sessionplugin.aws.resources import Resources
     from pytest_sessionplugin.aws.tables import Seed
     from pytest_sessionplugin.aws.templates import TableSpec
     from pytest_sessionplugin.gateway.client.transport import Urls
@@ -303,6 +304,15 @@ def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> di
     return found
 
 
+def resources_of(project: Project, region: str, specs: Mapping[str, TableSpec]) -> Resources:
+    """The other resources of the project's templates; none of a template that cannot be read."""
+    try:
+        stack = templates.PseudoParameters(project.deployed_name, region)
+        return resources.described(project.templates, stack, specs)
+    except SessionPluginError:  # its tables come from elsewhere, or reading them says it
+        return resources.Resources()
+
+
 class Memory:
     """The environment and the AWS of a project, to be opened any number of times, each time in its first state.
 
@@ -328,8 +338,9 @@ class Memory:
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
         self.specs = checked(specs_of(project, own) if specs is None else specs)
         self.region = environment.region_of(project.environment, project.section("env"), own)
+        self.resources = resources_of(project, self.region, self.specs)
         api = project.api(self.region).numbered(number)
-        self._placeholders = Placeholders(project.deployed_name, api, self.specs, self.tokens, urls)
+        self._placeholders = Placeholders(project.deployed_name, api, self.specs, self.tokens, self.resources, urls)
         self.unexpanded = {**project.section("env"), **own}
         self.variables = {
             **project.environment,
@@ -361,6 +372,6 @@ class Memory:
             from pytest_sessionplugin.aws.moto.emulator import Emulator
 
             if self._emulator is None:
-                self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint)
+                self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint, self.resources)
             with self._emulator.open():
                 yield self._emulator

@@ -34,7 +34,7 @@ _UNWANTED = re.compile(
 )
 """Variables that lead a client elsewhere, or change it, on one machine and not on the next."""
 
-_PLACEHOLDER = re.compile(r"\{(table|token|stream|websocket|rest|function|queue|topic):([\w.-]+)\}")
+_PLACEHOLDER = re.compile(r"\{(table|token|stream|websocket|rest|function|queue|topic|bucket):([\w.-]+)\}")
 
 
 def region_of(*layers: Mapping[str, str]) -> str:

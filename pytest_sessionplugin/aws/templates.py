@@ -42,8 +42,8 @@ def tables(path: Path, pseudo: PseudoParameters) -> dict[str, TableSpec]:
     """Logical name -> properties of every table in the file; empty if the file does not exist. Raises TemplateError."""
     if not path.is_file():
         return {}
-    template = _read(path)
-    resolve = _Resolver(path, template.get("Parameters"), pseudo)
+    template = read(path)
+    resolve = Resolver(path, template.get("Parameters"), pseudo)
     found: dict[str, TableSpec] = {}
     for name, resource in template["Resources"].items():
         if not isinstance(resource, dict):
@@ -59,7 +59,14 @@ def tables(path: Path, pseudo: PseudoParameters) -> dict[str, TableSpec]:
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """The template in a file that exists; the same object for the same state of the file. Raises TemplateError."""
+    state = path.stat()
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(path: Path, modified: int, size: int) -> dict[str, Any]:
     language = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     try:
         text = path.read_text(encoding="utf-8")
@@ -119,11 +126,21 @@ _KINDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 _OTHERWISE = "The fixture dynamodb_specs can say it in Python."
 
 
-class _Resolver:
-    """Replaces Ref and Fn::Sub with their values."""
+class Resolver:
+    """Replaces Ref and Fn::Sub with their values.
 
-    def __init__(self, path: Path, parameters: Any, pseudo: PseudoParameters) -> None:
-        self._path = path
+    With `known`, the values of other resources by logical name, also Fn::GetAtt and Fn::Join. `noun` is for errors.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parameters: Any,
+        pseudo: PseudoParameters,
+        noun: str = "table",
+        known: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._path, self._noun, self._known = path, noun, known
         self._parameters = parameters if isinstance(parameters, dict) else {}
         self._pseudo = {
             "AWS::Region": pseudo.region,
@@ -142,18 +159,24 @@ class _Resolver:
                 return self._ref(table, argument)
             if name == "Fn::Sub":
                 return self._sub(table, argument)
+            if name == "Fn::GetAtt" and self._known is not None:
+                return self._attribute(table, argument)
+            if name == "Fn::Join" and self._known is not None:
+                return self._join(table, argument)
             if str(name).startswith("Fn::") or name == "Condition":
                 raise self.error(table, f"{name} is not understood here; Ref and Fn::Sub are. {_OTHERWISE}")
         return {key: self(table, item) for key, item in value.items()}
 
     def error(self, table: str, reason: str) -> TemplateError:
-        return TemplateError(f"The table {table} of {self._path}: {reason}")
+        return TemplateError(f"The {self._noun} {table} of {self._path}: {reason}")
 
     def _ref(self, table: str, name: Any) -> Any:
         if not isinstance(name, str):
             raise self.error(table, f"Ref takes a name, not {name!r}.")
         if name in self._pseudo:
             return self._pseudo[name]
+        if self._known is not None and name in self._known:
+            return self._known[name]["Ref"]
         parameter = self._parameters.get(name)
         if not isinstance(parameter, dict):
             raise self.error(
@@ -164,6 +187,20 @@ class _Resolver:
             raise self.error(table, f"the parameter {name} has no default. {_OTHERWISE}")
         return parameter["Default"]
 
+    def _join(self, table: str, argument: Any) -> str:
+        match argument:
+            case [str(between), [*parts]]:
+                return between.join(str(self(table, part)) for part in parts)
+        raise self.error(table, f"Fn::Join takes a text and a list, not {argument!r}.")
+
+    def _attribute(self, table: str, argument: Any) -> str:
+        path = ".".join(map(str, argument)) if isinstance(argument, list) else str(argument)
+        name, _, attribute = path.partition(".")
+        values = (self._known or {}).get(name, {})
+        if attribute not in values:
+            raise self.error(table, f"{path} is not known here.")
+        return values[attribute]
+
     def _sub(self, table: str, argument: Any) -> str:
         text, own = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
         if not isinstance(text, str) or not isinstance(own, dict):
@@ -173,6 +210,8 @@ class _Resolver:
             name = match[1].strip()
             if name.startswith("!"):  # ${!Literal} stands for ${Literal}
                 return f"${{{name[1:]}}}"
+            if "." in name and self._known is not None:
+                return self._attribute(table, name)
             return str(self(table, own[name]) if name in own else self._ref(table, name))
 
         return re.sub(r"\$\{([^}]*)\}", value, text)

@@ -30,6 +30,18 @@ def on_loopback(url: str) -> bool:
         return False
 
 
+def partition(region: str) -> str:
+    """The part of an ARN after `arn:`."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def dns_suffix(region: str) -> str:
+    """The end of the host names of AWS."""
+    return "amazonaws.com.cn" if partition(region) == "aws-cn" else "amazonaws.com"
+
+
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
@@ -127,7 +139,7 @@ class Api:
 
     def host(self, api_id: str) -> str:
         """The host name that Chalice calls (chalice/app.py)."""
-        return f"{api_id}.execute-api.{self.region}.{self.dns_suffix}"
+        return f"{api_id}.execute-api.{self.region}.{dns_suffix(self.region)}"
 
     def websocket_host(self, host: str | None) -> str:
         """The WebSocket API's host name, as events have it, for a client that asks for this host."""
@@ -137,16 +149,9 @@ class Api:
         return self.host(self.websocket_api_id)
 
     @property
-    def dns_suffix(self) -> str:
-        """The end of the host names of AWS."""
-        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
-
-    @property
     def partition(self) -> str:
         """The part of an ARN after `arn:`."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition(self.region)
 
 
 # --- in

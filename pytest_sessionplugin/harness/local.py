@@ -108,8 +108,9 @@ class LocalHarness:
             from pytest_sessionplugin.app.isolation import share, start_cold
             from pytest_sessionplugin.app.logging import log_to_root
 
-            self.account()
+            account = self.account()
             process = self._imported()
+            account.provide(self.stack(), process)
             share(process.app)
             start_cold(process.app)
             self._stack.enter_context(log_to_root(process.app, self._journal.log))

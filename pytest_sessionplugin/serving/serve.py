@@ -268,7 +268,7 @@ class _App:
 
     def create(self, memory: Memory) -> None:
         """Creates those tables that are not there yet."""
-        self._account.emulator.create(memory.specs, memory.region)
+        self._account.emulator.create(memory.specs, memory.resources, memory.region)
 
     def agendas(self, schedules: bool) -> list[Agenda]:
         """Agendas beside the gateway's, for time that is moved; the app's schedules only if they are asked for."""

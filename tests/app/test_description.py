@@ -10,7 +10,7 @@ import pytest
 from chalice.app import Authorizer as Base
 from chalice.app import Chalice, CognitoUserPoolAuthorizer, CORSConfig, Cron, CustomAuthorizer, IAMAuthorizer, Rate
 
-from pytest_sessionplugin.app.description import describe, schedules
+from pytest_sessionplugin.app.description import describe, resources, schedules
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.gateway.values import Authorizer, AuthorizerKind, Route
@@ -196,3 +196,19 @@ def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> No
     def told(event: object) -> None: ...
 
     assert schedules(app) == [Schedule("each_minute", 60), Schedule("now-and-then", 7200)]
+
+
+def test_decorators_name_queues_topics_buckets_and_streams(app: Chalice) -> None:
+    app.on_sqs_message(queue="orders", name="a")(print)
+    app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:123456789012:more.fifo", name="b")(print)
+    app.on_sns_message(topic="arn:aws:sns:us-east-1:123456789012:news", name="c")(print)
+    app.on_s3_event(bucket="files", name="d")(print)
+    app.on_kinesis_record(stream="clicks", name="e")(print)
+    app.on_cw_event({"source": ["aws.s3"]}, name="f")(print)
+    assert [(each.service.value, each.name) for each in resources(app)] == [
+        ("sqs", "orders"),
+        ("sqs", "more.fifo"),
+        ("sns", "news"),
+        ("s3", "files"),
+        ("kinesis", "clicks"),
+    ]

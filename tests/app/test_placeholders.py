@@ -9,10 +9,10 @@ import pytest
 
 from pytest_sessionplugin.app.placeholders import Placeholders, check, name_in_lambda
 from pytest_sessionplugin.app.project import Memory, Project
+from pytest_sessionplugin.aws.resources import Resource, Resources, Service
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.gateway.values import Api
-from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Topic
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 from tests.processes import sessionplugin_serve
 from tests.strangers import Stranger, write_project
@@ -24,9 +24,18 @@ SPECS: dict[str, Any] = {
 }
 
 
+RESOURCES = Resources(
+    {
+        "Orders": Resource(Service.SQS, "chat-dev-orders"),
+        "News": Resource(Service.SNS, "chat-dev-news"),
+        "Uploads": Resource(Service.S3, "chat-dev-uploads"),
+    }
+)
+
+
 def expanded(text: str, api: Api | None = None, urls: Urls | None = None) -> str:
     tokens = Tokens(TokenSettings.of({}))
-    return Placeholders("chat-dev", api or Api(), SPECS, tokens, urls).expand({"V": text})["V"]
+    return Placeholders("chat-dev", api or Api(), SPECS, tokens, RESOURCES, urls).expand({"V": text})["V"]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,10 @@ def expanded(text: str, api: Api | None = None, urls: Urls | None = None) -> str
         ("{function:api_handler}", "chat-dev"),
         ("{queue:orders.fifo}", "https://sqs.us-east-1.amazonaws.com/123456789012/orders.fifo"),
         ("{topic:news-of-today}", "arn:aws:sns:us-east-1:123456789012:news-of-today"),
+        ("{queue:Orders}", "https://sqs.us-east-1.amazonaws.com/123456789012/chat-dev-orders"),
+        ("{topic:News}", "arn:aws:sns:us-east-1:123456789012:chat-dev-news"),
+        ("{bucket:Uploads}", "chat-dev-uploads"),
+        ("{bucket:exports}", "exports"),
         ("{websocket:domain}/{rest:id}", f"w3bs0cket0.{HOST}/r3stapi000"),
         ("{colour:red} {websocket}", "{colour:red} {websocket}"),
     ],
@@ -86,15 +99,17 @@ def test_an_unknown_name_is_told_with_the_known_ones(text: str, sentence: str) -
     [
         ("{function:connect}", "there is no function connect; there are: sweep, websocket_connect."),
         ("{queue:order}", "there is no queue order; did you mean orders"),
-        ("a {topic:olds}", "there is no topic olds; there are: news."),
+        ("a {topic:olds}", "there is no topic olds; there are: News, chat-dev-news, news."),
+        ("{topic:Orders}", "there is no topic Orders; there are: News, chat-dev-news, news."),
+        ("{bucket:files}", "there is no bucket files; there are: Uploads, chat-dev-uploads."),
     ],
 )
 def test_names_that_the_app_gives_are_checked_after_its_import(text: str, sentence: str, tmp_path: Path) -> None:
-    sources: list[Source] = [Queue("work", "orders", 1), Topic("tell", "news")]
-    known = {"F": "{function:sweep}", "Q": "{queue:orders}", "T": "{topic:news} {table:None}"}
-    check(tmp_path, known, ["sweep", "websocket_connect"], sources)
+    named = [Resource(Service.SQS, "orders"), Resource(Service.SNS, "news")]
+    known = {"F": "{function:sweep}", "Q": "{queue:orders} {queue:Orders}", "T": "{topic:news} {table:None}"}
+    check(tmp_path, known, ["sweep", "websocket_connect"], RESOURCES.made, named)
     with pytest.raises(ProjectError) as error:
-        check(tmp_path, {**known, "V": text}, ["sweep", "websocket_connect"], sources)
+        check(tmp_path, {**known, "V": text}, ["sweep", "websocket_connect"], RESOURCES.made, named)
     assert str(error.value).startswith(f"V = {text!r}: {sentence}")
 
 

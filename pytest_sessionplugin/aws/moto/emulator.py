@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import metadata, version
@@ -33,7 +33,9 @@ from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches, regions
 from pytest_sessionplugin.aws.moto.contents import MotoSources
+from pytest_sessionplugin.aws.moto.resources import MadeResources
 from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
+from pytest_sessionplugin.aws.resources import Resources
 from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
 from pytest_sessionplugin.aws.wire import Answer, LongPoll
 from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
 
     from pytest_sessionplugin.aws.dynamodb.ttl import Expiring
+    from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
@@ -54,6 +57,7 @@ Contents = list[tuple[Any, dict[str, Any]]]
 class Emulator:
     """moto as a backend of an account, with tables in it. Each opening starts as the first one did after set-up.
 
+    `resources` are made with the tables: queues, topics and buckets.
     `endpoint` is the URL, on loopback, of a real DynamoDB that replaces the one in memory.
     """
 
@@ -63,8 +67,10 @@ class Emulator:
         seed: tables.Seed | None = None,
         region: str = environment.REGION,
         endpoint: str | None = None,
+        resources: Resources | None = None,
     ) -> None:
         self.specs, self.region = specs, region
+        self._resources, self._made = resources or Resources(), MadeResources()
         self.let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
         self._seed = seed or {}
         self._endpoint = endpoint
@@ -88,6 +94,7 @@ class Emulator:
             patches.nothing_kept(),
         ):
             self._is_open, self._process, self._dynamodb = True, os.getpid(), DynamoDb(self._items_lock)
+            self._made = MadeResources()
             try:
                 yield self
             finally:
@@ -97,7 +104,11 @@ class Emulator:
         """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
         if self._pristine is not None:
             _put_in(_copied(self._pristine))
-            return
+        else:
+            self._fill()
+        self._made.make(self._resources, self.region)  # each time: moto's queues cannot be copied
+
+    def _fill(self) -> None:
         sources = self.sources(self.region)
         try:
             self._create(self.specs, self._seed, self.region)
@@ -106,9 +117,15 @@ class Emulator:
         sources.remember_seed([str(spec["TableName"]) for spec in self.specs.values()])
         self._pristine = _copied(_contents())
 
-    def create(self, specs: Mapping[str, TableSpec], region: str) -> None:
-        """Creates the tables that do not exist yet, of another project or of a reloaded app."""
+    def create(self, specs: Mapping[str, TableSpec], resources: Resources, region: str) -> None:
+        """Creates what does not exist yet, of another project or of a reloaded app."""
         self._create(specs, {}, region)
+        self._made.make(resources, region)
+
+    def provide(self, resources: Iterable[Resource], region: str) -> None:
+        """Makes the queues, topics and buckets that do not exist yet, which an app has named."""
+        with self._lock:
+            self._made.make_each(resources, region)
 
     def _create(self, specs: Mapping[str, TableSpec], seed: tables.Seed, region: str) -> None:
         new = tables.create(specs, seed, self._clients_in(region)[0])
@@ -187,11 +204,14 @@ class Emulator:
         answer = self._emulate(call.request, call.picture)
         if answer.status < 400:
             return answer
-        scope = wire.scope(call.request)
+        return replace(answer, hint=self._hint(call, answer))
+
+    def _hint(self, call: AwsCall, answer: Answer) -> str | None:
+        scope, service = wire.scope(call.request), call.call.service
         account_id = get_account_id_from(scope.access_key)
-        return replace(
-            answer, hint=regions.elsewhere(call.call.service, account_id, scope.region, call.request, answer)
-        )
+        if hint := regions.elsewhere(service, account_id, scope.region, call.request, answer):
+            return hint
+        return self._resources.left_out(service) if regions.NOT_FOUND.search(wire.outcome(answer)) else None
 
     def _emulate(self, request: Any, past: Picture | None = None) -> Answer:
         """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""
@@ -222,6 +242,7 @@ class Emulator:
     def _by_any_service(self, request: Any) -> Answer:
         """Sleeps and posts are left for afterwards: no thread waits while it holds the lock."""
         with patches.deferring() as deferred, self._lock:
+            self._made.give_way(request)
             answer = self._by_moto(request)
         for post in deferred.posts:
             post()

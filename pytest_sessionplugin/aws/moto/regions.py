@@ -26,13 +26,13 @@ PLACES = {
 }
 """Service -> the attribute of its backend with all resources by name, or by ARN."""
 
-_NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist")
+NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
 DEEP = 6  # levels of a request; names of tables in a transaction are on the fourth
 
 
 def elsewhere(service: str, account_id: str, region: str, request: Any, answer: Answer) -> str | None:
     """A sentence if the answer is that something is not found, and another region has a resource of that name."""
-    if answer.status < 400 or service not in PLACES or not _NOT_FOUND.search(wire.outcome(answer)):
+    if answer.status < 400 or service not in PLACES or not NOT_FOUND.search(wire.outcome(answer)):
         return None
     asked = {_name(text) for text in _texts(_members(request))}
     places = _resources(service, account_id)
