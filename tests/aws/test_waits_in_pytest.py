@@ -90,6 +90,21 @@ def test_polls_end_and_are_woken(stranger: Stranger) -> None:
             assert poller.ends()
             assert poller.found == ["job"]
 
+        def test_a_message_is_hidden_for_as_long_as_its_timeout(chalice_clock, queue):
+            sqs = boto3.client("sqs")
+            sqs.send_message(QueueUrl=queue, MessageBody="job", DelaySeconds=3)
+            chalice_clock.advance(seconds=2.5)
+            assert "Messages" not in sqs.receive_message(QueueUrl=queue)
+            chalice_clock.advance(seconds=0.5)
+            assert "Messages" in sqs.receive_message(QueueUrl=queue, VisibilityTimeout=30)
+            chalice_clock.advance(seconds=29.5)
+            assert "Messages" not in sqs.receive_message(QueueUrl=queue)
+            chalice_clock.advance(seconds=0.5)
+            (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+            handle = message["ReceiptHandle"]
+            sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=handle, VisibilityTimeout=0)
+            assert "Messages" in sqs.receive_message(QueueUrl=queue)
+
         @pytest.mark.parametrize("stands", [True, False])
         def test_another_thread_and_a_message(poller, queue, stands, request):
             if stands:
@@ -119,7 +134,7 @@ def test_polls_end_and_are_woken(stranger: Stranger) -> None:
             assert chalice_gateway.http().get("/").status_code == 403
     """
     (stranger.root / "app.py").write_text(APP)
-    stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=18)
+    stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=20)
 
 
 def test_waiters_wait_for_what_time_brings(stranger: Stranger) -> None:

@@ -17,8 +17,6 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from pytest_sessionplugin.aws.moto import patches
-
 
 class MotoSources:
     """Event sources of one region. `make_sqs` gives a client that goes past counting and faults."""
@@ -58,16 +56,10 @@ class MotoSources:
             self._sqs.delete_message(QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"])
 
     def put_back(self, queue: str, records: Sequence[Mapping[str, Any]]) -> None:
-        from moto.sqs.models import sqs_backends
-
         for record in records:
             self._sqs.change_message_visibility(
                 QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
             )
-        handles = {record["receiptHandle"] for record in records}
-        for message in sqs_backends[self._account_id][self._region].get_queue(queue)._messages:
-            if message.receipt_handle in handles:
-                patches.show_at_once(message)
 
     def _url(self, queue: str) -> str | None:
         try:

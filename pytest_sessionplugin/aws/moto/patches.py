@@ -129,6 +129,7 @@ def _replace_sleeps() -> None:
     sqs: Any = sys.modules.get("moto.sqs.models")
     if sqs is not None and sqs.SQSBackend.receive_message.__module__ != __name__:
         sqs.SQSBackend.receive_message = _receiving(sqs.SQSBackend.receive_message)
+        sqs.Message.visible = property(_is_visible)
     swf: Any = sys.modules.get("moto.swf.models")
     if swf is not None and swf.sleep is time.sleep:
         swf.sleep = _sleep
@@ -143,11 +144,17 @@ def _receiving(original: Callable[..., Any]) -> Callable[..., Any]:
         if not found and wait:
             deferred.sleep(wait)
             now = time.time() * 1000
-            times = [max(each.visible_at, each.delayed_until) + 1 for each in self.get_queue(queue_name)._messages]
+            times = [max(each.visible_at, each.delayed_until) for each in self.get_queue(queue_name)._messages]
             deferred.due = min((each / 1000 for each in times if each > now), default=None)
         return found
 
     return receive_message
+
+
+def _is_visible(message: Any) -> bool:
+    """From the end of its timeout on. moto waits for the moment after, and time may stand still."""
+    visible_at: float = message.visible_at
+    return time.time() * 1000 >= visible_at
 
 
 def _sleep(seconds: float) -> None:
@@ -182,11 +189,3 @@ class _Requests:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(requests, name)
-
-
-# --- messages
-
-
-def show_at_once(message: Any) -> None:
-    """Makes a message of SQS visible now. moto waits for the next millisecond, and time may stand still."""
-    message.visible_at -= 1
