@@ -315,12 +315,12 @@ NEEDED: Final = (
 def prepare() -> None:
     """Imports the modules that the first request of nearly each function needs.
 
-    Lambda initializes a function ahead of its first request, so that no caller waits for these imports. Elsewhere, in
-    `chalice package` and in tests, the first request makes them, and importing this module stays quick.
+    Lambda initializes a function ahead of its first request, so that no caller waits for these imports. Elsewhere, as
+    in `chalice package`, the first request makes them, and importing this module stays quick.
     """
     for name in NEEDED:
         importlib.import_module(name)
 
 
-if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda alone, in each of its runtimes
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda, and by what runs functions as it does
     prepare()

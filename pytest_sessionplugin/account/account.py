@@ -39,6 +39,7 @@ from pytest_sessionplugin.lambdas.service import LambdaService
 from pytest_sessionplugin.lambdas.threads import LeftThreads
 
 if TYPE_CHECKING:
+    from pytest_sessionplugin.app.functions import ProcessOf
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
@@ -166,7 +167,7 @@ class Account:
         stack: Stack,
         process: Process,
         target: OpenGateway,
-        process_of: Callable[[str], Process] | None = None,
+        process_of: ProcessOf | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> DeployedApp:
         """Puts an app that was imported behind a gateway, which `target` opens.
@@ -199,13 +200,13 @@ class Account:
         self,
         stack: Stack,
         process: Process,
-        process_of: Callable[[str], Process] | None,
+        process_of: ProcessOf | None,
         variables: Mapping[str, str] | None = None,
     ) -> _AppVersion:
         app, memory = process.app, stack.memory
         with self._describing():
             api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
-        functions = Functions(app, stack.project, api, process_of or (lambda function: process))
+        functions = Functions(app, memory, api, process_of or (lambda function: process))
         sources = event_sources(app)
         in_decorators = self.provide(stack, process)
         asked = {**memory.unexpanded, **(variables or {})}

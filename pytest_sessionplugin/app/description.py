@@ -20,6 +20,8 @@ from chalice.app import (
 )
 from chalice.constants import MAX_COMPRESSION_SIZE
 
+from pytest_sessionplugin.app.modules import unlabelled
+from pytest_sessionplugin.app.project import REST_HANDLER
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.resources import Resource, Service, named
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
@@ -159,6 +161,20 @@ def function_names(app: Chalice) -> dict[str, str]:
         for key, handler in app.websocket_handlers.items()
         if WEBSOCKET_NAMES[key] not in own
     }
+
+
+def handlers(app: Chalice) -> dict[str, str]:
+    """The handler string of each function by its name in the app, as `chalice deploy` gives it to Lambda.
+
+    In a copy of an app, the names of its modules end in `@label`; the strings do not.
+    """
+    configs = (
+        *app.pure_lambda_functions,
+        *app.event_sources,
+        *app.builtin_auth_handlers,
+        *app.websocket_handlers.values(),
+    )
+    return {REST_FUNCTION: REST_HANDLER, **{each.name: unlabelled(each.handler_string) for each in configs}}
 
 
 def schedules(app: Chalice) -> list[Schedule]:

@@ -17,22 +17,44 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice
 
-from pytest_sessionplugin.app.description import WEBSOCKET_NAMES
-from pytest_sessionplugin.app.isolation import FunctionRun, View, become, running, share, views_in_use
+from pytest_sessionplugin.app.description import WEBSOCKET_NAMES, handlers
+from pytest_sessionplugin.app.isolation import (
+    FunctionRun,
+    FunctionView,
+    OwnVariables,
+    View,
+    become,
+    running,
+    share,
+    views_in_use,
+)
 from pytest_sessionplugin.app.logging import log_to_root, loggers_kept
 from pytest_sessionplugin.app.modules import NamedCopy
 from pytest_sessionplugin.app.placeholders import name_in_lambda
+from pytest_sessionplugin.app.project import LAMBDA_MEMORY
+from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke
 
 if TYPE_CHECKING:
     import logging
 
-    from chalice.config import Config
-
-    from pytest_sessionplugin.app.project import Project
+    from pytest_sessionplugin.app.project import Memory, Project
 
 
 # --- where a function runs
+
+
+@dataclass(frozen=True)
+class LambdaFunction:
+    """A function as `chalice deploy` makes it. Made once for a test, since Chalice searches config.json each time."""
+
+    name: str  # in the app
+    config_name: str
+    deployed_name: str
+    handler: str
+    memory: int  # megabytes
+    timeout: float  # seconds
+    variables: OwnVariables
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,9 @@ class Process:
     view: View | None = None
 
 
+ProcessOf = Callable[[LambdaFunction], Process]
+
+
 class Processes:
     """Copies of apps for one test, until the stack is closed. `listener` gets their logs."""
 
@@ -50,35 +75,38 @@ class Processes:
         self._stack = stack
         self._listener = listener
         self._lock = threading.RLock()
-        self._views_in_use = False
+        self._stack.enter_context(views_in_use())
 
-    def new(self, project: Project, label: str, view: View | None = None) -> Process:
-        """A new copy of the app, whose modules are `app@label` and `chalicelib@label`."""
+    def new(self, project: Project, label: str, view: View | None = None, own: OwnVariables | None = None) -> Process:
+        """A new copy of the app, whose modules are `app@label` and `chalicelib@label`.
+
+        It is imported in its view; with the variables of one function, if it is for that one alone.
+        """
         with self._lock:
-            if not self._views_in_use:
-                self._stack.enter_context(views_in_use())
-                self._views_in_use = True
             modules = NamedCopy(project.root, label)
             modules.open()
             self._stack.callback(modules.close)
             self._stack.enter_context(loggers_kept())
-            with view.within() if view is not None else nullcontext():
+            seen = view if own is None else FunctionView(own, view)
+            with seen.within() if seen is not None else nullcontext():
                 app = project.load_named(modules)
             share(app)
             self._stack.enter_context(log_to_root(app, self._listener))
             return Process(app, view)
 
-    def each_its_own(
-        self, project: Project, label: str, first: Process, view: View | None = None
-    ) -> Callable[[str], Process]:
-        """A copy for each function, made when it first runs; `first` runs the HTTP routes."""
+    def each_its_own(self, project: Project, label: str, first: Process, view: View | None = None) -> ProcessOf:
+        """A copy for each function, made when it first runs; `first` runs the HTTP routes.
+
+        Each copy has an environment of its own, over that of `view`.
+        """
         made = {REST_FUNCTION: first}
 
-        def process_of(function: str) -> Process:
+        def process_of(function: LambdaFunction) -> Process:
             with self._lock:
-                if function not in made:
-                    made[function] = self.new(project, f"{label}:{function}", view)
-                return made[function]
+                if function.name not in made:
+                    own_view = View(below=view)
+                    made[function.name] = self.new(project, f"{label}:{function.name}", own_view, function.variables)
+                return made[function.name]
 
         return process_of
 
@@ -114,79 +142,90 @@ class LambdaContext:
 
     @property
     def log_stream_name(self) -> str:
-        return f"[{self.function_version}]{self.aws_request_id.replace('-', '')}"
+        return environment.log_stream(self.function_name)
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._deadline - self.monotonic()) * 1000))
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """Megabytes and seconds of a function. Cached, since Chalice searches three levels of config.json each time."""
-
-    memory: int
-    timeout: float
-
-    @classmethod
-    def of(cls, config: Config) -> _Limits:
-        return cls(config.lambda_memory_size or 128, config.lambda_timeout or 60)
-
-
 class Functions:
     """The functions of one app. A call runs one of them and raises what its handler raises. Thread-safe.
 
-    `processes` gives the process of each function, by default one with this app for all.
+    `process_of` gives the process of each function, by default one with this app for all.
     """
 
-    def __init__(
-        self, app: Chalice, project: Project, api: Api, processes: Callable[[str], Process] | None = None
-    ) -> None:
+    def __init__(self, app: Chalice, memory: Memory, api: Api, process_of: ProcessOf | None = None) -> None:
         share(app)
         _ignore_deprecations_of_chalice()
         one = Process(app)
-        self._process_of = processes or (lambda function: one)
+        self._process_of = process_of or (lambda function: one)
         self._region, self._account_id = api.region, api.account_id
-        names = {handler.name: WEBSOCKET_NAMES[key] for key, handler in app.websocket_handlers.items()}
-        configs = {name: project.config(names.get(name, name)) for name in (REST_FUNCTION, *app.handler_map)}
-        self._limits = {name: _Limits.of(config) for name, config in configs.items()}
-        self._names = {name: config.function_name for name, config in configs.items()}
-        self._stack = project.deployed_name
+        self._functions = _functions_of(app, memory)
 
     @property
     def names(self) -> Mapping[str, str]:
         """Name in the app -> name in config.json."""
-        return self._names
+        return {name: function.config_name for name, function in self._functions.items()}
 
     @property
     def deployed(self) -> Mapping[str, str]:
         """Name in Lambda -> name in the app."""
-        return {self._deployed_name(name): name for name in self._names}
+        return {function.deployed_name: name for name, function in self._functions.items()}
 
     @property
     def timeouts(self) -> Mapping[str, float]:
         """Name in the app -> seconds."""
-        return {name: limits.timeout for name, limits in self._limits.items()}
+        return {name: function.timeout for name, function in self._functions.items()}
 
-    def _deployed_name(self, function: str) -> str:
-        return name_in_lambda(self._stack, self._names[function])
+    def function(self, name: str) -> LambdaFunction:
+        """A function by its name in the app."""
+        return self._functions[name]
 
     def __call__(self, invoke: Invoke) -> Any:
-        return copy_context().run(self._run, self._process_of(invoke.function), invoke)
+        function = self.function(invoke.function)
+        return copy_context().run(self._run, self._process_of(function), function, invoke)
 
-    def _run(self, process: Process, invoke: Invoke) -> Any:
-        become(process.view)
-        running.set(FunctionRun(process.app, invoke.function))
-        handler = process.app if invoke.function == REST_FUNCTION else process.app.handler_map[invoke.function]
-        limits = self._limits[invoke.function]
+    def _run(self, process: Process, function: LambdaFunction, invoke: Invoke) -> Any:
+        become(FunctionView(function.variables, process.view, lambda: _trace(invoke)))
+        running.set(FunctionRun(process.app, function.name))
+        handler = process.app if function.name == REST_FUNCTION else process.app.handler_map[function.name]
         context = LambdaContext(
-            function_name=self._deployed_name(invoke.function),
+            function_name=function.deployed_name,
             aws_request_id=invoke.invocation_id,
-            memory_limit_in_mb=limits.memory,
-            timeout=limits.timeout,
+            memory_limit_in_mb=function.memory,
+            timeout=function.timeout,
             region=self._region,
             account_id=self._account_id,
         )
         return handler(invoke.event, context)
+
+
+def _functions_of(app: Chalice, memory: Memory) -> dict[str, LambdaFunction]:
+    """The functions of an app by their names in it."""
+    project = memory.project
+    config_names = {handler.name: WEBSOCKET_NAMES[key] for key, handler in app.websocket_handlers.items()}
+    found = {}
+    for name, handler in handlers(app).items():
+        config_name = config_names.get(name, name)
+        config = project.config(config_name)
+        found[name] = LambdaFunction(
+            name,
+            config_name,
+            name_in_lambda(project.deployed_name, config_name),
+            handler,
+            config.lambda_memory_size or LAMBDA_MEMORY,
+            config.lambda_timeout or 60,
+            OwnVariables(memory.own_variables(config_name, handler), memory.variables),
+        )
+    return found
+
+
+def _trace(invoke: Invoke) -> str:
+    """X-Ray's header for an invocation: that of its event if it has one, not sampled."""
+    headers = invoke.event.get("headers") if isinstance(invoke.event, dict) else None
+    digits = f"{invoke.invocation_id.encode().hex():0<24.24}"
+    root = (headers or {}).get("X-Amzn-Trace-Id") or f"Root=1-{int(time.time()):08x}-{digits}"
+    return f"{root.partition(';')[0]};Parent={digits[:16]};Sampled=0"
 
 
 def _ignore_deprecations_of_chalice() -> None:

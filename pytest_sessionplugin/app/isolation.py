@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from chalice.app import Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
 
 
 class View:
-    """Its own variables, and those of the process that are not hidden.
+    """Its own variables, and those of the process, or of the view below it, that are not hidden.
 
     Changes that its code makes stay in the view. A child process started without `env=` gets the environment of the
-    process.
+    process. Methods take that environment, in which names and values are encoded.
     """
 
-    def __init__(self, own: Mapping[str, str], hidden: Iterable[str]) -> None:
-        environ: Any = os.environ  # its names and values are bytes on POSIX, upper case on Windows
-        self.own = {environ.encodekey(name): environ.encodevalue(value) for name, value in own.items()}
-        self.hidden = {environ.encodekey(name) for name in hidden}
+    def __init__(
+        self, own: Mapping[str, str] = MappingProxyType({}), hidden: Iterable[str] = (), below: View | None = None
+    ) -> None:
+        self._own: dict[Any, Any] = {_name(name): _value(value) for name, value in own.items()}
+        self._hidden = {_name(name) for name in hidden}
+        self._below = below
 
     @contextmanager
     def within(self) -> Iterator[None]:
@@ -37,6 +41,120 @@ class View:
             yield
         finally:
             _current.reset(token)
+
+    def get(self, process: Storage, name: Any) -> Any:
+        try:
+            return self._own[name]
+        except KeyError:
+            if name in self._hidden:
+                raise
+        return self._get_below(process, name)
+
+    def set(self, process: Storage, name: Any, value: Any) -> None:
+        self._own[name] = value
+
+    def delete(self, process: Storage, name: Any) -> None:
+        self.get(process, name)
+        self._hidden.add(name)
+        self._own.pop(name, None)
+
+    def names(self, process: Storage) -> list[Any]:
+        below = self._names_below(process)
+        return [*self._own, *(name for name in below if name not in self._own and name not in self._hidden)]
+
+    def _get_below(self, process: Storage, name: Any) -> Any:
+        return process[name] if self._below is None else self._below.get(process, name)
+
+    def _names_below(self, process: Storage) -> list[Any]:
+        return list(process) if self._below is None else self._below.names(process)
+
+
+class OwnVariables:
+    """The variables that one function has otherwise than the others of its app, for all its runs in a test."""
+
+    def __init__(self, own: Mapping[str, str | None], others: Mapping[str, str]) -> None:
+        """None is a variable that it lacks. `others` are the variables of the other functions."""
+        self.values = {_name(name): None if value is None else _value(value) for name, value in own.items()}
+        self.others = {_name(name): _value(others[name]) for name in own if name in others}
+
+
+class FunctionView(View):
+    """The variables of one run of a function: its own over those that all functions of the app see, below.
+
+    A value that a test sets meanwhile is for every function. Changes by the function to other variables than its own
+    are made below, as all share one process. `trace` gives the header of X-Ray, which each run has of its own.
+    """
+
+    def __init__(self, own: OwnVariables, below: View | None, trace: Callable[[], str] | None = None) -> None:
+        super().__init__(below=below)
+        self._values, self._others, self._trace = own.values, own.others, trace
+
+    def get(self, process: Storage, name: Any) -> Any:
+        if self._has_own(process, name):
+            if (value := self._values[name]) is None:
+                raise KeyError(name)
+            return value
+        try:
+            return self._get_below(process, name)
+        except KeyError:
+            if self._trace is None or name != TRACE:
+                raise
+            return _value(self._trace())
+
+    def set(self, process: Storage, name: Any, value: Any) -> None:
+        if self._has_own(process, name):
+            self._values[name] = value
+        elif self._below is None:
+            process[name] = value
+        else:
+            self._below.set(process, name, value)
+
+    def delete(self, process: Storage, name: Any) -> None:
+        if self._has_own(process, name):
+            if self._values[name] is None:
+                raise KeyError(name)
+            self._values[name] = None
+        elif self._below is None:
+            del process[name]
+        else:
+            self._below.delete(process, name)
+
+    def names(self, process: Storage) -> list[Any]:
+        own = {name: value for name, value in list(self._values.items()) if self._has_own(process, name)}
+        below = self._names_below(process)
+        traced = [TRACE] if self._trace is not None and TRACE not in below else []
+        return [
+            *(name for name in below if name not in own),
+            *(name for name, value in own.items() if value is not None),
+            *traced,
+        ]
+
+    def _has_own(self, process: Storage, name: Any) -> bool:
+        """Whether the function has its own value, and the others still see theirs."""
+        if name not in self._values:
+            return False
+        try:
+            seen = self._get_below(process, name)
+        except KeyError:
+            seen = None
+        return bool(seen == self._others.get(name))
+
+
+Storage = MutableMapping[Any, Any]
+
+
+def _name(name: str) -> Any:
+    """The name as os.environ stores it: bytes on POSIX, upper case on Windows."""
+    environ: Any = os.environ
+    return environ.encodekey(name)
+
+
+def _value(value: str) -> Any:
+    environ: Any = os.environ
+    return environ.encodevalue(value)
+
+
+TRACE = _name("_X_AMZN_TRACE_ID")
 
 
 _current: ContextVar[View | None] = ContextVar("view", default=None)
@@ -56,13 +174,9 @@ def views_in_use() -> Iterator[None]:
     def start_in_view(thread: threading.Thread) -> None:
         """Hands the view on, since a new thread begins with an empty context."""
         if (view := _current.get()) is not None:
-            run = thread.run
-
-            def run_in_view() -> None:
-                become(view)
-                run()
-
-            thread.run = run_in_view  # type: ignore[method-assign]  # this one thread
+            context = Context()
+            context.run(become, view)
+            thread.run = partial(context.run, thread.run)  # type: ignore[method-assign]  # no frame of ours
         start(thread)
 
     for environ in environs:
@@ -84,41 +198,28 @@ class _Variables(MutableMapping[Any, Any]):
 
     def __getitem__(self, name: Any) -> Any:
         view = _current.get()
-        if view is None:
-            return self._process[name]
-        try:
-            return view.own[name]
-        except KeyError:
-            if name in view.hidden:
-                raise
-        return self._process[name]
+        return self._process[name] if view is None else view.get(self._process, name)
 
     def __setitem__(self, name: Any, value: Any) -> None:
         view = _current.get()
         if view is None:
             self._process[name] = value
         else:
-            view.own[name] = value
+            view.set(self._process, name, value)
             self._restore(name)
 
     def __delitem__(self, name: Any) -> None:
         view = _current.get()
         if view is None:
             del self._process[name]
-            return
-        self._restore(name)
-        if name not in self:
-            raise KeyError(name)
-        view.hidden.add(name)
-        view.own.pop(name, None)
+        else:
+            self._restore(name)  # first: os.environ has already taken it away, whether it was there or not
+            view.delete(self._process, name)
+            self._restore(name)
 
     def __iter__(self) -> Iterator[Any]:
         view = _current.get()
-        names = list(self._process)
-        if view is None:
-            return iter(names)
-        own = list(view.own)
-        return iter([*own, *(name for name in names if name not in view.own and name not in view.hidden)])
+        return iter(list(self._process) if view is None else view.names(self._process))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import importlib.util
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -199,6 +200,11 @@ class _Copy:
 
 
 # --- side by side
+
+
+def unlabelled(name: str) -> str:
+    """The name of a module without the label of a named copy."""
+    return re.sub(r"@[^.]+", "", name)
 
 
 class NamedCopy:

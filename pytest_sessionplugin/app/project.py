@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
-from pytest_sessionplugin.app.placeholders import Placeholders
+from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
 from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
-from pytest_sessionplugin.gateway.values import Api, CustomDomain
+from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, CustomDomain
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 
 
 _DOMAIN = re.compile(r"([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?:/([^\s/]+(?:/[^\s/]+)*))?/?")
+
+REST_HANDLER = "app.app"
+"""The handler string of `api_handler` (deploy/appgraph.py)."""
+
+LAMBDA_MEMORY = 128  # megabytes, if config.json names none
 
 
 class Project:
@@ -183,7 +188,15 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """The variables of the stage, merged over those of all stages."""
-        return {name: str(value) for name, value in self.config().environment_variables.items()}
+        return _texts(self.config().environment_variables)
+
+    def environment_of(self, function: str, handler: str) -> dict[str, str]:
+        """The variables of one function of config.json: Lambda's own, and over them those of its stage and its own."""
+        config = self.config(function)
+        memory = config.lambda_memory_size or LAMBDA_MEMORY
+        name = name_in_lambda(self.deployed_name, function)
+        of_lambda = environment.of_lambda(self.root, name, memory, handler)
+        return {**of_lambda, **_texts(config.environment_variables)}
 
     def load(self, variables: Mapping[str, str] | None = None) -> Chalice:
         """The app, imported once under its own name; the same object every time.
@@ -265,6 +278,10 @@ class Project:
             ) from error
 
 
+def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in variables.items()}
+
+
 def _not_an_object(config: Any, path: str) -> str | None:
     """Path of the first value in config.json that must be an object and is not. Chalice does not check."""
     if not isinstance(config, dict):
@@ -342,11 +359,10 @@ class Memory:
         api = project.api(self.region).numbered(number)
         self._placeholders = Placeholders(project.deployed_name, api, self.specs, self.tokens, self.resources, urls)
         self.unexpanded = {**project.section("env"), **own}
-        self.variables = {
-            **project.environment,
-            **self.expand(self.unexpanded),
-            **environment.neutral(self.region),
-        }
+        self._of_all = {**self.expand(self.unexpanded), **environment.neutral(self.region)}
+        self._own: dict[tuple[str, str], Mapping[str, str | None]] = {}
+        self._of_rest = project.environment_of(REST_FUNCTION, REST_HANDLER)
+        self.variables = {**self._of_rest, **self._of_all}
         if endpoint is not None:
             self.variables["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
             self.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
@@ -364,6 +380,19 @@ class Memory:
         if number == 0:
             return self
         return Memory(self.project, tokens=self.tokens, specs=self.specs, number=number)
+
+    def own_variables(self, function: str, handler: str) -> Mapping[str, str | None]:
+        """The values that a function of config.json has in place of those in `variables`, which are api_handler's.
+
+        None is a variable that it lacks.
+        """
+        if (function, handler) not in self._own:  # each test asks
+            own = self.project.environment_of(function, handler)
+            names = {*own, *self._of_rest} - self._of_all.keys()
+            self._own[function, handler] = {
+                name: own.get(name) for name in names if own.get(name) != self._of_rest.get(name)
+            }
+        return self._own[function, handler]
 
     @contextmanager
     def open(self) -> Iterator[Emulator]:

@@ -1,11 +1,13 @@
-"""Environment variables of an app: those that close the way to a real account, those of its stage, and overrides."""
+"""Environment variables of an app: those that close the way to a real account, Lambda's own, and overrides."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_sessionplugin.errors import SessionPluginError
@@ -49,6 +51,31 @@ def region_of(*layers: Mapping[str, str]) -> str:
 def neutral(region: str) -> dict[str, str]:
     """Variables that keep every client from a real account, whatever is set up on the machine."""
     return {**_NEUTRAL, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+
+def of_lambda(root: Path, function: str, memory: int, handler: str) -> dict[str, str]:
+    """The variables that Lambda gives to a function ("Defined runtime environment variables" in the developer guide).
+
+    TZ, LANG and PATH stay the machine's, and no variable names the runtime API or X-Ray's daemon: neither is here.
+    """
+    return {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
+        "AWS_LAMBDA_FUNCTION_NAME": function,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(function),
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": str(root),
+        "_HANDLER": handler,
+    }
+
+
+def log_stream(function: str) -> str:
+    """A log stream as Lambda names it, the same in each run."""
+    return f"2015/01/01/[$LATEST]{function.encode().hex():0<32.32}"
 
 
 def leads_elsewhere(name: str) -> bool:

@@ -44,6 +44,7 @@ from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.apps import Stack
     from pytest_sessionplugin.account.clock import Agenda
+    from pytest_sessionplugin.app.functions import ProcessOf
     from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
@@ -286,7 +287,7 @@ class _App:
         self.deployed.runtime.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
 
 
-_Imports = Callable[["Project"], "tuple[Process, Callable[[str], Process] | None]"]
+_Imports = Callable[["Project"], "tuple[Process, ProcessOf | None]"]
 """Imports the app of a project: the process of its HTTP routes, and that of each function, if each has its own."""
 
 
@@ -297,7 +298,7 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
         stack.callback(copies.close)
         processes = Processes(stack, logging.StreamHandler())
 
-        def imported(project: Project) -> tuple[Process, Callable[[str], Process] | None]:
+        def imported(project: Project) -> tuple[Process, ProcessOf | None]:
             app = project.chalice_object(project.load_copy(copies)) if reloads else project.load()
             log_no_failures(app, of_views(project.root))
             process = Process(app)

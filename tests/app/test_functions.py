@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import os
+import re
 import sys
 import threading
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,13 +20,14 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice
 
 from pytest_sessionplugin.app.description import describe
 from pytest_sessionplugin.app.functions import Functions, Processes
-from pytest_sessionplugin.app.isolation import View, start_cold
-from pytest_sessionplugin.app.project import Project
+from pytest_sessionplugin.app.isolation import View, start_cold, views_in_use
+from pytest_sessionplugin.app.project import Memory, Project
+from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke
 
 
 def functions(app: Chalice, project: Project) -> Functions:
-    return Functions(app, project, describe(app, project))
+    return Functions(app, Memory(project), describe(app, project))
 
 
 def rest(path: str = "/", **parameters: str) -> Invoke:
@@ -350,12 +354,19 @@ import os
 from chalice import Chalice
 
 app = Chalice("chat", configure_logs=False)
-IMPORTED_WITH = os.environ.get("OWN")
+SEEN = ("OWN", "HIDDEN", "AWS_LAMBDA_FUNCTION_NAME", "_X_AMZN_TRACE_ID")
+IMPORTED_WITH = [os.environ.get(name) for name in SEEN[:3]]
 
 
 @app.lambda_function()
 def environment(event, context):
-    return [IMPORTED_WITH, os.environ["OWN"], os.environ.get("HIDDEN")]
+    os.environ["LEFT"] = context.function_name
+    return [IMPORTED_WITH, [os.environ.get(name) for name in SEEN[:3]]]
+
+
+@app.lambda_function()
+def another(event, context):
+    return [os.environ.get("LEFT"), os.environ["_HANDLER"]]
 """
 
 
@@ -366,20 +377,185 @@ def test_each_function_gets_a_copy_of_the_app_when_it_first_runs(project: Projec
         processes = Processes(stack, logging.NullHandler())
         first = processes.new(project, "orders")
         process_of = processes.each_its_own(project, "orders", first)
-        assert process_of(REST_FUNCTION) is first
+        run = Functions(first.app, Memory(project), describe(first.app, project), process_of)
         assert sys.modules.keys() & {"app@orders", "app@orders:environment"} == {"app@orders"}
-        second = process_of("environment")
-        assert second is process_of("environment")
-        assert second.app is vars(sys.modules["app@orders:environment"])["app"] is not first.app
+        for _ in range(2):
+            run(Invoke("id", "environment", {}))
+            copy = vars(sys.modules["app@orders:environment"])["app"]
+        assert process_of(run.function("environment")).app is copy is not first.app
+        assert process_of(run.function(REST_FUNCTION)) is first
     assert not [name for name in sys.modules if "@" in name]
     assert vars(os.environ)["_data"] is before
+
+
+def test_a_function_with_a_copy_of_its_own_is_imported_with_its_variables_and_keeps_what_it_sets(
+    project: Project,
+) -> None:
+    (project.root / "app.py").write_text(COPIED)
+    memory = Memory(project)
+    with environment.applied(memory.variables), ExitStack() as stack:
+        processes = Processes(stack, logging.NullHandler())
+        first = processes.new(project, "orders")
+        process_of = processes.each_its_own(project, "orders", first)
+        run = Functions(first.app, memory, describe(first.app, project), process_of)
+        assert run(Invoke("id", "environment", {})) == [[None, None, "chat-dev-environment"]] * 2
+        assert run(Invoke("id", "another", {})) == [None, "app.another"]
+        assert "LEFT" not in os.environ
 
 
 def test_a_copy_is_imported_and_run_in_its_view(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     (project.root / "app.py").write_text(COPIED)
     monkeypatch.setenv("HIDDEN", "x")
-    with ExitStack() as stack:
-        process = Processes(stack, logging.NullHandler()).new(project, "orders", View({"OWN": "1"}, hidden=["HIDDEN"]))
-        run = Functions(process.app, project, describe(process.app, project), lambda function: process)
-        assert run(Invoke("id", "environment", {})) == ["1", "1", None]
+    memory = Memory(project)
+    with environment.applied(memory.variables), ExitStack() as stack:
+        view = View({"OWN": "1", **memory.variables}, hidden=["HIDDEN"])
+        process = Processes(stack, logging.NullHandler()).new(project, "orders", view)
+        run = Functions(process.app, memory, describe(process.app, project), lambda function: process)
+        imported = ["1", None, "chat-dev"]
+        assert run(Invoke("id", "environment", {})) == [imported, ["1", None, "chat-dev-environment"]]
+        assert run(Invoke("id", "another", {})) == ["chat-dev-environment", "app.another"]
         assert "OWN" not in os.environ
+        assert "LEFT" not in os.environ
+
+
+# --- variables
+
+STAGES = {
+    "dev": {
+        "environment_variables": {"WHO": "stage"},
+        "lambda_memory_size": 256,
+        "lambda_functions": {
+            "api_handler": {"environment_variables": {"FIRST": "yes"}},
+            "worker": {"environment_variables": {"WHO": "worker", "ONLY": "worker"}, "lambda_memory_size": 512},
+            "websocket_message": {"environment_variables": {"WHO": "socket"}},
+        },
+    }
+}
+
+
+class Deployed:
+    """An app whose functions, of three kinds, give the variables that they are asked for."""
+
+    def __init__(self, app: Chalice, project: Project, **variables: str) -> None:
+        (project.root / ".chalice" / "config.json").write_text(json.dumps({"app_name": "chat", "stages": STAGES}))
+
+        def values(names: str) -> list[str | None]:
+            found: list[list[str | None]] = []
+            thread = threading.Thread(target=lambda: found.append([os.environ.get(name) for name in names.split(",")]))
+            thread.start()
+            thread.join(10)
+            assert found == [[dict(os.environ).get(name) for name in names.split(",")]]
+            return found[0]
+
+        @app.route("/{names}")
+        def index(names: str) -> list[str | None]:
+            return values(names)
+
+        @app.lambda_function()
+        def worker(event: Any, context: Any) -> list[str | None]:
+            os.environ.update(event.get("set", {}))
+            for name in event.get("delete", ()):
+                del os.environ[name]
+            return [*values(event["names"]), *([context.log_stream_name] if event.get("context") else [])]
+
+        @app.on_ws_message()
+        def message(event: Any) -> dict[str, Any]:
+            return {"statusCode": 200, "body": json.dumps(values(event.body))}
+
+        self.memory = Memory(project, variables=variables)
+        self._run = functools.cache(lambda: Functions(app, self.memory, describe(app, project)))
+
+    def worker(self, names: str, **event: Any) -> list[str | None]:
+        return list(self._run()(Invoke("id", "worker", {"names": names, **event})))
+
+    def values(self, names: str) -> dict[str, list[str | None]]:
+        return {
+            "api_handler": json.loads(self._run()(rest("/{names}", names=names))["body"]),
+            "message": json.loads(self._run()(websocket("message", names))["body"]),
+            "worker": self.worker(names),
+        }
+
+
+@pytest.fixture
+def deployed(app: Chalice, project: Project) -> Iterator[Deployed]:
+    deployed = Deployed(app, project)
+    with environment.applied(deployed.memory.variables), views_in_use():
+        yield deployed
+
+
+def test_each_function_sees_its_own_variables_over_those_that_all_share(deployed: Deployed) -> None:
+    assert deployed.values("WHO,ONLY,FIRST") == {
+        "api_handler": ["stage", None, "yes"],
+        "message": ["socket", None, None],
+        "worker": ["worker", "worker", None],
+    }
+    assert [os.environ.get(name) for name in ("WHO", "ONLY", "FIRST")] == ["stage", None, "yes"]
+
+
+def test_each_function_sees_the_variables_that_lambda_gives_it(deployed: Deployed, project: Project) -> None:
+    names = "AWS_LAMBDA_FUNCTION_NAME,AWS_LAMBDA_FUNCTION_MEMORY_SIZE,_HANDLER,AWS_LAMBDA_LOG_GROUP_NAME"
+    assert deployed.values(names) == {
+        "api_handler": ["chat-dev", "256", "app.app", "/aws/lambda/chat-dev"],
+        "message": ["chat-dev-websocket_message", "256", "app.message", "/aws/lambda/chat-dev-websocket_message"],
+        "worker": ["chat-dev-worker", "512", "app.worker", "/aws/lambda/chat-dev-worker"],
+    }
+    shared = [str(project.root), "$LATEST", "on-demand"]
+    names = "LAMBDA_TASK_ROOT,AWS_LAMBDA_FUNCTION_VERSION,AWS_LAMBDA_INITIALIZATION_TYPE"
+    assert list(deployed.values(names).values()) == [shared] * 3
+    stream, of_context = deployed.worker("AWS_LAMBDA_LOG_STREAM_NAME", context=True)
+    assert stream == of_context
+
+
+def test_each_run_has_a_trace_of_its_own_and_nothing_else_has_one(deployed: Deployed) -> None:
+    traces = [trace for (trace,) in deployed.values("_X_AMZN_TRACE_ID").values()]
+    assert len(set(traces)) == 3
+    for trace in traces:
+        assert re.fullmatch("Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", trace or "")
+    assert "_X_AMZN_TRACE_ID" not in os.environ
+
+
+def test_a_variable_that_a_test_sets_or_takes_away_is_for_every_function(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHO", "test")
+    monkeypatch.setenv("ONLY", "test")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "test")
+    monkeypatch.delenv("FIRST")
+    assert (
+        list(deployed.values("WHO,ONLY,FIRST,AWS_LAMBDA_FUNCTION_NAME").values())
+        == [["test", "test", None, "test"]] * 3
+    )
+
+
+def test_a_variable_that_the_settings_name_is_for_every_function(app: Chalice, project: Project) -> None:
+    deployed = Deployed(app, project, WHO="all", AWS_LAMBDA_FUNCTION_NAME="")
+    with environment.applied(deployed.memory.variables), views_in_use():
+        assert list(deployed.values("WHO,AWS_LAMBDA_FUNCTION_NAME").values()) == [["all", ""]] * 3
+
+
+def test_a_function_changes_its_own_variables_for_itself_and_others_for_all(deployed: Deployed) -> None:
+    assert deployed.worker("WHO,NEW", set={"WHO": "changed", "NEW": "new"}, delete=["ONLY", "_HANDLER"])
+    assert deployed.values("WHO,NEW,ONLY,_HANDLER") == {
+        "api_handler": ["stage", "new", None, "app.app"],
+        "message": ["socket", "new", None, "app.message"],
+        "worker": ["changed", "new", None, None],
+    }
+    assert os.environ["NEW"] == "new"
+    with pytest.raises(KeyError, match="ONLY"):
+        deployed.worker("WHO", delete=["ONLY"])
+    assert deployed.worker("NEW", delete=["NEW"]) == [None]
+    assert "NEW" not in os.environ
+
+
+def test_functions_at_once_each_see_their_own(deployed: Deployed) -> None:
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            if (seen := deployed.worker("WHO") if number % 2 else deployed.values("WHO")["api_handler"]) != [
+                "worker" if number % 2 else "stage"
+            ]:
+                wrong.append(seen)
+
+    in_threads(4, work)
+    assert wrong == []

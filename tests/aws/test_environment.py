@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,16 @@ def test_the_way_to_a_real_account_is_closed_and_opened_again(monkeypatch: pytes
         assert os.environ["AWS_REGION"] == os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
         assert os.environ["AWS_ACCOUNT_ID_ENDPOINT_MODE"] == "disabled"
     assert dict(os.environ) == before
+
+
+def test_lambda_gives_a_function_its_name_and_place_and_leaves_the_machine_its_time_zone() -> None:
+    of_lambda = environment.of_lambda(Path("/project"), "chat-dev-sweep", 512, "app.sweep")
+    assert of_lambda["AWS_LAMBDA_FUNCTION_NAME"] == "chat-dev-sweep"
+    assert of_lambda["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
+    assert (of_lambda["LAMBDA_TASK_ROOT"], of_lambda["_HANDLER"]) == (str(Path("/project")), "app.sweep")
+    assert of_lambda["AWS_EXECUTION_ENV"].startswith("AWS_Lambda_python3.")
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", of_lambda["AWS_LAMBDA_LOG_STREAM_NAME"])
+    assert not of_lambda.keys() & {"TZ", "LANG", "PATH", "AWS_LAMBDA_RUNTIME_API"}
 
 
 def test_what_was_changed_meanwhile_is_put_back_on_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
