@@ -120,7 +120,7 @@ class Account:
             races=self.races,
             heard=self.threads.calls,
             backends=(self.apis, self.lambdas, emulator),
-            let_through=emulator.let_through,
+            elsewhere=emulator.elsewhere,
             waits=self.waits,
             tell=self._tell,
         )

@@ -12,9 +12,8 @@ from pytest_sessionplugin.aws import calls
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.dynamodb.batches import ONGOING, TRANSACTIONS, UNPROCESSED
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT
 from pytest_sessionplugin.errors import SessionPluginError, UnknownFault, UnknownName
-
-MANAGEMENT = "apigatewaymanagementapi"
 
 NAMES = (
     "throttled",

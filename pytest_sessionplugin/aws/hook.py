@@ -26,11 +26,15 @@ class Intercepts(Protocol):
     of one call.
     """
 
-    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None: ...
+    def before_parameter_build(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None: ...
 
     def before_call(
         self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
     ) -> Any: ...
+
+    def url(self, event_name: str, request: Any, region: str) -> str: ...
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any: ...
 
@@ -102,9 +106,15 @@ class Hook:
             self.outlived.check(event["model"].service_model.service_name, event["model"].name)
         return None
 
-    def before_sign(self, request_signer: Any, **_: Any) -> None:
-        """Lends credentials to a client that was made where there were none: it could not even sign."""
-        if self.interceptor is not None and request_signer._credentials is None:
+    def before_sign(self, event_name: str, request: Any, request_signer: Any, region_name: str, **_: Any) -> None:
+        """Sends a request to AWS's own host, which is signed with it. Lends credentials to a client that was made where
+        there were none: it could not even sign.
+        """
+        interceptor = self.interceptor
+        if interceptor is None:
+            return
+        request.url = interceptor.url(event_name, request, region_name)
+        if request_signer._credentials is None:
             from botocore.credentials import Credentials
 
             from pytest_sessionplugin.aws.environment import ACCESS_KEY, SECRET_KEY

@@ -7,16 +7,17 @@ still have written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pytest_sessionplugin.aws import caller, wire
+from pytest_sessionplugin.aws import caller, endpoints, wire
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
 from pytest_sessionplugin.aws.dynamodb import batches
-from pytest_sessionplugin.aws.faults import MANAGEMENT, Faults, Kind
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT
+from pytest_sessionplugin.aws.faults import Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.waits import POLLS, Waits
@@ -57,8 +58,8 @@ class Backend(Protocol):
 class Interceptor:
     """Counts and answers the calls of one account. `Hook.use()` puts it in front of botocore.
 
-    `heard` gets the name of each call, `tell` each hint of an answer, once. Calls to a host in `let_through`, as
-    host:port, are sent for real.
+    `heard` gets the name of each call, `tell` each hint of an answer, once. `elsewhere` has the URL of each service
+    that is not emulated here: its calls are sent there.
     """
 
     def __init__(
@@ -69,13 +70,14 @@ class Interceptor:
         races: Races,
         heard: Callable[[str], None] = lambda call: None,
         backends: Sequence[Backend],
-        let_through: frozenset[str] = frozenset(),
+        elsewhere: Mapping[str, str] | None = None,
         waits: Waits | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
-        self._let_through = let_through
+        self._elsewhere = elsewhere or {}
+        self._let_through = frozenset(map(wire.place, self._elsewhere.values()))
         self._waits, self._tell = waits or Waits(), tell
         self._told: set[str] = set()
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
@@ -92,15 +94,18 @@ class Interceptor:
         """In place of a waiter's sleep."""
         self._waits.sleep(seconds)
 
-    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    def before_parameter_build(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None:
         """Keeps the parameters as the caller gave them; from here on they are a request."""
+        self._services[event_name.split(".")[1]] = model.service_model
         context[_PARAMETERS] = params
 
     def before_call(
         self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
     ) -> Any:
         """Once a call, before it is signed: counts it, holds it for a race, answers it if it is for @connections."""
-        service = self._services[event_name.split(".")[1]] = model.service_model
+        service = model.service_model
         asked = Asked(
             service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
         )
@@ -115,6 +120,14 @@ class Interceptor:
         if manage is None or self._faults.awaits(call, connection):
             return None  # the SDK's retries must see a fault, and they begin with sending
         return wire.parsed(model, params["url"], self._ask(AwsCall(call, manage)))
+
+    def url(self, event_name: str, request: Any, region: str) -> str:
+        """The URL to sign, of a call or in advance."""
+        name, operation = event_name.split(".")[1:]
+        service, parameters = self._services.get(name), request.context.get(_PARAMETERS, {})
+        if service is None:
+            return str(request.url)
+        return endpoints.led(request.url, service, operation, region, parameters, self._elsewhere)
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""

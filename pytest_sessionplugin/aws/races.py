@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_sessionplugin.aws import caller, calls
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.faults import MANAGEMENT
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT
 from pytest_sessionplugin.errors import RaceNotRun
 
 PATIENCE = 5.0

@@ -6,12 +6,13 @@ A message is a line of JSON and the bytes of a body, in an HTTP request to loopb
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
 
@@ -58,7 +59,10 @@ class Relay:
         self._address = address
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
 
-    def before_parameter_build(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    def before_parameter_build(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None:
+        self._services[event_name.split(".")[1]] = model.service_model
         context[_PARAMETERS] = params
 
     def before_call(
@@ -66,12 +70,19 @@ class Relay:
     ) -> None:
         from pytest_sessionplugin.aws import iam
 
-        service = self._services[event_name.split(".")[1]] = model.service_model
+        service = model.service_model
         asked = iam.Asked(
             service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
         )
         needs = [(need.action, need.resource) for need in iam.needs(asked)]
         self._ask("begin", (service.service_name, model.name), {"url": params["url"], "needs": needs})
+
+    def url(self, event_name: str, request: Any, region: str) -> str:
+        name, operation = event_name.split(".")[1:]
+        service, parameters = self._services.get(name), request.context.get(_PARAMETERS, {})
+        if service is None:
+            return str(request.url)
+        return endpoints.led(request.url, service, operation, region, parameters, _elsewhere())
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         name, operation = event_name.split(".")[1:]
@@ -133,6 +144,14 @@ class Relay:
         raise BlockedCall(
             *call, f"this process has outlived {unquote(url.fragment)}, which started it. Let it end there."
         )
+
+
+def _elsewhere() -> Mapping[str, str]:
+    """The DynamoDB to which the process that started this one leads both."""
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true":
+        return {}
+    url = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB", "")
+    return dict.fromkeys(("dynamodb", "dynamodbstreams"), url) if url else {}
 
 
 # --- in the process that has the account

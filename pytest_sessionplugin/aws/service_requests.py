@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote
 
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.calls import Call
+from pytest_sessionplugin.aws.endpoints import endpoint_host
 from pytest_sessionplugin.aws.wire import Answer
 
 if TYPE_CHECKING:
@@ -301,15 +302,6 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 # --- AWS's own URL
-
-
-@functools.lru_cache(256)
-def endpoint_host(prefix: str, region: str) -> str:
-    """The host name of a service in a region; in one that botocore does not know, the usual one."""
-    from botocore.regions import EndpointResolver
-
-    found = EndpointResolver(_loader().load_data("endpoints")).construct_endpoint(prefix, region)
-    return str(found["hostname"]) if found else f"{prefix}.{region}.amazonaws.com"
 
 
 def _prepared(request: HttpRequest, host: str) -> AWSPreparedRequest:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.endpoints import is_aws
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -132,13 +133,11 @@ def giving_back(answer: Answer, member: str, left: Mapping[str, Any]) -> Answer:
 
 
 TARGETS = ("DynamoDB_20120810", "DynamoDBStreams_20120810")
-HOST = re.compile(r"\.(amazonaws\.(com|eu)|api\.aws|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)")
-"""Domains of AWS's partitions."""
 
 
 def target(request: Any) -> str | None:
     """The operation of DynamoDB or of its streams that AWS is asked for; None for another service or another host."""
-    if HOST.search(place(request.url)) is None:
+    if not is_aws(place(request.url)):
         return None
     header = request.headers.get("X-Amz-Target", "")
     service, _, operation = (header.decode() if isinstance(header, bytes) else str(header)).partition(".")

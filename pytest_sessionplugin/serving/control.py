@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.account.clock import Agenda, walk
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.faults import GONE, MANAGEMENT, NAMES, Faults
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT
+from pytest_sessionplugin.aws.faults import GONE, NAMES, Faults
 from pytest_sessionplugin.aws.wire import connection
 from pytest_sessionplugin.errors import SessionPluginError, UnknownName
 from pytest_sessionplugin.gateway.activity import NotQuiet

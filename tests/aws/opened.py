@@ -74,7 +74,7 @@ def opened(
             faults=faults,
             races=Races(),
             backends=(apis, emulator),
-            let_through=emulator.let_through,
+            elsewhere=emulator.elsewhere,
             waits=waits,
             tell=tell,
         )

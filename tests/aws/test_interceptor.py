@@ -108,12 +108,6 @@ def test_an_operation_that_moto_lacks_is_blocked_too(aws: Opened) -> None:
         client().list_contributor_insights()
 
 
-def test_a_client_with_an_endpoint_of_its_own_is_blocked(aws: Opened) -> None:
-    elsewhere = client(endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(BlockedCall, match=r"dynamodb:ListTables was blocked: .* http://127\.0\.0\.1:9/"):
-        elsewhere.list_tables()
-
-
 def test_an_endpoint_that_a_stage_or_a_test_names_in_the_environment_is_not_taken(
     aws: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

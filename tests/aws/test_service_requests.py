@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.service_requests import HttpRequest, ServiceRequest, endpoint_host, read
+from pytest_sessionplugin.aws.service_requests import HttpRequest, ServiceRequest, read
 from pytest_sessionplugin.aws.wire import Answer
 
 CONNECTIONS_HOST = "w3bs0ck000.execute-api.us-east-1.amazonaws.com"
@@ -215,19 +215,6 @@ def test_a_backend_sees_the_request_as_it_came_but_for_its_host() -> None:
 def test_a_retry_is_told_by_its_header(header: str, is_retry: bool) -> None:
     found = understood("dynamodb", x_amz_target="DynamoDB_20120810.ListTables", amz_sdk_request=header)
     assert found.is_retry is is_retry
-
-
-@pytest.mark.parametrize(
-    ("prefix", "region", "host"),
-    [
-        ("dynamodb", "eu-west-1", "dynamodb.eu-west-1.amazonaws.com"),
-        ("dynamodb", "cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn"),
-        ("iam", "us-east-1", "iam.amazonaws.com"),
-        ("dynamodb", "nowhere", "dynamodb.nowhere.amazonaws.com"),
-    ],
-)
-def test_a_service_has_its_own_host_in_each_region(prefix: str, region: str, host: str) -> None:
-    assert endpoint_host(prefix, region) == host
 
 
 def test_a_presigned_url_has_its_scope_in_the_query() -> None:

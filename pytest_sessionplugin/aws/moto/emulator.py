@@ -16,7 +16,6 @@ from dataclasses import replace
 from importlib.metadata import metadata, version
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import EndpointConnectionError
@@ -71,7 +70,7 @@ class Emulator:
     ) -> None:
         self.specs, self.region = specs, region
         self._resources, self._made = resources or Resources(), MadeResources()
-        self.let_through = frozenset({urlsplit(endpoint).netloc} if endpoint else ())
+        self.elsewhere = dict.fromkeys(("dynamodb", "dynamodbstreams"), endpoint) if endpoint else {}
         self._seed = seed or {}
         self._endpoint = endpoint
         self._lock = threading.RLock()
@@ -191,7 +190,7 @@ class Emulator:
             raise BlockedCall("dynamodb", "Table", "dynamodb_tables was used outside of its test.")
         if os.getpid() != self._process:
             raise BlockedCall("dynamodb", "Table", "a fork has a copy of dynamodb_tables. Use a boto3 client there.")
-        if wire.place(request.url) in self.let_through:
+        if self._endpoint and wire.place(request.url) == wire.place(self._endpoint):
             return None
         return wire.response(request.url, self._emulate(request))
 
@@ -235,6 +234,10 @@ class Emulator:
         except (NotEmulated, RequestException):  # a post of SNS or Firehose did not leave, or did not arrive
             raise
         except Exception as error:
+            region = wire.scope(request).region
+            if isinstance(error, KeyError) and error.args == (region,):
+                there = "Leave region_name out, or name a region of AWS: AWS_DEFAULT_REGION has the app's."
+                raise NotEmulated(f"AWS has no region {region}. {there}") from error
             by = "the plugin's DynamoDB" if is_ours else f"moto {version('moto')}"  # read from disk, so only now
             failed = f"{by} failed, and AWS would not: {type(error).__name__}: {error}."
             raise NotEmulated(f"{failed} It was to go to {request.url}") from error

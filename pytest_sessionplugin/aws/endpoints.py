@@ -1,0 +1,92 @@
+"""Host names of AWS: which ones are AWS's, and that of a service in a region, wherever a client was sent.
+
+Sources: "AWS service endpoints", "FIPS endpoints" and "Dual stack endpoints" in the AWS General Reference; "Use IMDS"
+in the EC2 user guide; "Task metadata endpoint" in the ECS developer guide.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
+
+MANAGEMENT = "apigatewaymanagementapi"
+METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
+"""Addresses of a machine's or a container's own metadata and credentials. A Lambda function has none of them."""
+
+_DOMAINS = (
+    *("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "on.aws", "amazoncognito.com"),
+    *("c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov", "cloud.adc-e.uk", "api.amazonwebservices.com.cn"),
+)
+_UNUSUAL = re.compile(r"(^|[.-])(fips|vpce|dualstack|ddb)[.-]|\.api\.aws$|\.api\.amazonwebservices\.com\.cn$")
+_LABEL = re.compile(r"\{(\w+)\}")
+
+
+def is_aws(host: str) -> bool:
+    """Whether a host name, with or without a port, is in a domain of AWS's partitions."""
+    name = host.partition(":")[0].lower().rstrip(".")
+    return name.endswith(tuple(f".{domain}" for domain in _DOMAINS))
+
+
+def is_usual(host: str) -> bool:
+    """Whether emulators know this host of AWS: not one for FIPS, for IPv6, in a VPC or of one account."""
+    return is_aws(host) and _UNUSUAL.search(host.lower()) is None
+
+
+@functools.lru_cache(256)
+def endpoint_host(prefix: str, region: str) -> str:
+    """The host name of a service in a region; in one that botocore does not know, the usual one."""
+    from botocore.loaders import create_loader
+    from botocore.regions import EndpointResolver
+
+    endpoints = create_loader(os.environ.get("AWS_DATA_PATH")).load_data("endpoints")
+    found = EndpointResolver(endpoints).construct_endpoint(prefix, region)
+    host = str(found["hostname"]) if found else ""
+    return host if is_aws(host) else f"{prefix}.{region}.amazonaws.com"  # DynamoDB's region "local" is localhost
+
+
+def endpoint(service: ServiceModel, region: str) -> str:
+    """The URL of a service in a region."""
+    return f"https://{endpoint_host(service.endpoint_prefix, region)}"
+
+
+def led(
+    url: str,
+    service: ServiceModel,
+    operation: str,
+    region: str,
+    parameters: Mapping[str, Any],
+    elsewhere: Mapping[str, str],
+) -> str:
+    """The URL of a request, which leads to AWS wherever its client was sent. `elsewhere` has the URLs of services that
+    are not emulated. Calls of @connections keep their host, which has to be the right one.
+    """
+    place = urlsplit(url).netloc
+    if service.service_name == MANAGEMENT or place in {urlsplit(each).netloc for each in elsewhere.values()}:
+        return url
+    real = elsewhere.get(service.service_name)
+    if real is None and is_usual(place):
+        return url
+    return moved(url, real or endpoint(service, region), service, operation, parameters)
+
+
+def moved(url: str, endpoint: str, service: ServiceModel, operation: str, parameters: Mapping[str, Any]) -> str:
+    """The URL of a request at another endpoint, which gets what its host had in front: a bucket, an account id."""
+    old, new = urlsplit(url), urlsplit(endpoint)
+    front = next((each for each in _in_front(service, operation, parameters) if old.netloc.startswith(each)), "")
+    return urlunsplit((new.scheme, f"{front}{new.netloc}", old.path, old.query, ""))
+
+
+def _in_front(service: ServiceModel, operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("Bucket", "AccountId"):
+        if parameters.get(name):
+            yield f"{parameters[name]}."
+    model: Any = service.operation_model(operation)
+    if literal := (model.endpoint or {}).get("hostPrefix"):
+        yield _LABEL.sub(lambda label: str(parameters.get(label[1], "")), literal)
