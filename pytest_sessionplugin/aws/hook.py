@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -93,6 +93,11 @@ class Hook:
         if self.interceptor is not None:
             self._following.enter_context(taken_by(self.interceptor))
 
+    def _take_sleeps_of(self, aiobotocore: ModuleType) -> None:
+        from pytest_sessionplugin.aws.sleeps import change_aiobotocore
+
+        change_aiobotocore(aiobotocore, lambda: self.interceptor)
+
     def before_parameter_build(self, **event: Any) -> None:
         interceptor = self.interceptor
         if interceptor is not None:
@@ -136,10 +141,9 @@ class Hook:
             return
         self._installed = True
         if "botocore.handlers" in sys.modules:
-            self.register(sys.modules["botocore.handlers"])
             self._register_late()
-        else:
-            sys.meta_path.insert(0, _OnImport(self))
+        of_aiobotocore = dict.fromkeys(("aiobotocore.endpoint", "aiobotocore.retries.bucket"), self._take_sleeps_of)
+        sys.meta_path.insert(0, OnImport({"botocore.handlers": self.register, **of_aiobotocore}))
 
     def register(self, handlers: ModuleType) -> None:
         """First in the list that every new session takes: of several answers botocore uses the first."""
@@ -164,18 +168,20 @@ class Hook:
         ]
 
 
-class _OnImport:
-    """Lets `botocore.handlers` be imported as ever, then registers the hook in it."""
+class OnImport:
+    """Lets modules be imported as ever, then gives each to its function. Those that are here already get it at once."""
 
-    def __init__(self, hook: Hook) -> None:
-        self._hook = hook
+    def __init__(self, wanted: Mapping[str, Callable[[ModuleType], None]]) -> None:
+        self._wanted = dict(wanted)
+        for name in [name for name in wanted if name in sys.modules]:
+            self._wanted.pop(name)(sys.modules[name])
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != "botocore.handlers":
+        change = self._wanted.pop(name, None)
+        if change is None:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return spec
@@ -183,7 +189,7 @@ class _OnImport:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            self._hook.register(module)
+            change(module)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this one loader, this once
         return spec

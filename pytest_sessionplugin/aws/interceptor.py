@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from pytest_sessionplugin.aws import caller, endpoints, wire
+from pytest_sessionplugin.aws import caller, endpoints, responses, wire
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
 from pytest_sessionplugin.aws.dynamodb import batches
 from pytest_sessionplugin.aws.endpoints import MANAGEMENT
@@ -24,6 +24,8 @@ from pytest_sessionplugin.aws.waits import POLLS, Waits
 from pytest_sessionplugin.errors import BlockedCall
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.gateway.values import Manage
 
@@ -119,7 +121,7 @@ class Interceptor:
         self._begin(call, connection)
         if manage is None or self._faults.awaits(call, connection):
             return None  # the SDK's retries must see a fault, and they begin with sending
-        return wire.parsed(model, params["url"], self._ask(AwsCall(call, manage)))
+        return responses.parsed(model, params["url"], self._ask(AwsCall(call, manage)))
 
     def url(self, event_name: str, request: Any, region: str) -> str:
         """The URL to sign, of a call or in advance."""
@@ -131,11 +133,20 @@ class Interceptor:
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""
+        if wire.place(request.url) in self._let_through:
+            return None
+        if responses.is_streamed(request):
+            return self._send_streamed(event_name, request)
+        return self._send(event_name, request)
+
+    async def _send_streamed(self, event_name: str, request: Any) -> AWSResponse:
+        return self._send(event_name, await responses.read(request))
+
+    def _send(self, event_name: str, request: Any) -> AWSResponse:
         name, operation = event_name.split(".")[1:]
         service = self._services[name]
         call = Call(service.service_name, operation, caller.function())
-        answer = self.attempt(call, wire.protocol(service), request)
-        return None if answer is None else wire.response(request.url, answer)
+        return responses.response(request.url, self._attempt(call, wire.protocol(service), request))
 
     def begin(self, call: Call, url: str) -> None:
         """Once a call of a child process: counts it, and holds it for a race."""

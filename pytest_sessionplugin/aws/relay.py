@@ -85,6 +85,20 @@ class Relay:
         return endpoints.led(request.url, service, operation, region, parameters, _elsewhere())
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
+        from pytest_sessionplugin.aws import responses
+
+        if responses.is_streamed(request):
+            return self._send_streamed(event_name, request)
+        return self._send(event_name, request)
+
+    async def _send_streamed(self, event_name: str, request: Any) -> Any:
+        from pytest_sessionplugin.aws import responses
+
+        return self._send(event_name, await responses.read(request))
+
+    def _send(self, event_name: str, request: Any) -> Any:
+        from pytest_sessionplugin.aws import responses
+
         name, operation = event_name.split(".")[1:]
         service = self._services[name]
         asked = {
@@ -99,7 +113,7 @@ class Relay:
         if said.get("for real"):
             request.reset_stream()
             return None
-        return wire.response(request.url, wire.Answer(said["status"], said["headers"], body))
+        return responses.response(request.url, wire.Answer(said["status"], said["headers"], body))
 
     def waited(self, seconds: float) -> None:
         self._ask("waited", SLEEP, {"seconds": seconds})

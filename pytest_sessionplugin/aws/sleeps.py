@@ -90,6 +90,49 @@ def _sleeping(sleep: Callable[[float], None]) -> property:
     return property(lambda handler: sleep, lambda handler, own: vars(handler).update(_sleep=own))
 
 
+# --- aiobotocore
+
+
+def change_aiobotocore(module: Any, taker: Callable[[], Sleeps | None]) -> None:
+    """Changes one of its modules, which an app may import at any time: the change stays, and asks who takes sleeps."""
+    if hasattr(module, "AioEndpoint"):
+        module.asyncio = _Asyncio(module.asyncio, taker)
+    if hasattr(module, "AnyioEndpoint"):
+        module.AnyioEndpoint._sleep = module.AioEndpoint._sleep
+    for name in ("AsyncTokenBucket", "AnyioTokenBucket"):
+        kind: Any = getattr(module, name, None)
+        if hasattr(kind, "_wait_for_new_fill_rate"):  # not in old versions, which wait
+            kind._wait_for_new_fill_rate = _waiting(kind._wait_for_new_fill_rate, taker)
+
+
+class _Asyncio:
+    """The module `asyncio`, as aiobotocore.endpoint sees it."""
+
+    def __init__(self, asyncio: Any, taker: Callable[[], Sleeps | None]) -> None:
+        self._asyncio, self._taker = asyncio, taker
+
+    async def sleep(self, seconds: float) -> None:
+        sleeps = self._taker()
+        if sleeps is None:
+            await self._asyncio.sleep(seconds)
+        else:
+            _passing(sleeps.waited)(seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._asyncio, name)
+
+
+def _waiting(real: Callable[[Any, float], Any], taker: Callable[[], Sleeps | None]) -> Callable[..., Any]:
+    async def wait(bucket: Any, seconds: float) -> None:
+        sleeps = taker()
+        if sleeps is None:
+            await real(bucket, seconds)
+        else:
+            _passing(sleeps.held_back)(seconds)
+
+    return wait
+
+
 # --- token buckets of the retry mode "adaptive"
 
 

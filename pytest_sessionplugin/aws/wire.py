@@ -1,12 +1,11 @@
-"""Converts between HTTP and botocore: answers, errors in each protocol of AWS, and the bodies of requests."""
+"""Answers over HTTP, errors in each protocol of AWS, and the bodies of requests."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -17,7 +16,7 @@ from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.endpoints import is_aws
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest
 
     from pytest_sessionplugin.aws.dynamodb.capacity import Outcome
     from pytest_sessionplugin.aws.dynamodb.values import Refusal
@@ -43,31 +42,6 @@ class Answer:
     write_units: float = 0.0
     wait: LongPoll | None = None  # of an empty answer that AWS would give later
     hint: str | None = None  # why it is an error, as a sentence for the developer
-
-
-def response(url: str, answer: Answer) -> AWSResponse:
-    """The answer as botocore gets it from the network."""
-    from botocore.awsrequest import AWSResponse
-
-    headers: Any = answer.headers  # a mapping is enough
-    return AWSResponse(url, answer.status, headers, _Raw(answer.body))
-
-
-def parsed(model: Any, url: str, answer: Answer) -> tuple[AWSResponse, dict[str, Any]]:
-    """The answer as botocore.endpoint parses it, with a typed error, as after a call that was sent."""
-    from botocore.endpoint import convert_to_response_dict
-    from botocore.parsers import create_parser
-
-    http = response(url, answer)
-    raw = convert_to_response_dict(http, model)
-    parser = create_parser(protocol(model.service_model))
-    result = parser.parse(raw, model.output_shape)
-    if answer.status >= 300:
-        shape = model.service_model.shape_for_error_code(result.get("Error", {}).get("Code"))
-        if shape is not None:
-            result.update(parser.parse(raw, shape))
-    result["ResponseMetadata"]["RetryAttempts"] = 0
-    return http, result
 
 
 def protocol(service_model: Any) -> str:
@@ -217,10 +191,3 @@ def connection(manage: Manage) -> str:
 def place(url: str) -> str:
     """Host and port."""
     return urlsplit(url).netloc
-
-
-class _Raw(io.BytesIO):
-    """A body with urllib3's interface."""
-
-    def stream(self, **_: object) -> Iterator[bytes]:
-        yield self.read()

@@ -1,14 +1,20 @@
-"""Calls of a thread that outlives its test are blocked, unless a mock would answer them."""
+"""Calls of a thread that outlives its test are blocked, unless a mock would answer them; other people's modules change
+when they are imported.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Queue
+from types import ModuleType
 
 import pytest
 
-from pytest_sessionplugin.aws.hook import Outlived
+from pytest_sessionplugin.aws.hook import OnImport, Outlived
 from pytest_sessionplugin.errors import BlockedCall
 
 
@@ -84,3 +90,24 @@ def test_while_somebody_mocks_nobody_is_blocked(outlived: Outlived, asking: Aski
     assert asking.ask() == "let through"
     mocked.clear()
     assert asking.ask().startswith(BLOCKED)
+
+
+# --- modules of other people
+
+
+def test_a_module_is_changed_when_it_is_imported_and_only_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "late_module.py").write_text("here = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    changed: list[tuple[str, bool]] = []
+
+    def change(module: ModuleType) -> None:
+        changed.append((module.__name__, hasattr(module, "here")))
+
+    finder = OnImport({"late_module": change, "json": change, "never_imported": change})
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    assert changed == [("json", False)]
+    importlib.import_module("late_module")
+    assert changed == [("json", False), ("late_module", True)]
+    monkeypatch.delitem(sys.modules, "late_module")
+    assert importlib.import_module("late_module").here
+    assert len(changed) == 2

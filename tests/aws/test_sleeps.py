@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.aws.sleeps import taken_by
+from pytest_sessionplugin.aws.sleeps import change_aiobotocore, taken_by
 from tests.aws.opened import Opened
 from tests.aws.rooms import client
 
@@ -111,3 +113,41 @@ def test_a_client_of_the_block_sleeps_by_itself_after_it() -> None:
         within._sleep(2)
     assert sleeps.taken == [("held back", 1), ("held back", 2)]
     assert before._sleep is within._sleep is time.sleep
+
+
+# --- aiobotocore
+
+
+def test_the_back_off_of_aiobotocore_is_counted_while_somebody_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class AioEndpoint:
+        async def _sleep(self, seconds: float) -> None:
+            await module.asyncio.sleep(seconds)
+
+    class AnyioEndpoint(AioEndpoint):
+        async def _sleep(self, seconds: float) -> None:
+            raise AssertionError("really slept")
+
+    class AsyncTokenBucket:
+        async def _wait_for_new_fill_rate(self, seconds: float) -> None:
+            await asyncio.sleep(seconds)
+
+    module: Any = SimpleNamespace(asyncio=asyncio, AioEndpoint=AioEndpoint, AnyioEndpoint=AnyioEndpoint)
+    taken: list[Sleepless] = [Sleepless()]
+    for each in (module, SimpleNamespace(AsyncTokenBucket=AsyncTokenBucket)):
+        change_aiobotocore(each, lambda: taken[0] if taken else None)
+    for kind in (AioEndpoint, AnyioEndpoint):
+        asyncio.run(kind()._sleep(20.0))
+    asyncio.run(AsyncTokenBucket()._wait_for_new_fill_rate(30.0))
+    assert taken[0].taken == [("waited", 20.0), ("waited", 20.0), ("held back", 30.0)]
+    assert module.asyncio.Lock is asyncio.Lock
+
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    taken.clear()
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    asyncio.run(AioEndpoint()._sleep(40.0))
+    asyncio.run(AsyncTokenBucket()._wait_for_new_fill_rate(50.0))
+    assert slept == [40.0, 50.0]

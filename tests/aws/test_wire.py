@@ -84,11 +84,6 @@ def test_a_request_of_dynamodb_can_ask_for_something_else() -> None:
     assert request.headers["Content-Length"] == "13"
 
 
-def test_botocore_reads_an_answer_as_if_it_came_over_the_network() -> None:
-    response = wire.response("https://dynamodb/", Answer(200, {"a": "b"}, b"body"))
-    assert (response.status_code, response.content, response.headers["a"]) == (200, b"body", "b")
-
-
 # --- DynamoDB
 
 
@@ -110,16 +105,6 @@ def test_a_refusal_has_its_name_its_message_and_its_other_members() -> None:
     assert body["message"] == body["Message"]
     assert body["Message"].endswith("[TransactionConflict, None]")
     assert [reason["Code"] for reason in body["CancellationReasons"]] == ["TransactionConflict", "None"]
-
-
-def test_botocore_reads_a_refusal_as_its_typed_error() -> None:
-    from botocore.session import Session
-
-    model = Session().get_service_model("dynamodb").operation_model("PutItem")
-    item = {"pk": {"S": "a"}}
-    refused = wire.refused(Refusal("no", "ConditionalCheckFailedException", Item=item))
-    _, parsed = wire.parsed(model, "https://dynamodb/", refused)
-    assert (parsed["Error"], parsed["Item"]) == ({"Message": "no", "Code": "ConditionalCheckFailedException"}, item)
 
 
 def test_an_outcome_is_json_with_the_units_that_it_has_consumed() -> None:

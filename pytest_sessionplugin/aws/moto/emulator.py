@@ -26,7 +26,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.iam.models import get_account_id_from
 from requests.exceptions import RequestException
 
-from pytest_sessionplugin.aws import environment, tables, wire
+from pytest_sessionplugin.aws import environment, responses, tables, wire
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
@@ -192,7 +192,7 @@ class Emulator:
             raise BlockedCall("dynamodb", "Table", "a fork has a copy of dynamodb_tables. Use a boto3 client there.")
         if self._endpoint and wire.place(request.url) == wire.place(self._endpoint):
             return None
-        return wire.response(request.url, self._emulate(request))
+        return responses.response(request.url, self._emulate(request))
 
     # --- answers
 
