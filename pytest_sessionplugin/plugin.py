@@ -35,6 +35,7 @@ HOOK.install()
 OPTIONS = pytest.StashKey[options.Options]()
 SETUPS = pytest.StashKey["ProjectCache"]()
 HARNESS = pytest.StashKey["LocalHarness | DeployedHarness"]()
+OPEN = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
@@ -77,6 +78,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("sessionplugin: calls of threads that outlived their test")
         for sentence, times in HOOK.outlived.blocked.items():
             terminalreporter.write_line(f"{sentence} (times: {times})")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if harness := session.config.stash.get(OPEN, None):  # its test was interrupted: pytest closes its fixtures now
+        harness.abandon()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -189,13 +196,14 @@ def _sessionplugin(
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
         mine = LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, request.node.nodeid)
-    request.node.stash[HARNESS] = mine
+    request.node.stash[HARNESS] = request.config.stash[OPEN] = mine
     request.node.stash[PASSED] = False
     try:
         yield mine
         problems = mine.problems() if request.node.stash[PASSED] else []
     finally:
         mine.close()
+        del request.config.stash[OPEN]
     if problems:
         pytest.fail("\n".join(map(str, problems)), pytrace=False)
 

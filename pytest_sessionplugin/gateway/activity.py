@@ -72,6 +72,7 @@ class Activity:
         self._active = 0  # outermost turns, in all threads
         self._interrupts: deque[BaseException] = deque()
         self._clients: list[SocketClients] = []
+        self._abandoned = False
 
     # --- invocations
 
@@ -106,7 +107,7 @@ class Activity:
     ) -> None:
         """Waits until no function runs and `idle()`, or until `enough()`. Raises NotQuiet after `seconds`.
 
-        Both are called under the lock. A handler that waits does not wait for itself.
+        Both are called under the lock. A handler that waits does not wait for itself. Does not wait once abandoned.
         """
 
         def running() -> list[str]:
@@ -114,8 +115,18 @@ class Activity:
             return [invocation.function for invocation in self._running if invocation not in own]
 
         with self.changed:
-            if not self.changed.wait_for(lambda: enough() or (not running() and idle()), seconds):
+            if not self.changed.wait_for(lambda: self._abandoned or enough() or (not running() and idle()), seconds):
                 raise NotQuiet(tuple(running()), seconds)
+
+    def abandon(self) -> None:
+        """Nothing waits for running functions from now on: the run was interrupted."""
+        with self.changed:
+            self._abandoned = True
+            self.changed.notify_all()
+
+    @property
+    def is_abandoned(self) -> bool:
+        return self._abandoned
 
     # --- clients on sockets
 

@@ -96,5 +96,8 @@ class DeployedHarness:
     def close(self) -> None:
         self._stack.close()
 
+    def abandon(self) -> None:
+        """Does nothing: handlers of a deployed stage are invisible."""
+
     def put_environment_back(self) -> None:
         """Does nothing: a deployed stage changes no variable here."""

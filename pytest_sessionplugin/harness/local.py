@@ -177,6 +177,11 @@ class LocalHarness:
     def close(self) -> None:
         self._stack.close()
 
+    def abandon(self) -> None:
+        """The run was interrupted: `close` waits for no handler."""
+        if self._account is not None:
+            self._account.activity.abandon()
+
     def put_environment_back(self) -> None:
         """Restores the variables again after all fixtures: one set up earlier may have restored a value of ours."""
         environment.take_back(self._environment_with_mark, self._before)
@@ -244,8 +249,12 @@ class LocalHarness:
         process_of = each if self._mark.each_its_own else None
         variables = self._mark.env if is_own else None
         deployed = self.account().deploy(stack, process, self._open, process_of, variables)
-        self._stack.callback(deployed.gateway.close)
+        self._stack.callback(self._close_gateway, deployed)
         self._deployed[root] = deployed
+
+    def _close_gateway(self, deployed: DeployedApp) -> None:
+        """After an interrupt its WebSockets stay open: in process, closing one runs `$disconnect` here."""
+        (deployed.transport if self.account().activity.is_abandoned else deployed.gateway).close()
 
     def _view(self, stack: Stack) -> View:
         """os.environ as the functions of another project see it, without variables that only the first one is given."""

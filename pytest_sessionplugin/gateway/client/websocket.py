@@ -159,8 +159,9 @@ class WebSocket:
     def __enter__(self) -> WebSocket:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, KeyboardInterrupt):  # Ctrl-C: no handler is to run, and hang, again
+            self.close()
 
     # --- helpers
 

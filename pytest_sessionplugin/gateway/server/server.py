@@ -112,7 +112,7 @@ class Server:
         """Closes every WebSocket with 1001, and ends when the handlers have, $disconnect included.
 
         Cleans up first, then raises NotQuiet if a handler still runs after `grace` seconds, or the interrupt that a
-        handler raised to end the test.
+        handler raised to end the test. Waits for no handler if the activity is abandoned.
         """
         if self._stopped or not self._dispatcher.is_running:
             return
@@ -124,7 +124,8 @@ class Server:
         except BaseException as error:  # noqa: BLE001 - first everything is cleaned up
             raised = error
         self._dispatcher.on_loop(self._dispatcher.part(FAREWELL))
-        self._dispatcher.stop(0.0 if isinstance(raised, NotQuiet) else self._grace)
+        given_up = isinstance(raised, NotQuiet) or self.runtime.activity.is_abandoned
+        self._dispatcher.stop(0.0 if given_up else self._grace)
         if raised is not None:
             raise raised
 

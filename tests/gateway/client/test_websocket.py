@@ -57,6 +57,14 @@ def test_a_drop_without_disconnect_loses_it() -> None:
     assert (LOST, connection.sent) == (["alice"], ["dropped"])
 
 
+@pytest.mark.parametrize(("raised", "sent"), [(ValueError, [(None, "")]), (KeyboardInterrupt, [])])
+def test_a_block_closes_it_unless_ctrl_c_ends_the_run(raised: type[BaseException], sent: list[object]) -> None:
+    connection = FakeConnection()
+    with pytest.raises(raised), websocket(connection):
+        raise raised
+    assert connection.sent == sent
+
+
 @pytest.mark.parametrize(("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (None, "why"), (1000, "x" * 124)])
 def test_a_close_that_rfc_6455_forbids_is_an_error(code: int | None, reason: str) -> None:
     connection = FakeConnection()

@@ -161,6 +161,20 @@ class TestStop:
         for thread in stuck:
             thread.join(10)
 
+    def test_waits_for_no_handler_once_the_run_is_abandoned(self, app: App) -> None:
+        server = Server(API, app, grace=600).start()
+        app.gateway = Gateway(SocketTransport(server), server.runtime)
+        with Wire(server.websocket_url).open() as wire:
+            wire.frame(b"wait x")
+            assert app.waiting.acquire(timeout=10)
+            server.runtime.activity.abandon()
+            server.stop()
+            assert wire.closed() == 1001
+        stuck = [thread for thread in threading.enumerate() if thread.name == "gateway-handler"]
+        app.gate.set()
+        for thread in stuck:
+            thread.join(10)
+
     def test_while_a_handshake_is_pending_hangs_up(self, app: App) -> None:
         server = Server(API, app).start()
         with Wire(server.websocket_url) as wire:
