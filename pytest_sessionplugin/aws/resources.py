@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,59 +80,74 @@ class Resources:
 
 def described(paths: Iterable[Path], pseudo: PseudoParameters, tables: Mapping[str, Any]) -> Resources:
     """The resources of the templates. Raises TemplateError for a file that is not a template."""
-    made: dict[str, Resource] = {}
-    subscriptions: list[Subscription] = []
-    not_made: dict[str, str] = {}
-    for path in paths:
-        if path.is_file():
-            found = _of_template(path, pseudo, tables)
-            made.update(found.made)
-            subscriptions += found.subscriptions
-            not_made.update(found.not_made)
-    return Resources(made, tuple(subscriptions), not_made)
+    found = [_Template(path, pseudo, tables).resources() for path in paths if path.is_file()]
+    return Resources(
+        {name: each for one in found for name, each in one.made.items()},
+        tuple(each for one in found for each in one.subscriptions),
+        {name: each for one in found for name, each in one.not_made.items()},
+    )
 
 
-def _of_template(path: Path, pseudo: PseudoParameters, tables: Mapping[str, Any]) -> Resources:
-    template = templates.read(path)
-    resources = {name: each for name, each in template["Resources"].items() if isinstance(each, dict)}
-    types = {name: str(each.get("Type")) for name, each in resources.items()}
-    by_name = Resolver(path, template.get("Parameters"), pseudo, "resource", {})
-    names: dict[str, Resource] = {}
-    not_made = {name: kind for name, kind in types.items() if kind not in _TYPES and not _needs_nothing(kind)}
-    for logical, kind in types.items():
-        if kind in _TYPES:
+class _Template:
+    """One template. A resource with anything in it that is not understood is not made."""
+
+    def __init__(self, path: Path, pseudo: PseudoParameters, tables: Mapping[str, Any]) -> None:
+        template = templates.read(path)
+        declared = {name: each for name, each in template["Resources"].items() if isinstance(each, dict)}
+        self._types = {name: str(each.get("Type")) for name, each in declared.items()}
+        self._properties = {
+            name: each["Properties"] for name, each in declared.items() if isinstance(each.get("Properties"), dict)
+        }
+        self._pseudo = pseudo
+        self._not_made = {
+            name: kind for name, kind in self._types.items() if kind not in _TYPES and not _needs_nothing(kind)
+        }
+        resolver = partial(Resolver, path, template.get("Parameters"), pseudo, "resource")
+        self._named = self._names(resolver({}))
+        values = {name: _values(each, pseudo) for name, each in self._named.items()}
+        self._resolve = resolver({**values, **{name: {"Ref": str(spec["TableName"])} for name, spec in tables.items()}})
+
+    def resources(self) -> Resources:
+        made: dict[str, Resource] = {}
+        subscriptions: list[Subscription] = []
+        for logical, resource in self._named.items():
             try:
-                names[logical] = _name(logical, kind, _properties(resources[logical]), by_name, pseudo)
+                made[logical] = self._made(logical, resource)
+                subscriptions += self._of_topic(logical, resource)
             except TemplateError:
-                not_made[logical] = kind
-    known = {name: _values(each, pseudo) for name, each in names.items()}
-    known |= {name: {"Ref": str(spec["TableName"])} for name, spec in tables.items()}
-    resolve = Resolver(path, template.get("Parameters"), pseudo, "resource", known)
-    made: dict[str, Resource] = {}
-    subscriptions: list[Subscription] = []
-    for logical, kind in types.items():
-        properties = _properties(resources[logical])
-        try:
-            if logical in names:
-                attributes = _TYPES[kind].attributes(resolve(logical, _used(properties, _TYPES[kind].used)))
-                made[logical] = Resource(names[logical].service, names[logical].name, attributes)
-                if isinstance(inline := resolve(logical, properties.get("Subscription", [])), list):
-                    topic = names[logical].arn(pseudo.region, pseudo.account_id)
-                    subscriptions += _subscriptions([{"TopicArn": topic, **each} for each in inline])
-            elif kind == _SUBSCRIPTION:
-                subscriptions += _subscriptions([resolve(logical, _used(properties, _OF_SUBSCRIPTIONS))])
-        except TemplateError:
-            not_made[logical] = kind
-    return Resources(made, tuple(subscriptions), not_made)
+                self._not_made[logical] = self._types[logical]
+        for logical, kind in self._types.items():
+            if kind == _SUBSCRIPTION:
+                try:
+                    subscriptions += _subscriptions([self._used(logical, _OF_SUBSCRIPTIONS)])
+                except TemplateError:
+                    self._not_made[logical] = kind
+        return Resources(made, tuple(subscriptions), self._not_made)
 
+    def _names(self, resolve: Resolver) -> dict[str, Resource]:
+        names: dict[str, Resource] = {}
+        for logical, kind in self._types.items():
+            if kind in _TYPES:
+                try:
+                    names[logical] = _name(logical, kind, self._properties.get(logical, {}), resolve, self._pseudo)
+                except TemplateError:
+                    self._not_made[logical] = kind
+        return names
 
-def _properties(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties = resource.get("Properties")
-    return properties if isinstance(properties, dict) else {}
+    def _made(self, logical: str, resource: Resource) -> Resource:
+        of = _TYPES[self._types[logical]]
+        return Resource(resource.service, resource.name, of.attributes(self._used(logical, of.used)))
 
+    def _of_topic(self, logical: str, resource: Resource) -> list[Subscription]:
+        """Subscriptions that a topic itself declares."""
+        declared = self._used(logical, ("Subscription",)).get("Subscription")
+        topic = resource.arn(self._pseudo.region, self._pseudo.account_id)
+        mappings = [each for each in declared if isinstance(each, dict)] if isinstance(declared, list) else []
+        return _subscriptions([{"TopicArn": topic, **each} for each in mappings])
 
-def _used(properties: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: properties[name] for name in names if name in properties}
+    def _used(self, logical: str, names: Iterable[str]) -> dict[str, Any]:
+        properties = self._properties.get(logical, {})
+        return {name: self._resolve(logical, properties[name]) for name in names if name in properties}
 
 
 def _name(
@@ -234,7 +250,7 @@ def _subscriptions(found: Iterable[Mapping[str, Any]]) -> list[Subscription]:
         Subscription(
             str(each.get("TopicArn")),
             str(each.get("Endpoint")),
-            _texts(_used(each, _OF_SUBSCRIPTIONS[3:])),
+            {name: _text(each[name]) for name in _OF_SUBSCRIPTIONS[3:] if name in each},
         )
         for each in found
         if each.get("Protocol") == "sqs"

@@ -119,7 +119,8 @@ class Emulator:
     def create(self, specs: Mapping[str, TableSpec], resources: Resources, region: str) -> None:
         """Creates what does not exist yet, of another project or of a reloaded app."""
         self._create(specs, {}, region)
-        self._made.make(resources, region)
+        with self._lock:
+            self._made.make(resources, region)
 
     def provide(self, resources: Iterable[Resource], region: str) -> None:
         """Makes the queues, topics and buckets that do not exist yet, which an app has named."""
