@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.live_tables import tables_at
     from pytest_sessionplugin.aws.races import Race, Races
     from pytest_sessionplugin.errors import (
+        AppIgnored,
         AuthorizerNotRun,
         BlockedCall,
         NoApiKey,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.tokens.tokens import Tokens
 
 _HOMES = {
+    "AppIgnored": "errors",
     "AuthorizerNotRun": "errors",
     "BadToken": "tokens.bad",
     "BlockedCall": "errors",
@@ -65,6 +67,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AppIgnored",
     "AuthorizerNotRun",
     "BadToken",
     "BlockedCall",

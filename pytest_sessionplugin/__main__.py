@@ -86,7 +86,9 @@ def _add_serve(commands: Any) -> None:
         "are those of .chalice/resources.json, in memory; or in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names.",
     )
     serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
-    serve.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
+    serve.add_argument(
+        "--stage", help="the Chalice stage whose environment the app gets (default: dev, or the only one)"
+    )
     serve.add_argument(
         "--host", type=_host, default="127.0.0.1", help="the address to listen on (default: %(default)s)"
     )
@@ -275,9 +277,7 @@ def _project(asked: argparse.Namespace) -> Project:
     chosen = options.decide(given, os.environ, here, here)
     if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its own settings apply, not this folder's
         chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
-    project = Project(chosen.root, chosen.stage.value, chosen.root if chosen.root != here else here)
-    project.check_stage()
-    return project
+    return Project(chosen.root, chosen.named_stage, chosen.root if chosen.root != here else here)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class RaceNotRun(SessionPluginError, AssertionError):
 
 
 class GatewayWarning(UserWarning):
-    """A route behaves differently here than on AWS.
+    """A route behaves differently here than on AWS, or is not deployed.
 
     The message is for a test; `fact` is the part that holds for `serve` as well.
     """
@@ -125,4 +125,14 @@ class NoApiKey(GatewayWarning):
         super().__init__(
             f"{keyed} need an API key, and there is none, so that each request to them is answered 403: "
             'name one with api_keys = ["a-key"] in [tool.sessionplugin], and send it as the header x-api-key'
+        )
+
+
+class AppIgnored(GatewayWarning):
+    """app.py has more Chalice objects than the one that Chalice deploys."""
+
+    def __init__(self, file: str, ignored: Collection[str]) -> None:
+        super().__init__(
+            f"{file} has Chalice objects besides app, and Chalice deploys app alone: {', '.join(ignored)}",
+            "; make a Blueprint of it, or the app of a project of its own.",
         )

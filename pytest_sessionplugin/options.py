@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,10 @@ NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
 KEYS = frozenset({*NAMES, "template", "tokens", "env", "examples", "api_keys", "websocket_domain"})
 TABLE = "[tool.sessionplugin]"
+DEV = "dev"
 DEFAULT = "default"
+HERE = "working directory"
+ONLY = "the only one"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Options:
         return Path(self.project.value)
 
     @property
+    def named_stage(self) -> str | None:
+        """The stage that somebody named; None if each project is to take its own."""
+        return None if self.stage.source in (DEFAULT, ONLY) else self.stage.value
+
+    @property
     def is_default(self) -> bool:
         return {s.source for s in (self.target, self.project, self.stage)} == {DEFAULT}
 
@@ -77,12 +85,12 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--sessionplugin-project",
         metavar="FOLDER",
-        help="the Chalice project, the folder with app.py and .chalice (default: the rootdir)",
+        help="the Chalice project, the folder with app.py and .chalice (default: the rootdir, or this folder)",
     )
     group.addoption(
         "--sessionplugin-stage",
         metavar="STAGE",
-        help="the Chalice stage whose environment the app gets (default: dev)",
+        help="the Chalice stage whose environment the app gets (default: dev, or the only one)",
     )
     group.addoption(
         "--sessionplugin-timeout",
@@ -101,15 +109,15 @@ def from_pytest(config: pytest.Config) -> Options:
     options = decide(given, os.environ, config.rootpath, config.invocation_params.dir)
     check_target(options.target)
     check_project(options.project)
-    check_stage(options.stage, options.root)
     check_timeout(options.timeout)
-    return options
+    return replace(options, stage=find_stage(options.stage, options.root))
 
 
 def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: Path, here: Path) -> Options:
     """Takes the first of: `given`, the environment, the table of the project or of `root`, the default.
 
-    A relative project path starts from `here`, the working directory; in the table, from `root`.
+    A relative project path starts from `here`, the working directory; in the table, from `root`. Where `root` is the
+    default and not a project, it is the one around `here`.
     """
 
     def ranked(name: str, table: Mapping[str, Any], default: str) -> Setting:
@@ -133,9 +141,23 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
         raise OptionError("project", "", project.source, "it must be a folder.")
     base = root if project.source == TABLE else here
     project = Setting(str((base / project.value).resolve()), project.source)
+    if project.source == DEFAULT and (below := _project_below(root, here)) is not None:
+        project = Setting(str(below.resolve()), HERE)
     table = find_table(Path(project.value), root)
     target = ranked("target", table, TARGETS[0])
-    return Options(target, project, ranked("stage", table, "dev"), ranked("timeout", table, "5"))
+    return Options(target, project, ranked("stage", table, DEV), ranked("timeout", table, "5"))
+
+
+def is_project(folder: Path) -> bool:
+    return (folder / "app.py").is_file() and (folder / ".chalice" / "config.json").is_file()
+
+
+def _project_below(root: Path, here: Path) -> Path | None:
+    """The project around `here`, below a `root` that is not a project."""
+    if here == root or not here.is_relative_to(root) or is_project(root):
+        return None
+    within = (folder for folder in (here, *here.parents) if folder != root and folder.is_relative_to(root))
+    return next(filter(is_project, within), None)
 
 
 def check_target(target: Setting) -> None:
@@ -158,20 +180,42 @@ def check_project(project: Setting) -> None:
         raise OptionError("project", project.value, project.source, "there is no such folder.")
 
 
-def check_stage(stage: Setting, root: Path) -> None:
-    """Raises OptionError for a stage that config.json does not have. Other mistakes in there its reader reports."""
-    path = root / ".chalice" / "config.json"
-    if stage.source == DEFAULT or not path.is_file():
-        return
+def find_stage(stage: Setting, root: Path) -> Setting:
+    """The stage, or the only one of a project without dev, where none was named.
+
+    Raises OptionError for a named one that config.json does not have. Its reader reports other mistakes in there.
+    """
     import json
 
+    path, named = root / ".chalice" / "config.json", None if stage.source == DEFAULT else stage.value
     try:
-        stages = json.loads(path.read_bytes()).get("stages") or {"dev": {}}
+        found = choose_stage(named, json.loads(path.read_bytes()).get("stages") or {}, path)
+    except LookupError as error:
+        if named is None:
+            return stage
+        raise OptionError("stage", stage.value, stage.source, str(error.args[0])) from None
     except (OSError, ValueError, AttributeError):
-        return
-    if stage.value not in stages:
-        reason = f"there is no such stage in {path}; there are {', '.join(stages)}."
-        raise OptionError("stage", stage.value, stage.source, reason)
+        return stage
+    return stage if found == stage.value else Setting(found, ONLY)
+
+
+def choose_stage(named: str | None, stages: Mapping[str, Any], path: Path) -> str:
+    """The named one of the stages in config.json, else dev, else the only one. Raises LookupError with a sentence."""
+    there = [name for name, stage in stages.items() if isinstance(stage, dict)] or [DEV]
+    wanted = named or DEV
+    if wanted in stages or wanted in there:
+        return wanted
+    if named is None and len(there) == 1:
+        return there[0]
+    advice = (
+        ""
+        if named
+        else (
+            " Name one: with --sessionplugin-stage of pytest, --stage of the command, in SESSIONPLUGIN_STAGE, or as "
+            f"`stage` in {TABLE}."
+        )
+    )
+    raise LookupError(f"there is no stage {wanted} in {path}; there are {', '.join(there)}.{advice}")
 
 
 def check_timeout(timeout: Setting) -> None:

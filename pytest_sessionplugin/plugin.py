@@ -336,7 +336,7 @@ def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:
 def _setups(config: pytest.Config) -> ProjectCache:
     from pytest_sessionplugin.harness.projects import ProjectCache
 
-    return config.stash.setdefault(SETUPS, ProjectCache(config.stash[OPTIONS].stage.value, config.rootpath))
+    return config.stash.setdefault(SETUPS, ProjectCache(config.stash[OPTIONS].named_stage, config.rootpath))
 
 
 def _deployed(request: pytest.FixtureRequest, project: Path) -> DeployedHarness:

@@ -244,6 +244,22 @@ def test_a_stage_that_is_none_is_said_so(root: Path) -> None:
     assert "there are dev, prod." in ended.stderr
 
 
+def test_the_only_stage_is_served_and_said_and_of_several_one_is_to_be_named(root: Path) -> None:
+    config = root / ".chalice" / "config.json"
+    config.write_text('{"stages": {"prod": {"environment_variables": {"GREETING": "good day"}}}}')
+    (root / "app.py").write_text(APP + "\nlegacy = Chalice('old', configure_logs=False)\n")
+    with running("serve", *FREE_PORTS, cwd=root) as process:
+        assert line(process).startswith(f"{root.name}, stage prod (the only one), tables in memory. ")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert "AppIgnored: " in errors
+    assert "has Chalice objects besides app, and Chalice deploys app alone: legacy; make a Blueprint of it" in errors
+    config.write_text('{"stages": {"prod": {}, "beta": {}}}')
+    ended = run("serve", *FREE_PORTS, cwd=root)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert f"there is no stage dev in {config}; there are prod, beta. Name one: " in ended.stderr
+
+
 def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

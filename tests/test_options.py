@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,17 +138,61 @@ def test_a_folder_that_is_none_is_an_error_with_a_sentence(tmp_path: Path) -> No
 
 
 def test_a_stage_that_is_none_is_an_error_with_a_sentence(tmp_path: Path) -> None:
-    options.check_stage(Setting("nope", "here"), tmp_path)  # no project: that is said elsewhere
+    named = Setting("nope", "here")
+    assert options.find_stage(named, tmp_path) is named  # no project: that is said elsewhere
     (tmp_path / ".chalice").mkdir()
     config = tmp_path / ".chalice" / "config.json"
-    for text in ("no JSON", "[]"):
+    for text in ("no JSON", "[]", '{"stages": [1]}'):
         config.write_text(text)
-        options.check_stage(Setting("nope", "here"), tmp_path)
+        assert options.find_stage(named, tmp_path) is named
     config.write_text('{"stages": {"dev": {}, "prod": {}}}')
-    options.check_stage(Setting("prod", "here"), tmp_path)
-    options.check_stage(Setting("nope", "default"), tmp_path)
-    with pytest.raises(OptionError, match=r"there is no such stage in .*config.json; there are dev, prod\."):
-        options.check_stage(Setting("nope", "here"), tmp_path)
+    assert options.find_stage(Setting("prod", "here"), tmp_path) == Setting("prod", "here")
+    assert options.find_stage(Setting("dev", "default"), tmp_path) == Setting("dev", "default")
+    with pytest.raises(OptionError, match=r"there is no stage nope in .*config.json; there are dev, prod\.$"):
+        options.find_stage(named, tmp_path)
+    config.write_text('{"app_name": "chat"}')
+    with pytest.raises(OptionError, match=r"there is no stage nope in .*config.json; there are dev\.$"):
+        options.find_stage(named, tmp_path)
+
+
+def test_a_stage_that_nobody_named_is_the_only_one_of_a_project_without_dev(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+    config = tmp_path / ".chalice" / "config.json"
+    config.write_text('{"stages": {"prod": {"environment_variables": {}}, "version": "2.0"}}')
+    chosen = options.find_stage(Setting("dev", "default"), tmp_path)
+    assert f"{chosen}" == "prod (the only one)"
+    with pytest.raises(OptionError, match="there is no stage dev in "):
+        options.find_stage(Setting("dev", "typed"), tmp_path)
+    config.write_text('{"stages": {"prod": {}, "beta": {}}}')  # which the project says, where it is needed
+    assert options.find_stage(Setting("dev", "default"), tmp_path) == Setting("dev", "default")
+
+
+def test_only_a_stage_that_somebody_named_is_that_of_all_projects(tmp_path: Path) -> None:
+    chosen = options.decide({}, {}, tmp_path, tmp_path)
+    assert chosen.named_stage is None
+    assert replace(chosen, stage=Setting("prod", options.ONLY)).named_stage is None
+    assert replace(chosen, stage=Setting("prod", "typed")).named_stage == "prod"
+
+
+def test_below_a_rootdir_that_is_none_the_project_around_the_working_directory_is_taken(tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime"
+    (runtime / ".chalice").mkdir(parents=True)
+    (runtime / ".chalice" / "config.json").touch()
+    (runtime / "tests").mkdir()
+    (runtime / "app.py").touch()
+    write(tmp_path, '[tool.sessionplugin]\nstage = "outer"')
+    for here in (runtime, runtime / "tests"):
+        chosen = options.decide({}, {}, tmp_path, here)
+        assert (chosen.project, chosen.stage.value) == (Setting(str(runtime), "working directory"), "outer")
+    for root, here in ((tmp_path, tmp_path), (tmp_path, tmp_path.parent), (runtime / "tests", runtime)):
+        assert options.decide({}, {}, root, here).project == Setting(str(root), "default")
+    write(tmp_path, '[tool.sessionplugin]\nproject = "elsewhere"')
+    assert options.decide({}, {}, tmp_path, runtime).root == tmp_path / "elsewhere"
+    write(tmp_path, "")
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").touch()
+    (tmp_path / "app.py").touch()
+    assert options.decide({}, {}, tmp_path, runtime).root == tmp_path
 
 
 def test_a_file_that_cannot_be_read_is_an_error_with_a_sentence(tmp_path: Path) -> None:

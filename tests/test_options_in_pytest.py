@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.strangers import PYPROJECT, Stranger
@@ -28,7 +30,7 @@ def test_the_header_names_the_winner_and_its_source(stranger: Stranger, monkeypa
         ("variable", "project", "nowhere", "there is no such folder."),
         ("option", "project", "", "it must be a folder."),
         ("variable", "timeout", "soon", "it must be a number of seconds*"),
-        ("table", "stage", "nope", "there is no such stage in *config.json; there are dev, prod."),
+        ("table", "stage", "nope", "there is no stage nope in *config.json; there are dev, prod."),
     ],
 )
 def test_a_value_that_cannot_be_is_a_usage_error_of_one_sentence(
@@ -106,3 +108,44 @@ def test_a_stage_gives_its_environment(stranger: Stranger) -> None:
             assert chalice_gateway.http().get("/rooms/a").json()["greeting"] == "good day"
     """
     stranger.test("--sessionplugin-stage=prod", test_it=body).assert_outcomes(passed=1)
+
+
+ITS_STAGE = """
+    import os
+    def test_it(chalice_gateway):
+        assert chalice_gateway.http().get("/rooms/a").json()["greeting"] == "good day"
+"""
+
+
+def test_the_only_stage_is_taken_and_said(stranger: Stranger) -> None:
+    config = {"app_name": "chat", "stages": {"prod": {"environment_variables": {"GREETING": "good day"}}}}
+    (stranger.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    result = stranger.test(test_it=ITS_STAGE)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["sessionplugin: *, stage prod (the only one)"])
+
+
+def test_of_several_stages_one_is_to_be_named_where_the_app_is_needed(stranger: Stranger) -> None:
+    config = {"app_name": "chat", "stages": {"prod": {}, "beta": {}}}
+    (stranger.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    result = stranger.test(test_it=ITS_STAGE, test_other=NOTHING)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*there is no stage dev in *config.json; there are prod, beta. Name one: *"])
+
+
+def test_the_project_in_which_pytest_is_called_is_taken(
+    stranger: Stranger, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = stranger.root / "runtime"
+    runtime.mkdir()
+    for name in ("app.py", ".chalice"):
+        (stranger.root / name).rename(runtime / name)
+    (runtime / "test_it.py").write_text("def test_it(chalice_gateway): pass")
+    monkeypatch.chdir(runtime)
+    result = stranger.test()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [f"sessionplugin: *project {runtime} (working directory)*", f"rootdir: {stranger.root}"]
+    )
+    monkeypatch.chdir(stranger.root)
+    stranger.test().stdout.fnmatch_lines(["*is not a Chalice project: * There are projects in: runtime."])

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,9 +21,11 @@ from pytest_sessionplugin.app import modules
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
 from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
-from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
+from pytest_sessionplugin.errors import AppIgnored, ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, CustomDomain
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
+
+FEW = 3  # projects that an error names
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -45,38 +48,50 @@ LAMBDA_MEMORY = 128  # megabytes, if config.json names none
 
 
 class Project:
-    """The project in `root` as `stage` deploys it. Raises ProjectError if there is none.
+    """The project in `root` as a stage deploys it: the named one, else dev, else the only one.
 
     Settings are those of its own pyproject.toml, else of the one in `outer`. Files are read once, when first used.
+    Raises ProjectError if there is no project.
     """
 
-    def __init__(self, root: Path, stage: str = "dev", outer: Path | None = None) -> None:
+    def __init__(self, root: Path, stage: str | None = None, outer: Path | None = None) -> None:
         self.root = root.resolve()
-        self.stage = stage
+        self._named_stage = stage
         self._outer = outer or self.root
         self.loaded_for: Mapping[str, str] | None = None  # the variables that `load` was given
-        for path in (self.root / "app.py", self.root / ".chalice" / "config.json"):
+        for path in (self.root / "app.py", self._config_path):
             if not path.is_file():
                 raise ProjectError(
                     self.root,
                     f"{self.root} is not a Chalice project: it has no {path.relative_to(self.root)}. "
                     "Name the folder that has both: with --sessionplugin-project of pytest, as the argument of the "
-                    "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin].",
+                    "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin]."
+                    + _projects_below(self.root),
                 )
 
     def again(self) -> Project:
         """The same project, to be read again. Raises ProjectError like the constructor."""
         return Project(self.root, self.stage, self._outer)
 
-    def check_stage(self) -> None:
-        """Raises ProjectError if config.json has stages, but not this one."""
-        stages = self.config_json.get("stages") or {self.stage: {}}
-        if self.stage not in stages:
-            raise ProjectError(
-                self.root,
-                f"there is no stage {self.stage} in {self.root / '.chalice' / 'config.json'}; "
-                f"there are {', '.join(stages)}.",
-            )
+    @cached_property
+    def stage(self) -> str:
+        """Raises ProjectError if config.json does not have it."""
+        stages = self.config_json.get("stages", {})
+        try:
+            found = options.choose_stage(self._named_stage, stages, self._config_path)
+        except LookupError as error:
+            raise ProjectError(self.root, str(error.args[0])) from None
+        level = stages.get(found, {})
+        self._check_objects({f"stages.{found}": level})
+        self._check_level(level, f"stages.{found}.")
+        functions = level.get("lambda_functions", {})
+        self._check_objects({f"stages.{found}.lambda_functions.{name}": each for name, each in functions.items()})
+        return found
+
+    @property
+    def stage_is_the_only_one(self) -> bool:
+        """Whether nobody named the stage, and it is not the usual one."""
+        return self._named_stage is None and self.stage != options.DEV
 
     @property
     def files(self) -> frozenset[Path]:
@@ -84,7 +99,7 @@ class Project:
         found = {folder / "pyproject.toml" for folder in (self.root, self._outer)}
         with contextlib.suppress(SessionPluginError):  # raised where they are read
             found.update(self._template_paths)
-        return frozenset({*found, self.root / ".chalice" / "config.json"})
+        return frozenset({*found, self._config_path})
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
@@ -137,14 +152,29 @@ class Project:
 
     @cached_property
     def config_json(self) -> dict[str, Any]:
-        path = self.root / ".chalice" / "config.json"
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(self._config_path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ProjectError(self.root, f"{path} is not a JSON object: {error}.") from error
-        if wrong := _not_an_object(found, str(path)):
-            raise ProjectError(self.root, f"{wrong} is not a JSON object.")
-        return dict(found)
+            raise ProjectError(self.root, f"{self._config_path} is not a JSON object: {error}.") from error
+        if not isinstance(found, dict):
+            raise ProjectError(self.root, f"{self._config_path} is not a JSON object.")
+        self._check_objects({"stages": found.get("stages", {})})
+        self._check_level(found)
+        return found
+
+    @property
+    def _config_path(self) -> Path:
+        return self.root / ".chalice" / "config.json"
+
+    def _check_level(self, level: Mapping[str, Any], prefix: str = "") -> None:
+        """Checks the values that Chalice reads at the top of config.json, and in the stage that it deploys."""
+        variables, functions = level.get("environment_variables") or {}, level.get("lambda_functions", {})
+        self._check_objects({f"{prefix}environment_variables": variables, f"{prefix}lambda_functions": functions})
+
+    def _check_objects(self, values: Mapping[str, Any]) -> None:
+        """Chalice does not check, and raises an AttributeError or loses the values without a word."""
+        if wrong := [place for place, value in values.items() if not isinstance(value, dict)]:
+            raise ProjectError(self.root, f"{self._config_path}: {wrong[0]} is not a JSON object.")
 
     @cached_property
     def name(self) -> str:
@@ -244,11 +274,8 @@ class Project:
                 f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
             )
         if others := [name for name, it in vars(module).items() if isinstance(it, Chalice) and it is not app]:
-            raise ProjectError(
-                self.root,
-                f"{module.__file__} has two Chalice objects, app and {others[0]}, and Chalice deploys app alone: "
-                f"make {others[0]} a Blueprint of it, or the app of a project of its own.",
-            )
+            file = str(module.__file__)
+            warnings.warn_explicit(AppIgnored(file, others), None, file, 1)
         return app
 
     @contextlib.contextmanager
@@ -269,7 +296,7 @@ class Project:
     def _explained(self, name: str = "app") -> Iterator[None]:
         try:
             yield
-        except ProjectError:
+        except (ProjectError, AppIgnored):
             raise
         except (Exception, SystemExit) as error:
             raise ProjectError(
@@ -282,20 +309,11 @@ def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in variables.items()}
 
 
-def _not_an_object(config: Any, path: str) -> str | None:
-    """Path of the first value in config.json that must be an object and is not. Chalice does not check."""
-    if not isinstance(config, dict):
-        return path
-    stages = config.get("stages", {})
-    if not isinstance(stages, dict):
-        return f"{path}: stages"
-    for name, level in (("", config), *((f"stages.{name}.", stage) for name, stage in stages.items())):
-        if not isinstance(level, dict):
-            return f"{path}: {name[:-1]}"
-        for key in ("environment_variables", "lambda_functions"):
-            if not isinstance(level.get(key, {}), dict):
-                return f"{path}: {name}{key}"
-    return None
+def _projects_below(root: Path) -> str:
+    """A hint for a repository whose project is in a folder of it, as `runtime` of a CDK project."""
+    below = [path.parts[-3] for path in sorted(root.glob("*/.chalice/config.json"))]
+    found = [name for name in below if options.is_project(root / name)]
+    return f" There are projects in: {', '.join([*found[:FEW], *['…'][: len(found) - FEW]])}." if found else ""
 
 
 def _has_module(root: Path, name: str) -> bool:

@@ -29,7 +29,7 @@ class ProjectSetup:
 class ProjectCache:
     """One setup for each project, and for each way in which its tests override fixtures."""
 
-    def __init__(self, stage: str, rootdir: Path) -> None:
+    def __init__(self, stage: str | None, rootdir: Path) -> None:
         self._stage = stage
         self._rootdir = rootdir
         self._projects: dict[Path, Project] = {}

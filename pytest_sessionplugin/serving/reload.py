@@ -126,7 +126,6 @@ class Reload:
 
     def _redeploy(self, project: Project, since: Collection[Path]) -> list[str]:
         """Serves the project as it is now. Returns the news of its tables."""
-        project.check_stage()
         deployed = self._app.deployed
         was = deployed.stack.memory
         memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint, urls=was.urls)

@@ -362,8 +362,9 @@ def for_people(project: Project, up: Served, *, coloured: bool) -> str:
     words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
     bold, plain = ("\033[1m", "\033[0m") if coloured else ("", "")
     tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
+    only = f" ({options.ONLY})" if project.stage_is_the_only_one else ""
     lines = [
-        f"{bold}{project.name}{plain}, stage {project.stage}, {tables}. Ctrl-C stops it.",
+        f"{bold}{project.name}{plain}, stage {project.stage}{only}, {tables}. Ctrl-C stops it.",
         "",
         f"  {bold}HTTP{plain}       {up.http}",
         *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_sessionplugin import in_memory
 from pytest_sessionplugin.app.project import Memory, Project, specs_of
-from pytest_sessionplugin.errors import ProjectError, SessionPluginError
+from pytest_sessionplugin.errors import AppIgnored, ProjectError, SessionPluginError
 from tests.strangers import PYPROJECT, write_project
 
 # --- on disk
@@ -21,7 +21,72 @@ from tests.strangers import PYPROJECT, write_project
 def test_the_stage_s_variables_are_over_those_of_all(project: Project) -> None:
     assert project.environment == {"GREETING": "hello", "EVERYWHERE": "yes"}
     assert Project(project.root, "prod").environment == {"GREETING": "good day", "EVERYWHERE": "yes"}
-    assert Project(project.root, "none of these").environment == project.environment
+    with pytest.raises(ProjectError, match=r"there is no stage none in .*config.json; there are dev, prod\.$"):
+        _ = Project(project.root, "none").environment
+
+
+def configure(project: Project, config: object) -> Project:
+    (project.root / ".chalice" / "config.json").write_text(json.dumps(config))
+    return project
+
+
+def test_the_only_stage_is_taken_where_nobody_named_one_and_there_is_no_dev(project: Project) -> None:
+    configure(project, {"stages": {"prod": {"environment_variables": {"A": "1"}}, "version": "2.0"}})
+    assert (project.stage, project.stage_is_the_only_one, project.environment) == ("prod", True, {"A": "1"})
+    assert (project.again().stage, project.again().stage_is_the_only_one) == ("prod", False)
+    with pytest.raises(ProjectError, match=r"there is no stage dev in .*; there are prod"):
+        _ = Project(project.root, "dev").environment
+
+
+def test_of_several_stages_without_dev_none_is_taken(project: Project) -> None:
+    configure(project, {"stages": {"prod": {}, "beta": {}}})
+    with pytest.raises(ProjectError, match=r"there is no stage dev in .*; there are prod, beta\. Name one: "):
+        _ = project.environment
+
+
+@pytest.mark.parametrize("config", [{}, {"stages": {}}])
+def test_without_stages_there_is_dev(project: Project, config: object) -> None:
+    assert (configure(project, config).stage, project.stage_is_the_only_one) == ("dev", False)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"stages": {"dev": {"api_gateway_stage": "v1"}, "version": "2.0", "app_name": "x", "prod": None}},
+        {"stages": {"dev": {}, "prod": {"environment_variables": "A=1", "lambda_functions": {"a": 3}}}},
+        {"environment_variables": None, "stages": {"dev": {"environment_variables": None}}},
+        {"lambda_functions": {"worker": None}},
+    ],
+)
+def test_a_config_that_chalice_takes_is_taken(project: Project, config: object) -> None:
+    assert configure(project, config).environment == {}
+
+
+def test_other_chalice_objects_are_a_warning_since_chalice_deploys_app(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = "from chalice import Chalice\napp = same = Chalice('chat', configure_logs=False)\n"
+    (project.root / "app.py").write_text(app + "old = older = Chalice('old', configure_logs=False)\n")
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.warns(
+        AppIgnored, match=r"app.py has Chalice objects besides app, .*: old, older; make a Bluepr"
+    ) as said:
+        assert project.load().app_name == "chat"
+    assert [(each.filename, each.lineno) for each in said] == [(str(project.root / "app.py"), 1)]
+
+
+def test_a_folder_above_projects_names_some(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_project(tmp_path / "many" / name)
+        write_project(tmp_path / "few" / name)
+    for name in ("b", "d"):
+        (tmp_path / "few" / name / "app.py").unlink()
+    for folder, named in (("many", "a, b, c, …"), ("few", "a, c")):
+        with pytest.raises(ProjectError, match=rf"it has no app.py\. .* There are projects in: {named}\.$"):
+            Project(tmp_path / folder)
+    with pytest.raises(ProjectError, match=r"\[tool.sessionplugin\]\.$"):
+        Project(tmp_path)
 
 
 def test_settings_are_the_project_s_or_else_the_rootdir_s(tmp_path: Path) -> None:
@@ -50,7 +115,9 @@ def test_a_config_that_is_none_is_a_sentence(project: Project, text: str) -> Non
     [
         ({"stages": []}, "stages"),
         ({"stages": {"dev": 3}}, "stages.dev"),
-        ({"stages": {"prod": {"environment_variables": "A=1"}}}, "stages.prod.environment_variables"),
+        ({"stages": {"dev": None}}, "stages.dev"),
+        ({"stages": {"dev": {"environment_variables": "A=1"}}}, "stages.dev.environment_variables"),
+        ({"stages": {"prod": {"lambda_functions": {"worker": 3}}}}, "stages.prod.lambda_functions.worker"),
         ({"environment_variables": 3}, "environment_variables"),
         ({"lambda_functions": []}, "lambda_functions"),
     ],

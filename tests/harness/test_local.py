@@ -202,7 +202,6 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
         "raises": "import os\nos.environ['SECRET']\n",
         "exits": "import sys\nsys.exit('no secret')\n",
         "other": "app = 1\n",
-        "two": "from chalice import Chalice\napp = api = Chalice('a')\nadmin = Chalice('b')\n",
     }
     for name, app in apps.items():
         root = write_project(stranger.root / name, app)
@@ -213,7 +212,7 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
         )
         (root / "test_it.py").write_text("def test_it(chalice_app): pass\n")
     result = stranger.test(*apps)
-    result.assert_outcomes(errors=4)
+    result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(
         [
             "importing app of */raises raised KeyError: 'SECRET'",
@@ -222,7 +221,6 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
             "KeyError: 'SECRET'",
             "importing app of */exits raised SystemExit: no secret",
             "*other/app.py has no Chalice object named app, which is what Chalice deploys.",
-            "*two/app.py has two Chalice objects, app and admin, and Chalice deploys app alone: make admin a*",
         ]
     )
     result.stdout.no_fnmatch_line("*pytest_sessionplugin/harness/local.py*")
