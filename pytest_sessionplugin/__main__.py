@@ -146,7 +146,7 @@ def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.serving.process import Stop, raise_open_file_limit
     from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 
-    project = _project(asked)
+    project, here = _project(asked), Path.cwd()
     raise_open_file_limit()
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -159,7 +159,7 @@ def _serve(asked: argparse.Namespace) -> None:
             served(project, ports, each_its_own=asked.isolation == "function", reloads=_reloads(asked)) as up,
             suppress(KeyboardInterrupt),
         ):  # from here on Ctrl-C is not a failure
-            said = as_json(up) if asked.json else for_people(project, up, coloured=_likes_colours(out))
+            said = as_json(up) if asked.json else for_people(project, up, here=here, coloured=_likes_colours(out))
             print(said, file=out, flush=True)
             if up.reload is not None:
                 up.reload.until(stop)

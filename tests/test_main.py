@@ -260,6 +260,16 @@ def test_the_only_stage_is_served_and_said_and_of_several_one_is_to_be_named(roo
     assert f"there is no stage dev in {config}; there are prod, beta. Name one: " in ended.stderr
 
 
+def test_the_app_is_served_in_its_project_s_folder_and_the_lines_to_paste_are_for_the_shell(root: Path) -> None:
+    service = write_project(root / "service", APP + "\nHERE = os.listdir()\n@app.route('/x')\ndef x(): return HERE\n")
+    with running("serve", "service", "--json", *FREE_PORTS, cwd=root) as process:
+        found = get(f"{json.loads(line(process))['http']}/x")[1]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert {*found} >= {each.name for each in service.iterdir()} - {"__pycache__"}
+    assert "service" not in found
+
+
 def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

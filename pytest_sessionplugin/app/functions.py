@@ -32,6 +32,7 @@ from pytest_sessionplugin.app.logging import log_to_root, loggers_kept
 from pytest_sessionplugin.app.modules import NamedCopy
 from pytest_sessionplugin.app.placeholders import name_in_lambda
 from pytest_sessionplugin.app.project import LAMBDA_MEMORY
+from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Invoke
 
@@ -161,6 +162,7 @@ class Functions:
         self._process_of = process_of or (lambda function: one)
         self._region, self._account_id = api.region, api.account_id
         self._functions = _functions_of(app, memory)
+        self._root = str(memory.project.root)
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -183,7 +185,8 @@ class Functions:
 
     def __call__(self, invoke: Invoke) -> Any:
         function = self.function(invoke.function)
-        return copy_context().run(self._run, self._process_of(function), function, invoke)
+        with working_in(self._root):
+            return copy_context().run(self._run, self._process_of(function), function, invoke)
 
     def _run(self, process: Process, function: LambdaFunction, invoke: Invoke) -> Any:
         become(FunctionView(function.variables, process.view, lambda: _trace(invoke)))

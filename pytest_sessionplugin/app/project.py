@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
+from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
 from pytest_sessionplugin.errors import AppIgnored, ProjectError, SessionPluginError, TemplateError
@@ -249,19 +250,19 @@ class Project:
                     self.root,
                     f"{path} cannot be imported: another module named app is, from {origin}.",
                 )
-        with self._on_path(), self._explained():
+        with self._on_path(), self._importing():
             return self.chalice_object(importlib.import_module("app"))
 
     def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
         """A new copy of one of its modules."""
         if not _has_module(self.root, name):
             raise ProjectError(self.root, f"{name} is not a module of {self.root}: there are app and chalicelib.")
-        with self._explained(name):
+        with self._importing(name):
             return copies.load(name)
 
     def load_named(self, copy: NamedCopy) -> Chalice:
         """The app of a named copy."""
-        with self._explained():
+        with self._importing():
             return self.chalice_object(copy.load("app"))
 
     def chalice_object(self, module: ModuleType) -> Chalice:
@@ -293,9 +294,10 @@ class Project:
             raise
 
     @contextlib.contextmanager
-    def _explained(self, name: str = "app") -> Iterator[None]:
+    def _importing(self, name: str = "app") -> Iterator[None]:
         try:
-            yield
+            with working_in(str(self.root)):
+                yield
         except (ProjectError, AppIgnored):
             raise
         except (Exception, SystemExit) as error:

@@ -11,7 +11,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -124,6 +124,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
     endpoint, console = dynamodb_endpoint(os.environ), Console()
     watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
+        stack.enter_context(chdir(project.root))
         time = stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
         listening = listen(ports.host, ports.http, ports.websocket)  # before the import, which may ask for the URLs
@@ -357,9 +358,11 @@ def as_json(up: Served) -> str:
     return json.dumps(said)
 
 
-def for_people(project: Project, up: Served, *, coloured: bool) -> str:
+def for_people(project: Project, up: Served, *, here: Path, coloured: bool) -> str:
+    """Lines to paste into a shell whose working directory is `here`."""
     token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
-    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": _command()}
+    command = _command(here)
+    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": command}
     bold, plain = ("\033[1m", "\033[0m") if coloured else ("", "")
     tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
     only = f" ({options.ONLY})" if project.stage_is_the_only_one else ""
@@ -371,7 +374,7 @@ def for_people(project: Project, up: Served, *, coloured: bool) -> str:
         *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
         *([f"  {bold}AWS{plain}        {up.aws}", _aws_cli(up)] if up.aws else []),
         f"  {bold}Token{plain}      {token}",
-        f"             of {SUBJECT}, for 12 hours; another one: {_command()} token SUBJECT",
+        f"             of {SUBJECT}, for 12 hours; another one: {command} token SUBJECT",
         "",
         *(f"  {filled(example, words)}" for example in project.examples or examples(up.api)),
     ]
@@ -410,12 +413,11 @@ def filled(example: str, words: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), example)
 
 
-def _command() -> str:
+def _command(here: Path) -> str:
     """The name of this command if the shell finds it, else its path."""
     script = Path(sys.executable).with_name("sessionplugin")
     if not script.exists():
         return f"{sys.executable} -m pytest_sessionplugin"
     if shutil.which("sessionplugin") == str(script):
         return "sessionplugin"
-    here = Path.cwd()
     return str(script.relative_to(here) if script.is_relative_to(here) else script)
