@@ -138,20 +138,29 @@ class Waits:
 
 
 class Deadlines:
-    """An agenda: wakes each of these waits at its time, and returns when it has looked, or has ended."""
+    """An agenda: wakes each of these waits at its time, and returns when it has looked, or has ended.
+
+    A wait that takes too long for that is left out from then on.
+    """
 
     def __init__(self, changed: threading.Condition, clock: Callable[[], float], waits: Collection[_Wait]) -> None:
         self._changed, self._clock, self._waits = changed, clock, waits
 
     def due(self) -> float | None:
         with self._changed:
-            soonest = min((wait.moment for wait in self._waits if wait.is_quiet), default=math.inf)
+            self._quieten()
+            soonest = min((wait.moment for wait in self._waits), default=math.inf)
         return None if soonest == math.inf else soonest
 
     def tick(self) -> None:
         with self._changed:
-            due = [wait for wait in self._waits if wait.is_quiet and wait.moment <= self._clock()]
-            for wait in due:
-                wait.wake()
+            for wait in self._waits:
+                if wait.moment <= self._clock():
+                    wait.wake()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: all(wait.is_quiet for wait in due), PATIENCE)
+            self._quieten()
+
+    def _quieten(self) -> None:
+        """Waits for those that look at this moment. Call it under the lock."""
+        self._changed.wait_for(lambda: all(wait.is_quiet for wait in self._waits), PATIENCE)
+        self._waits = [wait for wait in self._waits if wait.is_quiet]
