@@ -164,3 +164,20 @@ def test_a_served_app_has_them_too(tmp_path: Path) -> None:
         assert serving.get("/more")[1]["url"].endswith("/123456789012/more.fifo")
     finally:
         serving.close()
+
+
+def test_they_are_in_the_region_and_the_partition_of_the_app(stranger: Stranger) -> None:
+    write_shop(stranger.root)
+    (stranger.root / "pyproject.toml").write_text(f'{ENV}AWS_DEFAULT_REGION = "cn-north-1"\n')
+    body = """
+        import os
+        import boto3
+
+        def test_orders(chalice_gateway):
+            assert chalice_gateway.http().post("/order").status_code == 200
+            delivered = chalice_gateway.deliver_events()
+            assert {event.function for event in delivered} == {"on_order", "on_news"}
+            assert os.environ["ORDERS"] == boto3.client("sqs").get_queue_url(QueueName="orders")["QueueUrl"]
+            assert os.environ["NEWS"] == boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
+    """
+    stranger.test(test_shop=body).assert_outcomes(passed=1)

@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
+from pytest_sessionplugin.gateway.values import partition
+
 
 class MotoSources:
     """Event sources of one region. `make_sqs` gives a client that goes past counting and faults."""
@@ -147,7 +149,7 @@ class MotoSources:
         return found if found is not None and found.stream_shard is not None else None
 
     def _arn(self, service: str, name: str) -> str:
-        return f"arn:aws:{service}:{self._region}:{self._account_id}:{name}"
+        return f"arn:{partition(self._region)}:{service}:{self._region}:{self._account_id}:{name}"
 
 
 def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
