@@ -115,4 +115,5 @@ def check(
     for variable, word, name in environment.placeholders(variables):
         if word in known and name not in known[word]:
             unknown = UnknownName(word, name, list(known[word]))
-            raise ProjectError(root, f"{variable} = {variables[variable]!r}: {unknown}")
+            advice = " The template and the app's decorators name them." if word in SERVICES else ""
+            raise ProjectError(root, f"{variable} = {variables[variable]!r}: {unknown}{advice}")

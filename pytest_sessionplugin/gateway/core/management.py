@@ -81,8 +81,7 @@ def is_meant(call: Manage, api: Api) -> bool:
 
 def _route(call: Manage, api: Api) -> str | None:
     """The path below the stage, or at a domain of the app's own below the base path; None if it is not below it."""
-    own = api.websocket_domain
-    base = own.base_path if own is not None and api.websocket_host(call.host) == own.name else api.stage
+    base = _base(call, api)
     depth = base.count("/") + 1 if base else 0
     parts = call.path.lstrip("/").split("/", depth)
     if unquote("/".join(parts[:depth])) != base:
@@ -90,11 +89,22 @@ def _route(call: Manage, api: Api) -> str | None:
     return "".join(parts[depth:])
 
 
+def _base(call: Manage, api: Api) -> str:
+    """The stage, or the base path of a domain of the app's own, without slashes around it."""
+    own = api.websocket_domain
+    return own.base_path if own is not None and api.websocket_host(call.host) == own.name else api.stage
+
+
 def _elsewhere(call: Manage, api: Api) -> Reply:
-    asked = f"https://{call.host}{call.path.partition('/@connections')[0]}"
-    own = f" and https://{api.websocket_domain}" if api.websocket_domain is not None else ""
-    right = f"https://{api.host(api.websocket_api_id)}/{api.stage}{own}"
-    return replace(FORBIDDEN, why=f"{asked} is not the WebSocket API of the app, which is {right}")
+    """A refusal that knows the address, or addresses, of the API; at a host that is right, the one that is meant."""
+    scheme = "http" if on_loopback(f"//{call.host}") else "https"
+    right = [f"https://{api.host(api.websocket_api_id)}/{api.stage}"]
+    if api.websocket_domain is not None:
+        right.append(f"https://{api.websocket_domain}")
+    if is_host(call.host, api):
+        right = [f"{scheme}://{'/'.join(filter(None, (call.host, _base(call, api))))}"]
+    asked = f"{scheme}://{call.host}{call.path.partition('/@connections')[0]}"
+    return replace(FORBIDDEN, why=f"{asked} is not the WebSocket API of the app, which is {' and '.join(right)}")
 
 
 TOO_LARGE = failure(413, "Request Too Long", "PayloadTooLargeException")
