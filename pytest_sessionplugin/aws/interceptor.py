@@ -137,6 +137,9 @@ class Interceptor:
             return None
         if responses.is_streamed(request):
             return self._send_streamed(event_name, request)
+        may_wait = event_name.rpartition(".")[2] in POLLS and not self._waits.take_no_time()
+        if may_wait and responses.is_awaited():
+            return responses.in_thread(lambda: self._send(event_name, request))
         return self._send(event_name, request)
 
     async def _send_streamed(self, event_name: str, request: Any) -> AWSResponse:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from typing import Any
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.endpoint import convert_to_response_dict
@@ -17,6 +23,11 @@ from botocore.parsers import create_parser
 
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.wire import Answer
+
+if TYPE_CHECKING:
+    import asyncio
+
+Result = TypeVar("Result")
 
 
 def response(url: str, answer: Answer) -> SdkResponse:
@@ -42,6 +53,39 @@ def parsed(model: Any, url: str, answer: Answer) -> tuple[AWSResponse, dict[str,
 def is_streamed(request: Any) -> bool:
     """Whether only a coroutine can read the body."""
     return inspect.iscoroutinefunction(getattr(request.body, "read", None))
+
+
+def is_awaited() -> bool:
+    """Whether a coroutine of aiobotocore asks, which awaits what a handler returns."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not str(frame.f_globals.get("__name__")).startswith("aiobotocore."):
+        frame = frame.f_back
+    return frame is not None
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """The result of work that may wait, while the event loop goes on. An executor of the loop would hold up its end."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def run() -> None:
+        try:
+            give = partial(_give, done, done.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - the awaiting coroutine raises it
+            give = partial(_give, done, done.set_exception, error)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(give)
+
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name="waits for AWS", daemon=True).start()
+    return await done
+
+
+def _give(done: asyncio.Future[Any], give: Callable[[Any], None], result: object) -> None:
+    if not done.done():  # as it is once it was cancelled
+        give(result)
 
 
 async def read(request: Any) -> AWSPreparedRequest:

@@ -70,7 +70,7 @@ class Waits:
     def poll(self, empty: Answer, ask: Callable[[], Answer]) -> Answer:
         """Asks again, after an empty answer with a `wait`, when something has changed, until the wait is over."""
         answer = empty
-        if empty.wait is None or self._takes_no_time():
+        if empty.wait is None or self.take_no_time():
             return empty
         with self._begun(empty.wait.seconds, is_poll=True) as wait:
             while not self._is_closed and (answer := ask()).wait is not None and not self._is_over(wait):
@@ -79,7 +79,7 @@ class Waits:
 
     def sleep(self, seconds: float) -> None:
         """In place of time.sleep."""
-        if self._takes_no_time():
+        if self.take_no_time():
             return
         with self._begun(seconds, is_poll=False) as wait:
             while not self._is_over(wait):
@@ -105,7 +105,8 @@ class Waits:
         with self._changed:
             return Deadlines(self._changed, self._clock, tuple(self._waiting))
 
-    def _takes_no_time(self) -> bool:
+    def take_no_time(self) -> bool:
+        """Whether a wait of this thread would end at once."""
         if self._is_closed:
             return True
         return self._stands() and (threading.get_ident() == self._own or caller.current() is not None)

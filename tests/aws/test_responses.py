@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Coroutine
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,3 +102,48 @@ def test_any_other_body_needs_no_coroutine() -> None:
 
 async def _awaited(one: Awaitable[Any]) -> Any:
     return await one
+
+
+# --- work that waits
+
+
+def emit(handler: Any) -> Any:
+    """Calls a handler as aiobotocore does: which of the two SDKs asks is told by its frame."""
+
+    def call(handler: Any) -> Any:
+        return handler()
+
+    return FunctionType(call.__code__, {"__name__": "aiobotocore.hooks"})(handler)
+
+
+def test_a_coroutine_of_aiobotocore_is_told_from_other_code() -> None:
+    assert emit(responses.is_awaited)
+    assert not responses.is_awaited()
+
+
+def test_work_in_a_thread_leaves_the_loop_to_others_and_may_be_given_up() -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def work() -> str:
+        assert go_on.wait(10)
+        ended.set()
+        return "done"
+
+    async def both() -> str:
+        given_up = asyncio.ensure_future(responses.in_thread(work))
+        waits = asyncio.ensure_future(responses.in_thread(work))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        go_on.set()
+        return await waits
+
+    assert asyncio.run(both()) == "done"
+    assert ended.wait(10)
+
+
+def test_an_error_of_work_in_a_thread_is_raised() -> None:
+    def work() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(responses.in_thread(work))

@@ -102,6 +102,18 @@ def test_each_protocol(aws_calls, service, operation):
             return await getattr(client, operation)()
 
     assert asyncio.run(asked())["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_poll_leaves_the_loop_to_others(aws_calls):
+    async def polled():
+        async with get_session().create_client("sqs") as sqs:
+            queue = (await sqs.create_queue(QueueName="jobs"))["QueueUrl"]
+            poll = asyncio.ensure_future(sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20))
+            await asyncio.sleep(0.1)
+            await sqs.send_message(QueueUrl=queue, MessageBody="job")
+            return (await asyncio.wait_for(poll, 10))["Messages"][0]["Body"]
+
+    assert asyncio.run(polled()) == "job"
 """
 
 
@@ -119,4 +131,4 @@ def test_asynchronous_clients_are_answered_counted_and_retried(asynchronous: Env
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "test_it.py").write_text(TESTS)
     run = asynchronous.pytest(cwd=tmp_path)
-    assert run.outcomes == {"passed": 8}, run.output
+    assert run.outcomes == {"passed": 9}, run.output
