@@ -55,7 +55,8 @@ class Hook:
         self.interceptor: Intercepts | None = None
         self._signers: list[Any] = []  # signers that were lent credentials while an interceptor was in use
         self._installed = False
-        self._following = ExitStack()  # in a child process
+        self._followed: Intercepts | None = None  # in a child process
+        self._sleeps = ExitStack()  # of the followed one
 
     @contextmanager
     def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
@@ -65,7 +66,7 @@ class Hook:
         from pytest_sessionplugin.aws.sleeps import taken_by
 
         self.install()
-        if self.interceptor is not None:
+        if self.interceptor is not self._followed:
             raise RuntimeError("another interceptor is in use already")
         before = set(threading.enumerate())
         self.interceptor, self.outlived = interceptor, outlived
@@ -74,15 +75,17 @@ class Hook:
                 yield
         finally:
             outlived.note(before, test)
-            self.interceptor = None
+            self.interceptor = self._followed
             outlived.note(before, test)  # threads that were started meanwhile
             while self._signers:
                 self._signers.pop()._credentials = None
 
     def follow(self, interceptor: Intercepts | None) -> None:
-        """Sends every call of this process, a child of another, to this interceptor for good; to AWS if it is None."""
-        self._following.close()
-        self.interceptor = interceptor
+        """Sends every call of this process, a child of another, to this interceptor, unless one of its own is in use.
+        None sends them to AWS.
+        """
+        self._sleeps.close()
+        self.interceptor = self._followed = interceptor
         self.install()
         if "botocore.handlers" in sys.modules:
             self._take_sleeps()
@@ -90,8 +93,8 @@ class Hook:
     def _take_sleeps(self) -> None:
         from pytest_sessionplugin.aws.sleeps import taken_by
 
-        if self.interceptor is not None:
-            self._following.enter_context(taken_by(self.interceptor))
+        if self._followed is not None:
+            self._sleeps.enter_context(taken_by(self._followed))
 
     def _take_sleeps_of(self, aiobotocore: ModuleType) -> None:
         from pytest_sessionplugin.aws.sleeps import change_aiobotocore

@@ -36,11 +36,11 @@ class Children:
 
     @contextmanager
     def reached(self) -> Iterator[None]:
-        STARTS.follow(self)
+        before = STARTS.follow(self)  # in a child process that opens an account of its own
         try:
             yield
         finally:
-            STARTS.follow(None)
+            STARTS.follow(before)
             with self._idle:
                 self._closed = True
                 self._idle.wait_for(lambda: not self._answering, GRACE)

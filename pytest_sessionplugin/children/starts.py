@@ -38,13 +38,14 @@ class Starts:
         self._leader: Leader | None = None
         self._installed = False
 
-    def follow(self, leader: Leader | None) -> None:
-        """Leads processes that start from now on; without a leader, none."""
+    def follow(self, leader: Leader | None) -> Leader | None:
+        """Leads processes that start from now on; without a leader, none. Returns the leader until now."""
         if sys.platform == "win32":
-            return
-        self._leader = leader
+            return None
+        before, self._leader = self._leader, leader
         self._install()
         _wrap_multiprocessing()
+        return before
 
     def account(self) -> str | None:
         return None if self._leader is None else self._leader.account()

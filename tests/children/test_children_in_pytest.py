@@ -219,6 +219,40 @@ def test_a_child_that_outlives_its_test_is_refused_and_not_answered_by_the_next(
     nursery.test(test_late=test).assert_outcomes(passed=2)
 
 
+def test_a_child_may_open_an_account_of_its_own(nursery: Stranger) -> None:
+    """Such as pytest or `sessionplugin serve` in a test of them."""
+    inner = """
+        import subprocess
+        import sys
+        from pathlib import Path
+        import boto3
+        from pytest_sessionplugin import Project, in_memory
+
+        def queues():
+            return boto3.client("sqs").list_queues().get("QueueUrls", [])
+
+        assert len(queues()) == 1
+        with in_memory(Project(Path.cwd())):
+            boto3.client("sqs").create_queue(QueueName="own")
+            count = "import boto3; assert boto3.client('sqs').list_queues()['QueueUrls'][0].endswith('/own')"
+            subprocess.run([sys.executable, "-c", count], check=True)
+            assert queues()[0].endswith("/own")
+        assert len(queues()) == 1
+        assert queues()[0].endswith("/outer")
+    """
+    test = """
+        import subprocess
+        import sys
+        import boto3
+
+        def test_inner(aws_calls):
+            boto3.client("sqs").create_queue(QueueName="outer")
+            subprocess.run([sys.executable, "inner.py"], check=True)
+            assert len(boto3.client("sqs").list_queues()["QueueUrls"]) == 1
+    """
+    nursery.test(inner=inner, test_inner=test).assert_outcomes(passed=1)
+
+
 def test_the_test_s_own_tables_are_refused_in_a_fork(nursery: Stranger) -> None:
     test = """
         import multiprocessing
