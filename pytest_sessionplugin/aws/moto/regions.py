@@ -27,6 +27,7 @@ PLACES = {
 """Service -> the attribute of its backend with all resources by name, or by ARN."""
 
 NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
+_QUOTED = re.compile(r'"([^"]+)"')
 DEEP = 6  # levels of a request; names of tables in a transaction are on the fourth
 
 
@@ -34,9 +35,11 @@ def elsewhere(service: str, account_id: str, region: str, request: Any, answer: 
     """A sentence if the answer is that something is not found, and another region has a resource of that name."""
     if answer.status < 400 or service not in PLACES or not NOT_FOUND.search(wire.outcome(answer)):
         return None
-    asked = {_name(text) for text in _texts(_members(request))}
+    texts = list(_texts(_members(request)))
+    asked = {_name(text) for text in texts}
+    quoted = {name for text in texts for name in _QUOTED.findall(text)}  # in a statement of PartiQL
     places = _resources(service, account_id)
-    missing = asked - places.pop(region, set())
+    missing = (asked | quoted) - places.pop(region, set())
     for other, names in places.items():
         if found := sorted(missing & names):
             return (

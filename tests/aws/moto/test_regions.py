@@ -27,7 +27,7 @@ def told() -> Iterator[list[str]]:
 
     told: list[str] = []
     with environment.applied(environment.neutral(HERE)), opened(Emulator(SPECS), tell=told.append):
-        for name in ("scanned", "described", "batched", "written"):
+        for name in ("scanned", "described", "batched", "written", "stated"):
             client().create_table(**{**SPECS["Empty"], "TableName": name})
         client("sqs").create_queue(QueueName="jobs")
         client("sns").create_topic(Name="news")
@@ -51,6 +51,7 @@ CALLS: dict[str, tuple[str, Callable[[], object]]] = {
             TransactItems=[{"Put": {"TableName": "written", "Item": {"id": TEXT}}}]
         ),
     ),
+    "statement": ("stated", lambda: there("dynamodb").execute_statement(Statement='SELECT * FROM "stated"')),
     "queue": ("jobs", lambda: there("sqs").get_queue_url(QueueName="jobs")),
     "message": ("jobs", lambda: there("sqs").send_message(QueueUrl=URL, MessageBody="x")),
     "topic": ("news", lambda: there("sns").publish(TopicArn=TOPIC, Message="x")),
