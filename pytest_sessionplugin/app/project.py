@@ -255,8 +255,8 @@ class Project:
 
     def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
         """A new copy of one of its modules."""
-        if not _has_module(self.root, name):
-            raise ProjectError(self.root, f"{name} is not a module of {self.root}: there are app and chalicelib.")
+        if not modules.is_there(self.root, name):
+            raise ProjectError(self.root, f"{name} is not a module of {self.root}, as app and chalicelib are.")
         with self._importing(name):
             return copies.load(name)
 
@@ -289,15 +289,17 @@ class Project:
         except BaseException:
             sys.path[:] = path
             for name in set(sys.modules) - before:
-                if modules.is_own(name):
+                if modules.is_module_of(self.root, sys.modules[name]):
                     del sys.modules[name]
             raise
 
     @contextlib.contextmanager
     def _importing(self, name: str = "app") -> Iterator[None]:
+        path = list(sys.path)
         try:
             with working_in(str(self.root)):
                 yield
+            modules.make_absolute(self.root, path)
         except (ProjectError, AppIgnored):
             raise
         except (Exception, SystemExit) as error:
@@ -316,13 +318,6 @@ def _projects_below(root: Path) -> str:
     below = [path.parts[-3] for path in sorted(root.glob("*/.chalice/config.json"))]
     found = [name for name in below if options.is_project(root / name)]
     return f" There are projects in: {', '.join([*found[:FEW], *['…'][: len(found) - FEW]])}." if found else ""
-
-
-def _has_module(root: Path, name: str) -> bool:
-    """Whether `name` is a module that Chalice deploys from there."""
-    return modules.is_own(name) and any(
-        (root / name.partition(".")[0]).with_suffix(suffix).exists() for suffix in ("", ".py")
-    )
 
 
 # --- in memory

@@ -62,8 +62,7 @@ class Start:
     def again(self, root: Path, variables: Mapping[str, str], vendor: bool) -> Iterator[None]:
         """Restores that state, with these variables, for the block and after it. If the block fails, undoes it.
 
-        Also forgets modules of the project that are imported only once: those beside app.py and, with `vendor`, those
-        of its vendor folder.
+        Also forgets modules of the project that its versions share, and, with `vendor`, those of its vendor folder.
         """
         variables_before, loggers_before = dict(os.environ), logging.states()
         away = _take(root, vendor)
@@ -199,7 +198,9 @@ def _take(root: Path, vendor: bool) -> dict[str, ModuleType]:
     return {
         name: sys.modules.pop(name)
         for name, path in modules_under(root).items()
-        if not modules.is_own(name) and name != "__main__" and (vendor or not path.is_relative_to(root / "vendor"))
+        if not modules.is_copied(sys.modules[name])
+        and name != "__main__"
+        and (vendor or not path.is_relative_to(root / "vendor"))
     }
 
 

@@ -177,3 +177,41 @@ def test_its_importlib_is_otherwise_that_of_all(root: Path) -> None:
         assert app.version is importlib.metadata.version
     finally:
         copy.close()
+
+
+BESIDE = """
+import sys
+sys.path.insert(0, "chalicelib")
+import beside, helpers
+from spaced import one
+
+def late():
+    import late_helpers
+    return late_helpers
+"""
+
+
+def test_modules_of_any_name_are_its_own(root: Path) -> None:
+    (root / "app.py").write_text(BESIDE)
+    (root / "beside.py").write_text("class Error(Exception): ...")
+    (root / "spaced").mkdir()
+    (root / "spaced" / "one.py").write_text("import beside")
+    (root / "chalicelib" / "helpers.py").write_text("import app, beside\nfrom chalicelib import deep")
+    (root / "chalicelib" / "late_helpers.py").write_text(
+        "import helpers, importlib\nagain = importlib.import_module('helpers')"
+    )
+    path, copies = list(sys.path), [NamedCopy(root, "one"), NamedCopy(root, "two")]
+    with ExitStack() as stack:
+        for copy in copies:
+            copy.open()
+            stack.callback(copy.close)
+        one, two = (copy.load("app") for copy in copies)
+        assert sys.path == path  # the next project may have modules of the same names
+        for app in (one, two):
+            assert app.beside is app.helpers.beside is app.one.beside
+            assert app.helpers.app is app
+            assert app.late().helpers is app.late().again is app.helpers
+        assert one.beside is not two.beside
+        assert one.late() is not two.late()
+        assert (one.beside.__name__, two.helpers.__name__) == ("beside@one", "helpers@two")
+    assert not [name for name in sys.modules if "@" in name or name in ("beside", "helpers", "late_helpers")]

@@ -173,7 +173,7 @@ def test_any_module_can_be_loaded_afresh_and_all_is_put_back(stranger: Stranger)
     """
     result = stranger.test(test_it=body)
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["*ProjectError: os is not a module of *: there are app and chalicelib."])
+    result.stdout.fnmatch_lines(["*ProjectError: os is not a module of *, as app and chalicelib are."])
 
 
 def test_what_a_test_sets_before_it_asks_does_not_reach_the_app_of_all_tests(stranger: Stranger) -> None:
