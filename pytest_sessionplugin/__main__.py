@@ -83,7 +83,9 @@ def _add_serve(commands: Any) -> None:
         "serve",
         help="serve the app until Ctrl-C",
         description="Serves the app's routes, WebSocket handlers and schedules on loopback until Ctrl-C. Its tables "
-        "are those of .chalice/resources.json, in memory; or in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names.",
+        "are those of .chalice/resources.json, in memory; or in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names. "
+        "`seed` in [tool.sessionplugin] names a Python file whose function seed() fills them, and the rest of AWS, "
+        "before the app is imported.",
     )
     serve.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
     serve.add_argument(

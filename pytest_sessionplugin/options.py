@@ -24,7 +24,7 @@ _SECURE = {"http": "https", "ws": "wss"}
 
 NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
-KEYS = frozenset({*NAMES, "template", "tokens", "env", "examples", "api_keys", "websocket_domain"})
+KEYS = frozenset({*NAMES, "template", "seed", "tokens", "env", "examples", "api_keys", "websocket_domain"})
 TABLE = "[tool.sessionplugin]"
 DEV = "dev"
 DEFAULT = "default"

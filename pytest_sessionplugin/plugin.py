@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.races import Races
-    from pytest_sessionplugin.aws.tables import Seed, Tables
+    from pytest_sessionplugin.aws.tables import FirstRows, Tables
     from pytest_sessionplugin.aws.templates import TableSpec
     from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.harness.deployed import DeployedHarness
@@ -39,6 +39,7 @@ OPEN = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
+NEED_APP = frozenset({"chalice_app", "chalice_gateway"})
 
 
 # --- hooks
@@ -165,7 +166,7 @@ def dynamodb_specs(
 
 
 @pytest.fixture(scope="session")
-def dynamodb_seed() -> Seed:
+def dynamodb_seed() -> FirstRows:
     """Rows that every test starts with: logical name of a table -> rows."""
     return {}
 
@@ -179,7 +180,7 @@ def _sessionplugin(
     chalice_project: Path,
     chalice_env: Mapping[str, str],
     dynamodb_specs: Mapping[str, TableSpec],
-    dynamodb_seed: Seed,
+    dynamodb_seed: FirstRows,
 ) -> Iterator[LocalHarness | DeployedHarness]:
     from pytest_sessionplugin.harness.local import LocalHarness
 
@@ -195,7 +196,14 @@ def _sessionplugin(
     else:
         setups = _setups(request.config)
         setup = setups.setup(setups.find(chalice_project), setups.checked(chalice_env), dynamodb_specs, dynamodb_seed)
-        mine = LocalHarness(setup, target or chosen.target.value, _mark(request.node), setups, request.node.nodeid)
+        mine = LocalHarness(
+            setup,
+            target or chosen.target.value,
+            _mark(request.node),
+            setups,
+            request.node.nodeid,
+            needs_app=not NEED_APP.isdisjoint(request.fixturenames),
+        )
     request.node.stash[HARNESS] = request.config.stash[OPEN] = mine
     request.node.stash[PASSED] = False
     try:

@@ -25,11 +25,11 @@ serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts
-app: functions isolation description project placeholders modules working_directory logging
+app: functions isolation description project placeholders seed modules working_directory logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens cooldown keys
 options
-aws.moto: emulator tables contents resources regions patches
+aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
 aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams

@@ -41,6 +41,7 @@ from pytest_sessionplugin.lambdas.threads import LeftThreads
 if TYPE_CHECKING:
     from pytest_sessionplugin.app.functions import ProcessOf
     from pytest_sessionplugin.app.project import Memory, Project
+    from pytest_sessionplugin.aws.moto.emulator import MadeCall
     from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.aws.wire import Answer
@@ -139,20 +140,34 @@ class Account:
         """Answers a call of another process, with faults and counted; None if a fault cuts its connection."""
         return self._interceptor.answer_http(request)
 
-    def add(self, name: str, memory: Memory, tokens: Tokens, tables_of: Callable[[Path], Tables]) -> Stack:
-        """Creates a project's tables; imports nothing of it. `tables_of` finds those of another project.
+    def add(
+        self,
+        name: str,
+        memory: Memory,
+        tokens: Tokens,
+        tables_of: Callable[[Path], Tables],
+        *,
+        seeing: Callable[[Memory], AbstractContextManager[object]] = nullcontext,
+        made: Sequence[MadeCall] = (),
+    ) -> Stack:
+        """Creates a project's tables and runs its seed; imports no app. `tables_of` finds those of another project.
 
-        Raises TemplateError for a table whose name another project uses in the same region.
+        The seed runs in the block `seeing(memory)`. `made` are the calls that the import of the app has made in another
+        test; their effects are there as well. Raises TemplateError for a table whose name another project uses in the
+        same region.
         """
         claims = self._claims(memory)
+        number = len(self._stacks)
+        memory = memory.numbered(number)
+        seed = partial(self._seed, memory, seeing)
         if self._stacks:
-            self.emulator.create(memory.specs, memory.resources, memory.region)
+            self.emulator.create(memory.specs, memory.resources, memory.region, seed)
         else:
-            self.emulator.fill()
+            self.emulator.fill(seed, made)
+        self._count(made)
         self._claimed.update(claims)
         tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
-        number = len(self._stacks)
-        self._stacks.append(Stack(name, number, memory.numbered(number), tables, tokens))
+        self._stacks.append(Stack(name, number, memory, tables, tokens))
         return self._stacks[-1]
 
     def provide(self, stack: Stack, process: Process) -> list[Resource]:
@@ -259,6 +274,20 @@ class Account:
     def _tell(self, sentence: str) -> None:
         self._notebook.observe(self._clock(), f"aws    {sentence}")
         self._notebook.warn(sentence)
+
+    def repeat(self, made: Sequence[MadeCall]) -> None:
+        """Makes the calls of an import again, in a test that has begun."""
+        self.emulator.repeat(made)
+        self._count(made)
+
+    def _count(self, made: Sequence[MadeCall]) -> None:
+        for each in made:
+            self.calls.asked(each.call)
+
+    def _seed(self, memory: Memory, seeing: Callable[[Memory], AbstractContextManager[object]]) -> None:
+        if (seed := memory.project.seed) is not None:
+            with self._interceptor.uncounted(), seeing(memory):
+                seed.run()
 
     def _claims(self, memory: Memory) -> dict[tuple[str, str], str]:
         """The tables of a project, by region and name. Raises TemplateError for one that another project has."""

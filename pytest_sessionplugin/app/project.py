@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
+from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.modules import NamedCopy
     from pytest_sessionplugin.aws.moto.emulator import Emulator
     from pytest_sessionplugin.aws.resources import Resources
-    from pytest_sessionplugin.aws.tables import Seed
+    from pytest_sessionplugin.aws.tables import FirstRows
     from pytest_sessionplugin.aws.templates import TableSpec
     from pytest_sessionplugin.gateway.client.transport import Urls
 
@@ -100,6 +101,8 @@ class Project:
         found = {folder / "pyproject.toml" for folder in (self.root, self._outer)}
         with contextlib.suppress(SessionPluginError):  # raised where they are read
             found.update(self._template_paths)
+        with contextlib.suppress(SessionPluginError):
+            found.update([self.seed.path] if self.seed is not None else [])
         return frozenset({*found, self._config_path})
 
     @cached_property
@@ -134,6 +137,14 @@ class Project:
         if not names or not all(isinstance(name, str) and name for name in names):
             raise ProjectError(self.root, "template in [tool.sessionplugin] must be a path, or a list of paths.")
         return [self.root / name for name in names]
+
+    @property
+    def seed(self) -> Seed | None:
+        """The file whose `seed()` fills AWS for it."""
+        named = self.settings.get("seed")
+        if named is not None and not (isinstance(named, str) and named):
+            raise ProjectError(self.root, "seed in [tool.sessionplugin] must be the path of a Python file.")
+        return None if named is None else Seed(self.root / named, self.root)
 
     @property
     def examples(self) -> list[str]:
@@ -348,9 +359,9 @@ def resources_of(project: Project, region: str, specs: Mapping[str, TableSpec]) 
 class Memory:
     """The environment and the AWS of a project, to be opened any number of times, each time in its first state.
 
-    `variables` override those of the stage and of [tool.sessionplugin.env]. `endpoint` is the URL, on loopback, of
-    a DynamoDB to use instead of the one in memory, `urls` are those of its gateway if they are known, `number` is that
-    of its APIs in the account.
+    `rows` are the first ones of its tables. `variables` override those of the stage and of [tool.sessionplugin.env].
+    `endpoint` is the URL, on loopback, of a DynamoDB to use instead of the one in memory, `urls` are those of its
+    gateway if they are known, `number` is that of its APIs in the account.
     """
 
     def __init__(
@@ -359,7 +370,7 @@ class Memory:
         *,
         tokens: Tokens | None = None,
         specs: Mapping[str, TableSpec] | None = None,
-        seed: Seed | None = None,
+        rows: FirstRows | None = None,
         variables: Mapping[str, str] | None = None,
         endpoint: str | None = None,
         urls: Urls | None = None,
@@ -382,7 +393,7 @@ class Memory:
             self.variables["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
             self.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "false"
             self.variables.update(environment.past_proxies(endpoint, {**os.environ, **self.variables}))
-        self._seed = seed
+        self._rows = rows
         self.endpoint = endpoint
         self._emulator: Emulator | None = None
 
@@ -416,6 +427,6 @@ class Memory:
             from pytest_sessionplugin.aws.moto.emulator import Emulator
 
             if self._emulator is None:
-                self._emulator = Emulator(self.specs, self._seed, self.region, self.endpoint, self.resources)
+                self._emulator = Emulator(self.specs, self._rows, self.region, self.endpoint, self.resources)
             with self._emulator.open():
                 yield self._emulator

@@ -7,14 +7,15 @@ still have written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from pytest_sessionplugin.aws import caller, endpoints, responses, wire
-from pytest_sessionplugin.aws.calls import Attempt, Call, Calls
+from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Uncounted
 from pytest_sessionplugin.aws.dynamodb import batches
 from pytest_sessionplugin.aws.endpoints import MANAGEMENT
 from pytest_sessionplugin.aws.faults import Faults, Kind
@@ -83,6 +84,16 @@ class Interceptor:
         self._waits, self._tell = waits or Waits(), tell
         self._told: set[str] = set()
         self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Calls in the block are not the test's: they are not counted, meet no fault and wait for no race."""
+        before = self._calls, self._faults, self._races
+        self._calls, self._faults, self._races = Uncounted(), Faults(), Races()
+        try:
+            yield
+        finally:
+            self._calls, self._faults, self._races = before
 
     def waited(self, seconds: float) -> None:
         """Counts a back-off of botocore's, which sleeps none of it."""

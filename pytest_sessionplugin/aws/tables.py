@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
-Seed = Mapping[str, Iterable[Mapping[str, Any]]]
+FirstRows = Mapping[str, Iterable[Mapping[str, Any]]]
 """Logical name of a table -> its first rows."""
 
 FEW = 5  # items that a failure names
@@ -131,11 +131,11 @@ def named(specs: Mapping[str, TableSpec], dynamodb: DynamoDBServiceResource) -> 
     return {name: dynamodb.Table(spec["TableName"]) for name, spec in specs.items()}
 
 
-def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBServiceResource) -> list[str]:
+def create(specs: Mapping[str, TableSpec], first: FirstRows, dynamodb: DynamoDBServiceResource) -> list[str]:
     """Creates tables that do not exist yet, and writes their rows. Returns their real names. Raises TemplateError."""
     tables = named(specs, dynamodb)
     client = dynamodb.meta.client
-    rows, new = _rows(seed, specs), list[str]()
+    rows, new = _rows(first, specs), list[str]()
     for name, spec in specs.items():
         try:
             client.create_table(**creation(spec))
@@ -151,13 +151,13 @@ def create(specs: Mapping[str, TableSpec], seed: Seed, dynamodb: DynamoDBService
     return new
 
 
-def _rows(seed: Any, specs: Mapping[str, TableSpec]) -> dict[str, list[Any]]:
-    if not isinstance(seed, Mapping):
-        raise TemplateError(f"dynamodb_seed must be a mapping of tables to their rows, not a {type(seed).__name__}.")
-    if unknown := set(seed) - set(specs):
+def _rows(given: Any, specs: Mapping[str, TableSpec]) -> dict[str, list[Any]]:
+    if not isinstance(given, Mapping):
+        raise TemplateError(f"dynamodb_seed must be a mapping of tables to their rows, not a {type(given).__name__}.")
+    if unknown := set(given) - set(specs):
         raise TemplateError(f"there are rows for {', '.join(sorted(map(str, unknown)))}, and no such table.")
     found: dict[str, list[Any]] = {}
-    for name, rows in seed.items():
+    for name, rows in given.items():
         if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
             raise TemplateError(f"the rows for {name} must be a list of mappings, not a {type(rows).__name__}.")
         found[name] = list(rows)

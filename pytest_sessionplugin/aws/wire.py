@@ -95,6 +95,15 @@ def asking(request: AWSPreparedRequest, members: Mapping[str, Any]) -> AWSPrepar
     return type(request)(request.method, request.url, type(old)(headers), body, request.stream_output)
 
 
+def kept(request: AWSPreparedRequest) -> AWSPreparedRequest:
+    """The same request, to be made again later: its body is bytes. A stream is rewound."""
+    body: Any = request.body
+    if hasattr(body, "read"):
+        body = body.read()
+        request.reset_stream()
+    return type(request)(request.method, request.url, request.headers, body, request.stream_output)
+
+
 def giving_back(answer: Answer, member: str, left: Mapping[str, Any]) -> Answer:
     """The answer to a batch that was sent without the items in `left`, with them as unprocessed. Errors stay."""
     if answer.status != 200:

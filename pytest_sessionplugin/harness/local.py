@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from pytest_sessionplugin.account.clock import Clock
 from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.account.trace import asked_of_aws, render, render_several
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.harness import checks
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.functions import Process, Processes
     from pytest_sessionplugin.app.isolation import View
     from pytest_sessionplugin.app.modules import Copies
+    from pytest_sessionplugin.app.project import Memory
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
@@ -39,13 +41,17 @@ class LocalHarness:
     """Each method opens what it names, and what that needs, once. `close` undoes all of it, the clock last.
 
     Methods that take a path give what belongs to another project of the repository; without one, to the test's own.
-    `test` is the name that is shown for threads which outlive it.
+    `test` is the name that is shown for threads which outlive it. With `needs_app`, a fixture will ask for the app, so
+    that it is imported before the test makes its first call of AWS.
     """
 
-    def __init__(self, setup: ProjectSetup, target: str, mark: ChaliceMark, cache: ProjectCache, test: str) -> None:
+    def __init__(
+        self, setup: ProjectSetup, target: str, mark: ChaliceMark, cache: ProjectCache, test: str, *, needs_app: bool
+    ) -> None:
         self._setups = {setup.project.root: setup}  # the test's own project, then others as they are asked for
         self._own = setup
         self._target, self._mark, self._cache, self._test = target, mark, cache, test
+        self._needs_app = needs_app
         self._before = dict(os.environ)
         self._own_variables = frozenset({*setup.memory.variables, *mark.env})
         self._stack = ExitStack()
@@ -53,6 +59,8 @@ class LocalHarness:
         self._clock: Clock | None = None
         self._journal = Journal()
         self._account: Account | None = None
+        self._is_in_use = False  # whether the test may have made calls of AWS
+        self._has_made = False  # whether everything is there that the import of the app has made
         self._environment: dict[str, str] = {}  # before the variables of the mark
         self._environment_with_mark: dict[str, str] = {}
         self._tokens: dict[Path, Tokens] = {}
@@ -71,28 +79,37 @@ class LocalHarness:
     def account(self) -> Account:
         """Opens the account, with the tables of the test's own project and the environment that its app sees."""
         if self._account is None:
-            from pytest_sessionplugin.account.account import Account
-            from pytest_sessionplugin.aws.calls import Calls
-
-            variables = self._own.memory.expand(self._mark.env)  # fails before anything is open
-            with ExitStack() as opening:
-                account = Account(
-                    opening.enter_context(self._own.memory.open()),
-                    calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
-                    notebook=self._journal,
-                    first=self.deployed,
-                    others=lambda path: self.deployed(path).gateway,
-                    clock=time.time,
-                    stands=lambda: self._clock is not None,
-                )
-                opening.enter_context(account.open())
-                self._add(account, self._own)  # before the mark's variables, which its clients must not see
-                self._stack.push(opening.pop_all())
-            self._environment = dict(os.environ)
-            os.environ.update(variables)
-            self._environment_with_mark = dict(os.environ)
-            self._account = account
+            account = self._open_account()
+            if self._needs_app and self._shares_app:
+                with suppress(ProjectError):  # it is imported again, and fails again unless a fixture has helped
+                    self.process()
+            self._is_in_use = True
+            return account
         return self._account
+
+    def _open_account(self) -> Account:
+        from pytest_sessionplugin.account.account import Account
+        from pytest_sessionplugin.aws.calls import Calls
+
+        variables = self._own.memory.expand(self._mark.env)  # fails before anything is open
+        with ExitStack() as opening:
+            account = Account(
+                opening.enter_context(self._own.memory.open()),
+                calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
+                notebook=self._journal,
+                first=self.deployed,
+                others=lambda path: self.deployed(path).gateway,
+                clock=time.time,
+                stands=lambda: self._clock is not None,
+            )
+            opening.enter_context(account.open())
+            self._add(account, self._own)  # before the mark's variables, which its clients must not see
+            self._stack.push(opening.pop_all())
+        self._environment = dict(os.environ)
+        os.environ.update(variables)
+        self._environment_with_mark = dict(os.environ)
+        self._account = account
+        return account
 
     def stack(self, path: PathLike | None = None) -> Stack:
         """A project's tables and tokens; imports nothing."""
@@ -108,8 +125,11 @@ class LocalHarness:
             from pytest_sessionplugin.app.isolation import share, start_cold
             from pytest_sessionplugin.app.logging import log_to_root
 
-            account = self.account()
-            process = self._imported()
+            account = self._account or self._open_account()
+            try:
+                process = self._imported(account)
+            finally:
+                self._is_in_use = True
             account.provide(self.stack(), process)
             share(process.app)
             start_cold(process.app)
@@ -206,46 +226,62 @@ class LocalHarness:
         root = setup.project.root
         names = [stack.name for stack in self._stacks.values()]
         name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name
-        stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables)
+        if setup is not self._own:
+            stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, seeing=self._seeing)
+        else:
+            self._has_made = self._needs_app and self._shares_app
+            made = self._cache.made_by(setup.project) if self._has_made else ()
+            stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, made=made)
         self._stacks[root] = stack
         return stack
 
     # --- apps
 
-    def _imported(self) -> Process:
+    @property
+    def _shares_app(self) -> bool:
+        """Whether the app is the one of all tests, not a copy for this one."""
+        loaded_for = self._own.project.loaded_for
+        return not (self._mark.fresh or self._mark.each_its_own) and loaded_for in (None, self._own.variables)
+
+    def _imported(self, account: Account) -> Process:
         from pytest_sessionplugin.app.functions import Process
 
-        project, variables = self._own.project, self._own.variables
-        if self._mark.fresh or self._mark.each_its_own or project.loaded_for not in (None, variables):
-            return Process(project.chalice_object(self.load("app")))
-        if self._copies is None:
-            return self._import_for_all_tests()
-        with self._copies.outside():
-            return self._import_for_all_tests()
+        if not self._shares_app:
+            return Process(self._own.project.chalice_object(self.load("app")))
+        with self._copies.outside() if self._copies is not None else nullcontext():
+            return self._import_for_all_tests(account)
 
-    def _import_for_all_tests(self) -> Process:
+    def _import_for_all_tests(self, account: Account) -> Process:
         """Imports the one app of every test, without the variables of this test's mark."""
         from pytest_sessionplugin.app.functions import Process
 
-        now = dict(os.environ)
+        project, emulator, now = self._own.project, account.emulator, dict(os.environ)
+        if project.loaded_for is not None:
+            if not self._has_made:
+                account.repeat(self._cache.made_by(project))
+            return Process(project.load())
         environment.put_back(self._environment)
         try:
-            return Process(self._own.project.load(self._own.variables))
+            with emulator.importing(keep=not self._is_in_use) as made:
+                app = project.load(self._own.variables)
+        except ProjectError:
+            if not self._is_in_use:
+                emulator.fill()  # without what it made before it failed
+            raise
         finally:
             environment.put_back(now)
+        self._cache.keep(project, made)
+        return Process(app)
 
     def _deploy(self, root: Path) -> None:
-        from pytest_sessionplugin.app.functions import Processes
-
         is_own = root == self._own.project.root
         if not is_own:
             self.deployed()  # the first app of the account is the test's own
         own, stack = self.process(), self.stack(root)
-        if self._processes is None:  # closed after all gateways, whose last handlers may import
-            self._processes = Processes(self._stack.enter_context(ExitStack()), self._journal.log)
-        view = None if is_own else self._view(stack)
-        process = own if is_own else self._processes.new(stack.project, stack.name, view)
-        each = self._processes.each_its_own(stack.project, stack.name, process, view)
+        processes = self._all_processes()  # closed after all gateways, whose last handlers may import
+        view = None if is_own else self._view(stack.memory)
+        process = own if is_own else processes.new(stack.project, stack.name, view)
+        each = processes.each_its_own(stack.project, stack.name, process, view)
         process_of = each if self._mark.each_its_own else None
         variables = self._mark.env if is_own else None
         deployed = self.account().deploy(stack, process, self._open, process_of, variables)
@@ -256,11 +292,23 @@ class LocalHarness:
         """After an interrupt its WebSockets stay open: in process, closing one runs `$disconnect` here."""
         (deployed.transport if self.account().activity.is_abandoned else deployed.gateway).close()
 
-    def _view(self, stack: Stack) -> View:
+    def _seeing(self, memory: Memory) -> AbstractContextManager[None]:
+        """A block that sees the environment as the functions of another project do."""
+        self._all_processes()  # which lets views be seen
+        return self._view(memory).within()
+
+    def _all_processes(self) -> Processes:
+        from pytest_sessionplugin.app.functions import Processes
+
+        if self._processes is None:
+            self._processes = Processes(self._stack.enter_context(ExitStack()), self._journal.log)
+        return self._processes
+
+    def _view(self, memory: Memory) -> View:
         """os.environ as the functions of another project see it, without variables that only the first one is given."""
         from pytest_sessionplugin.app.isolation import View
 
-        variables = stack.memory.variables
+        variables = memory.variables
         machine = {
             name: value
             for name, value in self._before.items()

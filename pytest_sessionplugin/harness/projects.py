@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from pytest_sessionplugin.errors import ProjectError, SessionPluginError, Templa
 from pytest_sessionplugin.options import are_texts
 
 if TYPE_CHECKING:
-    from pytest_sessionplugin.aws.tables import Seed
+    from pytest_sessionplugin.aws.moto.emulator import MadeCall
+    from pytest_sessionplugin.aws.tables import FirstRows
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
@@ -35,6 +36,7 @@ class ProjectCache:
         self._projects: dict[Path, Project] = {}
         self._setups: dict[object, tuple[ProjectSetup, object]] = {}
         self._others: dict[Path, ProjectSetup] = {}
+        self._made: dict[Path, Sequence[MadeCall]] = {}
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, given absolute or from the rootdir."""
@@ -63,22 +65,29 @@ class ProjectCache:
             self._projects[root] = Project(root, self._stage, self._rootdir)
         return self._projects[root]
 
+    def made_by(self, project: Project) -> Sequence[MadeCall]:
+        """Calls of AWS that the one import of its app has made."""
+        return self._made.get(project.root, ())
+
+    def keep(self, project: Project, made: Sequence[MadeCall]) -> None:
+        self._made[project.root] = made
+
     def setup(
         self,
         root: Path,
         variables: Mapping[str, str],
         specs: Mapping[str, TableSpec],
-        seed: Seed,
+        rows: FirstRows,
     ) -> ProjectSetup:
-        """Specs and seed are compared by identity: a fixture returns the same object for the whole run."""
-        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", seed)):
+        """Specs and rows are compared by identity: a fixture returns the same object for the whole run."""
+        for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", rows)):
             if given is None:
                 raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
-        key = (root, tuple(sorted(variables.items())), id(specs), id(seed))
+        key = (root, tuple(sorted(variables.items())), id(specs), id(rows))
         if key not in self._setups:
             project = self.project(root)
-            memory = Memory(project, specs=specs, seed=seed, variables=variables)
-            self._setups[key] = ProjectSetup(project, memory, dict(variables)), (specs, seed)
+            memory = Memory(project, specs=specs, rows=rows, variables=variables)
+            self._setups[key] = ProjectSetup(project, memory, dict(variables)), (specs, rows)
         return self._setups[key][0]
 
     def close(self) -> None:

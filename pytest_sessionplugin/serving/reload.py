@@ -124,7 +124,7 @@ class Reload:
         self._watch.name({*project.files, *to_blame}, absent)
 
     def _redeploy(self, project: Project, since: Collection[Path]) -> list[str]:
-        """Serves the project as it is now. Returns the news of its tables."""
+        """Serves the project as it is now. Returns the news of its tables and its seed."""
         deployed = self._app.deployed
         was = deployed.stack.memory
         memory = Memory(project, tokens=was.tokens, endpoint=was.endpoint, urls=was.urls)
@@ -132,7 +132,7 @@ class Reload:
         before, after = (TokenSettings.of(each.section("tokens")) for each in (was.project, project))
         self._same("[tool.sessionplugin.tokens]", before, after)
         self._same("api_gateway_stage", deployed.api.stage, project.api_stage)
-        told = self._new_tables(was, memory)
+        told = [*self._new_tables(was, memory), *_seed_news(was.project, project, since)]
         vendor = any(path.is_relative_to(project.root / "vendor") for path in since)
         with self._start.again(project.root, memory.variables, vendor):
             self._app.redeploy(memory, forget_authorizers=any(path.suffix == ".py" for path in since))
@@ -178,6 +178,14 @@ def _tell_failure(what: str, error: Exception, root: Path) -> None:
 def _news(before: frozenset[str], after: frozenset[str]) -> list[str]:
     changes = (("new", after - before), ("gone", before - after))
     return [f"{word}: {_listed(sorted(parts))}" for word, parts in changes if parts]
+
+
+def _seed_news(was: Project, project: Project, since: Collection[Path]) -> list[str]:
+    """A seed is for an account that is empty, so it does not run a second time."""
+    seed = project.seed
+    if seed is None or (was.seed == seed and seed.path not in since):
+        return []
+    return [f"not run until the next start: {_short(seed.path, project.root)}"]
 
 
 def _listed(names: Sequence[str]) -> str:

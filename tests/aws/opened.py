@@ -58,6 +58,8 @@ def opened(
     faults: Faults | None = None,
     waits: Waits | None = None,
     tell: Callable[[str], None] = lambda sentence: None,
+    *,
+    seed: Callable[[], None] = lambda: None,
 ) -> Iterator[Opened]:
     """Needs the environment of `environment.neutral`."""
     from pytest_sessionplugin.aws.hook import HOOK
@@ -79,6 +81,6 @@ def opened(
             tell=tell,
         )
         with HOOK.use(interceptor, OUTLIVED, calls.test):
-            emulator.fill()
+            emulator.fill(seed)
             named = emulator.named(emulator.specs, emulator.region)
             yield Opened(Tables(named), calls, faults, apis, emulator, interceptor)

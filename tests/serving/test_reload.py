@@ -298,6 +298,41 @@ def test_variables_and_tables_follow_their_files(serving: Serving) -> None:
     assert serving.get("/rooms/a")[1]["people"] == 1
 
 
+SEED = """
+import boto3
+
+def seed():
+    boto3.client("ssm").put_parameter(Name="/chat/key", Value="first", Type="String")
+"""
+KEY = """
+
+KEY = boto3.client("ssm").get_parameter(Name="/chat/key")["Parameter"]["Value"]
+
+@app.route("/key/{value}", methods=["PUT"])
+def change(value):
+    boto3.client("ssm").put_parameter(Name="/chat/key", Value=value, Type="String", Overwrite=True)
+
+@app.route("/key")
+def key():
+    return {"key": KEY}
+"""
+
+
+def test_a_seed_fills_the_account_before_the_app_and_does_not_run_again(tmp_path: Path) -> None:
+    write_project(tmp_path, APP + KEY, f'[tool.sessionplugin]\nseed = "seed.py"\n{PYPROJECT}')
+    (tmp_path / "seed.py").write_text(SEED)
+    serving = Serving(tmp_path)
+    try:
+        assert serving.get("/key")[1] == {"key": "first"}
+        assert serving.get("/key/second", method="PUT")[0] == 200
+        line = serving.write(seed=SEED.replace("first", "third"))
+        assert "seed.py changed: reloaded" in line
+        assert "; not run until the next start: seed.py." in line
+        assert serving.get("/key")[1] == {"key": "second"}
+    finally:
+        serving.close()
+
+
 def test_what_takes_a_new_start_is_said_and_not_done(serving: Serving) -> None:
     config = serving.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "api_gateway_stage": "v2"}))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -27,7 +28,7 @@ class MotoSources:
         self._make_sqs = make_sqs
         self._region = region
         self._account_id = account_id
-        self._seeded: dict[str, list[str]] = {}
+        self._seeded: dict[str, set[str]] = {}
 
     @cached_property
     def _sqs(self) -> Any:
@@ -132,9 +133,17 @@ class MotoSources:
         """The `eventID` of each change before the test."""
         return self._seeded.get(table, ())
 
-    def remember_seed(self, tables: Iterable[str]) -> None:
-        """Takes all changes so far for those of the seed."""
-        self._seeded = {table: [record["eventID"] for record in self.changes(table)] for table in tables}
+    @contextmanager
+    def seeding(self) -> Iterator[None]:
+        """Changes that are made in the block are those before the test."""
+        before = self._all_changes()
+        yield
+        for table, changes in self._all_changes().items():
+            self._seeded.setdefault(table, set()).update(changes - before.get(table, set()))
+
+    def _all_changes(self) -> dict[str, set[str]]:
+        tables = list(dynamodb_backends[self._account_id][self._region].tables)
+        return {table: {record["eventID"] for record in self.changes(table)} for table in tables}
 
     def _change(self, record: Mapping[str, Any], table: Any) -> Mapping[str, Any]:
         by = {f"{name[0].lower()}{name[1:]}": value for name, value in record.get("userIdentity", {}).items()}

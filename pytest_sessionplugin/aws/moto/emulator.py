@@ -7,32 +7,30 @@ opening or inside it, finds everything as it expects.
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import metadata, version
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import EndpointConnectionError
-from moto.core.base_backend import AccountSpecificBackend, BackendDict, backend_lock
-from moto.core.config import default_user_config
-from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.iam.models import get_account_id_from
+from moto.moto_api._internal import mock_random
 from requests.exceptions import RequestException
 
 from pytest_sessionplugin.aws import environment, responses, tables, wire
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
-from pytest_sessionplugin.aws.moto import patches, regions
+from pytest_sessionplugin.aws.moto import patches, regions, snapshots
 from pytest_sessionplugin.aws.moto.contents import MotoSources
 from pytest_sessionplugin.aws.moto.resources import MadeResources
+from pytest_sessionplugin.aws.moto.snapshots import Snapshot
 from pytest_sessionplugin.aws.moto.tables import DynamoDb, Picture, TimedRows
 from pytest_sessionplugin.aws.resources import Resources
 from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
@@ -42,6 +40,7 @@ from pytest_sessionplugin.errors import BlockedCall, EndpointError, UnknownName
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import Table
 
+    from pytest_sessionplugin.aws.calls import Call
     from pytest_sessionplugin.aws.dynamodb.ttl import Expiring
     from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.templates import TableSpec
@@ -49,21 +48,28 @@ if TYPE_CHECKING:
 
 OUTLIVED = Outlived(mocked=lambda: botocore_stubber.enabled)
 
-Contents = list[tuple[Any, dict[str, Any]]]
-"""The data of moto: each service's BackendDict, with its backends by account."""
+
+@dataclass(frozen=True)
+class MadeCall:
+    """A call that was answered, to be made again with the same ids: `random` is the state they are drawn from."""
+
+    call: Call
+    request: Any
+    random: Any
 
 
 class Emulator:
     """moto as a backend of an account, with tables in it. Each opening starts as the first one did after set-up.
 
-    `resources` are made with the tables: queues, topics and buckets.
+    `rows` are the first ones of its tables, by logical name. `resources` are made with the tables: queues, topics and
+    buckets.
     `endpoint` is the URL, on loopback, of a real DynamoDB that replaces the one in memory.
     """
 
     def __init__(
         self,
         specs: Mapping[str, TableSpec],
-        seed: tables.Seed | None = None,
+        rows: tables.FirstRows | None = None,
         region: str = environment.REGION,
         endpoint: str | None = None,
         resources: Resources | None = None,
@@ -71,13 +77,15 @@ class Emulator:
         self.specs, self.region = specs, region
         self._resources, self._made = resources or Resources(), MadeResources()
         self.elsewhere = dict.fromkeys(("dynamodb", "dynamodbstreams"), endpoint) if endpoint else {}
-        self._seed = seed or {}
+        self._rows = rows or {}
         self._endpoint = endpoint
         self._lock = threading.RLock()
         self._is_open, self._process = False, 0
         self._items_lock = threading.RLock()
         self._dynamodb = DynamoDb(self._items_lock)
-        self._pristine: Contents | None = None
+        self._pristine: tuple[Snapshot, MadeResources] | None = None
+        self._with_app: tuple[Snapshot, MadeResources] | None = None  # the same, and what the import of the app made
+        self._kept: list[MadeCall] | None = None  # while calls are kept
         self._tables: dict[tuple[str, str], Table] = {}  # by region and name
         self._clients: dict[str, tuple[Any, MotoSources]] = {}  # by region
         self._session = patches.DefaultSession()
@@ -88,7 +96,7 @@ class Emulator:
         HOOK.install()
         with (
             patches.mock_started(),
-            _aside(),
+            snapshots.aside(),
             self._session.in_place(),
             patches.nothing_kept(),
         ):
@@ -99,40 +107,94 @@ class Emulator:
             finally:
                 self._is_open = False
 
-    def fill(self) -> None:
-        """Creates the tables and their rows the first time, and puts copies of them in place from then on."""
+    def fill(self, seed: Callable[[], None] = lambda: None, made: Sequence[MadeCall] = ()) -> None:
+        """The first time, creates everything and calls `seed`; from then on puts copies of that in place.
+
+        With `made`, all is as after these calls, which the import of the app made in another test.
+        """
+        if made and self._with_app is not None:
+            self._put_in_place(self._with_app)
+            return
         if self._pristine is not None:
-            _put_in(_copied(self._pristine))
+            self._put_in_place(self._pristine)
         else:
-            self._fill()
-        self._made.make(self._resources, self.region)  # each time: moto's queues cannot be copied
+            self._create(self.specs, self._rows, self._resources, self.region, seed)
+            self._pristine = self._start()
+        if made:
+            self.repeat(made)
+            self._with_app = self._start()
 
-    def _fill(self) -> None:
-        sources = self.sources(self.region)
-        try:
-            self._create(self.specs, self._seed, self.region)
-        except EndpointConnectionError as error:
-            raise EndpointError(str(self._endpoint), "does not answer.") from error
-        sources.remember_seed([str(spec["TableName"]) for spec in self.specs.values()])
-        self._pristine = _copied(_contents())
-
-    def create(self, specs: Mapping[str, TableSpec], resources: Resources, region: str) -> None:
-        """Creates what does not exist yet, of another project or of a reloaded app."""
-        self._create(specs, {}, region)
-        with self._lock:
-            self._made.make(resources, region)
+    def create(
+        self,
+        specs: Mapping[str, TableSpec],
+        resources: Resources,
+        region: str,
+        seed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Creates what does not exist yet, of another project or of a reloaded app, and calls `seed`."""
+        self._create(specs, {}, resources, region, seed)
 
     def provide(self, resources: Iterable[Resource], region: str) -> None:
         """Makes the queues, topics and buckets that do not exist yet, which an app has named."""
         with self._lock:
             self._made.make_each(resources, region)
 
-    def _create(self, specs: Mapping[str, TableSpec], seed: tables.Seed, region: str) -> None:
-        new = tables.create(specs, seed, self._clients_in(region)[0])
-        if self._endpoint is None:
-            there = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, region)
-            for name in new:
-                there.label_stream(name, STREAM_LABEL)
+    def _create(
+        self,
+        specs: Mapping[str, TableSpec],
+        rows: tables.FirstRows,
+        resources: Resources,
+        region: str,
+        seed: Callable[[], None],
+    ) -> None:
+        dynamodb, sources = self._clients_in(region)
+        with sources.seeding():
+            try:
+                new = tables.create(specs, rows, dynamodb)
+            except EndpointConnectionError as error:
+                raise EndpointError(str(self._endpoint), "does not answer.") from error
+            if self._endpoint is None:
+                there = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, region)
+                for name in new:
+                    there.label_stream(name, STREAM_LABEL)
+            with self._lock:
+                self._made.make(resources, region)
+            seed()
+
+    @contextmanager
+    def importing(self, *, keep: bool) -> Iterator[Sequence[MadeCall]]:
+        """Keeps the calls that it answers in the block, to be made again. If `keep`, other tests begin as it ends."""
+        calls: list[MadeCall] = []
+        self._kept = calls
+        try:
+            with self.sources(self.region).seeding():
+                yield calls
+        finally:
+            self._kept = None
+        if keep and calls:
+            self._with_app = self._start()
+
+    def repeat(self, made: Sequence[MadeCall]) -> None:
+        """Makes calls again. Those that fail now are left out."""
+        state = mock_random.getstate()
+        try:
+            with self.sources(self.region).seeding():
+                for each in made:
+                    mock_random.setstate(each.random)
+                    with suppress(NotEmulated, RequestException):
+                        self._emulate(each.request)
+        finally:
+            mock_random.setstate(state)
+
+    def _start(self) -> tuple[Snapshot, MadeResources]:
+        """Everything as it is now."""
+        with self._lock, self._dynamodb.lock:
+            return Snapshot(), self._made.copy()
+
+    def _put_in_place(self, start: tuple[Snapshot, MadeResources]) -> None:
+        snapshot, made = start
+        snapshot.put_in_place()
+        self._made = made.copy()
 
     def named(self, specs: Mapping[str, TableSpec], region: str) -> Mapping[str, Table]:
         """Logical name -> boto3's Table, which bypasses counting and faults; the same object each time, which costs
@@ -201,6 +263,8 @@ class Emulator:
         """As a backend, the last one of an account."""
         if call.request is None:
             return None
+        if self._kept is not None:
+            self._kept.append(MadeCall(call.call, wire.kept(call.request), mock_random.getstate()))
         answer = self._emulate(call.request, call.picture)
         if answer.status < 400:
             return answer
@@ -274,61 +338,3 @@ def _extra(error: ImportError) -> str:
         if top == "moto" and (package := rest.partition(".")[0]) in extras:
             return package
     return "all"
-
-
-# --- moto's data
-
-
-@contextmanager
-def _aside() -> Iterator[None]:
-    """moto without its data and with its default settings; both come back when the block ends."""
-    settings: Any = default_user_config
-    with backend_lock:
-        contents, config = _contents(), dict(settings)
-        _put_in([])
-    try:
-        yield
-    finally:
-        with backend_lock:
-            settings.clear()
-            settings.update(config)
-            BackendDict.reset()  # closes the open files that are S3's objects
-            _put_in(contents)
-            reset_model_data()  # forgets all models that were made meanwhile
-
-
-def _instances() -> list[Any]:
-    """The BackendDict of each service that holds any data."""
-    kind: Any = BackendDict  # its list of itself is not typed
-    instances: list[Any] = kind._instances
-    return instances
-
-
-def _contents() -> Contents:
-    with backend_lock:
-        return [(backends, dict(backends)) for backends in _instances()]
-
-
-def _put_in(contents: Contents) -> None:
-    with backend_lock:
-        for backends in _instances():
-            backends.clear()
-        _instances().clear()
-        for backends, accounts in contents:
-            backends.update(accounts)
-            _instances().append(backends)
-
-
-def _copied(contents: Contents) -> Contents:
-    """A deep copy; objects that are shared in the original are shared in the copy."""
-    memo: dict[int, Any] = {}
-
-    def account(backends: AccountSpecificBackend[Any]) -> AccountSpecificBackend[Any]:
-        new = copy.copy(backends)
-        for region, backend in backends.items():
-            new[region] = copy.deepcopy(backend, memo)
-        return new
-
-    return [
-        (backends, {account_id: account(b) for account_id, b in accounts.items()}) for backends, accounts in contents
-    ]

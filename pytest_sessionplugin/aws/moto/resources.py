@@ -30,6 +30,12 @@ class MadeResources:
         self._account_id = account_id
         self._ours: set[tuple[Service, str, str]] = set()  # with region and name
 
+    def copy(self) -> MadeResources:
+        """Its state, beside a copy of moto's data."""
+        other = MadeResources(self._account_id)
+        other._ours.update(self._ours)
+        return other
+
     def make(self, resources: Resources, region: str) -> None:
         """Makes those that do not exist yet, a queue after its dead-letter queue."""
         found = sorted(resources.made.values(), key=lambda each: "RedrivePolicy" in each.attributes)

@@ -228,7 +228,6 @@ def test_a_stream_gives_binaries_as_they_are_and_one_insert_for_an_upsert(aws: O
 
 def test_a_stream_that_is_disabled_takes_no_record_and_can_be_enabled_again(aws: Opened) -> None:
     dynamodb, sources = client(), aws.emulator.sources(environment.REGION)
-    sources.remember_seed([])
     dynamodb.update_table(TableName="rooms", StreamSpecification={"StreamEnabled": False})
     put = {"Put": {"TableName": "rooms", "Item": {"name": {"S": "a"}}}}
     dynamodb.transact_write_items(TransactItems=[put])
