@@ -222,6 +222,8 @@ class Project:
                 return None
             named = f"{own['domain_name']}/{str(own.get('url_prefix', '')).replace('(none)', '').strip('/')}"
         domain = _DOMAIN.fullmatch(named) if isinstance(named, str) else None
+        if domain is None and "websocket_domain" not in self.settings:
+            return None  # `chalice deploy` says what is wrong with it
         if domain is None:
             must = 'it must be a domain, or one with a base path: "ws.example.com" or "ws.example.com/chat".'
             raise ProjectError(self.root, f"websocket_domain = {named!r} in [tool.sessionplugin]: {must}")

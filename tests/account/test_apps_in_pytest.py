@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.strangers import APP, Stranger, write_project
+from tests.strangers import APP, PYPROJECT, Stranger, write_project
 
 PUSH = (
     APP
@@ -98,3 +98,48 @@ def test_a_served_app_that_posts_elsewhere_is_told_so_once(tmp_path: Path) -> No
         assert "403:" not in serving.said("failed:")
     finally:
         serving.close()
+
+
+@pytest.mark.parametrize("target", ["inprocess", "sockets"])
+@pytest.mark.parametrize("base", ["", "/chat"])
+def test_a_domain_of_its_own_leads_to_an_app_s_sockets(stranger: Stranger, target: str, base: str) -> None:
+    """As on AWS without the stage. Chalice itself posts to the API's own host, whichever one an event names."""
+    domains = """
+
+domains = []
+
+
+@app.on_ws_connect()
+def connect(event):
+    domains.append(event.domain_name)
+
+
+@app.route("/domains")
+def list_domains():
+    return domains
+"""
+    (stranger.root / "app.py").write_text(PUSH + domains)
+    settings = f'[tool.sessionplugin]\nwebsocket_domain = "ws.example.com{base}"\n'
+    (stranger.root / "pyproject.toml").write_text(f"{settings}{PYPROJECT}")
+    body = f"""
+        import pytest
+
+        URL = "https://ws.example.com{base}"
+        OWN = {{"path": "{base or "/"}", "headers": {{"Host": "ws.example.com"}}}}
+
+        @pytest.mark.chalice(fresh=True)
+        def test_posts(chalice_gateway):
+            http = chalice_gateway.http()
+            with chalice_gateway.websocket() as usual, chalice_gateway.websocket(**OWN) as own:
+                for ws in (usual, own):
+                    assert http.post(f"/push-to/{{ws.connection_id}}", json=URL).status_code == 200
+                    assert ws.receive_text() == "hi"
+            assert http.get("/domains").json() == ["w3bs0cket0.execute-api.us-east-1.amazonaws.com", "ws.example.com"]
+
+        @pytest.mark.chalice(fresh=True)
+        def test_chalice_posts(chalice_gateway):
+            with chalice_gateway.websocket(**OWN) as own:
+                own.send_text("hello")
+                assert own.receive_text() == "echo hello"
+    """
+    stranger.test(f"--sessionplugin-target={target}", test_domain=body).assert_outcomes(passed=2)

@@ -224,10 +224,12 @@ def test_a_placeholder_for_nothing_is_a_sentence(project: Project, value: str, s
         ("", {"domain_name": "ws.example.com", "url_prefix": "(none)"}, "ws.example.com"),
         ("", {"domain_name": "ws.example.com", "url_prefix": "/"}, "ws.example.com"),
         ('websocket_domain = "ws.example.com"', {"domain_name": "other.example.com"}, "ws.example.com"),
+        ("", {"domain_name": "*.example.com"}, None),
+        ("", {"domain_name": 3}, None),
     ],
 )
 def test_the_domain_of_the_sockets_is_a_setting_or_the_one_that_chalice_deploys(
-    tmp_path: Path, setting: str, config: dict[str, str], domain: str | None
+    tmp_path: Path, setting: str, config: dict[str, object], domain: str | None
 ) -> None:
     root = write_project(tmp_path, pyproject=f"[tool.sessionplugin]\n{setting}\n")
     path = root / ".chalice" / "config.json"
