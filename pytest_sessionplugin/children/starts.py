@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # typing's own costs more than the rest of this
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
     from typing import Any, Protocol
 
     class Leader(Protocol):
@@ -108,12 +109,12 @@ def adopt(account: str | None) -> None:
     else:
         os.environ[ACCOUNT] = account
     STARTS.follow(None if account is None else Led(account))
-    if "botocore.handlers" in sys.modules:
+    if "http.client" in sys.modules:
         _relay(account)
     else:
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnBotocore)]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnHttp)]
         if account is not None:
-            sys.meta_path.insert(0, _OnBotocore(account))
+            sys.meta_path.insert(0, _OnHttp(account))
 
 
 def _relay(account: str | None) -> None:
@@ -122,20 +123,30 @@ def _relay(account: str | None) -> None:
     follow(account)
 
 
-class _OnBotocore:
-    """Loads the relay just before botocore lists its handlers: other children need not wait for it."""
+class _OnHttp:
+    """Loads the relay with the first HTTP client, as botocore does early: other children need not wait for it."""
 
     def __init__(self, account: str) -> None:
         self._account = account
 
     def find_spec(self, name: str, path: Iterable[str] | None = None, target: object = None) -> ModuleSpec | None:
-        if name != "botocore.handlers":
+        if name != "http.client":
             return None
         import importlib.util
 
         sys.meta_path.remove(self)
-        _relay(self._account)
-        return importlib.util.find_spec(name)  # the hook waits for it now
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            sys.modules["http"].client = module  # type: ignore[attr-defined]  # as import does, but later
+            _relay(self._account)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this one loader, this once
+        return spec
 
 
 # --- the ways to start a process

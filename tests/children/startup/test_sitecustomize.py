@@ -41,10 +41,17 @@ def test_it_loads_little_and_nothing_of_aws() -> None:
     )
 
 
+def test_the_first_http_client_loads_the_rest() -> None:
+    ended = python(
+        "import sys, http.client; print('pytest_sessionplugin.aws.relay' in sys.modules)", {ACCOUNT: SENTENCE}
+    )
+    assert (ended.stdout, ended.stderr) == ("True\n", "")
+
+
 def test_without_the_variable_it_does_nothing() -> None:
     ended = python("import sys; print([name for name in sys.modules if 'sessionplugin' in name], sys.meta_path[0])")
     assert ended.stdout.startswith("[]")
-    assert "Botocore" not in ended.stdout
+    assert "_OnHttp" not in ended.stdout
 
 
 @pytest.mark.parametrize("variables", [{}, {ACCOUNT: SENTENCE}])
