@@ -63,11 +63,12 @@ class Seed:
     @contextmanager
     def _importable(self) -> Iterator[None]:
         """Its folder and the project are importable in the block; afterwards what was imported there is forgotten."""
-        away, before = modules.take_own(), dict(sys.modules)
-        path, finders = list(sys.path), list(sys.meta_path)
+        before, path, finders = dict(sys.modules), list(sys.path), list(sys.meta_path)
+        for name in before:
+            if _is_deployed(name):  # of another project, or imported by a test
+                del sys.modules[name]
         sys.meta_path.insert(0, _Finder(self.root))
-        sys.path.insert(0, str(self.root))
-        sys.path.insert(0, str(self.path.parent))
+        sys.path[:0] = [str(self.path.parent), str(self.root)]
         modules.put_vendor_on_path(self.root)
         importlib.invalidate_caches()
         try:
@@ -77,12 +78,12 @@ class Seed:
             for name, module in list(sys.modules.items()):
                 if before.get(name) is not module and self._is_mine(name, module):
                     del sys.modules[name]
-            sys.modules.update({**before, **away})
+            sys.modules.update(before)
 
     def _is_mine(self, name: str, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
         folders = (self.path.parent, self.root)
-        return modules.is_own(name) or (isinstance(file, str) and any(is_in(folder, file) for folder in folders))
+        return _is_deployed(name) or (isinstance(file, str) and any(is_in(folder, file) for folder in folders))
 
     def _raised(self, what: str, error: BaseException) -> ProjectError:
         reason = f"{type(error).__name__}: {error}".rstrip(".")
@@ -92,13 +93,19 @@ class Seed:
         return ProjectError(self.path.parent, sentence)
 
 
+def _is_deployed(name: str) -> bool:
+    return name.partition(".")[0] in modules.DEPLOYED
+
+
 class _Finder:
     """Finds the project's own modules before others of their names, and before the finder of an app's copy."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
+        self._own = modules.OwnModules(root)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, path or [self._root]) if modules.is_own(name) else None
+        if name not in self._own:
+            return None
+        return self._own.find(name) if path is None else PathFinder.find_spec(name, path)
