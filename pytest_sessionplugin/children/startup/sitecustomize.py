@@ -16,7 +16,7 @@ def lead() -> None:
     if not account:
         return
     root = os.path.dirname(os.path.dirname(os.path.dirname(FOLDER)))
-    sys.path.append(root)
+    sys.path.insert(0, root)  # the version that started this process
     try:
         from pytest_sessionplugin.children.starts import adopt
     except (ImportError, SyntaxError):
