@@ -15,12 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from moto.core.exceptions import ServiceException
+from moto.core import exceptions
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.resources import Resource, Resources, Service, Subscription
 from pytest_sessionplugin.gateway.values import partition
+
+_REFUSALS: tuple[type[Exception], ...] = (
+    ValueError,
+    getattr(exceptions, "ServiceException" if hasattr(exceptions, "ServiceException") else "RESTError"),  # moto 5.1
+)
+"""Errors of moto for what AWS would refuse."""
 
 
 class MadeResources:
@@ -51,7 +57,7 @@ class MadeResources:
             if self._key(resource, region) not in functions.held(backend):
                 try:
                     functions.create(backend, resource, region)
-                except (ServiceException, ValueError):
+                except _REFUSALS:
                     continue
                 self._ours.add((resource.service, region, resource.name))
 
@@ -78,7 +84,7 @@ class MadeResources:
                     made = backend.subscribe(each.topic_arn, each.queue_arn, "sqs")
                     for name, value in each.attributes.items():
                         backend.set_subscription_attributes(made.arn, name, value)
-                except (ServiceException, ValueError):
+                except _REFUSALS:
                     continue
 
     def _backend(self, service: Service, region: str) -> Any:
