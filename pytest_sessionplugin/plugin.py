@@ -40,6 +40,10 @@ PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 MARKED = (*options.TARGETS, options.DEPLOYED)
 NEED_APP = frozenset({"chalice_app", "chalice_gateway"})
+IMPORTED_EARLY = (
+    "While tests are collected, an app has neither a region nor the variables of its stage. Import it in a test, take "
+    "the fixture chalice_app, or set AWS_DEFAULT_REGION and the variables before pytest starts."
+)
 
 
 # --- hooks
@@ -123,9 +127,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("gateway", trace))
     if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and harness.denied:
         report.sections.append(("denied by the IAM policy", harness.denied))
+    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and harness.early:
+        report.sections.append(("app.py was imported early", harness.early))
     if call.when == "teardown" and HARNESS in item.stash:
         del item.stash[HARNESS]  # the item lives until the run ends, and would keep copies of apps alive
     return report
+
+
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: Any) -> None:
+    if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
+        from pytest_sessionplugin import tracebacks
+
+        if tracebacks.lacked_environment(call.excinfo.value, node.config.stash[OPTIONS].root):
+            report.sections.append(("app.py was imported early", IMPORTED_EARLY))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -102,6 +102,14 @@ def cause_in_project(error: ProjectError) -> str:
     return shown(cause, error.root)
 
 
+def lacked_environment(error: BaseException, root: Path) -> bool:
+    """Whether code of the project in `root` failed for want of a variable, or botocore's for want of a region."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    deployed = any(Path(each) == root / "app.py" or Path(each).is_relative_to(root / "chalicelib") for each in files)
+    of_variables = isinstance(error, KeyError) and files[-1] in (os.__file__, "<frozen os>")
+    return deployed and (of_variables or type(error).__module__.startswith("botocore."))
+
+
 def of_function(error: BaseException) -> traceback.TracebackException:
     """The traceback from where the plugin ran the function on, without pytest's frames before it."""
     report = traceback.TracebackException.from_exception(error)

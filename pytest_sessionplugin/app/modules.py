@@ -111,9 +111,12 @@ class OwnModules:
 
 
 def put_on_path(root: Path) -> None:
-    """Puts the project's folder first and its vendor last on sys.path, as Chalice does (cli/factory.py)."""
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    """Puts the project's folder first and its vendor last on sys.path, as Chalice does (cli/factory.py).
+
+    It may be there behind another project's: pytest puts the folders of all test files there.
+    """
+    if sys.path[:1] != [str(root)]:
+        sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
     put_vendor_on_path(root)
 
 

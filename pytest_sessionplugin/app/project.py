@@ -61,6 +61,7 @@ class Project:
         self._named_stage = stage
         self._outer = outer or self.root
         self.loaded_for: Mapping[str, str] | None = None  # the variables that `load` was given
+        self._was_there = False
         for path in (self.root / "app.py", self._config_path):
             if not path.is_file():
                 raise ProjectError(
@@ -252,17 +253,33 @@ class Project:
             self.loaded_for = variables
         return app
 
+    @property
+    def is_second(self) -> bool:
+        """Whether `app` is another project's by now, so that this one can only be copied."""
+        other = self._other_app
+        return other is not None and options.is_project(Path(other).parent)
+
+    @property
+    def was_imported_before(self) -> bool:
+        """Whether somebody had imported the app before `load`."""
+        return self._was_there
+
+    @property
+    def _other_app(self) -> str | None:
+        """The file of another module named app; empty if it has none."""
+        present = sys.modules.get("app")
+        file = getattr(present, "__file__", None) or ""
+        return None if present is None or (file and Path(file).resolve() == self.root / "app.py") else file
+
     @cached_property
     def _app(self) -> Chalice:
-        path = self.root / "app.py"
-        present = sys.modules.get("app")
-        if present is not None:
-            origin = getattr(present, "__file__", None)
-            if origin is None or Path(origin).resolve() != path:
-                raise ProjectError(
-                    self.root,
-                    f"{path} cannot be imported: another module named app is, from {origin}.",
-                )
+        if (other := self._other_app) is not None:
+            raise ProjectError(
+                self.root,
+                f"{self.root / 'app.py'} cannot be imported: another module named app is, from {other or 'no file'}. "
+                "Give its tests an app of their own: pytestmark = pytest.mark.chalice(fresh=True).",
+            )
+        self._was_there = "app" in sys.modules
         with self._on_path(), self._importing():
             return self.chalice_object(importlib.import_module("app"))
 

@@ -53,6 +53,24 @@ def neutral(region: str) -> dict[str, str]:
     return {**_NEUTRAL, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
 
 
+def missed(machine: Mapping[str, str], variables: Mapping[str, str]) -> str:
+    """A sentence on what an app that was imported with the machine's variables did not see; empty if it saw all."""
+    names = variables.keys() - neutral("").keys() - of_lambda(Path(), "", 0, "").keys()
+    unseen = sorted(name for name in names if machine.get(name) != variables[name])
+    region, expected = machine.get("AWS_REGION") or machine.get("AWS_DEFAULT_REGION"), variables["AWS_REGION"]
+    lacks = [
+        *([f"without the values of {', '.join(unseen)}"] if unseen else []),
+        *([f"in {region} in place of {expected}"] if region not in (None, expected) else []),
+    ]
+    if not lacks:
+        return ""
+    return (
+        f"A test file or conftest.py imported app.py before any test had an environment: {' and '.join(lacks)}. "
+        "Clients and settings that it made by then stay so. Import it in a test, take the fixture chalice_app, or give "
+        "the test a copy with @pytest.mark.chalice(fresh=True)."
+    )
+
+
 def of_lambda(root: Path, function: str, memory: int, handler: str) -> dict[str, str]:
     """The variables that Lambda gives to a function ("Defined runtime environment variables" in the developer guide).
 

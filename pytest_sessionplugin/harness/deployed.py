@@ -87,7 +87,7 @@ class DeployedHarness:
         """Everything that the client saw, to be read."""
         return render(self._deployed.gateway.trace) if self._deployed is not None else ""
 
-    denied = ""  # the calls of a deployed app cannot be seen
+    denied = early = ""  # the calls of a deployed app cannot be seen, nor its import
 
     def problems(self) -> list[checks.Problem]:
         sockets = self._deployed.gateway.websockets if self._deployed is not None else ()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class LocalHarness:
         self._tokens: dict[Path, Tokens] = {}
         self._stacks: dict[Path, Stack] = {}
         self._process: Process | None = None
+        self._has_early_app = False
         self._copies: Copies | None = None
         self._processes: Processes | None = None
         self._deployed: dict[Path, DeployedApp] = {}
@@ -179,6 +181,11 @@ class LocalHarness:
         """The last result of `denied_by`, a line for each: an assertion shows only the beginning of a list."""
         return "\n".join(map(str, self._account.calls.denied)) if self._account is not None else ""
 
+    @property
+    def early(self) -> str:
+        """A sentence on the values that an app lacks which a test file imported early; empty if it lacks none."""
+        return environment.missed(self._before, self._own.memory.variables) if self._has_early_app else ""
+
     def problems(self) -> list[checks.Problem]:
         """Leftovers of the test that its mark does not allow. Ask before `close`."""
         account = self._account
@@ -229,7 +236,7 @@ class LocalHarness:
         if setup is not self._own:
             stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, seeing=self._seeing)
         else:
-            self._has_made = self._needs_app and self._shares_app
+            self._has_made = self._shares_app and self._needs_app
             made = self._cache.made_by(setup.project) if self._has_made else ()
             stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, made=made)
         self._stacks[root] = stack
@@ -237,11 +244,13 @@ class LocalHarness:
 
     # --- apps
 
-    @property
+    @cached_property
     def _shares_app(self) -> bool:
-        """Whether the app is the one of all tests, not a copy for this one."""
-        loaded_for = self._own.project.loaded_for
-        return not (self._mark.fresh or self._mark.each_its_own) and loaded_for in (None, self._own.variables)
+        """Whether the app is the one of all tests, not a copy for this one. Asked before there is a copy."""
+        project = self._own.project
+        if self._mark.fresh or self._mark.each_its_own:
+            return False
+        return not project.is_second if project.loaded_for is None else project.loaded_for == self._own.variables
 
     def _imported(self, account: Account) -> Process:
         from pytest_sessionplugin.app.functions import Process
@@ -249,7 +258,9 @@ class LocalHarness:
         if not self._shares_app:
             return Process(self._own.project.chalice_object(self.load("app")))
         with self._copies.outside() if self._copies is not None else nullcontext():
-            return self._import_for_all_tests(account)
+            process = self._import_for_all_tests(account)
+        self._has_early_app = self._own.project.was_imported_before
+        return process
 
     def _import_for_all_tests(self, account: Account) -> Process:
         """Imports the one app of every test, without the variables of this test's mark."""

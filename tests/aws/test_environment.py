@@ -90,3 +90,12 @@ def test_a_placeholder_for_nothing_says_in_which_variable() -> None:
 
     with pytest.raises(SessionPluginError, match=r"TABLE = '{table:Romos}': there is no table Romos"):
         environment.expand({"TABLE": "{table:Romos}"}, lookup)
+
+
+def test_an_early_import_missed_what_the_machine_lacks_or_has_otherwise() -> None:
+    variables = {"A": "1", "B": "2", **environment.neutral("eu-west-1")}
+    assert environment.missed({"A": "1", "B": "2"}, variables) == ""
+    assert environment.missed({"A": "1", "B": "2", "AWS_REGION": "eu-west-1"}, variables) == ""
+    assert ": without the values of A, B. Clients" in environment.missed({"A": "3"}, variables)
+    machine = {"A": "1", "B": "2", "AWS_DEFAULT_REGION": "us-east-1"}
+    assert ": in us-east-1 in place of eu-west-1. Clients" in environment.missed(machine, variables)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from tests.strangers import APP, PYPROJECT, Stranger, write_project
@@ -244,7 +246,115 @@ def test_another_module_named_app_is_a_sentence(stranger: Stranger) -> None:
     """
     result = stranger.test(test_it=body)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*app.py cannot be imported: another module named app is, from *elsewhere/app.py."])
+    result.stdout.fnmatch_lines(
+        [
+            "*app.py cannot be imported: another module named app is, from *elsewhere/app.py. Give its tests an app of "
+            "their own: pytestmark = pytest.mark.chalice(fresh=True)."
+        ]
+    )
+    mark = "import pytest\npytestmark = pytest.mark.chalice(fresh=True)\n"
+    stranger.test(test_it=mark + textwrap.dedent(body)).assert_outcomes(passed=1)
+
+
+SERVICE = """
+import config
+from chalice import Chalice
+
+app = Chalice(app_name=config.NAME, configure_logs=False)
+
+@app.route("/")
+def index():
+    import late
+    return late.NAME
+"""
+
+OF_A_SERVICE = """
+import sys
+import pytest
+
+def test_it(chalice_gateway, chalice_app):
+    assert chalice_gateway.http().get("/").text == chalice_app.app_name == "NAME"
+    import app, config
+    assert app.app is chalice_app
+    assert config.NAME == "NAME"
+
+def test_the_same_again(chalice_load, chalice_app):
+    assert chalice_load("config").NAME == chalice_app.app_name == "NAME"
+"""
+
+
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
+def test_several_projects_in_one_run_have_each_their_own_modules(stranger: Stranger, mode: str) -> None:
+    for name in ("users", "orders", "bills"):
+        root = write_project(stranger.root / name, SERVICE)
+        (root / "config.py").write_text(f"NAME = {name!r}\n")
+        (root / "late.py").write_text("from config import NAME\n")
+        (root / "conftest.py").write_text(
+            "import pathlib, pytest\n@pytest.fixture(scope='session')\ndef chalice_project():\n"
+            "    return pathlib.Path(__file__).parent\n"
+        )
+        (root / f"test_{name}.py").write_text(OF_A_SERVICE.replace('NAME"', f'{name}"'))
+    stranger.test(f"--import-mode={mode}", "users", "orders", "bills").assert_outcomes(passed=6)
+
+
+EARLY = """
+
+import boto3
+table = boto3.resource("dynamodb").Table("rooms-us-east-1")
+TOLD = os.environ.get("GREETING")
+
+@app.route("/names")
+def names():
+    return [item["name"] for item in table.scan()["Items"]]
+"""
+
+EARLY_TEST = """
+    import pytest
+    import app as mine
+
+    def test_used_as_it_is(chalice_gateway, chalice_app):
+        assert chalice_app is mine.app
+        assert chalice_gateway.http().get("/names").json() == []
+
+    @pytest.mark.chalice(fresh=True)
+    def test_a_copy(chalice_gateway):
+        assert chalice_gateway.http().get("/names").json() == []
+        assert False
+"""
+
+EARLY_SECTION = "*app.py was imported early*"
+
+
+def test_an_app_that_a_test_file_imported_is_used_and_a_failing_test_tells_what_it_lacks(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stranger.root / "app.py").write_text(APP + EARLY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("ROOMS_TABLE", "rooms-us-east-1")
+    result = stranger.test(test_it=EARLY_TEST)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            EARLY_SECTION,
+            "A test file or conftest.py imported app.py before any test had an environment: without the values of "
+            "EVERYWHERE, GREETING and in eu-west-1 in place of us-east-1. Clients *(fresh=True).",
+        ]
+    )
+    assert sum("app.py was imported early" in line for line in result.stdout.lines) == 1  # not of the copy
+
+
+@pytest.mark.parametrize("early", ["boto3.resource('dynamodb')", "os.environ['GREETING']"])
+def test_an_app_that_fails_while_tests_are_collected_is_told_why(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch, early: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    (stranger.root / "app.py").write_text(f"import boto3, os\n{early}\n")
+    result = stranger.test(test_it="import app")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([EARLY_SECTION, "While tests are collected, an app has neither a region nor *"])
+    result = stranger.test(test_it=f"import boto3, os\n{early}\n")  # the test's own mistake
+    result.assert_outcomes(errors=1)
+    result.stdout.no_fnmatch_line(EARLY_SECTION)
 
 
 # --- what a team overrides
