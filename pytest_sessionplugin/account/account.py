@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.app.functions import ProcessOf
     from pytest_sessionplugin.app.project import Memory, Project
     from pytest_sessionplugin.aws.moto.emulator import MadeCall
-    from pytest_sessionplugin.aws.resources import Resource
     from pytest_sessionplugin.aws.service_requests import ServiceRequest
     from pytest_sessionplugin.aws.wire import Answer
     from pytest_sessionplugin.gateway.client.transport import Transport
@@ -170,12 +169,10 @@ class Account:
         self._stacks.append(Stack(name, number, memory, tables, tokens))
         return self._stacks[-1]
 
-    def provide(self, stack: Stack, process: Process) -> list[Resource]:
-        """Makes the queues, topics, buckets and streams that the decorators of an imported app name. Returns them."""
-        found = resources(process.app)
-        if found:
+    def provide(self, stack: Stack, process: Process) -> None:
+        """Makes the queues, topics, buckets and streams that the decorators of an imported app name."""
+        if found := resources(process.app):
             self.emulator.provide(found, stack.memory.region)
-        return found
 
     def deploy(
         self,
@@ -223,9 +220,10 @@ class Account:
             api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
         functions = Functions(app, memory, api, process_of or (lambda function: process))
         sources = event_sources(app)
-        in_decorators = self.provide(stack, process)
+        self.provide(stack, process)
         asked = {**memory.unexpanded, **(variables or {})}
-        check(stack.project.root, asked, functions.names.values(), memory.resources.made, in_decorators)
+        there = partial(self.emulator.there, region=memory.region)
+        check(stack.project.root, asked, functions.names.values(), memory.resources.made, there)
         self.threads.watch(stack.project.root)
         faulty = FaultyFunctions(
             functions,

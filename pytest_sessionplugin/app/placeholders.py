@@ -5,7 +5,7 @@ They are what the app's gateway, its Lambda service and the emulator answer to.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,18 +102,21 @@ def check(
     variables: Mapping[str, str],
     functions: Collection[str],
     in_template: Mapping[str, Resource],
-    in_decorators: Iterable[Resource],
+    there: Callable[[Service], Collection[str]],
 ) -> None:
-    """Raises ProjectError for a variable with a function, queue, topic or bucket that nothing in this folder names.
+    """Raises ProjectError for a variable with a function, queue, topic or bucket that there is not.
 
-    An app may name them, so this is known when it was imported.
+    `there` gives the names of those that exist: an app may have made or named them, so ask when it was imported.
     """
-    resources = [*in_template.items(), *((each.name, each) for each in (*in_template.values(), *in_decorators))]
-    known: dict[str, Collection[str]] = {"function": functions}
-    for word, service in SERVICES.items():
-        known[word] = dict.fromkeys(name for name, each in resources if each.service is service)
     for variable, word, name in environment.placeholders(variables):
-        if word in known and name not in known[word]:
-            unknown = UnknownName(word, name, list(known[word]))
-            advice = " The template and the app's decorators name them." if word in SERVICES else ""
-            raise ProjectError(root, f"{variable} = {variables[variable]!r}: {unknown}{advice}")
+        advice = ""
+        if word in SERVICES:
+            logical = [each for each, found in in_template.items() if found.service is SERVICES[word]]
+            known = [*logical, *there(SERVICES[word])]
+            advice = " The template, the app's decorators or its seed name them."
+        elif word == "function":
+            known = list(functions)
+        else:
+            continue
+        if name not in known:
+            raise ProjectError(root, f"{variable} = {variables[variable]!r}: {UnknownName(word, name, known)}{advice}")

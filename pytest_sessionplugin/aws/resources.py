@@ -75,7 +75,8 @@ class Resources:
         names = [f"{name} ({kind})" for name, kind in self.not_made.items() if word in kind.split("::")[1].lower()]
         if not names:
             return None
-        return f"The template has {', '.join(names)}, which the plugin does not make: create it before it is used."
+        listed = ", ".join(names)
+        return f"The template has {listed}, which the plugin does not make: create it in `seed`, or in a fixture."
 
 
 def described(paths: Iterable[Path], pseudo: PseudoParameters, tables: Mapping[str, Any]) -> Resources:

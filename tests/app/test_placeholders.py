@@ -99,17 +99,26 @@ def test_an_unknown_name_is_told_with_the_known_ones(text: str, sentence: str) -
     [
         ("{function:connect}", "there is no function connect; there are: sweep, websocket_connect."),
         ("{queue:order}", "there is no queue order; did you mean orders"),
-        ("a {topic:olds}", "there is no topic olds; there are: News, chat-dev-news, news."),
-        ("{topic:Orders}", "there is no topic Orders; there are: News, chat-dev-news, news."),
-        ("{bucket:files}", "there is no bucket files; there are: Uploads, chat-dev-uploads."),
+        (
+            "a {topic:olds}",
+            "there is no topic olds; there are: News, news. The template, the app's",
+        ),
+        (
+            "{topic:Orders}",
+            "there is no topic Orders; there are: News, news. The template, the app's",
+        ),
+        (
+            "{bucket:files}",
+            "there is no bucket files; there are: Uploads. The template, the app's",
+        ),
     ],
 )
 def test_names_that_the_app_gives_are_checked_after_its_import(text: str, sentence: str, tmp_path: Path) -> None:
-    named = [Resource(Service.SQS, "orders"), Resource(Service.SNS, "news")]
+    there = {Service.SQS: ["orders"], Service.SNS: ["news"], Service.S3: []}
     known = {"F": "{function:sweep}", "Q": "{queue:orders} {queue:Orders}", "T": "{topic:news} {table:None}"}
-    check(tmp_path, known, ["sweep", "websocket_connect"], RESOURCES.made, named)
+    check(tmp_path, known, ["sweep", "websocket_connect"], RESOURCES.made, there.__getitem__)
     with pytest.raises(ProjectError) as error:
-        check(tmp_path, {**known, "V": text}, ["sweep", "websocket_connect"], RESOURCES.made, named)
+        check(tmp_path, {**known, "V": text}, ["sweep", "websocket_connect"], RESOURCES.made, there.__getitem__)
     assert str(error.value).startswith(f"V = {text!r}: {sentence}")
 
 

@@ -80,15 +80,29 @@ ENV = """
 [tool.pytest.ini_options]
 filterwarnings = ["error"]
 
+[tool.sessionplugin]
+seed = "seed.py"
+
 [tool.sessionplugin.env]
+SEEDED = "{queue:seeded}"
 ORDERS = "{queue:orders}"
 NEWS = "{topic:news}"
 FILES = "{bucket:Files}"
 """
 
 
+SEED = """
+import boto3
+
+
+def seed():
+    boto3.client("sqs").create_queue(QueueName="seeded")
+"""
+
+
 def write_shop(root: Path) -> None:
     write_project(root, APP, ENV)
+    (root / "seed.py").write_text(SEED)
     (root / ".chalice" / "resources.json").write_text(json.dumps(TEMPLATE))
 
 
@@ -145,7 +159,7 @@ def test_what_is_named_is_there_and_a_team_s_own_wins(stranger: Stranger, target
     """
     result = stranger.test(f"--sessionplugin-target={target}", test_shop=body)
     result.assert_outcomes(passed=6, failed=1)
-    told = "The template has Key (AWS::SecretsManager::Secret), which the plugin does not make: create it before*"
+    told = "The template has Key (AWS::SecretsManager::Secret), which the plugin does not make: create it in*"
     result.stdout.fnmatch_lines([f"*{told}"])
 
 
@@ -178,6 +192,7 @@ def test_they_are_in_the_region_and_the_partition_of_the_app(stranger: Stranger)
             delivered = chalice_gateway.deliver_events()
             assert {event.function for event in delivered} == {"on_order", "on_news"}
             assert os.environ["ORDERS"] == boto3.client("sqs").get_queue_url(QueueName="orders")["QueueUrl"]
+            assert os.environ["SEEDED"] == boto3.client("sqs").get_queue_url(QueueName="seeded")["QueueUrl"]
             assert os.environ["NEWS"] == boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
     """
     stranger.test(test_shop=body).assert_outcomes(passed=1)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.calls import Call
     from pytest_sessionplugin.aws.dynamodb.ttl import Expiring
-    from pytest_sessionplugin.aws.resources import Resource
+    from pytest_sessionplugin.aws.resources import Resource, Service
     from pytest_sessionplugin.aws.templates import TableSpec
 
 
@@ -138,6 +138,11 @@ class Emulator:
         """Makes the queues, topics and buckets that do not exist yet, which an app has named."""
         with self._lock:
             self._made.make_each(resources, region)
+
+    def there(self, service: Service, region: str) -> list[str]:
+        """The names of its queues, topics, buckets, streams or event buses."""
+        with self._lock:
+            return self._made.names(service, region)
 
     def _create(
         self,

@@ -61,6 +61,10 @@ class MadeResources:
                     continue
                 self._ours.add((resource.service, region, resource.name))
 
+    def names(self, service: Service, region: str) -> list[str]:
+        """The names of all resources of a service, whoever has made them."""
+        return [key.rpartition(":")[2] for key in _BACKENDS[service].held(self._backend(service, region))]
+
     def give_way(self, request: Any) -> None:
         """Removes an unused resource of ours if a request is to create one of its name with other attributes."""
         if not self._ours or (asked := creation(request)) is None:
