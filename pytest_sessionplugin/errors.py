@@ -73,6 +73,14 @@ class BlockedCall(SessionPluginError, RuntimeError):
         self.reason = reason
 
 
+class BlockedConnection(BlockedCall):
+    """A connection to a host, which was not made."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        SessionPluginError.__init__(self, f"no connection to {host}: {reason}")
+        self.service, self.operation, self.reason, self.host = host, "connect", reason, host
+
+
 class UnknownName(SessionPluginError, ValueError):
     """An unknown name. The message has the nearest names, and all of them if they are few."""
 

@@ -30,7 +30,8 @@ lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens cooldown keys
 options
 aws.moto: emulator tables contents resources snapshots regions patches
-aws: interceptor relay hook sleeps service_requests races waits faults calls caller iam tables live_tables table_specs
+aws: interceptor relay hook http_clients sleeps service_requests http_requests
+aws: races waits faults calls caller iam tables live_tables table_specs
 aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
@@ -60,6 +61,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.app": {"chalice"},
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
+    f"{PLUGIN}.aws.http_clients": {"httpcore"},
     f"{PLUGIN}.aws.moto": {"moto", "requests", "responses"},
     f"{PLUGIN}.aws.dynamodb": set(),
     f"{PLUGIN}.gateway.client": {"websockets"},

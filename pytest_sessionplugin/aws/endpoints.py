@@ -10,6 +10,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,6 +26,10 @@ _DOMAINS = (
     *("c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov", "cloud.adc-e.uk", "api.amazonwebservices.com.cn"),
 )
 _UNUSUAL = re.compile(r"(^|[.-])(fips|vpce|dualstack|ddb)[.-]|\.api\.aws$|\.api\.amazonwebservices\.com\.cn$")
+_S3 = re.compile(
+    r"((?P<bucket>.+)\.)?s3(?P<rest>[.-](?!control|outposts|object|accesspoint)[a-z0-9.-]+)?\.amazonaws\.com(\.cn)?"
+)
+_REGION = re.compile(r"[a-z]{2,4}(-gov|-iso[a-z]?|-de)?-[a-z]+-\d")
 _LABEL = re.compile(r"\{(\w+)\}")
 
 
@@ -34,9 +39,35 @@ def is_aws(host: str) -> bool:
     return name.endswith(tuple(f".{domain}" for domain in _DOMAINS))
 
 
+LEAVES = "it would leave the process. botocore, aiobotocore, urllib, requests and httpx are answered here."
+"""Why no connection is made to a host of AWS."""
+
+
+def check_metadata(host: str) -> None:
+    """Raises ConnectionRefusedError for metadata of a machine: on Lambda, those who look for it go on without."""
+    if host.strip("[]").partition("%")[0].lower() in METADATA:
+        reason = "a Lambda function has no metadata of a machine; its credentials are in variables."
+        raise ConnectionRefusedError(f"no connection to {host}: {reason}")
+
+
 def is_usual(host: str) -> bool:
     """Whether emulators know this host of AWS: not one for FIPS, for IPv6, in a VPC or of one account."""
     return is_aws(host) and _UNUSUAL.search(host.lower()) is None
+
+
+@dataclass(frozen=True)
+class S3Place:
+    """Bucket and region in a host of S3."""
+
+    bucket: str | None
+    region: str
+
+
+def s3_place(host: str) -> S3Place | None:
+    """The bucket and the region in a host of S3; None for another service."""
+    found = _S3.fullmatch(host.lower())
+    region = _REGION.search(found["rest"] or "") if found else None
+    return S3Place(found["bucket"], region[0] if region else "us-east-1") if found else None
 
 
 @functools.lru_cache(256)

@@ -15,10 +15,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from pytest_sessionplugin.errors import BlockedCall
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.http_clients import Changes
+    from pytest_sessionplugin.aws.http_requests import HttpRequest
+    from pytest_sessionplugin.aws.wire import Answer
 
 
 class Intercepts(Protocol):
@@ -37,6 +42,12 @@ class Intercepts(Protocol):
     def url(self, event_name: str, request: Any, region: str) -> str: ...
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any: ...
+
+    def takes(self, host: str) -> bool: ...
+
+    def admit(self, host: str) -> None: ...
+
+    def answer(self, host: str, request: HttpRequest) -> Answer | None: ...
 
     def waited(self, seconds: float) -> None: ...
 
@@ -57,6 +68,7 @@ class Hook:
         self._installed = False
         self._followed: Intercepts | None = None  # in a child process
         self._sleeps = ExitStack()  # of the followed one
+        self._changes: Changes | None = None  # from the first use on
 
     @contextmanager
     def use(self, interceptor: Intercepts, outlived: Outlived, test: str) -> Iterator[None]:
@@ -68,6 +80,7 @@ class Hook:
         self.install()
         if self.interceptor is not self._followed:
             raise RuntimeError("another interceptor is in use already")
+        self._change_clients()
         before = set(threading.enumerate())
         self.interceptor, self.outlived = interceptor, outlived
         try:
@@ -87,6 +100,7 @@ class Hook:
         self._sleeps.close()
         self.interceptor = self._followed = interceptor
         self.install()
+        self._change_clients()
         if "botocore.handlers" in sys.modules:
             self._take_sleeps()
 
@@ -100,6 +114,40 @@ class Hook:
         from pytest_sessionplugin.aws.sleeps import change_aiobotocore
 
         change_aiobotocore(aiobotocore, lambda: self.interceptor)
+
+    def _change_clients(self) -> None:
+        if self._changes is None:
+            from pytest_sessionplugin.aws.http_clients import Changes
+
+            self._changes = Changes(self)
+            sys.meta_path.insert(0, OnImport(self._changes.by_module))
+        else:
+            self._changes.make()
+
+    # --- for clients that are not botocore's
+
+    def takes(self, host: str) -> bool:
+        """Whether requests to a host are answered here. Raises BlockedConnection."""
+        if self.interceptor is not None:
+            return self.interceptor.takes(host)
+        self.admit(host)
+        return False
+
+    def admit(self, host: str) -> None:
+        """Raises BlockedConnection for a host that no connection may reach."""
+        if self.interceptor is not None:
+            self.interceptor.admit(host)
+        elif self.outlived is not None:
+            from pytest_sessionplugin.aws.endpoints import is_aws
+
+            if is_aws(host):
+                self.outlived.check(host, "connect")
+
+    def answer(self, host: str, request: HttpRequest) -> Answer | None:
+        """None for a connection that breaks, as it does where the test has ended meanwhile."""
+        return self.interceptor.answer(host, request) if self.interceptor is not None else None
+
+    # --- for botocore
 
     def before_parameter_build(self, **event: Any) -> None:
         interceptor = self.interceptor

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -21,13 +21,14 @@ from pytest_sessionplugin.aws.endpoints import MANAGEMENT
 from pytest_sessionplugin.aws.faults import Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.aws.service_requests import ServiceRequest, read_at
 from pytest_sessionplugin.aws.waits import POLLS, Waits
-from pytest_sessionplugin.errors import BlockedCall
+from pytest_sessionplugin.errors import BlockedCall, BlockedConnection
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
 
-    from pytest_sessionplugin.aws.service_requests import ServiceRequest
+    from pytest_sessionplugin.aws.http_requests import HttpRequest
     from pytest_sessionplugin.gateway.values import Manage
 
 
@@ -171,19 +172,49 @@ class Interceptor:
         """Once an attempt; None if it is to be sent for real."""
         return None if wire.place(request.url) in self._let_through else self._attempt(call, protocol, request)
 
+    def takes(self, host: str) -> bool:
+        """Whether a request of an HTTP client is answered here. Raises BlockedConnection."""
+        if endpoints.is_aws(host):
+            return True
+        self.admit(host)
+        return False
+
+    def admit(self, host: str) -> None:
+        """Raises BlockedConnection for a host of AWS: a connection to it would leave the process."""
+        endpoints.check_metadata(host)
+        if endpoints.is_aws(host):
+            error = BlockedConnection(host, endpoints.LEAVES)
+            self._calls.was_blocked(error)
+            raise error
+
+    def answer(self, host: str, request: HttpRequest) -> wire.Answer | None:
+        """Answers an HTTP client of this process; None if a fault cuts its connection. Raises BlockedCall."""
+        received = read_at(host, request)
+        if isinstance(received, wire.Answer):
+            if received.status == 403:
+                return received
+            raise self._blocked(Call(host, request.method), f"AWS has no such call: {wire.outcome(received)}.")
+        call = replace(received.call, function=caller.function())
+        self._end_timed_out(call)
+        return self._receive(replace(received, call=call))
+
     def answer_http(self, received: ServiceRequest) -> wire.Answer | None:
         """Answers a call of another process, which is of no function; None if a fault cuts its connection."""
-        call, request = received.call, received.request
         with caller.outside():
-            if not received.is_retry:
-                manage = _management(call, request)
-                self._begin(call, wire.connection(manage) if manage else None)
             try:
-                return self._attempt(call, received.protocol, request)
-            except (EndpointConnectionError, ReadTimeoutError):
-                return None
+                return self._receive(received)
             except BlockedCall as error:
                 return wire.refusal(received.protocol, "NotImplemented", 501, str(error))
+
+    def _receive(self, received: ServiceRequest) -> wire.Answer | None:
+        call, request = received.call, received.request
+        if not received.is_retry:
+            manage = _management(call, request)
+            self._begin(call, wire.connection(manage) if manage else None)
+        try:
+            return self._attempt(call, received.protocol, request)
+        except (EndpointConnectionError, ReadTimeoutError):
+            return None
 
     def _begin(self, call: Call, connection: str | None) -> None:
         """Once a call: counts it, and holds it for a race."""

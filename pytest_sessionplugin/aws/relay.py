@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.hook import HOOK
+from pytest_sessionplugin.aws.http_requests import HttpRequest
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ class AnswersCalls(Protocol):
 
     def attempt(self, call: Call, protocol: str, request: Any) -> wire.Answer | None:
         """Once an attempt; None if the child is to send it for real."""
+
+    def admit(self, host: str) -> None:
+        """Raises BlockedConnection."""
+
+    def answer(self, host: str, request: HttpRequest) -> wire.Answer | None:
+        """Answers an HTTP client of the child."""
 
     def waited(self, seconds: float) -> None: ...
 
@@ -114,6 +121,23 @@ class Relay:
             request.reset_stream()
             return None
         return responses.response(request.url, wire.Answer(said["status"], said["headers"], body))
+
+    def takes(self, host: str) -> bool:
+        if endpoints.is_aws(host):
+            return True
+        self.admit(host)
+        return False
+
+    def admit(self, host: str) -> None:
+        endpoints.check_metadata(host)
+        if endpoints.is_aws(host):
+            self._ask("admit", (host, "connect"), {"host": host})
+
+    def answer(self, host: str, request: HttpRequest) -> wire.Answer | None:
+        """For HTTP clients: None for a connection that breaks."""
+        asked = {"method": request.method, "target": request.target, "headers": dict(request.headers), "host": host}
+        said, body = self._ask("answer", (host, request.method), asked, request.body)
+        return wire.Answer(said["status"], said["headers"], body) if "status" in said else None
 
     def waited(self, seconds: float) -> None:
         self._ask("waited", SLEEP, {"seconds": seconds})
@@ -204,14 +228,24 @@ def _answered(account: AnswersCalls, call: Call, asked: Mapping[str, Any], body:
         sleep(asked["seconds"])
     elif asked["verb"] == "begin":
         account.begin(call, asked["url"])
+    elif asked["verb"] == "admit":
+        account.admit(asked["host"])
+    elif asked["verb"] == "answer":
+        heard = HttpRequest(asked["method"], asked["target"], asked["headers"], body)
+        given = account.answer(asked["host"], heard)
+        return _packed({}) if given is None else _packed(_said(given), given.body)
     else:
         headers: Any = HeadersDict(asked["headers"])
         request = AWSPreparedRequest(asked["method"], asked["url"], headers, body, False)
         given = account.attempt(call, asked["protocol"], request)
         if given is None:
             return _packed({"for real": True})
-        return _packed({"status": given.status, "headers": dict(given.headers)}, given.body)
+        return _packed(_said(given), given.body)
     return _packed({})
+
+
+def _said(answer: wire.Answer) -> dict[str, Any]:
+    return {"status": answer.status, "headers": dict(answer.headers)}
 
 
 def _text(value: object) -> str:

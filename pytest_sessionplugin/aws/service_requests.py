@@ -14,14 +14,15 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.endpoints import endpoint_host
+from pytest_sessionplugin.aws.http_requests import FORM, HttpRequest
 from pytest_sessionplugin.aws.wire import Answer
 
 if TYPE_CHECKING:
@@ -41,37 +42,11 @@ _RPC = re.compile(r"/service/\w+/operation/(\w+)")
 _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 _RETRY = re.compile(r"attempt=(?!1\b)\d")
 _METADATA = re.compile(r'"metadata"\s*:\s*')
-_FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """A request as it came: `target` is its path, from a slash on, with the query; header names are in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        return self.target.partition("?")[0]
-
-    @functools.cached_property
-    def query(self) -> Mapping[str, Sequence[str]]:
-        return parse_qs(self.target.partition("?")[2], keep_blank_values=True)
-
-    @functools.cached_property
-    def form(self) -> Mapping[str, Sequence[str]]:
-        """Parameters of the query protocols, of the body or the URL."""
-        if self.headers.get("content-type", "").startswith(_FORM):
-            return {**self.query, **parse_qs(self.body.decode(errors="replace"), keep_blank_values=True)}
-        return self.query
 
 
 @dataclass(frozen=True)
 class ServiceRequest:
-    """A call of another process, ready for the backends of an account."""
+    """A call over HTTP, ready for the backends of an account."""
 
     call: Call
     protocol: str  # in which the client speaks
@@ -97,6 +72,29 @@ def read(request: HttpRequest, connections_host: str) -> ServiceRequest | Answer
     if first is None:
         return wire.refusal(_spoken(request), "NotImplemented", 501, f"no service of AWS signs as {signing_name}.")
     return _unknown_operation(request, wire.protocol(first))
+
+
+def read_at(host: str, request: HttpRequest) -> ServiceRequest | Answer:
+    """The call of a request to a host of AWS. S3 and open addresses need no signature of the usual form."""
+    if (place := endpoints.s3_place(host)) is not None:
+        return _of_s3(place, request)
+    if _CREDENTIAL.search(request.headers.get("authorization", "")) or "X-Amz-Credential" in request.query:
+        return read(request, host)
+    service = host.partition(".")[0]
+    return ServiceRequest(Call(service, request.method), _spoken(request), _prepared(request, host), False)
+
+
+def _of_s3(place: endpoints.S3Place, request: HttpRequest) -> ServiceRequest:
+    """A bucket in front of the host goes into the path, as service models have it."""
+    if place.bucket:
+        request = replace(request, target=f"/{place.bucket}{request.target}")
+    if request.method == "PUT" and request.headers.get("content-type") == FORM:
+        # urllib says so of any body, which emulators would then take apart.
+        request = replace(request, headers={**request.headers, "content-type": "binary/octet-stream"})
+    found = _operation(_model("s3"), request)
+    is_upload = request.method == "POST" and request.headers.get("content-type", "").startswith("multipart/form-data")
+    name = "PutObject" if is_upload else found[0] if found else request.method
+    return ServiceRequest(Call("s3", name), "rest-xml", _prepared(request, endpoint_host("s3", place.region)), False)
 
 
 def _service_request(call: Call, protocol: str, request: HttpRequest, host: str) -> ServiceRequest | Answer:

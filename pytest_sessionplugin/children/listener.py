@@ -60,11 +60,11 @@ class Children:
 
     def forked(self) -> None:
         """In the child of a fork: it has a copy of the account, which nobody else sees."""
+        if self._server is not None:
+            self._server.socket.close()  # first: else it would go on listening when this process has closed it
         if self._address is not None:
             STARTS.follow(Led(self._address))
             relay.follow(self._address)
-        if self._server is not None:
-            self._server.socket.close()  # else it would go on listening when this process has closed it
 
     def knows(self, path: str) -> bool:
         """Whether a client has the key of this account."""

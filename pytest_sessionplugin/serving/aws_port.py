@@ -5,25 +5,24 @@ Signatures are read and not verified, so only this machine may reach the port (l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
-from io import BufferedIOBase, BytesIO
 from typing import Any
 
 from pytest_sessionplugin.aws import wire
-from pytest_sessionplugin.aws.service_requests import HttpRequest, ServiceRequest, read
+from pytest_sessionplugin.aws.http_requests import (
+    MAX_BODY,
+    BadRequest,
+    HttpRequest,
+    decoded,
+    incomplete,
+    read_chunks,
+    too_large,
+)
+from pytest_sessionplugin.aws.service_requests import ServiceRequest, read
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.serving.loopback import LoopbackHandler, LoopbackServer
 
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes; DynamoDB takes 16 MB, and an upload to S3 may be larger."""
-
 DIGITS = 9  # of a Content-Length; a longer one is too large, and Python refuses to parse thousands of digits
-LINE = 8192  # bytes of the line before a chunk, or of a trailer
-
-_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\s*(;.*)?")
-_OF_CHUNKS = frozenset({"content-encoding", "x-amz-decoded-content-length", "x-amz-trailer"})
 _OURS = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
 """Headers of an answer that belong to the connection."""
 
@@ -72,14 +71,6 @@ class AwsAccount:
             return wire.refusal(asked.protocol, "NotImplemented", 501, sentence)  # SDKs do not retry it
 
 
-class _Refused(Exception):
-    """A request that is not read to its end, for which its connection is closed."""
-
-    def __init__(self, status: int, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.answer = wire.refusal("rest-json", code, status, sentence)
-
-
 class _AwsHandler(LoopbackHandler):
     """One connection to the AWS port."""
 
@@ -91,9 +82,9 @@ class _AwsHandler(LoopbackHandler):
         try:
             self._check()
             request = decoded(HttpRequest(self.command, self.path, self._headers(), self._body()))
-        except _Refused as refused:
+        except BadRequest as bad:
             self.close_connection = True
-            return self._send(refused.answer)
+            return self._send(wire.refusal("rest-json", bad.code, bad.status, str(bad)))
         answer = self._account.answer(request)
         if answer is None:
             self.close_connection = True
@@ -107,19 +98,19 @@ class _AwsHandler(LoopbackHandler):
         return True
 
     def _check(self) -> None:
-        """Raises _Refused for a web page, and for a body whose end cannot be told or is too far away."""
+        """Raises BadRequest for a web page, and for a body whose end cannot be told or is too far away."""
         if not self.is_from_here:
             sentence = "only this machine may use the AWS port: request it by its loopback address."
-            raise _Refused(403, "AccessDeniedException", sentence)
+            raise BadRequest(403, "AccessDeniedException", sentence)
         if not self.path.startswith("/"):
-            raise _Refused(400, "BadRequest", "the target of a request must be a path.")
+            raise BadRequest(400, "BadRequest", "the target of a request must be a path.")
         coding, length = self.headers.get("Transfer-Encoding"), self.headers.get("Content-Length")
         if coding is not None and (coding.lower() != "chunked" or length is not None):
-            raise _Refused(400, "BadRequest", "a body has either a Content-Length or Transfer-Encoding: chunked.")
+            raise BadRequest(400, "BadRequest", "a body has either a Content-Length or Transfer-Encoding: chunked.")
         if length is not None and not length.isdecimal():
-            raise _Refused(400, "BadRequest", "the Content-Length must be a number.")
+            raise BadRequest(400, "BadRequest", "the Content-Length must be a number.")
         if length is not None and (len(length) > DIGITS or int(length) > MAX_BODY):
-            raise _too_large()
+            raise too_large()
 
     def _headers(self) -> dict[str, str]:
         return {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
@@ -134,7 +125,7 @@ class _AwsHandler(LoopbackHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         if len(body) < length:
-            raise _incomplete()
+            raise incomplete()
         return body
 
     def _send(self, answer: Answer) -> None:
@@ -151,58 +142,3 @@ class _AwsHandler(LoopbackHandler):
         self.end_headers()
         if has_body and not is_head:
             self.wfile.write(answer.body)
-
-
-def decoded(request: HttpRequest) -> HttpRequest:
-    """The request without the chunks in which S3's clients sign a stream; trailers become headers.
-
-    Source: "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks" in the API
-    reference of S3. Raises _Refused.
-    """
-    if not request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
-        return request
-    body, trailers = read_chunks(BytesIO(request.body))
-    codings = [each.strip() for each in request.headers.get("content-encoding", "").split(",")]
-    coding = ",".join(each for each in codings if each not in ("", "aws-chunked"))
-    headers = {name: value for name, value in request.headers.items() if name not in _OF_CHUNKS}
-    headers = {**headers, **trailers, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
-    return replace(request, headers={**headers, "content-encoding": coding} if coding else headers, body=body)
-
-
-def read_chunks(stream: BufferedIOBase) -> tuple[bytes, dict[str, str]]:
-    """A chunked body up to its end, and its trailers. Raises _Refused."""
-    body = bytearray()
-    while length := _size(stream):
-        if len(body) + length > MAX_BODY:
-            raise _too_large()
-        chunk = stream.read(length)
-        if len(chunk) < length or _line(stream):
-            raise _incomplete()
-        body += chunk
-    trailers = {}
-    while line := _line(stream):
-        name, _, value = line.decode("latin-1").partition(":")
-        trailers[name.strip().lower()] = value.strip()
-    return bytes(body), trailers
-
-
-def _size(stream: BufferedIOBase) -> int:
-    size = _SIZE.fullmatch(_line(stream))
-    if size is None:
-        raise _Refused(400, "BadRequest", "the chunked body is malformed.")
-    return int(size[1], 16)
-
-
-def _line(stream: BufferedIOBase) -> bytes:
-    line = stream.readline(LINE)
-    if not line.endswith(b"\n"):
-        raise _incomplete()
-    return line.rstrip(b"\r\n")
-
-
-def _incomplete() -> _Refused:
-    return _Refused(400, "IncompleteBody", "the body ended before its length.")
-
-
-def _too_large() -> _Refused:
-    return _Refused(413, "RequestEntityTooLargeException", f"a body may have {MAX_BODY} bytes.")

@@ -59,6 +59,32 @@ def test_a_service_has_its_own_host_in_each_region(prefix: str, region: str, hos
     assert endpoints.endpoint_host(prefix, region) == host
 
 
+@pytest.mark.parametrize(
+    ("host", "bucket", "region"),
+    [
+        ("s3.amazonaws.com", None, "us-east-1"),
+        ("a.s3.b.s3-eu-west-1.amazonaws.com", "a.s3.b", "eu-west-1"),
+        ("b.s3-accelerate.amazonaws.com", "b", "us-east-1"),
+        ("s3.us-gov-west-1.amazonaws.com", None, "us-gov-west-1"),
+        ("b.s3.cn-north-1.amazonaws.com.cn", "b", "cn-north-1"),
+    ],
+)
+def test_a_host_of_s3_names_bucket_and_region(host: str, bucket: str | None, region: str) -> None:
+    assert endpoints.s3_place(host) == endpoints.S3Place(bucket, region)
+
+
+@pytest.mark.parametrize("host", ["1.s3-control.us-east-1.amazonaws.com", "s3tables.us-east-1.amazonaws.com", "sqs.x"])
+def test_other_hosts_are_not_of_s3(host: str) -> None:
+    assert endpoints.s3_place(host) is None
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[FD00:EC2::254]", "fd00:ec2::254%eth0", "169.254.170.23"])
+def test_metadata_of_a_machine_are_not_there(host: str) -> None:
+    with pytest.raises(ConnectionRefusedError, match=r"a Lambda function has no metadata of a machine"):
+        endpoints.check_metadata(host)
+    endpoints.check_metadata("169.254.1.1")
+
+
 @pytest.mark.emulator
 @pytest.mark.parametrize("url", DYNAMODB)
 def test_a_table_is_read_at_any_endpoint(aws: Opened, url: str) -> None:

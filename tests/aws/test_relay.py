@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,10 +14,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from pytest_sessionplugin.aws import environment, sleeps, wire
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.hook import Hook
+from pytest_sessionplugin.aws.http_requests import HttpRequest
 from pytest_sessionplugin.aws.relay import Relay
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.children.listener import Children
-from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
+from pytest_sessionplugin.errors import BlockedCall, BlockedConnection, SessionPluginError
 
 pytestmark = pytest.mark.sockets
 
@@ -42,6 +44,13 @@ class Account:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def admit(self, host: str) -> None:
+        raise BlockedConnection(host, "no.")
+
+    def answer(self, host: str, request: HttpRequest) -> Answer | None:
+        self.requests.append((host, request))
+        return self.attempt(Call(host, request.method), "", request)
 
     def waited(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -179,3 +188,37 @@ def test_a_hook_that_follows_nobody_lets_calls_pass_and_sleeps() -> None:
     hook = Hook()
     hook.follow(None)
     assert hook.before_send(event_name="before-send.dynamodb.ListTables", request=None) is None
+
+
+# --- HTTP clients
+
+
+def test_a_request_of_an_http_client_is_answered_by_the_account(relay: Relay, account: Account) -> None:
+    request = HttpRequest("PUT", "/a?b=c", {"content-type": "x"}, b"\x00\n\xff")
+    assert relay.takes("files.s3.amazonaws.com")
+    assert relay.answer("files.s3.amazonaws.com", request) == EMPTY
+    assert account.requests[0] == ("files.s3.amazonaws.com", request)
+    account.answers = [None]
+    assert relay.answer("files.s3.amazonaws.com", request) is None
+    account.answers = [BlockedCall("abc", "GET", "nothing emulates it.")]
+    with pytest.raises(BlockedCall, match=r"nothing emulates it\."):
+        relay.answer("abc.execute-api.us-east-1.amazonaws.com", request)
+
+
+def test_a_socket_to_aws_is_refused_and_the_account_knows(relay: Relay) -> None:
+    assert not relay.takes("example.com")
+    with pytest.raises(BlockedCall, match=r"dynamodb\.us-east-1\.amazonaws\.com:connect was blocked: no\."):
+        relay.admit("dynamodb.us-east-1.amazonaws.com")
+
+
+def test_a_client_is_led_to_aws_or_to_a_real_dynamodb(relay: Relay, led: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = led("dynamodb", endpoint_url="http://dynamodb:8000")
+    client.list_tables()
+    request = SimpleNamespace(url="http://dynamodb:8000/", context={})
+    assert (
+        relay.url("before-sign.dynamodb.ListTables", request, "eu-west-1")
+        == "https://dynamodb.eu-west-1.amazonaws.com/"
+    )
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    assert relay.url("before-sign.dynamodb.ListTables", request, "eu-west-1") == "http://127.0.0.1:9/"

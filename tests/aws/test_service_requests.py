@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.aws.calls import Call
-from pytest_sessionplugin.aws.service_requests import HttpRequest, ServiceRequest, read
+from pytest_sessionplugin.aws.http_requests import HttpRequest
+from pytest_sessionplugin.aws.service_requests import ServiceRequest, read, read_at
 from pytest_sessionplugin.aws.wire import Answer
 
 CONNECTIONS_HOST = "w3bs0ck000.execute-api.us-east-1.amazonaws.com"
@@ -222,6 +223,63 @@ def test_a_presigned_url_has_its_scope_in_the_query() -> None:
     found = read(HttpRequest("GET", target, {}, b""), CONNECTIONS_HOST)
     assert isinstance(found, ServiceRequest)
     assert (str(found.call), found.request.url) == ("s3:GetObject", f"https://s3.eu-west-1.amazonaws.com{target}")
+
+
+# --- requests to a host
+
+
+def at(host: str, method: str = "GET", target: str = "/", body: bytes = b"", /, **headers: str) -> ServiceRequest:
+    found = read_at(host, HttpRequest(method, target, {name.replace("_", "-"): h for name, h in headers.items()}, body))
+    assert isinstance(found, ServiceRequest), found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "target", "operation", "url"),
+    [
+        ("a.b.s3.amazonaws.com", "GET", "/c/d?x=1", "GetObject", "s3.us-east-1.amazonaws.com/a.b/c/d?x=1"),
+        ("s3.eu-west-1.amazonaws.com", "PUT", "/b/c", "PutObject", "s3.eu-west-1.amazonaws.com/b/c"),
+        ("b.s3-eu-west-1.amazonaws.com", "GET", "/", "ListObjects", "s3.eu-west-1.amazonaws.com/b/"),
+        ("b.s3.dualstack.eu-west-1.amazonaws.com", "HEAD", "/c", "HeadObject", "s3.eu-west-1.amazonaws.com/b/c"),
+        ("b.s3-website-us-east-1.amazonaws.com", "GET", "/c", "GetObject", "s3.us-east-1.amazonaws.com/b/c"),
+        ("s3.amazonaws.com", "OPTIONS", "/b/c", "OPTIONS", "s3.us-east-1.amazonaws.com/b/c"),
+    ],
+)
+def test_s3_needs_no_signature_of_the_usual_form(host: str, method: str, target: str, operation: str, url: str) -> None:
+    found = at(host, method, target)
+    assert (str(found.call), found.request.url) == (f"s3:{operation}", f"https://{url}")
+
+
+def test_a_form_for_s3_is_an_upload() -> None:
+    assert str(at("b.s3.amazonaws.com", "POST", "/", b"", content_type="multipart/form-data; boundary=x").call) == (
+        "s3:PutObject"
+    )
+    deletion = at("b.s3.amazonaws.com", "POST", "/?delete", b"", content_type="application/xml")
+    assert str(deletion.call) == "s3:DeleteObjects"
+
+
+def test_the_type_of_a_body_that_urllib_makes_up_is_not_taken() -> None:
+    form = "application/x-www-form-urlencoded"
+    assert at("b.s3.amazonaws.com", "PUT", "/c", content_type=form).request.headers["content-type"] != form
+
+
+def test_a_host_names_the_service_of_an_open_address() -> None:
+    found = at("cognito-idp.us-east-1.amazonaws.com", "GET", "/pool/.well-known/jwks.json")
+    assert str(found.call) == "cognito-idp:GET"
+    assert found.request.url == "https://cognito-idp.us-east-1.amazonaws.com/pool/.well-known/jwks.json"
+
+
+def test_a_signature_names_the_service_of_any_other_host() -> None:
+    host = "abc.execute-api.us-east-1.amazonaws.com"
+    found = at(host, "POST", "/api/@connections/c", b"hi", **signed("execute-api"))
+    assert (str(found.call), found.request.url) == (
+        "apigatewaymanagementapi:PostToConnection",
+        f"https://{host}/api/@connections/c",
+    )
+    unknown = read_at(
+        "abc.appsync-api.us-east-1.amazonaws.com", HttpRequest("POST", "/graphql", signed("appsync"), b"")
+    )
+    assert isinstance(unknown, Answer)
 
 
 # --- refusals

@@ -33,6 +33,11 @@ class Account:
     def attempt(self, call: Call, protocol: str, request: Any) -> Answer | None:
         return None
 
+    def admit(self, host: str) -> None: ...
+
+    def answer(self, host: str, request: Any) -> Answer | None:
+        return None
+
     def waited(self, seconds: float) -> None:
         pass
 
@@ -131,17 +136,20 @@ def test_an_account_that_closes_waits_for_the_call_that_it_answers() -> None:
 def test_a_fork_lets_go_of_the_port() -> None:
     """Else a child that outlives the account would wait for ever for an answer from its brother."""
     read, write = os.pipe()
+    is_here, says_so = os.pipe()
     with Children(Account(), "a test").reached():
         address = str(STARTS.account())
         pid = os.fork()
         if pid == 0:
             os.close(write)
+            os.write(says_so, b"!")
             os.read(read, 1)
             os._exit(0)
+        os.read(is_here, 1)
     try:
         with pytest.raises(URLError, match="refused"):
             post(address)
     finally:
-        os.close(write)
-        os.close(read)
+        for each in (write, read, is_here, says_so):
+            os.close(each)
         os.waitpid(pid, 0)

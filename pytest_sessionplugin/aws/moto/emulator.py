@@ -332,7 +332,8 @@ class Emulator:
         if answer is None or answer == (404, {}, "Not yet implemented"):
             raise NotEmulated(f"nothing emulates it, and no call leaves the process.{to}")
         status, headers, body = answer
-        return Answer(status, headers, body.encode() if isinstance(body, str) else body)
+        # The status of a presigned POST is a form's text.
+        return Answer(int(status), headers, body.encode() if isinstance(body, str) else body)
 
 
 def _extra(error: ImportError) -> str:
