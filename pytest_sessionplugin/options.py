@@ -24,7 +24,9 @@ _SECURE = {"http": "https", "ws": "wss"}
 
 NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
-KEYS = frozenset({*NAMES, "template", "seed", "tokens", "env", "examples", "api_keys", "websocket_domain"})
+KEYS = frozenset(
+    {*NAMES, "template", "seed", "tokens", "env", "examples", "api_keys", "websocket_domain", "other_hosts"}
+)
 TABLE = "[tool.sessionplugin]"
 DEV = "dev"
 DEFAULT = "default"
@@ -351,6 +353,8 @@ UNFIRED_FAULTS = "unfired_faults"
 BLOCKED_CALLS = "blocked_calls"
 LEFT_THREADS = "left_threads"
 SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS)
+OTHER_HOSTS = "other_hosts"
+"""Allows connections that the setting of this name refuses."""
 
 ISOLATIONS = ("app", "function")
 """Scope of a copy of the app: all functions together, or each one."""
@@ -362,7 +366,7 @@ class ChaliceMark:
 
     fresh: bool = False  # a new copy of the app for this test
     env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; implies fresh
-    allow: frozenset[str] = frozenset()  # of SWITCHES
+    allow: frozenset[str] = frozenset()  # of SWITCHES and OTHER_HOSTS
     isolation: str | None = None  # one of ISOLATIONS; None: that of the class or module, else the first
 
     @classmethod
@@ -379,8 +383,9 @@ class ChaliceMark:
         if env is not None and not (isinstance(env, Mapping) and are_texts(env)):
             raise TypeError(f"env: it must be a mapping of strings to strings, not {env!r}")
         switches = frozenset([allow] if isinstance(allow, str) else allow)
-        if unknown := switches - set(SWITCHES):
-            raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(SWITCHES)}")
+        known = (*SWITCHES, OTHER_HOSTS)
+        if unknown := switches - set(known):
+            raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         if isolation not in (None, *ISOLATIONS):
             raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
         return cls(fresh or bool(env), dict(env or {}), switches, isolation)

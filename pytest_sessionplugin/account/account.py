@@ -85,7 +85,8 @@ class Account:
 
     `first` deploys the test's own app if necessary, which a fault that names a function needs. `others` finds the
     gateway of another project. `wrap` wraps an app's functions, outside of their faults. Each app is described within
-    `describing()`, which may collect warnings. `stands` tells whether time stands still.
+    `describing()`, which may collect warnings. `other_hosts` says whether the process may connect to hosts that are
+    neither AWS's nor this machine. `stands` tells whether time stands still.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Account:
         clock: TimeSource,
         wrap: Callable[[Stack, Api, RunFunction], RunFunction] = lambda stack, api, functions: functions,
         describing: Callable[[], AbstractContextManager[object]] = nullcontext,
+        other_hosts: bool = True,
         stands: Callable[[], bool] = lambda: False,
     ) -> None:
         self.emulator = emulator
@@ -121,6 +123,7 @@ class Account:
             heard=self.threads.calls,
             backends=(self.apis, self.lambdas, emulator),
             elsewhere=emulator.elsewhere,
+            other_hosts=other_hosts,
             waits=self.waits,
             tell=self._tell,
         )

@@ -156,6 +156,14 @@ class Project:
         return lines
 
     @property
+    def other_hosts(self) -> bool:
+        """Whether connections may be made to hosts that are neither AWS's nor this machine."""
+        found = self.settings.get("other_hosts", True)
+        if not isinstance(found, bool):
+            raise ProjectError(self.root, "other_hosts in [tool.sessionplugin] must be true or false.")
+        return found
+
+    @property
     def api_keys(self) -> frozenset[str]:
         """The keys that routes with `api_key_required` accept."""
         keys = self.settings.get("api_keys", [])

@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
+
+from pytest_sessionplugin.gateway.values import on_loopback
 
 if TYPE_CHECKING:
     from botocore.model import ServiceModel
@@ -30,6 +33,7 @@ _S3 = re.compile(
     r"((?P<bucket>.+)\.)?s3(?P<rest>[.-](?!control|outposts|object|accesspoint)[a-z0-9.-]+)?\.amazonaws\.com(\.cn)?"
 )
 _REGION = re.compile(r"[a-z]{2,4}(-gov|-iso[a-z]?|-de)?-[a-z]+-\d")
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound
 _LABEL = re.compile(r"\{(\w+)\}")
 
 
@@ -39,8 +43,23 @@ def is_aws(host: str) -> bool:
     return name.endswith(tuple(f".{domain}" for domain in _DOMAINS))
 
 
-LEAVES = "it would leave the process. botocore, aiobotocore, urllib, requests and httpx are answered here."
-"""Why no connection is made to a host of AWS."""
+def why_not(host: str, *, other_hosts: bool) -> str | None:
+    """Why no connection may be made to a host, as a sentence; None if one may."""
+    if is_aws(host):
+        return "it would leave the process. botocore, aiobotocore, urllib, requests and httpx are answered here."
+    if other_hosts or _is_here(host):
+        return None
+    return (
+        "other_hosts = false in [tool.sessionplugin]. Mock it, or allow it to a test with "
+        '@pytest.mark.chalice(allow="other_hosts").'
+    )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine, or stands for all its addresses, to which servers bind."""
+    name = host.strip("[]").partition("%")[0].lower()
+    url = f"//[{name}]" if ":" in name else f"//{name}"
+    return name in _ANY or name == socket.gethostname().lower() or on_loopback(url)
 
 
 def check_metadata(host: str) -> None:

@@ -75,12 +75,13 @@ class Interceptor:
         heard: Callable[[str], None] = lambda call: None,
         backends: Sequence[Backend],
         elsewhere: Mapping[str, str] | None = None,
+        other_hosts: bool = True,
         waits: Waits | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
-        self._elsewhere = elsewhere or {}
+        self._elsewhere, self._other_hosts = elsewhere or {}, other_hosts
         self._let_through = frozenset(map(wire.place, self._elsewhere.values()))
         self._waits, self._tell = waits or Waits(), tell
         self._told: set[str] = set()
@@ -182,8 +183,8 @@ class Interceptor:
     def admit(self, host: str) -> None:
         """Raises BlockedConnection for a host of AWS: a connection to it would leave the process."""
         endpoints.check_metadata(host)
-        if endpoints.is_aws(host):
-            error = BlockedConnection(host, endpoints.LEAVES)
+        if (reason := endpoints.why_not(host, other_hosts=self._other_hosts)) is not None:
+            error = BlockedConnection(host, reason)
             self._calls.was_blocked(error)
             raise error
 

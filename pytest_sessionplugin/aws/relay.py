@@ -214,6 +214,8 @@ def answer(account: AnswersCalls, message: bytes) -> bytes:
         return _packed({"lost": asked["url"]})
     except BlockedCall as error:
         return _packed({"blocked": error.reason})
+    except caller.Killed:  # a function's time-out strikes; to its child, the connection breaks
+        return _packed({})
     except Exception as error:  # noqa: BLE001 - the child is told
         return _packed(
             {"failed": f"{call} failed in the process that started this one: {type(error).__name__}: {error}"}

@@ -17,6 +17,7 @@ from pytest_sessionplugin.account.trace import asked_of_aws, render, render_seve
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.harness import checks
+from pytest_sessionplugin.options import OTHER_HOSTS
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.account import Account
@@ -103,6 +104,7 @@ class LocalHarness:
                 others=lambda path: self.deployed(path).gateway,
                 clock=time.time,
                 stands=lambda: self._clock is not None,
+                other_hosts=self._own.project.other_hosts or OTHER_HOSTS in self._mark.allow,
             )
             opening.enter_context(account.open())
             self._add(account, self._own)  # before the mark's variables, which its clients must not see

@@ -140,6 +140,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
             clock=time,
             wrap=_shown,
             describing=console.describing,
+            other_hosts=project.other_hosts,
         )
         stack.enter_context(account.open())
         try:

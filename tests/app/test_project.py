@@ -243,3 +243,19 @@ def test_a_domain_that_is_none_is_a_sentence(tmp_path: Path, value: str) -> None
     project = Project(write_project(tmp_path, pyproject=f"[tool.sessionplugin]\nwebsocket_domain = {value}\n"))
     with pytest.raises(ProjectError, match=r'it must be a domain, or one with a base path: "ws.example.com" or'):
         _ = project.websocket_domain
+
+
+# --- other hosts
+
+
+@pytest.mark.parametrize(("line", "found"), [("", True), ("other_hosts = true", True), ("other_hosts = false", False)])
+def test_other_hosts_may_be_reached_unless_the_setting_says_no(tmp_path: Path, line: str, found: bool) -> None:
+    project = Project(write_project(tmp_path, pyproject=f"[tool.sessionplugin]\n{line}\n"))
+    assert project.other_hosts is found
+
+
+@pytest.mark.parametrize("value", ['"false"', "0", "[]"])
+def test_other_hosts_are_a_boolean(tmp_path: Path, value: str) -> None:
+    project = Project(write_project(tmp_path, pyproject=f"[tool.sessionplugin]\nother_hosts = {value}\n"))
+    with pytest.raises(ProjectError, match=r"other_hosts in \[tool\.sessionplugin\] must be true or false\."):
+        project.other_hosts  # noqa: B018

@@ -60,6 +60,7 @@ def opened(
     tell: Callable[[str], None] = lambda sentence: None,
     *,
     seed: Callable[[], None] = lambda: None,
+    other_hosts: bool = True,
 ) -> Iterator[Opened]:
     """Needs the environment of `environment.neutral`."""
     from pytest_sessionplugin.aws.hook import HOOK
@@ -79,6 +80,7 @@ def opened(
             elsewhere=emulator.elsewhere,
             waits=waits,
             tell=tell,
+            other_hosts=other_hosts,
         )
         with HOOK.use(interceptor, OUTLIVED, calls.test):
             emulator.fill(seed)

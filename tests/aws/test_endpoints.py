@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -76,6 +77,24 @@ def test_a_host_of_s3_names_bucket_and_region(host: str, bucket: str | None, reg
 @pytest.mark.parametrize("host", ["1.s3-control.us-east-1.amazonaws.com", "s3tables.us-east-1.amazonaws.com", "sqs.x"])
 def test_other_hosts_are_not_of_s3(host: str) -> None:
     assert endpoints.s3_place(host) is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "::1", "::", socket.gethostname()])
+def test_this_machine_may_be_reached_whatever_the_setting(host: str) -> None:
+    assert endpoints.why_not(host, other_hosts=False) is None
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "10.0.0.1", "2001:db8::1", "localhost.example.com"])
+def test_other_hosts_may_be_reached_unless_the_setting_refuses_them(host: str) -> None:
+    assert endpoints.why_not(host, other_hosts=True) is None
+    sentence = endpoints.why_not(host, other_hosts=False)
+    assert str(sentence).startswith("other_hosts = false in [tool.sessionplugin].")
+
+
+@pytest.mark.parametrize("other_hosts", [True, False])
+def test_a_host_of_aws_may_never_be_reached(other_hosts: bool) -> None:
+    sentence = endpoints.why_not("dynamodb.us-east-1.amazonaws.com", other_hosts=other_hosts)
+    assert str(sentence).startswith("it would leave the process.")
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[FD00:EC2::254]", "fd00:ec2::254%eth0", "169.254.170.23"])

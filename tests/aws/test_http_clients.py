@@ -9,13 +9,16 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin.errors import BlockedCall, BlockedConnection
-from tests.aws.opened import Opened
+from tests.aws.opened import Opened, opened
 from tests.aws.rooms import client
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.moto.emulator import Emulator
 
 pytestmark = pytest.mark.emulator
 
@@ -388,6 +391,49 @@ def test_other_hosts_are_the_apps(aws: Opened, ask: Ask) -> None:
         for thread in threads:
             thread.join(10)
     assert len(aws.calls) == 0
+
+
+@pytest.fixture
+def closed(emulated: Emulator) -> Iterator[Opened]:
+    """An account whose project refuses other hosts."""
+    from pytest_sessionplugin.aws import environment
+
+    with environment.applied(environment.neutral("us-east-1")), opened(emulated, other_hosts=False) as aws:
+        yield aws
+
+
+OTHER = r'^no connection to api\.example\.com: other_hosts = false in .* @pytest.mark.chalice\(allow="other_hosts"\)\.$'
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_other_hosts_are_refused_by_the_setting(closed: Opened, ask: Ask, proxy: Proxy, scheme: str) -> None:
+    with pytest.raises(BlockedConnection, match=OTHER):
+        ask("GET", f"{scheme}://api.example.com/")
+    assert len(closed.calls.blocked) == 1
+
+
+def test_other_hosts_are_refused_to_aiohttp_and_sockets(closed: Opened, proxy: Proxy) -> None:
+    import aiohttp
+
+    async def asked() -> None:
+        async with aiohttp.ClientSession(trust_env=True) as session, session.get("http://api.example.com"):
+            pass
+
+    with pytest.raises(BlockedConnection, match=OTHER):
+        asyncio.run(asked())
+    for way in (by_connect, by_connect_ex, by_create_connection, by_getaddrinfo, by_tls, by_asyncio, by_a_tunnel):
+        with pytest.raises(BlockedConnection, match=OTHER):
+            way("api.example.com")
+    with pytest.raises(BlockedConnection, match=r"no connection to 192\.0\.2\.1: other_hosts"):
+        by_connect("192.0.2.1")
+
+
+def test_this_machine_and_aws_are_there_with_the_setting(closed: Opened) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:  # a connection of UDP sends nothing
+        datagrams.connect(("192.0.2.1", 9))
+    assert client().scan(TableName="rooms")["Count"] == 1
 
 
 def test_a_mock_of_requests_is_asked_first(aws: Opened) -> None:

@@ -46,6 +46,7 @@ def test_what_is_allowed_is_no_problem() -> None:
 def test_a_mark_takes_one_switch_or_several() -> None:
     assert ChaliceMark.of(allow="open_sockets").allow == {"open_sockets"}
     assert ChaliceMark.of(allow=["open_sockets", "blocked_calls"]).allow == {"open_sockets", "blocked_calls"}
+    assert ChaliceMark.of(allow="other_hosts").allow == {"other_hosts"}
     with pytest.raises(ValueError, match="allow: there is no open_socket; there are open_sockets, unfired_faults"):
         ChaliceMark.of(allow="open_socket")
 
