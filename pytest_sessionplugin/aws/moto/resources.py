@@ -24,6 +24,7 @@ from pytest_sessionplugin.gateway.values import partition
 
 _REFUSALS: tuple[type[Exception], ...] = (
     ValueError,
+    exceptions.JsonRESTError,
     getattr(exceptions, "ServiceException" if hasattr(exceptions, "ServiceException") else "RESTError"),  # moto 5.1
 )
 """Errors of moto for what AWS would refuse."""

@@ -31,6 +31,9 @@ RESOURCES = Resources(
         "Clicks": Resource(Service.KINESIS, "clicks", {"ShardCount": "2"}),
         "Bus": Resource(Service.EVENTS, "bus"),
         "Impossible": Resource(Service.SQS, "no such name!"),
+        "Refused": Resource(Service.SQS, "refused", {"VisibilityTimeout": "long"}),
+        "Short": Resource(Service.S3, "x"),
+        "Slash": Resource(Service.EVENTS, "no/such"),
     },
     (Subscription(NEWS, f"{ARN}:work", {"RawMessageDelivery": "true"}),),
 )
