@@ -37,6 +37,7 @@ class Bucket:
 
     def look(self) -> Any:
         s3 = client("s3")
+        s3.create_bucket(Bucket="files")  # there already, so nothing changes
         listed = s3.list_object_versions(Bucket="files")
         versions = [each["VersionId"] for each in listed["Versions"] if each["Key"] == "a"]
         bodies = {s3.get_object(Bucket="files", Key="a", VersionId=each)["Body"].read() for each in versions}
