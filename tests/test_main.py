@@ -312,11 +312,12 @@ def test_an_address_that_is_not_of_this_machine_is_said_so(root: Path) -> None:
 
 def test_an_authorizer_that_cannot_be_run_is_one_sentence(root: Path) -> None:
     (root / "app.py").write_text(APP + COGNITO)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ended = run("serve", "--http-port", str(taken.getsockname()[1]), cwd=root)
-    first, second = ended.stderr.splitlines()
-    assert first.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool), which ")
-    assert "is in use" in second
+    with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+        line(process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    (told,) = errors.splitlines()
+    assert told.startswith("sessionplugin: authorizers that cannot be run here: Cognito (GET /pool), which ")
 
 
 def test_no_address_is_not_all_addresses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ class Apis:
     # --- for the interceptor
 
     def answer(self, call: AwsCall) -> wire.Answer | None:
-        """Answers calls of @connections. The first app's API refuses a call to an unknown host."""
+        """Answers calls of @connections. The API of the calling function refuses a call to an unknown host."""
         if call.manage is None:
             return None
         if not self._apps:
