@@ -189,6 +189,29 @@ def test_files_and_messages_of_children_arrive_as_they_are(nursery: Stranger) ->
     nursery.test(test_files=test).assert_outcomes(passed=1)
 
 
+def test_children_may_ask_aws_without_botocore(nursery: Stranger, proxy: list[bytes]) -> None:
+    test = """
+        import subprocess
+        import sys
+        import boto3
+        import pytest
+
+        URLLIB = "import urllib.request as u; u.urlopen(u.Request(sys.argv[1], data=b'hello', method='PUT'))"
+        REQUESTS = "import requests; requests.put(sys.argv[1], data=b'hello').raise_for_status()"
+
+        @pytest.mark.parametrize("code", [URLLIB, REQUESTS])
+        def test_upload(aws_calls, code):
+            s3 = boto3.client("s3")
+            s3.create_bucket(Bucket="toys")
+            url = s3.generate_presigned_url("put_object", Params={"Bucket": "toys", "Key": "doll"})
+            subprocess.run([sys.executable, "-c", f"import sys; {code}", url], check=True)
+            assert s3.get_object(Bucket="toys", Key="doll")["Body"].read() == b"hello"
+            assert aws_calls.count("s3:PutObject") == 1
+    """
+    nursery.test(test_upload=test).assert_outcomes(passed=2)
+    assert proxy == []
+
+
 def test_a_child_that_outlives_its_test_is_refused_and_not_answered_by_the_next(nursery: Stranger) -> None:
     test = """
         import os
