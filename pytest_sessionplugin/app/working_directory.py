@@ -6,31 +6,26 @@ threads, as a test's own, that of the process is changed until the last function
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from pytest_sessionplugin.gateway.server import workers
 
 
-@contextmanager
-def working_in(root: str) -> Iterator[None]:
-    """Runs the block in this folder, a real path. Blocks may be nested, and run in several threads at once."""
+def working_in(root: str) -> AbstractContextManager[None]:
+    """A block that runs in this folder, a real path. Blocks may be nested, and run in several threads at once."""
     here = _here()
     if here == root and (_thread.is_apart or not _process.is_in_use):
-        yield
-    elif _thread.is_apart:
-        with _moved(here, root):
-            yield
-    elif threading.current_thread().name == workers.NAME and _thread.go_apart():
+        return nullcontext()
+    if _thread.is_apart:
+        return _moved(here, root)
+    if threading.current_thread().name == workers.NAME and _thread.go_apart():
         os.chdir(root)  # for good: the next function finds itself there
-        yield
-    else:
-        with _process.working_in(here, root):
-            yield
+        return nullcontext()
+    return _process.working_in(here, root)
 
 
 class _ThisThread(threading.local):
@@ -91,7 +86,7 @@ def _here() -> str:
 
 
 def _return_to(folder: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile, or before
+    with suppress(FileNotFoundError):  # deleted meanwhile, or before
         os.chdir(folder)
 
 
