@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -73,7 +74,7 @@ class Runtime:
     ) -> None:
         """`explain` gets the `why` of each answer to a call of @connections that has one."""
         self.activity, self._explain = activity, explain
-        self._core = GatewayCore(api, ids)
+        self._core = GatewayCore(api, ids, new_invocation_id)
         self._running: dict[str, PendingInvocation] = {}
         self._slow = SlowClients()
         self._injected = InjectedClaims()
@@ -212,7 +213,7 @@ class Runtime:
 
     def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
         """Runs a function in this thread, as `lambda:Invoke` does; raises what it raises."""
-        return self.activity.turn(lambda: self._invoke(function, event, request_id or new_id()))
+        return self.activity.turn(lambda: self._invoke(function, event, request_id or new_invocation_id()))
 
     def _invoke(self, function: str, event: Any, request_id: str) -> Any:
         invoke = self._begun(function, event, request_id)
@@ -369,3 +370,8 @@ def new_id() -> str:
         made = [base64.urlsafe_b64encode(random[at : at + 11]).decode() for at in range(0, len(random), 11)]
         _ids.extend(made[1:])
         return made[0]
+
+
+def new_invocation_id() -> str:
+    """An id in the form of Lambda's requests: a UUID."""
+    return str(uuid.uuid4())

@@ -342,7 +342,7 @@ TimeSource = Callable[[], float]
 """Seconds since the epoch."""
 
 Ids = Callable[[], str]
-"""Makes an id in the form of API Gateway: 15 URL-safe base64 characters and '='."""
+"""Makes an id: in the form of API Gateway (15 URL-safe base64 characters and '='), for an invocation a UUID."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import time
+import uuid
 import zlib
 from typing import Any
 
@@ -659,6 +660,17 @@ class Functions:
         with gateway.websocket() as ws:
             ws.send_text("x")
             assert ws.receive_json()["message"] == "Internal server error"
+
+    def test_each_invocation_has_a_uuid_of_its_own_as_in_lambda(self, gateway: Gateway) -> None:
+        gateway.http(headers={"authorization": "garden"}).get("/guarded/garden")
+        with gateway.websocket("/") as ws:
+            ws.send_text("x")
+        gateway.settle()
+        ran = {seen.what.invocation_id: seen.what for seen in gateway.trace if isinstance(seen.what, Invoke)}
+        assert len(ran) == 5  # authorizer, route, $connect, $default, $disconnect
+        assert [str(uuid.UUID(each)) for each in ran] == list(ran)
+        contexts = [invoke.event.get("requestContext", {}) for invoke in ran.values()]
+        assert not {context.get("requestId") for context in contexts} & set(ran)  # API Gateway has its own
 
 
 class Endings:

@@ -34,14 +34,15 @@ from pytest_sessionplugin.gateway.values import (
 class GatewayCore:
     """One REST API and one WebSocket API. Times are seconds since the epoch and never decrease.
 
-    `ids` gives the ids of requests and messages; those of connections and HTTP requests come with the inputs.
+    `ids` gives the ids of requests and messages, `invocation_ids` those of invocations; those of connections and HTTP
+    requests come with the inputs.
     """
 
-    def __init__(self, api: Api, ids: Ids) -> None:
+    def __init__(self, api: Api, ids: Ids, invocation_ids: Ids) -> None:
         self._api = api
         self._ahead = 0.0  # seconds that time here is ahead of the signers'
         self._effects: list[Effect] = []
-        self._invocations = Invocations(self._emit)
+        self._invocations = Invocations(invocation_ids, self._emit)
         self._rest = RestApi(api, ids, self._invocations, self._emit)
         self._websocket = WebSocketApi(api, ids, self._invocations, self._emit)
 

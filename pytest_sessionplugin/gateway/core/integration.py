@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from pytest_sessionplugin.gateway.core.events import Event
-from pytest_sessionplugin.gateway.values import Effect, Headers, Invoke, Returned
+from pytest_sessionplugin.gateway.values import Effect, Headers, Ids, Invoke, Returned
 
 # "Output format of a Lambda function for proxy integration" in the developer guide; any other key
 # at the top makes the output malformed (captures of real traffic).
@@ -139,22 +139,22 @@ class Running:
 
 
 class Invocations:
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
+    def __init__(self, ids: Ids, emit: Emit) -> None:
+        self._ids, self._emit = ids, emit
         self._running: dict[str, Running] = {}
         # All have the same time-out, so they fall due in the order in which they began.
         self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a waiting caller
 
-    def ask(self, function: str, invocation_id: str, event: Event, now: float, answered: Answered) -> None:
+    def ask(self, function: str, event: Event, now: float, answered: Answered) -> None:
         """Starts a function that returns a proxy result."""
 
         def settle(returned: Returned | None, now: float) -> None:
             answered(read_answer(returned), now)
 
-        self.start(function, invocation_id, event, now, settle)
+        self.start(function, event, now, settle)
 
-    def start(self, function: str, invocation_id: str, event: Event, now: float, settle: Settle | None) -> None:
-        running = Running(now, settle)
+    def start(self, function: str, event: Event, now: float, settle: Settle | None) -> None:
+        running, invocation_id = Running(now, settle), self._ids()
         self._running[invocation_id] = running
         if settle is not None:
             self._awaited[invocation_id] = running

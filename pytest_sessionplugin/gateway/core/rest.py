@@ -84,7 +84,7 @@ class RestApi:
                 verdict = answer.verdict(question.method_arn, now - received)
                 self._proceed(request, match, verdict, received, now)
 
-        self._invocations.start(question.authorizer.name, self._ids(), question.event, received, settle)
+        self._invocations.start(question.authorizer.name, question.event, received, settle)
 
     def _proceed(
         self, request: Request, match: routing.Match, verdict: Grant | Reply, received: float, now: float
@@ -111,7 +111,7 @@ class RestApi:
         def settle(answer: IntegrationResult, now: float) -> None:
             self._respond(request, reply_to(request, answer, self._api))
 
-        self._invocations.ask(REST_FUNCTION, self._ids(), event, now, settle)
+        self._invocations.ask(REST_FUNCTION, event, now, settle)
 
     def _respond(self, request: Request, reply: Reply) -> None:
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))

@@ -132,7 +132,7 @@ class WebSocketApi:
 
         request_id = self._ids()
         event = events.connect_event(self._api, connection, handshake, request_id, now)
-        self._invocations.ask(function, request_id, event, now, settle)
+        self._invocations.ask(function, event, now, settle)
 
     def _connected(self, connection: Connection, answer: IntegrationResult, now: float) -> None:
         if connection.state is not State.PENDING:
@@ -175,7 +175,7 @@ class WebSocketApi:
                 self._complain(connection, "Endpoint request timed out", request_id, now)
 
         event = events.message_event(self._api, connection, frame.data, request_id, self._ids(), now)
-        self._invocations.ask(function, request_id, event, now, settle)
+        self._invocations.ask(function, event, now, settle)
 
     def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
         """Sends the frame in which API Gateway reports an error, with the spaces of captured ones."""
@@ -205,7 +205,7 @@ class WebSocketApi:
             return
         request_id = self._ids()
         event = events.disconnect_event(self._api, connection, code, reason, request_id, now)
-        self._invocations.start(function, request_id, event, now, None)
+        self._invocations.start(function, event, now, None)
 
     def _send(self, connection: Connection, text: str, now: float) -> None:
         self._touch(connection, now)

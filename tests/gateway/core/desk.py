@@ -39,10 +39,10 @@ OK = {"statusCode": 200}
 
 class Desk:
     def __init__(self, api: Api = API) -> None:
-        counter = itertools.count(1)
+        counter, invocations = itertools.count(1), itertools.count(1)
         self.api = api
         self.now = NOON
-        self.core = GatewayCore(api, lambda: f"id{next(counter):013}=")
+        self.core = GatewayCore(api, lambda: f"id{next(counter):013}=", lambda: f"invocation{next(invocations)}")
 
     def receive(self, event: Input) -> list[Effect]:
         self.core.receive(event, self.now)

@@ -39,7 +39,7 @@ def test_ids_are_used_once() -> None:
         given.append(f"{len(given)}")
         return given[-1]
 
-    core = GatewayCore(Desk().api, ids)
+    core = GatewayCore(Desk().api, ids, ids)
     core.receive(Handshake("alice"), NOON)
     (connect,) = core.effects()
     assert isinstance(connect, Invoke)

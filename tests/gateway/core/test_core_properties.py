@@ -138,7 +138,7 @@ class Shell(RuleBasedStateMachine):
             binary_types=frozenset({"application/octet-stream"}),
         )
         self.api, self.now, self.functions_return = api, NOON, functions_return
-        self.core = GatewayCore(api, lambda: f"id{next(numbers):013}=")
+        self.core = GatewayCore(api, lambda: f"id{next(numbers):013}=", lambda: f"invocation{next(numbers)}")
         self.requests = itertools.count(1)
         self.unanswered: set[str] = set()
         self.connections: dict[str, State] = {}
@@ -440,7 +440,7 @@ def test_whatever_is_said_to_be_signed_is_answered(
     else:
         listed = ", ".join(f"{name}={value}" for name, value in said.items())
         headers = [("Authorization", f"{algorithm} {listed}"), *headers]
-    core = GatewayCore(Api(routes=ROUTES, access_keys={KEY: SECRET}), lambda: "id")
+    core = GatewayCore(Api(routes=ROUTES, access_keys={KEY: SECRET}), lambda: "id", lambda: "id")
     for where in ("/signed", f"/nowhere{path}"):
         core.receive(Request("1", "GET", where, query, tuple(headers)), NOON)
         (effect,) = core.effects()
@@ -471,7 +471,8 @@ def encoded(part: Any) -> str:
 @given(head=st.just({"alg": "RS256"}) | anything, said=claims | anything, scopes=st.sampled_from([(), ("a",)]))
 def test_whatever_a_token_says_is_answered_or_understood(head: Any, said: Any, scopes: tuple[str, ...]) -> None:
     pool = Authorizer(AuthorizerKind.COGNITO, "pool", pools=(POOL,), scopes=scopes)
-    core = GatewayCore(Api(routes=(Route("/pool", frozenset({"GET"}), authorizers={"GET": pool}),)), lambda: "id")
+    api = Api(routes=(Route("/pool", frozenset({"GET"}), authorizers={"GET": pool}),))
+    core = GatewayCore(api, lambda: "id", lambda: "id")
     token = f"{encoded(head)}.{encoded(said)}.c2ln"
     core.receive(Request("1", "GET", "/pool", headers=(("Authorization", f"Bearer {token}"),)), NOON)
     (effect,) = core.effects()
@@ -496,7 +497,7 @@ bodies = st.sampled_from([b"", gzip.compress(b"x"), zlib.compress(b"x"), gzip.co
 def test_whatever_is_compressed_is_read_or_answered(
     coding: str, accept: str, body: bytes, minimum: int | None, returned: str
 ) -> None:
-    core = GatewayCore(Api(routes=ROUTES, minimum_compression=minimum), lambda: "id")
+    core = GatewayCore(Api(routes=ROUTES, minimum_compression=minimum), lambda: "id", lambda: "id")
     headers = (("Content-Encoding", coding), ("Accept-Encoding", accept))
     core.receive(Request("1", "POST", "/rooms/a", "", headers, body), NOON)
     (effect,) = core.effects()

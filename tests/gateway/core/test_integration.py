@@ -92,8 +92,8 @@ def test_a_header_with_a_control_character_or_a_bad_name_cannot_be_sent() -> Non
 class TestInvocations:
     def test_an_answer_reaches_its_caller_once(self) -> None:
         effects, answers = list[Effect](), list[IntegrationResult]()
-        invocations = Invocations(effects.append)
-        invocations.ask("job", "i1", {"a": 1}, NOON, lambda answer, now: answers.append(answer))
+        invocations = Invocations(lambda: "i1", effects.append)
+        invocations.ask("job", {"a": 1}, NOON, lambda answer, now: answers.append(answer))
         assert effects == [Invoke("i1", "job", {"a": 1})]
         invocations.returned(Returned("i1", {"statusCode": 204}), NOON + 1)
         assert answers == [ProxyResult(204)]
@@ -102,8 +102,8 @@ class TestInvocations:
 
     def test_a_caller_waits_29_seconds_and_a_late_return_changes_nothing(self) -> None:
         answers: list[tuple[IntegrationResult, float]] = []
-        invocations = Invocations(lambda effect: None)
-        invocations.ask("job", "i1", {}, NOON, lambda answer, now: answers.append((answer, now)))
+        invocations = Invocations(lambda: "i1", lambda effect: None)
+        invocations.ask("job", {}, NOON, lambda answer, now: answers.append((answer, now)))
         late = NOON + INTEGRATION_TIMEOUT
         assert invocations.due() == late
         invocations.tick(late - 0.1)
@@ -114,7 +114,7 @@ class TestInvocations:
         assert invocations.due() is None
 
     def test_an_invocation_without_a_caller_falls_never_due(self) -> None:
-        invocations = Invocations(lambda effect: None)
-        invocations.start("job", "i1", {}, NOON, None)
+        invocations = Invocations(lambda: "i1", lambda effect: None)
+        invocations.start("job", {}, NOON, None)
         assert invocations.due() is None
         invocations.returned(Returned("i1"), NOON)
