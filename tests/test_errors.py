@@ -91,3 +91,13 @@ def test_a_warning_has_its_fact_without_the_advice_for_a_test() -> None:
     warning = AuthorizerNotRun("custom (GET /a), which lets pass any credential")
     assert warning.fact == "authorizers that cannot be run here: custom (GET /a), which lets pass any credential"
     assert str(warning).startswith(f"{warning.fact}; chalice_gateway.http(claims=")
+
+
+def test_a_blocked_connection_names_its_host_and_is_a_blocked_call() -> None:
+    error = errors.BlockedConnection("example.com", "it would leave.")
+    assert str(error) == "no connection to example.com: it would leave."
+    assert isinstance(error, errors.BlockedCall)
+    assert (error.host, error.service, error.operation, error.reason) == (
+        *("example.com", "example.com", "connect"),
+        "it would leave.",
+    )

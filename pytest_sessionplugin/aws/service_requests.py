@@ -87,7 +87,8 @@ def read_at(host: str, request: HttpRequest) -> ServiceRequest | Answer:
 def _of_s3(place: endpoints.S3Place, request: HttpRequest) -> ServiceRequest:
     """A bucket in front of the host goes into the path, as service models have it."""
     if place.bucket:
-        request = replace(request, target=f"/{place.bucket}{request.target}")
+        rest = request.target.removeprefix("/") if request.path == "/" else request.target
+        request = replace(request, target=f"/{place.bucket}{rest}")
     if request.method == "PUT" and request.headers.get("content-type") == FORM:
         # urllib says so of any body, which emulators would then take apart.
         request = replace(request, headers={**request.headers, "content-type": "binary/octet-stream"})

@@ -187,6 +187,7 @@ def test_a_presigned_post_works(aws: Opened, s3: Any, proxy: Proxy) -> None:
     import httpx
     import requests
 
+    pytest.importorskip("moto.core.request", reason="older versions of moto read forms in their server only")
     for key, post in (("a", requests.post), ("b", httpx.post)):
         form = s3.generate_presigned_post("uploads", key, Fields={"success_action_status": "201"})
         assert post(form["url"], data=form["fields"], files={"file": b"hello"}).status_code in (201, 204)

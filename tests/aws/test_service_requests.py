@@ -239,7 +239,7 @@ def at(host: str, method: str = "GET", target: str = "/", body: bytes = b"", /, 
     [
         ("a.b.s3.amazonaws.com", "GET", "/c/d?x=1", "GetObject", "s3.us-east-1.amazonaws.com/a.b/c/d?x=1"),
         ("s3.eu-west-1.amazonaws.com", "PUT", "/b/c", "PutObject", "s3.eu-west-1.amazonaws.com/b/c"),
-        ("b.s3-eu-west-1.amazonaws.com", "GET", "/", "ListObjects", "s3.eu-west-1.amazonaws.com/b/"),
+        ("b.s3-eu-west-1.amazonaws.com", "GET", "/", "ListObjects", "s3.eu-west-1.amazonaws.com/b"),
         ("b.s3.dualstack.eu-west-1.amazonaws.com", "HEAD", "/c", "HeadObject", "s3.eu-west-1.amazonaws.com/b/c"),
         ("b.s3-website-us-east-1.amazonaws.com", "GET", "/c", "GetObject", "s3.us-east-1.amazonaws.com/b/c"),
         ("s3.amazonaws.com", "OPTIONS", "/b/c", "OPTIONS", "s3.us-east-1.amazonaws.com/b/c"),
