@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_sessionplugin.gateway.values import on_loopback
-
 if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
@@ -57,6 +55,8 @@ def why_not(host: str, *, other_hosts: bool) -> str | None:
 
 def _is_here(host: str) -> bool:
     """Whether a host is this machine, or stands for all its addresses, to which servers bind."""
+    from pytest_sessionplugin.gateway.values import on_loopback  # 20 ms, which most child processes need not wait
+
     name = host.strip("[]").partition("%")[0].lower()
     url = f"//[{name}]" if ":" in name else f"//{name}"
     return name in _ANY or name == socket.gethostname().lower() or on_loopback(url)
