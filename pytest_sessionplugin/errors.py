@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 
@@ -81,6 +81,14 @@ class BlockedConnection(BlockedCall):
         self.service, self.operation, self.reason, self.host = host, "connect", reason, host
 
 
+class LambdaFault(SessionPluginError):
+    """Lambda itself fails a function, outside of its handler. `type` and `sentence` are those of Lambda's report."""
+
+    def __init__(self, type: str, sentence: str, advice: str = "") -> None:
+        super().__init__(f"{type}: {sentence}" + (f". {advice}." if advice else ""))
+        self.type, self.sentence, self.advice = type, sentence, advice
+
+
 class UnknownName(SessionPluginError, ValueError):
     """An unknown name. The message has the nearest names, and all of them if they are few."""
 
@@ -143,4 +151,16 @@ class AppIgnored(GatewayWarning):
         super().__init__(
             f"{file} has Chalice objects besides app, and Chalice deploys app alone: {', '.join(ignored)}",
             "; make a Blueprint of it, or the app of a project of its own.",
+        )
+
+
+class NoHandler(GatewayWarning):
+    """Lambda looks for a function where it is not."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """`problems` has a sentence for each function."""
+        functions = "; ".join(f"{name}: {sentence.rstrip('.')}" for name, sentence in problems.items())
+        super().__init__(
+            f"functions that Lambda would not find: {functions}",
+            ". Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.NoHandler.",
         )

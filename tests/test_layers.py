@@ -25,7 +25,7 @@ serving: serve reload console process connect control aws_port loopback
 account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts
-app: functions isolation description project placeholders seed modules working_directory logging
+app: functions isolation description project placeholders seed handlers modules working_directory logging
 lambdas: service threads functions event_sources schedules
 tokens: bad deployed cognito tokens cooldown keys
 options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.aws.waits import Waits
 from pytest_sessionplugin.children.listener import Children
-from pytest_sessionplugin.errors import SessionPluginError, TemplateError
+from pytest_sessionplugin.errors import NoHandler, SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.activity import Activity
 from pytest_sessionplugin.lambdas.event_sources import EventSources, Source
 from pytest_sessionplugin.lambdas.functions import FaultyFunctions
@@ -221,7 +222,9 @@ class Account:
         app, memory = process.app, stack.memory
         with self._describing():
             api = describe(app, stack.project, memory.region, memory.tokens).numbered(stack.number)
-        functions = Functions(app, memory, api, process_of or (lambda function: process))
+            functions = Functions(process, memory, api, process_of)
+            if problems := functions.problems():
+                warnings.warn(NoHandler(problems), stacklevel=2)
         sources = event_sources(app)
         self.provide(stack, process)
         asked = {**memory.unexpanded, **(variables or {})}

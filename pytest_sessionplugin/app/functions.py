@@ -6,6 +6,7 @@ of threads, so the attributes that Chalice keeps on that object belong to the in
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 import warnings
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Chalice
 
 from pytest_sessionplugin.app.description import WEBSOCKET_NAMES, handlers
+from pytest_sessionplugin.app.handlers import Handlers, Load, module_of
 from pytest_sessionplugin.app.isolation import (
     FunctionRun,
     FunctionView,
@@ -26,6 +28,7 @@ from pytest_sessionplugin.app.isolation import (
     become,
     running,
     share,
+    take_app_away,
     views_in_use,
 )
 from pytest_sessionplugin.app.logging import log_to_root, loggers_kept
@@ -59,14 +62,30 @@ class LambdaFunction:
 
 
 @dataclass(frozen=True)
-class Process:
-    """An app that functions run in. Without a view they see the environment of the process."""
+class Sandbox:
+    """An environment that functions run in, with the app or with a part of it.
 
-    app: Chalice
+    Without a view they see the environment of the process.
+    """
+
+    app: Chalice | None
+    handlers: Handlers
     view: View | None = None
 
 
-ProcessOf = Callable[[LambdaFunction], Process]
+@dataclass(frozen=True)
+class Process(Sandbox):
+    """A sandbox with the app."""
+
+    app: Chalice
+
+    @classmethod
+    def of(cls, app: Chalice, load: Load = importlib.import_module, view: View | None = None) -> Process:
+        """The process of an app that `load` has just imported."""
+        return cls(app, Handlers(handlers(app).values(), load), view)
+
+
+ProcessOf = Callable[[LambdaFunction], Sandbox]
 
 
 class Processes:
@@ -78,38 +97,48 @@ class Processes:
         self._lock = threading.RLock()
         self._stack.enter_context(views_in_use())
 
-    def new(self, project: Project, label: str, view: View | None = None, own: OwnVariables | None = None) -> Process:
-        """A new copy of the app, whose modules are `app@label` and `chalicelib@label`.
-
-        It is imported in its view; with the variables of one function, if it is for that one alone.
-        """
-        with self._lock:
-            modules = NamedCopy(project.root, label)
-            modules.open()
-            self._stack.callback(modules.close)
-            self._stack.enter_context(loggers_kept())
-            seen = view if own is None else FunctionView(own, view)
-            with seen.within() if seen is not None else nullcontext():
-                app = project.load_named(modules)
-            share(app)
-            self._stack.enter_context(log_to_root(app, self._listener))
-            return Process(app, view)
+    def new(self, project: Project, label: str, view: View | None = None) -> Process:
+        """A new copy of the app, whose modules are `app@label` and `chalicelib@label`, imported in its view."""
+        with self._lock, view.within() if view is not None else nullcontext():
+            modules = self._opened(project, label)
+            app = project.load_named(modules)
+            self._share(app)
+            return Process.of(app, modules.load, view)
 
     def each_its_own(self, project: Project, label: str, first: Process, view: View | None = None) -> ProcessOf:
         """A copy for each function, made when it first runs; `first` runs the HTTP routes.
 
-        Each copy has an environment of its own, over that of `view`.
+        As in Lambda the module of its handler alone is imported, with its variables. Each copy has an environment of
+        its own, over that of `view`.
         """
-        made = {REST_FUNCTION: first}
+        made: dict[str, Sandbox] = {REST_FUNCTION: first}
 
-        def process_of(function: LambdaFunction) -> Process:
+        def process_of(function: LambdaFunction) -> Sandbox:
             with self._lock:
                 if function.name not in made:
-                    own_view = View(below=view)
-                    made[function.name] = self.new(project, f"{label}:{function.name}", own_view, function.variables)
+                    made[function.name] = self._alone(project, f"{label}:{function.name}", View(below=view), function)
                 return made[function.name]
 
         return process_of
+
+    def _alone(self, project: Project, label: str, view: View, function: LambdaFunction) -> Sandbox:
+        modules = self._opened(project, label)
+        with FunctionView(function.variables, view).within():
+            app = project.load_alone(modules, module_of(function.handler))
+            if app is not None:
+                self._share(app)
+            return Sandbox(app, Handlers([function.handler], modules.load), view)
+
+    def _opened(self, project: Project, label: str) -> NamedCopy:
+        modules = NamedCopy(project.root, label)
+        modules.open()
+        self._stack.callback(modules.close)
+        self._stack.enter_context(loggers_kept())
+        return modules
+
+    def _share(self, app: Chalice) -> None:
+        share(app)
+        self._stack.enter_context(log_to_root(app, self._listener))
 
 
 # --- the functions
@@ -152,17 +181,29 @@ class LambdaContext:
 class Functions:
     """The functions of one app. A call runs one of them and raises what its handler raises. Thread-safe.
 
-    `process_of` gives the process of each function, by default one with this app for all.
+    `process_of` gives the sandbox of each function, by default the process of the app for all.
     """
 
-    def __init__(self, app: Chalice, memory: Memory, api: Api, process_of: ProcessOf | None = None) -> None:
-        share(app)
+    def __init__(self, process: Process, memory: Memory, api: Api, process_of: ProcessOf | None = None) -> None:
+        share(process.app)
         _ignore_deprecations_of_chalice()
-        one = Process(app)
-        self._process_of = process_of or (lambda function: one)
+        self._process_of = process_of or (lambda function: process)
         self._region, self._account_id = api.region, api.account_id
-        self._functions = _functions_of(app, memory)
+        self._functions = _functions_of(process.app, memory)
+        self._process = process
         self._root = str(memory.project.root)
+        without_app = [each.name for each in self._functions.values() if not process.handlers.has_app(each.handler)]
+        take_app_away(process.handlers.blueprints, [process.app.handler_map[name] for name in without_app])
+
+    def problems(self) -> dict[str, str]:
+        """The functions that Lambda would look for where they are not, each with a sentence."""
+        registered = self._process.app.handler_map
+        found = {
+            name: self._process.handlers.problem(function.handler, registered[name])
+            for name, function in self._functions.items()
+            if name != REST_FUNCTION
+        }
+        return {name: sentence for name, sentence in found.items() if sentence}
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -188,10 +229,10 @@ class Functions:
         with working_in(self._root):
             return copy_context().run(self._run, self._process_of(function), function, invoke)
 
-    def _run(self, process: Process, function: LambdaFunction, invoke: Invoke) -> Any:
-        become(FunctionView(function.variables, process.view, lambda: _trace(invoke)))
-        running.set(FunctionRun(process.app, function.name))
-        handler = process.app if function.name == REST_FUNCTION else process.app.handler_map[function.name]
+    def _run(self, sandbox: Sandbox, function: LambdaFunction, invoke: Invoke) -> Any:
+        become(FunctionView(function.variables, sandbox.view, lambda: _trace(invoke)))
+        running.set(FunctionRun(sandbox.app, function.name, sandbox.handlers.has_app(function.handler)))
+        handler = sandbox.handlers.find(function.handler)
         context = LambdaContext(
             function_name=function.deployed_name,
             aws_request_id=invoke.invocation_id,
@@ -200,7 +241,21 @@ class Functions:
             region=self._region,
             account_id=self._account_id,
         )
-        return handler(invoke.event, context)
+        try:
+            return handler(invoke.event, context)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself
+                error.add_note(_unwrapped(function))
+            raise
+
+
+def _unwrapped(function: LambdaFunction) -> str:
+    advice = (
+        "Chalice wraps no WebSocket handler of a Blueprint: register it on the app."
+        if function.config_name in WEBSOCKET_NAMES.values()
+        else "Let this name be what Chalice's decorator returns."
+    )
+    return f"Lambda calls {function.handler} with event and context, and Chalice's wrapper is not there. {advice}"
 
 
 def _functions_of(app: Chalice, memory: Memory) -> dict[str, LambdaFunction]:

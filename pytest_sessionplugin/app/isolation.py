@@ -17,7 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from chalice.app import Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
+from chalice.app import Blueprint, Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
 
 
 class View:
@@ -239,8 +239,9 @@ class _Variables(MutableMapping[Any, Any]):
 class FunctionRun:
     """One run of one function, and the attributes that Chalice sets for it."""
 
-    app: Chalice
+    app: Chalice | None
     function: str
+    has_app: bool = True  # whether its process in Lambda has it
     values: dict[str, Any] = field(default_factory=dict)
 
 
@@ -269,6 +270,36 @@ def share(app: Chalice) -> None:
         _share_websocket_api(app.websocket_api)
         latest = {name: vars(app).pop(name) for name in ("current_request", "lambda_context") if name in vars(app)}
         app.__class__ = type(type(app).__name__, (_Shared, type(app)), {"_latest": latest, "_first": dict(latest)})
+
+
+def take_app_away(blueprints: Iterable[Blueprint], handlers: Iterable[object]) -> None:
+    """Lets Blueprints be as without their app in functions that Lambda runs without it, and these have no middleware.
+
+    Idempotent. All other code finds the Blueprints registered.
+    """
+    with _sharing:
+        for handler in handlers:
+            if isinstance(handler, EventSourceHandler):
+                handler._middleware_handlers = []
+        for blueprint in blueprints:
+            if not isinstance(blueprint, _WithoutApp):
+                vars(blueprint)["_registered"] = vars(blueprint).pop("_current_app")
+                blueprint.__class__ = type(type(blueprint).__name__, (_WithoutApp, type(blueprint)), {})
+
+
+class _WithoutApp:
+    """A Blueprint that has its app where the function that runs has it."""
+
+    _registered: Chalice | None
+
+    @property
+    def _current_app(self) -> Chalice | None:
+        run = running.get()
+        return self._registered if run is None or run.has_app else None
+
+    @_current_app.setter
+    def _current_app(self, app: Chalice) -> None:
+        self._registered = app
 
 
 def start_cold(app: Chalice) -> None:

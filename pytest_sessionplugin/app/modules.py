@@ -327,8 +327,8 @@ def _take(tops: Collection[str]) -> dict[str, ModuleType]:
 
 
 def unlabelled(name: str) -> str:
-    """The name of a module without the label of a named copy."""
-    return re.sub(r"@[^.]+", "", name)
+    """The name of a module without the label of a named copy; also in a sentence that quotes it."""
+    return re.sub(r"@[^.']+", "", name)
 
 
 class NamedCopy:
@@ -365,6 +365,10 @@ class NamedCopy:
             return importlib.import_module(self._named(name))
         finally:
             self._own.keep_path(path)
+
+    def loaded(self, name: str) -> ModuleType | None:
+        """A module, if it has been imported."""
+        return sys.modules.get(self._named(name))
 
     def _named(self, name: str) -> str:
         top, dot, rest = name.partition(".")

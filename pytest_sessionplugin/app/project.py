@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
+from pytest_sessionplugin.app.handlers import imported
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
 from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment, resources, templates
 from pytest_sessionplugin.aws.table_specs import checked
-from pytest_sessionplugin.errors import AppIgnored, ProjectError, SessionPluginError, TemplateError
+from pytest_sessionplugin.errors import AppIgnored, LambdaFault, ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, CustomDomain
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
@@ -303,6 +304,13 @@ class Project:
         with self._importing():
             return self.chalice_object(copy.load("app"))
 
+    def load_alone(self, copy: NamedCopy, name: str) -> Chalice | None:
+        """Imports one module of a named copy, as Lambda does for a function; its app, if that imports it."""
+        with self._importing(name):
+            imported(name, copy.load)
+            module = copy.loaded("app")
+            return self.chalice_object(module) if module is not None else None
+
     def chalice_object(self, module: ModuleType) -> Chalice:
         from chalice.app import Chalice
 
@@ -338,7 +346,7 @@ class Project:
             with working_in(str(self.root)):
                 yield
             modules.make_absolute(self.root, path)
-        except (ProjectError, AppIgnored):
+        except (ProjectError, AppIgnored, LambdaFault):
             raise
         except (Exception, SystemExit) as error:
             raise ProjectError(

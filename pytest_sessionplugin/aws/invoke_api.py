@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pytest_sessionplugin.aws.wire import Answer, refusal, sent
+from pytest_sessionplugin.errors import LambdaFault
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -125,6 +126,8 @@ def returned(result: Any, request_id: str) -> Answer:
 
 def raised(error: BaseException, frames: Sequence[str], request_id: str) -> Answer:
     """The report of Python's runtime about an exception of a handler."""
+    if isinstance(error, LambdaFault):
+        return _failed({"errorMessage": error.sentence, "errorType": error.type, "requestId": request_id}, request_id)
     report = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,

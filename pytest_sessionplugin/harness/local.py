@@ -258,7 +258,7 @@ class LocalHarness:
         from pytest_sessionplugin.app.functions import Process
 
         if not self._shares_app:
-            return Process(self._own.project.chalice_object(self.load("app")))
+            return Process.of(self._own.project.chalice_object(self.load("app")))
         with self._copies.outside() if self._copies is not None else nullcontext():
             process = self._import_for_all_tests(account)
         self._has_early_app = self._own.project.was_imported_before
@@ -272,7 +272,7 @@ class LocalHarness:
         if project.loaded_for is not None:
             if not self._has_made:
                 account.repeat(self._cache.made_by(project))
-            return Process(project.load())
+            return Process.of(project.load())
         environment.put_back(self._environment)
         try:
             with emulator.importing(keep=not self._is_in_use) as made:
@@ -284,7 +284,7 @@ class LocalHarness:
         finally:
             environment.put_back(now)
         self._cache.keep(project, made)
-        return Process(app)
+        return Process.of(app)
 
     def _deploy(self, root: Path) -> None:
         is_own = root == self._own.project.root

@@ -303,7 +303,7 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
         def imported(project: Project) -> tuple[Process, ProcessOf | None]:
             app = project.chalice_object(project.load_copy(copies)) if reloads else project.load()
             log_no_failures(app, of_views(project.root))
-            process = Process(app)
+            process = Process.of(app)
             return process, processes.each_its_own(project, project.name, process) if each_its_own else None
 
         yield imported

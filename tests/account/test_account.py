@@ -47,7 +47,7 @@ def deploys(project: Project) -> Iterator[Deploys]:
     def deploy() -> DeployedApp:
         if not made:
             stack = account.add(project.name, memory, memory.tokens, others)
-            process = Process(project.chalice_object(project.load_copy(copies)))
+            process = Process.of(project.chalice_object(project.load_copy(copies)))
             made.append(account.deploy(stack, process, in_process))
         deployed: DeployedApp = made[0]
         return deployed
@@ -121,7 +121,7 @@ def test_another_version_is_served_behind_the_same_sockets(deploys: Deploys, pro
         source = (project.root / "app.py").read_text()
         (project.root / "app.py").write_text(source.replace('"echo "', '"louder "'))
         try:
-            process = Process(project.chalice_object(project.load_copy(copies)))
+            process = Process.of(project.chalice_object(project.load_copy(copies)))
             again = account.redeploy(app, app.stack.memory, process, forget_authorizers=False)
             ws.send_text("hello")
             assert ws.receive_text() == "louder hello"
@@ -142,7 +142,7 @@ def test_a_version_that_cannot_be_deployed_leaves_the_one_before(
     source = (project.root / "app.py").read_text()
     (project.root / "app.py").write_text(source.replace('"greeting"', '"GREETING"'))
     try:
-        process = Process(project.chalice_object(project.load_copy(copies)))
+        process = Process.of(project.chalice_object(project.load_copy(copies)))
         with pytest.raises(ZeroDivisionError):
             account.redeploy(app, app.stack.memory, process, forget_authorizers=False)
     finally:

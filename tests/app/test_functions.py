@@ -13,21 +13,31 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import ModuleType
 from typing import Any
 
 import pytest
 from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice
 
-from pytest_sessionplugin.app.description import describe
-from pytest_sessionplugin.app.functions import Functions, Processes
+from pytest_sessionplugin.app.description import describe, handlers
+from pytest_sessionplugin.app.functions import Functions, Process, Processes
 from pytest_sessionplugin.app.isolation import View, start_cold, views_in_use
 from pytest_sessionplugin.app.project import Memory, Project
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Invoke
 
 
+def process(app: Chalice) -> Process:
+    """Handlers of these tests are local functions; Lambda would look for them in a module."""
+    module = ModuleType("app")
+    vars(module).update(
+        {string.rpartition(".")[2]: app.handler_map.get(name) for name, string in handlers(app).items()}, app=app
+    )
+    return Process.of(app, lambda name: module)
+
+
 def functions(app: Chalice, project: Project) -> Functions:
-    return Functions(app, Memory(project), describe(app, project))
+    return Functions(process(app), Memory(project), describe(app, project))
 
 
 def rest(path: str = "/", **parameters: str) -> Invoke:
@@ -377,7 +387,7 @@ def test_each_function_gets_a_copy_of_the_app_when_it_first_runs(project: Projec
         processes = Processes(stack, logging.NullHandler())
         first = processes.new(project, "orders")
         process_of = processes.each_its_own(project, "orders", first)
-        run = Functions(first.app, Memory(project), describe(first.app, project), process_of)
+        run = Functions(first, Memory(project), describe(first.app, project), process_of)
         assert sys.modules.keys() & {"app@orders", "app@orders:environment"} == {"app@orders"}
         for _ in range(2):
             run(Invoke("id", "environment", {}))
@@ -397,7 +407,7 @@ def test_a_function_with_a_copy_of_its_own_is_imported_with_its_variables_and_ke
         processes = Processes(stack, logging.NullHandler())
         first = processes.new(project, "orders")
         process_of = processes.each_its_own(project, "orders", first)
-        run = Functions(first.app, memory, describe(first.app, project), process_of)
+        run = Functions(first, memory, describe(first.app, project), process_of)
         assert run(Invoke("id", "environment", {})) == [[None, None, "chat-dev-environment"]] * 2
         assert run(Invoke("id", "another", {})) == [None, "app.another"]
         assert "LEFT" not in os.environ
@@ -410,7 +420,7 @@ def test_a_copy_is_imported_and_run_in_its_view(project: Project, monkeypatch: p
     with environment.applied(memory.variables), ExitStack() as stack:
         view = View({"OWN": "1", **memory.variables}, hidden=["HIDDEN"])
         process = Processes(stack, logging.NullHandler()).new(project, "orders", view)
-        run = Functions(process.app, memory, describe(process.app, project), lambda function: process)
+        run = Functions(process, memory, describe(process.app, project))
         imported = ["1", None, "chat-dev"]
         assert run(Invoke("id", "environment", {})) == [imported, ["1", None, "chat-dev-environment"]]
         assert run(Invoke("id", "another", {})) == ["chat-dev-environment", "app.another"]
@@ -463,7 +473,7 @@ class Deployed:
             return {"statusCode": 200, "body": json.dumps(values(event.body))}
 
         self.memory = Memory(project, variables=variables)
-        self._run = functools.cache(lambda: Functions(app, self.memory, describe(app, project)))
+        self._run = functools.cache(lambda: Functions(process(app), self.memory, describe(app, project)))
 
     def worker(self, names: str, **event: Any) -> list[str | None]:
         return list(self._run()(Invoke("id", "worker", {"names": names, **event})))
