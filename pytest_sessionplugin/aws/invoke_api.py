@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pytest_sessionplugin.aws.wire import Answer, refusal, sent
 from pytest_sessionplugin.errors import LambdaFault
+from pytest_sessionplugin.gateway.values import MAX_EVENT
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -24,12 +25,6 @@ ASYNCHRONOUS = "Event"
 DRY_RUN = "DryRun"
 
 LATEST = "$LATEST"
-
-REQUEST_BYTES = 6_291_456
-"""6 MB: the limit of a synchronous event."""
-
-RESPONSE_BYTES = 6_291_556
-"""The limit of a synchronous response."""
 
 EVENT_BYTES = 1_048_576
 """1 MB: the limit of an asynchronous event; 256 KB until October 2025."""
@@ -99,8 +94,8 @@ def event_of(call: InvokeCall) -> Any:
 def too_large(call: InvokeCall) -> str | None:
     """Lambda's sentence about a payload above the limit."""
     size = len(call.payload)
-    if size > REQUEST_BYTES:
-        return f"Request must be smaller than {REQUEST_BYTES} bytes for the InvokeFunction operation"
+    if size > MAX_EVENT:
+        return f"Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation"
     if call.kind == ASYNCHRONOUS and size > EVENT_BYTES:
         return f"{size} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)"
     return None
@@ -116,12 +111,8 @@ def accepted(status: int, request_id: str) -> Answer:
 
 
 def returned(result: Any, request_id: str) -> Answer:
-    """The result of a function, unless it exceeds the limit."""
-    payload = json.dumps(result, ensure_ascii=False).encode()
-    if len(payload) > RESPONSE_BYTES:
-        message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
-        return _failed({"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}, request_id)
-    return Answer(200, _executed(request_id), payload)
+    """The result of a function."""
+    return Answer(200, _executed(request_id), json.dumps(result, ensure_ascii=False).encode())
 
 
 def raised(error: BaseException, frames: Sequence[str], request_id: str) -> Answer:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pytest_sessionplugin.gateway.values import Done, Invoke, RunFunction, never
+from pytest_sessionplugin.errors import LambdaFault
+from pytest_sessionplugin.gateway.values import MAX_RESULT, Done, Invoke, RunFunction, never
 
 
 class NotQuiet(Exception):
@@ -89,7 +90,7 @@ class Activity:
         """Runs the function in this thread. Its result goes through JSON, as Lambda's callers get it."""
         self._here.invocations.append(invocation)
         try:
-            return json.loads(json.dumps(invocation.run(invoke)))
+            return _result(json.dumps(invocation.run(invoke)))
         finally:
             self._here.invocations.pop()
 
@@ -223,3 +224,12 @@ class Activity:
                 return self._strays.popleft()
             self._active -= outermost
             return None
+
+
+def _result(text: str) -> Any:
+    """The result in JSON. Raises LambdaFault if it is larger than Lambda takes."""
+    result = json.loads(text)
+    if len(text) > MAX_RESULT and len(json.dumps(result, ensure_ascii=False).encode()) > MAX_RESULT:
+        sentence = f"Response payload size exceeded maximum allowed payload size ({MAX_RESULT} bytes)."
+        raise LambdaFault("Function.ResponseSizeTooLarge", sentence)
+    return result

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from pytest_sessionplugin.errors import LambdaFault
 from pytest_sessionplugin.gateway.activity import Activity, PendingInvocation
 from pytest_sessionplugin.gateway.core.core import GatewayCore
 from pytest_sessionplugin.gateway.values import (
     MAX_BACKLOG,
+    MAX_EVENT,
     Api,
     Backlog,
     Claims,
@@ -212,7 +214,10 @@ class Runtime:
             raise interrupt
 
     def invoke(self, function: str, event: Any, request_id: str | None = None) -> Any:
-        """Runs a function in this thread, as `lambda:Invoke` does; raises what it raises."""
+        """Runs a function in this thread, as `lambda:Invoke` does; raises what it raises.
+
+        Raises LambdaFault for an event or a result that is too large for Lambda.
+        """
         return self.activity.turn(lambda: self._invoke(function, event, request_id or new_invocation_id()))
 
     def _invoke(self, function: str, event: Any, request_id: str) -> Any:
@@ -235,7 +240,11 @@ class Runtime:
         self._sink.flush()
 
     def _begun(self, function: str, event: Any, invocation_id: str, done: Done | None = None) -> Invoke:
-        invoke = Invoke(invocation_id, function, json.loads(json.dumps(event)))
+        text = json.dumps(event, ensure_ascii=False)
+        if len(text) > MAX_EVENT // 4 and len(text.encode(errors="replace")) > MAX_EVENT:  # a character has four bytes
+            sentence = f"Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation"
+            raise LambdaFault("RequestEntityTooLargeException", sentence)
+        invoke = Invoke(invocation_id, function, json.loads(text))
         with self.activity.changed:
             self._note(invoke)
             self._begin(invoke, done)

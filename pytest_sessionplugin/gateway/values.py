@@ -45,6 +45,12 @@ def dns_suffix(region: str) -> str:
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
+MAX_EVENT = 6 * 1024 * 1024
+"""Bytes of the event of a function whose caller waits, as JSON ("Lambda quotas" says 6 MB)."""
+
+MAX_RESULT = MAX_EVENT + 100
+"""Bytes of the result of a function, as JSON: the number in Lambda's own sentence."""
+
 MAX_BACKLOG = 16 * 1024 * 1024
 """Bytes that may wait for a client that does not read; then posts to it answer 429, as on AWS."""
 

@@ -33,6 +33,7 @@ API = Api(
         Route("/members/{id}", frozenset({"GET", "POST", "DELETE"})),
         Route("/crash", frozenset({"GET"})),
         Route("/status/{status}", frozenset({"GET"})),
+        Route("/large/{size}", frozenset({"GET", "POST"})),
         Route(
             "/guarded/{place}",
             frozenset({"GET", "PUT"}),
@@ -135,6 +136,8 @@ class App:
             connection_id = event["pathParameters"]["id"].replace("%3D", "=")
             reply = self.manage(method, connection_id, event["body"] or "")
             return {"statusCode": reply.status, "body": reply.body.decode()}
+        if resource == "/large/{size}":
+            return {"statusCode": 200, "body": "x" * int(event["pathParameters"]["size"])}
         if resource == "/status/{status}":
             return {"statusCode": int(event["pathParameters"]["status"]), "body": "a body"}
         return {"statusCode": 200, "body": json.dumps(self.log)}

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.errors import LambdaFault
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived, WebSocket
 from pytest_sessionplugin.gateway.runtime import HEADER
-from pytest_sessionplugin.gateway.values import Invoke, Observed, Returned
+from pytest_sessionplugin.gateway.values import MAX_EVENT, MAX_RESULT, Invoke, Observed, Returned
 from tests.gateway.app import App
 from tests.gateway.signing import signed
 
@@ -104,6 +105,36 @@ class Http:
         assert json.loads(http.post("/echo", content=body).content)["body"] == body.decode()
         assert http.post("/echo", content=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
         assert http.get("/echo").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("size", "type", "status"),
+        [
+            (MAX_EVENT - 4000, "text/plain", 200),
+            (MAX_EVENT - 500, "text/plain", 413),
+            (4_710_000, "application/octet-stream", 200),  # in base64
+            (4_720_000, "application/octet-stream", 413),
+        ],
+    )
+    def test_an_event_larger_than_lambda_takes_is_413(
+        self, gateway: Gateway, size: int, type: str, status: int
+    ) -> None:
+        response = gateway.http().post("/large/0", content=b"x" * size, headers={"Content-Type": type})
+        assert response.status_code == status
+        if status == 413:
+            assert response.json() == {"message": "Request Too Long"}
+
+    def test_a_result_larger_than_lambda_takes_is_502(self, gateway: Gateway) -> None:
+        most = MAX_RESULT - len(json.dumps({"statusCode": 200, "body": ""}))
+        assert len(gateway.http().get(f"/large/{most}").content) == most
+        response = gateway.http().get(f"/large/{most + 1}")
+        assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
+
+    def test_an_invocation_has_the_same_limits(self, gateway: Gateway) -> None:
+        with pytest.raises(LambdaFault, match="Request must be smaller than 6291456 bytes"):
+            gateway.invoke("job", {"x": "x" * MAX_EVENT})
+        event = {"resource": "/large/{size}", "httpMethod": "GET", "pathParameters": {"size": MAX_RESULT}}
+        with pytest.raises(LambdaFault, match="Response payload size exceeded maximum"):
+            gateway.invoke("api_handler", event)
 
     @pytest.mark.parametrize("coding", ["gzip", "deflate"])
     def test_a_compressed_request_reaches_the_function_plain(self, gateway: Gateway, coding: str) -> None:

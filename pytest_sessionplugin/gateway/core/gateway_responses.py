@@ -22,6 +22,7 @@ def failure(status: int, message: str | None, error_type: str | None = None) -> 
 
 
 MISSING_TOKEN = failure(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+TOO_LARGE = failure(413, "Request Too Long", "BadRequestException")
 URL_TOO_LONG = failure(413, "Request Entity Too Large")
 TOO_MANY = failure(429, "Too Many Requests", "LimitExceededException")
 HEADERS_TOO_LARGE = failure(431, "Request Header Fields Too Large")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from pytest_sessionplugin.gateway.core.events import Event
-from pytest_sessionplugin.gateway.values import Effect, Headers, Ids, Invoke, Returned
+from pytest_sessionplugin.gateway.values import MAX_EVENT, Effect, Headers, Ids, Invoke, Returned
 
 # "Output format of a Lambda function for proxy integration" in the developer guide; any other key
 # at the top makes the output malformed (captures of real traffic).
@@ -136,6 +137,13 @@ class Running:
         settle, self.settle = self.settle, None
         if settle is not None:
             settle(returned, now)
+
+
+def is_too_large(event: Event, body: int) -> bool:
+    """Whether an event is larger than Lambda takes. It is measured only if the body of its request is long."""
+    if 6 * body + 256 * 1024 < MAX_EVENT:  # a byte has six in JSON at most
+        return False
+    return len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_EVENT
 
 
 class Invocations:

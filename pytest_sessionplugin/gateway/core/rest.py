@@ -8,13 +8,14 @@ import binascii
 from pytest_sessionplugin.gateway.core import authorizers, compression, events, routing, sigv4
 from pytest_sessionplugin.gateway.core.authorizers import Question
 from pytest_sessionplugin.gateway.core.compression import compressed
-from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY, failure
+from pytest_sessionplugin.gateway.core.gateway_responses import TOO_LARGE, WITHOUT_BODY, failure
 from pytest_sessionplugin.gateway.core.integration import (
     Emit,
     IntegrationFault,
     IntegrationResult,
     Invocations,
     ProxyResult,
+    is_too_large,
 )
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
@@ -107,6 +108,9 @@ class RestApi:
             authorizer=verdict.authorizer,
             identity={**verdict.identity, **key},
         )
+        if is_too_large(event, len(request.body)):
+            self._respond(request, TOO_LARGE)
+            return
 
         def settle(answer: IntegrationResult, now: float) -> None:
             self._respond(request, reply_to(request, answer, self._api))
