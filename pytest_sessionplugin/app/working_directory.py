@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
-from pytest_sessionplugin.gateway.server import workers
+from pytest_sessionplugin.gateway.values import HANDLER_THREAD
 
 
 def working_in(root: str) -> AbstractContextManager[None]:
@@ -22,7 +22,7 @@ def working_in(root: str) -> AbstractContextManager[None]:
         return nullcontext()
     if _thread.is_apart:
         return _moved(here, root)
-    if threading.current_thread().name == workers.NAME and _thread.go_apart():
+    if threading.current_thread().name == HANDLER_THREAD and _thread.go_apart():
         os.chdir(root)  # for good: the next function finds itself there
         return nullcontext()
     return _process.working_in(here, root)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pytest_sessionplugin.errors import LambdaFault
-from pytest_sessionplugin.gateway.values import MAX_RESULT, Done, Invoke, RunFunction, never
+from pytest_sessionplugin.gateway.values import HANDLER_THREAD, MAX_RESULT, Done, Invoke, RunFunction, never
 
 
 class NotQuiet(Exception):
@@ -57,6 +59,10 @@ class _Thread(threading.local):
         self.invocations: list[PendingInvocation] = []
         self.turns: list[deque[_Job]] = []  # jobs that each turn set off and has not run yet
 
+    def stand_in(self, invocations: Sequence[PendingInvocation], turns: Sequence[deque[_Job]]) -> None:
+        """Goes on with the work of another thread, which waits meanwhile."""
+        self.invocations, self.turns = list(invocations), list(turns)
+
 
 class Activity:
     """Everything that runs in the gateways of one account. They share its lock and become quiet together.
@@ -87,12 +93,41 @@ class Activity:
         self.changed.notify_all()
 
     def run(self, invocation: PendingInvocation, invoke: Invoke) -> Any:
-        """Runs the function in this thread. Its result goes through JSON, as Lambda's callers get it."""
+        """Runs the function. Its result goes through JSON, as Lambda's callers get it.
+
+        It runs in this thread; if a loop of asyncio runs here, in another one that this thread waits for. On Lambda no
+        loop runs, and a handler may call asyncio.run().
+        """
+        if _a_loop_runs():
+            return self._beside(lambda: self.run(invocation, invoke))
         self._here.invocations.append(invocation)
         try:
             return _result(json.dumps(invocation.run(invoke)))
         finally:
             self._here.invocations.pop()
+
+    def _beside(self, act: Callable[[], _Result]) -> _Result:
+        """Acts in another thread, with what this one has: its context, its turns and the invocations it is in.
+
+        A signal, as Ctrl-C or the time-out of a test, ends the waiting, and leaves the other thread to itself.
+        """
+        invocations, turns = tuple(self._here.invocations), tuple(self._here.turns)
+        results: list[_Result] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            self._here.stand_in(invocations, turns)
+            try:
+                results.append(act())
+            except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+                errors.append(error)
+
+        thread = threading.Thread(target=copy_context().run, args=(work,), name=HANDLER_THREAD, daemon=True)
+        thread.start()
+        thread.join()
+        if errors:
+            raise errors.pop()
+        return results.pop()
 
     def under_way(self) -> frozenset[str]:
         """The invocations that have not returned."""
@@ -233,3 +268,9 @@ def _result(text: str) -> Any:
         sentence = f"Response payload size exceeded maximum allowed payload size ({MAX_RESULT} bytes)."
         raise LambdaFault("Function.ResponseSizeTooLarge", sentence)
     return result
+
+
+def _a_loop_runs() -> bool:
+    """Whether this thread is inside a loop of asyncio, without importing it."""
+    events: Any = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None

@@ -45,6 +45,9 @@ def dns_suffix(region: str) -> str:
 REST_FUNCTION = "api_handler"
 """The Lambda that serves every REST route of a Chalice app (chalice/deploy/appgraph.py)."""
 
+HANDLER_THREAD = "gateway-handler"
+"""The name of each thread that is made to run handlers."""
+
 MAX_EVENT = 6 * 1024 * 1024
 """Bytes of the event of a function whose caller waits, as JSON ("Lambda quotas" says 6 MB)."""
 

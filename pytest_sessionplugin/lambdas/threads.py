@@ -19,7 +19,7 @@ from types import FrameType
 from weakref import WeakSet
 
 from pytest_sessionplugin.aws import caller
-from pytest_sessionplugin.gateway.server import workers
+from pytest_sessionplugin.gateway.values import HANDLER_THREAD
 from pytest_sessionplugin.tracebacks import Owner, owner
 
 GRACE = 0.05  # seconds for a thread that is about to end
@@ -83,7 +83,7 @@ class LeftThreads:
                 self._running -= 1
                 if not self._running:
                     here, new = threading.current_thread(), set(threading.enumerate()) - self._before
-                    _born.update(each for each in new if each is not here and each.name != workers.NAME)
+                    _born.update(each for each in new if each is not here and each.name != HANDLER_THREAD)
                     self._before = set()
             self.look()
 

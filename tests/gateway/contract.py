@@ -129,13 +129,6 @@ class Http:
         response = gateway.http().get(f"/large/{most + 1}")
         assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
 
-    def test_an_invocation_has_the_same_limits(self, gateway: Gateway) -> None:
-        with pytest.raises(LambdaFault, match="Request must be smaller than 6291456 bytes"):
-            gateway.invoke("job", {"x": "x" * MAX_EVENT})
-        event = {"resource": "/large/{size}", "httpMethod": "GET", "pathParameters": {"size": MAX_RESULT}}
-        with pytest.raises(LambdaFault, match="Response payload size exceeded maximum"):
-            gateway.invoke("api_handler", event)
-
     @pytest.mark.parametrize("coding", ["gzip", "deflate"])
     def test_a_compressed_request_reaches_the_function_plain(self, gateway: Gateway, coding: str) -> None:
         content = {"gzip": gzip.compress("é".encode()), "deflate": zlib.compress("é".encode())}[coding]
@@ -675,6 +668,13 @@ class Functions:
     def test_invoke_gives_what_the_function_returns_as_json(self, gateway: Gateway, app: App) -> None:
         assert gateway.invoke("job", {"a": 1}) == {"did": {"a": 1}, "tuple": [1, 2]}
         assert gateway.invoke("job")["did"] == {}
+
+    def test_invoke_refuses_events_and_results_that_lambda_does_not_take(self, gateway: Gateway) -> None:
+        with pytest.raises(LambdaFault, match="Request must be smaller than 6291456 bytes"):
+            gateway.invoke("job", {"x": "x" * MAX_EVENT})
+        event = {"resource": "/large/{size}", "httpMethod": "GET", "pathParameters": {"size": MAX_RESULT}}
+        with pytest.raises(LambdaFault, match="Response payload size exceeded maximum"):
+            gateway.invoke("api_handler", event)
 
     def test_invoke_raises_what_the_function_raises(self, gateway: Gateway) -> None:
         with pytest.raises(ValueError, match="broken"):

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-_Task = TypeVar("_Task")
+from pytest_sessionplugin.gateway.values import HANDLER_THREAD
 
-NAME = "gateway-handler"
-"""The name of each thread."""
+_Task = TypeVar("_Task")
 
 MAX_THREADS = 1_000
 """The default concurrency of all functions of an AWS account."""
@@ -36,7 +35,7 @@ class Workers(Generic[_Task]):
             self._free -= 1
             if self._free < 0 and len(self._threads) < self._limit:
                 self._free += 1
-                thread = threading.Thread(target=self._work, name=NAME, daemon=True)
+                thread = threading.Thread(target=self._work, name=HANDLER_THREAD, daemon=True)
                 self._threads.append(thread)
             else:
                 thread = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from pytest_sessionplugin.gateway.activity import NotQuiet
 from pytest_sessionplugin.gateway.client.gateway import Gateway
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
-from pytest_sessionplugin.gateway.values import Invoke, Manage
+from pytest_sessionplugin.gateway.values import Api, Invoke, Manage, Route
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, connection_id
 from tests.gateway.gateways import in_process
@@ -32,6 +35,108 @@ def gateway(app: App) -> Iterator[Gateway]:
 
 class TestContract(GatewayContract):
     pass
+
+
+@pytest.fixture
+def a_loop() -> Iterator[None]:
+    """A running loop, as an async test has."""
+    asyncio._set_running_loop(loop := asyncio.new_event_loop())
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
+        loop.close()
+
+
+@pytest.mark.usefixtures("a_loop")
+class TestContractInALoop(GatewayContract):
+    pass
+
+
+# --- in an async test
+
+named: ContextVar[str] = ContextVar("named")
+
+
+def running(function: Callable[[Any], Any]) -> Gateway:
+    return in_process(Api(routes=(Route("/", frozenset({"GET"})),)), lambda invoke: function(invoke.event))
+
+
+def test_a_handler_may_run_a_loop_of_its_own_in_an_async_test_and_sees_its_context() -> None:
+    async def answer() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"statusCode": 200, "body": named.get()}
+
+    async def test() -> str:
+        named.set("alice")
+        return chat.http().get("/").text
+
+    with running(lambda event: asyncio.run(answer())) as chat:
+        assert asyncio.run(test()) == "alice"
+
+
+def test_functions_that_invoke_each_other_from_their_loops_know_in_whose_turn_they_are() -> None:
+    seen: list[object] = []
+
+    async def outer() -> object:
+        chat.settle()  # at once, in a handler
+        return chat.invoke("api_handler", {"inner": True})
+
+    def function(event: Any) -> Any:
+        if not event.get("inner"):
+            return asyncio.run(outer())
+        chat.settle()
+        seen.append(asyncio.run(asyncio.sleep(0, "inner")))
+        return "inner"
+
+    async def test() -> object:
+        return chat.invoke("api_handler", {})
+
+    with running(function) as chat:
+        assert asyncio.run(test()) == "inner"
+        chat.settle()
+    assert seen == ["inner"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+def test_an_error_of_a_handler_is_raised_in_an_async_test(error: type[BaseException]) -> None:
+    def fail(event: Any) -> None:
+        raise error("why")
+
+    async def test() -> None:
+        with pytest.raises(error, match="why") as raised:
+            chat.invoke("api_handler", {})
+        assert "fail" in [entry.name for entry in raised.traceback]
+
+    with running(fail) as chat:
+        asyncio.run(test())
+
+
+def test_a_signal_ends_an_async_test_while_a_handler_goes_on() -> None:
+    """As Ctrl-C, and time-outs by SIGALRM, do."""
+    over, ended = threading.Event(), threading.Event()
+
+    def hang(event: Any) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        over.wait(10)
+        ended.set()
+
+    def end_test(*_: object) -> None:
+        raise TimeoutError
+
+    async def test() -> None:
+        with pytest.raises(TimeoutError):
+            chat.invoke("api_handler", {})
+
+    before = signal.signal(signal.SIGUSR1, end_test)
+    try:
+        with running(hang) as chat:
+            asyncio.run(test())
+            assert not ended.is_set()
+            over.set()
+            assert ended.wait(10)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_has_no_urls(gateway: Gateway) -> None:
