@@ -42,8 +42,10 @@ def is_code_of(root: Path, file: str | Path) -> bool:
     return tracebacks.is_in(root, path) and not SHARED.match(path.relative_to(root).as_posix())
 
 
-def is_module_of(root: Path, module: ModuleType) -> bool:
-    """Whether an imported module is the project's own."""
+def is_module_of(root: Path, module: object) -> bool:
+    """Whether an entry of sys.modules is a module of the project's own."""
+    if not isinstance(module, ModuleType):
+        return False
     places = [vars(module).get("__file__") or "", *(vars(module).get("__path__") or ())]
     return any(isinstance(place, str) and is_code_of(root, place) for place in places if place)
 

@@ -524,17 +524,16 @@ def test_each_run_has_a_trace_of_its_own_and_nothing_else_has_one(deployed: Depl
     assert "_X_AMZN_TRACE_ID" not in os.environ
 
 
-def test_a_variable_that_a_test_sets_or_takes_away_is_for_every_function(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WHO", "test")
-    monkeypatch.setenv("ONLY", "test")
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "test")
-    monkeypatch.delenv("FIRST")
-    assert (
-        list(deployed.values("WHO,ONLY,FIRST,AWS_LAMBDA_FUNCTION_NAME").values())
-        == [["test", "test", None, "test"]] * 3
-    )
+def test_a_variable_that_a_test_sets_or_takes_away_is_for_every_function(deployed: Deployed) -> None:
+    with pytest.MonkeyPatch.context() as patch:  # undone before `deployed` is, whose values would come back otherwise
+        patch.setenv("WHO", "test")
+        patch.setenv("ONLY", "test")
+        patch.setenv("AWS_LAMBDA_FUNCTION_NAME", "test")
+        patch.delenv("FIRST")
+        assert (
+            list(deployed.values("WHO,ONLY,FIRST,AWS_LAMBDA_FUNCTION_NAME").values())
+            == [["test", "test", None, "test"]] * 3
+        )
 
 
 def test_a_variable_that_the_settings_name_is_for_every_function(app: Chalice, project: Project) -> None:

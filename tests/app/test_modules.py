@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from pytest_sessionplugin.app.modules import Copies, OwnModules, is_code_of, put_on_path
+from pytest_sessionplugin.app.modules import Copies, OwnModules, is_code_of, is_module_of, put_on_path
 
 APP = """
 from chalicelib import rules
@@ -102,6 +102,22 @@ def test_a_file_of_the_project_is_its_own_unless_it_is_installed_vendored_or_a_t
     root: Path, file: str, own: bool
 ) -> None:
     assert is_code_of(root, f"{root}/{file}".replace(f"{root}/..", f"{root.parent}")) is own
+
+
+def test_a_module_is_the_project_s_own_by_its_file_or_its_folders(root: Path) -> None:
+    found = {}
+    attributes: dict[str, dict[str, object]] = {
+        "file": {"__file__": f"{root}/config.py"},
+        "folders": {"__file__": None, "__path__": [f"{root}/spaced"]},
+        "vendored": {"__file__": f"{root}/vendor/x.py"},
+        "built in": {},
+    }
+    for name, values in attributes.items():
+        module = ModuleType(name)
+        vars(module).update(values)
+        found[name] = is_module_of(root, module)
+    assert found == {"file": True, "folders": True, "vendored": False, "built in": False}
+    assert not is_module_of(root, object())
 
 
 def test_a_link_to_the_project_s_folder_leads_to_it(root: Path) -> None:
