@@ -175,7 +175,9 @@ class Hook:
 
             from pytest_sessionplugin.aws.environment import ACCESS_KEY, SECRET_KEY
 
-            request_signer._credentials = Credentials(ACCESS_KEY, SECRET_KEY)
+            aiobotocore = sys.modules.get(type(request_signer).__module__.replace(".signers", ".credentials"))
+            kind = getattr(aiobotocore, "AioCredentials", Credentials)  # which aiobotocore's signers await
+            request_signer._credentials = kind(ACCESS_KEY, SECRET_KEY)
             self._signers.append(request_signer)
 
     def before_send(self, **event: Any) -> Any:

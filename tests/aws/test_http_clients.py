@@ -87,7 +87,7 @@ def by_a_session_of_requests(method: str, url: str, body: bytes | None = None) -
 def by_urllib(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data=body, method=method)  # noqa: S310 - one of AWS's
     try:
-        with urllib.request.urlopen(request) as response:  # noqa: S310
+        with urllib.request.build_opener().open(request) as response:  # urlopen keeps the first proxies that it sees
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:

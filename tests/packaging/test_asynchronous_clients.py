@@ -54,11 +54,24 @@ TEMPLATE = """
 
 TESTS = """
 import asyncio
+import os
 import boto3
 import pytest
 from aiobotocore.session import get_session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+
+async def made():
+    return await get_session().create_client("dynamodb", region_name="us-east-1").__aenter__()
+
+
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+EARLY = asyncio.run(made())  # where there are no credentials
+
+
+def test_a_client_that_has_no_credentials(dynamodb_tables):
+    assert asyncio.run(EARLY.scan(TableName="notes"))["Count"] == 0
 
 
 @pytest.fixture
@@ -131,4 +144,4 @@ def test_asynchronous_clients_are_answered_counted_and_retried(asynchronous: Env
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "test_it.py").write_text(TESTS)
     run = asynchronous.pytest(cwd=tmp_path)
-    assert run.outcomes == {"passed": 9}, run.output
+    assert run.outcomes == {"passed": 10}, run.output
