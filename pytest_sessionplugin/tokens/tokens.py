@@ -47,10 +47,15 @@ class TokenSettings:
             )
         return settings
 
+    @property
+    def are_of_cognito(self) -> bool:
+        return self.issuer.startswith("https://cognito-idp.")
+
 
 class Tokens:
     """Makes tokens: `tokens("alice", expires_in=60, scope="write")`. A claim of None is left out.
 
+    Those of a Cognito user pool say their use: with a `scope` they are access tokens, else identity tokens.
     `clock` gives seconds since the epoch.
     """
 
@@ -90,6 +95,7 @@ class Tokens:
             "iat": int(now),
             "exp": int(now + expires_in),
             "jti": uuid.uuid4().hex,
+            **({"token_use": "access" if "scope" in claims else "id"} if self.settings.are_of_cognito else {}),
             **claims,
         }
         return {name: value for name, value in said.items() if value is not None}

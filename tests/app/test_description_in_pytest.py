@@ -210,10 +210,11 @@ def test_a_request_that_is_signed_for_aws_passes_iam(chalice_gateway, chalice_cl
 @pytest.mark.parametrize(
     ("claims", "status"),
     [
-        ({"token_use": "id"}, 200),
+        ({}, 200),
         ({"token_use": "access"}, 401),
-        ({"token_use": "id", "iss": "https://another.test"}, 401),
-        ({"token_use": "id", "expires_in": 0}, 401),
+        ({"scope": "rooms/read"}, 401),
+        ({"iss": "https://another.test"}, 401),
+        ({"expires_in": 0}, 401),
     ],
 )
 def test_a_user_pool_takes_its_own_tokens(chalice_gateway, jwt_tokens, chalice_clock, claims, status):
@@ -227,13 +228,13 @@ def test_a_user_pool_takes_its_own_tokens(chalice_gateway, jwt_tokens, chalice_c
 
 
 def test_a_user_pool_takes_no_token_that_it_did_not_sign(chalice_gateway, jwt_tokens):
-    head, claims, signature = jwt_tokens("alice", token_use="id").split(".")
-    forged = jwt_tokens("mallory", token_use="id").split(".")[1]
+    head, claims, signature = jwt_tokens("alice").split(".")
+    forged = jwt_tokens("mallory").split(".")[1]
     assert chalice_gateway.http(token=f"{head}.{forged}.{signature}").get("/me").status_code == 401
-    older = jwt_tokens("alice", token_use="id")
+    older = jwt_tokens("alice")
     jwt_tokens.rotate()
     assert chalice_gateway.http(token=older).get("/me").status_code == 401
-    assert chalice_gateway.http(token=jwt_tokens("alice", token_use="id")).get("/me").status_code == 200
+    assert chalice_gateway.http(token=jwt_tokens("alice")).get("/me").status_code == 200
 
 
 def test_a_route_that_needs_an_api_key_takes_those_of_the_settings(chalice_gateway):

@@ -52,6 +52,17 @@ def test_a_claim_can_be_replaced_or_left_out(tokens: Tokens) -> None:
     assert "jti" not in said
 
 
+def test_tokens_of_cognito_say_their_use() -> None:
+    import jwt
+
+    pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf"
+    tokens = Tokens(TokenSettings("RS256", pool, "client"))
+    made = [tokens("alice"), tokens("alice", scope="read"), tokens("alice", token_use="refresh")]
+    said = [jwt.decode(token, options={"verify_signature": False})["token_use"] for token in made]
+    assert said == ["id", "access", "refresh"]
+    assert "token_use" not in tokens.claims("alice", token_use=None)
+
+
 def test_each_process_has_one_key(tokens: Tokens) -> None:
     other = Tokens(tokens.settings, clock=lambda: NOW)
     assert read(other, tokens("alice"))["sub"] == "alice"

@@ -1,4 +1,4 @@
-"""The region in which a resource is, for a call that looked for it in another one and did not find it.
+"""The region and account of a resource, for a call that looked for it in others and did not find it.
 
 Of moto (5.1 to 5.2) this file knows where a service keeps its resources; `tests/aws/moto/test_regions.py` tries each.
 """
@@ -28,18 +28,28 @@ PLACES = {
 
 NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
 _QUOTED = re.compile(r'"([^"]+)"')
+_ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:(\d{12}):.")
 DEEP = 6  # levels of a request; names of tables in a transaction are on the fourth
 
 
 def elsewhere(service: str, account_id: str, region: str, request: Any, answer: Answer) -> str | None:
-    """A sentence if the answer is that something is not found, and another region has a resource of that name."""
+    """A sentence if the answer is that something is not found, and there is one of that name in another region or
+    account.
+    """
     if answer.status < 400 or service not in PLACES or not NOT_FOUND.search(wire.outcome(answer)):
         return None
     texts = list(_texts(_members(request)))
     asked = {_name(text) for text in texts}
     quoted = {name for text in texts for name in _QUOTED.findall(text)}  # in a statement of PartiQL
     places = _resources(service, account_id)
-    missing = (asked | quoted) - places.pop(region, set())
+    here = places.pop(region, set())
+    for text in texts:
+        if (named := _ACCOUNT.match(text)) and named[1] != account_id and _name(text) in here:
+            return (
+                f"{_name(text)} is in the account {account_id}, as all that is emulated; this call named {named[1]}. "
+                "A variable can name the right ARN in [tool.sessionplugin.env], monkeypatch a constant of the app."
+            )
+    missing = (asked | quoted) - here
     for other, names in places.items():
         if found := sorted(missing & names):
             return (

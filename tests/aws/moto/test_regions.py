@@ -74,6 +74,19 @@ def test_a_resource_of_another_region_is_named_once(told: list[str], case: str) 
 
 
 @pytest.mark.emulator
+def test_an_arn_of_another_account_is_named_once(told: list[str]) -> None:
+    from botocore.exceptions import ClientError
+
+    for _ in range(2):
+        with pytest.raises(ClientError):
+            client("sns").publish(TopicArn=f"arn:aws:sns:{HERE}:111122223333:news", Message="x")
+    (hint,) = [each for each in told if "111122223333" in each]
+    assert hint.startswith(
+        "news is in the account 123456789012, as all that is emulated; this call named 111122223333."
+    )
+
+
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "call",
     [
