@@ -277,9 +277,12 @@ def _project(asked: argparse.Namespace) -> Project:
     }
     here = Path.cwd()
     chosen = options.decide(given, os.environ, here, here)
-    if chosen.project.source not in (options.TABLE, options.DEFAULT):  # its own settings apply, not this folder's
-        chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
-    return Project(chosen.root, chosen.named_stage, chosen.root if chosen.root != here else here)
+    own = (here / str(options.read_table(here).get("project", "."))).resolve()
+    if chosen.root == own:
+        return Project(own, chosen.named_stage, here)
+    # This folder's settings are those of another project.
+    chosen = options.decide({**given, "project": chosen.project}, os.environ, chosen.root, here)
+    return Project(chosen.root, chosen.named_stage)
 
 
 if __name__ == "__main__":

@@ -279,6 +279,15 @@ def test_a_project_named_on_the_command_line_has_its_own_settings(root: Path, tm
     assert issuers[0] == issuers[1] != "https://elsewhere.example"
 
 
+@pytest.mark.parametrize("named", [(), ("--project", "service")])
+def test_settings_beside_the_name_of_a_project_are_those_of_that_project(root: Path, named: tuple[str, ...]) -> None:
+    (write_project(root / "service") / "pyproject.toml").unlink()
+    table = '[tool.sessionplugin]\nproject = "service"\n[tool.sessionplugin.tokens]\nissuer = "https://here.example"\n'
+    (root / "pyproject.toml").write_text(table)
+    said = run("token", "bob", *named, cwd=root).stdout.strip()
+    assert jwt.decode(said, options={"verify_signature": False})["iss"] == "https://here.example"
+
+
 @pytest.mark.parametrize(
     ("frames", "shown"),
     [("0", "'0' is not a number of"), ("-1", "argument --receive"), ("x", "'x' is not a number of")],
