@@ -334,7 +334,7 @@ def test_authorizers_run_and_those_that_cannot_are_stood_in_for(stranger: Strang
     config = stranger.root / ".chalice" / "config.json"
     config.write_text(json.dumps({**CONFIG, "minimum_compression_size": 1000}))
     result = stranger.test(test_guarded=TESTS, test_warned=WARNED)
-    result.assert_outcomes(passed=2 * 30 + 1)
+    result.assert_outcomes(passed=2 * 31 + 1)
 
 
 def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stranger: Stranger) -> None:
