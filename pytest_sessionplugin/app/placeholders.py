@@ -104,9 +104,9 @@ def check(
     in_template: Mapping[str, Resource],
     there: Callable[[Service], Collection[str]],
 ) -> None:
-    """Raises ProjectError for a variable with a function, queue, topic or bucket that there is not.
+    """Raises ProjectError for a variable with a function, queue, topic or bucket that does not exist.
 
-    `there` gives the names of those that exist: an app may have made or named them, so ask when it was imported.
+    `there` gives the names of those in AWS. The app may make or name some, so call it after the import.
     """
     for variable, word, name in environment.placeholders(variables):
         advice = ""

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from moto.core import exceptions
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.resources import Resource, Resources, Service, Subscription
 from pytest_sessionplugin.gateway.values import partition
 
@@ -180,7 +180,6 @@ _JSON = {
     "CreateEventBus": (Service.EVENTS, "Name"),
 }
 _FORM = {"CreateQueue": (Service.SQS, "QueueName"), "CreateTopic": (Service.SNS, "Name")}
-_S3 = re.compile(r"(?:(.+)\.)?s3[.-]")
 _ATTRIBUTE = re.compile(r"(Attributes?)(\.entry)?\.(\d+)\.(key|Name)")
 """SNS numbers attributes as Attributes.entry.1.key and …value, SQS as Attribute.1.Name and …Value."""
 
@@ -209,10 +208,10 @@ def creation(request: Any) -> Resource | None:
 
 def _bucket(url: SplitResult) -> Resource | None:
     """The bucket in the host or in the path, if the URL has neither a key nor a query."""
-    host, path = _S3.match(url.netloc), url.path.strip("/")
-    if host is None or url.query or "/" in path or bool(host[1]) == bool(path):
+    place, path = endpoints.s3_place(url.netloc), url.path.strip("/")
+    if place is None or url.query or "/" in path or bool(place.bucket) == bool(path):
         return None
-    return Resource(Service.S3, host[1] or path)
+    return Resource(Service.S3, place.bucket or path)
 
 
 def _attributes(form: Mapping[str, str]) -> dict[str, str]:
