@@ -46,8 +46,16 @@ def is_module_of(root: Path, module: object) -> bool:
     """Whether an entry of sys.modules is a module of the project's own."""
     if not isinstance(module, ModuleType):
         return False
-    places = [vars(module).get("__file__") or "", *(vars(module).get("__path__") or ())]
+    places = [vars(module).get("__file__"), *_folders(module)]
     return any(isinstance(place, str) and is_code_of(root, place) for place in places if place)
+
+
+def _folders(module: ModuleType) -> list[object]:
+    """The folders of a package; none of a namespace package whose parent has left sys.modules."""
+    try:
+        return list(vars(module).get("__path__") or ())
+    except KeyError:
+        return []
 
 
 def is_there(root: Path, name: str) -> bool:

@@ -334,9 +334,10 @@ class Project:
             yield
         except BaseException:
             sys.path[:] = path
-            for name in set(sys.modules) - before:
-                if modules.is_module_of(self.root, sys.modules[name]):
-                    del sys.modules[name]
+            new = set(sys.modules) - before
+            # All are found before one is removed: the folders of a namespace package are asked of its parent.
+            for name in [name for name in new if modules.is_module_of(self.root, sys.modules[name])]:
+                del sys.modules[name]
             raise
 
     @contextlib.contextmanager

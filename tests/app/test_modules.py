@@ -120,6 +120,17 @@ def test_a_module_is_the_project_s_own_by_its_file_or_its_folders(root: Path) ->
     assert not is_module_of(root, object())
 
 
+def test_a_namespace_package_without_its_parent_is_nobodys(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "parent" / "child").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(root))
+    child = importlib.import_module("parent.child")
+    assert is_module_of(root, child)
+    importlib.invalidate_caches()  # has the folders asked of the parent again
+    monkeypatch.delitem(sys.modules, "parent.child")
+    monkeypatch.delitem(sys.modules, "parent")
+    assert not is_module_of(root, child)
+
+
 def test_a_link_to_the_project_s_folder_leads_to_it(root: Path) -> None:
     (root.parent / "link").symlink_to(root)
     assert is_code_of(root, root.parent / "link" / "config.py")

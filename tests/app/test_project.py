@@ -131,15 +131,18 @@ def test_a_config_that_chalice_could_not_read_is_a_sentence_that_names_the_place
 
 
 def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project.root / "app.py").write_text("import chalicelib\n1 / 0\n")
-    (project.root / "chalicelib.py").touch()
-    for name in ("app", "chalicelib"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    (project.root / "app.py").write_text("import chalicelib.a.b.c.d.users\n1 / 0\n")
+    users = project.root / "chalicelib" / "a" / "b" / "c" / "d" / "users.py"
+    users.parent.mkdir(parents=True)
+    users.touch()
+    (project.root / "chalicelib" / "__init__.py").touch()
+    for name in [each for each in sys.modules if each.partition(".")[0] in ("app", "chalicelib")]:
+        monkeypatch.delitem(sys.modules, name)
     before = list(sys.path)
     with pytest.raises(ProjectError, match=r"importing app of .* raised ZeroDivisionError"):
         project.load()
     assert sys.path == before
-    assert not {"app", "chalicelib"} & set(sys.modules)
+    assert not {"app", "chalicelib"} & {each.partition(".")[0] for each in sys.modules}
 
 
 def test_the_app_is_the_same_each_time_and_knows_for_which_variables_it_was_imported(
