@@ -128,7 +128,7 @@ class Account:
             waits=self.waits,
             tell=self._tell,
         )
-        self._children = Children(self._interceptor, calls.test)
+        self._children = Children(self._interceptor, calls.test, other_hosts=other_hosts)
 
     @contextmanager
     def open(self) -> Iterator[Account]:

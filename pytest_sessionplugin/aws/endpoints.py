@@ -10,7 +10,7 @@ import functools
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -33,6 +33,7 @@ _S3 = re.compile(
 _REGION = re.compile(r"[a-z]{2,4}(-gov|-iso[a-z]?|-de)?-[a-z]+-\d")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound
 _LABEL = re.compile(r"\{(\w+)\}")
+_PARAMETERS = "sessionplugin_parameters"  # key in botocore's context of a call, which its handlers may add to
 
 
 def is_aws(host: str) -> bool:
@@ -140,3 +141,39 @@ def _in_front(service: ServiceModel, operation: str, parameters: Mapping[str, An
     model: Any = service.operation_model(operation)
     if literal := (model.endpoint or {}).get("hostPrefix"):
         yield _LABEL.sub(lambda label: str(parameters.get(label[1], "")), literal)
+
+
+class Destinations:
+    """Leads the requests of botocore's clients to AWS. Handles the events of a call up to its signature.
+
+    `elsewhere` gives the URLs of services that are not emulated.
+    """
+
+    def __init__(self, elsewhere: Callable[[], Mapping[str, str]]) -> None:
+        self._elsewhere = elsewhere
+        self._services: dict[str, ServiceModel] = {}  # by their names in events
+
+    def before_parameter_build(
+        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None:
+        """Keeps the parameters as the caller gave them; from here on they are a request."""
+        self._services[event_name.split(".")[1]] = model.service_model
+        context[_PARAMETERS] = params
+
+    def called(self, event_name: str) -> tuple[ServiceModel, str]:
+        """Service and operation of an event, once the parameters of the call were built."""
+        name, operation = event_name.split(".")[1:]
+        return self._services[name], operation
+
+    def parameters(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters of a call as its caller gave them."""
+        kept: Mapping[str, Any] = context.get(_PARAMETERS, {})
+        return kept
+
+    def url(self, event_name: str, request: Any, region: str) -> str:
+        """The URL to sign, of a call or in advance."""
+        name, operation = event_name.split(".")[1:]
+        service = self._services.get(name)
+        if service is None:
+            return str(request.url)
+        return led(request.url, service, operation, region, self.parameters(request.context), self._elsewhere())

@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from pytest_sessionplugin.aws import caller, endpoints, responses, wire
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Uncounted
 from pytest_sessionplugin.aws.dynamodb import batches
-from pytest_sessionplugin.aws.endpoints import MANAGEMENT
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT, Destinations
 from pytest_sessionplugin.aws.faults import Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 TABLES = ("dynamodb", "dynamodbstreams")
 """Services that send no messages."""
-
-_PARAMETERS = "sessionplugin_parameters"  # key in botocore's context of a call, which its handlers may add to
 
 
 class NotEmulated(Exception):
@@ -59,7 +57,7 @@ class Backend(Protocol):
         """None passes the call on to the next backend. Raises NotEmulated."""
 
 
-class Interceptor:
+class Interceptor(Destinations):
     """Counts and answers the calls of one account. `Hook.use()` puts it in front of botocore.
 
     `heard` gets the name of each call, `tell` each hint of an answer, once. `elsewhere` has the URL of each service
@@ -79,13 +77,13 @@ class Interceptor:
         waits: Waits | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
+        super().__init__(lambda: elsewhere or {})
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
         self._backends = backends
-        self._elsewhere, self._other_hosts = elsewhere or {}, other_hosts
-        self._let_through = frozenset(map(wire.place, self._elsewhere.values()))
+        self._other_hosts = other_hosts
+        self._let_through = frozenset(map(wire.place, (elsewhere or {}).values()))
         self._waits, self._tell = waits or Waits(), tell
         self._told: set[str] = set()
-        self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
@@ -109,20 +107,13 @@ class Interceptor:
         """In place of a waiter's sleep."""
         self._waits.sleep(seconds)
 
-    def before_parameter_build(
-        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
-    ) -> None:
-        """Keeps the parameters as the caller gave them; from here on they are a request."""
-        self._services[event_name.split(".")[1]] = model.service_model
-        context[_PARAMETERS] = params
-
     def before_call(
         self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
     ) -> Any:
         """Once a call, before it is signed: counts it, holds it for a race, answers it if it is for @connections."""
         service = model.service_model
         asked = Asked(
-            service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
+            service.signing_name, model.name, self.parameters(context), context["client_region"], params["url"]
         )
         # Now, not later: the parameters are the caller's, who may change them after the call.
         call = Call(service.service_name, model.name, caller.function(), needs(asked))
@@ -135,14 +126,6 @@ class Interceptor:
         if manage is None or self._faults.awaits(call, connection):
             return None  # the SDK's retries must see a fault, and they begin with sending
         return responses.parsed(model, params["url"], self._ask(AwsCall(call, manage)))
-
-    def url(self, event_name: str, request: Any, region: str) -> str:
-        """The URL to sign, of a call or in advance."""
-        name, operation = event_name.split(".")[1:]
-        service, parameters = self._services.get(name), request.context.get(_PARAMETERS, {})
-        if service is None:
-            return str(request.url)
-        return endpoints.led(request.url, service, operation, region, parameters, self._elsewhere)
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         """Once an attempt, in place of sending it."""
@@ -159,8 +142,7 @@ class Interceptor:
         return self._send(event_name, await responses.read(request))
 
     def _send(self, event_name: str, request: Any) -> AWSResponse:
-        name, operation = event_name.split(".")[1:]
-        service = self._services[name]
+        service, operation = self.called(event_name)
         call = Call(service.service_name, operation, caller.function())
         return responses.response(request.url, self._attempt(call, wire.protocol(service), request))
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pytest_sessionplugin.aws import endpoints, wire
+from pytest_sessionplugin.aws.endpoints import Destinations
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.http_requests import HttpRequest
-from pytest_sessionplugin.errors import BlockedCall, SessionPluginError
+from pytest_sessionplugin.errors import BlockedCall, BlockedConnection, SessionPluginError
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.calls import Call
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 SLEEP = ("botocore", "sleep")
 """In place of service and operation."""
 
-_PARAMETERS = "sessionplugin_parameters"  # key in botocore's context of a call
+ASKS_FOR_ALL = "all-hosts"
+"""Query of an address: a child asks before it connects to any host but this machine, not only to one of AWS."""
 
 
 class AnswersCalls(Protocol):
@@ -56,21 +58,16 @@ def follow(address: str | None) -> None:
 # --- in the child
 
 
-class Relay:
+class Relay(Destinations):
     """The interceptor of a child process.
 
     `address` is a URL, with the name of the test as its fragment, or a sentence that says why there is none.
     """
 
     def __init__(self, address: str) -> None:
+        super().__init__(_elsewhere)
         self._address = address
-        self._services: dict[str, Any] = {}  # botocore's ServiceModel, by its name in events
-
-    def before_parameter_build(
-        self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
-    ) -> None:
-        self._services[event_name.split(".")[1]] = model.service_model
-        context[_PARAMETERS] = params
+        self._other_hosts = urlsplit(address).query != ASKS_FOR_ALL
 
     def before_call(
         self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
@@ -79,17 +76,10 @@ class Relay:
 
         service = model.service_model
         asked = iam.Asked(
-            service.signing_name, model.name, context.get(_PARAMETERS, {}), context["client_region"], params["url"]
+            service.signing_name, model.name, self.parameters(context), context["client_region"], params["url"]
         )
         needs = [(need.action, need.resource) for need in iam.needs(asked)]
         self._ask("begin", (service.service_name, model.name), {"url": params["url"], "needs": needs})
-
-    def url(self, event_name: str, request: Any, region: str) -> str:
-        name, operation = event_name.split(".")[1:]
-        service, parameters = self._services.get(name), request.context.get(_PARAMETERS, {})
-        if service is None:
-            return str(request.url)
-        return endpoints.led(request.url, service, operation, region, parameters, _elsewhere())
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         from pytest_sessionplugin.aws import responses
@@ -106,8 +96,7 @@ class Relay:
     def _send(self, event_name: str, request: Any) -> Any:
         from pytest_sessionplugin.aws import responses
 
-        name, operation = event_name.split(".")[1:]
-        service = self._services[name]
+        service, operation = self.called(event_name)
         asked = {
             "protocol": wire.protocol(service),
             "method": request.method,
@@ -130,8 +119,11 @@ class Relay:
 
     def admit(self, host: str) -> None:
         endpoints.check_metadata(host)
-        if endpoints.is_aws(host):
-            self._ask("admit", (host, "connect"), {"host": host})
+        if endpoints.why_not(host, other_hosts=self._other_hosts) is not None:
+            try:
+                self._ask("admit", (host, "connect"), {"host": host})
+            except BlockedCall as error:
+                raise BlockedConnection(host, error.reason) from None
 
     def answer(self, host: str, request: HttpRequest) -> wire.Answer | None:
         """For HTTP clients: None for a connection that breaks."""

@@ -22,10 +22,13 @@ SILENCE = 5.0  # seconds after which a client that sends no request is left
 
 
 class Children:
-    """Answers the calls of processes that are started, or forked, within `reached`. `test` is named to later ones."""
+    """Answers the calls of processes that are started, or forked, within `reached`. `test` is named to later ones.
 
-    def __init__(self, account: relay.AnswersCalls, test: str) -> None:
-        self._account, self._test = account, test
+    `other_hosts` says whether they may connect to hosts that are neither AWS's nor this machine.
+    """
+
+    def __init__(self, account: relay.AnswersCalls, test: str, *, other_hosts: bool = True) -> None:
+        self._account, self._test, self._other_hosts = account, test, other_hosts
         self._key = secrets.token_urlsafe()
         self._opening = threading.Lock()
         self._address: str | None = None
@@ -89,7 +92,8 @@ class Children:
         # Python 3.12 and later warn at each fork beside a thread; this one holds nothing that a child needs.
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         port = self._server.server_address[1]
-        return f"http://127.0.0.1:{port}/{self._key}#{quote(self._test)}"
+        asks = "" if self._other_hosts else f"?{relay.ASKS_FOR_ALL}"
+        return f"http://127.0.0.1:{port}/{self._key}{asks}#{quote(self._test)}"
 
 
 class _Server(ThreadingTCPServer):

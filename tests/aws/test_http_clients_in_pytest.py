@@ -78,3 +78,20 @@ def test_a_setting_refuses_other_hosts_and_a_mark_allows_them(stranger: Stranger
     run = stranger.test(test_it=body)
     run.assert_outcomes(passed=2, errors=1)  # the app gets an answer of 500
     run.stdout.fnmatch_lines(["*no connection to 192.0.2.1: other_hosts = false in [[]tool.sessionplugin[]]*"])
+
+
+@pytest.mark.process
+def test_the_setting_holds_in_child_processes(stranger: Stranger, app: Path) -> None:
+    (app / "pyproject.toml").write_text(f"[tool.sessionplugin]\nother_hosts = false\n\n{PYPROJECT}")
+    body = """
+        import subprocess
+        import sys
+        import pytest
+
+        @pytest.mark.chalice(allow="blocked_calls")
+        def test_it(aws_calls):
+            code = "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=0.01)"
+            child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            assert "BlockedConnection: no connection to 192.0.2.1: other_hosts = false" in child.stderr
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=1)

@@ -207,8 +207,17 @@ def test_a_request_of_an_http_client_is_answered_by_the_account(relay: Relay, ac
 
 def test_a_socket_to_aws_is_refused_and_the_account_knows(relay: Relay) -> None:
     assert not relay.takes("example.com")
-    with pytest.raises(BlockedCall, match=r"dynamodb\.us-east-1\.amazonaws\.com:connect was blocked: no\."):
+    with pytest.raises(BlockedConnection, match=r"no connection to dynamodb\.us-east-1\.amazonaws\.com: no\."):
         relay.admit("dynamodb.us-east-1.amazonaws.com")
+
+
+def test_a_child_asks_about_each_host_where_others_are_refused(account: Account) -> None:
+    children = Children(account, "a test", other_hosts=False)
+    with children.reached():
+        careful = Relay(children.account())
+        assert not careful.takes("127.0.0.1")
+        with pytest.raises(BlockedConnection, match=r"no connection to example\.com: no\."):
+            careful.takes("example.com")
 
 
 def test_a_client_is_led_to_aws_or_to_a_real_dynamodb(relay: Relay, led: Any, monkeypatch: pytest.MonkeyPatch) -> None:
