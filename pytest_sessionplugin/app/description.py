@@ -163,7 +163,7 @@ def function_names(app: Chalice) -> dict[str, str]:
     }
 
 
-def handlers(app: Chalice) -> dict[str, str]:
+def handler_strings(app: Chalice) -> dict[str, str]:
     """The handler string of each function by its name in the app, as `chalice deploy` gives it to Lambda.
 
     In a copy of an app, the names of its modules end in `@label`; the strings do not.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice
 
-from pytest_sessionplugin.app.description import WEBSOCKET_NAMES, handlers
+from pytest_sessionplugin.app.description import WEBSOCKET_NAMES, handler_strings
 from pytest_sessionplugin.app.handlers import Handlers, Load, module_of
 from pytest_sessionplugin.app.isolation import (
     FunctionRun,
@@ -82,7 +82,7 @@ class Process(Sandbox):
     @classmethod
     def of(cls, app: Chalice, load: Load = importlib.import_module, view: View | None = None) -> Process:
         """The process of an app that `load` has just imported."""
-        return cls(app, Handlers(handlers(app).values(), load), view)
+        return cls(app, Handlers(handler_strings(app).values(), load), view)
 
 
 ProcessOf = Callable[[LambdaFunction], Sandbox]
@@ -263,7 +263,7 @@ def _functions_of(app: Chalice, memory: Memory) -> dict[str, LambdaFunction]:
     project = memory.project
     config_names = {handler.name: WEBSOCKET_NAMES[key] for key, handler in app.websocket_handlers.items()}
     found = {}
-    for name, handler in handlers(app).items():
+    for name, handler in handler_strings(app).items():
         config_name = config_names.get(name, name)
         config = project.config(config_name)
         found[name] = LambdaFunction(

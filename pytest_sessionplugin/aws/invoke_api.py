@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pytest_sessionplugin.aws.wire import Answer, refusal, sent
 from pytest_sessionplugin.errors import LambdaFault
-from pytest_sessionplugin.gateway.values import MAX_EVENT
+from pytest_sessionplugin.gateway.values import EVENT_TOO_LARGE, MAX_EVENT
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -95,7 +95,7 @@ def too_large(call: InvokeCall) -> str | None:
     """Lambda's sentence about a payload above the limit."""
     size = len(call.payload)
     if size > MAX_EVENT:
-        return f"Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation"
+        return EVENT_TOO_LARGE
     if call.kind == ASYNCHRONOUS and size > EVENT_BYTES:
         return f"{size} byte payload is too large for the Event invocation type (limit {EVENT_BYTES} bytes)"
     return None

@@ -14,6 +14,7 @@ from pytest_sessionplugin.errors import LambdaFault
 from pytest_sessionplugin.gateway.activity import Activity, PendingInvocation
 from pytest_sessionplugin.gateway.core.core import GatewayCore
 from pytest_sessionplugin.gateway.values import (
+    EVENT_TOO_LARGE,
     MAX_BACKLOG,
     MAX_EVENT,
     Api,
@@ -242,8 +243,7 @@ class Runtime:
     def _begun(self, function: str, event: Any, invocation_id: str, done: Done | None = None) -> Invoke:
         text = json.dumps(event, ensure_ascii=False)
         if len(text) > MAX_EVENT // 4 and len(text.encode(errors="replace")) > MAX_EVENT:  # a character has four bytes
-            sentence = f"Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation"
-            raise LambdaFault("RequestEntityTooLargeException", sentence)
+            raise LambdaFault("RequestEntityTooLargeException", EVENT_TOO_LARGE)
         invoke = Invoke(invocation_id, function, json.loads(text))
         with self.activity.changed:
             self._note(invoke)

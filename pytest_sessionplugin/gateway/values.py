@@ -51,6 +51,9 @@ HANDLER_THREAD = "gateway-handler"
 MAX_EVENT = 6 * 1024 * 1024
 """Bytes of the event of a function whose caller waits, as JSON ("Lambda quotas" says 6 MB)."""
 
+EVENT_TOO_LARGE = f"Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation"
+"""Lambda's own sentence."""
+
 MAX_RESULT = MAX_EVENT + 100
 """Bytes of the result of a function, as JSON: the number in Lambda's own sentence."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice
 
-from pytest_sessionplugin.app.description import describe, handlers
+from pytest_sessionplugin.app.description import describe, handler_strings
 from pytest_sessionplugin.app.functions import Functions, Process, Processes
 from pytest_sessionplugin.app.isolation import View, start_cold, views_in_use
 from pytest_sessionplugin.app.project import Memory, Project
@@ -31,7 +31,7 @@ def process(app: Chalice) -> Process:
     """Handlers of these tests are local functions; Lambda would look for them in a module."""
     module = ModuleType("app")
     vars(module).update(
-        {string.rpartition(".")[2]: app.handler_map.get(name) for name, string in handlers(app).items()}, app=app
+        {string.rpartition(".")[2]: app.handler_map.get(name) for name, string in handler_strings(app).items()}, app=app
     )
     return Process.of(app, lambda name: module)
 
