@@ -42,8 +42,8 @@ def imported(name: str, load: Load) -> ModuleType:
 class Handlers:
     """Where Lambda looks for the functions of an app. Made right after the import, since `load` may find others later.
 
-    `without_app` are the modules of functions that run without the app, as far as names tell that are imported there;
-    `blueprints` are the Blueprints in those.
+    `without_app` are the modules of functions that run without the app, as far as the names in them tell. `blueprints`
+    are the Blueprints in these modules.
     """
 
     def __init__(self, handlers: Collection[str], load: Load) -> None:

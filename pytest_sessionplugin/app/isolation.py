@@ -70,7 +70,7 @@ class View:
 
 
 class OwnVariables:
-    """The variables that one function has otherwise than the others of its app, for all its runs in a test."""
+    """The variables whose values differ for one function of an app, for all its runs in a test."""
 
     def __init__(self, own: Mapping[str, str | None], others: Mapping[str, str]) -> None:
         """None is a variable that it lacks. `others` are the variables of the other functions."""

@@ -64,7 +64,7 @@ def _is_here(host: str) -> bool:
 
 
 def check_metadata(host: str) -> None:
-    """Raises ConnectionRefusedError for metadata of a machine: on Lambda, those who look for it go on without."""
+    """Raises ConnectionRefusedError for metadata of a machine: on Lambda, libraries that look for it do without."""
     if host.strip("[]").partition("%")[0].lower() in METADATA:
         reason = "a Lambda function has no metadata of a machine; its credentials are in variables."
         raise ConnectionRefusedError(f"no connection to {host}: {reason}")

@@ -222,7 +222,7 @@ class Hook:
 
 
 class OnImport:
-    """Lets modules be imported as ever, then gives each to its function. Those that are here already get it at once."""
+    """Passes each wanted module to its function as soon as it is imported; at once if it is imported already."""
 
     def __init__(self, wanted: Mapping[str, Callable[[ModuleType], None]]) -> None:
         self._wanted = dict(wanted)

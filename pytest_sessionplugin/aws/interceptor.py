@@ -163,7 +163,7 @@ class Interceptor(Destinations):
         return False
 
     def admit(self, host: str) -> None:
-        """Raises BlockedConnection for a host of AWS: a connection to it would leave the process."""
+        """Raises BlockedConnection for a host that no connection may reach, as one of AWS."""
         endpoints.check_metadata(host)
         if (reason := endpoints.why_not(host, other_hosts=self._other_hosts)) is not None:
             error = BlockedConnection(host, reason)

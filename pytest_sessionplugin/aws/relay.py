@@ -16,6 +16,7 @@ from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.endpoints import Destinations
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.http_requests import HttpRequest
+from pytest_sessionplugin.aws.sleeps import Sleeps
 from pytest_sessionplugin.errors import BlockedCall, BlockedConnection, SessionPluginError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ASKS_FOR_ALL = "all-hosts"
 """Query of an address: a child asks before it connects to any host but this machine, not only to one of AWS."""
 
 
-class AnswersCalls(Protocol):
+class AnswersCalls(Sleeps, Protocol):
     """The account, at the end of the process that has it."""
 
     def begin(self, call: Call, url: str) -> None:
@@ -43,12 +44,6 @@ class AnswersCalls(Protocol):
     def answer(self, host: str, request: HttpRequest) -> wire.Answer | None:
         """Answers an HTTP client of the child."""
 
-    def waited(self, seconds: float) -> None: ...
-
-    def held_back(self, seconds: float) -> None: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
 
 def follow(address: str | None) -> None:
     """Sends the calls of this process to the account at the address, for good."""
@@ -61,7 +56,7 @@ def follow(address: str | None) -> None:
 class Relay(Destinations):
     """The interceptor of a child process.
 
-    `address` is a URL, with the name of the test as its fragment, or a sentence that says why there is none.
+    `address` is a URL, with the name of the test as its fragment, or a sentence that says why there is no URL.
     """
 
     def __init__(self, address: str) -> None:

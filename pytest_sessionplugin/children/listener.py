@@ -22,7 +22,7 @@ SILENCE = 5.0  # seconds after which a client that sends no request is left
 
 
 class Children:
-    """Answers the calls of processes that are started, or forked, within `reached`. `test` is named to later ones.
+    """Answers the calls of processes that are started, or forked, within `reached`. Later calls name `test`.
 
     `other_hosts` says whether they may connect to hosts that are neither AWS's nor this machine.
     """

@@ -33,7 +33,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
 
 
 class Starts:
-    """Leads new processes to the account that is open; one at a time is."""
+    """Leads new processes to the open account. Only one is open at a time."""
 
     def __init__(self) -> None:
         self._leader: Leader | None = None

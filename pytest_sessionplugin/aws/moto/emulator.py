@@ -168,7 +168,7 @@ class Emulator:
 
     @contextmanager
     def importing(self, *, keep: bool) -> Iterator[Sequence[MadeCall]]:
-        """Keeps the calls that it answers in the block, to be made again. If `keep`, other tests begin as it ends."""
+        """Keeps the calls that it answers in the block, to be made again. With `keep`, later tests start from there."""
         calls: list[MadeCall] = []
         self._kept = calls
         try:
