@@ -130,6 +130,15 @@ def put_on_path(root: Path) -> None:
     put_vendor_on_path(root)
 
 
+def claim_chalicelib(root: Path) -> None:
+    """Makes a chalicelib without __init__.py the one that is imported: Python prefers one that has it, later on
+    sys.path, as another project's may be.
+    """
+    found = PathFinder.find_spec("chalicelib", [str(root)])
+    if found is not None and found.loader is None and "chalicelib" not in sys.modules:
+        sys.modules["chalicelib"] = importlib.util.module_from_spec(found)
+
+
 def make_absolute(root: Path, before: Collection[str]) -> None:
     """Folders that an app put on sys.path are meant from its project's, and stay so when the process moves back."""
     sys.path[:] = [entry if entry in before else os.path.join(root, entry) for entry in sys.path]

@@ -330,6 +330,7 @@ class Project:
         """Puts its folder on sys.path, and removes it only if the block fails."""
         path, before = list(sys.path), set(sys.modules)
         modules.put_on_path(self.root)
+        modules.claim_chalicelib(self.root)
         try:
             yield
         except BaseException:

@@ -145,6 +145,23 @@ def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, mo
     assert not {"app", "chalicelib"} & {each.partition(".")[0] for each in sys.modules}
 
 
+def test_a_chalicelib_without_init_is_found_before_another_project_s(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other") / "chalicelib"
+    other.mkdir()
+    (other / "__init__.py").touch()
+    (project.root / "chalicelib").mkdir()
+    (project.root / "chalicelib" / "names.py").write_text('NAME = "chat"\n')
+    (project.root / "app.py").write_text(
+        "from chalice import Chalice\nfrom chalicelib import names\napp = Chalice(names.NAME)\n"
+    )
+    monkeypatch.syspath_prepend(str(other.parent))
+    for name in [each for each in sys.modules if each.partition(".")[0] in ("app", "chalicelib")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert project.load().app_name == "chat"
+
+
 def test_the_app_is_the_same_each_time_and_knows_for_which_variables_it_was_imported(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
