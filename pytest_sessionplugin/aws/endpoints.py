@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
 MANAGEMENT = "apigatewaymanagementapi"
+TABLES = ("dynamodb", "dynamodbstreams")
+"""Services that a DynamoDB on this machine answers."""
+
 METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
 """Addresses of a machine's or a container's own metadata and credentials. A Lambda function has none of them."""
 

@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from pytest_sessionplugin.aws import caller, endpoints, responses, wire
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Uncounted
 from pytest_sessionplugin.aws.dynamodb import batches
-from pytest_sessionplugin.aws.endpoints import MANAGEMENT, Destinations
+from pytest_sessionplugin.aws.endpoints import MANAGEMENT, TABLES, Destinations
 from pytest_sessionplugin.aws.faults import Faults, Kind
 from pytest_sessionplugin.aws.iam import Asked, needs
 from pytest_sessionplugin.aws.races import Races
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
     from pytest_sessionplugin.aws.http_requests import HttpRequest
     from pytest_sessionplugin.gateway.values import Manage
-
-
-TABLES = ("dynamodb", "dynamodbstreams")
-"""Services that send no messages."""
 
 
 class NotEmulated(Exception):
@@ -258,7 +254,7 @@ class Interceptor(Destinations):
         """The answer of a backend, once it has one that is not empty, or the wait of the call is over."""
         answer = self._ask_once(call)
         if call.call.service not in TABLES:
-            self._waits.wake()  # it may have sent a message
+            self._waits.wake()  # any other service may have sent a message
         if answer.wait is None or call.call.operation not in POLLS:
             return answer
         return self._waits.poll(answer, lambda: self._ask_once(call))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pytest_sessionplugin.aws import endpoints, wire
-from pytest_sessionplugin.aws.endpoints import Destinations
+from pytest_sessionplugin.aws.endpoints import TABLES, Destinations
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.http_requests import HttpRequest
 from pytest_sessionplugin.aws.sleeps import Sleeps
@@ -176,7 +176,7 @@ def _elsewhere() -> Mapping[str, str]:
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true":
         return {}
     url = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB", "")
-    return dict.fromkeys(("dynamodb", "dynamodbstreams"), url) if url else {}
+    return dict.fromkeys(TABLES, url) if url else {}
 
 
 # --- in the process that has the account

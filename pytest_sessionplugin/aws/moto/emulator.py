@@ -25,6 +25,7 @@ from requests.exceptions import RequestException
 
 from pytest_sessionplugin.aws import environment, responses, tables, wire
 from pytest_sessionplugin.aws.dynamodb.values import Refusal
+from pytest_sessionplugin.aws.endpoints import TABLES
 from pytest_sessionplugin.aws.hook import HOOK, Outlived
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
 from pytest_sessionplugin.aws.moto import patches, regions, snapshots
@@ -76,7 +77,7 @@ class Emulator:
     ) -> None:
         self.specs, self.region = specs, region
         self._resources, self._made = resources or Resources(), MadeResources()
-        self.elsewhere = dict.fromkeys(("dynamodb", "dynamodbstreams"), endpoint) if endpoint else {}
+        self.elsewhere = dict.fromkeys(TABLES, endpoint) if endpoint else {}
         self._rows = rows or {}
         self._endpoint = endpoint
         self._lock = threading.RLock()
@@ -278,7 +279,7 @@ class Emulator:
     def _hint(self, call: AwsCall, answer: Answer) -> str | None:
         scope, service = wire.scope(call.request), call.call.service
         account_id = get_account_id_from(scope.access_key)
-        if hint := regions.elsewhere(service, account_id, scope.region, call.request, answer):
+        if hint := regions.hint(service, account_id, scope.region, call.request, answer):
             return hint
         return self._resources.left_out(service) if regions.NOT_FOUND.search(wire.outcome(answer)) else None
 

@@ -1,4 +1,4 @@
-"""The region and account of a resource, for a call that looked for it in others and did not find it.
+"""Where a resource is, for a call that looked for it in another region or account and did not find it.
 
 Of moto (5.1 to 5.2) this file knows where a service keeps its resources; `tests/aws/moto/test_regions.py` tries each.
 """
@@ -32,7 +32,7 @@ _ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:(\d{12}):.")
 DEEP = 6  # levels of a request; names of tables in a transaction are on the fourth
 
 
-def elsewhere(service: str, account_id: str, region: str, request: Any, answer: Answer) -> str | None:
+def hint(service: str, account_id: str, region: str, request: Any, answer: Answer) -> str | None:
     """A sentence if the answer is that something is not found, and there is one of that name in another region or
     account.
     """
@@ -47,7 +47,7 @@ def elsewhere(service: str, account_id: str, region: str, request: Any, answer: 
         if (named := _ACCOUNT.match(text)) and named[1] != account_id and _name(text) in here:
             return (
                 f"{_name(text)} is in the account {account_id}, as all that is emulated; this call named {named[1]}. "
-                "A variable can name the right ARN in [tool.sessionplugin.env], monkeypatch a constant of the app."
+                "Name the right ARN in a variable of [tool.sessionplugin.env], or monkeypatch the constant of the app."
             )
     missing = (asked | quoted) - here
     for other, names in places.items():
