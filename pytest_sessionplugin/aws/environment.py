@@ -154,6 +154,12 @@ def put_back(before: Mapping[str, str]) -> None:
             os.environ[name] = value
 
 
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that differ afterwards, None if they are gone, without those that lead elsewhere."""
+    names = (name for name in {**before, **after} if before.get(name) != after.get(name))
+    return {name: after.get(name) for name in names if not leads_elsewhere(name)}
+
+
 def take_back(told: Mapping[str, str], before: Mapping[str, str]) -> None:
     """Restores each variable that still has the value in `told` and had another one before."""
     for name, value in told.items():

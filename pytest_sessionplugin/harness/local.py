@@ -272,19 +272,33 @@ class LocalHarness:
         if project.loaded_for is not None:
             if not self._has_made:
                 account.repeat(self._cache.made_by(project))
-            return Process.of(project.load())
+            process = Process.of(project.load())
+            self._apply_import()
+            return process
         environment.put_back(self._environment)
         try:
             with emulator.importing(keep=not self._is_in_use) as made:
                 app = project.load(self._own.variables)
+            changed = environment.changes(self._environment, os.environ)
         except ProjectError:
             if not self._is_in_use:
                 emulator.fill()  # without what it made before it failed
             raise
         finally:
             environment.put_back(now)
-        self._cache.keep(project, made)
+        self._cache.keep(project, made, changed)
+        self._apply_import()
         return Process.of(app)
+
+    def _apply_import(self) -> None:
+        """Gives variables that the import of the app has set, but for those that the test has set itself."""
+        for name, value in self._cache.variables_by(self._own.project).items():
+            if os.environ.get(name) != self._environment.get(name):
+                continue
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = self._environment_with_mark[name] = value
 
     def _deploy(self, root: Path) -> None:
         is_own = root == self._own.project.root

@@ -37,6 +37,7 @@ class ProjectCache:
         self._setups: dict[object, tuple[ProjectSetup, object]] = {}
         self._others: dict[Path, ProjectSetup] = {}
         self._made: dict[Path, Sequence[MadeCall]] = {}
+        self._changed: dict[Path, Mapping[str, str | None]] = {}
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, given absolute or from the rootdir."""
@@ -69,8 +70,12 @@ class ProjectCache:
         """Calls of AWS that the one import of its app has made."""
         return self._made.get(project.root, ())
 
-    def keep(self, project: Project, made: Sequence[MadeCall]) -> None:
-        self._made[project.root] = made
+    def variables_by(self, project: Project) -> Mapping[str, str | None]:
+        """Variables of os.environ that the one import of its app has set, and None for those that it took away."""
+        return self._changed.get(project.root, {})
+
+    def keep(self, project: Project, made: Sequence[MadeCall], variables: Mapping[str, str | None]) -> None:
+        self._made[project.root], self._changed[project.root] = made, variables
 
     def setup(
         self,

@@ -99,3 +99,9 @@ def test_an_early_import_missed_what_the_machine_lacks_or_has_otherwise() -> Non
     assert ": without the values of A, B. Clients" in environment.missed({"A": "3"}, variables)
     machine = {"A": "1", "B": "2", "AWS_DEFAULT_REGION": "us-east-1"}
     assert ": in us-east-1 in place of eu-west-1. Clients" in environment.missed(machine, variables)
+
+
+def test_changes_are_told_but_for_those_that_lead_elsewhere() -> None:
+    before = {"KEPT": "1", "CHANGED": "1", "GONE": "1"}
+    after = {"KEPT": "1", "CHANGED": "2", "NEW": "", "AWS_PROFILE": "mine", "AWS_ENDPOINT_URL": "http://localhost:4566"}
+    assert environment.changes(before, after) == {"CHANGED": "2", "GONE": None, "NEW": ""}

@@ -219,3 +219,48 @@ def test_an_app_that_needs_what_a_fixture_makes_is_imported_after_it(stranger: S
     )
     run.assert_outcomes(passed=2, errors=1)
     run.stdout.fnmatch_lines(["*importing app of * raised ParameterNotFound*"])
+
+
+def test_variables_that_an_import_sets_are_there_in_each_test_and_in_no_other(stranger: Stranger) -> None:
+    """As load_dotenv does."""
+    (stranger.root / "app.py").write_text(
+        """
+import os
+from chalice import Chalice
+
+app = Chalice(app_name="x")
+os.environ.setdefault("WHO", "import")
+del os.environ["GREETING"]
+
+
+@app.route("/")
+def index():
+    return [os.environ.get(name) for name in ("WHO", "GREETING")]
+"""
+    )
+    body = """
+        import os
+        import pytest
+
+        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.parametrize("time", ["first", "second"])
+        def test_it(chalice_gateway, time):
+            assert chalice_gateway.http().get("/").json() == ["import", None]
+
+        def test_a_test_may_set_it_before(monkeypatch, aws_calls, request):
+            monkeypatch.setenv("WHO", "test")
+            gateway = request.getfixturevalue("chalice_gateway")
+            assert gateway.http().get("/").json() == ["test", None]
+
+        def test_a_test_may_set_it_afterwards(monkeypatch, chalice_gateway):
+            monkeypatch.setenv("WHO", "test")
+            assert chalice_gateway.http().get("/").json() == ["test", None]
+
+        @pytest.mark.chalice(env={"WHO": "mark"})
+        def test_a_mark_may_set_it(chalice_gateway):
+            assert chalice_gateway.http().get("/").json() == ["mark", None]
+
+        def test_others_do_not_see_it():
+            assert "WHO" not in os.environ and "GREETING" not in os.environ
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=8)
