@@ -20,7 +20,6 @@ from types import ModuleType
 from pytest_sessionplugin.app import modules
 from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.errors import ProjectError
-from pytest_sessionplugin.tracebacks import is_in
 
 MEND = "It runs when the tables are there and before the app is imported; mend it, or take `seed` out of"
 
@@ -75,15 +74,15 @@ class Seed:
             yield
         finally:
             sys.path[:], sys.meta_path[:] = path, finders
-            for name, module in list(sys.modules.items()):
-                if before.get(name) is not module and self._is_mine(name, module):
-                    del sys.modules[name]
+            new = [(name, module) for name, module in [*sys.modules.items()] if before.get(name) is not module]
+            # All are found before one is removed: the folders of a namespace package are asked of its parent.
+            for name in [name for name, module in new if self._is_mine(name, module)]:
+                del sys.modules[name]
             sys.modules.update(before)
 
     def _is_mine(self, name: str, module: ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        folders = (self.path.parent, self.root)
-        return _is_deployed(name) or (isinstance(file, str) and any(is_in(folder, file) for folder in folders))
+        folders = (self.path.parent.resolve(), self.root)
+        return _is_deployed(name) or any(modules.is_module_of(folder, module) for folder in folders)
 
     def _raised(self, what: str, error: BaseException) -> ProjectError:
         reason = f"{type(error).__name__}: {error}".rstrip(".")

@@ -35,11 +35,12 @@ def seed_of(root: Path, text: str, name: str = "dev/seed.py") -> Seed:
 
 def test_it_imports_from_its_folder_and_from_the_project_and_none_of_it_stays(root: Path) -> None:
     noted = root / "noted"
-    (root.parent / "dev" / "rows_of_dev.py").write_text("ROWS = ['a']")
+    (root.parent / "dev" / "first" / "rows").mkdir(parents=True)  # namespace packages
+    (root.parent / "dev" / "first" / "rows" / "of_dev.py").write_text("ROWS = ['a']")
     (root / "chalicelib").mkdir(exist_ok=True)
     (root / "chalicelib" / "names_of_tables.py").write_text("NAME = 'rooms'")
-    text = "import rows_of_dev\nfrom chalicelib import names_of_tables\n" + NOTE
-    said = "f'{names_of_tables.NAME} {rows_of_dev.ROWS} {__name__} in {Path.cwd()}'"
+    text = "from first.rows import of_dev\nfrom chalicelib import names_of_tables\n" + NOTE
+    said = "f'{names_of_tables.NAME} {of_dev.ROWS} {__name__} in {Path.cwd()}'"
     before, path, folder = dict(sys.modules), list(sys.path), Path.cwd()
     seed_of(root, text.format(noted=str(noted), said=said)).run()
     assert noted.read_text() == f"rooms ['a'] seed in {root}"
