@@ -237,7 +237,9 @@ class Project:
         if domain is None:
             must = 'it must be a domain, or one with a base path: "ws.example.com" or "ws.example.com/chat".'
             raise ProjectError(self.root, f"websocket_domain = {named!r} in [tool.sessionplugin]: {must}")
-        return CustomDomain(domain[1].lower(), domain[2] or "")
+        name = domain[1].lower()
+        deployed = ".execute-api." in name  # AWS's own domain of an API, which takes the stage
+        return CustomDomain(name, domain[2] or (self.api_stage if deployed else ""))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -239,6 +239,11 @@ def test_a_placeholder_for_nothing_is_a_sentence(project: Project, value: str, s
         ("", {}, None),
         ('websocket_domain = "ws.example.com"', {}, "ws.example.com"),
         ('websocket_domain = "WS.Example.com/Chat/v1/"', {}, "ws.example.com/Chat/v1"),
+        (
+            'websocket_domain = "a1.execute-api.eu-west-1.amazonaws.com"',
+            {},
+            "a1.execute-api.eu-west-1.amazonaws.com/api",
+        ),
         ("", {"domain_name": "ws.example.com", "certificate_arn": "arn"}, "ws.example.com"),
         ("", {"domain_name": "ws.example.com", "url_prefix": "/chat"}, "ws.example.com/chat"),
         ("", {"domain_name": "ws.example.com", "url_prefix": "(none)"}, "ws.example.com"),
