@@ -166,6 +166,9 @@ class Apis:
 
     def _meant(self, call: Manage, caller: str | None) -> Runtime:
         """The runtime of the app at this address; else, as for any loopback host, that of the calling function."""
+        apps = tuple(self._apps.values())
+        if len(apps) == 1:
+            return apps[0].runtime
         prefix = "".join((caller or "").rpartition(":")[:2])
 
         def fits(app: DeployedApp) -> tuple[bool, ...]:
@@ -174,7 +177,7 @@ class Apis:
             is_meant, is_host = management.is_meant(call, app.api), management.is_host(call.host, app.api)
             return at_port, is_meant, is_host, app.stack.prefix == prefix
 
-        return max(self, key=fits).runtime
+        return max(apps, key=fits).runtime
 
     # --- for counts
 

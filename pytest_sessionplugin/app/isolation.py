@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
@@ -18,6 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 from chalice.app import Blueprint, Chalice, EventSourceHandler, WebsocketAPI, WebsocketEventSourceHandler
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class View:
@@ -28,10 +30,10 @@ class View:
     """
 
     def __init__(
-        self, own: Mapping[str, str] = MappingProxyType({}), hidden: Iterable[str] = (), below: View | None = None
+        self, own: Mapping[str, str] = NOTHING, hidden: Collection[str] = (), below: View | None = None
     ) -> None:
-        self._own: dict[Any, Any] = {_name(name): _value(value) for name, value in own.items()}
-        self._hidden = {_name(name) for name in hidden}
+        self._own: dict[Any, Any] = {_name(name): _value(value) for name, value in own.items()} if own else {}
+        self._hidden = {_name(name) for name in hidden} if hidden else set()
         self._below = below
 
     @contextmanager
