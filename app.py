@@ -322,5 +322,5 @@ def prepare() -> None:
         importlib.import_module(name)
 
 
-if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:  # set by Lambda, and by what runs functions as it does
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"):  # set by Lambda, and by what runs functions as it does
     prepare()
