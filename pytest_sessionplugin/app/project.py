@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
-from pytest_sessionplugin.app.handlers import imported
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
 from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
@@ -308,6 +307,8 @@ class Project:
 
     def load_alone(self, copy: NamedCopy, name: str) -> Chalice | None:
         """Imports one module of a named copy, as Lambda does for a function; its app, if that imports it."""
+        from pytest_sessionplugin.app.handlers import imported  # it imports Chalice
+
         with self._importing(name):
             imported(name, copy.load)
             module = copy.loaded("app")
