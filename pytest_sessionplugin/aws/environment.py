@@ -155,9 +155,9 @@ def put_back(before: Mapping[str, str]) -> None:
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str | None]:
-    """Variables that differ afterwards, None if they are gone, without those that lead elsewhere."""
+    """Variables that differ afterwards, None if they are gone, without those that lead to another account or place."""
     names = (name for name in {**before, **after} if before.get(name) != after.get(name))
-    return {name: after.get(name) for name in names if not leads_elsewhere(name)}
+    return {name: after.get(name) for name in names if not leads_elsewhere(name) and name not in _NEUTRAL}
 
 
 def take_back(told: Mapping[str, str], before: Mapping[str, str]) -> None:

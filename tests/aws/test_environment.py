@@ -104,4 +104,5 @@ def test_an_early_import_missed_what_the_machine_lacks_or_has_otherwise() -> Non
 def test_changes_are_told_but_for_those_that_lead_elsewhere() -> None:
     before = {"KEPT": "1", "CHANGED": "1", "GONE": "1"}
     after = {"KEPT": "1", "CHANGED": "2", "NEW": "", "AWS_PROFILE": "mine", "AWS_ENDPOINT_URL": "http://localhost:4566"}
+    after |= {"AWS_ACCESS_KEY_ID": "a", "AWS_REGION": "eu-west-1"}
     assert environment.changes(before, after) == {"CHANGED": "2", "GONE": None, "NEW": ""}
