@@ -155,12 +155,12 @@ class AppIgnored(GatewayWarning):
 
 
 class NoHandler(GatewayWarning):
-    """Lambda looks for a function where it is not."""
+    """Lambda looks for a function where it is not, or where something else is."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         """`problems` has a sentence for each function."""
         functions = "; ".join(f"{name}: {sentence.rstrip('.')}" for name, sentence in problems.items())
         super().__init__(
-            f"functions that Lambda would not find: {functions}",
+            f"functions that Lambda would not run as here, or not at all: {functions}",
             ". Where this is known, pytest's filterwarnings takes ignore::pytest_sessionplugin.NoHandler.",
         )
