@@ -258,7 +258,10 @@ class LocalHarness:
         from pytest_sessionplugin.app.functions import Process
 
         if not self._shares_app:
-            return Process.of(self._own.project.chalice_object(self.load("app")))
+            view = self._view_of_routes() if self._mark.each_its_own else None
+            with view.within() if view is not None else nullcontext():
+                app = self._own.project.chalice_object(self.load("app"))
+            return Process.of(app, view=view)
         with self._copies.outside() if self._copies is not None else nullcontext():
             process = self._import_for_all_tests(account)
         self._has_early_app = self._own.project.was_imported_before
@@ -323,6 +326,13 @@ class LocalHarness:
         """A block that sees the environment as the functions of another project do."""
         self._all_processes()  # which lets views be seen
         return self._view(memory).within()
+
+    def _view_of_routes(self) -> View:
+        """What the import and the routes of an app set, which its other functions do not see."""
+        from pytest_sessionplugin.app.isolation import View
+
+        self._all_processes()  # which lets views be seen
+        return View()
 
     def _all_processes(self) -> Processes:
         from pytest_sessionplugin.app.functions import Processes

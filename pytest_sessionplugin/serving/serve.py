@@ -11,7 +11,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -23,6 +23,7 @@ from pytest_sessionplugin.account.account import Account
 from pytest_sessionplugin.account.clock import MovedTime
 from pytest_sessionplugin.app.description import schedules as schedules_of
 from pytest_sessionplugin.app.functions import Process, Processes
+from pytest_sessionplugin.app.isolation import View
 from pytest_sessionplugin.app.logging import log_no_failures
 from pytest_sessionplugin.app.modules import Copies
 from pytest_sessionplugin.app.project import Memory
@@ -301,9 +302,11 @@ def _imports(project: Project, *, each_its_own: bool, reloads: bool) -> Iterator
         processes = Processes(stack, logging.StreamHandler())
 
         def imported(project: Project) -> tuple[Process, ProcessOf | None]:
-            app = project.chalice_object(project.load_copy(copies)) if reloads else project.load()
+            view = View() if each_its_own else None
+            with view.within() if view is not None else nullcontext():
+                app = project.chalice_object(project.load_copy(copies)) if reloads else project.load()
             log_no_failures(app, of_views(project.root))
-            process = Process.of(app)
+            process = Process.of(app, view=view)
             return process, processes.each_its_own(project, project.name, process) if each_its_own else None
 
         yield imported

@@ -490,3 +490,38 @@ def test_what_a_disconnect_at_the_end_asks_of_another_app_still_finds_its_module
             assert sys.answers == ["orders"]
     """
     pair.test(test_it=body).assert_outcomes(passed=2)
+
+
+COUNTED = """
+import os
+from chalice import Chalice
+
+app = Chalice("counted")
+os.environ["IMPORTS"] = str(int(os.environ.get("IMPORTS", "0")) + 1)
+
+
+@app.route("/")
+def index():
+    return os.environ["IMPORTS"]
+
+
+@app.lambda_function()
+def sweep(event, context):
+    return os.environ["IMPORTS"]
+"""
+
+
+def test_what_the_import_of_an_isolated_function_sets_is_its_own(stranger: Stranger) -> None:
+    (stranger.root / "app.py").write_text(COUNTED)
+    body = """
+        import os
+
+        import pytest
+
+        @pytest.mark.chalice(isolation="function")
+        def test_each_its_own(chalice_gateway):
+            assert chalice_gateway.http().get("/").text == "1"
+            assert chalice_gateway.invoke("sweep") == "1"
+            assert "IMPORTS" not in os.environ
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=1)
