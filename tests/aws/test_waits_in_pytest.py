@@ -19,10 +19,20 @@ def next_message():
 """
 
 CONFTEST = """
+    import sys
     import threading
     import time
     import boto3
     import pytest
+
+    @pytest.fixture
+    def until_it_waits():
+        def wait_for(thread):
+            give_up = time.monotonic() + 10
+            while sys._current_frames()[thread.ident].f_code is not threading.Condition.wait.__code__:
+                assert time.monotonic() < give_up
+
+        return wait_for
 
     @pytest.fixture
     def queue(aws_calls):
@@ -43,13 +53,10 @@ CONFTEST = """
             return not self.is_alive()
 
     @pytest.fixture
-    def poller(queue, aws_calls):
+    def poller(queue, until_it_waits):
         poller = Poller(queue)
         poller.start()
-        give_up = time.monotonic() + 10
-        while aws_calls.count("sqs:ReceiveMessage") == 0:
-            assert time.monotonic() < give_up
-        poller.join(0.05)  # until it waits
+        until_it_waits(poller)
         return poller
 """
 
@@ -165,13 +172,10 @@ def test_waiters_wait_for_what_time_brings(stranger: Stranger) -> None:
             assert aws_calls.count("s3:HeadBucket") == 20
             assert aws_calls.retries == aws_calls.backoff == 0
 
-        def test_another_thread(chalice_clock, aws_calls):
+        def test_another_thread(chalice_clock, aws_calls, until_it_waits):
             thread = threading.Thread(target=wait, args=(3,), daemon=True)
             thread.start()
-            give_up = time.monotonic() + 10
-            while aws_calls.count("s3:HeadBucket") == 0:
-                assert time.monotonic() < give_up
-            thread.join(0.05)
+            until_it_waits(thread)
             boto3.client("s3").create_bucket(Bucket="uploads")
             thread.join(0.1)
             assert thread.is_alive()
@@ -187,4 +191,4 @@ def test_waiters_wait_for_what_time_brings(stranger: Stranger) -> None:
                 waiter.wait(Bucket="uploads", WaiterConfig={"Delay": 0.2, "MaxAttempts": 2})
             assert time.monotonic() - began > 0.2
     """
-    stranger.test(test_it=body).assert_outcomes(passed=3)
+    stranger.test(conftest=CONFTEST, test_it=body).assert_outcomes(passed=3)
