@@ -328,7 +328,7 @@ class LocalHarness:
         return self._view(memory).within()
 
     def _view_of_routes(self) -> View:
-        """What the import and the routes of an app set, which its other functions do not see."""
+        """Variables that the import and the routes of an app set, which its other functions do not see."""
         from pytest_sessionplugin.app.isolation import View
 
         self._all_processes()  # which lets views be seen
