@@ -135,12 +135,16 @@ class Wire:
 
     send = sendall
 
-    def makefile(self, *_: Any, **__: Any) -> io.BytesIO:
-        """The answer to what was sent so far."""
-        request = written(bytes(self._written))
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        """The answer to what was sent so far, which is asked for when it is read."""
+        sent = bytes(self._written)
         self._written.clear()
+        return io.BufferedReader(_Reply(lambda: self._answer(sent)))
+
+    def _answer(self, sent: bytes) -> bytes:
+        request = written(sent)
         answer = self._door.answer(self.host, request)
-        return io.BytesIO(_head(request.method, answer) + answer.body if answer is not None else b"")
+        return _head(request.method, answer) + answer.body if answer is not None else b""
 
     def settimeout(self, seconds: float | None) -> None:
         pass
@@ -156,6 +160,22 @@ class Wire:
 
     def close(self) -> None:
         pass
+
+
+class _Reply(io.RawIOBase):
+    """Bytes that are asked for by the first read. A refusal is then raised where a broken connection would be."""
+
+    def __init__(self, ask: Callable[[], bytes]) -> None:
+        self._ask = ask
+        self._bytes: io.BytesIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._bytes is None:
+            self._bytes = io.BytesIO(self._ask())
+        return self._bytes.readinto(buffer)
 
 
 def _head(method: str, answer: Answer) -> bytes:
