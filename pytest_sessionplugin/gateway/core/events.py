@@ -222,7 +222,7 @@ def milliseconds(now: float) -> int:
 
 
 def clf(now: float) -> str:
-    """The time in the common log format: 16/Mar/2025:00:46:22 +0000."""
-    at = datetime.fromtimestamp(now, UTC)
+    """The time in the common log format: 16/Mar/2025:00:46:22 +0000. The second is that of its milliseconds."""
+    at = datetime.fromtimestamp(milliseconds(now) // 1000, UTC)
     day, time = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}", f"{at.hour:02}:{at.minute:02}:{at.second:02}"
     return f"{day}:{time} +0000"

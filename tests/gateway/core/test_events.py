@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.gateway.core.events import clf, milliseconds
 from pytest_sessionplugin.gateway.values import Closed, Invoke, Request
 from tests.gateway.core.desk import Desk, only
 
@@ -19,6 +20,11 @@ def desk() -> Desk:
 def ask(desk: Desk, method: str, path: str, **request: Any) -> Invoke:
     """The function that a request sets off."""
     return only(desk.receive(Request("r1", method, path, **request)), Invoke)
+
+
+@pytest.mark.parametrize("now", [0.9994, 0.9996, 1.0])
+def test_both_times_of_an_event_are_in_the_same_second(now: float) -> None:
+    assert clf(now) == f"01/Jan/1970:00:00:{milliseconds(now) // 1000:02} +0000"
 
 
 class TestRest:
