@@ -119,7 +119,7 @@ class Emulator:
         if self._pristine is not None:
             self._put_in_place(self._pristine)
         else:
-            self._create(self.specs, self._rows, self._resources, self.region, seed)
+            self.create(self.specs, self._resources, self.region, seed, self._rows)
             self._pristine = self._start()
         if made:
             self.repeat(made)
@@ -131,9 +131,22 @@ class Emulator:
         resources: Resources,
         region: str,
         seed: Callable[[], None] = lambda: None,
+        rows: tables.FirstRows | None = None,
     ) -> None:
-        """Creates what does not exist yet, of another project or of a reloaded app, and calls `seed`."""
-        self._create(specs, {}, resources, region, seed)
+        """Creates what does not exist yet, also of another project or of a reloaded app, and calls `seed`."""
+        dynamodb, sources = self._clients_in(region)
+        with sources.seeding():
+            try:
+                new = tables.create(specs, rows or {}, dynamodb)
+            except EndpointConnectionError as error:
+                raise EndpointError(str(self._endpoint), "does not answer.") from error
+            if self._endpoint is None:
+                there = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, region)
+                for name in new:
+                    there.label_stream(name, STREAM_LABEL)
+            with self._lock:
+                self._made.make(resources, region)
+            seed()
 
     def provide(self, resources: Iterable[Resource], region: str) -> None:
         """Makes the queues, topics and buckets that do not exist yet, which an app has named."""
@@ -144,28 +157,6 @@ class Emulator:
         """The names of its queues, topics, buckets, streams or event buses."""
         with self._lock:
             return self._made.names(service, region)
-
-    def _create(
-        self,
-        specs: Mapping[str, TableSpec],
-        rows: tables.FirstRows,
-        resources: Resources,
-        region: str,
-        seed: Callable[[], None],
-    ) -> None:
-        dynamodb, sources = self._clients_in(region)
-        with sources.seeding():
-            try:
-                new = tables.create(specs, rows, dynamodb)
-            except EndpointConnectionError as error:
-                raise EndpointError(str(self._endpoint), "does not answer.") from error
-            if self._endpoint is None:
-                there = self._dynamodb.tables(DEFAULT_ACCOUNT_ID, region)
-                for name in new:
-                    there.label_stream(name, STREAM_LABEL)
-            with self._lock:
-                self._made.make(resources, region)
-            seed()
 
     @contextmanager
     def importing(self, *, keep: bool) -> Iterator[Sequence[MadeCall]]:
