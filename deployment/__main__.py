@@ -1,4 +1,4 @@
-"""The command behind `make`: `python -m deployment doctor|deploy|destroy|package|key --stage dev`."""
+"""The command behind `make`: `python -m deployment doctor|package|key --stage dev`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice, commands, key, package, stage
+from deployment import chalice, key, package, stage
 from deployment.aws import Aws
 from deployment.doctor import examination, report
 from deployment.errors import REPEAT, DeploymentError
 from deployment.progress import Progress
-from deployment.stacks import Stacks
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,16 +37,12 @@ def parser() -> argparse.ArgumentParser:
     described.add_argument("--project", type=Path, default=ROOT, help="the folder of app.py (this checkout)")
     subcommands = described.add_subparsers(dest="command", required=True)
     for name, does in {
-        "deploy": "deploys or updates a stage; can be repeated",
-        "destroy": "deletes a stage, its tables and their data included",
         "package": "writes the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
         "key": "creates the signing key unless it exists, as a deploy does; a pipeline cannot do this",
     }.items():
         one = subcommands.add_parser(name, help=does, description=does)
         one.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
         one.add_argument("--verbose", action="store_true", help="show Chalice's output as well")
-        if name == "destroy":
-            one.add_argument("--confirm", metavar="STAGE", help="for a stage that keeps its data: its name again")
         if name == "package":
             one.add_argument("--out", type=Path, help="the folder to write to (build/STAGE)")
             one.add_argument("--code", type=Path, help="an existing deployment.zip to use instead of a new one")
@@ -80,7 +75,7 @@ def examined(asked: argparse.Namespace) -> int:
 def run(asked: argparse.Namespace) -> None:
     """Raises DeploymentError, and botocore's errors."""
     target = stage.read(asked.project.resolve(), asked.stage)
-    if asked.command in ("deploy", "package"):
+    if asked.command == "package":
         print(examination.refuse_unsafe(target.root, target.name))
     progress = Progress(sys.stdout, verbose=asked.verbose)
     if asked.command == "package":
@@ -92,16 +87,7 @@ def run(asked: argparse.Namespace) -> None:
     aws = Aws(chalice.session())
     place = aws.place
     print(f"{target.app}, stage {target.name}, account {place.account}, {place.region}")
-    if asked.command == "destroy":
-        if target.kept and asked.confirm != target.name:
-            raise DeploymentError(f"{target.name} keeps its data; to destroy it for good: CONFIRM={target.name}")
-        commands.destroy(aws, target, progress, Stacks(aws))
-        return
-    if asked.command == "key":
-        print("  created" if key.ensure(aws, target) else "  exists already, or is not a parameter of SSM")
-        return
-    for name, url in commands.deploy(aws, target, progress, Stacks(aws)).items():
-        print(f"  {name:10} {url}")
+    print("  created" if key.ensure(aws, target) else "  exists already, or is not a parameter of SSM")
 
 
 def _failed(message: str) -> int:

@@ -42,7 +42,7 @@ class Alarm:
 
     def resource(self, stage: Stage) -> dict[str, Any]:
         """The AWS::CloudWatch::Alarm. It notifies when it goes on and when it goes off."""
-        told: Any = {"Fn::FindInMap": list(ALARM_TOPICS)} if stage.alarm_topics else []
+        told: Any = {"Fn::FindInMap": list(ALARM_TOPICS)} if stage.alarm_topics.every else []
         statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
         return {
             "Type": "AWS::CloudWatch::Alarm",

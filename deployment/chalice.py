@@ -1,4 +1,4 @@
-"""Runs `chalice deploy` and `package`, and keeps their record.
+"""Runs `chalice package`, from Python.
 
 Only this file and `plan.py` import Chalice's internals.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 from botocore.session import Session
-from chalice.awsclient import AWSClientError
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.deploy import models
 from chalice.deploy.appgraph import ApplicationGraphBuilder, DependencyBuilder
-from chalice.deploy.deployer import BuildStage, ChaliceDeploymentError, create_build_stage
+from chalice.deploy.deployer import BuildStage, create_build_stage
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.deploy.swagger import CFNSwaggerGenerator
 from chalice.package import (
@@ -35,53 +32,11 @@ from chalice.package import (
 )
 from chalice.utils import UI, OSUtils, to_cfn_resource_name
 
-from deployment.errors import REPEAT, DeploymentError
+from deployment.errors import DeploymentError
 from deployment.stage import REST, Stage
 
 TIMEOUTS = {"connection_timeout": 10, "read_timeout": 120, "max_retries": 3}
 """Seconds: the upload of a package of several megabytes must fit in."""
-
-
-@dataclass(frozen=True)
-class Apis:
-    """Ids of the two APIs that Chalice created."""
-
-    rest: str
-    websocket: str
-
-
-def deploy(stage: Stage, say: Callable[[str], None]) -> Apis:
-    """Runs `chalice deploy --stage`; passes each line of its output to `say`. Raises DeploymentError."""
-    factory = CLIFactory(str(stage.root))
-    lines = _Lines(say)
-    try:
-        config = factory.create_config_obj(stage.name)
-        with contextlib.redirect_stdout(lines):  # Chalice's packager prints here, whatever UI it is given
-            deployer = factory.create_default_deployer(session(), config, _ui(lines))
-            deployer.deploy(config, stage.name)
-    except (ChaliceDeploymentError, AWSClientError, RuntimeError) as error:
-        raise DeploymentError(f"Chalice could not deploy: {_sentence(error)} {REPEAT}") from error
-    found = apis(stage)
-    if found is None:
-        raise DeploymentError("Chalice deployed, and kept no record of the two APIs.")
-    return found
-
-
-def remember(stage: Stage, *, rest: str | None, websocket: str | None) -> None:
-    """Makes the next deploy change these APIs. Chalice finds functions, roles and rules by name."""
-    known = {"rest_api": rest, "websocket_api": websocket}
-    kept = [one for one in resources(stage) if one["name"] not in known]
-    found = [{"name": name, "resource_type": name, f"{name}_id": api} for name, api in known.items() if api is not None]
-    if found:
-        path = record(stage)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        document = {"resources": [*kept, *found], "schema_version": "2.0", "backend": "api"}
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-
-
-def forget(stage: Stage) -> None:
-    """Removes the record of a deleted stage."""
-    record(stage).unlink(missing_ok=True)
 
 
 def package(stage: Stage, merge: Path, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
@@ -147,36 +102,10 @@ def log_group_id(function: str) -> str:
     return name
 
 
-def apis(stage: Stage) -> Apis | None:
-    """The APIs of the last deploy; None before the first one."""
-    found: dict[str, Any] = {name: value for one in resources(stage) for name, value in one.items()}
-    if not {"rest_api_id", "websocket_api_id"} <= found.keys():
-        return None
-    return Apis(found["rest_api_id"], found["websocket_api_id"])
-
-
-def resources(stage: Stage) -> list[dict[str, Any]]:
-    """The resources in Chalice's record of a stage."""
-    path = record(stage)
-    listed: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["resources"] if path.is_file() else []
-    return listed
-
-
-def record(stage: Stage) -> Path:
-    """Path of Chalice's record of a stage."""
-    return stage.folder / "deployed" / f"{stage.name}.json"
-
-
 def session() -> Session:
     """botocore's session, with time-outs that allow for uploading a package."""
     made: Session = CLIFactory(".").create_botocore_session(**TIMEOUTS)
     return made
-
-
-def _sentence(error: Exception) -> str:
-    """The reason on one line; Chalice prints it as a paragraph below a headline."""
-    cause = getattr(error, "original_error", error)
-    return " ".join(str(cause).split()).rstrip(".") + "."
 
 
 def _ui(lines: _Lines) -> UI:

@@ -28,6 +28,23 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
 
 
+def _or_null(pattern: str, *, null: bool = True) -> Callable[[Any], bool]:
+    def holds(value: Any) -> bool:
+        if value is None:
+            return null
+        return isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
+
+    return holds
+
+
+def _is_topics(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and value.keys() == {"page", "ticket"}
+        and all(isinstance(topics, list) for topics in value.values())
+    )
+
+
 FLAG: Final = Kind("true or false", lambda value: isinstance(value, bool))
 TEXT: Final = Kind("a text in quotes", lambda value: isinstance(value, str))
 TEXTS: Final = Kind("an object of texts in quotes", _is_texts)
@@ -76,9 +93,15 @@ OF_ALL: Final[Mapping[str, Kind]] = {
     "version": TEXT,
 }
 OF_OPERATIONS: Final[Mapping[str, Kind]] = {
-    "alarm_topics": LIST,
+    "accepted": TEXTS,
+    "account": Kind("null or the twelve digits of an account", _or_null(r"\d{12}")),
+    "alarm_topics": Kind("an object of two lists, page and ticket", _is_topics),
     "http_throttle": OBJECT,
     "kept": FLAG,
+    "permissions_boundary": Kind("null or the ARN of a policy", _or_null(r"arn:aws[\w-]*:iam::\w+:policy/\S+")),
+    "region": Kind("null or the name of a region", _or_null(r"[a-z]{2,}(-[a-z]+)+-\d")),
+    "rollback_minutes": _whole(0, 180),
+    "runtime": Kind("a runtime of Lambda, such as python3.12", _or_null(r"python3\.\d+", null=False)),
     "websocket_throttle": OBJECT,
 }
 UNREAD: Final = frozenset({"environment_variables", "tags"})

@@ -30,10 +30,10 @@ def template(stage: Stage) -> dict[str, Any]:
 
 def mappings(stage: Stage) -> dict[str, Any]:
     """The template section that `resources` refer to; empty if the alarms of the stage notify no topic."""
-    if not stage.alarm_topics:
+    if not stage.alarm_topics.every:
         return {}
     [section, entry, key] = ALARM_TOPICS
-    return {"Mappings": {section: {entry: {key: list(stage.alarm_topics)}}}}
+    return {"Mappings": {section: {entry: {key: list(stage.alarm_topics.every)}}}}
 
 
 def resources(stage: Stage, *, websocket_api: Mapping[str, Any]) -> dict[str, Any]:

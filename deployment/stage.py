@@ -31,6 +31,18 @@ class Throttle:
 
 
 @dataclass(frozen=True)
+class AlarmTopics:
+    """ARNs of the SNS topics that the alarms notify: `page` wakes somebody, `ticket` waits for the morning."""
+
+    page: tuple[str, ...]
+    ticket: tuple[str, ...]
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        return (*self.page, *self.ticket)
+
+
+@dataclass(frozen=True)
 class Function:
     """A Lambda function. `memory` in MB, `timeout` in seconds; `name` as in `config.json` and the policies."""
 
@@ -54,20 +66,37 @@ class Stage:
     root: Path
     app: str
     name: str
+    account: str | None  # the one that it may stand in; None until somebody names it
+    region: str | None
+    runtime: str  # of Lambda, such as python3.11
+    architecture: str  # x86_64 or arm64
     api_stage: str  # the stage of API Gateway, part of each URL
     functions: tuple[Function, ...]
     environment: Mapping[str, str]
     log_days: int
     http_throttle: Throttle
     websocket_throttle: Throttle
-    alarm_topics: tuple[str, ...]  # ARNs of SNS topics
+    alarm_topics: AlarmTopics
     tracing: bool  # whether X-Ray traces it
-    kept: bool  # whether its tables are protected from deletion, and destroying it needs confirmation
+    kept: bool  # whether its tables are protected from deletion
+    rollback_minutes: int  # how long an alarm can still roll an update back; 0 is not at all
+    permissions_boundary: str | None  # ARN of the policy that bounds each role
+    accepted: Mapping[str, str]  # findings of the doctor that somebody accepts: the reason by the check's id
 
     @property
     def full_name(self) -> str:
         """Prefix of the names of AWS resources."""
         return f"{self.app}-{self.name}"
+
+    @property
+    def stack(self) -> str:
+        """Name of the stack of functions, APIs and monitoring."""
+        return self.full_name
+
+    @property
+    def tables_stack(self) -> str:
+        """Name of the stack of the tables, which outlives the stage's own."""
+        return f"{self.full_name}-tables"
 
     @property
     def folder(self) -> Path:
@@ -121,15 +150,22 @@ def read(root: Path, name: str) -> Stage:
             root=root,
             app=app,
             name=name,
+            account=said["account"],
+            region=said["region"],
+            runtime=said["runtime"],
+            architecture=_setting({"lambda_architecture": "x86_64", **config}, ours, "lambda_architecture"),
             api_stage=ours.get("api_gateway_stage") or config["api_gateway_stage"],
             functions=tuple(_function(config, ours, function, f"{app}-{name}", environment) for function in FUNCTIONS),
             environment=environment,
             log_days=_setting(config, ours, "log_retention_in_days"),
             http_throttle=Throttle(**said["http_throttle"]),
             websocket_throttle=Throttle(**said["websocket_throttle"]),
-            alarm_topics=tuple(said["alarm_topics"]),
+            alarm_topics=AlarmTopics(**{name: tuple(topics) for name, topics in said["alarm_topics"].items()}),
             tracing=bool(ours.get("xray", config.get("xray", False))),
             kept=said["kept"],
+            rollback_minutes=said["rollback_minutes"],
+            permissions_boundary=said.get("permissions_boundary"),
+            accepted=said["accepted"],
         )
     except (KeyError, TypeError) as error:
         raise DeploymentError(f"The stage {name!r} lacks a setting, or has one of another kind: {error}.") from error

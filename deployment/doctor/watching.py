@@ -12,7 +12,7 @@ TOPIC: Final = re.compile(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?"
 
 
 def topics(findings: Findings) -> Verdict:
-    named = findings.stage.alarm_topics
+    named = findings.stage.alarm_topics.every
     if not named:
         return note(
             "The alarms notify nobody: name the ARN of an SNS topic in alarm_topics of .chalice/operations.json."

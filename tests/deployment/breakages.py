@@ -98,7 +98,13 @@ of_config("stage", "shorten app_name", "app_name", to="s" * 60)
 of_config("stage", "stages.dev.log_retention_in_days", "stages", "dev", "log_retention_in_days", to=[14])
 of_operations("stage", "dev.kept in .chalice/operations.json must be true or false", "dev", "kept", to="no")
 of_operations("stage", "dev.topics in .chalice/operations.json is not a setting", "dev", "topics", to=[])
-of_operations("stage", "dev.alarm_topics in .chalice/operations.json must be a list", "dev", "alarm_topics", to="arn")
+of_operations(
+    "stage",
+    "dev.alarm_topics in .chalice/operations.json must be an object of two lists",
+    "dev",
+    "alarm_topics",
+    to="arn",
+)
 of_code("app", "3", lambda text: f"{text}\nraise SystemExit(3)\n")
 of_code("app-debug", "take app.debug out", lambda text: f"{text}\napp.debug = True\n")
 
@@ -489,11 +495,16 @@ of_policy(
 # --- alarms
 
 of_operations(
-    "alarm-topics", "ops@example.com in alarm_topics is not the ARN", "dev", "alarm_topics", to=["ops@example.com"]
+    "alarm-topics",
+    "ops@example.com in alarm_topics is not the ARN",
+    "dev",
+    "alarm_topics",
+    "page",
+    to=["ops@example.com"],
 )
 of_operations(
     "alarm-topics",
     "ops/more in alarm_topics is not the ARN",
-    *("dev", "alarm_topics"),
+    *("dev", "alarm_topics", "page"),
     to=["arn:aws:sns:eu-north-1:111122223333:ops/more"],
 )

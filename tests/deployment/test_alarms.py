@@ -15,6 +15,7 @@ from deployment import dashboard, operations, stacks, stage
 from deployment.alarm import Alarm
 from deployment.alarms import alarms
 from deployment.measures import Measure, Search
+from deployment.stage import AlarmTopics
 from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
@@ -99,7 +100,7 @@ def test_a_function_is_reported_before_it_is_ended_and_not_while_it_may_deliver(
 
 def test_whoever_is_named_is_told_of_each_beginning_and_end() -> None:
     topic = "arn:aws:sns:eu-north-1:111122223333:on-call"
-    template = operations.template(dataclasses.replace(DEV, alarm_topics=(topic,)))
+    template = operations.template(dataclasses.replace(DEV, alarm_topics=AlarmTopics((topic,), ())))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
             told = [resource["Properties"][which] for which in ("AlarmActions", "OKActions")]
@@ -108,7 +109,7 @@ def test_whoever_is_named_is_told_of_each_beginning_and_end() -> None:
 
 def test_where_nobody_is_named_nothing_is_mapped() -> None:
     """CloudFormation refuses an empty mapping."""
-    template = operations.template(dataclasses.replace(DEV, alarm_topics=()))
+    template = operations.template(dataclasses.replace(DEV, alarm_topics=AlarmTopics((), ())))
     assert "Mappings" not in template
     assert all(alarm.resource(DEV)["Properties"]["AlarmActions"] == [] for alarm in ALARMS.values())
 
@@ -120,7 +121,7 @@ def test_the_stack_stays_within_what_cloudformation_takes_whatever_names_are_giv
     stage = dataclasses.replace(
         DEV,
         name=longest,
-        alarm_topics=topics,
+        alarm_topics=AlarmTopics(topics, ()),
         functions=tuple(
             dataclasses.replace(one, full_name=one.full_name.replace("dev", longest)) for one in DEV.functions
         ),

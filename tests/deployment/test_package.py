@@ -68,5 +68,7 @@ def test_the_role_of_the_account_is_left_alone_unless_asked_for() -> None:
 
 
 def test_a_package_lists_who_is_told_as_the_stack_of_a_deploy_does() -> None:
-    told = dataclasses.replace(DEV, alarm_topics=("arn:aws:sns:eu-north-1:111122223333:on-call",))
+    told = dataclasses.replace(
+        DEV, alarm_topics=stage.AlarmTopics(page=("arn:aws:sns:eu-north-1:111122223333:on-call",), ticket=())
+    )
     assert package.additions(told)["Mappings"] == operations.template(told)["Mappings"]

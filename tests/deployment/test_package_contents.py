@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from deployment import chalice, commands, gateway, operations, stage
+from deployment import chalice, commands, operations, stage
 from deployment.aws import Place
-from deployment.chalice import Apis
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.process  # all tests read what one run of the command wrote
@@ -28,7 +27,6 @@ CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())
 TABLES = ROOT / ".chalice" / "resources.json"
 STAGES = {name: stage.read(ROOT, name) for name in CONFIG["stages"]}
 PLACE = Place("aws", "eu-north-1", "111122223333")
-APIS = Apis(rest="rest1", websocket="ws1")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +46,20 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         run = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert run.returncode == 0, run.stderr
     return {name: project / "build" / name for name in STAGES}
+
+
+class Recorder:
+    """A client to which every API looks new; records its calls."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> dict[str, Any]:
+            self.asked[name].append(arguments)
+            return {"items": [], "Items": [], "DeploymentId": "d1"}
+
+        return call
 
 
 class Described:
@@ -81,50 +93,12 @@ class Described:
         resource = self.document["Resources"].get(name, {"Type": ""})
         if resource["Type"] == "AWS::Logs::LogGroup":
             return str(resource["Properties"]["LogGroupName"])
-        return APIS.websocket if name == "WebsocketAPI" else f"<{name}>"
-
-
-class Recorder:
-    """A client to which every API looks new; records its calls."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> dict[str, Any]:
-            self.asked[name].append(arguments)
-            return {"items": [], "Items": [], "DeploymentId": "d1"}
-
-        return call
-
-
-class Asked:
-    """Calls that a deploy would make to API Gateway."""
-
-    place = PLACE
-
-    def __init__(self, of: stage.Stage) -> None:
-        self.rest, self.websocket = Recorder(), Recorder()
-        aws: Any = self
-        gateway.respond(aws, of, APIS)
-        gateway.set_http_stage(aws, of, APIS)
-        gateway.set_websocket_stage(aws, of, APIS)
-
-    def client(self, service: str) -> Recorder:
-        return {"apigateway": self.rest, "apigatewayv2": self.websocket}[service]
-
-    def patches(self, call: str) -> dict[str, str]:
-        return {one["path"]: one["value"] for asked in self.rest.asked[call] for one in asked["patchOperations"]}
+        return "ws1" if name == "WebsocketAPI" else f"<{name}>"
 
 
 @pytest.fixture(params=list(STAGES))
 def described(request: pytest.FixtureRequest, packaged: Mapping[str, Path]) -> Described:
     return Described(request.param, packaged[request.param])
-
-
-@pytest.fixture
-def asked(described: Described) -> Asked:
-    return Asked(described.stage)
 
 
 def test_functions_are_those_of_the_stage(described: Described) -> None:
@@ -135,15 +109,6 @@ def test_functions_are_those_of_the_stage(described: Described) -> None:
         assert properties["Environment"]["Variables"] == function.environment
         assert properties["Tracing"] == ("Active" if described.stage.tracing else "PassThrough")
     assert len(described.of_type("AWS::Serverless::Function")) == len(described.stage.functions)
-
-
-def test_each_function_may_do_what_it_may_after_a_deploy(described: Described) -> None:
-    aws: Any = type("Somewhere", (), {"place": PLACE})
-    rendered = commands.filled_policies(aws, described.stage, APIS)
-    for function in described.stage.functions:
-        role, _ = described.properties(chalice.logical_id(function.name))["Role"]["Fn::GetAtt"]
-        [policy] = described.properties(role)["Policies"]
-        assert policy["PolicyDocument"] == rendered[function.name]
 
 
 def test_logs_are_kept_as_long_as_the_stage_says_and_not_longer(described: Described) -> None:
@@ -163,38 +128,6 @@ def test_a_function_waits_for_its_log_group_and_the_tables(described: Described)
         assert set(waits) - set(groups) == set(described.stage.tables)
 
 
-def test_gateway_responses_are_those_of_a_deploy(described: Described, asked: Asked) -> None:
-    """They are in the definition of the API: as separate resources they would take effect with the next deployment."""
-    body = described.properties("RestAPI")["DefinitionBody"]
-    told = [
-        {"restApiId": APIS.rest, "responseType": kind, **response}
-        for kind, response in body["x-amazon-apigateway-gateway-responses"].items()
-    ]
-    assert told == asked.rest.asked["put_gateway_response"]
-    assert not described.of_type("AWS::ApiGateway::GatewayResponse")
-
-
-def test_the_rest_api_has_the_settings_of_a_deploy(described: Described, asked: Asked) -> None:
-    properties = described.properties("RestAPI")
-    [settings] = properties["MethodSettings"]
-    assert (settings.pop("ResourcePath"), settings.pop("HttpMethod")) == ("/*", "*")
-    logs = properties["AccessLogSetting"]
-    assert asked.patches("update_stage") == {
-        "/*/*/throttling/rateLimit": str(settings.pop("ThrottlingRateLimit")),
-        "/*/*/throttling/burstLimit": str(settings.pop("ThrottlingBurstLimit")),
-        "/*/*/metrics/enabled": str(settings.pop("MetricsEnabled")).lower(),
-        "/*/*/logging/loglevel": settings.pop("LoggingLevel"),
-        "/*/*/logging/dataTrace": str(settings.pop("DataTraceEnabled")).lower(),
-        "/tracingEnabled": str(properties["TracingEnabled"]).lower(),
-        "/accessLogSettings/destinationArn": logs["DestinationArn"],
-        "/accessLogSettings/format": logs["Format"],
-    }
-    assert settings == {}
-    assert asked.patches("update_rest_api") == {"/name": properties["DefinitionBody"]["info"]["title"]}
-    assert properties["StageName"] == described.stage.api_stage
-    assert properties["TracingEnabled"] is described.stage.tracing
-
-
 def test_the_rest_api_has_the_settings_of_chalice(described: Described) -> None:
     properties = described.properties("RestAPI")
     assert properties["EndpointConfiguration"] == CONFIG["api_gateway_endpoint_type"] == "REGIONAL"
@@ -207,15 +140,6 @@ def test_there_is_no_second_stage_without_these_settings(described: Described) -
     https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-api.html
     """
     assert described.properties("RestAPI")["OpenApiVersion"] == "2.0"
-
-
-def test_the_websocket_api_has_the_settings_of_a_deploy(described: Described, asked: Asked) -> None:
-    [update] = asked.websocket.asked["update_stage"]
-    properties = described.properties("WebsocketAPIStage")
-    assert properties.pop("ApiId") == {"Ref": "WebsocketAPI"}
-    deployment = properties.pop("DeploymentId")["Ref"]
-    assert list(described.of_type("AWS::ApiGatewayV2::Deployment")) == [deployment]
-    assert {"ApiId": APIS.websocket, "DeploymentId": "d1", **properties} == update
 
 
 def test_tables_are_those_of_their_own_stack(described: Described) -> None:
@@ -263,7 +187,9 @@ def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
     for name, one in STAGES.items():
         templates.append(tmp_path / f"operations-{name}.json")
         templates[-1].write_text(json.dumps(operations.template(one)))
-    told = dataclasses.replace(one, alarm_topics=("arn:aws:sns:eu-north-1:111122223333:on-call",))
+    told = dataclasses.replace(
+        one, alarm_topics=stage.AlarmTopics(page=("arn:aws:sns:eu-north-1:111122223333:on-call",), ticket=())
+    )
     templates.append(tmp_path / "operations-told.json")
     templates[-1].write_text(json.dumps(operations.template(told)))
     wrong = json.loads(templates[0].read_text())

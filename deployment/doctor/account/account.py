@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import discovery
 from deployment.aws import Aws, Place, code_of
-from deployment.discovery import Standing
 from deployment.doctor.check import Unknown
 from deployment.doctor.findings import Findings
 from deployment.errors import DeploymentError
@@ -63,25 +61,12 @@ class Account:
         except DeploymentError as error:
             return error
 
-    @property
-    def standing(self) -> Standing:
-        """The APIs of the stage. Raises NotAsked."""
-        if isinstance(self._standing, NotAsked):
-            raise self._standing
-        return self._standing
-
     @cached_property
-    def _standing(self) -> Standing | NotAsked:
-        try:
-            with self.asking("apigateway"):
-                return discovery.find(self.aws, self.stage)
-        except NotAsked as error:
-            return error
-
-    @property
     def deployed(self) -> bool:
-        """Whether any API of the stage stands. Raises NotAsked."""
-        return bool(self.standing.rest or self.standing.websocket or self.standing.unfinished)
+        """Whether the stage's stack stands. Raises NotAsked."""
+        with self.asking("cloudformation") as client:
+            pages = client.get_paginator("describe_stacks").paginate()
+            return any(one["StackName"] == self.stage.stack for page in pages for one in page["Stacks"])
 
     @contextmanager
     def asking(self, service: str, region: str | None = None) -> Iterator[Any]:

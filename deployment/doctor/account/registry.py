@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from deployment.doctor.account import drift, identity, logs, quotas, tables, tokens
+from deployment.doctor.account import identity, logs, quotas, tokens
 
 CHECKS: Final = (
     *identity.CHECKS,
     *tokens.CHECKS,
-    *tables.CHECKS,
     *quotas.CHECKS,
     *logs.CHECKS,
-    *drift.CHECKS,
 )
