@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy package clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy disconnect package clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ deploy: setup  ## deploys or updates a stage: STAGE=dev
 
 destroy: setup  ## deletes a stage and its data: STAGE=dev
 	@exec $(BIN)/python -m deployment destroy --stage '$(STAGE)' $(if $(CONFIRM),--confirm '$(CONFIRM)') $(OPTIONS)
+
+disconnect: setup  ## closes all open sockets of a stage, as after a leaked key: STAGE=dev
+	@exec $(BIN)/python -m deployment disconnect --stage '$(STAGE)' $(OPTIONS)
 
 package: setup  ## writes a stage as one CloudFormation template and its zip to build/STAGE: STAGE=dev
 	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)

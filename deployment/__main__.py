@@ -1,4 +1,4 @@
-"""The command behind `make`: `python -m deployment doctor|package|key --stage dev`."""
+"""The command behind `make`: `python -m deployment doctor|package|key|disconnect --stage dev`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice, key, package, stage
+from deployment import chalice, key, package, sockets, stage
 from deployment.aws import Aws
 from deployment.doctor import examination, report
 from deployment.errors import REPEAT, DeploymentError
@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     for name, does in {
         "package": "writes the stage as one CloudFormation template and its zip, for a pipeline; asks AWS nothing",
         "key": "creates the signing key unless it exists, as a deploy does; a pipeline cannot do this",
+        "disconnect": "closes all open sockets, as after a leaked key; clients that have a valid token come back",
     }.items():
         one = subcommands.add_parser(name, help=does, description=does)
         one.add_argument("--stage", required=True, help="a stage of .chalice/config.json, such as dev")
@@ -87,6 +88,9 @@ def run(asked: argparse.Namespace) -> None:
     aws = Aws(chalice.session())
     place = aws.place
     print(f"{target.app}, stage {target.name}, account {place.account}, {place.region}")
+    if asked.command == "disconnect":
+        print(f"  {sockets.close_all(aws, target)} sockets closed")
+        return
     print("  created" if key.ensure(aws, target) else "  exists already, or is not a parameter of SSM")
 
 
