@@ -32,6 +32,11 @@ class Place:
     region: str
     account: str
 
+    @property
+    def suffix(self) -> str:
+        """The domain of the partition's endpoints."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
 
 class Aws:
     """Clients of one account and region, each created once. The constructor does not use `session`."""

@@ -104,6 +104,8 @@ OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "runtime": Kind("a runtime of Lambda, such as python3.12", _or_null(r"python3\.\d+", null=False)),
     "websocket_throttle": OBJECT,
 }
+DOMAINS: Final = frozenset({"api_gateway_custom_domain", "websocket_api_custom_domain"})
+"""Chalice's plan fails on a machine that lacks its record of them, and a stage's deletion would take them along."""
 UNREAD: Final = frozenset({"environment_variables", "tags"})
 """For a function, Chalice merges these from its stage's part alone."""
 
@@ -139,6 +141,8 @@ def _of(file: str, where: tuple[str, ...], part: Any, kinds: Mapping[str, Kind])
     for key, value in part.items():
         if key not in kinds:
             yield _said(file, (*where, key), f"is not a setting{_meant(key, kinds)}.")
+        elif key in DOMAINS:
+            yield _said(file, (*where, key), "must go: a domain has its own stack, see docs/operations.md#two-domains.")
         elif not kinds[key].holds(value):
             yield _said(file, (*where, key), f"must be {kinds[key].said}.")
 

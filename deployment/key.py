@@ -11,11 +11,9 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from deployment.aws import Aws, code_of
-from deployment.stage import Stage
+from deployment.stage import MAKER, MARK, Stage
 
 BYTES: Final = 64  # the length of the longest hash allowed, HS512
-MARK: Final = "made-by"
-MAKER: Final = "sessions-deployment"
 
 
 def ensure(aws: Aws, stage: Stage) -> bool:

@@ -1,5 +1,6 @@
 """The role with which API Gateway writes access logs: one per account and region, for all APIs there.
 
+It belongs to no stage: other people's APIs may log with it too, so no command removes it.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
@@ -25,12 +26,11 @@ ATTEMPTS: Final = 12
 PAUSE: Final = 10.0  # seconds; IAM may take two minutes to make a new role known everywhere
 
 
-def ensure(aws: Aws) -> bool:
-    """Sets such a role if the account has none; returns whether it did. Raises DeploymentError."""
-    client = aws.client("apigateway")
-    if client.get_account().get("cloudwatchRoleArn"):
+def ensure(aws: Aws, pause: float = PAUSE) -> bool:
+    """Makes a role if none works; returns whether it did. Raises DeploymentError."""
+    if role(aws) is not None:
         return False
-    iam, name = aws.client("iam"), _name(aws)
+    iam, name = aws.client("iam"), f"api-gateway-access-logs-{aws.place.region}"
     try:
         arn = iam.create_role(
             RoleName=name,
@@ -41,32 +41,27 @@ def ensure(aws: Aws) -> bool:
         if code_of(error) != "EntityAlreadyExists":
             raise
         arn = iam.get_role(RoleName=name)["Role"]["Arn"]
-    iam.attach_role_policy(RoleName=name, PolicyArn=_policy(aws))
-    _tell(client, arn)
+    iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:{aws.place.partition}:iam::aws:policy/{PUSHES}")
+    _tell(aws.client("apigateway"), arn, pause)
     return True
 
 
-def remove(aws: Aws) -> bool:
-    """Removes the role that a deploy created, unless an API of the region logs with it; returns whether it did."""
-    client, name = aws.client("apigateway"), _name(aws)
-    role = client.get_account().get("cloudwatchRoleArn") or ""
-    if role.rpartition("/")[2] == name:
-        if _anyone_logs(aws):
-            return False
-        client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
-    iam = aws.client("iam")
+def role(aws: Aws) -> str | None:
+    """ARN of the account's role; None if there is none, or only the name of a deleted one."""
+    arn: str | None = aws.client("apigateway").get_account().get("cloudwatchRoleArn")
+    if not arn:
+        return None
     try:
-        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-        iam.delete_role(RoleName=name)
+        aws.client("iam").get_role(RoleName=arn.rpartition("/")[2])
     except ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise
-        return False
-    return True
+        return None
+    return arn
 
 
-def _tell(client: Any, arn: str) -> None:
+def _tell(client: Any, arn: str, pause: float) -> None:
+    """API Gateway refuses a role until IAM has made it known."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             client.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}])
@@ -75,27 +70,6 @@ def _tell(client: Any, arn: str) -> None:
                 raise
             if attempt == ATTEMPTS:
                 raise DeploymentError(f"API Gateway does not accept {arn} as the role for access logs.") from error
-            time.sleep(PAUSE)
+            time.sleep(pause)
         else:
             return
-
-
-def _anyone_logs(aws: Aws) -> bool:
-    rest, websocket = aws.client("apigateway"), aws.client("apigatewayv2")
-    for page in rest.get_paginator("get_rest_apis").paginate():
-        for api in page["items"]:
-            if any("accessLogSettings" in one for one in rest.get_stages(restApiId=api["id"])["item"]):
-                return True
-    for page in websocket.get_paginator("get_apis").paginate():
-        for api in page["Items"]:
-            if any("AccessLogSettings" in one for one in websocket.get_stages(ApiId=api["ApiId"])["Items"]):
-                return True
-    return False
-
-
-def _name(aws: Aws) -> str:
-    return f"api-gateway-access-logs-{aws.place.region}"
-
-
-def _policy(aws: Aws) -> str:
-    return f"arn:{aws.place.partition}:iam::aws:policy/{PUSHES}"

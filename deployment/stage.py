@@ -15,6 +15,9 @@ REST: Final = "api_handler"
 """The function of all routes. In Lambda its name is the stage's alone; its role is named like the others."""
 TABLES: Final = {"Sessions": "SESSIONS_TABLE", "Connections": "CONNECTIONS_TABLE", "Events": "EVENTS_TABLE"}
 """Logical ids of the tables in resources.json, and the variables that give their names to the functions."""
+MARK: Final = "made-by"
+MAKER: Final = "sessions-deployment"
+"""Tag and value on all that a deploy makes; nothing without it is changed or deleted."""
 LONGEST: Final = 64
 """Longest name of a role or a function:
 
@@ -99,6 +102,11 @@ class Stage:
         return f"{self.full_name}-tables"
 
     @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of both stacks, which CloudFormation gives to their resources too."""
+        return {MARK: MAKER, "app": self.app, "stage": self.name}
+
+    @property
     def folder(self) -> Path:
         return self.root / ".chalice"
 
@@ -111,6 +119,11 @@ class Stage:
     def http_api(self) -> str:
         """The name of the REST API; its metrics are told from those of other stages by it."""
         return self.full_name
+
+    @property
+    def websocket_api(self) -> str:
+        """Chalice's name of the WebSocket API."""
+        return f"{self.full_name}-websocket-api"
 
     @property
     def sweep_rule(self) -> str:

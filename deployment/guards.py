@@ -1,0 +1,182 @@
+"""Refusals of a deploy: another account or region, and resources of the same name that our stacks did not make.
+
+CloudFormation, Lambda and API Gateway know names only. A stage of the same name may be another team's, or one that
+`chalice deploy` made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from deployment.aws import Aws, code_of
+from deployment.errors import DeploymentError
+from deployment.stage import MAKER, MARK, REST, Stage
+
+STACK: Final = "aws:cloudformation:stack-name"
+"""CloudFormation's tag on each resource that it makes:
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+"""
+CHALICE: Final = "aws-chalice"
+"""Chalice's tag on a function that it makes, in a template or by itself."""
+MISSING: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
+
+
+class Standing(Protocol):
+    """The stacks of the account and region, such as `deployment.stacks.Stacks`."""
+
+    def state(self, name: str) -> str | None: ...
+
+    def resources(self, name: str) -> frozenset[str]:
+        """Physical ids of the stack's resources."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A resource with one of our names that another stack or tool made."""
+
+    kind: str
+    name: str
+    by_chalice: bool
+    maker: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}, made by {self.maker}"
+
+
+def refuse(aws: Aws, stage: Stage, stacks: Standing) -> None:
+    """Raises DeploymentError, which names each resource in the way."""
+    refuse_place(aws, stage)
+    refuse_stacks(aws, stage, stacks)
+    ours = frozenset[str]().union(*(stacks.resources(name) for name in _stacks(stage) if stacks.state(name)))
+    found = [*_apis(aws, stage, ours), *_named(aws, stage, ours)]
+    if not found:
+        return
+    told = [
+        f"{stage.stack} cannot be deployed, since these are not part of its stacks:",
+        *(f"  {one}" for one in found),
+    ]
+    if any(one.by_chalice for one in found):
+        told.append(f"Where .chalice/deployed/{stage.name}.json is, run: chalice delete --stage {stage.name}")
+    told.append("Delete those that nothing uses, or choose another app_name or stage.")
+    raise DeploymentError("\n".join(told))
+
+
+def refuse_place(aws: Aws, stage: Stage) -> None:
+    """Refuses an account or region other than the stage's own. Raises DeploymentError."""
+    place = aws.place
+    if stage.account is None or stage.region is None:
+        raise DeploymentError(
+            f"The stage {stage.name} does not say where it stands. These lines in .chalice/operations.json name the "
+            f'account and region chosen now:\n  "account": "{place.account}",\n  "region": "{place.region}",'
+        )
+    if (place.account, place.region) != (stage.account, stage.region):
+        raise DeploymentError(
+            f"The stage {stage.name} stands in account {stage.account}, {stage.region}, as .chalice/operations.json "
+            f"says. Chosen are account {place.account}, {place.region}: change AWS_PROFILE or AWS_DEFAULT_REGION."
+        )
+
+
+def refuse_stacks(aws: Aws, stage: Stage, stacks: Standing) -> None:
+    """Refuses a stack with one of our names and without our tag. Raises DeploymentError."""
+    for name in _stacks(stage):
+        if stacks.state(name) is None:
+            continue
+        described = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        if _tags(described).get(MARK) != MAKER:
+            raise DeploymentError(
+                f"The stack {name} is not ours: it lacks the tag {MARK}={MAKER}. "
+                "Choose another app_name or stage, or delete the stack if nothing uses it."
+            )
+
+
+def _stacks(stage: Stage) -> tuple[str, str]:
+    return stage.stack, stage.tables_stack
+
+
+def _apis(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
+    """API Gateway takes a name more than once, but metrics of REST APIs are told apart by it alone."""
+    rest = aws.client("apigateway")
+    for page in rest.get_paginator("get_rest_apis").paginate():
+        for api in page["items"]:
+            by_chalice = api["name"] == stage.app and _leads_to(rest, api["id"], stage)
+            if api["id"] not in ours and (by_chalice or api["name"] == stage.http_api):
+                yield _foreign("REST API", f"{api['id']} ({api['name']})", api, by_chalice=by_chalice)
+    for page in aws.client("apigatewayv2").get_paginator("get_apis").paginate():
+        for api in page["Items"]:
+            if api["ApiId"] not in ours and api["Name"] == stage.websocket_api:
+                yield _foreign("WebSocket API", f"{api['ApiId']} ({api['Name']})", api)
+
+
+def _leads_to(client: Any, api: str, stage: Stage) -> bool:
+    """Whether the API calls the stage's function. Chalice gives the APIs of all stages the name of the app."""
+    function = next(one.full_name for one in stage.functions if one.name == REST)
+    return any(
+        method.get("methodIntegration", {}).get("uri", "").endswith(f":function:{function}/invocations")
+        for page in client.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
+        for resource in page["items"]
+        for method in resource.get("resourceMethods", {}).values()
+    )
+
+
+def _named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
+    """Resources whose names are unique in the account and region; asking for their tags shows whether they exist."""
+    for kind, service, operation, name, which in _questions(aws, stage):
+        if name in ours:
+            continue
+        client = aws.client(service)
+        ask = _pages(client, operation) if client.can_paginate(operation) else getattr(client, operation)
+        try:
+            answer = ask(**which)
+        except ClientError as error:
+            if code_of(error) not in MISSING:
+                raise
+        else:
+            yield _foreign(kind, name, answer)
+
+
+def _questions(aws: Aws, stage: Stage) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
+    """Kind, service, operation, name and arguments of each question."""
+    place = aws.place
+
+    def arn(service: str, which: str) -> str:
+        return f"arn:{place.partition}:{service}:{place.region}:{place.account}:{which}"
+
+    for one in stage.functions:
+        name = one.full_name
+        yield "function", "lambda", "list_tags", name, {"Resource": arn("lambda", f"function:{name}")}
+    for one in stage.functions:
+        yield "role", "iam", "list_role_tags", one.role, {"RoleName": one.role}
+    name = stage.sweep_rule
+    yield "event rule", "events", "list_tags_for_resource", name, {"ResourceARN": arn("events", f"rule/{name}")}
+    for name in (*(one.log_group for one in stage.functions), stage.http_log_group, stage.websocket_log_group):
+        yield "log group", "logs", "list_tags_for_resource", name, {"resourceArn": arn("logs", f"log-group:{name}")}
+    for name in stage.tables.values():
+        yield "table", "dynamodb", "list_tags_of_resource", name, {"ResourceArn": arn("dynamodb", f"table/{name}")}
+
+
+def _pages(client: Any, operation: str) -> Callable[..., Mapping[str, Any]]:
+    def ask(**which: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = client.get_paginator(operation).paginate(**which).build_full_result()
+        return answer
+
+    return ask
+
+
+def _foreign(kind: str, name: str, described: Mapping[str, Any], *, by_chalice: bool = False) -> Foreign:
+    tags = _tags(described)
+    if STACK in tags:
+        return Foreign(kind, name, by_chalice=False, maker=f"the stack {tags[STACK]}")
+    if by_chalice or CHALICE in tags:
+        return Foreign(kind, name, by_chalice=True, maker="chalice deploy")
+    return Foreign(kind, name, by_chalice=False, maker="something that left no tag")
+
+
+def _tags(described: Mapping[str, Any]) -> Mapping[str, str]:
+    """Tags in any of the three forms that AWS's services have for them."""
+    tags = described.get("Tags", described.get("tags", {}))
+    return tags if isinstance(tags, Mapping) else {one["Key"]: one["Value"] for one in tags}
