@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from deployment import chalice, documents, gateway_settings, key, logs, operations, policies
+from deployment import chalice, documents, gateway_settings, key, logs, policies
 from deployment.gateway_responses import RESPONSES
-from deployment.operations import HTTP_LOGS, WEBSOCKET_LOGS
+from deployment.monitoring.resources import HTTP_LOGS, WEBSOCKET_LOGS, resources
 from deployment.stage import Stage
 
 TEMPLATE: Final = "template.json"
@@ -53,12 +53,11 @@ def additions(stage: Stage) -> dict[str, Any]:
     return {
         "Description": description(stage),
         "Parameters": {**_tables_parameters(stage, tables["Parameters"]), **LOGS_ROLE_PARAMETER},
-        **operations.mappings(stage),
         "Conditions": {MADE: {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}},
         "Resources": {
             **tables["Resources"],
             **_functions(stage, sorted(tables["Resources"])),
-            **_operations(stage),
+            **_monitoring(stage),
             **LOGS_ROLE,
             REST_API: _rest_api(stage),
             WEBSOCKET_STAGE: _websocket_stage(stage),
@@ -116,17 +115,17 @@ def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
     return merged
 
 
-def _operations(stage: Stage) -> dict[str, Any]:
-    """Resources of a deploy's monitoring stack.
+def _monitoring(stage: Stage) -> dict[str, Any]:
+    """Access logs, alarms, dashboard and saved queries.
 
     A tag makes the log groups, and the stages that log to them, wait for the account's role: they cannot depend on a
     resource that a condition leaves out.
     """
-    resources = operations.resources(stage, websocket_api={"Ref": WEBSOCKET_API})
+    made = resources(stage, websocket_api={"Ref": WEBSOCKET_API})
     waits = [{"Key": "logs-role", "Value": {"Fn::If": [MADE, {"Ref": ACCOUNT}, "there-already"]}}]
     for name in (HTTP_LOGS, WEBSOCKET_LOGS):
-        resources[name] = {**resources[name], "Properties": {**resources[name]["Properties"], "Tags": waits}}
-    return resources
+        made[name] = {**made[name], "Properties": {**made[name]["Properties"], "Tags": waits}}
+    return made
 
 
 def _rest_api(stage: Stage) -> dict[str, Any]:

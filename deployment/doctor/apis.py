@@ -94,7 +94,7 @@ def access_log_retention(findings: Findings) -> Verdict:
         if resource["Type"] == "AWS::Logs::LogGroup"
     }
     return failed(
-        f"The access log {group} would be kept for ever: give it RetentionInDays in deployment/operations.py."
+        f"The access log {group} would be kept for ever: give it RetentionInDays in deployment/monitoring/resources.py."
         for group in (findings.stage.http_log_group, findings.stage.websocket_log_group)
         if not groups.get(group)
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from deployment import documents, gateway_settings, operations, plan, policies, stage
+from deployment import documents, gateway_settings, plan, policies, stage
 from deployment.doctor.check import Unknown
 from deployment.errors import DeploymentError
 from deployment.gateway_responses import RESPONSES, GatewayResponse
+from deployment.monitoring import resources
 from deployment.plan import Plan
 from deployment.stage import Stage
 
@@ -178,5 +179,5 @@ def _gateway(staged: Stage) -> Gateway:
             "WebSocket": gateway_settings.access_format(gateway_settings.WEBSOCKET_FIELDS),
         },
         responses=RESPONSES,
-        watching=operations.resources(staged, websocket_api={"Ref": "WebsocketAPI"}),
+        watching=resources.resources(staged, websocket_api={"Ref": "WebsocketAPI"}),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployment import gateway_settings, operations, stage
+from deployment import gateway_settings, stage
 from deployment.doctor import findings
 from deployment.doctor.needs import POSTED
 from deployment.gateway_responses import CORS, RESPONSES
+from deployment.monitoring import resources
 from tests.deployment.breaking import (
     adding,
     of_code,
@@ -355,12 +356,12 @@ for which in ("HTTP_FIELDS", "WEBSOCKET_FIELDS"):
 
 @spoils("access-log-retention", "/aws/apigateway/sessions-dev-http would be kept for ever")
 def nothing_keeps_access_logs(project: Project) -> None:
-    made = operations.resources
+    made = resources.resources
 
     def without(*given: Any, **more: Any) -> Any:
         return {key: one for key, one in made(*given, **more).items() if one["Type"] != "AWS::Logs::LogGroup"}
 
-    project.monkeypatch.setattr(operations, "resources", without)
+    project.monkeypatch.setattr(resources, "resources", without)
 
 
 def traced(function: str, setting: str, value: object) -> None:

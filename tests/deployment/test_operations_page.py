@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deployment import alarms, stage
+from deployment import stage
 from deployment.doctor import registry
 from deployment.doctor.account import registry as of_the_account
+from deployment.monitoring import alarms
 from tests.processes import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()

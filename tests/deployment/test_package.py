@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from typing import Any
 
-from deployment import operations, package, stage
+from deployment import package, stage
 from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
@@ -65,10 +65,3 @@ def test_the_role_of_the_account_is_left_alone_unless_asked_for() -> None:
     conditions = {name: one.get("Condition") for name, one in added["Resources"].items() if "ApiGateway" in name}
     assert conditions == {"ApiGatewayLogsRole": package.MADE, "ApiGatewayAccount": package.MADE}
     assert added["Conditions"][package.MADE] == {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}
-
-
-def test_a_package_lists_who_is_told_as_the_stack_of_a_deploy_does() -> None:
-    told = dataclasses.replace(
-        DEV, alarm_topics=stage.AlarmTopics(page=("arn:aws:sns:eu-north-1:111122223333:on-call",), ticket=())
-    )
-    assert package.additions(told)["Mappings"] == operations.template(told)["Mappings"]

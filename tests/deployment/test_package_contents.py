@@ -5,7 +5,6 @@ The command packages it with an empty zip; building the real one needs the packa
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
@@ -18,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from deployment import chalice, commands, operations, stage
+from deployment import chalice, commands, stage
 from deployment.aws import Place
+from deployment.monitoring import resources as monitoring
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.process  # all tests read what one run of the command wrote
@@ -151,11 +151,10 @@ def test_tables_are_those_of_their_own_stack(described: Described) -> None:
     assert parameters["Stage"]["AllowedValues"] == [described.stage.name]
 
 
-def test_alarms_and_dashboard_are_those_of_their_own_stack(described: Described) -> None:
-    own = json.dumps(operations.template(described.stage)["Resources"])
-    expected = json.loads(own.replace('"WebsocketApiId"', '"WebsocketAPI"'))
+def test_monitoring_is_in_the_stack_of_the_stage(described: Described) -> None:
+    expected = monitoring.resources(described.stage, websocket_api={"Ref": "WebsocketAPI"})
     found = {name: described.document["Resources"][name] for name in expected}
-    for name in (operations.HTTP_LOGS, operations.WEBSOCKET_LOGS):
+    for name in (monitoring.HTTP_LOGS, monitoring.WEBSOCKET_LOGS):
         found[name]["Properties"].pop("Tags")
     assert found == expected
 
@@ -184,14 +183,6 @@ def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
 ) -> None:
     """All templates in one run: cfn-lint takes seconds to start."""
     templates = [folder / "template.json" for folder in packaged.values()]
-    for name, one in STAGES.items():
-        templates.append(tmp_path / f"operations-{name}.json")
-        templates[-1].write_text(json.dumps(operations.template(one)))
-    told = dataclasses.replace(
-        one, alarm_topics=stage.AlarmTopics(page=("arn:aws:sns:eu-north-1:111122223333:on-call",), ticket=())
-    )
-    templates.append(tmp_path / "operations-told.json")
-    templates[-1].write_text(json.dumps(operations.template(told)))
     wrong = json.loads(templates[0].read_text())
     wrong["Resources"]["WebsocketAPIStage"]["Properties"]["DefaultRouteSettings"]["Throttle"] = 1
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))

@@ -1,19 +1,22 @@
-"""One alarm: a metric, its threshold, what it means and what to do first. Pure values."""
+"""One alarm: a metric, its threshold, whom it calls, what it means and what to do first. Pure values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
-from deployment.measures import Measure
+from deployment.monitoring.measures import Measure
 from deployment.stage import Stage
 
 PERIOD: Final = 300  # seconds; the sweep runs five times in one period
-ALARM_TOPICS: Final = ("Alarms", "Topics", "Arns")
-"""Where a template lists the alarm topics: in a mapping, once.
 
-Repeated in each alarm they would make the template too large for CloudFormation.
-"""
+
+class Severity(Enum):
+    """How soon somebody has to look. Each severity has SNS topics of its own."""
+
+    PAGE = "page"  # at once, at night as well: clients are failed now, and waiting makes it worse
+    TICKET = "ticket"  # in working hours: clients get by, or waiting changes nothing
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Alarm:
     """`threshold` is the first value that is too high or, with `below`, the first that is not too low."""
 
     name: str  # the part after the name of the stage
+    severity: Severity
     measure: Measure
     statistic: str
     threshold: float
@@ -42,7 +46,7 @@ class Alarm:
 
     def resource(self, stage: Stage) -> dict[str, Any]:
         """The AWS::CloudWatch::Alarm. It notifies when it goes on and when it goes off."""
-        told: Any = {"Fn::FindInMap": list(ALARM_TOPICS)} if stage.alarm_topics.every else []
+        topics = stage.alarm_topics.page if self.severity is Severity.PAGE else stage.alarm_topics.ticket
         statistic = "ExtendedStatistic" if self.statistic.startswith("p") else "Statistic"
         return {
             "Type": "AWS::CloudWatch::Alarm",
@@ -59,7 +63,7 @@ class Alarm:
                 "Threshold": self.threshold,
                 "ComparisonOperator": "LessThanThreshold" if self.below else "GreaterThanOrEqualToThreshold",
                 "TreatMissingData": self.missing,
-                "AlarmActions": told,
-                "OKActions": told,
+                "AlarmActions": list(topics),
+                "OKActions": list(topics),
             },
         }

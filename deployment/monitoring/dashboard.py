@@ -6,15 +6,15 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib import metrics
 from chalicelib.model import Outcome
-from deployment import measures
-from deployment.alarm import Alarm
-from deployment.measures import Measure, Search
+from deployment.monitoring import measures
+from deployment.monitoring.alarm import Alarm, Severity
+from deployment.monitoring.measures import Measure, Search
 from deployment.stage import Stage
 
 COLUMNS: Final = 24
@@ -22,6 +22,7 @@ ALARMS_HEIGHT: Final = 5
 TITLE_HEIGHT: Final = 1
 HEIGHT: Final = 6
 PERIOD: Final = 60  # seconds
+ALARM: Final = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
 WEBSOCKET_API: Final = "${WebsocketApi}"
 """Placeholder that CloudFormation replaces with the id of an API."""
 
@@ -67,7 +68,7 @@ class Row:
     graphs: tuple[Graph, ...]
 
 
-def resource(stage: Stage, alarms: Iterable[Alarm], websocket_api: Mapping[str, Any]) -> dict[str, Any]:
+def resource(stage: Stage, alarms: Sequence[Alarm], websocket_api: Mapping[str, Any]) -> dict[str, Any]:
     """The AWS::CloudWatch::Dashboard."""
     text = json.dumps(body(stage, alarms), separators=(",", ":"))
     return {
@@ -79,11 +80,14 @@ def resource(stage: Stage, alarms: Iterable[Alarm], websocket_api: Mapping[str, 
     }
 
 
-def body(stage: Stage, alarms: Iterable[Alarm]) -> dict[str, Any]:
+def body(stage: Stage, alarms: Sequence[Alarm]) -> dict[str, Any]:
     """Widgets from top to bottom, with placeholders for values that only CloudFormation knows."""
-    arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-    names = [arn + alarm.full_name(stage) for alarm in alarms]
-    widgets = [_widget("alarm", 0, 0, COLUMNS, ALARMS_HEIGHT, {"title": "Health", "alarms": names})]
+    widgets = []
+    for place, (severity, title) in enumerate(((Severity.PAGE, "Act now"), (Severity.TICKET, "In working hours"))):
+        names = [ALARM + alarm.full_name(stage) for alarm in alarms if alarm.severity is severity]
+        width = COLUMNS // len(Severity)
+        properties = {"title": title, "alarms": names}
+        widgets.append(_widget("alarm", place * width, 0, width, ALARMS_HEIGHT, properties))
     top = ALARMS_HEIGHT
     for row in rows(stage):
         widgets.append(_widget("text", 0, top, COLUMNS, TITLE_HEIGHT, {"markdown": f"## {row.title}"}))

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from deployment import dashboard, stage
-from deployment.alarms import alarms
-from deployment.measures import Search
+from deployment import stage
+from deployment.monitoring import dashboard
+from deployment.monitoring.alarm import Severity
+from deployment.monitoring.alarms import alarms
+from deployment.monitoring.measures import Search
 from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
@@ -24,12 +26,13 @@ def cells(widget: dict[str, Any]) -> set[tuple[int, int]]:
     return set(itertools.product(across, range(widget["y"], widget["y"] + widget["height"])))
 
 
-def test_the_health_of_the_stage_is_at_the_top_all_alarms_of_it() -> None:
-    top = min(WIDGETS, key=lambda widget: widget["y"])
+def test_the_alarms_are_at_the_top_pages_on_the_left() -> None:
+    pages, tickets = (widget for widget in WIDGETS if widget["type"] == "alarm")
     prefix = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:sessions-dev-"
-    assert top["type"] == "alarm"
-    assert top["width"] == dashboard.COLUMNS
-    assert top["properties"]["alarms"] == [prefix + alarm.name for alarm in ALARMS]
+    assert (pages["x"], pages["y"], tickets["y"]) == (0, 0, 0)
+    for widget, severity in ((pages, Severity.PAGE), (tickets, Severity.TICKET)):
+        named = [prefix + alarm.name for alarm in ALARMS if alarm.severity is severity]
+        assert widget["properties"]["alarms"] == named != []
 
 
 def test_the_rows_go_from_what_people_notice_to_what_explains_it() -> None:

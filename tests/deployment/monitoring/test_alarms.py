@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from chalicelib import metrics
 from chalicelib.delivery import DEADLINE
-from deployment import dashboard, operations, stacks, stage
-from deployment.alarm import Alarm
-from deployment.alarms import alarms
-from deployment.measures import Measure, Search
+from deployment import stage
+from deployment.monitoring import dashboard
+from deployment.monitoring.alarm import Alarm, Severity
+from deployment.monitoring.alarms import ROLLBACK, alarms, rollback_alarms
+from deployment.monitoring.measures import Measure, Search
+from deployment.monitoring.queries import queries
 from deployment.stage import AlarmTopics
 from tests.sources import ROOT
 
@@ -98,45 +100,35 @@ def test_a_function_is_reported_before_it_is_ended_and_not_while_it_may_deliver(
     assert min(DEADLINE, timeout / 2) < threshold < timeout
 
 
-def test_whoever_is_named_is_told_of_each_beginning_and_end() -> None:
-    topic = "arn:aws:sns:eu-north-1:111122223333:on-call"
-    template = operations.template(dataclasses.replace(DEV, alarm_topics=AlarmTopics((topic,), ())))
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::CloudWatch::Alarm":
-            told = [resource["Properties"][which] for which in ("AlarmActions", "OKActions")]
-            assert [found_in_map(template, one) for one in told] == [[topic], [topic]]
+def test_an_alarm_notifies_the_topics_of_its_severity_when_it_begins_and_when_it_ends() -> None:
+    notified = dataclasses.replace(DEV, alarm_topics=AlarmTopics(page=("arn:page",), ticket=("arn:ticket",)))
+    for alarm in ALARMS.values():
+        properties = alarm.resource(notified)["Properties"]
+        assert properties["AlarmActions"] == properties["OKActions"] == [f"arn:{alarm.severity.value}"]
 
 
-def test_where_nobody_is_named_nothing_is_mapped() -> None:
-    """CloudFormation refuses an empty mapping."""
-    template = operations.template(dataclasses.replace(DEV, alarm_topics=AlarmTopics((), ())))
-    assert "Mappings" not in template
-    assert all(alarm.resource(DEV)["Properties"]["AlarmActions"] == [] for alarm in ALARMS.values())
+def test_only_failures_that_clients_feel_now_page() -> None:
+    pages = {alarm.name for alarm in ALARMS.values() if alarm.severity is Severity.PAGE}
+    of_each_function = {f"{function.name}-errors" for function in DEV.functions}
+    gateway = {"http-5xx", "websocket-execution-errors", "deliveries-failed", "deliveries-throttled"}
+    assert pages == {"faults", "unavailables", "sweep-silent"} | gateway | of_each_function
 
 
-def test_the_stack_stays_within_what_cloudformation_takes_whatever_names_are_given() -> None:
-    """The longest case: five topics, an alarm's maximum, with the longest names, and the longest name of a stage."""
-    topics = tuple(f"arn:aws-us-gov:sns:us-gov-west-1:111122223333:{number}{'t' * 255}" for number in range(5))
-    longest = "s" * 32
-    stage = dataclasses.replace(
-        DEV,
-        name=longest,
-        alarm_topics=AlarmTopics(topics, ()),
-        functions=tuple(
-            dataclasses.replace(one, full_name=one.full_name.replace("dev", longest)) for one in DEV.functions
-        ),
-        environment={name: value.replace("-dev", f"-{longest}") for name, value in DEV.environment.items()},
-    )
-    assert len(stacks.body(operations.template(stage)).encode()) < stacks.LARGEST
+def test_an_update_is_undone_by_at_most_five_alarms_which_exist_and_need_no_traffic_to_be_off() -> None:
+    """CloudFormation refuses a sixth, and fails an update whose alarm is missing."""
+    names = rollback_alarms(DEV)
+    assert len(names) == len(ROLLBACK) <= 5
+    assert set(names) == {ALARMS[name].full_name(DEV) for name in ROLLBACK}
+    assert {ALARMS[name].missing for name in ROLLBACK} == {"notBreaching"}
 
 
-def found_in_map(template: dict[str, Any], function: dict[str, list[str]]) -> list[str]:
-    [section, entry, key] = function["Fn::FindInMap"]
-    found: list[str] = template["Mappings"][section][entry][key]
-    return found
+def test_each_alarm_has_its_own_name_and_logical_id() -> None:
+    every = alarms(DEV, {"Ref": "WebsocketAPI"})
+    assert len({alarm.name for alarm in every}) == len({alarm.logical_id for alarm in every}) == len(every)
 
 
-def test_each_alarm_has_its_own_name_and_is_in_the_stack() -> None:
-    resources: dict[str, Any] = operations.template(DEV)["Resources"]
-    names = [one["Properties"]["AlarmName"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    assert sorted(names) == sorted(f"sessions-dev-{name}" for name in ALARMS)
+@of_each_alarm
+def test_a_saved_query_that_is_named_exists(alarm: Alarm) -> None:
+    named = re.findall(r"saved quer(?:y|ies) ([a-z-]+)(?: and ([a-z-]+))?", alarm.first)
+    assert {name for found in named for name in found if name} <= {query.name for query in queries(DEV)}
+    assert bool(named) == ("saved quer" in alarm.first)
