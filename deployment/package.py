@@ -35,12 +35,11 @@ def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | No
 
     `code` is an existing zip to use instead of a new one. Raises DeploymentError.
     """
-    policies.write(stage, {function.name: policies.for_template(stage, function) for function in stage.functions})
     with tempfile.TemporaryDirectory() as folder:
         merge = Path(folder) / "merge.json"
         merge.write_text(json.dumps(additions(stage)), encoding="utf-8")
         merged = chalice.package(stage, merge, out, say, code)
-    document = with_websocket_deployment(json.loads(merged.read_text(encoding="utf-8")))
+    document = with_policies(stage, with_websocket_deployment(json.loads(merged.read_text(encoding="utf-8"))))
     merged.unlink()
     path = out / TEMPLATE
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -90,6 +89,21 @@ def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
     resources[name] = resources.pop(WEBSOCKET_DEPLOYMENT)
     stage = resources[WEBSOCKET_STAGE]
     resources[WEBSOCKET_STAGE] = {**stage, "Properties": {**stage["Properties"], "DeploymentId": {"Ref": name}}}
+    return {**template, "Resources": resources}
+
+
+def with_policies(stage: Stage, template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template with each role's policy narrowed to the stage's partition, region, account and API."""
+    resources = dict(template["Resources"])
+    for function in stage.functions:
+        role = resources[chalice.logical_id(function.name)]["Properties"]["Role"]
+        if isinstance(role, str):  # of somebody else: iam_role_arn
+            continue
+        name = role["Fn::GetAtt"][0]
+        properties = resources[name]["Properties"]
+        [inline] = properties["Policies"]
+        inline = {**inline, "PolicyDocument": policies.narrowed(stage, function)}
+        resources[name] = {**resources[name], "Properties": {**properties, "Policies": [inline]}}
     return {**template, "Resources": resources}
 
 

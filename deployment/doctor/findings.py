@@ -61,7 +61,7 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Findings:
-    """One stage. `policies` holds the readable templates; `policy_troubles` says what is wrong with the others."""
+    """One stage. `policies` holds the readable files; `policy_troubles` says what is wrong with the others."""
 
     root: Path
     name: str
@@ -127,14 +127,14 @@ def _policies(staged: Stage | None, planned: Plan | None) -> tuple[dict[str, dic
             )
             continue
         try:
-            document = policies.template(staged, listed[one.name])
+            document = policies.committed(staged, listed[one.name])
         except DeploymentError as error:
             troubles[one.name] = str(error)
             continue
         if _is_policy(document):
             found[one.name] = document
         else:
-            troubles[one.name] = f".chalice/policy-{one.name}.json: {SHAPE}"
+            troubles[one.name] = f".chalice/{listed[one.name].policy_file}: {SHAPE}"
     return found, troubles
 
 

@@ -10,7 +10,6 @@ from typing import Final
 from chalicelib import settings
 from chalicelib.delivery import DEADLINE
 from chalicelib.errors import SettingsError
-from deployment.doctor import needs
 from deployment.doctor.check import OK, Check, Verdict, failed
 from deployment.doctor.findings import Findings
 from deployment.plan import PlannedFunction
@@ -62,10 +61,10 @@ def memory(findings: Findings) -> Verdict:
 
 
 def timeout(findings: Findings) -> Verdict:
-    return failed(sentence for one in findings.plan.functions for sentence in _timeout(one))
+    return failed(sentence for one in findings.plan.functions for sentence in _timeout(findings, one))
 
 
-def _timeout(one: PlannedFunction) -> Iterator[str]:
+def _timeout(findings: Findings, one: PlannedFunction) -> Iterator[str]:
     if one.timeout > TIMEOUT:
         yield (
             f"{one.name} may run for {one.timeout} s, and API Gateway answers for it after {TIMEOUT}: set "
@@ -78,11 +77,17 @@ def _timeout(one: PlannedFunction) -> Iterator[str]:
         )
         return
     least = math.ceil(DEADLINE.total_seconds()) + UNDER_WAY
-    if one.timeout < least and needs.delivers(one.name):
+    if one.timeout < least and _delivers(findings, one.name):
         yield (
             f"{one.name} may run for {one.timeout} s, and delivers frames for up to {least}: set lambda_timeout to "
             f"{least} or more."
         )
+
+
+def _delivers(findings: Findings, function: str) -> bool:
+    """Whether it sends frames, as its right to do so says."""
+    statements = findings.policies.get(function, {"Statement": []})["Statement"]
+    return any("execute-api:ManageConnections" in statement["Action"] for statement in statements)
 
 
 def debugging(findings: Findings) -> Verdict:

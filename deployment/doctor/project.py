@@ -59,7 +59,7 @@ def local_key(findings: Findings) -> Verdict:
     return OK
 
 
-HIDDEN: Final = (".chalice/local.key", ".chalice/deployed/x.json", ".chalice/policies/x.json")
+HIDDEN: Final = (".chalice/local.key", ".chalice/deployed/x.json")
 
 
 def ignored(findings: Findings) -> Verdict:
@@ -85,5 +85,5 @@ CHECKS: Final = (
     Check("template", "The template of the tables can be read", CONFIGURATION, template),
     Check("policy-files", "Each function has a policy file of its own", POLICIES, policy_files),
     Check("local-key", "The key of this checkout is its owner's alone", SECRETS, local_key),
-    Check("git-ignore", "Keys, records and rendered policies stay out of git", SECRETS, ignored),
+    Check("git-ignore", "Keys and records stay out of git", SECRETS, ignored),
 )

@@ -6,7 +6,6 @@ from typing import Any
 
 from deployment import gateway_settings, stage
 from deployment.doctor import findings
-from deployment.doctor.needs import POSTED
 from deployment.gateway_responses import CORS, RESPONSES
 from deployment.monitoring import resources
 from tests.deployment.breaking import (
@@ -56,7 +55,7 @@ def twice(check: str, file: str, this: str, that: str) -> None:
 
 twice("stage", "config.json", '"lambda_timeout": 29', '"lambda_timeout": 60')
 twice("template", "resources.json", '"BillingMode": "PAY_PER_REQUEST"', '"BillingMode": "PROVISIONED"')
-twice("policy-files", "policy-sweep.json", '"Action": ["dynamodb:UpdateItem"]', '"Action": ["*"]')
+twice("policy-files", "policies/dev/sweep.json", '"Action": ["dynamodb:UpdateItem"]', '"Action": ["*"]')
 
 
 def marked(check: str, file: str) -> None:
@@ -67,7 +66,7 @@ def marked(check: str, file: str) -> None:
 
 
 marked("stage", "config.json")
-marked("policy-files", "policy-sweep.json")
+marked("policy-files", "policies/dev/sweep.json")
 
 of_config(
     "stage", "lambda_timout in .chalice/config.json is not a setting; is it lambda_timeout?", "lambda_timout", to=9
@@ -118,44 +117,44 @@ def a_function_is_gone(project: Project) -> None:
     project.monkeypatch.setattr(stage, "FUNCTIONS", (*stage.FUNCTIONS, "report"))
 
 
-@spoils("policy-files", "policy-sweep.json cannot be read")
+@spoils("policy-files", "policies/dev/sweep.json cannot be read")
 def a_policy_is_missing(project: Project) -> None:
-    (project.folder / "policy-sweep.json").unlink()
+    (project.folder / "policies/dev/sweep.json").unlink()
 
 
 @spoils("policy-files", "no need of a Deny")
 def a_policy_denies(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Statement"].append({"Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["*"]})
 
 
 @spoils("policy-files", "no need of a Deny, a NotAction")
 def a_policy_allows_all_but_something(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Statement"].append({"Effect": "Allow", "NotAction": ["s3:GetObject"], "Resource": ["*"]})
 
 
 @spoils("policy-files", "no need of a Deny, a NotAction, a NotResource or a Condition")
 def a_policy_has_a_condition(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
 
 
 @spoils("policy-files", "it must have the Version 2012-10-17")
 def a_policy_is_of_the_old_version(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Version"] = "2008-10-17"
 
 
 @spoils("policy-files", "it must have the Version 2012-10-17 and Statements")
 def a_policy_says_something_else(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Id"] = "sweep"
 
 
 @spoils("policy-files", "a Sid is letters and digits, each once")
 def two_statements_have_one_sid(project: Project) -> None:
-    with project.edited("policy-sweep.json") as policy:
+    with project.edited("policies/dev/sweep.json") as policy:
         policy["Statement"][0]["Sid"] = policy["Statement"][1]["Sid"]
 
 
@@ -454,44 +453,16 @@ def wider(function: str, sid: str, this: str, that: str) -> None:
     )
 
 
-wider("sweep", "Sessions", "${SessionsTable}", "${SessionsTable}*")
-wider("sweep", "Sessions", "${SessionsTable}", "*")
-wider("sweep", "Sessions", "table/${SessionsTable}", "*")
+wider("sweep", "Sessions", "sessions-dev", "sessions-dev*")
+wider("sweep", "Sessions", "sessions-dev", "*")
+wider("sweep", "Sessions", "table/sessions-dev", "*")
 wider("sweep", "SessionsDue", "index/due", "index/*")
-wider("sweep", "WriteLogs", "/aws/lambda/${Function}:*", "*")
-wider("sweep", "WriteLogs", "${Function}:*", "*")
-for this in ("${WebsocketAPI}", "${ApiStage}", "${AWS::Region}", "${AWS::AccountId}"):
-    of_policy(
-        "policy-resources",
-        f"on {POSTED.replace(this, '*')}: name",
-        *("sweep", "ReachConnections", "Resource"),
-        replacing(this, "*"),
-    )
-of_policy(
-    "policy-resources", "/*: name", "sweep", "ReachConnections", "Resource", lambda old: [old[0].split("POST")[0] + "*"]
-)
+wider("sweep", "WriteLogs", "/aws/lambda/sessions-dev-sweep:*", "*")
+wider("sweep", "WriteLogs", "sessions-dev-sweep:*", "*")
+wider("sweep", "ReachConnections", "api/POST/@connections/*", "*")
+wider("sweep", "ReachConnections", "api/POST/@connections/*", "*/POST/@connections/*")
+wider("sweep", "Sessions", "dynamodb:*:*:table/sessions-dev", "*:*:*:table/sessions-dev")
 of_policy("policy-resources", "on *: name", "api_handler", "ReadKeyParameter", "Resource", lambda old: ["*"])
-
-for action in ("dynamodb:Scan", "dynamodb:DeleteItem"):
-    of_policy("policy-unneeded", f"sweep never does {action} on", *("sweep", "Sessions", "Action"), adding(action))
-of_policy(
-    "policy-unneeded",
-    "dynamodb:UpdateItem on arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${EventsTable}",
-    *("sweep", "Sessions", "Resource"),
-    lambda old: [*old, old[0].replace("Sessions", "Events")],
-)
-of_policy(
-    "policy-missing",
-    "sweep could not do dynamodb:BatchWriteItem on",
-    *("sweep", "ConnectionsOfASession", "Action"),
-    lambda old: ["dynamodb:Query"],
-)
-of_policy(
-    "policy-missing",
-    "DELETE/@connections/*: allow it",
-    *("sweep", "ReachConnections", "Resource"),
-    lambda old: old[:1],
-)
 
 # --- alarms
 

@@ -66,7 +66,7 @@ def of_policy(
     check: str, said: str, function: str, sid: str, key: str, change: Callable[[list[str]], list[str]]
 ) -> None:
     def how(project: Project) -> None:
-        with project.edited(f"policy-{function}.json") as policy:
+        with project.edited(f"policies/dev/{function}.json") as policy:
             [statement] = [one for one in policy["Statement"] if one["Sid"] == sid]
             statement[key] = change(statement[key])
 

@@ -30,6 +30,7 @@ class Project:
         shutil.copy(ROOT / "app.py", root)
         for source in (ROOT / ".chalice").glob("*.json"):
             shutil.copy(source, self.folder)
+        shutil.copytree(ROOT / ".chalice" / "policies", self.folder / "policies")
 
     @contextmanager
     def edited(self, name: str) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,7 @@ def test_another_stage_passes_if_its_tables_take_its_name(project: Project, name
         with project.edited(file) as document:
             stages = document.get("stages", document)
             stages[name] = json.loads(json.dumps(stages["prod"]).replace("prod", name))
+    shutil.copytree(project.folder / "policies" / "prod", project.folder / "policies" / name)
     with project.edited("config.json") as config:
         domain = {
             "domain_name": "api.example.com",

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from deployment import chalice, commands, stage
+from deployment import chalice, commands, policies, stage
 from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
 from tests.sources import ROOT
@@ -34,9 +34,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """The folder of each stage's package."""
     project = tmp_path_factory.mktemp("project")
     for name in ("chalicelib", ".chalice"):
-        shutil.copytree(
-            ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "deployed", "policies")
-        )
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "deployed"))
     shutil.copy(ROOT / "app.py", project)
     code = project / "code.zip"
     code.touch()
@@ -109,6 +107,17 @@ def test_functions_are_those_of_the_stage(described: Described) -> None:
         assert properties["Environment"]["Variables"] == function.environment
         assert properties["Tracing"] == ("Active" if described.stage.tracing else "PassThrough")
     assert len(described.of_type("AWS::Serverless::Function")) == len(described.stage.functions)
+
+
+def test_a_function_has_the_narrowed_policy_and_no_other(described: Described) -> None:
+    for function in described.stage.functions:
+        [role, _] = described.document["Resources"][chalice.logical_id(function.name)]["Properties"]["Role"][
+            "Fn::GetAtt"
+        ]
+        properties = described.document["Resources"][role]["Properties"]
+        [policy] = properties["Policies"]
+        assert policy["PolicyDocument"] == policies.narrowed(described.stage, function)
+        assert "ManagedPolicyArns" not in properties
 
 
 def test_logs_are_kept_as_long_as_the_stage_says_and_not_longer(described: Described) -> None:

@@ -1,9 +1,11 @@
-"""Policy templates rendered for a stage: unknown resources are never allowed."""
+"""The committed policies, and what a stage's template makes of them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,84 +13,175 @@ import pytest
 from deployment import policies, stage
 from tests.sources import ROOT
 
-DEV = stage.read(ROOT, "dev")
-FUNCTIONS = {function.name: function for function in DEV.functions}
+STAGES = {name: stage.read(ROOT, name) for name in ("dev", "prod")}
+EACH = [pytest.param(of, function, id=function.role) for of in STAGES.values() for function in of.functions]
+PLACES = {"${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", "${WebsocketAPI}"}
+each = pytest.mark.parametrize(("of", "function"), EACH)
 
 
-def filled(name: str, of: stage.Stage = DEV, *, websocket_api: str | None = "ws1") -> Mapping[str, Mapping[str, Any]]:
-    function = FUNCTIONS[name]
-    known = policies.variables(
-        of, function, partition="aws", region="eu-north-1", account="111122223333", websocket_api=websocket_api
-    )
-    document = policies.fill(policies.template(of, function), known)
+def narrowed_of(folder: Path, **statement: Any) -> dict[str, Any]:
+    """One statement as the template has it; it allows s3:GetObject unless it says otherwise."""
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], **statement}]}
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "policy.json").write_text(json.dumps(document))
+    of = dataclasses.replace(STAGES["dev"], root=folder)
+    function = dataclasses.replace(of.functions[0], policy_file="policy.json")
+    [found] = policies.narrowed(of, function)["Statement"]
+    return dict(found)
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Any:
+    return lambda **statement: narrowed_of(tmp_path, **statement)
+
+
+def by_sid(document: dict[str, Any]) -> dict[str, Any]:
     return {statement["Sid"]: statement for statement in document["Statement"]}
 
 
-def with_key(reference: str) -> stage.Stage:
-    return dataclasses.replace(DEV, environment={**DEV.environment, "JWT_SECRET": reference})
+@each
+def test_a_policy_is_committed_where_chalice_reads_it(of: stage.Stage, function: stage.Function) -> None:
+    assert function.policy_file == f"policies/{of.name}/{function.name}.json"
+    assert policies.committed(of, function)["Version"] == "2012-10-17"
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_placeholder_is_left(name: str) -> None:
-    assert "${" not in str(filled(name))
+def test_the_policies_of_all_stages_differ_in_nothing_but_names() -> None:
+    """The sandbox's right to make log groups goes on the way to the template."""
+    for function, other in zip(STAGES["dev"].functions, STAGES["prod"].functions, strict=True):
+        dev = json.dumps(policies.narrowed(STAGES["dev"], function))
+        prod = json.dumps(policies.narrowed(STAGES["prod"], other))
+        assert re.sub(r"(?<=[-/])dev\b", "prod", dev) == prod
 
 
-def test_a_resource_is_one_table_of_one_account_and_region() -> None:
-    [table] = filled("websocket_connect")["Sessions"]["Resource"]
-    assert table == "arn:aws:dynamodb:eu-north-1:111122223333:table/sessions-dev"
+@each
+def test_a_template_has_no_wildcard_but_for_connections_log_streams_and_traces(
+    of: stage.Stage, function: stage.Function
+) -> None:
+    resources = [one for statement in policies.narrowed(of, function)["Statement"] for one in statement["Resource"]]
+    texts = [one if isinstance(one, str) else one["Fn::Sub"] for one in resources]
+    wild = {re.sub(r"^.*:(?=log-group)|^.*(?=/@)", "", text) for text in texts if "*" in text or "?" in text}
+    assert wild <= {"*", "/@connections/*", f"log-group:{function.log_group}:*"}
+    assert {found for text in texts for found in re.findall(r"\$\{.+?\}", text)} <= PLACES
 
 
-def test_connections_are_reached_through_one_api_and_stage_only() -> None:
-    assert filled("api_handler")["ReachConnections"]["Resource"] == [
-        "arn:aws:execute-api:eu-north-1:111122223333:ws1/api/POST/@connections/*",
-        "arn:aws:execute-api:eu-north-1:111122223333:ws1/api/DELETE/@connections/*",
-    ]
+@each
+def test_names_are_those_of_the_stage(of: stage.Stage, function: stage.Function) -> None:
+    text = json.dumps(policies.committed(of, function))
+    assert set(re.findall(r":table/([\w-]+)", text)) <= set(of.tables.values())
+    assert set(re.findall(r":\*/(\w+)/\w+/@connections", text)) <= {of.api_stage}
+    assert {f"ssm:{name}" for name in re.findall(r":parameter([\w/-]+)", text)} <= {of.key_reference}
 
 
-def test_before_there_is_a_websocket_api_none_may_be_reached() -> None:
-    before, after = filled("sweep", websocket_api=None), filled("sweep")
-    assert after.keys() - before.keys() == {"ReachConnections"}
+@each
+def test_a_function_writes_its_own_logs_and_its_traces(of: stage.Stage, function: stage.Function) -> None:
+    """No emulator checks these permissions, so this test alone would notice a missing one."""
+    allowed = by_sid(policies.narrowed(of, function))
+    place = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group"
+    assert allowed["WriteLogs"]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert allowed["WriteLogs"]["Resource"] == [{"Fn::Sub": f"{place}:{function.log_group}:*"}]
+    assert allowed["WriteTraces"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    assert allowed["WriteTraces"]["Resource"] == ["*"]
+
+
+def test_in_the_sandbox_the_routes_make_the_log_group_that_chalice_misnames() -> None:
+    """Chalice makes `/aws/lambda/<app>-<stage>-api_handler`, and names the function `<app>-<stage>`.
+
+    https://github.com/aws/chalice/blob/1.34.0/chalice/deploy/appgraph.py
+    """
+    makers = {
+        function.role: by_sid(policies.committed(of, function))["MakeLogs"]
+        for of in STAGES.values()
+        for function in of.functions
+        if "logs:CreateLogGroup" in json.dumps(policies.committed(of, function))
+    }
+    assert makers.keys() == {"sessions-dev-api_handler"}
+    [makes] = makers.values()
+    assert makes["Resource"] == ["arn:*:logs:*:*:log-group:/aws/lambda/sessions-dev:*"]
+
+
+@each
+def test_a_stage_s_stack_makes_the_log_groups(of: stage.Stage, function: stage.Function) -> None:
+    assert "CreateLogGroup" not in json.dumps(policies.narrowed(of, function))
 
 
 @pytest.mark.parametrize(
-    ("reference", "statement", "resource"),
+    ("written", "sub"),
     [
-        ("ssm:/a/b", "ReadKeyParameter", "arn:aws:ssm:eu-north-1:111122223333:parameter/a/b"),
-        ("ssm:plain", "ReadKeyParameter", "arn:aws:ssm:eu-north-1:111122223333:parameter/plain"),
         (
-            "ssm:arn:aws:ssm:eu-north-1:9:parameter/a/b",
-            "ReadKeyParameter",
-            "arn:aws:ssm:eu-north-1:9:parameter/a/b",
+            "arn:*:dynamodb:*:*:table/t/index/i",
+            "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/t/index/i",
+        ),
+        ("arn:*:s3:::bucket/*", "arn:${AWS::Partition}:s3:::bucket/*"),
+        ("arn:*:kms:eu-north-1:111122223333:key/k", "arn:${AWS::Partition}:kms:eu-north-1:111122223333:key/k"),
+        ("arn:aws:kms:*:111122223333:key/k", "arn:aws:kms:${AWS::Region}:111122223333:key/k"),
+        ("arn:*:ec2:*:*:*/*", "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*/*"),
+        ("arn:*:s3:::b/${aws:username}/*", "arn:${AWS::Partition}:s3:::b/${!aws:username}/*"),
+        (
+            "arn:*:execute-api:*:*:*/api/POST/@connections/*",
+            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}/api/POST/@connections/*",
         ),
         (
-            "secretsmanager:jwt",
-            "ReadKeySecret",
-            "arn:aws:secretsmanager:eu-north-1:111122223333:secret:jwt-??????",
+            "arn:*:execute-api:*:*:*/api/GET/sessions",
+            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*/api/GET/sessions",
         ),
         (
-            "secretsmanager:arn:aws:secretsmanager:eu-north-1:9:secret:jwt-AbCdEf",
-            "ReadKeySecret",
-            "arn:aws:secretsmanager:eu-north-1:9:secret:jwt-AbCdEf",
+            "arn:*:execute-api:*:*:a1b2c3/api/POST/@connections/*",
+            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:a1b2c3/api/POST/@connections/*",
         ),
     ],
 )
-def test_the_one_place_of_the_key_may_be_read(reference: str, statement: str, resource: str) -> None:
-    kept = [sid for sid in filled("websocket_connect", with_key(reference)) if sid.startswith("ReadKey")]
-    assert kept == [statement]
-    assert filled("websocket_connect", with_key(reference))[statement]["Resource"] == [resource]
+def test_partition_region_account_and_api_become_the_stages_own(narrow: Any, written: str, sub: str) -> None:
+    assert narrow(Resource=[written])["Resource"] == [{"Fn::Sub": sub}]
 
 
-def test_a_key_set_needs_no_permission() -> None:
-    environment = {**DEV.environment, "JWT_SECRET": "", "JWT_JWKS_URL": "https://issuer.example/keys"}
-    allowed = filled("websocket_connect", dataclasses.replace(DEV, environment=environment))
-    assert not [sid for sid in allowed if sid.startswith("ReadKey")]
+@pytest.mark.parametrize("written", ["*", "arn:aws:ssm:eu-north-1:9:parameter/a/b", "arn:aws:s3:::b/${aws:username}/*"])
+def test_a_resource_that_leaves_none_of_them_open_stays(narrow: Any, written: str) -> None:
+    assert narrow(Resource=[written])["Resource"] == [written]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_writes_its_own_logs_and_its_traces(name: str) -> None:
-    """No emulator checks these permissions, so this test alone would notice a missing one."""
-    allowed = filled(name)
-    group = f"arn:aws:logs:eu-north-1:111122223333:log-group:/aws/lambda/{FUNCTIONS[name].full_name}:*"
-    assert allowed["WriteLogs"]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-    assert allowed["WriteLogs"]["Resource"] == [group]
-    assert allowed["WriteTraces"]["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(
+            {
+                "Sid": "Interfaces",
+                "Action": ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"],
+                "Resource": ["*"],
+            },
+            id="of a VPC",
+        ),
+        pytest.param(
+            {
+                "Action": ["kms:Decrypt"],
+                "Resource": ["arn:aws:kms:eu-north-1:111122223333:key/k"],
+                "Condition": {"StringEquals": {"kms:ViaService": "ssm.eu-north-1.amazonaws.com"}},
+            },
+            id="of a KMS key, with a condition",
+        ),
+        pytest.param({"Effect": "Deny", "Resource": ["arn:*:s3:*:*:b/*"]}, id="a Deny"),
+        pytest.param({"Effect": "Deny", "NotResource": ["arn:*:s3:::b/*"]}, id="a Deny of all others"),
+        pytest.param(
+            {
+                "Action": ["iam:CreateRole"],
+                "Resource": ["*"],
+                "Condition": {"ArnLike": {"iam:PermissionsBoundary": "*"}},
+            },
+            id="with a permissions boundary",
+        ),
+        pytest.param(
+            {"Action": ["logs:CreateLogGroup", "logs:PutLogEvents"], "Resource": ["*"]}, id="with more rights"
+        ),
+    ],
+)
+def test_everything_else_stays(narrow: Any, statement: dict[str, Any]) -> None:
+    assert narrow(**statement) == {"Effect": "Allow", "Action": ["s3:GetObject"], **statement}
+
+
+def test_a_condition_stays_on_a_narrowed_statement(narrow: Any) -> None:
+    condition = {"ArnLike": {"aws:SourceArn": "arn:*:sns:*:*:t"}}
+    assert narrow(Resource=["arn:*:s3:::b/*"], Condition=condition)["Condition"] == condition
+
+
+def test_a_single_value_is_a_list_of_one(narrow: Any) -> None:
+    found = narrow(Action="s3:GetObject", Resource="arn:*:s3:::b/*")
+    assert found["Resource"] == [{"Fn::Sub": "arn:${AWS::Partition}:s3:::b/*"}]

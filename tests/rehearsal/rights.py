@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from deployment.stage import FUNCTIONS
 from tests.processes import ROOT
 
+POLICIES: Final = ROOT / ".chalice" / "policies" / "dev"
 UNENFORCED: Final = {
+    "MakeLogs": "a stage's stack makes the log groups",
     "WriteLogs": "MiniStack writes a function's logs without asking for its right to",
     "WriteTraces": "MiniStack has no X-Ray",
 }
 """Sids of statements whose need no emulator can show: a unit test holds them."""
-UNUSED: Final = {"ReadKeySecret": "the key of a stage stands in one place, and that of dev is a parameter"}
 REMEMBERED: Final = {"Readiness", "ReadKeyParameter"}
 """Sids of statements whose answers a function caches: it has to restart to ask again."""
 NAME_IN_ARN: Final = re.compile(r"(:table/|:parameter/|:execute-api:[^:]*:[^:]*:)")
@@ -36,33 +37,39 @@ class Right:
 
 
 def rights() -> Iterator[Right]:
-    """All permissions of the functions' templates that a stage like dev needs."""
+    """All permissions of the functions of dev that an emulator enforces."""
     for function in FUNCTIONS:
-        for statement in json.loads((ROOT / ".chalice" / f"policy-{function}.json").read_text())["Statement"]:
-            if statement["Sid"] not in {**UNENFORCED, **UNUSED}:
+        for statement in json.loads((POLICIES / f"{function}.json").read_text())["Statement"]:
+            if statement["Sid"] not in UNENFORCED:
                 for action in statement["Action"]:
                     for number in range(len(statement["Resource"])):
                         yield Right(function, statement["Sid"], action, number)
 
 
+def without(policy: Mapping[str, Any], right: Right) -> dict[str, Any]:
+    """The policy without this permission."""
+    return _split(policy, right, lambda resources: [one for one in resources if one != resources[right.resource]])
+
+
 def elsewhere(policy: Mapping[str, Any], right: Right) -> dict[str, Any]:
     """The policy with this permission moved to another resource of the same kind."""
+    return _split(
+        policy,
+        right,
+        lambda resources: [another(one) if one == resources[right.resource] else one for one in resources],
+    )
+
+
+def _split(policy: Mapping[str, Any], right: Right, moved: Callable[[list[str]], list[str]]) -> dict[str, Any]:
+    """The policy with other resources for one action of a statement."""
     [statement] = [one for one in policy["Statement"] if one["Sid"] == right.sid]
     others = [one for one in policy["Statement"] if one is not statement]
-    ours = statement["Resource"][right.resource]
+    rest = [one for one in statement["Action"] if one != right.action]
     split = [
-        {
-            **statement,
-            "Sid": f"{right.sid}Others",
-            "Action": [one for one in statement["Action"] if one != right.action],
-        },
-        {
-            **statement,
-            "Action": [right.action],
-            "Resource": [another(one) if one is ours else one for one in statement["Resource"]],
-        },
+        {**statement, "Sid": f"{right.sid}Others", "Action": rest},
+        {**statement, "Action": [right.action], "Resource": moved(statement["Resource"])},
     ]
-    return {**policy, "Statement": [*others, *(one for one in split if one["Action"])]}
+    return {**policy, "Statement": [*others, *(one for one in split if one["Action"] and one["Resource"])]}
 
 
 def another(arn: str) -> str:

@@ -23,7 +23,7 @@ from tests.processes import ROOT
 NAME = "dev"
 COMMAND_SECONDS = 180  # with the package index on the way
 CARRIED = ("app.py", "chalicelib", "deployment", "requirements.txt", ".chalice")
-MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "policies", "local.key")
+MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local.key")
 
 
 class CommandFailed(Exception):

@@ -38,7 +38,7 @@ def test_what_the_project_ignores_is_enough(checkout: Project) -> None:
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("local.key", ".chalice/local.key"), ("deployed", ".chalice/deployed"), ("policies", ".chalice/policies")],
+    [("local.key", ".chalice/local.key"), ("deployed", ".chalice/deployed")],
 )
 def test_what_git_would_publish_fails(checkout: Project, word: str, said: str) -> None:
     without(checkout, word)

@@ -19,7 +19,7 @@ def copied(to: Path) -> Path:
     to.mkdir()
     shutil.copy(ROOT / "app.py", to)
     shutil.copytree(ROOT / "chalicelib", to / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
-    ignored = shutil.ignore_patterns("deployed", "deployments", "policies", "venv", "local.key")
+    ignored = shutil.ignore_patterns("deployed", "deployments", "venv", "local.key")
     shutil.copytree(ROOT / ".chalice", to / ".chalice", ignore=ignored)
     (to / "requirements.txt").write_text("")
     return to
