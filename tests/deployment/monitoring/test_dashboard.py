@@ -7,13 +7,10 @@ import json
 import re
 from typing import Any
 
-import pytest
-
 from deployment import stage
 from deployment.monitoring import dashboard
 from deployment.monitoring.alarm import Severity
 from deployment.monitoring.alarms import alarms
-from deployment.monitoring.measures import Search
 from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
@@ -53,12 +50,3 @@ def test_what_cloudformation_fills_in_is_what_it_knows() -> None:
     pseudo = {"AWS::Partition", "AWS::Region", "AWS::AccountId"}
     assert set(re.findall(r"\$\{([^}]*)\}", text)) == {*pseudo, *variables}
     assert json.loads(text) == dashboard.body(DEV, ALARMS)
-
-
-@pytest.mark.parametrize("statistic", ["Sum", "p99"])
-def test_a_search_names_the_values_that_are_fixed(statistic: str) -> None:
-    search = Search("AWS/DynamoDB", "SystemErrors", ("TableName", "Operation"), {"TableName": ("a", "b")})
-    assert search.expression(statistic, 60) == (
-        "SEARCH('{AWS/DynamoDB,TableName,Operation} "
-        f'MetricName="SystemErrors" TableName=("a" OR "b")\', \'{statistic}\', 60)'
-    )
