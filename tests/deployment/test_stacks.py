@@ -1,105 +1,164 @@
-"""A stack is brought up to date from any state CloudFormation left it in, or the error says what a person has to do."""
+"""States, events and removal of a stack, against answers that botocore checks by the service's model."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from deployment import stacks
 from deployment.errors import DeploymentError
-from deployment.stacks import STUCK, UNFINISHED, Stacks
-
-OLD = {"LogicalResourceId": "Sessions", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "long ago"}
-NEW = {"LogicalResourceId": "Events", "ResourceStatus": "DELETE_FAILED", "ResourceStatusReason": "it is protected"}
-EVENTS = [
-    {"LogicalResourceId": "s-tables", "ResourceStatus": "UPDATE_ROLLBACK_IN_PROGRESS"},
-    NEW,
-    {"LogicalResourceId": "s-tables", "ResourceStatus": "DELETE_IN_PROGRESS"},
-    OLD,
-    {"LogicalResourceId": "s-tables", "ResourceStatus": "CREATE_IN_PROGRESS"},
-]
+from deployment.stacks import REVIEWED, STANDING, STUCK
+from tests.deployment.scripted import NAME, STACK, Scripted, Terminal, scripted, step
 
 
-class CloudFormation:
-    """Enters the next state at each look, and records the calls."""
-
-    def __init__(self, *states: str | None, fails: bool = False) -> None:
-        self.states, self.fails, self.asked = list(states), fails, list[str]()
-
-    def client(self, service: str) -> Any:
-        return self
-
-    def describe_stacks(self, StackName: str) -> Any:
-        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        if state is None:
-            answer: Any = {"Error": {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}}
-            raise ClientError(answer, "DescribeStacks")
-        return {"Stacks": [{"StackStatus": state}]}
-
-    def describe_stack_events(self, **_: Any) -> Any:
-        return {"StackEvents": EVENTS}
-
-    def create_stack(self, **_: Any) -> None:
-        self.asked.append("create")
-
-    def update_stack(self, **_: Any) -> None:
-        self.asked.append("update")
-
-    def delete_stack(self, **_: Any) -> None:
-        self.asked.append("delete")
-
-    def get_waiter(self, name: str) -> Any:
-        return self
-
-    def wait(self, **_: Any) -> None:
-        if self.fails:
-            raise WaiterError("StackCreateComplete", "Waiter encountered a terminal failure state", {})
+@pytest.fixture
+def aws() -> Iterator[Scripted]:
+    with scripted() as made:
+        yield made
 
 
-def applied(*states: str | None, fails: bool = False) -> list[str]:
-    made = CloudFormation(*states, fails=fails)
-    Stacks(made, seconds=0.001).apply("s-tables", {}, {})  # type: ignore[arg-type]  # all that it needs
-    return made.asked
+def test_each_state_of_the_service_has_a_meaning(aws: Scripted) -> None:
+    known = set(aws.client("cloudformation").meta.service_model.shape_for("StackStatus").enum)
+    busy = {state for state in known if stacks.is_busy(state)}
+    assert known == busy | STANDING | set(STUCK) | {REVIEWED, "DELETE_COMPLETE"}
+    assert not busy & (STANDING | set(STUCK) | {REVIEWED})
 
 
-def test_a_stack_that_is_not_there_is_made() -> None:
-    assert applied(None) == ["create"]
+def test_a_missing_stack_and_a_deleted_one_have_no_state(aws: Scripted) -> None:
+    aws.state(None, NAME)
+    aws.state("DELETE_COMPLETE", STACK)
+    aws.state("CREATE_COMPLETE", NAME)
+    assert [aws.stacks.state(NAME), aws.stacks.state(STACK), aws.stacks.state(NAME)] == [None, None, "CREATE_COMPLETE"]
 
 
-@pytest.mark.parametrize("state", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
-def test_a_stack_that_stands_is_updated(state: str) -> None:
-    assert applied(state) == ["update"]
+def test_another_refusal_is_not_taken_for_a_missing_stack(aws: Scripted) -> None:
+    aws.error("describe_stacks", "AccessDenied", "not allowed", StackName=NAME)
+    with pytest.raises(ClientError, match="not allowed"):
+        aws.stacks.state(NAME)
 
 
-@pytest.mark.parametrize("state", sorted(UNFINISHED))
-def test_a_stack_that_never_came_to_be_is_made_anew(state: str) -> None:
-    assert applied(state) == ["delete", "create"]
+@pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_IN_PROGRESS"])
+def test_an_operation_that_runs_is_waited_for(aws: Scripted, state: str) -> None:
+    for one in (state, state, "UPDATE_COMPLETE"):
+        aws.state(one, NAME)
+    assert aws.stacks.settled(NAME) == "UPDATE_COMPLETE"
 
 
-@pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
-def test_what_a_deploy_that_broke_off_began_is_waited_for(state: str) -> None:
-    assert applied(state, state, "CREATE_COMPLETE") == ["update"]
+def test_a_stack_that_waits_for_its_first_change_set_is_not_waited_for(aws: Scripted) -> None:
+    aws.state(REVIEWED, NAME)
+    assert aws.stacks.settled(NAME) == REVIEWED
 
 
-def test_a_stack_that_is_being_deleted_is_made_anew() -> None:
-    assert applied("DELETE_IN_PROGRESS", None) == ["create"]
+def test_an_operation_that_lasts_too_long_is_named(aws: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "PATIENCE", 2)
+    aws.state("UPDATE_IN_PROGRESS", NAME)
+    aws.state("UPDATE_IN_PROGRESS", NAME)
+    with pytest.raises(DeploymentError, match="sessions-dev is still UPDATE_IN_PROGRESS: another operation"):
+        aws.stacks.settled(NAME)
 
 
-@pytest.mark.parametrize("state", STUCK)
-def test_a_stack_that_a_person_has_to_mend_says_how_and_why(state: str) -> None:
-    with pytest.raises(DeploymentError, match=r"s-tables cannot be changed.*Events: it is protected\. \w+"):
-        applied(state)
+@pytest.mark.parametrize("state", [*sorted(STANDING), REVIEWED, None])
+def test_a_state_that_can_be_changed_is_not_stuck(aws: Scripted, state: str | None) -> None:
+    aws.state(state, NAME)
+    assert aws.stacks.refuse_stuck(NAME) == state
 
 
-def test_a_failure_tells_the_reasons_of_the_last_operation_alone() -> None:
+@pytest.mark.parametrize(
+    ("state", "out"),
+    [
+        ("CREATE_FAILED", "aws cloudformation delete-stack --stack-name sessions-dev"),
+        ("ROLLBACK_COMPLETE", "aws cloudformation delete-stack --stack-name sessions-dev"),
+        ("ROLLBACK_FAILED", "aws cloudformation delete-stack --stack-name sessions-dev"),
+        ("DELETE_FAILED", "aws cloudformation delete-stack --stack-name sessions-dev"),
+        ("UPDATE_FAILED", "aws cloudformation rollback-stack --stack-name sessions-dev"),
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name sessions-dev"),
+        ("IMPORT_ROLLBACK_FAILED", "AWS Support"),
+    ],
+)
+def test_a_stuck_state_is_named_with_its_reason_and_what_gets_out_of_it(aws: Scripted, state: str, out: str) -> None:
+    aws.state(state, NAME)
+    aws.events(
+        aws.event(state),
+        aws.event("DELETE_FAILED", "Sessions", "It is protected."),
+        aws.event("DELETE_IN_PROGRESS", reason="User Initiated"),
+        aws.event("CREATE_FAILED", "Events", "long ago"),
+        StackName=NAME,
+    )
     with pytest.raises(DeploymentError) as told:
-        applied("UPDATE_COMPLETE", fails=True)
-    assert str(told.value) == "The stack s-tables failed: Events: it is protected."
+        aws.stacks.refuse_stuck(NAME)
+    assert str(told.value).startswith(f"The stack sessions-dev is {state}: Sessions: It is protected. ")
+    assert out in str(told.value)
 
 
-def test_a_stack_that_somebody_works_on_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacks, "SECONDS", 0.001)
-    with pytest.raises(DeploymentError, match="still UPDATE_IN_PROGRESS"):
-        Stacks(CloudFormation("UPDATE_IN_PROGRESS"), seconds=0.001).remove("s-tables")  # type: ignore[arg-type]
+def test_a_failed_rollback_is_told_by_its_own_reason(aws: Scripted) -> None:
+    aws.state("UPDATE_ROLLBACK_FAILED", NAME)
+    aws.events(
+        aws.event("UPDATE_ROLLBACK_FAILED", reason="The following resource(s) failed to update: [Table]."),
+        aws.event("UPDATE_FAILED", "Table", "it is gone"),
+        aws.event("UPDATE_ROLLBACK_IN_PROGRESS"),
+        aws.event("UPDATE_FAILED", "Function", "no such key"),
+        aws.event("UPDATE_IN_PROGRESS", reason="User Initiated"),
+        StackName=NAME,
+    )
+    with pytest.raises(DeploymentError, match=r"UPDATE_ROLLBACK_FAILED: Table: it is gone\. "):
+        aws.stacks.refuse_stuck(NAME)
+
+
+def test_outputs_and_resources_of_a_stack(aws: Scripted) -> None:
+    aws.state("CREATE_COMPLETE", NAME, Outputs=[{"OutputKey": "Url", "OutputValue": "https://…"}])
+    assert aws.stacks.outputs(NAME) == {"Url": "https://…"}
+    aws.state("CREATE_COMPLETE", NAME)
+    resource = {"ResourceType": "AWS::SNS::Topic", "LastUpdatedTimestamp": "2026-01-01T00:00:00Z"}
+    for token, name, status in ((None, "one", "CREATE_COMPLETE"), ("more", "two", "DELETE_COMPLETE")):
+        page = {**resource, "LogicalResourceId": name, "PhysicalResourceId": f"{name}-id", "ResourceStatus": status}
+        answer = {"StackResourceSummaries": [page], **({} if token else {"NextToken": "more"})}
+        aws.answer("list_stack_resources", answer, StackName=NAME, **({"NextToken": token} if token else {}))
+    assert aws.stacks.resources(NAME) == {"one-id"}
+
+
+@pytest.mark.parametrize("state", [None, REVIEWED])
+def test_a_stack_that_does_not_stand_has_no_resources(aws: Scripted, state: str | None) -> None:
+    aws.state(state, NAME)
+    assert aws.stacks.resources(NAME) == frozenset()
+
+
+def test_a_missing_stack_has_no_outputs(aws: Scripted) -> None:
+    aws.state(None, NAME)
+    assert aws.stacks.outputs(NAME) == {}
+
+
+def test_a_removal_turns_protection_off_and_follows_the_stack_by_its_id(aws: Scripted) -> None:
+    aws.state("CREATE_COMPLETE", NAME)
+    aws.state("CREATE_COMPLETE", NAME, EnableTerminationProtection=True)
+    aws.answer("update_termination_protection", {"StackId": STACK}, StackName=STACK, EnableTerminationProtection=False)
+    made = aws.event("CREATE_COMPLETE")
+    aws.events(made, StackName=STACK)
+    aws.answer("delete_stack", StackName=STACK)
+    begun = aws.event("DELETE_IN_PROGRESS")
+    aws.look("DELETE_IN_PROGRESS", begun, made)
+    aws.look("DELETE_COMPLETE", aws.event("DELETE_COMPLETE"), aws.event("DELETE_COMPLETE", "Topic"), begun, made)
+    out = Terminal()
+    aws.stacks.remove(NAME, step(out))
+    assert out.getvalue().endswith("\r  stage … 1 resources removed\x1b[K")
+
+
+def test_the_removal_of_a_missing_stack_does_nothing(aws: Scripted) -> None:
+    aws.state(None, NAME)
+    aws.stacks.remove(NAME, step())
+
+
+def test_a_failed_removal_tells_its_reasons(aws: Scripted) -> None:
+    aws.state("CREATE_COMPLETE", NAME)
+    aws.state("CREATE_COMPLETE", NAME)
+    aws.events(StackName=STACK)
+    aws.answer("delete_stack", StackName=STACK)
+    aws.look(
+        "DELETE_FAILED",
+        aws.event("DELETE_FAILED", reason="The following resource(s) failed to delete: [Role]. "),
+        aws.event("DELETE_FAILED", "Role", "Cannot delete entity, must detach all policies first."),
+        aws.event("DELETE_IN_PROGRESS", reason="User Initiated"),
+    )
+    with pytest.raises(DeploymentError, match=r"DELETE_FAILED: Role: Cannot delete .* first\. .*delete-stack"):
+        aws.stacks.remove(NAME, step())
