@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 """
 ABSENT: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
 LISTED: Final = 20
-"""Kept versions that an error names."""
+"""The most kept versions that an error names."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Artifacts:
         region = self._place.region
         where = {} if region == FIRST_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
-            self._client.create_bucket(Bucket=self.bucket, ObjectOwnership="BucketOwnerEnforced", **where)
+            self._client.create_bucket(Bucket=self.bucket, **where)
         except ClientError as error:
             if code_of(error) == "BucketAlreadyExists":
                 raise self._elsewhere() from error
@@ -148,14 +148,24 @@ class Artifacts:
         }
 
     def _put(self, key: str, body: bytes, digest: bytes) -> str:
-        """Returns the version of the object. S3 refuses a body that is not the digest's."""
+        """Returns the version of the object. S3 refuses a body that is not the digest's. Raises DeploymentError."""
         checksum = base64.b64encode(digest).decode()
         there = self._head(key)
         if there is None or there.get("ChecksumSHA256") != checksum:
             there = self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=checksum, **self._owner
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+                **self._owner,
             )
-        version: str = there["VersionId"]
+        version: str | None = there.get("VersionId")
+        if version is None:
+            raise DeploymentError(
+                f"{self.bucket} does not keep versions yet, which takes up to 15 minutes in a new bucket: "
+                "run the same command again then."
+            )
         return version
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
@@ -184,8 +194,12 @@ class Artifacts:
         return ", ".join(one["Key"].removeprefix(folder).removesuffix(".json") for one in found[:LISTED]) or "none"
 
     def _url(self, key: str, version: str) -> str:
+        """The form in which AWS's own CLI gives CloudFormation a version of a template:
+
+        https://github.com/aws/aws-cli/blob/develop/awscli/customizations/s3uploader.py
+        """
         place = self._place
-        return f"https://{self.bucket}.s3.{place.region}.{place.suffix}/{key}?versionId={version}"
+        return f"https://s3.{place.region}.{place.suffix}/{self.bucket}/{key}?versionId={version}"
 
     def _elsewhere(self) -> DeploymentError:
         return DeploymentError(
