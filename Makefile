@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy disconnect package clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy disconnect package lock clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +70,16 @@ destroy: setup  ## deletes a stage and its data: STAGE=dev
 disconnect: setup  ## closes all open sockets of a stage, as after a leaked key: STAGE=dev
 	@exec $(BIN)/python -m deployment disconnect --stage '$(STAGE)' $(OPTIONS)
 
-package: setup  ## writes a stage as one CloudFormation template and its zip to build/STAGE: STAGE=dev
+package: setup  ## writes a stage as one CloudFormation template and its zip to build/STAGE, asking AWS nothing: STAGE=dev
 	@exec $(BIN)/python -m deployment package --stage '$(STAGE)' --out 'build/$(STAGE)' $(OPTIONS)
+
+lock: setup  ## locks the newest versions that requirements.in allows, for every platform and Python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) --upgrade --generate-hashes --output-file requirements.lock requirements.in
+	$(LOCK) --constraint requirements.lock --no-annotate --output-file requirements.txt requirements.in
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock'
 
 bench: setup  ## measures everything beside its rivals, and fails if a target is missed
 	$(BIN)/python -m bench

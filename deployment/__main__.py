@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice, key, package, sockets, stage
+from deployment import chalice, key, lint, package, sockets, source, stage
 from deployment.aws import Aws
 from deployment.doctor import examination, report
 from deployment.errors import REPEAT, DeploymentError
@@ -46,7 +47,6 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--verbose", action="store_true", help="show Chalice's output as well")
         if name == "package":
             one.add_argument("--out", type=Path, help="the folder to write to (build/STAGE)")
-            one.add_argument("--code", type=Path, help="an existing deployment.zip to use instead of a new one")
     doctor = subcommands.add_parser(
         "doctor",
         help="checks a stage before it is deployed",
@@ -80,10 +80,7 @@ def run(asked: argparse.Namespace) -> None:
         print(examination.refuse_unsafe(target.root, target.name))
     progress = Progress(sys.stdout, verbose=asked.verbose)
     if asked.command == "package":
-        out = (asked.out or Path("build") / target.name).resolve()
-        with progress.step("package") as step:
-            path = package.package(target, out, step.detail, asked.code)
-        print(f"  {path}")
+        packaged(target, (asked.out or Path("build") / target.name).resolve(), progress)
         return
     aws = Aws(chalice.session())
     place = aws.place
@@ -92,6 +89,19 @@ def run(asked: argparse.Namespace) -> None:
         print(f"  {sockets.close_all(aws, target)} sockets closed")
         return
     print("  created" if key.ensure(aws, target) else "  exists already, or is not a parameter of SSM")
+
+
+def packaged(target: stage.Stage, out: Path, progress: Progress) -> None:
+    """Writes template and zip to `out`. Raises DeploymentError."""
+    with tempfile.TemporaryDirectory() as folder:
+        with progress.step("source") as step:
+            exported = source.export(target.root, Path(folder))
+            step.note(exported.version)
+        with progress.step("package") as step:
+            made = package.build(target, exported, out, step.detail)
+    with progress.step("cfn-lint") as step:
+        lint.check({target.stack: made.template}, step.detail)
+    print(f"  {out / package.TEMPLATE}")
 
 
 def _failed(message: str) -> int:

@@ -1,63 +1,115 @@
-"""Writes a stage as one CloudFormation template and its zip, for teams that deploy by pipeline. Asks AWS nothing.
+"""Builds a stage as one CloudFormation template and its zip, from an export of the source. Asks AWS nothing.
 
-Chalice packages functions, APIs and schedule. Everything else that a deploy does is merged into the template here,
-from the same settings. Chalice merges dicts into its own and replaces lists whole.
+Chalice packages functions, APIs and schedule. Everything else of the stage's stack is merged into its template here.
+Chalice merges dicts into its own and replaces lists whole.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deployment import chalice, documents, gateway_settings, key, logs, policies
+from deployment import chalice, dependencies, gateway_settings, key, policies
+from deployment.artifacts import Code
 from deployment.gateway_responses import RESPONSES
-from deployment.monitoring.resources import HTTP_LOGS, WEBSOCKET_LOGS, resources
+from deployment.monitoring import resources as monitoring
+from deployment.source import Source
 from deployment.stage import Stage
 
 TEMPLATE: Final = "template.json"
+CODE: Final = chalice.CODE
 REST_API: Final = "RestAPI"
 WEBSOCKET_API: Final = "WebsocketAPI"
 WEBSOCKET_DEPLOYMENT: Final = "WebsocketAPIDeployment"
 WEBSOCKET_STAGE: Final = "WebsocketAPIStage"
+SWEEP: Final = "Sweep"
 """Chalice's logical ids."""
+HTTP_URL: Final = "EndpointURL"
+WEBSOCKET_URL: Final = "WebsocketConnectEndpointURL"
+"""Chalice's outputs; each URL ends with a slash."""
 SNAPSHOT: Final = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration")
 """Types of the resources that a deployment of the WebSocket API holds."""
-ACCOUNT: Final = "ApiGatewayAccount"
-MADE: Final = "MakesLogsRole"
+FUNCTION: Final = "AWS::Serverless::Function"
+VERSION: Final = "VERSION"
+"""Name of the function's variable, and of its tag, that hold the version of the source."""
 
 
-def package(stage: Stage, out: Path, say: Callable[[str], None], code: Path | None = None) -> Path:
-    """Writes `template.json` and `deployment.zip` to `out` and returns the template.
+@dataclass(frozen=True)
+class Package:
+    """A packaged stage. The template names the zip as a file beside it."""
 
-    `code` is an existing zip to use instead of a new one. Raises DeploymentError.
+    template: dict[str, Any]
+    code: Path
+    digest: str  # SHA-256 of the zip
+    version: str
+
+
+def build(stage: Stage, source: Source, out: Path, say: Callable[[str], None]) -> Package:
+    """Writes `template.json` and `deployment.zip` to the folder `out`.
+
+    The same commit makes the same bytes in any folder, on machines with the same zlib and Chalice. Each line of the
+    tools' output is passed to `say`. Raises DeploymentError.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        merge = Path(folder) / "merge.json"
-        merge.write_text(json.dumps(additions(stage)), encoding="utf-8")
-        merged = chalice.package(stage, merge, out, say, code)
-    document = with_policies(stage, with_websocket_deployment(json.loads(merged.read_text(encoding="utf-8"))))
-    merged.unlink()
-    path = out / TEMPLATE
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return path
+    exported = dataclasses.replace(stage, root=source.folder)
+    vendor = source.folder / "vendor"
+    say("dependencies")
+    dependencies.install(
+        source.folder / "requirements.lock", vendor, runtime=stage.runtime, architecture=stage.architecture, say=say
+    )
+    # Chalice would download these once more, and check no hash
+    (source.folder / "requirements.txt").write_text("", encoding="utf-8")
+    say("functions and APIs")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        packaged = Path(scratch)
+        (packaged / "merge.json").write_text(json.dumps(additions(exported, source.version)), encoding="utf-8")
+        chalice.package(exported, packaged / "merge.json", packaged / "out", say)
+        merged = json.loads((packaged / "out" / chalice.TEMPLATE).read_text(encoding="utf-8"))
+        write_reproducibly(packaged / "out" / chalice.CODE, out / CODE)
+    template = with_roles(exported, with_websocket_deployment(merged))
+    (out / TEMPLATE).write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
+    return Package(template, out / CODE, hashlib.sha256((out / CODE).read_bytes()).hexdigest(), source.version)
 
 
-def additions(stage: Stage) -> dict[str, Any]:
+def write_reproducibly(written: Path, path: Path) -> None:
+    """Copies a zip: files in the order of their names, without their times and modes, and without bytecode.
+
+    Everybody may read the files, as Lambda needs it: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html
+    """
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(path, "w") as made:
+        for name in sorted(source.namelist()):
+            if not name.endswith((".pyc", "/")):
+                entry = zipfile.ZipInfo(name)  # of 1980, the first time that a zip can name
+                entry.external_attr = 0o100644 << 16
+                entry.create_system = 3  # Unix, whose modes these are
+                made.writestr(entry, source.read(name), zipfile.ZIP_DEFLATED)
+
+
+def located(template: Mapping[str, Any], code: Code) -> dict[str, Any]:
+    """The template with the zip in its bucket: each function names the object and its version."""
+    place = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
+    changed = {
+        name: {**one, "Properties": {**one["Properties"], "CodeUri": place}} if one["Type"] == FUNCTION else one
+        for name, one in template["Resources"].items()
+    }
+    return {**template, "Resources": changed}
+
+
+def additions(stage: Stage, version: str) -> dict[str, Any]:
     """The parts to merge into Chalice's template."""
-    tables = documents.read(stage.folder / "resources.json")
     return {
         "Description": description(stage),
-        "Parameters": {**_tables_parameters(stage, tables["Parameters"]), **LOGS_ROLE_PARAMETER},
-        "Conditions": {MADE: {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}},
         "Resources": {
-            **tables["Resources"],
-            **_functions(stage, sorted(tables["Resources"])),
-            **_monitoring(stage),
-            **LOGS_ROLE,
+            **_functions(stage, version),
+            **monitoring.resources(stage, websocket_api={"Ref": WEBSOCKET_API}),
+            "SweepInvocations": _sweep_invocations(),
             REST_API: _rest_api(stage),
             WEBSOCKET_STAGE: _websocket_stage(stage),
         },
@@ -92,9 +144,13 @@ def with_websocket_deployment(template: Mapping[str, Any]) -> dict[str, Any]:
     return {**template, "Resources": resources}
 
 
-def with_policies(stage: Stage, template: Mapping[str, Any]) -> dict[str, Any]:
-    """The template with each role's policy narrowed to the stage's partition, region, account and API."""
+def with_roles(stage: Stage, template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template with the stage's permissions boundary on each role, and with narrowed policies.
+
+    Those name the stage's partition, region, account and API.
+    """
     resources = dict(template["Resources"])
+    boundary = {} if stage.permissions_boundary is None else {"PermissionsBoundary": stage.permissions_boundary}
     for function in stage.functions:
         role = resources[chalice.logical_id(function.name)]["Properties"]["Role"]
         if isinstance(role, str):  # of somebody else: iam_role_arn
@@ -103,43 +159,47 @@ def with_policies(stage: Stage, template: Mapping[str, Any]) -> dict[str, Any]:
         properties = resources[name]["Properties"]
         [inline] = properties["Policies"]
         inline = {**inline, "PolicyDocument": policies.narrowed(stage, function)}
-        resources[name] = {**resources[name], "Properties": {**properties, "Policies": [inline]}}
+        resources[name] = {**resources[name], "Properties": {**properties, **boundary, "Policies": [inline]}}
     return {**template, "Resources": resources}
 
 
-def _tables_parameters(stage: Stage, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables' template with the stage filled in. Another name would differ from the one the functions are given."""
-    return {
-        "Stage": {**parameters["Stage"], "Default": stage.name, "AllowedValues": [stage.name]},
-        "Kept": {**parameters["Kept"], "Default": str(stage.kept).lower()},
-    }
+def _functions(stage: Stage, version: str) -> dict[str, Any]:
+    """Functions with fixed names, which policies and log groups can refer to, and their log groups.
 
-
-def _functions(stage: Stage, tables: list[str]) -> dict[str, Any]:
-    """Fixed names, which policies and log groups can refer to. Logs and tables are created before their users."""
+    A log group is made before its function, which would otherwise make it, without retention.
+    """
     merged: dict[str, Any] = {}
     for function in stage.functions:
         logs = chalice.log_group_id(function.name)
         merged[logs] = {"Properties": {"LogGroupName": function.log_group}}
         merged[chalice.logical_id(function.name)] = {
-            "DependsOn": [logs, *tables],
-            "Properties": {"FunctionName": function.full_name},
+            "DependsOn": [logs],
+            "Properties": {
+                "FunctionName": function.full_name,
+                "Description": f"{function.name} of {stage.full_name}, version {version}",
+                "Tags": {VERSION.lower(): version},
+                "Environment": {"Variables": {VERSION: version}},
+            },
         }
-    merged["Sweep"]["Properties"]["Events"] = {"SweepEvent": {"Properties": {"Name": stage.sweep_rule}}}
+    merged[SWEEP]["Properties"]["Events"] = {"SweepEvent": {"Properties": {"Name": stage.sweep_rule}}}
     return merged
 
 
-def _monitoring(stage: Stage) -> dict[str, Any]:
-    """Access logs, alarms, dashboard and saved queries.
+def _sweep_invocations() -> dict[str, Any]:
+    """Neither retries nor queues the sweep: the next one begins within a minute, and does the same work.
 
-    A tag makes the log groups, and the stages that log to them, wait for the account's role: they cannot depend on a
-    resource that a condition leaves out.
+    Lambda would try twice more, and keep what it could not invoke for six hours.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
     """
-    made = resources(stage, websocket_api={"Ref": WEBSOCKET_API})
-    waits = [{"Key": "logs-role", "Value": {"Fn::If": [MADE, {"Ref": ACCOUNT}, "there-already"]}}]
-    for name in (HTTP_LOGS, WEBSOCKET_LOGS):
-        made[name] = {**made[name], "Properties": {**made[name]["Properties"], "Tags": waits}}
-    return made
+    return {
+        "Type": "AWS::Lambda::EventInvokeConfig",
+        "Properties": {
+            "FunctionName": {"Ref": SWEEP},
+            "Qualifier": "$LATEST",
+            "MaximumEventAgeInSeconds": 60,
+            "MaximumRetryAttempts": 0,
+        },
+    }
 
 
 def _rest_api(stage: Stage) -> dict[str, Any]:
@@ -156,7 +216,7 @@ def _rest_api(stage: Stage) -> dict[str, Any]:
             "OpenApiVersion": "2.0",  # else SAM adds a second stage, "Stage", without any of these settings
             "TracingEnabled": stage.tracing,
             "MethodSettings": [gateway_settings.method_settings(stage)],
-            "AccessLogSetting": gateway_settings.http_access_logs(_log_group_arn(HTTP_LOGS)),
+            "AccessLogSetting": gateway_settings.http_access_logs(_log_group_arn(monitoring.HTTP_LOGS)),
         },
     }
 
@@ -165,7 +225,7 @@ def _websocket_stage(stage: Stage) -> dict[str, Any]:
     return {
         "Properties": {
             "DefaultRouteSettings": gateway_settings.route_settings(stage),
-            "AccessLogSettings": gateway_settings.websocket_access_logs(_log_group_arn(WEBSOCKET_LOGS)),
+            "AccessLogSettings": gateway_settings.websocket_access_logs(_log_group_arn(monitoring.WEBSOCKET_LOGS)),
         },
     }
 
@@ -173,33 +233,3 @@ def _websocket_stage(stage: Stage) -> dict[str, Any]:
 def _log_group_arn(logical_id: str) -> dict[str, str]:
     """The ARN without the `:*` that CloudFormation's attribute ends with."""
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{logical_id}}}"}
-
-
-LOGS_ROLE_PARAMETER: Final = {
-    "MakeLogsRole": {
-        "Type": "String",
-        "Default": "false",
-        "AllowedValues": ["true", "false"],
-        "Description": "Whether to give the account and region a role by which API Gateway writes access logs, in "
-        "place of the one they have. They need one; it is one for all APIs, and stays when this stack goes.",
-    }
-}
-LOGS_ROLE: Final = {
-    "ApiGatewayLogsRole": {
-        "Type": "AWS::IAM::Role",
-        "Condition": MADE,
-        "DeletionPolicy": "Retain",
-        "UpdateReplacePolicy": "Retain",
-        "Properties": {
-            "AssumeRolePolicyDocument": logs.TRUST,
-            "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{logs.PUSHES}"}],
-        },
-    },
-    ACCOUNT: {
-        "Type": "AWS::ApiGateway::Account",
-        "Condition": MADE,
-        "DeletionPolicy": "Retain",
-        "UpdateReplacePolicy": "Retain",
-        "Properties": {"CloudWatchRoleArn": {"Fn::GetAtt": ["ApiGatewayLogsRole", "Arn"]}},
-    },
-}

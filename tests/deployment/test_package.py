@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from typing import Any
 
-from deployment import package, stage
+from deployment import chalice, package, stage
+from deployment.artifacts import Code
 from tests.sources import ROOT
 
 DEV = stage.read(ROOT, "dev")
@@ -59,9 +61,30 @@ def test_whoever_reads_the_template_learns_that_the_key_has_to_be_there() -> Non
     assert "key" not in package.description(dataclasses.replace(DEV, environment=environment))
 
 
-def test_the_role_of_the_account_is_left_alone_unless_asked_for() -> None:
-    added = package.additions(DEV)
-    assert added["Parameters"]["MakeLogsRole"]["Default"] == "false"
-    conditions = {name: one.get("Condition") for name, one in added["Resources"].items() if "ApiGateway" in name}
-    assert conditions == {"ApiGatewayLogsRole": package.MADE, "ApiGatewayAccount": package.MADE}
-    assert added["Conditions"][package.MADE] == {"Fn::Equals": [{"Ref": "MakeLogsRole"}, "true"]}
+def test_a_permissions_boundary_is_that_of_each_role_that_the_stack_makes() -> None:
+    boundary = "arn:aws:iam::111122223333:policy/boundary"
+    functions: dict[str, Any] = {
+        chalice.logical_id(one.name): {"Properties": {"Role": {"Fn::GetAtt": [f"{one.name}Role", "Arn"]}}}
+        for one in DEV.functions
+    }
+    functions["Sweep"]["Properties"]["Role"] = "arn:aws:iam::111122223333:role/made-by-others"
+    roles = {f"{one.name}Role": {"Properties": {"Policies": [{"PolicyName": "p"}]}} for one in DEV.functions}
+    template: dict[str, Any] = {"Resources": {**functions, **roles}}
+    bounded = package.with_roles(dataclasses.replace(DEV, permissions_boundary=boundary), template)["Resources"]
+    found = {name for name, one in bounded.items() if one["Properties"].get("PermissionsBoundary") == boundary}
+    assert found == {*roles} - {"sweepRole"}
+    assert "PermissionsBoundary" not in json.dumps(package.with_roles(DEV, template))
+
+
+def test_the_functions_alone_are_told_where_the_zip_is() -> None:
+    template = {
+        "Resources": {
+            **TEMPLATE["Resources"],
+            "Sweep": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "./x", "Timeout": 3}},
+        }
+    }
+    located = package.located(template, Code("bucket", "code/1.zip", "v2"))["Resources"]
+    place = {"Bucket": "bucket", "Key": "code/1.zip", "Version": "v2"}
+    assert located.pop("Sweep")["Properties"] == {"CodeUri": place, "Timeout": 3}
+    assert located == TEMPLATE["Resources"]
+    assert template["Resources"]["Sweep"]["Properties"]["CodeUri"] == "./x"

@@ -1,71 +1,49 @@
-"""The packaged template describes the same stage as a deploy, field by field, and cfn-lint accepts it.
+"""The packaged template describes the stage, field by field, and cfn-lint accepts it.
 
-The command packages it with an empty zip; building the real one needs the package index (`tests/packaging`).
+The dependencies are left out; installing them needs a package index (`tests/packaging`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
-from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployment import chalice, commands, policies, stage
+from deployment import chalice, lint, package, policies, source, stage
+from deployment.artifacts import Code
 from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
+from tests.deployment.checkouts import checkout
 from tests.sources import ROOT
 
-pytestmark = pytest.mark.process  # all tests read what one run of the command wrote
+pytestmark = pytest.mark.process  # Chalice packages in a process of its own
 CONFIG = json.loads((ROOT / ".chalice" / "config.json").read_text())
-TABLES = ROOT / ".chalice" / "resources.json"
 STAGES = {name: stage.read(ROOT, name) for name in CONFIG["stages"]}
 PLACE = Place("aws", "eu-north-1", "111122223333")
 
 
 @pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The folder of each stage's package."""
-    project = tmp_path_factory.mktemp("project")
-    for name in ("chalicelib", ".chalice"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "deployed"))
-    shutil.copy(ROOT / "app.py", project)
-    code = project / "code.zip"
-    code.touch()
-    for name in STAGES:
-        command = [sys.executable, "-m", "deployment", "--project", str(project), "package", "--stage", name]
-        options = ["--out", str(project / "build" / name), "--code", str(code)]
-        run = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert run.returncode == 0, run.stderr
-    return {name: project / "build" / name for name in STAGES}
-
-
-class Recorder:
-    """A client to which every API looks new; records its calls."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> dict[str, Any]:
-            self.asked[name].append(arguments)
-            return {"items": [], "Items": [], "DeploymentId": "d1"}
-
-        return call
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, package.Package]:
+    """The package of each stage."""
+    project = checkout(tmp_path_factory.mktemp("project"))
+    made = {}
+    for name, one in STAGES.items():
+        exported = source.export(project, tmp_path_factory.mktemp("source"))
+        made[name] = package.build(one, exported, tmp_path_factory.mktemp("build") / name, lambda line: None)
+    return made
 
 
 class Described:
     """A stage as its template describes it, with the values that CloudFormation would fill in."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, packaged: package.Package) -> None:
         self.stage = STAGES[name]
-        self.document: dict[str, Any] = json.loads((folder / "template.json").read_text())
+        self.version = packaged.version
+        self.folder = packaged.code.parent
+        self.document: dict[str, Any] = json.loads((self.folder / "template.json").read_text())
         self.resources: dict[str, Any] = self._filled(self.document["Resources"])
 
     def properties(self, logical_id: str) -> dict[str, Any]:
@@ -95,7 +73,7 @@ class Described:
 
 
 @pytest.fixture(params=list(STAGES))
-def described(request: pytest.FixtureRequest, packaged: Mapping[str, Path]) -> Described:
+def described(request: pytest.FixtureRequest, packaged: Mapping[str, package.Package]) -> Described:
     return Described(request.param, packaged[request.param])
 
 
@@ -104,7 +82,7 @@ def test_functions_are_those_of_the_stage(described: Described) -> None:
         properties = described.properties(chalice.logical_id(function.name))
         assert properties["FunctionName"] == function.full_name
         assert (properties["MemorySize"], properties["Timeout"]) == (function.memory, function.timeout)
-        assert properties["Environment"]["Variables"] == function.environment
+        assert properties["Environment"]["Variables"] == {**function.environment, "VERSION": described.version}
         assert properties["Tracing"] == ("Active" if described.stage.tracing else "PassThrough")
     assert len(described.of_type("AWS::Serverless::Function")) == len(described.stage.functions)
 
@@ -128,13 +106,35 @@ def test_logs_are_kept_as_long_as_the_stage_says_and_not_longer(described: Descr
     assert {group["RetentionInDays"] for group in groups} == {ours.log_days}
 
 
-def test_a_function_waits_for_its_log_group_and_the_tables(described: Described) -> None:
+def test_a_function_waits_for_its_log_group(described: Described) -> None:
     """Lambda would create a missing group itself, without retention."""
     for function in described.stage.functions:
-        waits = described.resources[chalice.logical_id(function.name)]["DependsOn"]
-        groups = [name for name in waits if described.resources[name]["Type"] == "AWS::Logs::LogGroup"]
-        assert [described.properties(group)["LogGroupName"] for group in groups] == [function.log_group]
-        assert set(waits) - set(groups) == set(described.stage.tables)
+        [group] = described.resources[chalice.logical_id(function.name)]["DependsOn"]
+        assert described.properties(group)["LogGroupName"] == function.log_group
+
+
+def test_functions_name_the_version_of_their_source(described: Described) -> None:
+    assert re.fullmatch("[0-9a-f]{12}", described.version)
+    for one in described.of_type("AWS::Serverless::Function").values():
+        assert described.version in one["Properties"]["Description"]
+        assert one["Properties"]["Tags"]["version"] == described.version
+        assert "aws-chalice" in one["Properties"]["Tags"]
+
+
+def test_the_sweep_is_neither_retried_nor_queued(described: Described) -> None:
+    [settings] = described.of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert settings["Properties"] == {
+        "FunctionName": {"Ref": "Sweep"},
+        "Qualifier": "$LATEST",
+        "MaximumEventAgeInSeconds": 60,
+        "MaximumRetryAttempts": 0,
+    }
+
+
+def test_roles_have_no_names_so_that_a_second_region_has_its_own(described: Described) -> None:
+    roles = described.of_type("AWS::IAM::Role")
+    assert len(roles) == len(described.stage.functions)
+    assert [name for name, role in roles.items() if "RoleName" in role["Properties"]] == []
 
 
 def test_the_rest_api_has_the_settings_of_chalice(described: Described) -> None:
@@ -151,21 +151,23 @@ def test_there_is_no_second_stage_without_these_settings(described: Described) -
     assert described.properties("RestAPI")["OpenApiVersion"] == "2.0"
 
 
-def test_tables_are_those_of_their_own_stack(described: Described) -> None:
-    own = json.loads(TABLES.read_text())
-    resources, parameters = described.document["Resources"], described.document["Parameters"]
-    assert {name: resources[name] for name in own["Resources"]} == own["Resources"]
-    told = {name: parameters[name]["Default"] for name in own["Parameters"]}
-    assert told == commands.tables_parameters(described.stage)
-    assert parameters["Stage"]["AllowedValues"] == [described.stage.name]
+def test_the_stack_owns_no_table_and_nothing_of_the_whole_account(described: Described) -> None:
+    kinds = {one["Type"] for one in described.resources.values()}
+    assert kinds & {"AWS::DynamoDB::Table", "AWS::ApiGateway::Account"} == set()
+    assert "Parameters" not in described.document
 
 
 def test_monitoring_is_in_the_stack_of_the_stage(described: Described) -> None:
     expected = monitoring.resources(described.stage, websocket_api={"Ref": "WebsocketAPI"})
-    found = {name: described.document["Resources"][name] for name in expected}
-    for name in (monitoring.HTTP_LOGS, monitoring.WEBSOCKET_LOGS):
-        found[name]["Properties"].pop("Tags")
-    assert found == expected
+    assert {name: described.document["Resources"][name] for name in expected} == expected
+
+
+def test_the_urls_are_outputs(described: Described) -> None:
+    outputs, path = described.document["Outputs"], f"/{described.stage.api_stage}/"
+    assert outputs[package.HTTP_URL]["Value"]["Fn::Sub"].startswith("https://${RestAPI}.execute-api.")
+    assert outputs[package.WEBSOCKET_URL]["Value"]["Fn::Sub"].startswith("wss://${WebsocketAPI}.execute-api.")
+    for name in (package.HTTP_URL, package.WEBSOCKET_URL):
+        assert outputs[name]["Value"]["Fn::Sub"].endswith(path)
 
 
 def test_the_sweep_is_started_by_a_rule_of_the_name_that_is_watched(described: Described) -> None:
@@ -179,24 +181,20 @@ def test_a_template_is_for_any_account_and_region(described: Described) -> None:
     assert not re.search(r"\b[a-z]{2}(-[a-z]+)+-\d\b", text)
 
 
-def test_a_package_is_a_template_and_the_zip_that_it_names(described: Described, packaged: Mapping[str, Path]) -> None:
-    folder = packaged[described.stage.name]
-    assert sorted(path.name for path in folder.iterdir()) == ["deployment.zip", "template.json"]
+def test_a_package_is_a_template_and_the_zip_that_it_names(
+    described: Described, packaged: Mapping[str, package.Package]
+) -> None:
+    assert sorted(path.name for path in described.folder.iterdir()) == ["deployment.zip", "template.json"]
     code = {one["Properties"]["CodeUri"] for one in described.of_type("AWS::Serverless::Function").values()}
     assert code == {"./deployment.zip"}
+    assert described.document == packaged[described.stage.name].template
 
 
 @pytest.mark.slow
-def test_cfn_lint_has_nothing_to_say_but_of_a_template_that_is_wrong(
-    packaged: Mapping[str, Path], tmp_path: Path
-) -> None:
-    """All templates in one run: cfn-lint takes seconds to start."""
-    templates = [folder / "template.json" for folder in packaged.values()]
-    wrong = json.loads(templates[0].read_text())
-    wrong["Resources"]["WebsocketAPIStage"]["Properties"]["DefaultRouteSettings"]["Throttle"] = 1
-    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
-    every = [*templates, TABLES, tmp_path / "wrong.json"]
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--format", "json", *map(str, every)]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    found = [(Path(one["Filename"]).name, one["Rule"]["Id"], one["Message"]) for one in json.loads(run.stdout)]
-    assert [(name, rule) for name, rule, _ in found] == [("wrong.json", "E3002")], found
+def test_cfn_lint_has_nothing_to_say(packaged: Mapping[str, package.Package]) -> None:
+    """With the zip where it is, and in a bucket."""
+    templates = {name: one.template for name, one in packaged.items()}
+    templates["located"] = package.located(templates["dev"], Code("bucket", "code/1.zip", "v1"))
+    said: list[str] = []
+    lint.check(templates, said.append)
+    assert said == []
