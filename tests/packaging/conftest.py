@@ -86,11 +86,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
-    folder.mkdir()
-    for name in CLONED:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=MADE_HERE)
-        else:
-            shutil.copy(source, folder / name)
+    """What a clone would have if everything were committed: not the files that git ignores."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *CLONED]
+    run = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for name in run.stdout.split("\0"):
+        if name and (REPOSITORY / name).exists():  # else deleted, and not committed yet
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
     return folder
