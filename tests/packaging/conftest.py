@@ -86,7 +86,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
-    """What a clone would have if everything were committed: not the files that git ignores."""
+    """Copies the files that a clone would have if everything were committed: none that git ignores."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *CLONED]
     run = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in run.stdout.split("\0"):
