@@ -194,7 +194,10 @@ def end_session(call: Call, session_id: str) -> http.Reply:
 @route("/health", methods=["GET"])
 @answers_anyone
 def health() -> http.Reply:
-    return http.json_reply(200, {"status": "ok"})
+    from chalicelib.settings import version
+
+    deployed = version(os.environ)
+    return http.json_reply(200, {"status": "ok"} if deployed is None else {"status": "ok", "version": deployed})
 
 
 @route("/health/ready", methods=["GET"])

@@ -68,6 +68,11 @@ def is_local(environment: Mapping[str, str]) -> bool:
     )
 
 
+def version(environment: Mapping[str, str]) -> str | None:
+    """The commit that is deployed, as a package names it; None elsewhere."""
+    return environment.get("VERSION") or None
+
+
 def from_environment(environment: Mapping[str, str], local_key: Callable[[], str]) -> Settings:
     """The settings of this process.
 

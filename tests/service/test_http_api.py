@@ -299,6 +299,13 @@ class TestTablesThatDoNotAnswer:
         assert (ready.status_code, ready.headers["Retry-After"]) == (503, "1")
         assert client.get("/health/ready").status_code == 503, "the outcome is cached for five seconds"
 
+    def test_health_names_no_version_locally(self, chalice_gateway: Gateway) -> None:
+        assert chalice_gateway.http().get("/health").json() == {"status": "ok"}
+
+    @pytest.mark.chalice(fresh=True, env={"VERSION": "0123456789ab"})
+    def test_health_names_the_deployed_version(self, chalice_gateway: Gateway) -> None:
+        assert chalice_gateway.http().get("/health").json() == {"status": "ok", "version": "0123456789ab"}
+
     @pytest.mark.chalice(fresh=True)
     def test_ready_when_the_tables_answer(self, chalice_gateway: Gateway, aws_calls: Calls) -> None:
         client = chalice_gateway.http()
