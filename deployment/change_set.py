@@ -147,10 +147,12 @@ def make(
     description: str,
     protect: bool = False,
     rollback: Rollback = NO_ROLLBACK,
+    role: str | None = None,
 ) -> ChangeSet:
     """Makes a change set of the stack `name` by the template's URL or its body, and waits for all of its changes.
 
-    `protect` turns on termination protection once it is executed. Raises DeploymentError if the stack is stuck or
+    `role` is the ARN of the role by which CloudFormation changes the resources, now and from then on; without one it
+    uses the stack's role or, if that has none, the caller's rights. `protect` turns on termination protection once it is executed. Raises DeploymentError if the stack is stuck or
     AWS refuses the set, and leaves nothing behind then.
     """
     creates = stacks.refuse_stuck(name) in (None, REVIEWED)
@@ -163,6 +165,7 @@ def make(
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         **({"TemplateURL": url} if url else {"TemplateBody": body(template or {})}),
+        **({"RoleARN": role} if role else {}),
         **({"OnStackFailure": "DELETE"} if creates else {"RollbackConfiguration": _triggers(stacks, name, rollback)}),
     }
     try:

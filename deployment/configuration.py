@@ -102,6 +102,7 @@ OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "region": Kind("null or the name of a region", _or_null(r"[a-z]{2,}(-[a-z]+)+-\d")),
     "rollback_minutes": _whole(0, 180),
     "runtime": Kind("a runtime of Lambda, such as python3.12", _or_null(r"python3\.\d+", null=False)),
+    "service_role": Kind("null or the ARN of a role", _or_null(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")),
     "websocket_throttle": OBJECT,
 }
 DOMAINS: Final = frozenset({"api_gateway_custom_domain", "websocket_api_custom_domain"})

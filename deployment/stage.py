@@ -84,6 +84,7 @@ class Stage:
     kept: bool  # whether its tables are protected from deletion
     rollback_minutes: int  # how long an alarm can still roll an update back; 0 is not at all
     permissions_boundary: str | None  # ARN of the policy that bounds each role
+    service_role: str | None  # ARN of the role by which CloudFormation makes the resources; None: the deployer's rights
     accepted: Mapping[str, str]  # findings of the doctor that somebody accepts: the reason by the check's id
 
     @property
@@ -178,6 +179,7 @@ def read(root: Path, name: str) -> Stage:
             kept=said["kept"],
             rollback_minutes=said["rollback_minutes"],
             permissions_boundary=said.get("permissions_boundary"),
+            service_role=said.get("service_role"),
             accepted=said["accepted"],
         )
     except (KeyError, TypeError) as error:

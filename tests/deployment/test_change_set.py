@@ -118,6 +118,14 @@ def test_the_set_of_a_stack_that_stands_updates_it(aws: Scripted, state: str) ->
     assert not made.empty  # outputs may change alone
 
 
+def test_cloudformation_takes_the_role_that_is_given(aws: Scripted) -> None:
+    role = "arn:aws:iam::111122223333:role/cloudformation-sessions-dev"
+    aws.state("CREATE_COMPLETE", NAME)
+    created(aws, RoleARN=role)
+    described(aws, "CREATE_COMPLETE")
+    make(aws, role=role)
+
+
 def test_a_template_is_also_sent_with_the_call(aws: Scripted) -> None:
     aws.state(None, NAME)
     request = {"StackName": NAME, "ChangeSetName": ANY, "ChangeSetType": "CREATE", "Description": "version 1"}

@@ -106,3 +106,13 @@ def test_a_file_that_is_none_is_named(project: Path, text: str, said: str) -> No
     (project / ".chalice" / "operations.json").unlink()
     with pytest.raises(DeploymentError, match=r"operations\.json cannot be read: No such file"):
         stage.read(project, "dev")
+
+
+def test_the_role_of_cloudformation_is_an_arn_or_absent(project: Path) -> None:
+    assert stage.read(project, "dev").service_role is None
+    role = "arn:aws:iam::111122223333:role/cloudformation-sessions-dev"
+    change(project, "operations.json", "dev", "service_role", to=role)
+    assert stage.read(project, "dev").service_role == role
+    change(project, "operations.json", "dev", "service_role", to="cloudformation-sessions-dev")
+    with pytest.raises(DeploymentError, match="service_role in .chalice/operations.json must be null or the ARN"):
+        stage.read(project, "dev")
