@@ -152,8 +152,8 @@ def make(
     """Makes a change set of the stack `name` by the template's URL or its body, and waits for all of its changes.
 
     `role` is the ARN of the role by which CloudFormation changes the resources, now and from then on; without one it
-    uses the stack's role or, if that has none, the caller's rights. `protect` turns on termination protection once it is executed. Raises DeploymentError if the stack is stuck or
-    AWS refuses the set, and leaves nothing behind then.
+    uses the stack's role or, if that has none, the caller's rights. `protect` turns on termination protection once it
+    is executed. Raises DeploymentError if the stack is stuck or AWS refuses the set, and leaves nothing behind then.
     """
     creates = stacks.refuse_stuck(name) in (None, REVIEWED)
     request: dict[str, Any] = {

@@ -114,5 +114,5 @@ def test_the_role_of_cloudformation_is_an_arn_or_absent(project: Path) -> None:
     change(project, "operations.json", "dev", "service_role", to=role)
     assert stage.read(project, "dev").service_role == role
     change(project, "operations.json", "dev", "service_role", to="cloudformation-sessions-dev")
-    with pytest.raises(DeploymentError, match="service_role in .chalice/operations.json must be null or the ARN"):
+    with pytest.raises(DeploymentError, match=r"service_role in \.chalice/operations\.json must be null or the ARN"):
         stage.read(project, "dev")
