@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor deploy destroy disconnect package lock clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor tables deploy destroy disconnect package lock clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,10 +61,13 @@ OF_A_STAGE := tests/rehearsal
 doctor: setup  ## checks a stage before it is deployed: STAGE=dev; ACCOUNT=1 also asks AWS
 	@exec $(BIN)/python -m deployment doctor --stage '$(STAGE)' $(if $(ACCOUNT),--account) $(OPTIONS)
 
-deploy: setup  ## deploys or updates a stage: STAGE=dev
-	@exec $(BIN)/python -m deployment deploy --stage '$(STAGE)' $(OPTIONS)
+tables: setup  ## creates or updates the tables and the signing key of a stage alone: STAGE=dev
+	@exec $(BIN)/python -m deployment tables --stage '$(STAGE)' $(OPTIONS)
 
-destroy: setup  ## deletes a stage and its data: STAGE=dev
+deploy: setup  ## shows what would change in a stage, and changes it after a yes: STAGE=dev; VERSION= a kept version
+	@exec $(BIN)/python -m deployment deploy --stage '$(STAGE)' $(if $(VERSION),--version '$(VERSION)') $(OPTIONS)
+
+destroy: setup  ## deletes a stage: STAGE=dev; CONFIRM=dev deletes its tables and its key as well
 	@exec $(BIN)/python -m deployment destroy --stage '$(STAGE)' $(if $(CONFIRM),--confirm '$(CONFIRM)') $(OPTIONS)
 
 disconnect: setup  ## closes all open sockets of a stage, as after a leaked key: STAGE=dev
