@@ -14,9 +14,10 @@ from deployment.errors import DeploymentError
 
 PATIENT: Final = {
     service: Config(retries={"mode": "standard", "total_max_attempts": 12})
-    for service in ("apigateway", "apigatewayv2")
+    for service in ("apigateway", "apigatewayv2", "cloudformation")
 }
 """API Gateway's own quotas are slow: one deletion of a REST API in 30 s, one change of the account's role in 20 s.
+CloudFormation's are shared by all deploys of the account, and one that is throttled must not lose sight of its stack.
 
 botocore's usual retries end after some seconds, these after a minute or more: each pause is random, up to 20 s.
 

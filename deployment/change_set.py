@@ -40,8 +40,15 @@ ADDED, CHANGED, RETAINED, UNSURE, REPLACED, REMOVED = (
 ORDER: Final = (ADDED, CHANGED, RETAINED, UNSURE, REPLACED, REMOVED)
 """Words of the table; the dangerous ones come last, next to the question."""
 COLOURS: Final = {UNSURE: "33", REPLACED: "1;31", REMOVED: "1;31"}
-ROUTINE: Final = frozenset({"AWS::ApiGateway::Deployment", "AWS::ApiGatewayV2::Deployment"})
-"""Kinds that are made anew with each changed route: their removal is not worth a colour."""
+ROUTINE: Final = frozenset(
+    {
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGatewayV2::Deployment",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Permission",
+    }
+)
+"""Kinds without data or clients of their own, which changed routes or functions replace: not worth a colour."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,19 @@ class ChangeSet:
     minutes: int  # for which alarms are watched after an update
 
     def execute(self, step: Step) -> None:
-        """Raises DeploymentError with CloudFormation's reasons."""
-        if self.empty:
-            return
+        """Raises DeploymentError with CloudFormation's reasons. An empty set changes nothing but the protection."""
+        if not self.empty:
+            self._run(step)
+            step.note(summary(self.changes))
+        if self.protect:
+            self.stacks.protect(self.stack)
+
+    def discard(self) -> None:
+        """Deletes the set, and the stack if it has never had anything else."""
+        if not self.empty:
+            _discard(self.stacks, self.name, self.stack, self.set_id)
+
+    def _run(self, step: Step) -> None:
         newest = self.stacks.newest(self.stack)
         try:
             self.stacks.client.execute_change_set(
@@ -112,14 +129,6 @@ class ChangeSet:
         operation = self.stacks.watch(self.name, self.stack, newest, step, self._counted, most)
         if operation.state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise DeploymentError(self._failed(operation))
-        if self.protect:
-            self.stacks.client.update_termination_protection(StackName=self.stack, EnableTerminationProtection=True)
-        step.note(summary(self.changes))
-
-    def discard(self) -> None:
-        """Deletes the set, and the stack if it has never had anything else."""
-        if not self.empty:
-            _discard(self.stacks, self.name, self.stack, self.set_id)
 
     def _counted(self, finished: int) -> str:
         total = len(self.changes)
@@ -156,9 +165,11 @@ def make(
     is executed. Raises DeploymentError if the stack is stuck or AWS refuses the set, and leaves nothing behind then.
     """
     creates = stacks.refuse_stuck(name) in (None, REVIEWED)
+    unique = _unique()
     request: dict[str, Any] = {
         "StackName": name,
-        "ChangeSetName": _unique(),
+        "ChangeSetName": unique,
+        "ClientToken": unique,  # botocore may repeat the call
         "ChangeSetType": "CREATE" if creates else "UPDATE",
         "Description": description,
         "Capabilities": list(CAPABILITIES),
@@ -172,9 +183,8 @@ def make(
         made = stacks.client.create_change_set(**request)
     except ClientError as error:
         if code_of(error) == "ValidationError":
-            raise DeploymentError(
-                f"AWS refuses the template of {name}: {error.response['Error']['Message']}"
-            ) from error
+            message = error.response["Error"]["Message"].rstrip(".")
+            raise DeploymentError(f"AWS refuses the change set of {name}: {message}.") from error
         raise
     stack, set_id = made["StackId"], made["Id"]
     try:
@@ -182,12 +192,13 @@ def make(
     except BaseException:
         _discard(stacks, name, stack, set_id)
         raise
-    failed = pages[0]["Status"] == "FAILED"
     reason = pages[0].get("StatusReason", "")
+    failed = pages[0]["Status"] == "FAILED"
+    empty = failed and not creates and reason.startswith(EMPTY)
     if failed:
-        found = "" if reason.startswith(EMPTY) else _findings(stacks.client, set_id)
+        found = "" if empty else _findings(stacks.client, set_id)
         _discard(stacks, name, stack, set_id)
-        if not reason.startswith(EMPTY):
+        if not empty:
             raise DeploymentError(f"AWS refuses the change set of {name}: {(found or reason).rstrip('.')}.")
     return ChangeSet(
         stacks=stacks,
@@ -196,7 +207,7 @@ def make(
         set_id=set_id,
         creates=creates,
         changes=tuple(_change(one["ResourceChange"]) for page in pages for one in page.get("Changes", ())),
-        empty=failed,
+        empty=empty,
         protect=protect,
         minutes=0 if creates else rollback.minutes,
     )

@@ -24,6 +24,8 @@ PATIENCE: Final = 120
 """Looks at the operation of somebody else: ten minutes."""
 LONGEST: Final = 720
 """Looks at an operation of ours: an hour, as long as botocore's waiters."""
+SURE: Final = 3
+"""Looks at the same state that tell an end without an event of it: a stack's description may be behind its events."""
 LARGEST: Final = 51_200
 """Largest template, in bytes, that can be sent with the call:
 
@@ -155,9 +157,10 @@ class Stacks:
 
     def remove(self, name: str, step: Step) -> None:
         """Deletes a stack, a protected one as well; does nothing if it does not exist. Raises DeploymentError."""
-        if self.settled(name) is None:
+        self.settled(name)
+        described = self.describe(name)
+        if described is None:
             return
-        described = self.describe(name) or {}
         stack = described["StackId"]
         if described.get("EnableTerminationProtection"):
             self.client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
@@ -168,6 +171,10 @@ class Stacks:
             raise DeploymentError(
                 f"The stack {name} is {operation.state}: {operation.reasons}. {way_out(operation.state, name)}"
             )
+
+    def protect(self, stack: str) -> None:
+        """Turns on termination protection: the stack can be deleted only after somebody has turned it off."""
+        self.client.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
 
     def looks(self, most: int) -> Iterator[int]:
         """Numbers the looks at a stack, with a pause between two."""
@@ -194,19 +201,18 @@ class Stacks:
         Shows `counted(finished resources)`. Raises DeploymentError if the operation lasts too long.
         """
         seen: list[Event] = []
-        ended = state = ""
+        state, steady = "", 0
         for _ in self.looks(most):
-            state = str((self.describe(stack) or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"])
-            last = str(seen[-1]["EventId"]) if seen else newest
-            fresh = self._since(stack, last)
+            before, state = state, str((self.describe(stack) or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"])
+            steady = steady + 1 if state == before else 1
+            fresh = self._since(stack, str(seen[-1]["EventId"]) if seen else newest)
             seen += fresh
             for event in filter(_is_finished, fresh):
                 step.detail(_line(event))
             finished = {one["LogicalResourceId"] for one in seen if one["ResourceStatus"].endswith("_COMPLETE")}
             step.status(_phase(state) or counted(len(finished - {name})))
-            if not is_busy(state) and (state != "CREATE_FAILED" or ended == state):
-                return Operation(state, tuple(seen))
-            ended = state  # CREATE_FAILED is passed on the way to a deletion: a second look tells
+            if not is_busy(state) and (steady == SURE or _tells(seen, state)):
+                return Operation(state, tuple(self._since(stack, newest)))  # with events that were late
         raise DeploymentError(
             f"The stack {name} is still {state}. The operation goes on without this command: "
             "run the same command again, it waits for the end."
@@ -262,6 +268,14 @@ def _undoes(event: Event) -> bool:
     """Whether CloudFormation begins to undo the operation, which is not the first event of its own."""
     status = event["ResourceStatus"]
     return bool(status.endswith("ROLLBACK_IN_PROGRESS") or status == "DELETE_IN_PROGRESS")
+
+
+def _tells(events: Sequence[Event], state: str) -> bool:
+    """Whether an event of the stack itself says that an operation ended in this state.
+
+    CREATE_FAILED is no end where a deletion follows, as it does with `OnStackFailure`.
+    """
+    return state != "CREATE_FAILED" and any(is_own(one) and one["ResourceStatus"] == state for one in events)
 
 
 def _is_finished(event: Event) -> bool:

@@ -61,6 +61,12 @@ class Scripted:
         self.state(state, STACK)
         self.events(*newest_first, StackName=STACK)
 
+    def end(self, state: str, *newest_first: Mapping[str, Any]) -> None:
+        """The last look at an operation, which an event of the stack itself tells; then its events once more."""
+        events = (self.event(state), *newest_first)
+        self.look(state, *events)
+        self.events(*events, StackName=STACK)
+
     def event(self, status: str, resource: str = NAME, reason: str = "", kind: str = "AWS::SNS::Topic") -> Any:
         """An event of a resource, or of the stack itself."""
         self.numbers += 1

@@ -1,4 +1,4 @@
-"""Calls to API Gateway's slow control plane are retried for longer than those to other services."""
+"""Calls to slow control planes, API Gateway's and CloudFormation's, are retried for longer than others."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def aws() -> Aws:
     return Aws(session)
 
 
-@pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
-def test_a_throttled_call_of_api_gateway_is_repeated_for_longer_than_its_slowest_quota(aws: Aws, service: str) -> None:
+@pytest.mark.parametrize("service", ["apigateway", "apigatewayv2", "cloudformation"])
+def test_a_throttled_call_is_repeated_for_longer_than_the_slowest_quota(aws: Aws, service: str) -> None:
     """A pause is random, up to twice the previous one and at most 20 s: its mean is half of that."""
     config = aws.client(service).meta.config
     pauses = [min(2**n, 20) / 2 for n in range(config.retries["total_max_attempts"] - 1)]

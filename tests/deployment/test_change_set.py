@@ -47,6 +47,7 @@ def created(aws: Scripted, kind: str = "UPDATE", **request: Any) -> None:
         **{
             "StackName": NAME,
             "ChangeSetName": ANY,
+            "ClientToken": ANY,
             "ChangeSetType": kind,
             "Description": "version 1",
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
@@ -129,7 +130,7 @@ def test_cloudformation_takes_the_role_that_is_given(aws: Scripted) -> None:
 def test_a_template_is_also_sent_with_the_call(aws: Scripted) -> None:
     aws.state(None, NAME)
     request = {"StackName": NAME, "ChangeSetName": ANY, "ChangeSetType": "CREATE", "Description": "version 1"}
-    request |= {"Capabilities": ANY, "Parameters": ANY, "Tags": ANY, "OnStackFailure": "DELETE"}
+    request |= {"ClientToken": ANY, "Capabilities": ANY, "Parameters": ANY, "Tags": ANY, "OnStackFailure": "DELETE"}
     aws.answer("create_change_set", {"Id": SET, "StackId": STACK}, **request, TemplateBody='{"Resources":{}}')
     described(aws, "CREATE_COMPLETE")
     make(aws, template={"Resources": {}})
@@ -145,6 +146,26 @@ def test_an_empty_set_is_told_by_either_sentence_and_deleted(aws: Scripted, reas
     assert made.empty
     made.execute(step())  # neither call asks AWS anything
     made.discard()
+
+
+def test_a_stage_that_is_kept_from_now_on_is_protected_without_another_change(aws: Scripted) -> None:
+    aws.state("CREATE_COMPLETE", NAME)
+    created(aws)
+    described(aws, "FAILED", StatusReason=NOTHING_CHANGED)
+    discarded(aws)
+    made = make(aws, protect=True)
+    aws.answer("update_termination_protection", {"StackId": STACK}, StackName=STACK, EnableTerminationProtection=True)
+    made.execute(step())
+
+
+def test_a_new_stack_without_resources_is_refused_not_empty(aws: Scripted) -> None:
+    aws.state(None, NAME)
+    created(aws, "CREATE")
+    described(aws, "FAILED", StatusReason=NOTHING_CHANGED)
+    aws.answer("describe_events", {"OperationEvents": []}, ChangeSetName=SET, Filters={"FailedEvents": True})
+    discarded(aws, REVIEWED)
+    with pytest.raises(DeploymentError, match="didn't contain changes"):
+        make(aws)
 
 
 @pytest.mark.parametrize(("kind", "state"), [("UPDATE", "CREATE_COMPLETE"), ("CREATE", REVIEWED)])
@@ -188,7 +209,7 @@ def test_a_deployer_who_may_not_ask_for_findings_gets_the_reason(aws: Scripted) 
 def test_a_template_that_aws_refuses_at_once_is_told(aws: Scripted) -> None:
     aws.state(None, NAME)
     aws.error("create_change_set", "ValidationError", "Template format error: unsupported structure.")
-    with pytest.raises(DeploymentError, match="refuses the template of sessions-dev: Template format error"):
+    with pytest.raises(DeploymentError, match="refuses the change set of sessions-dev: Template format error"):
         make(aws)
 
 
@@ -264,7 +285,7 @@ def test_a_create_shows_its_progress_and_protects_the_stack(aws: Scripted) -> No
     begun = [aws.event("CREATE_IN_PROGRESS", "Topic"), aws.event("CREATE_IN_PROGRESS"), before]
     aws.look("CREATE_IN_PROGRESS", *begun)
     aws.look("CREATE_IN_PROGRESS", aws.event("CREATE_COMPLETE", "Topic"), *begun)
-    aws.look("CREATE_COMPLETE", aws.event("CREATE_COMPLETE"), *begun)
+    aws.end("CREATE_COMPLETE", *begun)
     aws.answer("update_termination_protection", {"StackId": STACK}, StackName=STACK, EnableTerminationProtection=True)
     out = Terminal()
     shown = step(out)
@@ -278,8 +299,8 @@ def test_verbose_output_has_one_line_for_each_finished_resource(aws: Scripted) -
     before = executed(aws)
     topic = aws.event("UPDATE_COMPLETE", "Topic")
     aws.look("UPDATE_IN_PROGRESS", topic, aws.event("UPDATE_IN_PROGRESS", "Topic"), before)
-    aws.look("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", topic)
-    aws.look("UPDATE_COMPLETE", aws.event("UPDATE_COMPLETE"), aws.event("DELETE_COMPLETE", "Topic"), topic)
+    aws.look("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", topic, before)
+    aws.end("UPDATE_COMPLETE", aws.event("DELETE_COMPLETE", "Topic"), topic, before)
     out = io.StringIO()
     made.execute(step(out, verbose=True))
     assert [line.split() for line in out.getvalue().splitlines()] == [
@@ -292,8 +313,10 @@ def test_events_on_several_pages_are_read_up_to_the_last_known_one(aws: Scripted
     made = of_type(aws, "UPDATE")
     before = executed(aws)
     aws.state("UPDATE_COMPLETE", STACK)
-    aws.events(aws.event("UPDATE_COMPLETE"), more="2", StackName=STACK)
-    aws.events(aws.event("UPDATE_COMPLETE", "Topic"), before, more="3", StackName=STACK, NextToken="2")
+    end, topic = aws.event("UPDATE_COMPLETE"), aws.event("UPDATE_COMPLETE", "Topic")
+    for _ in range(2):
+        aws.events(end, more="2", StackName=STACK)
+        aws.events(topic, before, more="3", StackName=STACK, NextToken="2")
     out = io.StringIO()
     made.execute(step(out, verbose=True))
     assert len(out.getvalue().splitlines()) == 1
@@ -311,7 +334,7 @@ def test_a_failed_update_says_that_the_version_before_stands(aws: Scripted) -> N
     ]
     aws.look("UPDATE_ROLLBACK_IN_PROGRESS", *failed)
     aws.look("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", *failed)
-    aws.look("UPDATE_ROLLBACK_COMPLETE", aws.event("UPDATE_ROLLBACK_COMPLETE"), *failed)
+    aws.end("UPDATE_ROLLBACK_COMPLETE", *failed)
     out = Terminal()
     with pytest.raises(DeploymentError) as told:
         made.execute(step(out))
@@ -326,9 +349,8 @@ def test_an_alarm_that_rolls_an_update_back_is_the_reason(aws: Scripted) -> None
     made = of_type(aws, "UPDATE")
     before = executed(aws)
     reason = f"Alarm with ARN {ALARM}faults breached"
-    aws.look(
+    aws.end(
         "UPDATE_ROLLBACK_COMPLETE",
-        aws.event("UPDATE_ROLLBACK_COMPLETE"),
         aws.event("UPDATE_ROLLBACK_IN_PROGRESS", reason=reason),
         aws.event("UPDATE_COMPLETE", "Function"),
         aws.event("UPDATE_IN_PROGRESS", reason="User Initiated"),
@@ -351,7 +373,7 @@ def test_a_failed_create_is_deleted_and_its_reasons_are_read_by_the_stacks_id(aw
     aws.look("CREATE_FAILED", *failed)  # passed on the way
     deleted = [aws.event("DELETE_COMPLETE", "Queue"), aws.event("DELETE_IN_PROGRESS")]
     aws.look("DELETE_IN_PROGRESS", *deleted, *failed)
-    aws.look("DELETE_COMPLETE", aws.event("DELETE_COMPLETE"), *deleted, *failed)
+    aws.end("DELETE_COMPLETE", *deleted, *failed)
     with pytest.raises(DeploymentError) as told:
         made.execute(step())
     assert str(told.value) == (
@@ -372,9 +394,8 @@ def test_a_failure_that_could_not_be_undone_tells_both_and_the_way_out(
 ) -> None:
     made = of_type(aws, kind)
     before = executed(aws)
-    aws.look(
+    aws.end(
         state,
-        aws.event(state),
         aws.event("DELETE_FAILED", "Role", "must detach all policies first."),
         aws.event("DELETE_FAILED", "Role", "must detach all policies first."),
         aws.event(undone),
@@ -395,9 +416,10 @@ def test_a_failure_that_is_not_undone_is_named(aws: Scripted, kind: str, state: 
     made = of_type(aws, kind)
     before = executed(aws)
     failed = [aws.event(state, "Topic", "no"), aws.event(f"{kind}_IN_PROGRESS"), before]
-    aws.look(state, *failed)
-    if state == "CREATE_FAILED":
+    if state == "CREATE_FAILED":  # which may be on the way to a deletion
         aws.look(state, *failed)
+        aws.look(state, *failed)
+    aws.end(state, *failed)
     with pytest.raises(DeploymentError, match=f"is {state}: Topic: no. .*aws cloudformation"):
         made.execute(step())
 
@@ -406,7 +428,7 @@ def test_a_message_has_the_first_five_reasons(aws: Scripted) -> None:
     made = of_type(aws, "UPDATE")
     before = executed(aws)
     failed = [aws.event("UPDATE_FAILED", f"Topic{number}", "no") for number in range(7)]
-    aws.look("UPDATE_ROLLBACK_COMPLETE", *reversed(failed), before)
+    aws.end("UPDATE_ROLLBACK_COMPLETE", *reversed(failed), before)
     with pytest.raises(DeploymentError, match=r"stands: Topic0: no; .*; Topic4: no; and 2 more\.$"):
         made.execute(step())
 

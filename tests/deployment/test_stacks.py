@@ -138,13 +138,14 @@ def test_a_removal_turns_protection_off_and_follows_the_stack_by_its_id(aws: Scr
     aws.answer("delete_stack", StackName=STACK)
     begun = aws.event("DELETE_IN_PROGRESS")
     aws.look("DELETE_IN_PROGRESS", begun, made)
-    aws.look("DELETE_COMPLETE", aws.event("DELETE_COMPLETE"), aws.event("DELETE_COMPLETE", "Topic"), begun, made)
+    aws.end("DELETE_COMPLETE", aws.event("DELETE_COMPLETE", "Topic"), begun, made)
     out = Terminal()
     aws.stacks.remove(NAME, step(out))
     assert out.getvalue().endswith("\r  stage … 1 resources removed\x1b[K")
 
 
 def test_the_removal_of_a_missing_stack_does_nothing(aws: Scripted) -> None:
+    aws.state(None, NAME)
     aws.state(None, NAME)
     aws.stacks.remove(NAME, step())
 
@@ -154,11 +155,36 @@ def test_a_failed_removal_tells_its_reasons(aws: Scripted) -> None:
     aws.state("CREATE_COMPLETE", NAME)
     aws.events(StackName=STACK)
     aws.answer("delete_stack", StackName=STACK)
-    aws.look(
+    aws.end(
         "DELETE_FAILED",
-        aws.event("DELETE_FAILED", reason="The following resource(s) failed to delete: [Role]. "),
         aws.event("DELETE_FAILED", "Role", "Cannot delete entity, must detach all policies first."),
         aws.event("DELETE_IN_PROGRESS", reason="User Initiated"),
     )
     with pytest.raises(DeploymentError, match=r"DELETE_FAILED: Role: Cannot delete .* first\. .*delete-stack"):
         aws.stacks.remove(NAME, step())
+
+
+def test_an_end_that_no_event_tells_is_believed_at_the_third_look(aws: Scripted) -> None:
+    """A stack's description may still tell the end of the operation before."""
+    old = aws.event("UPDATE_COMPLETE")
+    begun = aws.event("UPDATE_IN_PROGRESS")
+    aws.look("UPDATE_COMPLETE", old)
+    aws.look("UPDATE_IN_PROGRESS", begun, old)
+    for _ in range(stacks.SURE):
+        aws.look("UPDATE_COMPLETE", begun, old)
+    aws.events(begun, old)
+    operation = aws.stacks.watch(NAME, STACK, old["EventId"], step(), str)
+    assert operation == stacks.Operation("UPDATE_COMPLETE", (begun,))
+
+
+def test_a_stack_that_was_deleted_meanwhile_ends_the_watch(aws: Scripted) -> None:
+    for _ in range(stacks.SURE):
+        aws.state(None, STACK)
+        aws.events()
+    aws.events()
+    assert aws.stacks.watch(NAME, STACK, None, step(), str).state == "DELETE_COMPLETE"
+
+
+def test_protection_is_turned_on(aws: Scripted) -> None:
+    aws.answer("update_termination_protection", {"StackId": STACK}, StackName=STACK, EnableTerminationProtection=True)
+    aws.stacks.protect(STACK)
