@@ -16,23 +16,28 @@ from deployment.aws import Aws, code_of
 from deployment.errors import DeploymentError
 from deployment.stage import MAKER, MARK, REST, Stage
 
-STACK: Final = "aws:cloudformation:stack-name"
+STACK_TAG: Final = "aws:cloudformation:stack-name"
 """CloudFormation's tag on each resource that it makes:
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
 """
-CHALICE: Final = "aws-chalice"
-"""Chalice's tag on a function that it makes, in a template or by itself."""
+CHALICE_TAG: Final = "aws-chalice"
+"""Chalice's tag on a function, also on one in a stack that it packaged."""
+CHALICE: Final = "chalice deploy"
+CHALICE_DELETE: Final = "chalice delete --stage"
+LOG_GROUP: Final = "log group"
+LOGS_DELETE: Final = "aws logs delete-log-group --log-group-name"
 MISSING: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
 
 
 class Standing(Protocol):
     """The stacks of the account and region, such as `deployment.stacks.Stacks`."""
 
-    def state(self, name: str) -> str | None: ...
+    def describe(self, name: str) -> Mapping[str, Any] | None:
+        """CloudFormation's description; None if there is no such stack."""
 
     def resources(self, name: str) -> frozenset[str]:
-        """Physical ids of the stack's resources."""
+        """Physical ids of the stack's resources; none if there is no such stack."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,6 @@ class Foreign:
 
     kind: str
     name: str
-    by_chalice: bool
     maker: str
 
     def __str__(self) -> str:
@@ -49,21 +53,23 @@ class Foreign:
 
 
 def refuse(aws: Aws, stage: Stage, stacks: Standing) -> None:
-    """Raises DeploymentError, which names each resource in the way."""
+    """Refuses a stage with which something is in the way of a deploy. Raises DeploymentError, which names all of it."""
     refuse_place(aws, stage)
-    refuse_stacks(aws, stage, stacks)
-    ours = frozenset[str]().union(*(stacks.resources(name) for name in _stacks(stage) if stacks.state(name)))
-    found = [*_apis(aws, stage, ours), *_named(aws, stage, ours)]
-    if not found:
-        return
-    told = [
-        f"{stage.stack} cannot be deployed, since these are not part of its stacks:",
-        *(f"  {one}" for one in found),
-    ]
-    if any(one.by_chalice for one in found):
-        told.append(f"Where .chalice/deployed/{stage.name}.json is, run: chalice delete --stage {stage.name}")
-    told.append("Delete those that nothing uses, or choose another app_name or stage.")
-    raise DeploymentError("\n".join(told))
+    refuse_stacks(stage, stacks)
+    ours = stacks.resources(stage.stack) | stacks.resources(stage.tables_stack)
+    found = [*apis(aws, stage, ours), *named(aws, stage, ours)]
+    if found:
+        raise DeploymentError("\n".join(_told(stage, found)))
+
+
+def _told(stage: Stage, found: list[Foreign]) -> Iterator[str]:
+    yield f"{stage.stack} cannot be deployed: these have its names and are not part of its stacks."
+    yield from (f"  {one}" for one in found)
+    if any(one.maker == CHALICE for one in found):
+        yield f"To remove those of Chalice, where .chalice/deployed/{stage.name}.json is: {CHALICE_DELETE} {stage.name}"
+    if any(one.kind == LOG_GROUP for one in found):
+        yield f"To remove the lines that a stage has left: {LOGS_DELETE} NAME"
+    yield "If another team uses them, choose another app_name or stage."
 
 
 def refuse_place(aws: Aws, stage: Stage) -> None:
@@ -81,35 +87,33 @@ def refuse_place(aws: Aws, stage: Stage) -> None:
         )
 
 
-def refuse_stacks(aws: Aws, stage: Stage, stacks: Standing) -> None:
+def refuse_stacks(stage: Stage, stacks: Standing) -> None:
     """Refuses a stack with one of our names and without our tag. Raises DeploymentError."""
-    for name in _stacks(stage):
-        if stacks.state(name) is None:
-            continue
-        described = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        if _tags(described).get(MARK) != MAKER:
+    for name in (stage.stack, stage.tables_stack):
+        described = stacks.describe(name)
+        if described is not None and _tags(described).get(MARK) != MAKER:
             raise DeploymentError(
                 f"The stack {name} is not ours: it lacks the tag {MARK}={MAKER}. "
                 "Choose another app_name or stage, or delete the stack if nothing uses it."
             )
 
 
-def _stacks(stage: Stage) -> tuple[str, str]:
-    return stage.stack, stage.tables_stack
-
-
-def _apis(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
+def apis(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
     """API Gateway takes a name more than once, but metrics of REST APIs are told apart by it alone."""
     rest = aws.client("apigateway")
     for page in rest.get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
-            by_chalice = api["name"] == stage.app and _leads_to(rest, api["id"], stage)
-            if api["id"] not in ours and (by_chalice or api["name"] == stage.http_api):
-                yield _foreign("REST API", f"{api['id']} ({api['name']})", api, by_chalice=by_chalice)
+            if api["id"] in ours:
+                continue
+            name = f"{api['id']} ({api['name']})"
+            if api["name"] == stage.http_api:
+                yield Foreign("REST API", name, _maker(api))
+            elif api["name"] == stage.app and _leads_to(rest, api["id"], stage):
+                yield Foreign("REST API", name, CHALICE)
     for page in aws.client("apigatewayv2").get_paginator("get_apis").paginate():
         for api in page["Items"]:
             if api["ApiId"] not in ours and api["Name"] == stage.websocket_api:
-                yield _foreign("WebSocket API", f"{api['ApiId']} ({api['Name']})", api)
+                yield Foreign("WebSocket API", f"{api['ApiId']} ({api['Name']})", _maker(api))
 
 
 def _leads_to(client: Any, api: str, stage: Stage) -> bool:
@@ -123,7 +127,7 @@ def _leads_to(client: Any, api: str, stage: Stage) -> bool:
     )
 
 
-def _named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
+def named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
     """Resources whose names are unique in the account and region; asking for their tags shows whether they exist."""
     for kind, service, operation, name, which in _questions(aws, stage):
         if name in ours:
@@ -136,7 +140,7 @@ def _named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
             if code_of(error) not in MISSING:
                 raise
         else:
-            yield _foreign(kind, name, answer)
+            yield Foreign(kind, name, _maker(answer))
 
 
 def _questions(aws: Aws, stage: Stage) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
@@ -154,7 +158,7 @@ def _questions(aws: Aws, stage: Stage) -> Iterator[tuple[str, str, str, str, dic
     name = stage.sweep_rule
     yield "event rule", "events", "list_tags_for_resource", name, {"ResourceARN": arn("events", f"rule/{name}")}
     for name in (*(one.log_group for one in stage.functions), stage.http_log_group, stage.websocket_log_group):
-        yield "log group", "logs", "list_tags_for_resource", name, {"resourceArn": arn("logs", f"log-group:{name}")}
+        yield LOG_GROUP, "logs", "list_tags_for_resource", name, {"resourceArn": arn("logs", f"log-group:{name}")}
     for name in stage.tables.values():
         yield "table", "dynamodb", "list_tags_of_resource", name, {"ResourceArn": arn("dynamodb", f"table/{name}")}
 
@@ -167,13 +171,11 @@ def _pages(client: Any, operation: str) -> Callable[..., Mapping[str, Any]]:
     return ask
 
 
-def _foreign(kind: str, name: str, described: Mapping[str, Any], *, by_chalice: bool = False) -> Foreign:
+def _maker(described: Mapping[str, Any]) -> str:
     tags = _tags(described)
-    if STACK in tags:
-        return Foreign(kind, name, by_chalice=False, maker=f"the stack {tags[STACK]}")
-    if by_chalice or CHALICE in tags:
-        return Foreign(kind, name, by_chalice=True, maker="chalice deploy")
-    return Foreign(kind, name, by_chalice=False, maker="something that left no tag")
+    if STACK_TAG in tags:
+        return f"the stack {tags[STACK_TAG]}"
+    return CHALICE if CHALICE_TAG in tags else "something that left no tag"
 
 
 def _tags(described: Mapping[str, Any]) -> Mapping[str, str]:
