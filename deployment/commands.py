@@ -46,7 +46,7 @@ class Kept:
 def ensure_tables(target: Target) -> None:
     """Brings the tables' stack and the signing key up to date, for `chalice deploy`. Raises DeploymentError."""
     guards.refuse_place(target.aws, target.stage)
-    guards.refuse_stacks(target.aws, target.stage, target.stacks)
+    guards.refuse_stacks(target.stage, target.stacks)
     with _Prepared(target) as prepared:
         prepared.execute("tables", prepared.tables())
     _ensure_key(target)
@@ -122,7 +122,7 @@ def destroy(target: Target, *, with_data: bool) -> None:
     """
     aws, stage, stacks = target.aws, target.stage, target.stacks
     guards.refuse_place(aws, stage)
-    guards.refuse_stacks(aws, stage, stacks)
+    guards.refuse_stacks(stage, stacks)
     with target.progress.step("functions, APIs, monitoring") as step:
         stacks.remove(stage.stack, step)
     if not with_data:
