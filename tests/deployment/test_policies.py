@@ -70,6 +70,7 @@ def test_names_are_those_of_the_stage(of: stage.Stage, function: stage.Function)
     assert set(re.findall(r":table/([\w-]+)", text)) <= set(of.tables.values())
     assert set(re.findall(r":\*/(\w+)/\w+/@connections", text)) <= {of.api_stage}
     assert {f"ssm:{name}" for name in re.findall(r":parameter([\w/-]+)", text)} <= {of.key_reference}
+    assert "secretsmanager" not in text, "both stages keep their key in Parameter Store"
 
 
 @each

@@ -37,14 +37,16 @@ def visitor(stage: RehearsedStage) -> Iterator[Visitor]:
 @contextlib.contextmanager
 def policy(visitor: Visitor, function: str, change: Any) -> Iterator[None]:
     """Gives the role of a function the changed policy until the block ends."""
-    [role] = [one.role for one in visitor.stage.described.functions if one.name == function]
-    iam = visitor.stage.client("iam")
-    before: Mapping[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
-    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(change(before)))
+    [name] = [one.full_name for one in visitor.stage.described.functions if one.name == function]
+    arn: str = visitor.stage.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    iam, role = visitor.stage.client("iam"), arn.rpartition("/")[2]
+    [inline] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    before: Mapping[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=inline)["PolicyDocument"]
+    iam.put_role_policy(RoleName=role, PolicyName=inline, PolicyDocument=json.dumps(change(before)))
     try:
         yield
     finally:
-        iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(before))
+        iam.put_role_policy(RoleName=role, PolicyName=inline, PolicyDocument=json.dumps(before))
 
 
 def failing(visitor: Visitor, function: str) -> Any:
