@@ -206,7 +206,8 @@ class _Prepared(contextlib.AbstractContextManager["_Prepared"]):
             changes.execute(step)
 
     def _made(self, name: str, **request: Any) -> ChangeSet:
-        made = change_set.make(self._target.stacks, name, tags=self._target.stage.tags, **request)
+        stage = self._target.stage
+        made = change_set.make(self._target.stacks, name, tags=stage.tags, role=stage.service_role, **request)
         if not made.empty:
             self._pending.append(made)
         return made
