@@ -46,21 +46,16 @@ class GatewayResponse:
         headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **CORS, **self.headers}
         return {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}
 
-    def request(self) -> dict[str, Any]:
-        """Arguments of PutGatewayResponse, without the API."""
-        return {
-            "responseType": self.type,
-            **({} if self.status is None else {"statusCode": str(self.status)}),
-            "responseParameters": self.parameters,
-            "responseTemplates": {"application/json": self.template},
-        }
-
     def definition(self) -> dict[str, Any]:
         """The value for this type in `x-amazon-apigateway-gateway-responses` of an API's definition.
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
         """
-        return {name: value for name, value in self.request().items() if name != "responseType"}
+        return {
+            **({} if self.status is None else {"statusCode": str(self.status)}),
+            "responseParameters": self.parameters,
+            "responseTemplates": {"application/json": self.template},
+        }
 
 
 RESPONSES: Final = (
