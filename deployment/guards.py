@@ -159,7 +159,9 @@ def _questions(aws: Aws, stage: Stage) -> Iterator[tuple[str, str, str, str, dic
     yield "event rule", "events", "list_tags_for_resource", name, {"ResourceARN": arn("events", f"rule/{name}")}
     for name in (*(one.log_group for one in stage.functions), stage.http_log_group, stage.websocket_log_group):
         yield LOG_GROUP, "logs", "list_tags_for_resource", name, {"resourceArn": arn("logs", f"log-group:{name}")}
-    for name in stage.tables.values():
+    # DynamoDB may deny the tags of a table that does not exist
+    standing = _pages(aws.client("dynamodb"), "list_tables")()["TableNames"]
+    for name in (one for one in stage.tables.values() if one in standing):
         yield "table", "dynamodb", "list_tags_of_resource", name, {"ResourceArn": arn("dynamodb", f"table/{name}")}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from deployment.errors import DeploymentError
 
@@ -32,7 +32,8 @@ def visit(http: str, websocket: str, *, seconds: float = SECONDS, pause: float =
     until = time.monotonic() + seconds
     ready = f"{http.rstrip('/')}/health/ready"
     _await(lambda: _get(ready, {}), OK, f"GET {ready}", until, pause)
-    _await(lambda: _get(websocket, _handshake()), UNAUTHORIZED, f"A handshake with {websocket}", until, pause)
+    joined = f"{websocket}?sessionId=visit"  # without one, the service answers before it asks for a token
+    _await(lambda: _get(joined, _handshake()), UNAUTHORIZED, f"A handshake with {joined}", until, pause)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _get(url: str, headers: dict[str, str]) -> Answer:
     kind = HTTPSConnection if parts.scheme in TLS else HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
     try:
-        connection.request("GET", parts.path or "/", headers=headers)
+        connection.request("GET", urlunsplit(("", "", parts.path or "/", parts.query, "")), headers=headers)
         answer = connection.getresponse()
         body = answer.read(SHOWN).decode(errors="replace") if answer.status >= OK else ""
         return Answer(answer.status, f"{answer.status} {answer.reason} {body}".strip())
