@@ -118,6 +118,20 @@ def test_an_empty_account_gets_tables_key_and_functions_after_a_yes(aws: Aws) ->
     assert dev.visited == [(urls["http"], urls["websocket"])]
 
 
+def test_cloudformation_makes_both_stacks_by_the_role_of_the_stage(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/cloudformation-sessions-dev"
+    dev, roles = tried(aws, dataclasses.replace(DEV, service_role=role)), []
+
+    def made(*given: Any, **request: Any) -> ChangeSet:
+        roles.append(request["role"])
+        return make(*given, **request)
+
+    make = change_set.make
+    monkeypatch.setattr(change_set, "make", made)
+    dev.deploy(dev.keep("one"), lambda: False)
+    assert roles == [role, role]
+
+
 def test_a_no_leaves_nothing_behind(aws: Aws) -> None:
     dev = tried(aws)
     assert dev.deploy(dev.keep("one"), lambda: False) is None

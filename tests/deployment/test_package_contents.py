@@ -16,6 +16,7 @@ from deployment import chalice, lint, package, policies, source, stage
 from deployment.artifacts import Code
 from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
+from tests.deployment import test_pipeline
 from tests.deployment.checkouts import checkout
 from tests.sources import ROOT
 
@@ -168,6 +169,11 @@ def test_the_urls_are_outputs(described: Described) -> None:
     assert outputs[package.WEBSOCKET_URL]["Value"]["Fn::Sub"].startswith("wss://${WebsocketAPI}.execute-api.")
     for name in (package.HTTP_URL, package.WEBSOCKET_URL):
         assert outputs[name]["Value"]["Fn::Sub"].endswith(path)
+
+
+def test_a_pipelines_role_may_make_each_kind_of_resource(described: Described) -> None:
+    made = {one["Type"] for one in described.resources.values()}
+    assert made - {"AWS::Serverless::Function", "AWS::Serverless::Api"} <= test_pipeline.KINDS
 
 
 def test_the_sweep_is_started_by_a_rule_of_the_name_that_is_watched(described: Described) -> None:
