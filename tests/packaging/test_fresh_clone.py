@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from deployment import chalice, policies, stage
+from tests.emulators import moto_server
+from tests.emulators.moto_server import REGION, without_aws
 from tests.packaging.conftest import copy_of_the_checkout
-from tests.rehearsal.moto import moto_server
-from tests.rehearsal.moto.environment import REGION, without_aws
 
 STAGES = ("dev", "prod")
 MADE = Counter(create_function=5, create_role=5, import_rest_api=1, create_websocket_api=1)

@@ -7,8 +7,8 @@ import pty
 import subprocess
 import sys
 
+from tests.emulators.moto_server import REGION, without_aws
 from tests.processes import ROOT
-from tests.rehearsal.moto.environment import REGION, without_aws
 
 
 def test_the_command_tells_its_refusals_on_a_terminal_without_a_traceback() -> None:

@@ -1,19 +1,31 @@
-"""Runs moto's server in a process of its own, on a free loopback port. moto_lacks.py completes it."""
+"""Runs moto's server in a process of its own, on a free loopback port."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.rehearsal.moto.environment import ACCESS_KEY, REGION, SECRET_KEY, without_aws
-
+REGION = "eu-central-1"
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
+SECRET_KEY = "made-up-and-never-checked"
+NOWHERE = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
+
+
+def without_aws() -> dict[str, str]:
+    """This process's environment without account, region or any route to AWS."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, **NOWHERE, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,6 @@ class MotoServer:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": REGION,
         }
-
-    def empty(self) -> None:
-        """Empties the account."""
-        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-            assert answer.status == 200
 
 
 @contextlib.contextmanager
