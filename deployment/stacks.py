@@ -273,7 +273,7 @@ def _undoes(event: Event) -> bool:
 def _tells(events: Sequence[Event], state: str) -> bool:
     """Whether an event of the stack itself says that an operation ended in this state.
 
-    CREATE_FAILED is no end where a deletion follows, as it does with `OnStackFailure`.
+    CREATE_FAILED does not end it where a deletion follows, as it does with `OnStackFailure`.
     """
     return state != "CREATE_FAILED" and any(is_own(one) and one["ResourceStatus"] == state for one in events)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import subprocess
 import sys
@@ -104,7 +105,8 @@ def words(path: Path) -> tuple[set[str], set[str]]:
     return calls, texts
 
 
-def asked() -> set[str]:
+@functools.cache
+def asked() -> frozenset[str]:
     """Operations that `deployment/` calls, such as `s3:PutObject`.
 
     A method belongs to the services that its file names and that have it, or else to any that some file names.
@@ -123,7 +125,7 @@ def asked() -> set[str]:
         for word in calls | texts:
             near = [one for one in services[path] if word in named[one]]
             found |= {f"{one}:{named[one][word]}" for one in near or every if word in named[one]}
-    return found
+    return frozenset(found)
 
 
 def action(operation: str) -> set[str]:
