@@ -34,7 +34,7 @@ def install(lock: Path, into: Path, *, runtime: str, architecture: str, say: Cal
     """Installs the packages of `lock` into the folder `into`, whatever the machine.
 
     Passes pip's output to `say`, line by line. Raises DeploymentError, with pip's own words, if a file has another
-    hash than the lock says, or if there is none for the platform.
+    hash than the lock says, if a package needs one that the lock lacks, or if there is no wheel for the platform.
     """
     command = [
         sys.executable,
@@ -45,7 +45,7 @@ def install(lock: Path, into: Path, *, runtime: str, architecture: str, say: Cal
         "--disable-pip-version-check",
         "--progress-bar=off",
     ]
-    command += ["--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile", "--target", str(into)]
+    command += ["--require-hashes", "--only-binary=:all:", "--no-compile", "--target", str(into)]
     command += ["--implementation", "cp", "--python-version", runtime.removeprefix("python")]
     command += [part for platform in platforms(runtime, architecture) for part in ("--platform", platform)]
     process = subprocess.Popen(  # noqa: S603

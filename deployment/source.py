@@ -64,13 +64,16 @@ class _Git:
         return self._output(self._root, arguments, self._environ)
 
     def archive(self, tree: str) -> bytes:
-        """The files of a tree. Inside a checkout, git would look for the current folder in it."""
-        return self._output(Path(self._folder), ("archive", tree), {**self._environ, "GIT_DIR": self._folder})
+        """The files of a tree, with line ends as committed, whatever the settings of this machine.
+
+        Inside a checkout, git would look for the current folder in the tree.
+        """
+        command = ("-c", "core.autocrlf=false", "archive", tree)
+        return self._output(Path(self._folder), command, {**self._environ, "GIT_DIR": self._folder})
 
     @staticmethod
     def _output(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> bytes:
-        # Line ends as committed, whatever the settings of this machine
-        command = ["git", "-c", "core.autocrlf=false", *arguments]
+        command = ["git", *arguments]
         try:
             done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)  # noqa: S603
         except OSError as error:

@@ -13,6 +13,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "ven
 
 def checkout(folder: Path) -> Path:
     """The files that a package is made of, committed; its lock file names no package."""
+    folder.mkdir(exist_ok=True)
     for name in ("chalicelib", ".chalice"):
         shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT)
     for name in ("app.py", ".gitignore"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import zipfile
+from pathlib import Path
 from typing import Any
 
 from deployment import chalice, package, stage
@@ -88,3 +90,26 @@ def test_the_functions_alone_are_told_where_the_zip_is() -> None:
     assert located.pop("Sweep")["Properties"] == {"CodeUri": place, "Timeout": 3}
     assert located == TEMPLATE["Resources"]
     assert template["Resources"]["Sweep"]["Properties"]["CodeUri"] == "./x"
+
+
+def zipped(path: Path, *entries: tuple[str, str], at: tuple[int, int, int, int, int, int], mode: int) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, text in entries:
+            entry = zipfile.ZipInfo(name, at)
+            entry.external_attr = mode << 16
+            made.writestr(entry, text)
+    return path
+
+
+def test_a_zip_depends_on_the_names_and_texts_of_its_files_alone(tmp_path: Path) -> None:
+    app, model = ("app.py", "app = 1\n" * 99), ("chalicelib/model.py", "model = 1\n")
+    bytecode = ("chalicelib/__pycache__/model.cpython-311.pyc", "bytecode")
+    first = zipped(tmp_path / "a", app, model, at=(2026, 1, 1, 0, 0, 0), mode=0o100600)
+    second = zipped(tmp_path / "b", model, bytecode, app, at=(2027, 2, 2, 2, 2, 2), mode=0o100755)
+    for path in (first, second):
+        package.write_reproducibly(path, path.with_suffix(".zip"))
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as opened:
+        assert [(one.filename, opened.read(one).decode()) for one in opened.infolist()] == [app, model]
+        assert {one.external_attr >> 16 for one in opened.infolist()} == {0o100644}
+    assert (tmp_path / "a.zip").stat().st_size < len(app[1])

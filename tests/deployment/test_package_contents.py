@@ -5,9 +5,11 @@ The dependencies are left out; installing them needs a package index (`tests/pac
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from deployment.artifacts import Code
 from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
 from tests.deployment import test_pipeline
-from tests.deployment.checkouts import checkout
+from tests.deployment.checkouts import checkout, commit, git
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.process  # Chalice packages in a process of its own
@@ -204,3 +206,28 @@ def test_cfn_lint_has_nothing_to_say(packaged: Mapping[str, package.Package]) ->
     said: list[str] = []
     lint.check(templates, said.append)
     assert said == []
+
+
+def built(project: Path, folder: Path) -> package.Package:
+    return package.build(STAGES["dev"], source.export(project, folder / "source"), folder / "out", lambda line: None)
+
+
+def test_a_commit_makes_the_same_template_and_zip_in_two_checkouts(tmp_path: Path) -> None:
+    first = checkout(tmp_path / "first")
+    git(tmp_path, "clone", "--quiet", str(first), "elsewhere")
+    (first / ".chalice" / "local.key").write_text("local-key")
+    packages = [built(project, tmp_path / f"of-{project.name}") for project in (first, tmp_path / "elsewhere")]
+    assert len({one.digest for one in packages}) == 1
+    assert len({hashlib.sha256(one.code.read_bytes()).hexdigest() for one in packages} | {packages[0].digest}) == 1
+    assert len({(one.code.parent / "template.json").read_bytes() for one in packages}) == 1
+
+
+def test_the_zip_of_a_commit_is_that_of_the_one_before_unless_code_changed(tmp_path: Path) -> None:
+    project = checkout(tmp_path / "project")
+    before = built(project, tmp_path / "before")
+    (project / "README.md").write_text("Changed")
+    version = commit(project)[:12]
+    after = built(project, tmp_path / "after")
+    assert (after.digest, after.version) == (before.digest, version)
+    (project / "chalicelib" / "added.py").write_text("ADDED = True\n")
+    assert built(project, tmp_path / "changed").digest != before.digest
