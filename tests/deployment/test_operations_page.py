@@ -1,33 +1,29 @@
-"""The page of operations names exactly the checks of the doctor and the alarms."""
+"""The page of operations names what is there: checks, alarms, queries, states, commands, options, files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
 
 from deployment import stage
+from deployment.__main__ import parser
 from deployment.doctor import registry
 from deployment.doctor.account import registry as of_the_account
 from deployment.monitoring import queries
 from deployment.monitoring.alarm import Alarm
-from deployment.monitoring.alarms import alarms
+from deployment.monitoring.alarms import ROLLBACK, alarms
+from deployment.stacks import STUCK
+from tests.deployment.runbook import PAGE, named, rows, section
 from tests.processes import ROOT
 
 DEV = stage.read(ROOT, "dev")
-PAGE = (ROOT / "docs" / "operations.md").read_text()
-
-
-def rows(heading: str) -> Iterator[list[str]]:
-    """Cells of the tables below a heading."""
-    section = re.split(r"^## ", PAGE.partition(f"\n## {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-    for line in re.findall(r"^\| (.*) \|$", section, re.MULTILINE):
-        yield line.split(" | ")
-
-
-def named(heading: str) -> Iterator[str]:
-    """Names in the first cells of the tables below a heading."""
-    for cells in rows(heading):
-        yield from re.findall(r"`([\w-]+)`", cells[0])
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+WORKFLOW = ROOT / "deployment" / "pipeline.yml"
+LINES = 420
+CELL = 90  # characters: a cell is a line of its own
 
 
 def test_each_check_of_the_doctor_is_on_the_page() -> None:
@@ -56,9 +52,74 @@ def test_each_alarm_is_on_the_page_as_it_is_set() -> None:
             expected.add(row)
     expected |= {(f"`{name}`", alarm.severity.value, fires(alarm, 0)) for name, alarm in every.items()}
     assert {tuple(cells[:3]) for cells in rows("Alarms") if cells[0].startswith("`")} == expected
+    assert all(cells[4] for cells in rows("Alarms")), "each says what to do first"
 
 
-def test_a_saved_query_that_the_page_names_exists() -> None:
-    named = re.findall(r"query `([\w-]+)`", PAGE)
-    assert named
-    assert set(named) <= {query.name for query in queries.queries(DEV)}
+def test_the_saved_queries_are_on_the_page() -> None:
+    every = {query.name for query in queries.queries(DEV)}
+    [listed] = re.findall(r"^The saved query.*?$(?=\n\n)", section("Logs"), re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`([a-z-]+)`", listed)) == every
+    assert set(re.findall(r"query `([\w-]+)`", PAGE)) <= every
+
+
+def test_the_alarms_that_undo_an_update_are_on_the_page() -> None:
+    [listed] = re.findall(r"alarms (`faults`.*?), and undoes", section("Roll back"), re.DOTALL)
+    assert tuple(re.findall(r"`([\w-]+)`", listed)) == ROLLBACK
+
+
+def test_each_stuck_state_has_a_way_out() -> None:
+    states = [row for row in rows("Deploy") if re.fullmatch(r"(`[A-Z_]+`(, )?)+", row[0])]
+    assert sorted(state for row in states for state in re.findall(r"`(\w+)`", row[0])) == sorted(STUCK)
+    for cells in states:
+        for state in re.findall(r"`(\w+)`", cells[0]):
+            for command in re.findall(r"`([a-z-]+)`", cells[1]):
+                assert f"cloudformation {command} " in STUCK[state], state
+
+
+@pytest.mark.parametrize("page", [PAGE, (ROOT / "README.md").read_text(encoding="utf-8"), WORKFLOW.read_text()])
+def test_commands_and_options_of_make_exist(page: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    called = re.findall(r"(?:^\$ |`|run: )make ([a-z]+)([^`\n]*)", page, re.MULTILINE)
+    assert called
+    for target, rest in called:
+        assert target in targets, target
+        for variable in re.findall(r"\b([A-Z]+)=", rest):
+            assert f"$({variable})" in MAKEFILE, variable
+    for option in re.findall(r"OPTIONS=(--[a-z]+)", page):
+        assert any(option in parser().format_help() + _help(name) for name in ("deploy", "destroy")), option
+
+
+def _help(command: str) -> str:
+    """The help of a subcommand."""
+    [subcommands] = [one for one in parser()._actions if one.dest == "command"]
+    return str(subcommands.choices[command].format_help())  # type: ignore[index]
+
+
+def test_files_that_the_page_names_exist() -> None:
+    named = set(re.findall(r"`((?:deployment|tests|\.chalice)/[\w./-]+)`", PAGE))
+    assert len(named) > 2
+    assert [one for one in named if not (ROOT / one).exists()] == []
+
+
+def test_links_within_the_page_lead_to_a_heading() -> None:
+    headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", PAGE)) <= anchors
+
+
+def test_the_workflow_plans_before_it_deploys() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
+    assert (jobs["deploy"]["needs"], jobs["deploy"]["environment"]) == ("plan", "prod")
+    assert jobs["plan"]["steps"] == jobs["deploy"]["steps"]
+    [python] = [one["with"]["python-version"] for one in jobs["plan"]["steps"] if "setup-python" in one.get("uses", "")]
+    assert f"python{python}" == stage.read(ROOT, "prod").runtime
+
+
+def test_the_page_is_short_and_a_cell_of_its_tables_fits_a_line() -> None:
+    assert len(PAGE.splitlines()) <= LINES
+    cells = [cell for line in PAGE.splitlines() if line.startswith("|") for cell in line.split(" | ")]
+    assert [cell for cell in cells if len(cell) > CELL] == []
+
+
+def test_the_page_has_no_path_of_a_machine() -> None:
+    assert str(Path.home()) not in PAGE

@@ -1,0 +1,232 @@
+"""The arithmetic of the page of operations: units of each operation as DynamoDB counts them, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pytest
+from botocore.client import BaseClient
+
+from chalicelib import items, metrics
+from chalicelib.metrics import Value
+from chalicelib.model import Connection, Endpoint, Outcome
+from deployment import gateway_settings, stage
+from deployment.monitoring.alarms import alarms
+from pytest_sessionplugin import Gateway
+from pytest_sessionplugin.tokens.tokens import Tokens
+from tests.deployment.runbook import rows, section
+from tests.processes import ROOT
+
+MILLION: Final = 1e6
+SECONDS: Final = 30 * 24 * 60 * 60  # of a month
+PEOPLE, ROOM = 1_000, 10
+POSTS: Final = 500  # a second, by one function
+OTHERWISE: Final = 0.012  # seconds of a publish besides its posts
+GB: Final = 1769 / 1024  # memory of a function that posts
+LINES: Final = 1_000  # bytes in the logs for a publish
+FRAME: Final = 300  # bytes
+READ_UNIT: Final = 4096  # bytes
+WRITES: Final = {"BatchWriteItem", "PutItem", "TransactWriteItems", "UpdateItem"}
+
+
+# --- the units of an operation
+
+
+@pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Units of all calls to DynamoDB, as it reports them, indexes included."""
+    counted: Counter[str] = Counter()
+    plain = BaseClient._make_api_call  # type: ignore[attr-defined]  # each call passes there
+
+    def call(self: Any, operation: str, given: dict[str, Any]) -> Any:
+        if self.meta.service_model.service_name != "dynamodb":
+            return plain(self, operation, given)
+        answer = plain(self, operation, {**given, "ReturnConsumedCapacity": "TOTAL"})
+        used = answer.get("ConsumedCapacity", [])
+        for one in used if isinstance(used, list) else [used]:
+            counted["writes" if operation in WRITES else "reads"] += one["CapacityUnits"]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    return counted
+
+
+def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
+    chalice_gateway: Gateway, jwt_tokens: Tokens, units: Counter[str]
+) -> None:
+    """With three people connected, whose rows are one read."""
+
+    def took(act: Callable[[], Any]) -> tuple[int, int]:
+        units.clear()
+        act()
+        chalice_gateway.settle()
+        return units["writes"], units["reads"]
+
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
+    session_id = alice.post("/sessions", json={}).json()["sessionId"]
+    path = f"/sessions/{session_id}"
+    sockets = [
+        chalice_gateway.websocket("/", params={"sessionId": session_id}, token=jwt_tokens(name))
+        for name in ("bob", "carol")
+    ]
+
+    def join() -> None:
+        dave = chalice_gateway.websocket("/", params={"sessionId": session_id}, token=jwt_tokens("dave"))
+        sockets.append(dave)
+
+    def say(answer: str, **frame: Any) -> None:
+        sockets[0].send_json(frame)
+        sockets[0].expect(answer)
+
+    create, _ = took(lambda: alice.post("/sessions", json={}))
+    create_once, _ = took(lambda: alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"}))
+    _, read = took(lambda: alice.get(path))
+    connect = took(join)
+    _, hello = took(lambda: say("welcome", action="hello"))
+    publish = took(lambda: say("ack", action="publish", data="x"))
+    change, told = took(lambda: alice.patch(path, json={"title": "x"}))
+    _, told_of_metadata = took(lambda: alice.patch(path, json={"metadata": {"x": 1}}))
+    disconnect = took(sockets.pop().close)
+    end, told_of_the_end = took(lambda: alice.delete(path))
+    for socket in sockets:
+        socket.close()
+    assert told == 1
+    assert told_of_the_end == told + len(sockets) * disconnect[1]
+    assert {cells[0]: cells[1:3] for cells in rows("Costs") if len(cells) == 4} == {
+        "create a session": [f"{create:g}, with `Idempotency-Key` {create_once:g}", ""],
+        "read one": ["", f"{read:g}"],
+        "change one, N connected": [f"{change:g}", f"rows; {told_of_metadata - told:g} for `metadata`"],
+        "end one, N connected": [f"{end - len(sockets) * disconnect[0]:g}, and N disconnects", "rows"],
+        "connect": [f"{one:g}" for one in connect],
+        "`hello`": ["", f"{hello:g}"],
+        "publish to N others": [f"{publish[0]:g}", f"{publish[1] - told:g} + rows"],
+        "disconnect": [f"{one:g}" for one in disconnect],
+    }
+
+
+def row_bytes() -> int:
+    """Size of the row of a connection in its session, as DynamoDB counts it."""
+    connection = Connection(
+        connection_id="O8Jt_zY4m6vGHECk=",
+        session_id="oc6zpfepntr2xw6adswdbuc26b",
+        connected_at=datetime(2026, 11, 29, tzinfo=UTC),
+        token_expires_at=datetime(2026, 11, 30, tzinfo=UTC),
+        endpoint=Endpoint("abcdef1234", "api", "us-east-1"),
+        subject="auth0|0123456789abcdef01234567",
+    )
+    [row] = [one for one in items.connection_items(connection) if one["place"]["S"].startswith("session#")]
+    return sum(len(name) + len(text) for name, value in row.items() for text in value.values())
+
+
+def test_a_read_unit_holds_as_many_rows_as_the_page_says() -> None:
+    [said] = re.findall(r"some (\d+) connections", section("Costs"))
+    assert int(said) == READ_UNIT // row_bytes()
+
+
+# --- prices
+
+
+def price(item: str) -> float:
+    """Dollars for one unit."""
+    [text] = [cells[1] for cells in rows("Costs") if len(cells) == 6 and cells[0].startswith(item)]
+    [dollars] = re.findall(r"\$([\d.]+)", text.split(",")[0])
+    return float(dollars) / (MILLION if "a million" in text else 1)
+
+
+def test_a_large_publish_costs_what_the_page_says() -> None:
+    others = 100
+    seconds = others / POSTS + OTHERWISE
+    reads = 1 + math.ceil((others + 1) * row_bytes() / READ_UNIT)
+    gateway = (2 + others) * price("messages")
+    functions = price("Lambda calls") + seconds * GB * price("Lambda GB-seconds")
+    tables = price("writes") + reads * price("reads")
+    said = re.findall(r"\$([\d.]+) for", section("Costs"))
+    assert said == [f"{gateway * MILLION:.0f}", f"{functions * MILLION:.2f}", f"{tables * MILLION:.2f}"]
+
+
+def month(pause: float) -> dict[str, tuple[float, float]]:
+    """Units and dollars of a month by item; everybody publishes once in `pause` seconds."""
+    rate = PEOPLE / pause
+    publishes = rate * SECONDS
+    messages = publishes * (ROOM + 1)
+    billion = 1000 * MILLION
+    amounts = {
+        "messages": messages,
+        "minutes of connections": PEOPLE * SECONDS / 60,
+        "Lambda calls": publishes,
+        "Lambda GB-seconds": publishes * ((ROOM - 1) / POSTS + OTHERWISE) * GB,
+        "writes": publishes,
+        "reads": 2 * publishes,
+        "GB of logs": publishes * LINES / 1e9,
+        "traces": (1 + 0.05 * (rate - 1)) * SECONDS,
+        "GB to the internet": publishes * ROOM * FRAME / 1e9,
+    }
+    costs = {item: amount * price(item) for item, amount in amounts.items()}
+    costs["messages"] -= max(0, messages - billion) * 0.20 / MILLION
+    return {item: (amounts[item], costs[item]) for item in amounts}
+
+
+def test_a_month_of_a_thousand_people_is_worked_out_from_the_prices() -> None:
+    often, seldom = month(10), month(60)
+    table = [cells for cells in rows("Costs") if len(cells) == 6]
+    [total] = [cells for cells in table if cells[0] == "**sum**"]
+    table.remove(total)
+    for cells, item in zip(table, often, strict=True):
+        assert cells[0].startswith(item)
+        assert [*cells[2:]] == [*written(*often[item], cells[0]), *written(*seldom[item], cells[0])], item
+    sums = [f"**{sum(round(cost) for _, cost in one.values()):,}**" for one in (often, seldom)]
+    assert [total[3], total[5]] == sums
+
+
+def written(amount: float, cost: float, item: str) -> list[str]:
+    if item.startswith("GB"):
+        return [_digits(amount), f"{cost:,.0f}"]
+    return [f"{_digits(amount / MILLION)} million", f"{cost:,.0f}"]
+
+
+def _digits(amount: float) -> str:
+    """Three digits, or all of a larger number."""
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+
+
+# --- estimates that the code can be asked for
+
+
+def test_a_publish_writes_as_many_bytes_into_the_logs_as_the_page_says() -> None:
+    told = (
+        Value(metrics.DELIVERY_LATENCY, 18.123),
+        Value(metrics.DELIVERIES[Outcome.SENT], 9.0),
+        Value(metrics.REQUEST_LATENCY, 31.234, "message"),
+    )
+    [line] = metrics.lines(told, "prod", 1_790_000_000_000)
+    filled = {
+        "requestId": "aBcDeFgHiJkLmNo=",
+        "at": "29/Nov/2026:19:53:05 +0000",
+        "ip": "203.0.113.199",
+        "event": "MESSAGE",
+        "route": "$default",
+        "connectionId": "O8Jt_zY4m6vGHECk=",
+        "status": "200",
+        "integrationStatus": "200",
+        "integrationLatency": "31",
+        "error": "-",
+    }
+    assert filled.keys() == gateway_settings.WEBSOCKET_FIELDS.keys()
+    access = json.dumps(filled, separators=(",", ":"))
+    [said] = re.findall(r"(\d+) bytes of metrics,\s+(\d+) of\s+access log,\s+(\d+) of\s+Lambda", section("Costs"))
+    assert [round(len(line), -1), round(len(access), -1)] == [int(one) for one in said[:2]]
+    assert round(sum(map(int, said)), -2) == LINES
+
+
+def test_an_idle_stage_has_as_many_alarms_and_runs_as_the_page_says() -> None:
+    count = len(alarms(stage.read(ROOT, "prod"), {"Ref": "WebsocketAPI"}))
+    minutes = SECONDS // 60
+    text = " ".join(section("Costs").split())
+    assert f"{count} alarms at $0.10" in text
+    assert f"{minutes:,} runs and {minutes * items.SHARDS:,} reads" in text
