@@ -20,8 +20,8 @@ each = pytest.mark.parametrize(("of", "function"), EACH)
 
 
 def narrowed_of(folder: Path, **statement: Any) -> dict[str, Any]:
-    """One statement as the template has it; it allows s3:GetObject unless it says otherwise."""
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], **statement}]}
+    """A single statement as the template has it; it allows s3:GetObject unless it says otherwise."""
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["s3:GetObject"], **statement}}
     (folder / ".chalice").mkdir()
     (folder / ".chalice" / "policy.json").write_text(json.dumps(document))
     of = dataclasses.replace(STAGES["dev"], root=folder)
