@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 from deployment.errors import DeploymentError
 
@@ -53,8 +54,7 @@ def _await(ask: Callable[[], Answer], expected: int, asked: str, until: float, p
 
 def _get(url: str, headers: dict[str, str]) -> Answer:
     parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme in TLS else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    connection = _connection(parts.hostname or "", parts.port, tls=parts.scheme in TLS)
     try:
         connection.request("GET", urlunsplit(("", "", parts.path or "/", parts.query, "")), headers=headers)
         answer = connection.getresponse()
@@ -64,6 +64,18 @@ def _get(url: str, headers: dict[str, str]) -> Answer:
         return Answer(0, f"no answer: {error!r}")
     finally:
         connection.close()
+
+
+def _connection(host: str, port: int | None, *, tls: bool) -> HTTPConnection:
+    """Goes through the proxy of the environment, as botocore does."""
+    if not tls:
+        return HTTPConnection(host, port, timeout=TIMEOUT)
+    proxy = urlsplit(getproxies().get("https", ""))
+    if not proxy.hostname or proxy_bypass(host):
+        return HTTPSConnection(host, port, timeout=TIMEOUT)
+    connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=TIMEOUT)
+    connection.set_tunnel(host, port)
+    return connection
 
 
 def _handshake() -> dict[str, str]:

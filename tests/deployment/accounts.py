@@ -23,11 +23,11 @@ def session(region: str = REGION) -> Session:
 
 
 @contextmanager
-def emulated(region: str = REGION) -> Iterator[Aws]:
-    """An account of moto, empty."""
+def emulated(region: str = REGION, *, managed_policies: bool = False) -> Iterator[Aws]:
+    """An account of moto, empty; AWS's own IAM policies take a second to load."""
     from moto import mock_aws
 
-    with mock_aws():
+    with mock_aws(config={"iam": {"load_aws_managed_policies": managed_policies}}):
         yield Aws(session(region))
 
 
