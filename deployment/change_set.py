@@ -103,7 +103,7 @@ class ChangeSet:
         """Raises DeploymentError with CloudFormation's reasons. An empty set changes nothing but the protection."""
         if not self.empty:
             self._run(step)
-            step.note(summary(self.changes))
+        step.note("unchanged" if self.empty else summary(self.changes))
         if self.protect:
             self.stacks.protect(self.stack)
 

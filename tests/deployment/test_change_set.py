@@ -12,7 +12,7 @@ from botocore.stub import ANY
 from deployment import change_set
 from deployment.change_set import Change, ChangeSet, Rollback
 from deployment.errors import DeploymentError
-from deployment.stacks import REVIEWED
+from deployment.stacks import REVIEWED, SECONDS
 from tests.deployment.scripted import NAME, STACK, Scripted, Terminal, scripted, step
 
 SET = "arn:aws:cloudformation:eu-north-1:123456789012:changeSet/deploy/1"
@@ -82,6 +82,15 @@ def of_type(aws: Scripted, kind: str, **more: Any) -> ChangeSet:
     created(aws, kind)
     described(aws, "CREATE_COMPLETE", resource("Add", "Topic"))
     return make(aws, **more)
+
+
+def watched(aws: Scripted, minutes: int) -> ChangeSet:
+    """An update of one resource that an alarm can roll back for some minutes."""
+    aws.state("UPDATE_COMPLETE", NAME)
+    resources_of_stack(aws, "faults")
+    created(aws)
+    described(aws, "CREATE_COMPLETE", resource("Modify", "Topic"))
+    return make(aws, rollback=Rollback((f"{ALARM}faults",), minutes))
 
 
 def executed(aws: Scripted) -> Any:
@@ -192,8 +201,12 @@ def test_the_findings_of_cloudformations_validation_take_the_place_of_its_reason
     events = [{"LogicalResourceId": NAME}, found, warned]
     aws.answer("describe_events", {"OperationEvents": events}, ChangeSetName=SET, Filters={"FailedEvents": True})
     discarded(aws)
-    with pytest.raises(DeploymentError, match=r"of sessions-dev: Topic: Resource of type .* already exists\.$"):
+    with pytest.raises(DeploymentError) as told:
         make(aws)
+    assert str(told.value) == (
+        "AWS refuses the change set of sessions-dev: "
+        "Topic: Resource of type 'AWS::SNS::Topic' with identifier 'x' already exists."
+    )
 
 
 def test_a_deployer_who_may_not_ask_for_findings_gets_the_reason(aws: Scripted) -> None:
@@ -263,7 +276,7 @@ def test_alarms_that_do_not_stand_yet_roll_nothing_back(aws: Scripted) -> None:
 
 
 def test_a_first_create_has_no_rollback_triggers(aws: Scripted) -> None:
-    of_type(aws, "CREATE", rollback=Rollback((f"{ALARM}faults",), 5))
+    assert of_type(aws, "CREATE", rollback=Rollback((f"{ALARM}faults",), 5)).minutes == 0
 
 
 # Discarding
@@ -297,7 +310,7 @@ def test_a_create_shows_its_progress_and_protects_the_stack(aws: Scripted) -> No
 def test_verbose_output_has_one_line_for_each_finished_resource(aws: Scripted) -> None:
     made = of_type(aws, "UPDATE")
     before = executed(aws)
-    topic = aws.event("UPDATE_COMPLETE", "Topic")
+    topic = aws.event("UPDATE_COMPLETE", "Topic", "not worth a line")
     aws.look("UPDATE_IN_PROGRESS", topic, aws.event("UPDATE_IN_PROGRESS", "Topic"), before)
     aws.look("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", topic, before)
     aws.end("UPDATE_COMPLETE", aws.event("DELETE_COMPLETE", "Topic"), topic, before)
@@ -306,6 +319,24 @@ def test_verbose_output_has_one_line_for_each_finished_resource(aws: Scripted) -
     assert [line.split() for line in out.getvalue().splitlines()] == [
         ["UPDATE_COMPLETE", "AWS::SNS::Topic", "Topic"],
         ["DELETE_COMPLETE", "AWS::SNS::Topic", "Topic"],
+    ]
+
+
+def test_a_terminal_sees_what_cloudformation_does(aws: Scripted) -> None:
+    """CloudFormation also tells of resources that the set does not name."""
+    made = watched(aws, 5)
+    before = executed(aws)
+    done = [aws.event("UPDATE_COMPLETE", "Other"), aws.event("UPDATE_COMPLETE", "Topic"), before]
+    aws.look("UPDATE_IN_PROGRESS", before)
+    aws.look("UPDATE_IN_PROGRESS", *done)
+    aws.look("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", *done)
+    aws.end("UPDATE_COMPLETE", *done)
+    out = Terminal()
+    made.execute(step(out))
+    assert [text.partition(" … ")[2] for text in out.getvalue().split("\x1b[K")][:3] == [
+        "0 of 1",
+        "1 of 1, watching the alarms",
+        "removing what was replaced",
     ]
 
 
@@ -448,6 +479,16 @@ def test_an_operation_that_never_ends_is_named(aws: Scripted, monkeypatch: pytes
     before = executed(aws)
     aws.look("UPDATE_IN_PROGRESS", before)
     aws.look("UPDATE_IN_PROGRESS", before)
+    with pytest.raises(DeploymentError, match="sessions-dev is still UPDATE_IN_PROGRESS"):
+        made.execute(step())
+
+
+def test_an_update_that_alarms_watch_may_last_longer(aws: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_set, "LONGEST", 0)
+    made = watched(aws, 1)
+    before = executed(aws)
+    for _ in range(60 // SECONDS):
+        aws.look("UPDATE_IN_PROGRESS", before)
     with pytest.raises(DeploymentError, match="sessions-dev is still UPDATE_IN_PROGRESS"):
         made.execute(step())
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from deployment import stacks
 from deployment.errors import DeploymentError
-from deployment.stacks import REVIEWED, STANDING, STUCK
+from deployment.stacks import REVIEWED, STANDING, STUCK, Operation
 from tests.deployment.scripted import NAME, STACK, Scripted, Terminal, scripted, step
 
 
@@ -106,6 +106,26 @@ def test_a_failed_rollback_is_told_by_its_own_reason(aws: Scripted) -> None:
         aws.stacks.refuse_stuck(NAME)
 
 
+def test_the_reasons_are_those_of_the_last_operation(aws: Scripted) -> None:
+    aws.state("UPDATE_FAILED", NAME)
+    aws.events(
+        aws.event("UPDATE_FAILED", "Function", "no such key"),
+        aws.event("UPDATE_IN_PROGRESS"),
+        aws.event("UPDATE_FAILED", "Table", "long ago"),
+        aws.event("UPDATE_IN_PROGRESS"),
+        StackName=NAME,
+    )
+    with pytest.raises(DeploymentError, match=r"UPDATE_FAILED: Function: no such key\. "):
+        aws.stacks.refuse_stuck(NAME)
+
+
+def test_without_a_failed_resource_the_stacks_own_reason_is_told(aws: Scripted) -> None:
+    begun = aws.event("DELETE_IN_PROGRESS", reason="User Initiated")
+    ended = aws.event("DELETE_FAILED", reason="Role arn:… is invalid or cannot be assumed.")
+    assert Operation("DELETE_FAILED", (begun, ended)).reasons == "Role arn:… is invalid or cannot be assumed"
+    assert Operation("DELETE_FAILED", (begun,)).reasons == "CloudFormation gives no reason"
+
+
 def test_outputs_and_resources_of_a_stack(aws: Scripted) -> None:
     aws.state("CREATE_COMPLETE", NAME, Outputs=[{"OutputKey": "Url", "OutputValue": "https://…"}])
     assert aws.stacks.outputs(NAME) == {"Url": "https://…"}
@@ -174,7 +194,7 @@ def test_an_end_that_no_event_tells_is_believed_at_the_third_look(aws: Scripted)
         aws.look("UPDATE_COMPLETE", begun, old)
     aws.events(begun, old)
     operation = aws.stacks.watch(NAME, STACK, old["EventId"], step(), str)
-    assert operation == stacks.Operation("UPDATE_COMPLETE", (begun,))
+    assert operation == Operation("UPDATE_COMPLETE", (begun,))
 
 
 def test_a_stack_that_was_deleted_meanwhile_ends_the_watch(aws: Scripted) -> None:
