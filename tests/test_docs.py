@@ -57,7 +57,7 @@ SESSIONS = [
 
 
 def test_every_example_is_of_a_kind_that_is_run() -> None:
-    assert {one.language for one in EXAMPLES} <= {"python", "console", "toml", "json", "sh", "yaml"}
+    assert {one.language for one in EXAMPLES} <= {"python", "console", "toml", "json", "sh"}
     assert TESTS
     assert SESSIONS
 
