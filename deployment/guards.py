@@ -6,7 +6,7 @@ CloudFormation, Lambda and API Gateway know names only. A stage of the same name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -127,50 +127,64 @@ def _leads_to(client: Any, api: str, stage: Stage) -> bool:
     )
 
 
-def named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
-    """Resources whose names are unique in the account and region; asking for their tags shows whether they exist."""
-    for kind, service, operation, name, which in _questions(aws, stage):
-        if name in ours:
-            continue
-        client = aws.client(service)
-        ask = _pages(client, operation) if client.can_paginate(operation) else getattr(client, operation)
+@dataclass(frozen=True)
+class Question:
+    """A call for the tags of a resource whose name is unique in the account and region."""
+
+    kind: str
+    name: str
+    service: str
+    operation: str
+    arguments: Mapping[str, str]
+
+    def ask(self, aws: Aws) -> Mapping[str, Any] | None:
+        """The answer; None if there is no such resource."""
         try:
-            answer = ask(**which)
+            return _whole(aws.client(self.service), self.operation, self.arguments)
         except ClientError as error:
             if code_of(error) not in MISSING:
                 raise
-        else:
-            yield Foreign(kind, name, _maker(answer))
+            return None
 
 
-def _questions(aws: Aws, stage: Stage) -> Iterator[tuple[str, str, str, str, dict[str, str]]]:
-    """Kind, service, operation, name and arguments of each question."""
+def named(aws: Aws, stage: Stage, ours: frozenset[str]) -> Iterator[Foreign]:
+    for one in _questions(aws, stage):
+        if one.name not in ours and (answer := one.ask(aws)) is not None:
+            yield Foreign(one.kind, one.name, _maker(answer))
+
+
+def _questions(aws: Aws, stage: Stage) -> Iterator[Question]:
     place = aws.place
 
     def arn(service: str, which: str) -> str:
         return f"arn:{place.partition}:{service}:{place.region}:{place.account}:{which}"
 
-    for one in stage.functions:
-        name = one.full_name
-        yield "function", "lambda", "list_tags", name, {"Resource": arn("lambda", f"function:{name}")}
-    for one in stage.functions:
-        yield "role", "iam", "list_role_tags", one.role, {"RoleName": one.role}
-    name = stage.sweep_rule
-    yield "event rule", "events", "list_tags_for_resource", name, {"ResourceARN": arn("events", f"rule/{name}")}
+    for function in stage.functions:
+        name = function.full_name
+        yield Question("function", name, "lambda", "list_tags", {"Resource": arn("lambda", f"function:{name}")})
+        yield Question("role", function.role, "iam", "list_role_tags", {"RoleName": function.role})
+    rule = stage.sweep_rule
+    yield Question(
+        "event rule", rule, "events", "list_tags_for_resource", {"ResourceARN": arn("events", f"rule/{rule}")}
+    )
     for name in (*(one.log_group for one in stage.functions), stage.http_log_group, stage.websocket_log_group):
-        yield LOG_GROUP, "logs", "list_tags_for_resource", name, {"resourceArn": arn("logs", f"log-group:{name}")}
+        which = {"resourceArn": arn("logs", f"log-group:{name}")}
+        yield Question(LOG_GROUP, name, "logs", "list_tags_for_resource", which)
     # DynamoDB may deny the tags of a table that does not exist
-    standing = _pages(aws.client("dynamodb"), "list_tables")()["TableNames"]
-    for name in (one for one in stage.tables.values() if one in standing):
-        yield "table", "dynamodb", "list_tags_of_resource", name, {"ResourceArn": arn("dynamodb", f"table/{name}")}
+    standing = _whole(aws.client("dynamodb"), "list_tables", {})["TableNames"]
+    for name in sorted({*standing}.intersection(stage.tables.values())):
+        which = {"ResourceArn": arn("dynamodb", f"table/{name}")}
+        yield Question("table", name, "dynamodb", "list_tags_of_resource", which)
 
 
-def _pages(client: Any, operation: str) -> Callable[..., Mapping[str, Any]]:
-    def ask(**which: str) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = client.get_paginator(operation).paginate(**which).build_full_result()
-        return answer
-
-    return ask
+def _whole(client: Any, operation: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+    """The answer to a call, with all of its pages."""
+    answer: Mapping[str, Any]
+    if client.can_paginate(operation):
+        answer = client.get_paginator(operation).paginate(**arguments).build_full_result()
+    else:
+        answer = getattr(client, operation)(**arguments)
+    return answer
 
 
 def _maker(described: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def _get(url: str, headers: dict[str, str]) -> Answer:
     try:
         connection.request("GET", urlunsplit(("", "", parts.path or "/", parts.query, "")), headers=headers)
         answer = connection.getresponse()
-        body = answer.read(SHOWN).decode(errors="replace") if answer.status >= OK else ""
+        body = answer.read(SHOWN).decode(errors="replace")
         return Answer(answer.status, f"{answer.status} {answer.reason} {body}".strip())
     except (OSError, HTTPException) as error:
         return Answer(0, f"no answer: {error!r}")

@@ -35,8 +35,9 @@ class Stage:
                 stage.asked.append((self.path, self.headers.get("Upgrade", "")))
                 answers = stage.answers[self.path]
                 status, body = answers.pop(0) if len(answers) > 1 else answers[0]
-                if not status:
-                    return  # closes the connection without an answer
+                if not status:  # closes the connection, with what is not an answer of HTTP or with nothing
+                    self.wfile.write(body)
+                    return
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -100,6 +101,7 @@ def test_a_stage_that_does_not_get_ready_is_told_with_its_answer() -> None:
         ((101, b""), "101 Switching Protocols"),
         ((403, b"Forbidden"), "403 Forbidden Forbidden"),
         ((0, b""), "no answer"),
+        ((0, b"not HTTP\r\n"), "no answer"),
     ],
 )
 def test_a_handshake_that_the_function_does_not_refuse_is_told(answer: tuple[int, bytes], told: str) -> None:
@@ -132,6 +134,7 @@ def test_names_that_are_new_in_dns_are_waited_for(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_url_of_https_is_visited_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with standing() as stage, pytest.raises(DeploymentError, match="no answer: SSL"):
         visit.visit(f"https://{stage.place}/api", f"wss://{stage.place}/api", seconds=0)
