@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from botocore import xform_name
 from botocore.session import Session
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
@@ -21,6 +22,7 @@ from deployment.monitoring.resources import resources
 from tests.sources import ROOT, tree
 
 TEMPLATE = ROOT / "deployment" / "pipeline.json"
+WORKFLOW = ROOT / "deployment" / "pipeline.yml"
 RESOURCES = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
 DEV = stage.read(ROOT, "dev")
 BY_HAND: Final = {"sockets.py": "closes sockets after a key leaked: a person's act, who reads the table of connections"}
@@ -196,6 +198,18 @@ def test_only_the_environments_of_a_stage_deploy_it() -> None:
     subjects = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
     expected = [f"repo:${{Repository}}:environment:${{Stage}}{plan}" for plan in ("", "-plan")]
     assert [one["Fn::Sub"] for one in subjects] == expected
+
+
+def test_the_workflow_takes_the_deployer_from_environments_that_it_trusts() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"].values()
+    [statement] = RESOURCES["Deployer"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    subjects = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    trusted = {one["Fn::Sub"].rpartition(":")[2].replace("${Stage}", "prod") for one in subjects}
+    assert {job["environment"] for job in jobs} == trusted
+    taken = [step["with"]["role-to-assume"] for job in jobs for step in job["steps"] if "aws-actions" in str(step)]
+    role = RESOURCES["Deployer"]["Properties"]["RoleName"]["Fn::Sub"]
+    name = role.replace("${App}", DEV.app).replace("${Stage}", "prod")
+    assert [arn.rpartition("/")[2] for arn in taken] == [name] * len(jobs)
 
 
 def test_roles_are_made_with_the_boundary_if_there_is_one() -> None:
