@@ -81,7 +81,7 @@ OF_A_STAGE: Final[Mapping[str, Kind]] = {
     "api_gateway_endpoint_vpce": Kind("a text or a list", lambda value: isinstance(value, (str, list))),
     "api_gateway_policy_file": TEXT,
     "api_gateway_stage": NAME,  # a part of ARNs, where a * would match more than one stage
-    "automatic_layer": FLAG,
+    "automatic_layer": Kind("false: the functions' own zip holds their packages", lambda value: value is False),
     "lambda_functions": OBJECT,
     "minimum_compression_size": _whole(0, 10_485_760),
     "websocket_api_custom_domain": OBJECT,

@@ -18,14 +18,14 @@ from deployment.errors import DeploymentError
 MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's architectures, as wheels name them."""
 NEWEST_GLIBC: Final = {"python3.11": 26}
-"""Minor version of glibc 2 in Amazon Linux 2; later runtimes have Amazon Linux 2023.
+"""Minor version of glibc 2 where it is that of Amazon Linux 2; the later runtimes run on Amazon Linux 2023.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
-https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
+https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html
 """
 GLIBC: Final = 34
 OLDEST_GLIBC: Final = 17
-"""That of manylinux2014, by https://peps.python.org/pep-0600/"""
+"""The glibc of manylinux2014: https://peps.python.org/pep-0600/"""
 OF_THE_MACHINE: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """Files of an installed package that tell where and how pip installed it."""
 

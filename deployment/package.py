@@ -189,7 +189,7 @@ def _sweep_invocations() -> dict[str, Any]:
     """Neither retries nor queues the sweep: the next one begins within a minute, and does the same work.
 
     Lambda would try twice more, and keep what it could not invoke for six hours.
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-eventinvokeconfig.html
     """
     return {
         "Type": "AWS::Lambda::EventInvokeConfig",

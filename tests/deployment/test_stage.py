@@ -108,6 +108,12 @@ def test_a_file_that_is_none_is_named(project: Path, text: str, said: str) -> No
         stage.read(project, "dev")
 
 
+def test_a_layer_of_dependencies_is_refused_since_nothing_would_check_their_hashes(project: Path) -> None:
+    change(project, "config.json", "automatic_layer", to=True)
+    with pytest.raises(DeploymentError, match=r"^automatic_layer in \.chalice/config\.json must be false"):
+        stage.read(project, "dev")
+
+
 def test_the_role_of_cloudformation_is_an_arn_or_absent(project: Path) -> None:
     assert stage.read(project, "dev").service_role is None
     role = "arn:aws:iam::111122223333:role/cloudformation-sessions-dev"

@@ -15,7 +15,8 @@ from tests.packaging.environment import Environment
 
 REPOSITORY = Path(__file__).parents[2]
 MADE_HERE = shutil.ignore_patterns("__pycache__", ".pytest_cache", "local.key", "deployed", "deployments")
-CLONED = ["app.py", "chalicelib", ".chalice", "requirements.txt"]  # the service
+CLONED = ["app.py", "chalicelib", ".chalice", ".gitignore"]  # the service
+CLONED += ["requirements.in", "requirements.lock", "requirements.txt"]
 CLONED += ["conftest.py", "pyproject.toml", "pytest_sessionplugin", "tests"]
 
 

@@ -1,7 +1,10 @@
-"""The package that Chalice deploys: its size and contents, and that it needs only botocore besides."""
+"""The package that `make package` builds and a deploy uploads: its size and contents, and what it needs besides."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -11,26 +14,75 @@ from pathlib import Path
 import pytest
 from chalice.config import Config
 
-from tests.packaging.chalice_package import deployment_zip
+from deployment import dependencies
+from tests.deployment.checkouts import commit, git
 from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
-LIMIT = 8_000_000  # bytes, zipped: it is uploaded once for each function
-X86_64 = 0x3E  # ELF machine numbers
+LIMIT = 8_000_000  # bytes, zipped: a cold start fetches it
+MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # in ELF
 NEVER = {"boto3", "botocore", "s3transfer", "moto", "pytest", "pytest_sessionplugin", "tests", "bench", "urllib3"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A package, and the commit of which it was built."""
+
+    folder: Path
+    version: str
+
+    @property
+    def code(self) -> Path:
+        return self.folder / "deployment.zip"
+
+
+def build(folder: Path, architecture: str) -> Built:
+    """The package of a used checkout, with the locked packages from the index."""
+    checkout = copy_of_the_checkout(folder / "checkout")
+    config = checkout / ".chalice" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "lambda_architecture": architecture}))
+    git(checkout, "init", "--quiet")
+    version = commit(checkout)[:12]
+    key = checkout / ".chalice" / "local.key"
+    key.write_text("local-" + "k" * 64)
+    key.chmod(0o600)
+    command = [sys.executable, "-m", "deployment", "--project", str(checkout), "package"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    run = subprocess.run(
+        [*command, "--stage", "dev", "--out", str(folder / "build")],
+        cwd=REPOSITORY,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert version in run.stdout
+    return Built(folder / "build", version)
+
+
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip that `chalice package` makes of a used checkout, with current packages from the index."""
-    checkout = copy_of_the_checkout(tmp_path_factory.mktemp("deployed") / "checkout")
-    (checkout / ".chalice" / "local.key").write_text("local-" + "k" * 64)
-    return deployment_zip(checkout)
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("deployed"), "x86_64")
+
+
+@pytest.fixture(scope="module")
+def package(built: Built) -> Path:
+    """The zip of the functions."""
+    return built.code
 
 
 @pytest.fixture(scope="module")
 def names(package: Path) -> list[str]:
     with zipfile.ZipFile(package) as opened:
         return opened.namelist()
+
+
+def test_a_pipeline_gets_template_and_code_without_an_account_or_a_region(built: Built) -> None:
+    assert sorted(path.name for path in built.folder.iterdir()) == ["deployment.zip", "template.json"]
+    resources = json.loads((built.folder / "template.json").read_text())["Resources"].values()
+    functions = [one["Properties"] for one in resources if one["Type"] == "AWS::Serverless::Function"]
+    assert [built.folder / function["CodeUri"] for function in functions] == [built.code] * 5
+    assert {one["Environment"]["Variables"]["VERSION"] for one in functions} == {built.version}
 
 
 def test_it_is_small(package: Path) -> None:
@@ -45,19 +97,28 @@ def test_it_holds_the_service_and_what_that_requires_and_nothing_that_lambda_has
     assert {f"chalicelib/{path.name}" for path in (REPOSITORY / "chalicelib").glob("*.py")} <= set(names)
 
 
-def test_what_is_compiled_in_it_is_for_the_python_and_the_machine_that_are_deployed_for(package: Path) -> None:
-    """Chalice deploys for the Python it runs under, and for x86-64 by default."""
+@pytest.mark.parametrize("architecture", list(MACHINES))
+def test_what_is_compiled_in_it_is_for_the_python_and_the_machine_that_are_deployed_for(
+    built: Built, tmp_path: Path, architecture: str
+) -> None:
     version = f"{sys.version_info.major}{sys.version_info.minor}"
     assert Config.create().lambda_python_version == f"python{sys.version_info.major}.{sys.version_info.minor}"
-    with zipfile.ZipFile(package) as opened:
-        names = opened.namelist()
-        libraries = {name: opened.read(name)[:20] for name in names if name.endswith(".so")}
-    assert [name for name in names if name.endswith(".pyc") and f"cpython-{version}" not in name] == []
+    code = built.code if architecture == "x86_64" else build(tmp_path, architecture).code
+    with zipfile.ZipFile(code) as opened:
+        libraries = {name: opened.read(name)[:20] for name in opened.namelist() if name.endswith(".so")}
     assert libraries
     for name, header in libraries.items():
         assert f".cpython-{version}-" in name or ".abi3." in name, name
         assert header.startswith(b"\x7fELF"), name
-        assert int.from_bytes(header[18:20], "little") == X86_64, name
+        assert int.from_bytes(header[18:20], "little") == MACHINES[architecture], name
+
+
+def test_it_has_the_versions_of_the_lock_and_no_trace_of_where_they_were_installed(names: list[str]) -> None:
+    information = {name.split("/")[0].removesuffix(".dist-info") for name in names if ".dist-info/" in name}
+    locked = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = {line.split()[0].replace("==", "-").replace("-", "_") for line in locked if line[:1].isalpha()}
+    assert {one.replace("-", "_") for one in information} == pins
+    assert [name for name in names if name.endswith((".pyc", *dependencies.OF_THE_MACHINE)) or name[:4] == "bin/"] == []
 
 
 @pytest.mark.parametrize("initialization", ["", "on-demand"])
