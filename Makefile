@@ -94,7 +94,7 @@ conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
 rehearse: setup .venv-ministack/.ready  ## deploys, compares, tests, changes and destroys a stage on emulators
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/test_terminal.py tests/rehearsal/doctor
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/test_terminal.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal/test_life.py tests/rehearsal/test_policies.py \
 		tests/rehearsal/test_pipeline.py tests/rehearsal/test_restore.py
 

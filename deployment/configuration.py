@@ -45,11 +45,20 @@ def _is_topics(value: Any) -> bool:
     )
 
 
+def _is_throttle(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and value.keys() == {"rate", "burst"}
+        and all(type(one) is int for one in value.values())
+    )
+
+
 FLAG: Final = Kind("true or false", lambda value: isinstance(value, bool))
 TEXT: Final = Kind("a text in quotes", lambda value: isinstance(value, str))
 TEXTS: Final = Kind("an object of texts in quotes", _is_texts)
 LIST: Final = Kind("a list", lambda value: isinstance(value, list))
 OBJECT: Final = Kind("an object", lambda value: isinstance(value, Mapping))
+THROTTLE: Final = Kind("an object of two whole numbers, rate and burst", _is_throttle)
 NAME: Final = Kind(
     "1 to 64 letters, digits, - and _, and nothing else",
     lambda value: isinstance(value, str) and re.fullmatch(r"[\w-]{1,64}", value, re.ASCII) is not None,
@@ -96,14 +105,14 @@ OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "accepted": TEXTS,
     "account": Kind("null or the twelve digits of an account", _or_null(r"\d{12}")),
     "alarm_topics": Kind("an object of two lists, page and ticket", _is_topics),
-    "http_throttle": OBJECT,
+    "http_throttle": THROTTLE,
     "kept": FLAG,
     "permissions_boundary": Kind("null or the ARN of a policy", _or_null(r"arn:aws[\w-]*:iam::\w+:policy/\S+")),
     "region": Kind("null or the name of a region", _or_null(r"[a-z]{2,}(-[a-z]+)+-\d")),
     "rollback_minutes": _whole(0, 180),
     "runtime": Kind("a runtime of Lambda, such as python3.12", _or_null(r"python3\.\d+", null=False)),
     "service_role": Kind("null or the ARN of a role", _or_null(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")),
-    "websocket_throttle": OBJECT,
+    "websocket_throttle": THROTTLE,
 }
 DOMAINS: Final = frozenset({"api_gateway_custom_domain", "websocket_api_custom_domain"})
 """Chalice's plan fails on a machine that lacks its record of them, and a stage's deletion would take them along."""

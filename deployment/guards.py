@@ -55,6 +55,11 @@ class Foreign:
 def refuse(aws: Aws, stage: Stage, stacks: Standing) -> None:
     """Refuses a stage with which something is in the way of a deploy. Raises DeploymentError, which names all of it."""
     refuse_place(aws, stage)
+    refuse_names(aws, stage, stacks)
+
+
+def refuse_names(aws: Aws, stage: Stage, stacks: Standing) -> None:
+    """Refuses whatever has the stage's names and is not part of its stacks. Raises DeploymentError."""
     refuse_stacks(stage, stacks)
     ours = stacks.resources(stage.stack) | stacks.resources(stage.tables_stack)
     found = [*apis(aws, stage, ours), *named(aws, stage, ours)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,22 @@ class PlannedFunction:
 
     name: str  # the name in config.json
     full_name: str  # the name in Lambda
-    role: str
+    role: str  # empty for an existing role
     memory: int
     timeout: int
     environment: Mapping[str, str]
-    traced: bool
-    policy_file: Path | None  # None: Chalice writes the policy itself, or uses an existing role
     log_days: int | None
+    policy_file: Path | None  # None: Chalice writes the policy itself, or uses an existing role
+    reserved: int  # concurrent executions reserved for it; 0 for none
+    in_vpc: bool
+    behind_gateway: bool  # whether API Gateway waits for its answer
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned result of a `chalice deploy`. `compressed_from` in bytes."""
+    """The planned result of a `chalice deploy`."""
 
     functions: tuple[PlannedFunction, ...]
-    endpoint_type: str  # of the REST API
-    compressed_from: int | None
     debug: bool  # whether routes answer an error with its traceback
     cors: Mapping[str, Mapping[str, str]]  # headers of each route, keyed as in `GET /sessions`
 
@@ -56,13 +56,17 @@ def read(root: Path, stage: str) -> Plan:
         raise DeploymentError(f"Chalice finds nothing to deploy in {root / 'app.py'}: {error}") from error
     every = list(_resources(application))
     functions = {one.resource_name: one for one in every if isinstance(one, models.LambdaFunction)}
-    rest = next((one for one in every if isinstance(one, models.RestAPI)), None)
-    if rest is None:
+    if not any(isinstance(one, models.RestAPI) for one in every):
         raise DeploymentError(f"{root / 'app.py'} has no route, so that there would be no REST API.")
+    answering = {
+        function.resource_name
+        for api in every
+        if isinstance(api, (models.RestAPI, models.WebsocketAPI))
+        for function in api.dependencies()
+        if isinstance(function, models.LambdaFunction)
+    }
     return Plan(
-        functions=tuple(_function(name, one) for name, one in sorted(functions.items())),
-        endpoint_type=rest.endpoint_type,
-        compressed_from=int(rest.minimum_compression) if rest.minimum_compression else None,
+        functions=tuple(_function(name, one, answering) for name, one in sorted(functions.items())),
         debug=bool(config.chalice_app.debug),
         cors=dict(_cors(config)),
     )
@@ -74,7 +78,7 @@ def _resources(above: Any) -> Iterator[Any]:
         yield from _resources(below)
 
 
-def _function(name: str, planned: Any) -> PlannedFunction:
+def _function(name: str, planned: Any, answering: Set[str]) -> PlannedFunction:
     role = planned.role
     policy = getattr(role, "policy", None)
     return PlannedFunction(
@@ -84,9 +88,11 @@ def _function(name: str, planned: Any) -> PlannedFunction:
         memory=planned.memory_size,
         timeout=planned.timeout,
         environment=dict(planned.environment_variables),
-        traced=bool(planned.xray),
-        policy_file=Path(policy.filename) if isinstance(policy, models.FileBasedIAMPolicy) else None,
         log_days=planned.log_group.retention_in_days if planned.log_group else None,
+        policy_file=Path(policy.filename) if isinstance(policy, models.FileBasedIAMPolicy) else None,
+        reserved=planned.reserved_concurrency or 0,
+        in_vpc=bool(planned.subnet_ids),
+        behind_gateway=name in answering,
     )
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from deployment import documents, gateway_settings, plan, policies, stage
+from deployment import documents, plan, stage
+from deployment.doctor import grants
 from deployment.doctor.check import Unknown
+from deployment.doctor.grants import Grant
 from deployment.errors import DeploymentError
-from deployment.gateway_responses import RESPONSES, GatewayResponse
-from deployment.monitoring import resources
 from deployment.plan import Plan
 from deployment.stage import Stage
 
 T = TypeVar("T")
-SID: Final = re.compile("[A-Za-z0-9]+")
-SHAPE: Final = (
-    "it must have the Version 2012-10-17 and Statements whose Effect is Allow, with lists as Action and Resource; all "
-    "else is denied, so there is no need of a Deny, a NotAction, a NotResource or a Condition; and a Sid is letters "
-    "and digits, each once."
-)
 
 
 class NotRead(Unknown):
@@ -49,28 +43,15 @@ class Part(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Gateway:
-    """The settings that a deploy sends to API Gateway for both APIs, and to CloudFormation for monitoring."""
-
-    methods: Mapping[str, Any]
-    routes: Mapping[str, Any]
-    formats: Mapping[str, str]  # access log formats by kind of API
-    responses: tuple[GatewayResponse, ...]
-    watching: Mapping[str, Mapping[str, Any]]  # resources by logical id
-
-
-@dataclass(frozen=True)
 class Findings:
-    """One stage. `policies` holds the readable files; `policy_troubles` says what is wrong with the others."""
+    """One stage. `policies` holds the grants of each planned function that has a policy file."""
 
     root: Path
     name: str
     stage_part: Part[Stage]
     plan_part: Part[Plan]
     template_part: Part[Mapping[str, Any]]
-    gateway_part: Part[Gateway]
-    policies: Mapping[str, Mapping[str, Any]]
-    policy_troubles: Mapping[str, str]
+    policies: Mapping[str, Part[tuple[Grant, ...]]]
 
     @property
     def stage(self) -> Stage:
@@ -85,25 +66,22 @@ class Findings:
         """`.chalice/resources.json`."""
         return self.template_part.get()
 
-    @property
-    def gateway(self) -> Gateway:
-        return self.gateway_part.get()
 
+def read(root: Path, name: str, acceptable: Set[str]) -> Findings:
+    """Reads the stage `name` of the project at `root`, including broken and missing files.
 
-def read(root: Path, name: str) -> Findings:
-    """Reads the stage `name` of the project at `root`, including broken and missing files."""
-    staged = _part("stage", lambda: stage.read(root, name))
+    `acceptable` has the ids of the checks whose findings the stage may accept.
+    """
+    staged = _part("stage", lambda: _stage(root, name, acceptable))
     planned = _part("app", lambda: plan.read(root, staged.get().name))
-    found, troubles = _policies(staged.value, planned.value)
+    files = {one.name: one.policy_file for one in planned.value.functions} if planned.value else {}
     return Findings(
         root=root,
         name=name,
         stage_part=staged,
         plan_part=planned,
-        template_part=_part("template", lambda: _template(root / ".chalice" / "resources.json")),
-        gateway_part=_part("stage", lambda: _gateway(staged.get())),
-        policies=found,
-        policy_troubles=troubles,
+        template_part=_part("table-names", lambda: _template(root / ".chalice" / "resources.json")),
+        policies={function: _policy(path) for function, path in files.items() if path is not None},
     )
 
 
@@ -116,46 +94,20 @@ def _part(check: str, reading: Callable[[], T]) -> Part[T]:
         return Part(error.check, None)
 
 
-def _policies(staged: Stage | None, planned: Plan | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    found: dict[str, dict[str, Any]] = {}
-    troubles: dict[str, str] = {}
-    listed = {function.name: function for function in staged.functions} if staged else {}
-    for one in planned.functions if planned else ():
-        if staged is None or one.name not in listed:
-            troubles[one.name] = (
-                f"deployment/stage.py has no function {one.name}: add it to FUNCTIONS, give it a policy."
-            )
-            continue
-        try:
-            document = policies.committed(staged, listed[one.name])
-        except DeploymentError as error:
-            troubles[one.name] = str(error)
-            continue
-        if _is_policy(document):
-            found[one.name] = document
-        else:
-            troubles[one.name] = f".chalice/{listed[one.name].policy_file}: {SHAPE}"
-    return found, troubles
+def _stage(root: Path, name: str, acceptable: Set[str]) -> Stage:
+    described = stage.read(root, name)
+    for check, reason in described.accepted.items():
+        where = f"{name}.accepted.{check} in .chalice/operations.json"
+        if check not in acceptable:
+            close = get_close_matches(check, acceptable, n=1)
+            raise DeploymentError(f"{where} names no finding to accept{f'; is it {close[0]}?' if close else '.'}")
+        if not reason.strip():
+            raise DeploymentError(f"{where} has no reason: say why the finding may stay.")
+    return described
 
 
-def _is_policy(document: Any) -> bool:
-    if not isinstance(document, dict) or document.get("Version") != "2012-10-17":
-        return False
-    statements = document.get("Statement")
-    if not isinstance(statements, list) or not document.keys() <= {"Version", "Statement"}:
-        return False
-    sids = [one["Sid"] for one in statements if isinstance(one, dict) and "Sid" in one]
-    return all(isinstance(one, str) and SID.fullmatch(one) and sids.count(one) == 1 for one in sids) and all(
-        isinstance(one, dict)
-        and one.get("Effect") == "Allow"
-        and one.keys() <= {"Sid", "Effect", "Action", "Resource"}
-        and all(_is_texts(one.get(key)) for key in ("Action", "Resource"))
-        for one in statements
-    )
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+def _policy(path: Path) -> Part[tuple[Grant, ...]]:
+    return _part("policies", lambda: tuple(grants.read(path)))
 
 
 def _template(path: Path) -> Mapping[str, Any]:
@@ -168,16 +120,3 @@ def _template(path: Path) -> Mapping[str, Any]:
 
 def _is_resource(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("Type"), str) and isinstance(value.get("Properties"), dict)
-
-
-def _gateway(staged: Stage) -> Gateway:
-    return Gateway(
-        methods=gateway_settings.method_settings(staged),
-        routes=gateway_settings.route_settings(staged),
-        formats={
-            "REST": gateway_settings.access_format(gateway_settings.HTTP_FIELDS),
-            "WebSocket": gateway_settings.access_format(gateway_settings.WEBSOCKET_FIELDS),
-        },
-        responses=RESPONSES,
-        watching=resources.resources(staged, websocket_api={"Ref": "WebsocketAPI"}),
-    )

@@ -6,31 +6,34 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from deployment.doctor.check import OK, Check, Verdict, failed, note
+from deployment.doctor.check import Note, check
 from deployment.doctor.findings import Findings
 from deployment.doctor.hosts import is_loopback
+from deployment.gateway_responses import RESPONSES
 
 ORIGIN: Final = "Access-Control-Allow-Origin"
 CREDENTIALS: Final = "Access-Control-Allow-Credentials"
+SHEET: Final = "https://cheatsheetseries.owasp.org/cheatsheets/WebSocket_Security_Cheat_Sheet.html"
 
 
-def cors(findings: Findings) -> Verdict:
+@check("cors", "No answer allows credentials from everywhere", "https://fetch.spec.whatwg.org/#http-cors-protocol")
+def cors(findings: Findings) -> Iterator[str]:
     """Browsers refuse a wildcard with credentials; echoing the origin instead would let every page in."""
     prefix = "gatewayresponse.header."
     answered: dict[str, Mapping[str, str]] = dict(findings.plan.cors)
-    for one in findings.gateway.responses:
+    for one in RESPONSES:
         answered[one.type] = {name.removeprefix(prefix): value.strip("'") for name, value in one.parameters.items()}
-    return failed(
-        f"{what} allows credentials from every origin: take away one or the other."
-        for what, headers in answered.items()
-        if headers.get(ORIGIN) == "*" and CREDENTIALS in headers
-    )
+    for what, headers in answered.items():
+        if headers.get(ORIGIN) == "*" and CREDENTIALS in headers:
+            yield f"{what} allows credentials from every origin: take away one or the other."
 
 
-def exact(findings: Findings) -> Verdict:
+@check("origins-exact", "Handshakes come from origins that are named in full", SHEET)
+def exact(findings: Findings) -> Iterator[str]:
     if not _origins(findings):
-        return note("No page in a browser can connect; if one should, name its origin in ALLOWED_ORIGINS.")
-    return failed(sentence for origin in _origins(findings) for sentence in _trouble(origin))
+        yield Note("No page in a browser can connect; if one should, name its origin in ALLOWED_ORIGINS.")
+    for origin in _origins(findings):
+        yield from _trouble(origin)
 
 
 def _trouble(origin: str) -> Iterator[str]:
@@ -60,14 +63,11 @@ def _written(scheme: str, host: str, port: int | None) -> str:
     return f"{scheme}://{name}" + ("" if port in (None, usual) else f":{port}")
 
 
-def of_a_kept_stage(findings: Findings) -> Verdict:
-    if not findings.stage.kept:
-        return OK
-    return failed(
-        f"ALLOWED_ORIGINS has {origin}, a page on anybody's own machine: take it out of a stage that is kept."
-        for origin in _origins(findings)
-        if is_loopback(_host(origin))
-    )
+@check("origins-kept", "No loopback origin in a stage that is kept", SHEET)
+def of_a_kept_stage(findings: Findings) -> Iterator[str]:
+    for origin in _origins(findings) if findings.stage.kept else ():
+        if is_loopback(_host(origin)):
+            yield f"ALLOWED_ORIGINS has {origin}, a page on anybody's own machine: take it out of a stage that is kept."
 
 
 def _host(origin: str) -> str:
@@ -80,16 +80,3 @@ def _host(origin: str) -> str:
 def _origins(findings: Findings) -> list[str]:
     texts = {one.environment.get("ALLOWED_ORIGINS", "") for one in findings.plan.functions}
     return sorted({word.strip() for text in texts for word in text.split(",") if word.strip()})
-
-
-SHEET: Final = "https://cheatsheetseries.owasp.org/cheatsheets/WebSocket_Security_Cheat_Sheet.html"
-CHECKS: Final = (
-    Check(
-        "cors",
-        "No answer allows credentials from everywhere",
-        "https://fetch.spec.whatwg.org/#http-cors-protocol",
-        cors,
-    ),
-    Check("origins-exact", "Handshakes come from origins that are named in full", SHEET, exact),
-    Check("origins-kept", "No loopback origin in a stage that is kept", SHEET, of_a_kept_stage),
-)

@@ -18,10 +18,10 @@ def failures(results: Sequence[Result]) -> list[Result]:
 
 
 def lines(stage: str, results: Sequence[Result], *, coloured: bool) -> Iterator[str]:
-    """One line for each check, and a summary."""
+    """One line for each check, failures last, and a summary."""
     columns = max((len(one.check.id) for one in results), default=0)
-    for one in results:
-        said = " ".join(one.verdict.sentences) or f"{one.check.title}."
+    for one in sorted(results, key=lambda one: one.outcome is Outcome.FAILED):
+        said = " ".join(one.findings) or f"{one.check.title}."
         yield f"{_word(one.outcome, coloured)}  {one.check.id:{columns}}  {said}"
     yield f"{stage}: {summary(results)}"
 
@@ -44,7 +44,7 @@ def document(stage: str, results: Sequence[Result]) -> str:
             "title": one.check.title,
             "source": one.check.source,
             "outcome": one.outcome.name.lower(),
-            "sentences": list(one.verdict.sentences),
+            "sentences": list(one.findings),
         }
         for one in results
     ]

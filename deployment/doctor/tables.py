@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from deployment.doctor.check import OK, Check, Verdict, failed
+from deployment.doctor.check import check
 from deployment.doctor.findings import Findings
 from deployment.stage import TABLES
 
+GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
 EXPIRES: Final = "purgeAt"
 """The TTL attribute: when a row expires, in seconds since the epoch."""
 
 
-def names(findings: Findings) -> Verdict:
-    return failed(_names(findings))
-
-
-def _names(findings: Findings) -> Iterator[str]:
+@check("table-names", "The functions know the names of all tables", f"{GUIDE}/HowItWorks.CoreComponents.html")
+def names(findings: Findings) -> Iterator[str]:
+    if findings.template_part.trouble:
+        yield findings.template_part.trouble
+        return
     tables = _tables(findings)
     pattern = _object(_object(findings.template.get("Parameters")).get("Stage")).get("AllowedPattern", ".*")
     if re.fullmatch(pattern, findings.name) is None:
@@ -36,15 +37,8 @@ def _names(findings: Findings) -> Iterator[str]:
         yield f"No function is told the name of the table {logical}: give it one in TABLES of deployment/stage.py."
 
 
-def billing(findings: Findings) -> Verdict:
-    return _each(
-        findings,
-        lambda table: table.get("BillingMode") == "PAY_PER_REQUEST",
-        "is not on demand, and refuses what goes beyond its provision: set BillingMode to PAY_PER_REQUEST",
-    )
-
-
-def expiry(findings: Findings) -> Verdict:
+@check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html")
+def expiry(findings: Findings) -> Iterator[str]:
     wanted = {"AttributeName": EXPIRES, "Enabled": True}
     return _each(
         findings,
@@ -53,17 +47,14 @@ def expiry(findings: Findings) -> Verdict:
     )
 
 
-def shared(findings: Findings) -> Verdict:
-    return _each(
-        findings,
-        lambda table: "ResourcePolicy" not in table,
-        "grants access by its own policy, besides those of the functions: take its ResourcePolicy out",
-    )
-
-
-def protection(findings: Findings) -> Verdict:
+@check(
+    "table-protection",
+    "Tables of a stage that is kept cannot be deleted, and can be restored",
+    f"{GUIDE}/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection",
+)
+def protection(findings: Findings) -> Iterable[str]:
     if not findings.stage.kept:
-        return OK
+        return ()
     return _each(
         findings,
         lambda table: (
@@ -75,12 +66,10 @@ def protection(findings: Findings) -> Verdict:
     )
 
 
-def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], trouble: str) -> Verdict:
-    return failed(
-        f"The table {logical} {trouble} in .chalice/resources.json."
-        for logical, table in _tables(findings).items()
-        if not holds(table)
-    )
+def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], trouble: str) -> Iterator[str]:
+    for logical, table in _tables(findings).items():
+        if not holds(table):
+            yield f"The table {logical} {trouble} in .chalice/resources.json."
 
 
 def _tables(findings: Findings) -> dict[str, Mapping[str, Any]]:
@@ -115,28 +104,3 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _is_true(value: object) -> bool:
     return value is True or value == "true"
-
-
-GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
-CHECKS: Final = (
-    Check(
-        "table-names",
-        "The functions know the names of all tables",
-        f"{GUIDE}/HowItWorks.CoreComponents.html",
-        names,
-    ),
-    Check("table-billing", "Each table is on demand", f"{GUIDE}/on-demand-capacity-mode.html", billing),
-    Check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html", expiry),
-    Check(
-        "table-shared",
-        "Only the functions have access to the tables",
-        f"{GUIDE}/access-control-resource-based.html",
-        shared,
-    ),
-    Check(
-        "table-protection",
-        "Tables of a stage that is kept cannot be deleted, and can be restored",
-        f"{GUIDE}/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection",
-        protection,
-    ),
-)

@@ -8,69 +8,64 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.settings import reference
-from deployment.doctor.check import OK, Check, Verdict, failed
+from deployment.doctor.check import check
 from deployment.doctor.findings import Findings
 from deployment.doctor.hosts import is_private_name
 
+JWT: Final = "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html"
+VARIABLES: Final = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
 KEYS: Final = ("JWT_SECRET", "JWT_PUBLIC_KEY")
-FORMS: Final = {
-    "ssm": re.compile(
-        r"(?:arn:aws[\w-]*:ssm:[a-z0-9-]+:\d{12}:parameter)?/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII
-    ),
-    "secretsmanager": re.compile(
-        r"arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+|[\w/+=.@-]+", re.ASCII
-    ),
-}
-"""Names that the two stores accept:
-
-https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-"""
 
 
-def references(findings: Findings) -> Verdict:
-    return failed(
-        f"{name} does not refer to a stored key: write ssm:/{findings.stage.app}/{findings.name}/key or "
-        "secretsmanager:name, and keep the key there."
-        for name, value in _variables(findings)
-        if name in KEYS and value and not _is_reference(name, value)
-    )
+@check("key-references", "Secret keys are stored, and only referred to", VARIABLES)
+def references(findings: Findings) -> Iterator[str]:
+    for name, value in _variables(findings):
+        if name in KEYS and value and reference(name, value) is None and not _is_public_key(name, value):
+            yield (
+                f"{name} does not refer to a stored key: write ssm:/{findings.stage.app}/{findings.name}/key or "
+                "secretsmanager:name, and keep the key there."
+            )
 
 
-def _is_reference(name: str, value: str) -> bool:
-    found = reference(name, value)
-    return found is not None and FORMS[found.store].fullmatch(found.name) is not None
+def _is_public_key(name: str, value: str) -> bool:
+    return name == "JWT_PUBLIC_KEY" and bool(PUBLIC.search(value)) and not PUBLIC.sub("", value).strip()
 
 
-def values(findings: Findings) -> Verdict:
+@check("key-material", "No other variable holds a key", VARIABLES)
+def values(findings: Findings) -> Iterator[str]:
     """Everyone who may view the function sees its variables, and everyone with the project sees config.json."""
-    return failed(
-        f"{name} holds what looks like a key, and the files of the project and the function's page show it: keep it in "
-        "SSM or Secrets Manager, refer to it, and make a new one, since this one has been seen."
-        for name, value in _variables(findings)
-        if name not in KEYS and not _is_reference(name, value) and (_is_named_as_one(name) or _is_one(name, value))
-    )
+    for name, value in _variables(findings):
+        if name not in KEYS and reference(name, value) is None and _is_key(name, value):
+            yield (
+                f"{name} seems to hold a key, which the project and the function's page show: keep it in SSM or "
+                "Secrets Manager, refer to it, and replace it, since this one has been seen."
+            )
 
 
-def _is_named_as_one(name: str) -> bool:
-    return NAMED.search(name) is not None
-
-
-def _is_one(name: str, value: str) -> bool:
+def _is_key(name: str, value: str) -> bool:
     """An audience is in every token, and its text is the issuer's choice."""
-    return looks_like_a_key(value) if name != "JWT_AUDIENCE" else is_marked_as_a_key(value)
+    if name == "JWT_AUDIENCE":
+        return is_marked_as_a_key(value)
+    if SECRET.search(name) or (TOKEN.search(name) and len(value) >= SHORTEST_TOKEN):
+        return True
+    return not (DIGEST_NAME.search(name) and DIGEST.fullmatch(value)) and looks_like_a_key(value)
 
 
-NAMED: Final = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|PRIVATE|ACCESS)_?KEY)$", re.I
+SECRET: Final = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|(?:API|PRIVATE|ACCESS)_?KEY)$", re.I
 )
-"""Names of variables that hold secrets. One that names where a secret is kept ends differently: SECRET_ARN."""
+"""Names of variables that hold secrets. A name that says where a secret is kept ends differently: SECRET_ARN."""
+TOKEN: Final = re.compile(r"(?:^|_)TOKEN$", re.I)
+SHORTEST_TOKEN: Final = 6  # characters; a shorter one is a version or a page
+DIGEST_NAME: Final = re.compile(r"(?:^|_)(?:SHA\d*|COMMIT|REVISION|VERSION|BUILD|RELEASE|DIGEST|HASH)$", re.I)
+DIGEST: Final = re.compile(r"(?:sha\d+:)?[0-9a-f]{7,64}")
+PUBLIC: Final = re.compile(r"-----BEGIN ((?:[A-Z]+ )?PUBLIC KEY|CERTIFICATE)-----.*?-----END \1-----", re.DOTALL)
+DSN: Final = re.compile(r"https://[0-9a-f]{32}@[\w.-]+/\d+")
+"""Sentry's address for events, which is safe to publish: https://docs.sentry.io/concepts/key-terms/dsn-explainer/"""
 WORD: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 PLAIN: Final = re.compile(r"[a-z0-9]{32,}|[A-Z0-9]{32,}")
 CLASSES: Final = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]"))
 ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
-
-
 MARKED: Final = re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}|\b[sr]k_live_\w{10,}")
 """Prefixes of the tokens of GitHub, Slack and Stripe."""
 AWS_SECRET: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9/+])[A-Za-z0-9/+]{40}")
@@ -79,33 +74,31 @@ ARN: Final = re.compile(r"arn:aws[\w-]*:[^\s]+")
 
 
 def looks_like_a_key(value: str) -> bool:
-    """A word marked as a key, or too long and mixed for a person to have written. ARNs are names."""
+    """A word marked as a key, or too long and mixed for a person to have written. ARNs and DSNs are names."""
     if is_marked_as_a_key(value):
         return True
-    if ARN.fullmatch(value):
+    if ARN.fullmatch(value) or DSN.fullmatch(value):
         return False
-    mixed = (one for one in WORD.findall(value) if all(kind.search(one) for kind in CLASSES))
-    plain = (one for one in PLAIN.findall(value) if re.search("[0-9]", one) and re.search("[A-Za-z]", one))
-    return any(mixed) or any(plain) or AWS_SECRET.fullmatch(value) is not None
+    text = PUBLIC.sub("", value)
+    mixed = (one for one in WORD.findall(text) if all(kind.search(one) for kind in CLASSES))
+    plain = (one for one in PLAIN.findall(text) if re.search("[0-9]", one) and re.search("[A-Za-z]", one))
+    return any(mixed) or any(plain) or AWS_SECRET.fullmatch(text) is not None
 
 
 def is_marked_as_a_key(value: str) -> bool:
-    """Recognizes a PEM, a key of AWS, a checkout's key, a token with a known prefix, a URL with a password."""
-    found = (one.search(value) for one in (ACCESS_KEY, MARKED, PASSWORD_IN_URL))
-    return "-----BEGIN" in value or value.startswith("local-") or any(found)
+    """Recognizes a private PEM, a key of AWS or of a checkout, a token with a known prefix, a URL with a password."""
+    text = PUBLIC.sub("", value)
+    found = (one.search(text) for one in (ACCESS_KEY, MARKED, PASSWORD_IN_URL))
+    return "-----BEGIN" in text or text.startswith("local-") or any(found)
 
 
-def issuer(findings: Findings) -> Verdict:
-    if not findings.stage.kept:
-        return OK
-    return failed(sentence for name, value in _variables(findings) if name == "JWT_ISSUER" for sentence in _of(value))
-
-
-def _of(issuer: str) -> Iterator[str]:
-    if is_private_name(_host(issuer)):
-        yield f"JWT_ISSUER is {issuer}, which anybody may be who tries things out: name the issuer of this stage."
-    elif issuer.lower().startswith("http:"):
-        yield f"JWT_ISSUER is {issuer}, and anyone on the path can answer in its name: serve it over https."
+@check("issuer-kept", "A stage that is kept has a real issuer", JWT)
+def issuer(findings: Findings) -> Iterator[str]:
+    for name, value in _variables(findings) if findings.stage.kept else ():
+        if name == "JWT_ISSUER" and is_private_name(_host(value)):
+            yield f"JWT_ISSUER is {value}, a name for trying things out: name the issuer of this stage."
+        elif name == "JWT_ISSUER" and value.lower().startswith("http:"):
+            yield f"JWT_ISSUER is {value}, and anyone on the path can answer for it: serve it over https."
 
 
 def _host(value: str) -> str:
@@ -116,12 +109,11 @@ def _host(value: str) -> str:
         return ""
 
 
-def key_set(findings: Findings) -> Verdict:
-    return failed(
-        f"JWT_JWKS_URL is {value}: in Lambda a key set is fetched over https, from elsewhere, without a password."
-        for name, value in _variables(findings)
-        if name == "JWT_JWKS_URL" and value and not _is_public(value)
-    )
+@check("key-set-https", "A key set is fetched over https", "https://www.rfc-editor.org/rfc/rfc8725#section-3.10")
+def key_set(findings: Findings) -> Iterator[str]:
+    for name, value in _variables(findings):
+        if name == "JWT_JWKS_URL" and value and not _is_public(value):
+            yield f"JWT_JWKS_URL is {value}: name an https URL that Lambda can reach, without a password."
 
 
 def _is_public(url: str) -> bool:
@@ -133,27 +125,3 @@ def _variables(findings: Findings) -> Iterator[tuple[str, str]]:
     """Each variable with each distinct value that the functions have for it."""
     every = {pair: None for one in findings.plan.functions for pair in one.environment.items()}
     yield from sorted(every)
-
-
-JWT: Final = "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html"
-CHECKS: Final = (
-    Check(
-        "key-references",
-        "Keys are named where they are kept, not written down",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
-        references,
-    ),
-    Check(
-        "key-material",
-        "No other variable holds a key",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html",
-        values,
-    ),
-    Check("issuer-kept", "A stage that is kept has a real issuer", JWT, issuer),
-    Check(
-        "key-set-https",
-        "A key set is fetched over https",
-        "https://www.rfc-editor.org/rfc/rfc8725#section-3.10",
-        key_set,
-    ),
-)

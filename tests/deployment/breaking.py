@@ -62,23 +62,26 @@ def of_table(check: str, said: str, table: str, *keys: str, to: Any = None, stag
     spoils(check, said, stage, f"{table}.{'.'.join(keys)} = {to!r}")(how)
 
 
-def of_policy(
-    check: str, said: str, function: str, sid: str, key: str, change: Callable[[list[str]], list[str]]
-) -> None:
+def of_policy(check: str, said: str, sid: str, **changes: Any) -> None:
+    """Sets keys of a statement of the sweep's policy; None removes one."""
+
     def how(project: Project) -> None:
-        with project.edited(f"policies/dev/{function}.json") as policy:
+        with project.edited("policies/dev/sweep.json") as policy:
             [statement] = [one for one in policy["Statement"] if one["Sid"] == sid]
-            statement[key] = change(statement[key])
+            for key, to in changes.items():
+                _set(statement, (key,), to)
 
-    spoils(check, said, name=f"{function} {sid} {said}")(how)
-
-
-def adding(new: str) -> Callable[[list[str]], list[str]]:
-    return lambda old: [*old, new]
+    spoils(check, said, name=f"{sid} {changes}")(how)
 
 
-def replacing(this: str, that: str) -> Callable[[list[str]], list[str]]:
-    return lambda old: [one.replace(this, that) for one in old]
+def of_file(check: str, said: str, name: str, change: Callable[[str], str]) -> None:
+    """Changes the text of a file in `.chalice/`."""
+
+    def how(project: Project) -> None:
+        path = project.folder / name
+        path.write_text(change(path.read_text()))
+
+    spoils(check, said, name=f"{name}: {said}")(how)
 
 
 def of_code(check: str, said: str, change: Callable[[str], str]) -> None:

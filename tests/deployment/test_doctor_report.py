@@ -10,13 +10,13 @@ import pytest
 
 from deployment import __main__, chalice
 from deployment.doctor import report
-from deployment.doctor.check import OK, Check, Result, failed, note
+from deployment.doctor.check import Check, Note, Result
 from tests.deployment.doctored import Project
 
 RESULTS = [
-    Result(Check("a", "All is well", "https://a.example", lambda findings: OK), OK),
-    Result(Check("bcd", "It is known", "https://b.example", lambda findings: OK), note("Mind the gap.")),
-    Result(Check("e", "It holds", "https://e.example", lambda findings: OK), failed(["One is bad.", "Two is worse."])),
+    Result(Check("e", "It holds", "https://e.example", lambda findings: ()), ("One is bad.", "Two is worse.")),
+    Result(Check("a", "All is well", "https://a.example", lambda findings: ()), ()),
+    Result(Check("bcd", "It is known", "https://b.example", lambda findings: ()), (Note("Mind the gap."),)),
 ]
 
 
@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_check_is_a_line_with_all_that_it_says() -> None:
+def test_a_check_is_a_line_with_all_that_it_says_and_failures_come_last() -> None:
     assert list(report.lines("dev", RESULTS, coloured=False)) == [
         "ok      a    All is well.",
         "note    bcd  Mind the gap.",
@@ -57,7 +57,7 @@ def test_colours_are_for_terminals(out: io.StringIO, environment: dict[str, str]
 def test_programs_get_ids_outcomes_sentences_and_sources() -> None:
     document = json.loads(report.document("dev", RESULTS))
     assert (document["stage"], document["failed"]) == ("dev", 1)
-    assert document["checks"][2] == {
+    assert document["checks"][0] == {
         "id": "e",
         "title": "It holds",
         "source": "https://e.example",
@@ -66,28 +66,27 @@ def test_programs_get_ids_outcomes_sentences_and_sources() -> None:
     }
 
 
-def test_a_deploy_of_a_stage_that_failed_asks_aws_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["deploy", "package"])
+def test_a_stage_that_failed_is_neither_deployed_nor_packaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    project = Project(tmp_path, monkeypatch)
-    with project.edited("config.json") as config:
-        config["xray"] = False
+    with Project(tmp_path, monkeypatch).edited("config.json") as config:
+        config["lambda_timeout"] = 60
     asked: list[object] = []
     monkeypatch.setattr(chalice, "session", lambda: asked.append("a session"))
-    assert __main__.main(["--project", str(tmp_path), "deploy", "--stage", "dev"]) == 1
+    assert __main__.main(["--project", str(tmp_path), command, "--stage", "dev"]) == 1
     assert asked == []
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(
-        "The stage dev cannot be deployed until these failures are fixed (make doctor):\n  function-tracing: "
+        "The stage dev cannot be deployed until these failures are fixed (make doctor):\n  function-timeout: "
     )
 
 
 def test_the_doctor_of_a_stage_that_failed_gives_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project = Project(tmp_path, monkeypatch)
-    with project.edited("config.json") as config:
-        config["xray"] = False
+    with Project(tmp_path, monkeypatch).edited("config.json") as config:
+        config["lambda_timeout"] = 60
     assert __main__.main(["--project", str(tmp_path), "doctor", "--stage", "dev"]) == 1
-    assert "FAILED  function-tracing" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-2].startswith("FAILED  function-timeout")

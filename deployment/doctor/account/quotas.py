@@ -2,73 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from deployment.doctor.account.account import Account, NotAsked
-from deployment.doctor.check import Check, Unknown, Verdict, answers
+from deployment.doctor.check import Note, answers, check
 
-RATE: Final = ("apigateway", "L-8A5B8E43")
-"""Requests a second, for all APIs of an account and region together."""
-BURST: Final = ("apigateway", "L-CDF5615A")
-"""Size of a burst. API Gateway sets it; the account's owner cannot have it changed."""
-CONCURRENCY: Final = ("lambda", "L-B99A9384")
-"""Concurrent executions, for all functions of an account and region together."""
+THROTTLES: Final = {
+    "rate": ("L-8A5B8E43", "lower it in .chalice/operations.json, or have the quota raised"),
+    "burst": ("L-CDF5615A", "lower it in .chalice/operations.json"),  # API Gateway raises it with the other alone
+}
+"""Quotas of API Gateway, for all APIs of an account and region together, and what to do about each."""
+UNRESERVED: Final = 100
+"""Concurrent executions that Lambda keeps for functions without a reservation:
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+"""
 
 
-def quotas(account: Account) -> Verdict:
-    return answers(partial(question, account) for question in (_rates, _bursts, _concurrency))
+@check(
+    "quotas",
+    "Throttles and reservations are within the account's quotas",
+    "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
+)
+def quotas(account: Account) -> Iterator[str]:
+    return answers([*(partial(_throttles, account, what) for what in THROTTLES), partial(_concurrency, account)])
 
 
-def _rates(account: Account) -> Iterator[str]:
-    quota, stage = _quota(account, RATE), account.stage
+def _throttles(account: Account, what: str) -> Iterator[str]:
+    code, remedy = THROTTLES[what]
+    quota, stage = _quota(account, code), account.stage
     for name, throttle in (("http_throttle", stage.http_throttle), ("websocket_throttle", stage.websocket_throttle)):
-        if throttle.rate > quota:
-            yield (
-                f"The rate of {name} is {throttle.rate} a second, and the account has {quota} for all its APIs: lower "
-                f"it in .chalice/operations.json, or have the quota {RATE[1]} raised."
-            )
+        value = getattr(throttle, what)
+        if value > quota:
+            yield f"The {what} of {name} is {value}, and the account has {quota} for all its APIs ({code}): {remedy}."
 
 
-def _bursts(account: Account) -> Iterator[str]:
-    quota, stage = _quota(account, BURST), account.stage
-    for name, throttle in (("http_throttle", stage.http_throttle), ("websocket_throttle", stage.websocket_throttle)):
-        if throttle.burst > quota:
-            yield (
-                f"The burst of {name} is {throttle.burst}, and the account takes {quota} at once of all its APIs: "
-                "lower it in .chalice/operations.json."
-            )
-
-
-def _concurrency(account: Account) -> Iterable[str]:
+def _concurrency(account: Account) -> Iterator[str]:
     """The duration of a function is not known here, so a full burst is compared with the concurrent executions."""
-    quota, stage = _quota(account, CONCURRENCY), account.stage
+    stage, reserved = account.stage, sum(one.reserved for one in account.plan.functions)
+    quota = int(account.find("lambda", "get_account_settings")["AccountLimit"]["ConcurrentExecutions"])
+    if reserved and reserved > quota - UNRESERVED:
+        yield (
+            f"The functions reserve {reserved} concurrent executions, and the account has {quota}, of which Lambda "
+            f"keeps {UNRESERVED}: lower reserved_concurrency in .chalice/config.json."
+        )
     at_once = stage.http_throttle.burst + stage.websocket_throttle.burst
     if at_once > quota:
-        a_second = stage.http_throttle.rate + stage.websocket_throttle.rate
-        raise Unknown(
-            f"Lambda runs at most {quota} functions of the account at once, and the throttles admit {at_once} calls at "
-            f"once and {a_second} a second: calls beyond {quota} are refused. Have {CONCURRENCY[1]} raised in "
-            "Service Quotas, or lower the bursts in .chalice/operations.json."
+        yield Note(
+            f"The bursts of both throttles admit {at_once} calls at once, and Lambda runs {quota} for the whole "
+            "account: have its concurrent executions (L-B99A9384) raised, or lower the bursts."
         )
-    return ()
 
 
-def _quota(account: Account, which: tuple[str, str]) -> int:
+def _quota(account: Account, code: str) -> int:
     """The account's quota, or AWS's default if it was never changed."""
     for operation in ("get_service_quota", "get_aws_default_service_quota"):
-        found = account.find("service-quotas", operation, ServiceCode=which[0], QuotaCode=which[1])
+        found = account.find("service-quotas", operation, ServiceCode="apigateway", QuotaCode=code)
         if found is not None:
             return int(found["Quota"]["Value"])
-    raise NotAsked(f"Not known, since Service Quotas has no {which[1]} of {which[0]} in this region: look there.")
-
-
-CHECKS: Final = (
-    Check(
-        "account-quotas",
-        "The throttles are within the account's quotas",
-        "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
-        quotas,
-    ),
-)
+    raise NotAsked(f"Not known, since Service Quotas has no {code} in this region: look there.")

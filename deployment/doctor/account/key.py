@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
 
 from chalicelib import keys, settings
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError
 from chalicelib.settings import Reference, Tokens
 from deployment import key
+from deployment.doctor import tokens
 from deployment.doctor.account.account import Account
-from deployment.doctor.check import Check, Unknown, Verdict, answers
+from deployment.doctor.check import Unknown, answers, check
 from deployment.doctor.findings import NotRead
 from deployment.doctor.functions import as_in_lambda
 from deployment.plan import PlannedFunction
 
 
-def kept_key(account: Account) -> Verdict:
+@check("key", "The signing key is stored, long enough and well formed", tokens.JWT)
+def kept(account: Account) -> Iterator[str]:
     return answers(partial(_problems, account, *one) for one in sorted(_references(account), key=str))
 
 
@@ -39,12 +40,12 @@ def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...
     names = f"{reference.variable} names {reference}"
     kind, text = _fetched(account, reference)
     if text is None:
-        if reference.store == "ssm" and reference.name == key.parameter(account.stage) and not account.deployed:
+        if reference.store == "ssm" and reference.name == key.parameter(account.stage) and not account.stands:
             raise Unknown(f"{names}, which is not there yet: the first deploy makes it.")
         yield f"{names}, which is not there, or marked for deletion: keep a key there, or name another place."
         return
     if kind == "String" and reference.variable == "JWT_SECRET":
-        yield f"{names}, which is a String, to be read without a right to decrypt: make it a SecureString."
+        yield f"{names}, a String that can be read without a right to decrypt: make it a SecureString."
     if kind == "bytes":
         yield f"{names}, which holds bytes: keep the key there as text."
         return
@@ -56,7 +57,7 @@ def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...
 
 def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None]:
     """Type and text of the stored key; None if it does not exist."""
-    region = reference.region(account.place.region)
+    region = reference.region("") or None
     if reference.store == "ssm":
         found = account.find(
             "ssm", "get_parameter", region=region, absent=keys.NOT_THERE, Name=reference.name, WithDecryption=True
@@ -68,13 +69,3 @@ def _fetched(account: Account, reference: Reference) -> tuple[str, Secret | None
     if found is None:
         return "", None
     return "text" if "SecretString" in found else "bytes", Secret(found.get("SecretString", ""))
-
-
-CHECKS: Final = (
-    Check(
-        "account-key",
-        "The signing key is stored, long enough and well formed",
-        "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html",
-        kept_key,
-    ),
-)
