@@ -215,7 +215,7 @@ def test_the_workflow_takes_the_deployer_from_environments_that_it_trusts() -> N
 def test_roles_are_made_with_the_boundary_if_there_is_one() -> None:
     bounded = [one for one in statements("ServiceRole") if "Fn::If" in one.get("Condition", {})]
     assert [one["Action"] for one in bounded] == [["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"]]
-    assert bounded[0]["Condition"]["Fn::If"][1] == {"ArnEquals": {"iam:PermissionsBoundary": {"Ref": "Boundary"}}}
+    assert bounded[0]["Condition"]["Fn::If"][1] == {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "Boundary"}}}
 
 
 @pytest.mark.process
