@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
+from deployment import stage
 from tests.deployment.runbook import Shell, blocks
 from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Process
 from tests.processes import ROOT
@@ -35,6 +36,12 @@ class Account:
             commands.replace("for STACK in sessions-prod sessions-prod-tables", f"for STACK in {STACK}")
         )
 
+    def tags(self) -> dict[str, str]:
+        """Tags of the table, besides CloudFormation's own."""
+        arn = self.dynamodb.describe_table(TableName=TABLE)["Table"]["TableArn"]
+        found = self.dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
+        return {one["Key"]: one["Value"] for one in found if not one["Key"].startswith("aws:")}
+
     def titles(self, table: str) -> list[str]:
         return sorted(item["title"]["S"] for item in self.dynamodb.scan(TableName=table)["Items"])
 
@@ -49,6 +56,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
             return make(service, endpoint_url=emulator.url)
 
         cloudformation, dynamodb = client("cloudformation"), client("dynamodb")
+        tags = stage.read(ROOT, "prod").tags
         cloudformation.create_stack(
             StackName=STACK,
             TemplateBody=(ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"),
@@ -56,6 +64,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
                 {"ParameterKey": "Stage", "ParameterValue": "prod"},
                 {"ParameterKey": "Kept", "ParameterValue": "true"},
             ],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )
         cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
         for title in ("Retro", "Standup"):
@@ -77,10 +86,12 @@ def test_a_restored_table_takes_the_place_of_the_damaged_one_and_its_stack_sees_
     seen = account.drift()
     assert f"{STACK} DETECTION_COMPLETE\tDRIFTED" in seen
     assert "/DeletionProtectionEnabled" in seen
+    assert account.tags() == {}
 
     account.shell.run(name, settings)
     after = account.dynamodb.describe_table(TableName=TABLE)["Table"]
     assert after["DeletionProtectionEnabled"]
+    assert account.tags() == stage.read(ROOT, "prod").tags
     assert after["KeySchema"] == before["KeySchema"]
     assert {one["IndexName"] for one in after["GlobalSecondaryIndexes"]} == {"by-owner", "due"}
     ttl = account.dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
