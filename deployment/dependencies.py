@@ -122,9 +122,9 @@ def _read(path: Path) -> dict[str, _Line]:
 
 
 def _reason(lines: list[str]) -> str:
-    """pip's output from its first error on."""
+    """pip's output from its first error on, without the lock's own hashes, of which a package may have fifty."""
     first = next((number for number, line in enumerate(lines) if line.startswith("ERROR")), 0)
-    return " ".join(line for line in lines[first:] if line)
+    return " ".join(line for line in lines[first:] if line and not line.startswith("Expected "))
 
 
 def _strip(folder: Path) -> None:

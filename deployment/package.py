@@ -38,7 +38,7 @@ SNAPSHOT: Final = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration")
 """Types of the resources that a deployment of the WebSocket API holds."""
 FUNCTION: Final = "AWS::Serverless::Function"
 VERSION: Final = "VERSION"
-"""Name of the function's variable, and of its tag, that hold the version of the source."""
+"""Name of each function's variable that holds the version of the source, and, in small letters, of its tag."""
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ def test_a_wheel_whose_hash_is_not_the_locks_is_refused_by_name(
         opened.writestr("added_by_others.py", "")
     with pytest.raises(DeploymentError, match=r"DO NOT MATCH THE HASHES.* native==1\.0") as refused:
         installed(shelf, tmp_path / "vendor", architecture)
+    assert hashlib.sha256(wheel.read_bytes()).hexdigest() in str(refused.value)
     assert "pure" not in str(refused.value)
     assert not (tmp_path / "vendor" / "native.py").exists()
 

@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chalice.config import Config
 
-from deployment import dependencies
+from deployment import dependencies, runtimes
 from tests.deployment.checkouts import commit, git
 from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
@@ -38,8 +40,8 @@ class Built:
 def build(folder: Path, architecture: str) -> Built:
     """The package of a used checkout, with the locked packages from the index."""
     checkout = copy_of_the_checkout(folder / "checkout")
-    config = checkout / ".chalice" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "lambda_architecture": architecture}))
+    change(checkout / ".chalice" / "config.json", lambda config: config.update(lambda_architecture=architecture))
+    change(checkout / ".chalice" / "operations.json", lambda stages: stages["dev"].update(runtime=runtimes.INTERPRETER))
     git(checkout, "init", "--quiet")
     version = commit(checkout)[:12]
     key = checkout / ".chalice" / "local.key"
@@ -58,6 +60,13 @@ def build(folder: Path, architecture: str) -> Built:
     assert run.returncode == 0, run.stdout + run.stderr
     assert version in run.stdout
     return Built(folder / "build", version)
+
+
+def change(path: Path, how: Callable[[Any], None]) -> None:
+    """Changes a JSON file in place."""
+    document = json.loads(path.read_text())
+    how(document)
+    path.write_text(json.dumps(document))
 
 
 @pytest.fixture(scope="module")
