@@ -117,3 +117,18 @@ def test_the_role_of_cloudformation_is_an_arn_or_absent(project: Path) -> None:
     change(project, "operations.json", "dev", "service_role", to="cloudformation-sessions-dev")
     with pytest.raises(DeploymentError, match=r"service_role in \.chalice/operations\.json must be null or the ARN"):
         stage.read(project, "dev")
+
+
+@pytest.mark.parametrize("of_all", [True, False])
+@pytest.mark.parametrize("setting", ["api_gateway_custom_domain", "websocket_api_custom_domain"])
+def test_a_domain_is_refused_with_the_page_of_its_own_stack(project: Path, setting: str, of_all: bool) -> None:
+    domain = {"domain_name": "api.example.com", "certificate_arn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"}
+    where = (setting,) if of_all else ("stages", "dev", setting)
+    change(project, "config.json", *where, to=domain)
+    with pytest.raises(DeploymentError) as told:
+        stage.read(project, "dev")
+    assert str(told.value) == (
+        f"{'.'.join(where)} in .chalice/config.json must go: a domain has its own stack, "
+        "see docs/operations.md#two-domains."
+    )
+    assert "\n## Two domains\n" in (ROOT / "docs" / "operations.md").read_text()
