@@ -86,10 +86,10 @@ def test_a_subject_is_hashed_as_in_the_log(shell: Shell) -> None:
 
 def test_a_command_that_no_emulator_runs_is_one_that_the_aws_cli_knows(shell: Shell) -> None:
     """With this option the CLI reads the command line and calls nobody. `deploy` does not have it."""
-    headings = ("Deploy", "A key leaked", "Two domains")
+    headings = ("Deploy", "A key leaked", "Two domains", "Restore a table")
     lines = [line for heading in headings for block in blocks(heading) for line in block.splitlines()]
     lines += [line for heading in headings for line in inline(heading)]
-    calls = ("aws cloudtrail ", "aws cloudformation describe-", "aws iam ")
+    calls = ("aws cloudtrail ", "aws cloudformation describe-", "aws iam ", "aws dynamodb list-")
     found = {line for line in lines if line.startswith(calls)}
     assert {line.split()[1] for line in found} == {call.split()[1] for call in calls}
     shell.run(*(f"{command} --generate-cli-skeleton" for command in found))
