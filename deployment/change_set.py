@@ -76,7 +76,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Rollback:
-    """Alarms that roll an update back, by ARN, and the minutes for which they do so after it."""
+    """Alarms that roll an update back, by ARN, and the minutes for which they do so after it; 0 is not at all."""
 
     alarms: tuple[str, ...]
     minutes: int
@@ -98,19 +98,20 @@ class ChangeSet:
     empty: bool
     protect: bool
     minutes: int  # for which alarms are watched after an update
+    on: tuple[str, ...] = ()  # alarms that were on before the update and cannot tell what it does
 
     def execute(self, step: Step) -> None:
         """Raises DeploymentError with CloudFormation's reasons. An empty set changes nothing but the protection."""
         if not self.empty:
             self._run(step)
-        step.note("unchanged" if self.empty else summary(self.changes))
+        step.note("unchanged" if self.empty else summary(self.changes) + self._unwatched())
         if self.protect:
             self.stacks.protect(self.stack)
 
     def discard(self) -> None:
         """Deletes the set, and the stack if it has never had anything else."""
         if not self.empty:
-            _discard(self.stacks, self.name, self.stack, self.set_id)
+            _discard(self.stacks, self.stack, self.set_id)
 
     def _run(self, step: Step) -> None:
         newest = self.stacks.newest(self.stack)
@@ -134,6 +135,9 @@ class ChangeSet:
         total = len(self.changes)
         text = f"{min(finished, total)} of {total}"
         return f"{text}, watching the alarms" if self.minutes and finished >= total else text
+
+    def _unwatched(self) -> str:
+        return f", not watched by {', '.join(self.on)}: on before" if self.on else ""
 
     def _failed(self, operation: Operation) -> str:
         if operation.state == "UPDATE_ROLLBACK_COMPLETE":
@@ -165,6 +169,8 @@ def make(
     is executed. Raises DeploymentError if the stack is stuck or AWS refuses the set, and leaves nothing behind then.
     """
     creates = stacks.refuse_stuck(name) in (None, REVIEWED)
+    triggers, on = ((), ()) if creates else _triggers(stacks, rollback)
+    minutes = rollback.minutes if triggers else 0
     unique = _unique()
     request: dict[str, Any] = {
         "StackName": name,
@@ -177,7 +183,7 @@ def make(
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         **({"TemplateURL": url} if url else {"TemplateBody": body(template or {})}),
         **({"RoleARN": role} if role else {}),
-        **({"OnStackFailure": "DELETE"} if creates else {"RollbackConfiguration": _triggers(stacks, name, rollback)}),
+        **({"OnStackFailure": "DELETE"} if creates else {"RollbackConfiguration": _configuration(triggers, minutes)}),
     }
     try:
         made = stacks.client.create_change_set(**request)
@@ -190,14 +196,14 @@ def make(
     try:
         pages = _complete(stacks, name, set_id)
     except BaseException:
-        _discard(stacks, name, stack, set_id)
+        _discard(stacks, stack, set_id)
         raise
     reason = pages[0].get("StatusReason", "")
     failed = pages[0]["Status"] == "FAILED"
     empty = failed and not creates and reason.startswith(EMPTY)
     if failed:
         found = "" if empty else _findings(stacks.client, set_id)
-        _discard(stacks, name, stack, set_id)
+        _discard(stacks, stack, set_id)
         if not empty:
             raise DeploymentError(f"AWS refuses the change set of {name}: {(found or reason).rstrip('.')}.")
     return ChangeSet(
@@ -209,7 +215,8 @@ def make(
         changes=tuple(_change(one["ResourceChange"]) for page in pages for one in page.get("Changes", ())),
         empty=empty,
         protect=protect,
-        minutes=0 if creates else rollback.minutes,
+        minutes=minutes,
+        on=on,
     )
 
 
@@ -239,17 +246,29 @@ def _unique() -> str:
     return f"deploy-{uuid.uuid4().hex}"
 
 
-def _triggers(stacks: Stacks, name: str, rollback: Rollback) -> dict[str, Any]:
-    """CloudFormation keeps the triggers of the last update unless it is given others, even an empty list.
+def _triggers(stacks: Stacks, rollback: Rollback) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """ARNs of the alarms that can judge an update, and names of those that are on already.
 
-    A missing alarm fails the whole update, so that only those that stand are named:
+    A missing alarm fails the whole update. One that is on would undo the update that mends what it tells of:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-rollback-triggers.html
+    """
+    if not rollback.minutes or not rollback.alarms:
+        return (), ()
+    wanted = rollback.alarms[:MOST_TRIGGERS]
+    found = stacks.aws.client("cloudwatch").describe_alarms(AlarmNames=[arn.rpartition(":")[2] for arn in wanted])
+    states = {one["AlarmArn"]: one["StateValue"] for one in found["MetricAlarms"]}
+    on = tuple(arn.rpartition(":")[2] for arn in wanted if states.get(arn) == "ALARM")
+    return tuple(arn for arn in wanted if states.get(arn) in ("OK", "INSUFFICIENT_DATA")), on
+
+
+def _configuration(triggers: tuple[str, ...], minutes: int) -> dict[str, Any]:
+    """CloudFormation keeps the triggers of the last update unless it is given others, if only an empty list.
+
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackConfiguration.html
     """
-    known = stacks.resources(name) if rollback.alarms else frozenset()
-    standing = [arn for arn in rollback.alarms if arn.rpartition(":")[2] in known]
     return {
-        "RollbackTriggers": [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in standing[:MOST_TRIGGERS]],
-        "MonitoringTimeInMinutes": rollback.minutes if standing else 0,
+        "RollbackTriggers": [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in triggers],
+        "MonitoringTimeInMinutes": minutes,
     }
 
 
@@ -282,12 +301,15 @@ def _findings(client: Any, set_id: str) -> str:
     return "; ".join(dict.fromkeys(found))
 
 
-def _discard(stacks: Stacks, name: str, stack: str, set_id: str) -> None:
-    with contextlib.suppress(stacks.client.exceptions.InvalidChangeSetStatusException):  # it is still being made
-        stacks.client.delete_change_set(ChangeSetName=set_id, StackName=stack)
-    if stacks.state(stack) == REVIEWED:
+def _discard(stacks: Stacks, stack: str, set_id: str) -> None:
+    """Deletes the set, or with it the stack that has never had anything else."""
+    state = stacks.state(stack)
+    if state == REVIEWED:
         stacks.client.delete_stack(StackName=stack)
         stacks.settled(stack)
+    elif state is not None:  # the no of another deploy may have deleted the stack
+        with contextlib.suppress(stacks.client.exceptions.InvalidChangeSetStatusException):  # it is still being made
+            stacks.client.delete_change_set(ChangeSetName=set_id, StackName=stack)
 
 
 def _change(found: Mapping[str, Any]) -> Change:

@@ -25,7 +25,9 @@ PATIENCE: Final = 120
 LONGEST: Final = 720
 """Looks at an operation of ours: an hour, as long as botocore's waiters."""
 SURE: Final = 3
-"""Looks at the same state that tell an end without an event of it: a stack's description may be behind its events."""
+"""Looks at the same state that tell an end without an event of it. Right after a call, a stack's description may still
+have the state before: https://github.com/aws/aws-cdk-cli/pull/1848
+"""
 LARGEST: Final = 51_200
 """Largest template, in bytes, that can be sent with the call:
 
@@ -94,6 +96,7 @@ class Stacks:
     """The stacks of one account and region; `seconds` is the time between two looks."""
 
     def __init__(self, aws: Aws, seconds: float = SECONDS) -> None:
+        self.aws = aws
         self.client = aws.client("cloudformation")
         self.seconds = seconds
 
@@ -211,7 +214,7 @@ class Stacks:
                 step.detail(_line(event))
             finished = {one["LogicalResourceId"] for one in seen if one["ResourceStatus"].endswith("_COMPLETE")}
             step.status(_phase(state) or counted(len(finished - {name})))
-            if not is_busy(state) and (steady == SURE or _tells(seen, state)):
+            if state != REVIEWED and not is_busy(state) and (steady == SURE or _tells(seen, state)):
                 return Operation(state, tuple(self._since(stack, newest)))  # with events that were late
         raise DeploymentError(
             f"The stack {name} is still {state}. The operation goes on without this command: "

@@ -24,13 +24,13 @@ class Scripted:
     """Takes the place of `Aws`. Each method appends an answer; a call out of order raises an error."""
 
     def __init__(self) -> None:
-        self._client = _client()
-        self.stubber = Stubber(self._client)
+        self._clients = {service: _client(service) for service in ("cloudformation", "cloudwatch")}
+        self.stubber = Stubber(self._clients["cloudformation"])
+        self.alarms = Stubber(self._clients["cloudwatch"])
         self.numbers = 0
 
     def client(self, service: str) -> Any:
-        assert service == "cloudformation"
-        return self._client
+        return self._clients[service]
 
     @property
     def stacks(self) -> Stacks:
@@ -94,16 +94,17 @@ def step(out: io.StringIO | None = None, *, verbose: bool = False) -> Step:
 
 
 @cache
-def _client() -> Any:
+def _client(service: str) -> Any:
     session = Session()
     session.set_credentials("AKIDEXAMPLE", "never used")
-    return session.create_client("cloudformation", region_name="eu-north-1")
+    return session.create_client(service, region_name="eu-north-1")
 
 
 @contextmanager
 def scripted() -> Iterator[Scripted]:
     """Raises AssertionError unless each answer was asked for."""
     made = Scripted()
-    with made.stubber:
+    with made.stubber, made.alarms:
         yield made
     made.stubber.assert_no_pending_responses()
+    made.alarms.assert_no_pending_responses()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -61,11 +61,12 @@ def created(aws: Scripted, kind: str = "UPDATE", **request: Any) -> None:
 
 
 def discarded(aws: Scripted, state: str | None = "CREATE_COMPLETE") -> None:
-    aws.answer("delete_change_set", ChangeSetName=SET, StackName=STACK)
     aws.state(state, STACK)
     if state == REVIEWED:
         aws.answer("delete_stack", StackName=STACK)
         aws.state("DELETE_COMPLETE", STACK)
+    elif state is not None:
+        aws.answer("delete_change_set", ChangeSetName=SET, StackName=STACK)
 
 
 def make(aws: Scripted, **more: Any) -> ChangeSet:
@@ -87,7 +88,7 @@ def of_type(aws: Scripted, kind: str, **more: Any) -> ChangeSet:
 def watched(aws: Scripted, minutes: int) -> ChangeSet:
     """An update of one resource that an alarm can roll back for some minutes."""
     aws.state("UPDATE_COMPLETE", NAME)
-    resources_of_stack(aws, "faults")
+    alarms(aws, ["faults"], faults="OK")
     created(aws)
     described(aws, "CREATE_COMPLETE", resource("Modify", "Topic"))
     return make(aws, rollback=Rollback((f"{ALARM}faults",), minutes))
@@ -121,7 +122,7 @@ def test_the_set_of_a_new_stack_creates_it_and_deletes_it_if_that_fails(aws: Scr
 @pytest.mark.parametrize("state", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"])
 def test_the_set_of_a_stack_that_stands_updates_it(aws: Scripted, state: str) -> None:
     aws.state(state, NAME)
-    created(aws, RollbackConfiguration={"RollbackTriggers": [], "MonitoringTimeInMinutes": 0})
+    created(aws, **triggers())
     described(aws, "CREATE_COMPLETE")
     made = make(aws)
     assert not made.creates
@@ -233,15 +234,19 @@ def test_a_stuck_stack_gets_no_set(aws: Scripted) -> None:
         make(aws)
 
 
-def test_a_set_that_is_never_complete_is_given_up(aws: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["CREATE", "UPDATE"])
+def test_a_set_that_is_never_complete_is_given_up(aws: Scripted, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(change_set, "PATIENCE", 1)
-    aws.state(None, NAME)
-    created(aws, "CREATE")
+    aws.state(None if kind == "CREATE" else "UPDATE_COMPLETE", NAME)
+    created(aws, kind)
     described(aws, "CREATE_PENDING")
-    aws.error("delete_change_set", "InvalidChangeSetStatus", "it is being created", ChangeSetName=SET, StackName=STACK)
-    aws.state(REVIEWED, STACK)
-    aws.answer("delete_stack", StackName=STACK)
-    aws.state("DELETE_COMPLETE", STACK)
+    if kind == "CREATE":
+        discarded(aws, REVIEWED)
+    else:
+        aws.state("UPDATE_COMPLETE", STACK)
+        aws.error(
+            "delete_change_set", "InvalidChangeSetStatus", "it is being created", ChangeSetName=SET, StackName=STACK
+        )
     with pytest.raises(DeploymentError, match="did not finish"):
         make(aws)
 
@@ -249,30 +254,53 @@ def test_a_set_that_is_never_complete_is_given_up(aws: Scripted, monkeypatch: py
 # Rollback triggers
 
 
-def resources_of_stack(aws: Scripted, *names: str) -> None:
-    aws.state("UPDATE_COMPLETE", NAME)
-    more = {"ResourceType": "AWS::CloudWatch::Alarm", "ResourceStatus": "CREATE_COMPLETE"}
-    more["LastUpdatedTimestamp"] = "2026-01-01T00:00:00Z"
-    found = [{"LogicalResourceId": name, "PhysicalResourceId": name, **more} for name in names]
-    aws.answer("list_stack_resources", {"StackResourceSummaries": found}, StackName=NAME)
+def alarms(aws: Scripted, asked: Iterable[str], **states: str) -> None:
+    """CloudWatch's answer about alarms: the states of those that stand."""
+    found = [{"AlarmName": name, "AlarmArn": ALARM + name, "StateValue": state} for name, state in states.items()]
+    aws.alarms.add_response("describe_alarms", {"MetricAlarms": found}, {"AlarmNames": list(asked)})
 
 
-def test_an_update_is_rolled_back_by_at_most_five_alarms_that_stand(aws: Scripted) -> None:
-    names = [f"alarm-{number}" for number in range(7)]
+def triggers(*names: str, minutes: int = 5) -> dict[str, Any]:
+    named = [{"Arn": ALARM + name, "Type": "AWS::CloudWatch::Alarm"} for name in names]
+    return {"RollbackConfiguration": {"RollbackTriggers": named, "MonitoringTimeInMinutes": minutes if names else 0}}
+
+
+def test_an_update_is_rolled_back_by_at_most_five_alarms(aws: Scripted) -> None:
+    names = [f"alarm{number}" for number in range(7)]
     aws.state("CREATE_COMPLETE", NAME)
-    resources_of_stack(aws, *names[1:])
-    triggers = [{"Arn": ALARM + name, "Type": "AWS::CloudWatch::Alarm"} for name in names[1:6]]
-    created(aws, RollbackConfiguration={"RollbackTriggers": triggers, "MonitoringTimeInMinutes": 5})
+    alarms(aws, names[:5], **dict.fromkeys(names[:5], "OK"))
+    created(aws, **triggers(*names[:5]))
     described(aws, "CREATE_COMPLETE")
     make(aws, rollback=Rollback(tuple(ALARM + name for name in names), 5))
 
 
 def test_alarms_that_do_not_stand_yet_roll_nothing_back(aws: Scripted) -> None:
     aws.state("CREATE_COMPLETE", NAME)
-    resources_of_stack(aws, "other")
-    created(aws, RollbackConfiguration={"RollbackTriggers": [], "MonitoringTimeInMinutes": 0})
+    alarms(aws, ["faults"])
+    created(aws, **triggers())
     described(aws, "CREATE_COMPLETE")
-    make(aws, rollback=Rollback((f"{ALARM}faults",), 5))
+    assert make(aws, rollback=Rollback((f"{ALARM}faults",), 5)).minutes == 0
+
+
+def test_an_alarm_that_is_on_does_not_undo_the_update_that_mends_it(aws: Scripted) -> None:
+    aws.state("CREATE_COMPLETE", NAME)
+    alarms(aws, ["faults", "latency"], faults="ALARM", latency="INSUFFICIENT_DATA")
+    created(aws, **triggers("latency"))
+    described(aws, "CREATE_COMPLETE", resource("Modify", "Topic"))
+    made = make(aws, rollback=Rollback((f"{ALARM}faults", f"{ALARM}latency"), 5))
+    before = executed(aws)
+    aws.end("UPDATE_COMPLETE", before)
+    shown = step()
+    made.execute(shown)
+    assert shown.said == "1 changed, not watched by faults: on before"
+
+
+def test_no_minutes_are_no_triggers(aws: Scripted) -> None:
+    """CloudFormation would watch them during the update itself."""
+    aws.state("CREATE_COMPLETE", NAME)
+    created(aws, **triggers())
+    described(aws, "CREATE_COMPLETE")
+    make(aws, rollback=Rollback((f"{ALARM}faults",), 0))
 
 
 def test_a_first_create_has_no_rollback_triggers(aws: Scripted) -> None:
@@ -283,7 +311,7 @@ def test_a_first_create_has_no_rollback_triggers(aws: Scripted) -> None:
 
 
 @pytest.mark.parametrize(("kind", "state"), [("UPDATE", "CREATE_COMPLETE"), ("CREATE", REVIEWED), ("CREATE", None)])
-def test_a_no_deletes_the_set_and_a_stack_that_is_nothing_else(aws: Scripted, kind: str, state: str | None) -> None:
+def test_a_no_deletes_the_set_or_a_stack_that_is_nothing_else(aws: Scripted, kind: str, state: str | None) -> None:
     made = of_type(aws, kind)
     discarded(aws, state)
     made.discard()

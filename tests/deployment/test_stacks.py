@@ -189,6 +189,8 @@ def test_an_end_that_no_event_tells_is_believed_at_the_third_look(aws: Scripted)
     old = aws.event("UPDATE_COMPLETE")
     begun = aws.event("UPDATE_IN_PROGRESS")
     aws.look("UPDATE_COMPLETE", old)
+    for _ in range(stacks.SURE):
+        aws.look(REVIEWED, old)
     aws.look("UPDATE_IN_PROGRESS", begun, old)
     for _ in range(stacks.SURE):
         aws.look("UPDATE_COMPLETE", begun, old)
