@@ -72,8 +72,9 @@ def _told(stage: Stage, found: list[Foreign]) -> Iterator[str]:
     yield from (f"  {one}" for one in found)
     if any(one.maker == CHALICE for one in found):
         yield f"To remove those of Chalice, where .chalice/deployed/{stage.name}.json is: {CHALICE_DELETE} {stage.name}"
-    if any(one.kind == LOG_GROUP for one in found):
-        yield f"To remove the lines that a stage has left: {LOGS_DELETE} NAME"
+    if lines := [one.name for one in found if one.kind == LOG_GROUP]:
+        yield "To remove the log lines that are left of a stage:"
+        yield from (f"  {LOGS_DELETE} {name}" for name in lines)
     yield "If another team uses them, choose another app_name or stage."
 
 

@@ -148,7 +148,7 @@ def test_stacks_with_our_tag_and_their_resources_are_not_in_the_way(aws: Aws) ->
     made = frozenset({FUNCTION, STAGE.http_log_group, rest, websocket})
     stands = Stacks(tags, {STAGE.stack: made, STAGE.tables_stack: frozenset({"sessions-dev"})})
     assert refused(aws, stands) == []
-    assert len(refused(aws)) == 1 + 5 + 2
+    assert len([one for one in refused(aws) if "made by" in one]) == 5
 
 
 def test_the_sandbox_of_chalice_is_named_with_the_command_that_deletes_it(aws: Aws) -> None:
@@ -206,11 +206,12 @@ def test_a_role_a_rule_and_a_table_are_named(aws: Aws) -> None:
     "name", ["/aws/lambda/sessions-dev", "/aws/apigateway/sessions-dev-http", "/aws/apigateway/sessions-dev-websocket"]
 )
 def test_a_log_group_that_a_stage_left_is_named_with_the_command_that_deletes_it(aws: Aws, name: str) -> None:
-    """CloudFormation makes no log group that exists."""
+    """Chalice leaves them behind, and CloudFormation makes no log group that exists."""
     aws.client("logs").create_log_group(logGroupName=name, tags=OTHERS)
     assert refused(aws)[1:-1] == [
         f"  log group {name}, made by the stack rooms",
-        "To remove the lines that a stage has left: aws logs delete-log-group --log-group-name NAME",
+        "To remove the log lines that are left of a stage:",
+        f"  aws logs delete-log-group --log-group-name {name}",
     ]
 
 
