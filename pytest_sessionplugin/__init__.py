@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_sessionplugin.account.account import in_memory
+    from pytest_sessionplugin.account.apps import Gateway
     from pytest_sessionplugin.account.clock import Clock
     from pytest_sessionplugin.app.project import Project
     from pytest_sessionplugin.aws.calls import Calls, Denial
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         SessionPluginError,
     )
     from pytest_sessionplugin.gateway.activity import NotQuiet
-    from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.gateway.client.http import Response
     from pytest_sessionplugin.gateway.client.transport import Unreachable
     from pytest_sessionplugin.gateway.client.websocket import (
@@ -50,7 +50,7 @@ _HOMES = {
     "ConnectionClosed": "gateway.client.websocket",
     "Denial": "aws.calls",
     "Faults": "aws.faults",
-    "Gateway": "gateway.client.gateway",
+    "Gateway": "account.apps",
     "HandshakeRefused": "gateway.client.websocket",
     "NoApiKey": "errors",
     "NoHandler": "errors",

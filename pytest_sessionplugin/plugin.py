@@ -17,13 +17,13 @@ from pytest_sessionplugin.errors import GatewayWarning, NotOnThisTarget, OptionE
 if TYPE_CHECKING:
     from chalice.app import Chalice
 
+    from pytest_sessionplugin.account.apps import Gateway
     from pytest_sessionplugin.account.clock import Clock
     from pytest_sessionplugin.aws.calls import Calls
     from pytest_sessionplugin.aws.faults import Faults
     from pytest_sessionplugin.aws.races import Races
     from pytest_sessionplugin.aws.tables import FirstRows, Tables
     from pytest_sessionplugin.aws.templates import TableSpec
-    from pytest_sessionplugin.gateway.client.gateway import Gateway
     from pytest_sessionplugin.harness.deployed import DeployedHarness
     from pytest_sessionplugin.harness.local import LocalHarness
     from pytest_sessionplugin.harness.projects import ProjectCache

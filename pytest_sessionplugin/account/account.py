@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sessionplugin.account.apps import Apis, AppGateway, DeployedApp, Stack
+from pytest_sessionplugin.account.apps import Apis, DeployedApp, Gateway, Stack
 from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.app.description import (
     describe,
@@ -97,7 +97,7 @@ class Account:
         calls: Calls,
         notebook: Notebook,
         first: Callable[[], DeployedApp],
-        others: Callable[[Path], AppGateway],
+        others: Callable[[Path], Gateway],
         clock: TimeSource,
         wrap: Callable[[Stack, Api, RunFunction], RunFunction] = lambda stack, api, functions: functions,
         describing: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -249,7 +249,7 @@ class Account:
         region = stack.memory.region
         usual_event = usual_events(version.scheduled, region, stack.deployed_name)
         waiting = self.emulator.sources(region)
-        gateway = AppGateway(
+        gateway = Gateway(
             transport,
             runtime,
             trace=trace,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pytest_sessionplugin.aws import wire
 from pytest_sessionplugin.aws.interceptor import AwsCall, NotEmulated
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.core import management
 
 if TYPE_CHECKING:
@@ -59,15 +59,15 @@ class DeployedApp:
     api: Api
     transport: Transport
     runtime: Runtime
-    gateway: AppGateway
+    gateway: Gateway
     functions: Functions
     run: RunFunction  # the same, with their faults and with what else the account wraps around them
     names: Mapping[str, str]  # every name of a function -> its name in the app
     schedules: Callable[[], Sequence[Schedule]]  # raises for a rate that Chalice cannot deploy
 
 
-class AppGateway(Gateway):
-    """The gateway of one app, with its tables, tokens and event sources.
+class Gateway(GatewayClient):
+    """HTTP and WebSocket in front of one app, with its tables, tokens and event sources.
 
     `others` finds the gateway of another project; `usual_event` makes the event of a function invoked without one.
     """
@@ -83,7 +83,7 @@ class AppGateway(Gateway):
         sources: EventSources,
         retries: Callable[[], Sequence[Retry]],
         usual_event: Callable[[str], Mapping[str, Any]],
-        others: Callable[[str | os.PathLike[str]], AppGateway],
+        others: Callable[[str | os.PathLike[str]], Gateway],
     ) -> None:
         super().__init__(transport, runtime, trace=trace)
         self._tables, self._tokens = tables, tokens
@@ -99,7 +99,7 @@ class AppGateway(Gateway):
         """Makes tokens that this app accepts."""
         return self._tokens
 
-    def of(self, path: str | os.PathLike[str]) -> AppGateway:
+    def of(self, path: str | os.PathLike[str]) -> Gateway:
         """The gateway of another Chalice project of the repository, in the same account; the same object every time.
 
         `path` is its folder, absolute or from the rootdir. It has `tables` and `tokens` of its own, and is closed with

@@ -15,7 +15,7 @@ from pytest_sessionplugin import options
 from pytest_sessionplugin.account.trace import render
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client.deployed import Remote
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.values import Observed
 from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.options import ChaliceMark
@@ -27,7 +27,7 @@ from pytest_sessionplugin.tokens.tokens import TokenSettings
 class DeployedStage:
     """The counterpart of a DeployedApp."""
 
-    gateway: Gateway
+    gateway: GatewayClient
 
 
 class DeployedHarness:
@@ -64,7 +64,7 @@ class DeployedHarness:
             trace: list[Observed] = []
             urls = options.urls_of(self.target)
             remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
-            self._deployed = DeployedStage(Gateway(remote, None, trace=trace, lacking=self.lacking))
+            self._deployed = DeployedStage(GatewayClient(remote, None, trace=trace, lacking=self.lacking))
             self._stack.callback(self._deployed.gateway.close)
         return self._deployed
 

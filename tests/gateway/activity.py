@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_sessionplugin.gateway.activity import NotQuiet
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
 from pytest_sessionplugin.gateway.client.websocket import WebSocket
 from pytest_sessionplugin.gateway.values import Manage
@@ -19,8 +19,8 @@ from tests.gateway.app import App
 class Pair:
     """The functions of `here` post to the sockets of `there`."""
 
-    here: Gateway
-    there: Gateway
+    here: GatewayClient
+    there: GatewayClient
     app: App  # of `here`
     other: App  # of `there`
 
@@ -95,6 +95,6 @@ class ActivityContract:
             assert [len(seen) for seen in posts] == [0, 1]
 
 
-def _send_and_settle(client: WebSocket, elsewhere: Gateway) -> None:
+def _send_and_settle(client: WebSocket, elsewhere: GatewayClient) -> None:
     client.send_text("x")
     elsewhere.settle()

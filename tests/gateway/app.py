@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.values import (
     Api,
     Authorizer,
@@ -55,7 +55,7 @@ API = Api(
 class App:
     """A test sets `gateway` to the one in front."""
 
-    gateway: Gateway
+    gateway: GatewayClient
 
     def __init__(self) -> None:
         self.log: list[Any] = []

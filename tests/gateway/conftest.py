@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from tests.gateway.app import API, App
 from tests.gateway.gateways import on_sockets
 
@@ -17,7 +17,7 @@ def app() -> App:
 
 
 @pytest.fixture
-def gateway(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[Gateway]:
+def gateway(app: App, caplog: pytest.LogCaptureFixture) -> Iterator[GatewayClient]:
     """Nothing that a client does makes the loop log an error."""
     with on_sockets(API, app) as app.gateway:
         yield app.gateway

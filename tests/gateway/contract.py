@@ -1,4 +1,4 @@
-"""The contract of a Gateway, in process and on sockets: the suites of both inherit this."""
+"""The contract of a gateway, in process and on sockets: the suites of both inherit this."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.errors import LambdaFault
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived, WebSocket
 from pytest_sessionplugin.gateway.runtime import HEADER
@@ -31,7 +31,7 @@ def connection_id(websocket: WebSocket) -> str:
 
 
 class Http:
-    def test_a_request_reaches_the_function_as_it_was_sent(self, gateway: Gateway) -> None:
+    def test_a_request_reaches_the_function_as_it_was_sent(self, gateway: GatewayClient) -> None:
         http = gateway.http(token="t0ken", headers={"x-mIxEd": "1"})
         event = http.post("/echo", json={"é": 1}, params={"a": [1, 2]}, headers={"X-More": "2"}).json()
         assert event["httpMethod"] == "POST"
@@ -43,7 +43,7 @@ class Http:
         assert (headers["x-mIxEd"], headers["X-More"]) == ("1", "2")
         assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
 
-    def test_what_the_client_adds_is_the_same_everywhere(self, gateway: Gateway) -> None:
+    def test_what_the_client_adds_is_the_same_everywhere(self, gateway: GatewayClient) -> None:
         headers = gateway.http().get("/echo").json()["headers"]
         assert set(headers) == {
             "Host",
@@ -55,28 +55,28 @@ class Http:
             "X-Forwarded-Proto",
         }
 
-    def test_a_header_of_the_test_replaces_one_of_the_client(self, gateway: Gateway) -> None:
+    def test_a_header_of_the_test_replaces_one_of_the_client(self, gateway: GatewayClient) -> None:
         http = gateway.http(token="one", headers={"accept": "text/html"})
         headers = http.get("/echo", token="two", headers={"user-agent": "mine"}).json()["headers"]
         assert headers["Authorization"] == "Bearer two"
         assert (headers["accept"], headers["user-agent"]) == ("text/html", "mine")
         assert not {"Accept", "User-Agent"} & set(headers)
 
-    def test_a_host_of_the_test_is_the_only_one(self, gateway: Gateway) -> None:
+    def test_a_host_of_the_test_is_the_only_one(self, gateway: GatewayClient) -> None:
         event = gateway.http(headers={"host": "chat.example"}).get("/echo").json()
         assert [value for name, value in event["multiValueHeaders"].items() if name.lower() == "host"] == [
             ["chat.example"]
         ]
         gateway.websocket(headers={"Host": "chat.example"}).close()
 
-    def test_a_response_has_status_headers_and_body(self, gateway: Gateway) -> None:
+    def test_a_response_has_status_headers_and_body(self, gateway: GatewayClient) -> None:
         response = gateway.http().get("/echo")
         assert response.status_code == 200
         assert response.headers["x-ECHO"] == "1"
         assert "x-amzn-requestid" in response.headers
         assert response.content.decode() == response.text
 
-    def test_the_deployed_form_of_a_path_reaches_the_route_too(self, gateway: Gateway) -> None:
+    def test_the_deployed_form_of_a_path_reaches_the_route_too(self, gateway: GatewayClient) -> None:
         event = gateway.http().get("/api/echo").json()
         assert (event["path"], event["requestContext"]["path"]) == ("/echo", "/api/echo")
 
@@ -84,22 +84,22 @@ class Http:
         ("method", "path", "status"),
         [("GET", "/nowhere", 403), ("DELETE", "/echo", 403), ("OPTIONS", "/echo", 200), ("GET", "/crash", 502)],
     )
-    def test_statuses_of_the_gateway_itself(self, gateway: Gateway, method: str, path: str, status: int) -> None:
+    def test_statuses_of_the_gateway_itself(self, gateway: GatewayClient, method: str, path: str, status: int) -> None:
         assert gateway.http().request(method, path).status_code == status
 
     @pytest.mark.parametrize("status", [200, 201, 204, 304, 404, 418, 500, 599])
-    def test_every_status_arrives_and_the_connection_goes_on(self, gateway: Gateway, status: int) -> None:
+    def test_every_status_arrives_and_the_connection_goes_on(self, gateway: GatewayClient, status: int) -> None:
         http = gateway.http()
         response = http.get(f"/status/{status}")
         assert response.status_code == status
         assert response.content == (b"" if status in (204, 304) else b"a body")
         assert http.get("/status/200").content == b"a body"
 
-    def test_head_has_no_body(self, gateway: Gateway) -> None:
+    def test_head_has_no_body(self, gateway: GatewayClient) -> None:
         response = gateway.http().head("/echo")
         assert (response.status_code, response.content) == (200, b"")
 
-    def test_a_large_body_arrives_whole_and_a_larger_one_is_413(self, gateway: Gateway) -> None:
+    def test_a_large_body_arrives_whole_and_a_larger_one_is_413(self, gateway: GatewayClient) -> None:
         http = gateway.http()
         body = b"x" * 3_000_000
         assert json.loads(http.post("/echo", content=body).content)["body"] == body.decode()
@@ -116,21 +116,21 @@ class Http:
         ],
     )
     def test_an_event_larger_than_lambda_takes_is_413(
-        self, gateway: Gateway, size: int, type: str, status: int
+        self, gateway: GatewayClient, size: int, type: str, status: int
     ) -> None:
         response = gateway.http().post("/large/0", content=b"x" * size, headers={"Content-Type": type})
         assert response.status_code == status
         if status == 413:
             assert response.json() == {"message": "Request Too Long"}
 
-    def test_a_result_larger_than_lambda_takes_is_502(self, gateway: Gateway) -> None:
+    def test_a_result_larger_than_lambda_takes_is_502(self, gateway: GatewayClient) -> None:
         most = MAX_RESULT - len(json.dumps({"statusCode": 200, "body": ""}))
         assert len(gateway.http().get(f"/large/{most}").content) == most
         response = gateway.http().get(f"/large/{most + 1}")
         assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
 
     @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-    def test_a_compressed_request_reaches_the_function_plain(self, gateway: Gateway, coding: str) -> None:
+    def test_a_compressed_request_reaches_the_function_plain(self, gateway: GatewayClient, coding: str) -> None:
         content = {"gzip": gzip.compress("é".encode()), "deflate": zlib.compress("é".encode())}[coding]
         headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
         event = gateway.http().post("/echo", content=content, headers=headers).json()
@@ -141,14 +141,16 @@ class Http:
         [("br", b"x", 415), ("gzip", b"x", 415), ("gzip", 10 * 1024 * 1024 + 1, 413)],
     )
     def test_what_cannot_be_decompressed_does_not_reach_it(
-        self, gateway: Gateway, coding: str, body: bytes | int, status: int
+        self, gateway: GatewayClient, coding: str, body: bytes | int, status: int
     ) -> None:
         content = body if isinstance(body, bytes) else gzip.compress(bytes(body), 1)
         assert gateway.http(headers={"Content-Encoding": coding}).post("/echo", content=content).status_code == status
         assert [seen for seen in gateway.trace if isinstance(seen.what, Invoke)] == []
 
     @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-    def test_an_answer_is_compressed_for_a_client_that_asks_and_read_by_it(self, gateway: Gateway, coding: str) -> None:
+    def test_an_answer_is_compressed_for_a_client_that_asks_and_read_by_it(
+        self, gateway: GatewayClient, coding: str
+    ) -> None:
         response = gateway.http(headers={"Accept-Encoding": coding}).get("/echo")
         assert response.headers["content-encoding"] == coding
         assert response.json()["httpMethod"] == "GET"
@@ -171,7 +173,9 @@ class Http:
         ],
         ids=repr,
     )
-    def test_a_function_may_return_only_what_a_proxy_may(self, gateway: Gateway, result: Any, status: int) -> None:
+    def test_a_function_may_return_only_what_a_proxy_may(
+        self, gateway: GatewayClient, result: Any, status: int
+    ) -> None:
         response = gateway.http(headers={"Accept": "application/octet-stream"}).post("/returned", json=result)
         if result is None:
             response = gateway.http().post("/returned", content="null")
@@ -179,7 +183,7 @@ class Http:
         if status == 502:
             assert response.json() == {"message": "Internal server error"}
 
-    def test_base64_is_decoded_only_for_a_client_whose_first_type_is_binary(self, gateway: Gateway) -> None:
+    def test_base64_is_decoded_only_for_a_client_whose_first_type_is_binary(self, gateway: GatewayClient) -> None:
         result = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
         bodies = [
             gateway.http(headers={"Accept": accept}).post("/returned", json=result).content
@@ -187,40 +191,42 @@ class Http:
         ]
         assert bodies == [b"\xff\x00", b"/wA="]
 
-    def test_a_body_that_is_no_utf_8_loses_what_it_cannot_say(self, gateway: Gateway) -> None:
+    def test_a_body_that_is_no_utf_8_loses_what_it_cannot_say(self, gateway: GatewayClient) -> None:
         headers = {"Content-Type": "text/plain"}
         event = gateway.http().post("/echo", content=b"a\xffb", headers=headers).json()
         assert (event["body"], event["isBase64Encoded"]) == ("a\ufffdb", False)
 
     @pytest.mark.parametrize("segment", ["a%2Fb", "..", "%2e%2e", "a%20b", "a+b", "a;b=1"])
-    def test_a_segment_of_a_path_reaches_the_function_as_it_was_sent(self, gateway: Gateway, segment: str) -> None:
+    def test_a_segment_of_a_path_reaches_the_function_as_it_was_sent(
+        self, gateway: GatewayClient, segment: str
+    ) -> None:
         event = gateway.http().put(f"/guarded/{segment}").json()
         assert event["path"] == f"/guarded/{segment}"
         assert event["pathParameters"] == {"place": segment}
         assert event["requestContext"]["path"] == f"/api/guarded/{segment}"
 
     @pytest.mark.parametrize("path", ["/prod/echo", "/API/echo"])
-    def test_another_stage_is_403(self, gateway: Gateway, path: str) -> None:
+    def test_another_stage_is_403(self, gateway: GatewayClient, path: str) -> None:
         assert gateway.http().get(path).status_code == 403
 
-    def test_header_values_of_more_than_10240_bytes_are_431(self, gateway: Gateway) -> None:
+    def test_header_values_of_more_than_10240_bytes_are_431(self, gateway: GatewayClient) -> None:
         assert gateway.http().get("/echo", headers={"X": "x" * 9_000}).status_code == 200
         assert gateway.http().get("/echo", headers={"X": "x" * 11_000}).status_code == 431
 
-    def test_a_url_of_more_than_8192_characters_is_413(self, gateway: Gateway) -> None:
+    def test_a_url_of_more_than_8192_characters_is_413(self, gateway: GatewayClient) -> None:
         assert gateway.http().get("/echo", params={"a": "x" * 8_000}).status_code == 200
         assert gateway.http().get("/echo", params={"a": "x" * 8_192}).status_code == 413
 
-    def test_json_and_content_exclude_each_other(self, gateway: Gateway) -> None:
+    def test_json_and_content_exclude_each_other(self, gateway: GatewayClient) -> None:
         with pytest.raises(TypeError, match="not both"):
             gateway.http().post("/echo", json={}, content="x")
 
-    def test_a_path_without_a_slash_is_a_mistake(self, gateway: Gateway) -> None:
+    def test_a_path_without_a_slash_is_a_mistake(self, gateway: GatewayClient) -> None:
         with pytest.raises(ValueError, match="'echo'"):
             gateway.http().get("echo")
 
     @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "€"}, {"": "a"}])
-    def test_a_header_that_cannot_be_sent_is_a_mistake(self, gateway: Gateway, headers: dict[str, str]) -> None:
+    def test_a_header_that_cannot_be_sent_is_a_mistake(self, gateway: GatewayClient, headers: dict[str, str]) -> None:
         with pytest.raises(ValueError, match=r"header|latin-1"):
             gateway.http().get("/echo", headers=headers)
         with pytest.raises(ValueError, match=r"header|latin-1"):
@@ -230,29 +236,29 @@ class Http:
         "headers", [{"Transfer-Encoding": "chunked"}, {"content-length": "4"}, {"Content-Length": "x"}]
     )
     def test_a_header_that_says_another_length_than_the_body_has_is_a_mistake(
-        self, gateway: Gateway, headers: dict[str, str]
+        self, gateway: GatewayClient, headers: dict[str, str]
     ) -> None:
         with pytest.raises(ValueError, match=r"header '.*' cannot be .*leave"):
             gateway.http().post("/echo", content="abc", headers=headers)
         with pytest.raises(ValueError, match=r"header '.*' cannot be .*leave"):
             gateway.websocket(headers=headers)
 
-    def test_the_length_that_the_body_has_may_be_said(self, gateway: Gateway) -> None:
+    def test_the_length_that_the_body_has_may_be_said(self, gateway: GatewayClient) -> None:
         event = gateway.http().post("/echo", content="abc", headers={"content-length": "3"}).json()
         assert event["body"] == "abc"
 
-    def test_header_values_are_trimmed_and_may_be_latin_1(self, gateway: Gateway) -> None:
+    def test_header_values_are_trimmed_and_may_be_latin_1(self, gateway: GatewayClient) -> None:
         headers = gateway.http().get("/echo", headers={"X": " é ", "Y": ""}).json()["headers"]
         assert (headers["X"], headers["Y"]) == ("é", "")
 
-    def test_a_path_is_percent_encoded_where_it_must_be(self, gateway: Gateway) -> None:
+    def test_a_path_is_percent_encoded_where_it_must_be(self, gateway: GatewayClient) -> None:
         assert gateway.http().get("/members/a b%20é").status_code == 410
         event = gateway.http().get("/echo?q=é f&r=%20").json()
         assert event["queryStringParameters"] == {"q": "é f", "r": " "}
 
 
 class Authorizers:
-    def test_a_request_is_authorized_before_its_function_runs(self, gateway: Gateway, app: App) -> None:
+    def test_a_request_is_authorized_before_its_function_runs(self, gateway: GatewayClient, app: App) -> None:
         http = gateway.http(headers={"authorization": "garden"})
         event = http.get("/api/guarded/garden").json()
         authorizer = event["requestContext"]["authorizer"]
@@ -263,7 +269,7 @@ class Authorizers:
 
     @pytest.mark.parametrize(("token", "status"), [(None, 401), ("", 401), ("nobody", 401), ("crash", 500)])
     def test_a_request_that_is_not_authorized_does_not_reach_its_function(
-        self, gateway: Gateway, token: str | None, status: int
+        self, gateway: GatewayClient, token: str | None, status: int
     ) -> None:
         headers = {} if token is None else {"Authorization": token}
         assert gateway.http(headers=headers).get("/guarded/garden").status_code == status
@@ -272,7 +278,7 @@ class Authorizers:
 
     @pytest.mark.parametrize(("key", "status"), [(None, 403), ("another", 403), ("a-key", 200)])
     def test_a_route_that_needs_an_api_key_takes_those_that_are_known(
-        self, gateway: Gateway, key: str | None, status: int
+        self, gateway: GatewayClient, key: str | None, status: int
     ) -> None:
         response = gateway.http(headers={} if key is None else {"x-api-key": key}).get("/keyed")
         assert response.status_code == status
@@ -286,7 +292,7 @@ class Authorizers:
         [("good", {}, 200), ("bad", {}, 401), ("good", {"token_use": "access"}, 401), ("good", {"exp": 1}, 401)],
     )
     def test_a_token_of_a_user_pool_is_checked(
-        self, gateway: Gateway, signature: str, claims: dict[str, Any], status: int
+        self, gateway: GatewayClient, signature: str, claims: dict[str, Any], status: int
     ) -> None:
         issuer = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
         said = {"iss": issuer, "token_use": "id", "sub": "bob", "exp": 99999999999, **claims}
@@ -296,13 +302,13 @@ class Authorizers:
         if status == 200:
             assert response.json()["requestContext"]["authorizer"]["claims"]["sub"] == "bob"
 
-    def test_a_signed_request_is_that_of_its_signer(self, gateway: Gateway) -> None:
+    def test_a_signed_request_is_that_of_its_signer(self, gateway: GatewayClient) -> None:
         http = gateway.http(headers=signed("GET", "/api/iam?a=1&b=%20", "AKID", "secret"))
         identity = http.get("/api/iam?a=1&b=%20").json()["requestContext"]["identity"]
         assert (identity["accessKey"], identity["sourceIp"]) == ("AKID", "127.0.0.1")
         assert [http.get("/api/iam?a=2").status_code, gateway.http().get("/iam").status_code] == [403, 403]
 
-    def test_only_who_signs_is_told_that_there_is_nothing(self, gateway: Gateway) -> None:
+    def test_only_who_signs_is_told_that_there_is_nothing(self, gateway: GatewayClient) -> None:
         answers = [
             gateway.http(headers=signed("GET", "/nowhere", "AKID", "secret")).get("/nowhere"),
             gateway.http(token="t").get("/nowhere"),
@@ -314,11 +320,11 @@ class Authorizers:
             (403, "MissingAuthenticationTokenException"),
         ]
 
-    def test_a_method_without_an_authorizer_is_open(self, gateway: Gateway, app: App) -> None:
+    def test_a_method_without_an_authorizer_is_open(self, gateway: GatewayClient, app: App) -> None:
         assert "authorizer" not in gateway.http().put("/guarded/garden").json()["requestContext"]
         assert app.log == []
 
-    def test_claims_stand_in_for_the_authorizer(self, gateway: Gateway, app: App) -> None:
+    def test_claims_stand_in_for_the_authorizer(self, gateway: GatewayClient, app: App) -> None:
         http = gateway.http(claims={"sub": "bob", "admin": True})
         context = http.get("/api/guarded/garden?a=1").json()["requestContext"]
         assert context["authorizer"] == {"principalId": "bob", "sub": "bob", "admin": "true"}
@@ -328,16 +334,16 @@ class Authorizers:
         assert (identity["userArn"], identity["sourceIp"]) == ("arn:x", "127.0.0.1")
         assert app.log == []
 
-    def test_claims_leave_no_trace_on_the_request(self, gateway: Gateway) -> None:
+    def test_claims_leave_no_trace_on_the_request(self, gateway: GatewayClient) -> None:
         event = gateway.http(token="t", claims={}).get("/cognito").json()
         assert set(event["headers"]) == set(gateway.http(token="t").get("/echo").json()["headers"])
 
-    def test_claims_are_those_of_one_request(self, gateway: Gateway) -> None:
+    def test_claims_are_those_of_one_request(self, gateway: GatewayClient) -> None:
         http = gateway.http(token="t")
         assert http.get("/cognito", claims={}).status_code == 200
         assert http.get("/cognito").status_code == 401
 
-    def test_claims_are_not_lost_to_a_header_that_looks_like_theirs(self, gateway: Gateway) -> None:
+    def test_claims_are_not_lost_to_a_header_that_looks_like_theirs(self, gateway: GatewayClient) -> None:
         event = gateway.http(claims={"sub": "bob"}, headers={HEADER: "guessed"}).get("/guarded/x").json()
         assert event["requestContext"]["authorizer"]["principalId"] == "bob"
         assert HEADER.lower() not in {name.lower() for name in event["headers"]}
@@ -352,19 +358,19 @@ class Authorizers:
         ],
     )
     def test_claims_that_api_gateway_could_not_give_are_a_mistake(
-        self, gateway: Gateway, method: str, path: str, claims: Any, why: str
+        self, gateway: GatewayClient, method: str, path: str, claims: Any, why: str
     ) -> None:
         with pytest.raises(ValueError, match=re.escape(why)):
             gateway.http(claims=claims).request(method, path)
         assert gateway.trace == []
 
-    def test_claims_do_not_make_routes(self, gateway: Gateway) -> None:
+    def test_claims_do_not_make_routes(self, gateway: GatewayClient) -> None:
         http = gateway.http(claims={"sub": "bob"})
         assert [http.get("/nowhere").status_code, http.options("/echo").status_code] == [403, 200]
 
 
 class WebSockets:
-    def test_a_handshake_sends_what_the_test_says(self, gateway: Gateway, app: App) -> None:
+    def test_a_handshake_sends_what_the_test_says(self, gateway: GatewayClient, app: App) -> None:
         gateway.websocket("/", params={"a": "1"}, token="t", headers={"Origin": "http://x"}).close()
         event = next(seen.what.event for seen in gateway.trace if type(seen.what).__name__ == "Invoke")  # type: ignore[union-attr]
         assert event["queryStringParameters"] == {"a": "1"}
@@ -372,7 +378,7 @@ class WebSockets:
         assert event["headers"]["Origin"] == "http://x"
 
     @pytest.mark.parametrize("path", ["/", "/api", "/api/"])
-    def test_is_reached_with_and_without_the_stage(self, gateway: Gateway, path: str) -> None:
+    def test_is_reached_with_and_without_the_stage(self, gateway: GatewayClient, path: str) -> None:
         with gateway.websocket(path) as ws:
             ws.send_text("echo hi")
             assert ws.receive_text() == "hi"
@@ -380,7 +386,7 @@ class WebSockets:
     @pytest.mark.parametrize(
         ("query", "status"), [("status=401", 401), ("status=410", 410), ("status=503", 503), ("crash=1", 502)]
     )
-    def test_a_refused_handshake_raises_with_the_status(self, gateway: Gateway, query: str, status: int) -> None:
+    def test_a_refused_handshake_raises_with_the_status(self, gateway: GatewayClient, query: str, status: int) -> None:
         with pytest.raises(HandshakeRefused, match=str(status)) as caught:
             gateway.websocket(f"/?{query}")
         assert caught.value.status == status
@@ -388,37 +394,37 @@ class WebSockets:
         assert caught.value.headers["content-type"] == "application/json"
         assert gateway.websockets == ()
 
-    def test_of_another_stage_is_refused(self, gateway: Gateway) -> None:
+    def test_of_another_stage_is_refused(self, gateway: GatewayClient) -> None:
         with pytest.raises(HandshakeRefused) as caught:
             gateway.websocket("/prod")
         assert caught.value.status == 403
 
-    def test_the_subprotocol_is_the_one_of_the_function(self, gateway: Gateway) -> None:
+    def test_the_subprotocol_is_the_one_of_the_function(self, gateway: GatewayClient) -> None:
         with gateway.websocket(params={"protocol": "v2"}, subprotocols=["v1", "v2"]) as ws:
             assert ws.subprotocol == "v2"
         with gateway.websocket(subprotocols=["v1"]) as ws:
             assert ws.subprotocol is None
 
-    def test_a_subprotocol_that_was_not_offered_ends_the_connection(self, gateway: Gateway, app: App) -> None:
+    def test_a_subprotocol_that_was_not_offered_ends_the_connection(self, gateway: GatewayClient, app: App) -> None:
         with pytest.raises(ConnectionClosed, match="'v3' was not offered"):
             gateway.websocket(params={"protocol": "v3"}, subprotocols=["v1"])
         gateway.settle()
         assert app.log[1][0] == "disconnect"
         assert app.log[1][2] == 1006
 
-    def test_frames_are_received_in_order(self, gateway: Gateway, app: App) -> None:
+    def test_frames_are_received_in_order(self, gateway: GatewayClient, app: App) -> None:
         with gateway.websocket() as ws:
             for number in range(50):
                 app.manage("POST", connection_id(ws), str(number))
             assert [ws.receive_text() for _ in range(50)] == [str(number) for number in range(50)]
             ws.receive_nothing()
 
-    def test_a_post_while_the_own_connect_runs_is_410(self, gateway: Gateway, app: App) -> None:
+    def test_a_post_while_the_own_connect_runs_is_410(self, gateway: GatewayClient, app: App) -> None:
         with gateway.websocket(params={"post": "1"}) as ws:
             assert app.log[1:] == [410]
             ws.receive_nothing()
 
-    def test_nothing_received_comes_at_once_and_shows_what_did(self, gateway: Gateway) -> None:
+    def test_nothing_received_comes_at_once_and_shows_what_did(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text("echo hello")
             ws.receive_text()
@@ -427,7 +433,7 @@ class WebSockets:
             ws.send_text("echo still usable")
             assert ws.receive_text() == "still usable"
 
-    def test_receive_nothing_fails_on_a_frame_and_leaves_it_there(self, gateway: Gateway) -> None:
+    def test_receive_nothing_fails_on_a_frame_and_leaves_it_there(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.receive_nothing()
             ws.send_text("echo surprise")
@@ -436,19 +442,19 @@ class WebSockets:
             assert ws.receive_text() == "surprise"
             ws.receive_nothing()
 
-    def test_expect_gives_the_frame_if_type_and_fields_are_right(self, gateway: Gateway) -> None:
+    def test_expect_gives_the_frame_if_type_and_fields_are_right(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text('echo {"type": "ack", "seq": 1, "more": true}')
             assert ws.expect("ack", seq=1) == {"type": "ack", "seq": 1, "more": True}
 
     @pytest.mark.parametrize("frame", ['{"type": "error"}', '{"type": "ack", "seq": 2}', '{"type": "ack"}', "[1]"])
-    def test_expect_fails_with_the_frame_and_the_transcript(self, gateway: Gateway, frame: str) -> None:
+    def test_expect_fails_with_the_frame_and_the_transcript(self, gateway: GatewayClient, frame: str) -> None:
         with gateway.websocket() as ws:
             ws.send_text(f"echo {frame}")
             with pytest.raises(AssertionError, match=r"(?s)expected .*'ack'.*on this socket:.*sent  echo"):
                 ws.expect("ack", seq=1)
 
-    def test_a_frame_that_was_not_expected_is_shown_without_the_tokens_in_it(self, gateway: Gateway) -> None:
+    def test_a_frame_that_was_not_expected_is_shown_without_the_tokens_in_it(self, gateway: GatewayClient) -> None:
         token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmVk"
         with gateway.websocket() as ws:
             for _ in range(2):
@@ -459,7 +465,7 @@ class WebSockets:
                 ws.receive_nothing()
         assert token not in f"{expected.value} {nothing.value}"
 
-    def test_a_frame_that_is_no_json_is_shown(self, gateway: Gateway) -> None:
+    def test_a_frame_that_is_no_json_is_shown(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text("echo {no json eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl")
             with pytest.raises(
@@ -470,11 +476,11 @@ class WebSockets:
             ws.send_text("echo 1")
             assert ws.receive_json() == 1
 
-    def test_a_refusal_of_head_has_no_body(self, gateway: Gateway) -> None:
+    def test_a_refusal_of_head_has_no_body(self, gateway: GatewayClient) -> None:
         reply = gateway.http().head("/nowhere")
         assert (reply.status_code, reply.content) == (403, b"")
 
-    def test_an_error_of_the_function_is_a_frame(self, gateway: Gateway) -> None:
+    def test_an_error_of_the_function_is_a_frame(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             for message in ("raise no", "late", 'return {"statusCode": 200, "x": 1}', 'return {"body": "x"}'):
                 ws.send_text(message)
@@ -485,14 +491,14 @@ class WebSockets:
             assert ws.receive_text() == "alive"
 
     @pytest.mark.parametrize("size", [0, 1, 32_768])
-    def test_a_frame_of_32_kb_passes(self, gateway: Gateway, size: int) -> None:
+    def test_a_frame_of_32_kb_passes(self, gateway: GatewayClient, size: int) -> None:
         with gateway.websocket() as ws:
             ws.send_text("return " + '"' * (size - 7) if size > 7 else "x" * size)
             gateway.settle()
             app_saw = [seen for seen in gateway.trace if type(seen.what).__name__ == "Frame"]
             assert len(app_saw[0].what.data) == size  # type: ignore[union-attr]
 
-    def test_a_message_of_128_kb_in_frames_passes(self, gateway: Gateway) -> None:
+    def test_a_message_of_128_kb_in_frames_passes(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             text = "x" * (131_072 - 5)
             ws.send_text(f"echo {text}", frame_bytes=32_768)
@@ -512,7 +518,7 @@ class WebSockets:
         ids=["frame", "utf-8 frame", "fragment", "message", "binary", "empty binary", "binary fragments"],
     )
     def test_too_large_is_1009_and_binary_1003(
-        self, gateway: Gateway, app: App, data: Any, frame_bytes: int | None, code: int
+        self, gateway: GatewayClient, app: App, data: Any, frame_bytes: int | None, code: int
     ) -> None:
         ws = gateway.websocket()
         send = ws.send_text if isinstance(data, str) else ws.send_bytes
@@ -524,7 +530,7 @@ class WebSockets:
         assert app.log[1][:3] == ("disconnect", ws.connection_id, code)
 
     def test_a_frame_is_received_at_once_while_other_handlers_go_on(
-        self, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+        self, gateway: GatewayClient, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """alice's handler posts to bob when he has begun to wait, and does not end before he has received."""
         settle = gateway._transport.settle
@@ -544,14 +550,16 @@ class WebSockets:
             sending.join(10)
             bob.receive_nothing()
 
-    def test_a_message_in_fragments_of_a_byte_is_put_together(self, gateway: Gateway) -> None:
+    def test_a_message_in_fragments_of_a_byte_is_put_together(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text("echo héé", frame_bytes=1)
             assert ws.receive_text() == "héé"
 
 
 class SlowClients:
-    def test_posts_are_429_while_more_waits_than_a_line_holds_and_only_then(self, gateway: Gateway, app: App) -> None:
+    def test_posts_are_429_while_more_waits_than_a_line_holds_and_only_then(
+        self, gateway: GatewayClient, app: App
+    ) -> None:
         with gateway.websocket() as ws:
             gateway.runtime.stall(connection_id(ws), lambda: None)
             posted = [app.manage("POST", connection_id(ws), "x" * 131_072).status for _ in range(130)]
@@ -560,7 +568,7 @@ class SlowClients:
             assert app.manage("POST", connection_id(ws), "y").status == 200
             assert [len(ws.receive_text()) for _ in range(130)] == [131_072] * 129 + [1]
 
-    def test_what_waits_for_one_that_leaves_is_dropped(self, gateway: Gateway, app: App) -> None:
+    def test_what_waits_for_one_that_leaves_is_dropped(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         gateway.runtime.stall(connection_id(ws), lambda: None)
         app.manage("POST", connection_id(ws), "x")
@@ -572,7 +580,7 @@ class SlowClients:
 
 
 class Closing:
-    def test_by_the_client_tells_the_app_why(self, gateway: Gateway, app: App) -> None:
+    def test_by_the_client_tells_the_app_why(self, gateway: GatewayClient, app: App) -> None:
         for code, reason in ((None, ""), (1000, ""), (4001, "enough")):
             gateway.websocket().close(code, reason)
         gateway.settle()
@@ -583,13 +591,13 @@ class Closing:
             (4001, "enough"),
         ]
 
-    def test_drop_is_1006(self, gateway: Gateway, app: App) -> None:
+    def test_drop_is_1006(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         ws.drop()
         gateway.settle()
         assert app.log[1:] == [("disconnect", ws.connection_id, 1006, ""), 410]
 
-    def test_a_with_statement_closes(self, gateway: Gateway, app: App) -> None:
+    def test_a_with_statement_closes(self, gateway: GatewayClient, app: App) -> None:
         with gateway.websocket() as ws:
             assert list(gateway.websockets) == [ws]
         assert list(gateway.websockets) == []
@@ -599,11 +607,13 @@ class Closing:
     @pytest.mark.parametrize(
         ("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (2000, ""), (None, "why"), (5000, "")]
     )
-    def test_with_what_no_client_may_send_is_a_mistake(self, gateway: Gateway, code: int | None, reason: str) -> None:
+    def test_with_what_no_client_may_send_is_a_mistake(
+        self, gateway: GatewayClient, code: int | None, reason: str
+    ) -> None:
         with gateway.websocket() as ws, pytest.raises(ValueError, match="a client cannot close"):
             ws.close(code, reason)
 
-    def test_closing_twice_is_once(self, gateway: Gateway, app: App) -> None:
+    def test_closing_twice_is_once(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         ws.close()
         ws.close()
@@ -611,7 +621,7 @@ class Closing:
         gateway.settle()
         assert len(app.log) == 3
 
-    def test_by_the_app_gives_the_frames_before_it_and_then_raises(self, gateway: Gateway, app: App) -> None:
+    def test_by_the_app_gives_the_frames_before_it_and_then_raises(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         app.manage("POST", connection_id(ws), "last words")
         app.manage("DELETE", connection_id(ws))
@@ -623,13 +633,13 @@ class Closing:
             assert (caught.value.code, caught.value.reason) == (1000, "Connection Closed Normally")
         assert gateway.websockets == ()
 
-    def test_receive_nothing_takes_a_close_for_something(self, gateway: Gateway, app: App) -> None:
+    def test_receive_nothing_takes_a_close_for_something(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         app.manage("DELETE", connection_id(ws))
         with pytest.raises(ConnectionClosed):
             ws.receive_nothing()
 
-    def test_sending_on_a_closed_socket_raises(self, gateway: Gateway, app: App) -> None:
+    def test_sending_on_a_closed_socket_raises(self, gateway: GatewayClient, app: App) -> None:
         kicked, left, dropped = gateway.websocket(), gateway.websocket(), gateway.websocket()
         assert gateway.http().delete(f"/members/{kicked.connection_id}").status_code == 204
         left.close()
@@ -639,7 +649,7 @@ class Closing:
                 ws.send_text("x")
             assert caught.value.code == code
 
-    def test_what_came_before_the_own_close_can_be_received_after_it(self, gateway: Gateway, app: App) -> None:
+    def test_what_came_before_the_own_close_can_be_received_after_it(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         app.manage("POST", connection_id(ws), "hello")
         gateway.settle()
@@ -648,7 +658,7 @@ class Closing:
         with pytest.raises(ConnectionClosed):
             ws.receive_text()
 
-    def test_disconnect_runs_after_the_socket_is_gone(self, gateway: Gateway, app: App) -> None:
+    def test_disconnect_runs_after_the_socket_is_gone(self, gateway: GatewayClient, app: App) -> None:
         with gateway.websocket() as ws:
             ws.send_text("kick")
             with pytest.raises(ConnectionClosed):
@@ -657,7 +667,7 @@ class Closing:
         assert ("disconnect", ws.connection_id, 1000, "Connection Closed Normally") in app.log
         assert app.log.count(410) == 1
 
-    def test_closing_the_gateway_leaves_every_socket(self, gateway: Gateway, app: App) -> None:
+    def test_closing_the_gateway_leaves_every_socket(self, gateway: GatewayClient, app: App) -> None:
         websockets = [gateway.websocket() for _ in range(3)]
         gateway.close()
         codes = {entry[1]: entry[2] for entry in app.log if isinstance(entry, tuple) and entry[0] == "disconnect"}
@@ -665,34 +675,34 @@ class Closing:
 
 
 class Functions:
-    def test_invoke_gives_what_the_function_returns_as_json(self, gateway: Gateway, app: App) -> None:
+    def test_invoke_gives_what_the_function_returns_as_json(self, gateway: GatewayClient, app: App) -> None:
         assert gateway.invoke("job", {"a": 1}) == {"did": {"a": 1}, "tuple": [1, 2]}
         assert gateway.invoke("job")["did"] == {}
 
-    def test_invoke_refuses_events_and_results_that_lambda_does_not_take(self, gateway: Gateway) -> None:
+    def test_invoke_refuses_events_and_results_that_lambda_does_not_take(self, gateway: GatewayClient) -> None:
         with pytest.raises(LambdaFault, match="Request must be smaller than 6291456 bytes"):
             gateway.invoke("job", {"x": "x" * MAX_EVENT})
         event = {"resource": "/large/{size}", "httpMethod": "GET", "pathParameters": {"size": MAX_RESULT}}
         with pytest.raises(LambdaFault, match="Response payload size exceeded maximum"):
             gateway.invoke("api_handler", event)
 
-    def test_invoke_raises_what_the_function_raises(self, gateway: Gateway) -> None:
+    def test_invoke_raises_what_the_function_raises(self, gateway: GatewayClient) -> None:
         with pytest.raises(ValueError, match="broken"):
             gateway.invoke("job", {"raise": "broken"})
 
-    def test_what_a_job_sets_off_is_done_when_the_gateway_is_quiet(self, gateway: Gateway, app: App) -> None:
+    def test_what_a_job_sets_off_is_done_when_the_gateway_is_quiet(self, gateway: GatewayClient, app: App) -> None:
         ws = gateway.websocket()
         gateway.invoke("job", {"kick": ws.connection_id})
         gateway.settle()
         assert ("disconnect", ws.connection_id, 1000, "Connection Closed Normally") in app.log
 
-    def test_a_result_that_is_no_json_is_an_error_of_the_function(self, gateway: Gateway, app: App) -> None:
+    def test_a_result_that_is_no_json_is_an_error_of_the_function(self, gateway: GatewayClient, app: App) -> None:
         app.message = lambda event: {"statusCode": 200, "body": {1, 2}}  # type: ignore[method-assign]
         with gateway.websocket() as ws:
             ws.send_text("x")
             assert ws.receive_json()["message"] == "Internal server error"
 
-    def test_each_invocation_has_a_uuid_of_its_own_as_in_lambda(self, gateway: Gateway) -> None:
+    def test_each_invocation_has_a_uuid_of_its_own_as_in_lambda(self, gateway: GatewayClient) -> None:
         gateway.http(headers={"authorization": "garden"}).get("/guarded/garden")
         with gateway.websocket("/") as ws:
             ws.send_text("x")
@@ -715,18 +725,22 @@ class Endings:
         app.connect = app.message = app.api_handler = end  # type: ignore[method-assign]
         return pytest.raises(request.param.Exception, match="enough")
 
-    def test_a_function_that_ends_the_test_ends_the_request_that_ran_it(self, gateway: Gateway, ended: Any) -> None:
+    def test_a_function_that_ends_the_test_ends_the_request_that_ran_it(
+        self, gateway: GatewayClient, ended: Any
+    ) -> None:
         with ended:
             gateway.http().get("/echo")
         gateway.settle()
 
-    def test_a_function_that_ends_the_test_ends_the_handshake_that_ran_it(self, gateway: Gateway, ended: Any) -> None:
+    def test_a_function_that_ends_the_test_ends_the_handshake_that_ran_it(
+        self, gateway: GatewayClient, ended: Any
+    ) -> None:
         with ended:
             gateway.websocket()
         gateway.settle()
 
     def test_a_function_that_ends_the_test_is_not_taken_for_a_bug_of_the_app(
-        self, gateway: Gateway, app: App, ended: Any
+        self, gateway: GatewayClient, app: App, ended: Any
     ) -> None:
         del app.connect
         with gateway.websocket() as ws:
@@ -738,14 +752,14 @@ class Endings:
                 ws.receive_text()
             assert "Internal server error" in ws.receive_text()
 
-    def test_a_function_that_exits_ends_no_more_than_its_process_would(self, gateway: Gateway, app: App) -> None:
+    def test_a_function_that_exits_ends_no_more_than_its_process_would(self, gateway: GatewayClient, app: App) -> None:
         app.api_handler = lambda event: sys.exit("no more")  # type: ignore[method-assign]
         assert gateway.http().get("/echo").status_code == 502
         gateway.settle()
 
 
 class Trace:
-    def test_has_what_crossed_the_gateway_in_order(self, gateway: Gateway) -> None:
+    def test_has_what_crossed_the_gateway_in_order(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text("echo hi")
             gateway.settle()
@@ -761,7 +775,7 @@ class Trace:
         moments = [seen.at for seen in gateway.trace]
         assert moments == sorted(moments)
 
-    def test_has_the_exception_behind_every_error_with_its_traceback(self, gateway: Gateway) -> None:
+    def test_has_the_exception_behind_every_error_with_its_traceback(self, gateway: GatewayClient) -> None:
         assert gateway.http().get("/crash").status_code == 502
         with pytest.raises(ValueError, match="job"):
             gateway.invoke("job", {"raise": "job"})
@@ -781,7 +795,7 @@ class Trace:
 
 
 class Threads:
-    def test_eight_threads_lose_and_reorder_nothing(self, gateway: Gateway, app: App) -> None:
+    def test_eight_threads_lose_and_reorder_nothing(self, gateway: GatewayClient, app: App) -> None:
         """Each thread posts to every socket; each socket has every thread's frames in that thread's order."""
         websockets = [gateway.websocket() for _ in range(4)]
 
@@ -797,7 +811,7 @@ class Threads:
                 assert [int(number) for who, number in frames if who == str(thread)] == list(range(25))
             ws.receive_nothing()
 
-    def test_quiet_is_exact_for_what_other_clients_sent(self, gateway: Gateway) -> None:
+    def test_quiet_is_exact_for_what_other_clients_sent(self, gateway: GatewayClient) -> None:
         """bob looks only after alice sent: what her message does is there, and nothing comes later."""
         with gateway.websocket() as alice, gateway.websocket() as bob:
             for number in range(200):
@@ -805,7 +819,7 @@ class Threads:
                 assert bob.receive_text() == str(number)
                 bob.receive_nothing()
 
-    def test_clients_in_threads_each_get_their_own(self, gateway: Gateway) -> None:
+    def test_clients_in_threads_each_get_their_own(self, gateway: GatewayClient) -> None:
         def chat(thread: int) -> None:
             http = gateway.http(headers={"X-Thread": str(thread)})
             with gateway.websocket() as ws:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.inprocess import InProcess
 from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction
 
 
-def in_process(api: Api, functions: RunFunction, **how: Any) -> Gateway:
+def in_process(api: Api, functions: RunFunction, **how: Any) -> GatewayClient:
     trace: list[Observed] = []
     transport = InProcess(api, functions, observe=trace.append, **how)
-    return Gateway(transport, transport.runtime, trace=trace)
+    return GatewayClient(transport, transport.runtime, trace=trace)
 
 
-def on_sockets(api: Api, functions: RunFunction, **how: Any) -> Gateway:
+def on_sockets(api: Api, functions: RunFunction, **how: Any) -> GatewayClient:
     """Starts a server, which close() stops."""
     from pytest_sessionplugin.gateway.client.sockets import SocketTransport
     from pytest_sessionplugin.gateway.server.server import Server
 
     trace: list[Observed] = []
     server = Server(api, functions, observe=trace.append, **how)
-    return Gateway(SocketTransport(server.start()), server.runtime, trace=trace)
+    return GatewayClient(SocketTransport(server.start()), server.runtime, trace=trace)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import cast
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 
 
-def nothing_is_left(gateway: Gateway) -> None:
+def nothing_is_left(gateway: GatewayClient) -> None:
     """The gateway serves, and knows no socket but that of this request, no client and no invocation."""
     client, server = gateway.http(), cast(SocketTransport, gateway._transport).server
     for _ in range(500):  # each turns the loop, which may still have megabytes to read before it sees a socket's end

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway.activity import Activity
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from tests.gateway.activity import ActivityContract, Pair
 from tests.gateway.app import API, App
 from tests.gateway.gateways import in_process, on_sockets
 
-Open = Callable[..., Gateway]
+Open = Callable[..., GatewayClient]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.runtime import HEADER
 from pytest_sessionplugin.gateway.server.server import Server
 from tests.gateway.app import API, App
@@ -32,7 +32,7 @@ def get(url: str, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("name", [HEADER, HEADER.lower()])
 @pytest.mark.parametrize("value", ['{"sub": "root"}', "1", ""])
-def test_a_stranger_cannot_bring_any(gateway: Gateway, app: App, name: str, value: str) -> None:
+def test_a_stranger_cannot_bring_any(gateway: GatewayClient, app: App, name: str, value: str) -> None:
     assert gateway.urls is not None
     gateway.http(claims={"sub": "root"}).get("/guarded/garden")
     assert get(gateway.urls.http, "/guarded/garden", (name, value))[0] == 401

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.harness.deployed import DeployedHarness
 from tests.emulators.ministack.workarounds import UNLIKE_AWS
 from tests.rehearsal.visitor import comes_true
@@ -50,7 +50,7 @@ class Account:
     @pytest.fixture
     def chalice_gateway(
         self, _sessionplugin: DeployedHarness, dynamodb_tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> Gateway:
+    ) -> GatewayClient:
         """The stage's gateway, with `invoke`, and a `settle` that waits for the rows of closed connections to go."""
         import boto3
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-from pytest_sessionplugin import Gateway, WebSocket
+from pytest_sessionplugin import WebSocket
 from pytest_sessionplugin.gateway.client.deployed import Remote
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.lambdas.schedules import scheduled_event
@@ -38,7 +39,7 @@ class Visitor:
         remote = Remote(
             Urls(stage.http, stage.websocket), patience=patience, lacking=LookupError, observe=lambda seen: None
         )
-        self.gateway = Gateway(remote, None)
+        self.gateway = GatewayClient(remote, None)
 
     def __enter__(self) -> Visitor:
         return self

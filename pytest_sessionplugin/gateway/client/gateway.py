@@ -1,7 +1,7 @@
 """The gateway as a test holds it: clients for HTTP and WebSockets, and calls of Lambda.
 
-Gateway(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
-Gateway(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
+GatewayClient(InProcess(api, functions), …)  # or SocketTransport(server): the app runs in this process
+GatewayClient(transport, None, lacking=…)  # a deployed stage, whose runtime is elsewhere
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_sessionplugin.gateway.runtime import Runtime
 from pytest_sessionplugin.gateway.values import Claims, Observed
 
 
-class Gateway:
+class GatewayClient:
     """Clients of one app's gateway, with the same methods for every transport. Thread-safe."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Gateway:
             websocket.close(1001)
         self._transport.close()
 
-    def __enter__(self) -> Gateway:
+    def __enter__(self) -> GatewayClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,7 +125,7 @@ class Gateway:
         """Makes tokens that this app accepts."""
         raise self._lacking("tokens of its own: use the fixture jwt_tokens")
 
-    def of(self, path: str | os.PathLike[str]) -> Gateway:
+    def of(self, path: str | os.PathLike[str]) -> GatewayClient:
         """The gateway of another Chalice project of the repository, with its own `tables` and `tokens`."""
         raise self._lacking("other app beside it")
 

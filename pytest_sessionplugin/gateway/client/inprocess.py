@@ -1,7 +1,7 @@
 """The gateway in process: functions run in the thread that calls it. No sockets, no threads, no sleeping.
 
     transport = InProcess(api, functions)
-    Gateway(transport, transport.runtime)  # for a test
+    GatewayClient(transport, transport.runtime)  # for a test
     transport.runtime.manage(Manage("POST", host, "/api/@connections/…", b"…"))  # for a hook of botocore
 
 Work that a function sets off, such as the $disconnect after its DELETE, runs when the function has returned, and

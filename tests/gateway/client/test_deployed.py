@@ -11,7 +11,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from pytest_sessionplugin.gateway.client.deployed import Remote, _under
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived
 from pytest_sessionplugin.gateway.values import Observed
@@ -30,10 +30,10 @@ class Lacking(Exception):
     pass
 
 
-def remote(urls: Urls, patience: float = LONG) -> Gateway:
+def remote(urls: Urls, patience: float = LONG) -> GatewayClient:
     trace: list[Observed] = []
     transport = Remote(urls, patience=patience, lacking=Lacking, observe=trace.append)
-    return Gateway(transport, None, trace=trace, lacking=Lacking)
+    return GatewayClient(transport, None, trace=trace, lacking=Lacking)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def urls(app: App) -> Iterator[Urls]:
 
 
 @pytest.fixture
-def gateway(urls: Urls) -> Iterator[Gateway]:
+def gateway(urls: Urls) -> Iterator[GatewayClient]:
     with remote(urls) as gateway:
         yield gateway
 
@@ -53,7 +53,7 @@ class TestHttpContract(Http):
     """As in process and on sockets."""
 
 
-def test_a_frame_is_awaited_until_it_comes(gateway: Gateway, app: App) -> None:
+def test_a_frame_is_awaited_until_it_comes(gateway: GatewayClient, app: App) -> None:
     with gateway.websocket(params={"protocol": "v1"}, subprotocols=["v1"]) as ws:
         assert (ws.subprotocol, ws.connection_id) == ("v1", None)
         ws.send_text("wait waited")
@@ -75,13 +75,13 @@ def test_a_frame_that_does_not_come_shows_the_transcript_and_leaves_the_socket_u
         assert ws.receive_text() == "still usable"
 
 
-def test_another_thread_may_send_while_one_waits(gateway: Gateway) -> None:
+def test_another_thread_may_send_while_one_waits(gateway: GatewayClient) -> None:
     with gateway.websocket() as ws:
         threading.Timer(0.05, ws.send_text, ["echo from another thread"]).start()
         assert ws.receive_text() == "from another thread"
 
 
-def test_what_is_refused_and_what_is_closed_say_why(gateway: Gateway, app: App) -> None:
+def test_what_is_refused_and_what_is_closed_say_why(gateway: GatewayClient, app: App) -> None:
     with pytest.raises(HandshakeRefused) as refused:
         gateway.websocket(params={"status": 401})
     assert (refused.value.status, refused.value.response.json()) == (401, {"message": "Unauthorized"})
@@ -94,7 +94,7 @@ def test_what_is_refused_and_what_is_closed_say_why(gateway: Gateway, app: App) 
         gateway.websocket(params={"protocol": "v2"}, subprotocols=["v1"])
 
 
-def test_a_close_and_a_drop_reach_the_stage(gateway: Gateway, app: App) -> None:
+def test_a_close_and_a_drop_reach_the_stage(gateway: GatewayClient, app: App) -> None:
     told, disconnect = threading.Semaphore(0), app.disconnect
     app.disconnect = lambda event: (disconnect(event), told.release())[0]  # type: ignore[method-assign,func-returns-value]
     with gateway.websocket() as ws:
@@ -108,7 +108,7 @@ def test_a_close_and_a_drop_reach_the_stage(gateway: Gateway, app: App) -> None:
     assert gateway.websockets == ()
 
 
-def test_a_disconnect_cannot_be_lost_at_will(gateway: Gateway, app: App) -> None:
+def test_a_disconnect_cannot_be_lost_at_will(gateway: GatewayClient, app: App) -> None:
     with gateway.websocket() as ws:
         with pytest.raises(Lacking, match="disconnect to lose"):
             ws.drop(disconnect=False)
@@ -116,7 +116,7 @@ def test_a_disconnect_cannot_be_lost_at_will(gateway: Gateway, app: App) -> None
         assert ws.receive_text() == "still here"
 
 
-def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: Gateway) -> None:
+def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: GatewayClient) -> None:
     gateway.http(token=JWT).post("/echo", json={"token": JWT}, params={"token": JWT})
     gateway.http(headers={"X-Api-Key": "k3y"}).get("/log")
     with gateway.websocket(token=JWT) as ws:
@@ -134,8 +134,8 @@ def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: Gate
         assert secret not in repr(gateway.trace)
 
 
-def test_what_a_client_cannot_do_is_refused_as_its_maker_wants(gateway: Gateway, urls: Urls) -> None:
-    actions: list[Callable[[Gateway], object]] = [
+def test_what_a_client_cannot_do_is_refused_as_its_maker_wants(gateway: GatewayClient, urls: Urls) -> None:
+    actions: list[Callable[[GatewayClient], object]] = [
         lambda gateway: gateway.invoke("job"),
         lambda gateway: gateway.runtime,
         lambda gateway: gateway.tables,

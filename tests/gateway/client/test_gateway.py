@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused
 from pytest_sessionplugin.gateway.values import Reply
 from tests.gateway.client.fakes import FakeConnection, FakeTransport
@@ -17,8 +17,8 @@ class Lacking(Exception):
     pass
 
 
-def stage(transport: FakeTransport | None = None) -> Gateway:
-    return Gateway(transport or FakeTransport(), None, lacking=Lacking)
+def stage(transport: FakeTransport | None = None) -> GatewayClient:
+    return GatewayClient(transport or FakeTransport(), None, lacking=Lacking)
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def stage(transport: FakeTransport | None = None) -> Gateway:
         (lambda gateway: gateway.http().get("/", claims={"sub": "bob"}), "claims without a token"),
     ],
 )
-def test_without_a_runtime_it_refuses_what_needs_one(action: Callable[[Gateway], Any], what: str) -> None:
+def test_without_a_runtime_it_refuses_what_needs_one(action: Callable[[GatewayClient], Any], what: str) -> None:
     with pytest.raises(Lacking, match=f"^{what}$"):
         action(stage())
 
 
 def test_a_refusal_without_a_maker_is_a_lookup_error() -> None:
     with pytest.raises(LookupError, match="this gateway has no runtime in this process"):
-        _ = Gateway(FakeTransport(), None).runtime
+        _ = GatewayClient(FakeTransport(), None).runtime
 
 
 def test_a_websocket_that_cannot_lose_its_disconnect_does_not_leave() -> None:

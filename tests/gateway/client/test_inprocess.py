@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway.activity import NotQuiet
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
 from pytest_sessionplugin.gateway.values import Api, Invoke, Manage, Route
 from tests.gateway.app import API, App
@@ -28,7 +28,7 @@ def app() -> App:
 
 
 @pytest.fixture
-def gateway(app: App) -> Iterator[Gateway]:
+def gateway(app: App) -> Iterator[GatewayClient]:
     with in_process(API, app) as app.gateway:
         yield app.gateway
 
@@ -58,7 +58,7 @@ class TestContractInALoop(GatewayContract):
 named: ContextVar[str] = ContextVar("named")
 
 
-def running(function: Callable[[Any], Any]) -> Gateway:
+def running(function: Callable[[Any], Any]) -> GatewayClient:
     return in_process(Api(routes=(Route("/", frozenset({"GET"})),)), lambda invoke: function(invoke.event))
 
 
@@ -139,18 +139,20 @@ def test_a_signal_ends_an_async_test_while_a_handler_goes_on() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_has_no_urls(gateway: Gateway) -> None:
+def test_has_no_urls(gateway: GatewayClient) -> None:
     assert gateway.urls is None
 
 
-def test_functions_run_in_the_callers_thread(gateway: Gateway, app: App) -> None:
+def test_functions_run_in_the_callers_thread(gateway: GatewayClient, app: App) -> None:
     threads = []
     app.connect = lambda event: threads.append(threading.current_thread()) or {"statusCode": 200}  # type: ignore[method-assign,func-returns-value]
     gateway.websocket()
     assert threads == [threading.current_thread()]
 
 
-def test_what_a_handler_sets_off_runs_when_it_has_returned_and_before_the_call_does(gateway: Gateway, app: App) -> None:
+def test_what_a_handler_sets_off_runs_when_it_has_returned_and_before_the_call_does(
+    gateway: GatewayClient, app: App
+) -> None:
     with gateway.websocket() as ws:
         ws.send_text("kick")
         assert app.log == [
@@ -173,7 +175,7 @@ def test_what_is_observed_stays_though_a_function_changes_its_event(app: App) ->
     assert [event["requestContext"]["eventType"] for event in events] == ["CONNECT", "DISCONNECT"]
 
 
-def test_what_a_thread_of_a_handler_sets_off_waits_for_the_handler_too(gateway: Gateway, app: App) -> None:
+def test_what_a_thread_of_a_handler_sets_off_waits_for_the_handler_too(gateway: GatewayClient, app: App) -> None:
     ws = gateway.websocket()
 
     def job(event: Any) -> None:
@@ -187,13 +189,13 @@ def test_what_a_thread_of_a_handler_sets_off_waits_for_the_handler_too(gateway: 
     assert app.log[2][0] == "disconnect"
 
 
-def test_a_call_of_the_test_itself_runs_what_it_sets_off(gateway: Gateway, app: App) -> None:
+def test_a_call_of_the_test_itself_runs_what_it_sets_off(gateway: GatewayClient, app: App) -> None:
     ws = gateway.websocket()
     app.manage("DELETE", connection_id(ws))
     assert app.log[1][0] == "disconnect"
 
 
-def test_a_handler_can_be_a_client_of_its_own_api(gateway: Gateway, app: App) -> None:
+def test_a_handler_can_be_a_client_of_its_own_api(gateway: GatewayClient, app: App) -> None:
     """The inner request is answered at once; what the outer one set off still waits for the outer one."""
     ws = gateway.websocket()
 
@@ -209,7 +211,7 @@ def test_a_handler_can_be_a_client_of_its_own_api(gateway: Gateway, app: App) ->
     assert app.log[2][0] == "disconnect"
 
 
-def test_what_a_failing_job_set_off_still_runs(gateway: Gateway, app: App) -> None:
+def test_what_a_failing_job_set_off_still_runs(gateway: GatewayClient, app: App) -> None:
     ws = gateway.websocket()
 
     def job(event: Any) -> None:
@@ -222,7 +224,7 @@ def test_what_a_failing_job_set_off_still_runs(gateway: Gateway, app: App) -> No
     assert app.log[1][0] == "disconnect"
 
 
-def test_a_test_that_ends_itself_in_a_handler_ends(gateway: Gateway, app: App) -> None:
+def test_a_test_that_ends_itself_in_a_handler_ends(gateway: GatewayClient, app: App) -> None:
     """pytest.fail() in a function is not an error of the app; pending work is left for the next call."""
     ws = gateway.websocket()
 
@@ -239,14 +241,14 @@ def test_a_test_that_ends_itself_in_a_handler_ends(gateway: Gateway, app: App) -
     assert app.log[2][0] == "disconnect"
 
 
-def test_settle_in_a_handler_returns_at_once(gateway: Gateway, app: App) -> None:
+def test_settle_in_a_handler_returns_at_once(gateway: GatewayClient, app: App) -> None:
     app.message = lambda event: gateway.settle() or {"statusCode": 200}  # type: ignore[method-assign,func-returns-value]
     with gateway.websocket() as ws:
         ws.send_text("x")
         ws.receive_nothing()
 
 
-def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: App) -> None:
+def test_quiet_waits_for_the_handlers_of_other_threads(gateway: GatewayClient, app: App) -> None:
     with gateway.websocket() as alice, gateway.websocket() as bob, ThreadPoolExecutor(1) as pool:
         sending = pool.submit(alice.send_text, "wait done")
         assert app.waiting.acquire(timeout=10)
@@ -259,7 +261,7 @@ def test_quiet_waits_for_the_handlers_of_other_threads(gateway: Gateway, app: Ap
 
 @pytest.mark.slow
 def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    gateway: GatewayClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of them with a frame under way, from the handler of another client."""
     monkeypatch.setattr(threading.Condition, "wait", lambda *_: pytest.fail("it waits"))
@@ -275,7 +277,7 @@ def test_2000_checks_that_nothing_came_are_right_and_none_of_them_waits(
 
 
 def test_a_gateway_that_does_not_get_quiet_says_who_still_runs(
-    gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+    gateway: GatewayClient, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_sessionplugin.gateway.client.inprocess.PATIENCE", 0.01)
     with gateway.websocket() as ws, ThreadPoolExecutor(1) as pool:
@@ -294,11 +296,11 @@ class TestTime:
         return [1_000_000.0]
 
     @pytest.fixture
-    def gateway(self, app: App, now: list[float]) -> Iterator[Gateway]:
+    def gateway(self, app: App, now: list[float]) -> Iterator[GatewayClient]:
         with in_process(API, app, clock=lambda: now[0]) as app.gateway:
             yield app.gateway
 
-    def test_tick_does_what_has_fallen_due(self, gateway: Gateway, app: App, now: list[float]) -> None:
+    def test_tick_does_what_has_fallen_due(self, gateway: GatewayClient, app: App, now: list[float]) -> None:
         ws = gateway.websocket()
         assert gateway.runtime.due() == 1_000_600.0
         now[0] = 1_000_600.0
@@ -309,7 +311,7 @@ class TestTime:
         assert app.log[1] == ("disconnect", ws.connection_id, 1001, "Going away")
         assert gateway.runtime.due() is None
 
-    def test_a_handler_that_takes_29_seconds_is_a_504(self, gateway: Gateway, app: App, now: list[float]) -> None:
+    def test_a_handler_that_takes_29_seconds_is_a_504(self, gateway: GatewayClient, app: App, now: list[float]) -> None:
         def api_handler(event: Any) -> Any:
             now[0] += 29
             gateway.runtime.tick()
@@ -319,7 +321,9 @@ class TestTime:
         assert gateway.http().get("/echo").status_code == 504
         assert gateway.runtime.due() is None
 
-    def test_a_message_that_takes_29_seconds_is_told_so(self, gateway: Gateway, app: App, now: list[float]) -> None:
+    def test_a_message_that_takes_29_seconds_is_told_so(
+        self, gateway: GatewayClient, app: App, now: list[float]
+    ) -> None:
         ws = gateway.websocket()
 
         def message(event: Any) -> Any:
@@ -332,7 +336,9 @@ class TestTime:
         assert ws.receive_json()["message"] == "Endpoint request timed out"
         ws.receive_nothing()
 
-    def test_an_authorizers_answer_is_kept_by_the_clock(self, gateway: Gateway, app: App, now: list[float]) -> None:
+    def test_an_authorizers_answer_is_kept_by_the_clock(
+        self, gateway: GatewayClient, app: App, now: list[float]
+    ) -> None:
         http = gateway.http(headers={"Authorization": "garden"})
         for seconds in (0.0, 299.0, 1.0):
             now[0] += seconds
@@ -346,7 +352,7 @@ def test_ids_are_the_ones_that_are_given(app: App) -> None:
         assert app.gateway.websocket().connection_id == "id0"
 
 
-def test_the_default_ids_look_like_those_of_api_gateway(gateway: Gateway) -> None:
+def test_the_default_ids_look_like_those_of_api_gateway(gateway: GatewayClient) -> None:
     ids = {connection_id(gateway.websocket()) for _ in range(20)}
     assert len(ids) == 20
     assert all(len(each) == 16 and each.endswith("=") and each.count("=") == 1 for each in ids)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.websocket import WebSocket
 from tests.gateway.app import API, App
 from tests.gateway.contract import GatewayContract, in_parallel
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.sockets
 
 class TestContract(GatewayContract):
     @pytest.fixture
-    def gateway(self, app: App) -> Iterator[Gateway]:
+    def gateway(self, app: App) -> Iterator[GatewayClient]:
         with on_sockets(API, app) as app.gateway:
             yield app.gateway
 
@@ -25,7 +25,7 @@ class TestContract(GatewayContract):
 THREADS, CHECKS = 8, 250
 
 
-def test_in_2000_checks_under_8_threads_half_of_them_with_a_frame_under_way(gateway: Gateway) -> None:
+def test_in_2000_checks_under_8_threads_half_of_them_with_a_frame_under_way(gateway: GatewayClient) -> None:
     """The frame comes from alice's handler, which may not have begun when bob looks."""
     seen: list[str | None] = []
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.activity import Activity, NotQuiet
 from pytest_sessionplugin.gateway.client.connection import SocketConnection
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.runtime import new_id
 from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
 from pytest_sessionplugin.gateway.server.server import Server
@@ -21,11 +21,11 @@ from tests.gateway.app import API, App
 pytestmark = pytest.mark.sockets
 
 
-def at_rest(gateway: Gateway, threads: Collection[int], invocations: Collection[str]) -> bool:
+def at_rest(gateway: GatewayClient, threads: Collection[int], invocations: Collection[str]) -> bool:
     return gateway.runtime.activity.at_rest(threads, invocations)
 
 
-def running(gateway: Gateway) -> str:
+def running(gateway: GatewayClient) -> str:
     """The only invocation."""
     (invoke,) = [seen.what for seen in gateway.trace if isinstance(seen.what, Invoke)]
     return invoke.invocation_id
@@ -37,12 +37,14 @@ def test_a_request_that_is_on_its_way_moves(app: App) -> None:
         assert not server.at_rest(1, ())
 
 
-def test_a_thread_that_asks_for_nothing_moves(gateway: Gateway) -> None:
+def test_a_thread_that_asks_for_nothing_moves(gateway: GatewayClient) -> None:
     assert at_rest(gateway, (), ())
     assert not at_rest(gateway, {threading.get_ident()}, ())
 
 
-def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_not(gateway: Gateway, app: App) -> None:
+def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_not(
+    gateway: GatewayClient, app: App
+) -> None:
     client = threading.Thread(target=lambda: gateway.websocket("/", params={"wait": "1"}).close())
     client.start()
     assert app.waiting.acquire(timeout=10)
@@ -56,7 +58,7 @@ def test_a_client_whose_handler_is_held_rests_and_one_whose_handler_runs_does_no
     assert at_rest(gateway, (), ())
 
 
-def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: Gateway, app: App) -> None:
+def test_a_frame_that_was_sent_has_come_to_its_handler(gateway: GatewayClient, app: App) -> None:
     with gateway.websocket() as ws:
         line = ws._connection
         assert isinstance(line, SocketConnection)

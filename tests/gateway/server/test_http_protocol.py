@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 from pytest_sessionplugin.gateway.server import http_protocol
 from tests.conformance.wire import Wire
@@ -23,7 +23,7 @@ GET = "GET /status/200 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def wire(gateway: Gateway) -> Iterator[Wire]:
+def wire(gateway: GatewayClient) -> Iterator[Wire]:
     """A connection to the HTTP port; the gateway must still serve when the test is over."""
     assert gateway.urls is not None
     with Wire(gateway.urls.http) as wire:
@@ -43,7 +43,9 @@ class TestWellBehaved:
 
     @pytest.mark.parametrize("target", ["/status/200", "/status/204", "/status/418", "/nowhere", "/echo"])
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-    def test_an_answer_is_the_same_however_its_request_is_cut(self, gateway: Gateway, method: str, target: str) -> None:
+    def test_an_answer_is_the_same_however_its_request_is_cut(
+        self, gateway: GatewayClient, method: str, target: str
+    ) -> None:
         """In one piece it does not pass through h11."""
         assert gateway.urls is not None
         request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nX-WeIrD: 1\r\n\r\n"
@@ -155,7 +157,7 @@ class TestMalformed:
         wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000)
         assert wire.answer()[0] == 431
 
-    def test_a_body_that_is_shorter_than_it_says_runs_nothing(self, wire: Wire, gateway: Gateway) -> None:
+    def test_a_body_that_is_shorter_than_it_says_runs_nothing(self, wire: Wire, gateway: GatewayClient) -> None:
         wire.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
         wire.hang_up()
         assert b" 400 " in wire.rest()[:20]
@@ -177,7 +179,7 @@ class TestMalformed:
         assert wire.rest() == b""
 
     def test_a_client_that_vanishes_while_its_handler_runs_harms_nobody(
-        self, wire: Wire, gateway: Gateway, app: App
+        self, wire: Wire, gateway: GatewayClient, app: App
     ) -> None:
         released = threading.Event()
 
@@ -293,7 +295,7 @@ class TestOdd:
         assert wire.rest() == b""
 
     def test_no_limit_is_left_once_a_request_is_whole(
-        self, wire: Wire, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+        self, wire: Wire, gateway: GatewayClient, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def api_handler(event: object) -> object:
             app.waiting.release()

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, WebSocket
 from tests.conformance.wire import Wire
 from tests.gateway.app import API, App
@@ -33,22 +33,24 @@ HOST = API.host(API.websocket_api_id)
 
 
 @pytest.fixture
-def gateway(app: App) -> Iterator[Gateway]:
+def gateway(app: App) -> Iterator[GatewayClient]:
     with on_sockets(replace(API, access_keys={KEY: SECRET}), app) as app.gateway:
         yield app.gateway
 
 
 @pytest.fixture
-def bob(gateway: Gateway) -> WebSocket:
+def bob(gateway: GatewayClient) -> WebSocket:
     return gateway.websocket("/", headers={"User-Agent": "bob's"})
 
 
-def port_of(gateway: Gateway) -> str:
+def port_of(gateway: GatewayClient) -> str:
     assert gateway.urls is not None
     return gateway.urls.websocket.replace("ws://", "http://")
 
 
-def client(gateway: Gateway, path: str = "/api", key: str = KEY, secret: str = SECRET) -> ApiGatewayManagementApiClient:
+def client(
+    gateway: GatewayClient, path: str = "/api", key: str = KEY, secret: str = SECRET
+) -> ApiGatewayManagementApiClient:
     return boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=port_of(gateway) + path,
@@ -65,7 +67,7 @@ def refused(raised: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
 
 
 def ask(
-    gateway: Gateway,
+    gateway: GatewayClient,
     target: str,
     method: str = "POST",
     body: bytes = b"",
@@ -91,14 +93,14 @@ def ask(
 SIGNED = SigV4Auth(Credentials(KEY, SECRET), "execute-api", "us-east-1")
 
 
-def test_a_post_reaches_the_socket_and_is_200_with_nothing_in_it(gateway: Gateway, bob: WebSocket) -> None:
+def test_a_post_reaches_the_socket_and_is_200_with_nothing_in_it(gateway: GatewayClient, bob: WebSocket) -> None:
     answer: Any = client(gateway).post_to_connection(ConnectionId=str(bob.connection_id), Data="grüße")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert answer["ResponseMetadata"]["HTTPHeaders"]["content-length"] == "0"
     assert bob.receive_text() == "grüße"
 
 
-def test_a_get_tells_since_when_and_from_where(gateway: Gateway, bob: WebSocket) -> None:
+def test_a_get_tells_since_when_and_from_where(gateway: GatewayClient, bob: WebSocket) -> None:
     told = client(gateway).get_connection(ConnectionId=str(bob.connection_id))
     assert told["Identity"] == {"SourceIp": "127.0.0.1", "UserAgent": "bob's"}
     assert told["ConnectedAt"] <= told["LastActiveAt"]
@@ -108,7 +110,7 @@ def test_a_get_tells_since_when_and_from_where(gateway: Gateway, bob: WebSocket)
     assert json.loads(body)["connectedAt"].endswith("Z")
 
 
-def test_a_delete_closes_the_socket_and_is_204_once(gateway: Gateway, app: App, bob: WebSocket) -> None:
+def test_a_delete_closes_the_socket_and_is_204_once(gateway: GatewayClient, app: App, bob: WebSocket) -> None:
     answer: Any = client(gateway).delete_connection(ConnectionId=str(bob.connection_id))
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
     with pytest.raises(ConnectionClosed) as closed:
@@ -122,7 +124,7 @@ def test_a_delete_closes_the_socket_and_is_204_once(gateway: Gateway, app: App, 
 
 
 @pytest.mark.parametrize("operation", ["post_to_connection", "get_connection", "delete_connection"])
-def test_nobody_there_is_a_typed_410_without_a_body(gateway: Gateway, operation: str) -> None:
+def test_nobody_there_is_a_typed_410_without_a_body(gateway: GatewayClient, operation: str) -> None:
     api = client(gateway)
     more = {"Data": b"x"} if operation == "post_to_connection" else {}
     with pytest.raises(api.exceptions.GoneException) as raised:
@@ -132,7 +134,7 @@ def test_nobody_there_is_a_typed_410_without_a_body(gateway: Gateway, operation:
     assert (status, headers["x-amzn-errortype"], body) == (410, "GoneException", b"")
 
 
-def test_a_connection_that_is_not_open_yet_is_gone(gateway: Gateway, app: App) -> None:
+def test_a_connection_that_is_not_open_yet_is_gone(gateway: GatewayClient, app: App) -> None:
     with Wire(port_of(gateway)) as early:
         early.ask_to_upgrade("/?wait=1")
         assert app.waiting.acquire(timeout=10)
@@ -146,7 +148,7 @@ def test_a_connection_that_is_not_open_yet_is_gone(gateway: Gateway, app: App) -
 
 
 @pytest.mark.parametrize("size", [131_072, 131_073])
-def test_128_kilobytes_may_be_posted_and_no_byte_more(gateway: Gateway, bob: WebSocket, size: int) -> None:
+def test_128_kilobytes_may_be_posted_and_no_byte_more(gateway: GatewayClient, bob: WebSocket, size: int) -> None:
     api = client(gateway)
     if size <= 131_072:
         api.post_to_connection(ConnectionId=str(bob.connection_id), Data=b"x" * size)
@@ -157,7 +159,7 @@ def test_128_kilobytes_may_be_posted_and_no_byte_more(gateway: Gateway, bob: Web
     assert refused(raised) == (413, "PayloadTooLargeException")
 
 
-def test_what_is_far_too_large_is_not_read_to_its_end(gateway: Gateway) -> None:
+def test_what_is_far_too_large_is_not_read_to_its_end(gateway: GatewayClient) -> None:
     with Wire(port_of(gateway)) as wire:
         wire.send("POST /api/@connections/a HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 90000000\r\n\r\n")
         wire.send(b"x" * (10 * 1024 * 1024 + 1))
@@ -165,7 +167,7 @@ def test_what_is_far_too_large_is_not_read_to_its_end(gateway: Gateway) -> None:
         assert (status, headers["x-amzn-errortype"]) == (413, "PayloadTooLargeException")
 
 
-def test_posts_arrive_in_order_on_one_connection_that_stays(gateway: Gateway, bob: WebSocket) -> None:
+def test_posts_arrive_in_order_on_one_connection_that_stays(gateway: GatewayClient, bob: WebSocket) -> None:
     target, port = f"/api/@connections/{bob.connection_id}", port_of(gateway)
     many = []
     for number in range(300):
@@ -180,13 +182,13 @@ def test_posts_arrive_in_order_on_one_connection_that_stays(gateway: Gateway, bo
 
 
 @pytest.mark.parametrize("kind", ["%40connections", "@connections"])
-def test_path_and_id_may_be_escaped_or_not(gateway: Gateway, bob: WebSocket, kind: str) -> None:
+def test_path_and_id_may_be_escaped_or_not(gateway: GatewayClient, bob: WebSocket, kind: str) -> None:
     for connection_id in (str(bob.connection_id), quote(str(bob.connection_id))):
         assert ask(gateway, f"/api/{kind}/{connection_id}", body=b"hi", signer=SIGNED)[::2] == (200, b"")
         assert bob.receive_text() == "hi"
 
 
-def test_a_presigned_url_will_do(gateway: Gateway, bob: WebSocket) -> None:
+def test_a_presigned_url_will_do(gateway: GatewayClient, bob: WebSocket) -> None:
     presigned = SigV4QueryAuth(Credentials(KEY, SECRET, "token"), "execute-api", "us-east-1", 60)
     assert ask(gateway, f"/api/@connections/{bob.connection_id}", "GET", signer=presigned)[0] == 200
 
@@ -196,7 +198,7 @@ def error(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str, str]:
     return status, headers["x-amzn-errortype"], json.loads(body)["message"]
 
 
-def test_who_does_not_sign_is_told_so_and_nothing_else(gateway: Gateway, bob: WebSocket) -> None:
+def test_who_does_not_sign_is_told_so_and_nothing_else(gateway: GatewayClient, bob: WebSocket) -> None:
     for connection_id in (bob.connection_id, "nobody"):
         answer = ask(gateway, f"/api/@connections/{connection_id}", body=b"hi")
         assert error(answer) == (403, "MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -204,7 +206,7 @@ def test_who_does_not_sign_is_told_so_and_nothing_else(gateway: Gateway, bob: We
     bob.receive_nothing()
 
 
-def test_a_wrong_secret_and_an_unknown_key_are_told_apart(gateway: Gateway, bob: WebSocket) -> None:
+def test_a_wrong_secret_and_an_unknown_key_are_told_apart(gateway: GatewayClient, bob: WebSocket) -> None:
     for api, code in (
         (client(gateway, secret="another"), "InvalidSignatureException"),
         (client(gateway, key="AKIDOTHER"), "UnrecognizedClientException"),
@@ -216,7 +218,7 @@ def test_a_wrong_secret_and_an_unknown_key_are_told_apart(gateway: Gateway, bob:
 
 
 @pytest.mark.parametrize("path", ["", "/another"])
-def test_another_stage_or_none_is_not_ours(gateway: Gateway, bob: WebSocket, path: str) -> None:
+def test_another_stage_or_none_is_not_ours(gateway: GatewayClient, bob: WebSocket, path: str) -> None:
     with pytest.raises(ClientError) as raised:
         client(gateway, path).post_to_connection(ConnectionId=str(bob.connection_id), Data=b"hi")
     assert refused(raised) == (403, "ForbiddenException")
@@ -235,7 +237,7 @@ def test_another_stage_or_none_is_not_ours(gateway: Gateway, bob: WebSocket, pat
         ("127.0.0.1.example.com", 403),
     ],
 )
-def test_the_host_says_whose_api_it_is(gateway: Gateway, bob: WebSocket, host: str, status: int) -> None:
+def test_the_host_says_whose_api_it_is(gateway: GatewayClient, bob: WebSocket, host: str, status: int) -> None:
     answer = ask(gateway, f"/api/@connections/{bob.connection_id}", "GET", host=host, signer=SIGNED)
     assert answer[0] == status
     if status == 403:
@@ -253,19 +255,19 @@ def test_the_host_says_whose_api_it_is(gateway: Gateway, bob: WebSocket, host: s
         ("POST", "rooms"),
     ],
 )
-def test_a_signed_call_of_nothing_is_404(gateway: Gateway, method: str, route: str) -> None:
+def test_a_signed_call_of_nothing_is_404(gateway: GatewayClient, method: str, route: str) -> None:
     message = f"No method found matching route {route} for http method {method}."
     assert error(ask(gateway, f"/api/{route}", method, signer=SIGNED)) == (404, "NotFoundException", message)
 
 
 @pytest.mark.parametrize("target", ["/", "/api", "/api/connections/a", "/api?x=@connections"])
 @pytest.mark.parametrize(("method", "body"), [("GET", b""), ("POST", b"hi")])
-def test_any_other_request_is_asked_to_upgrade(gateway: Gateway, target: str, method: str, body: bytes) -> None:
+def test_any_other_request_is_asked_to_upgrade(gateway: GatewayClient, target: str, method: str, body: bytes) -> None:
     status, headers, _ = ask(gateway, target, method, body)
     assert (status, headers["upgrade"], headers["connection"]) == (426, "websocket", "close")
 
 
-def test_a_slow_reader_is_429(gateway: Gateway, bob: WebSocket) -> None:
+def test_a_slow_reader_is_429(gateway: GatewayClient, bob: WebSocket) -> None:
     api, connection_id = client(gateway), str(bob.connection_id)
     gateway.runtime.stall(connection_id, lambda: None)
     for _ in range(129):  # 16 MiB, and one

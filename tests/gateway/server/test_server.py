@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_sessionplugin.gateway.activity import NotQuiet
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.sockets import SocketTransport
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
 from pytest_sessionplugin.gateway.server import server as server_module
@@ -149,7 +149,7 @@ class TestStop:
 
     def test_says_which_handler_did_not_end_in_time_and_is_over_all_the_same(self, app: App) -> None:
         server = Server(API, app, grace=0.05).start()
-        app.gateway = Gateway(SocketTransport(server), server.runtime)
+        app.gateway = GatewayClient(SocketTransport(server), server.runtime)
         with Wire(server.websocket_url).open() as wire:
             wire.frame(b"wait x")
             assert app.waiting.acquire(timeout=10)
@@ -163,7 +163,7 @@ class TestStop:
 
     def test_waits_for_no_handler_once_the_run_is_abandoned(self, app: App) -> None:
         server = Server(API, app, grace=600).start()
-        app.gateway = Gateway(SocketTransport(server), server.runtime)
+        app.gateway = GatewayClient(SocketTransport(server), server.runtime)
         with Wire(server.websocket_url).open() as wire:
             wire.frame(b"wait x")
             assert app.waiting.acquire(timeout=10)
@@ -219,11 +219,11 @@ class TestTime:
         return [1_000_000.0]
 
     @pytest.fixture
-    def gateway(self, app: App, now: list[float]) -> Iterator[Gateway]:
+    def gateway(self, app: App, now: list[float]) -> Iterator[GatewayClient]:
         with on_sockets(API, app, clock=lambda: now[0]) as app.gateway:
             yield app.gateway
 
-    def test_idle_sockets_are_closed_when_they_are_due(self, gateway: Gateway, now: list[float]) -> None:
+    def test_idle_sockets_are_closed_when_they_are_due(self, gateway: GatewayClient, now: list[float]) -> None:
         ws = gateway.websocket()
         assert gateway.runtime.due() == 1_000_600
         now[0] = 1_000_600
@@ -233,7 +233,7 @@ class TestTime:
         assert caught.value.code == 1001
 
     def test_a_handler_of_29_seconds_is_a_504_and_its_connection_goes_on(
-        self, gateway: Gateway, app: App, now: list[float]
+        self, gateway: GatewayClient, app: App, now: list[float]
     ) -> None:
         released = threading.Event()
         serve = app.api_handler
@@ -258,6 +258,6 @@ class TestTime:
     def test_the_server_looks_by_itself(self, app: App, now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server_module, "TICK", 0.01)
         with Server(API, app, clock=lambda: now[0]) as server, Wire(server.websocket_url).open() as wire:
-            app.gateway = Gateway(SocketTransport(server), server.runtime)
+            app.gateway = GatewayClient(SocketTransport(server), server.runtime)
             now[0] += 600
             assert wire.closed() == 1001

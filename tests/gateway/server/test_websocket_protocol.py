@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.gateway import Gateway
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.server import http_protocol, websocket_protocol
 from pytest_sessionplugin.gateway.values import Frame, Invoke
 from tests.conformance.wire import Wire, frame
@@ -28,7 +28,7 @@ OTHER_KEY = base64.b64encode(b"y" * 16).decode()
 
 
 @pytest.fixture
-def url(gateway: Gateway) -> Iterator[str]:
+def url(gateway: GatewayClient) -> Iterator[str]:
     """The WebSocket URL; the gateway must still serve when the test is over."""
     assert gateway.urls is not None
     yield gateway.urls.websocket
@@ -104,7 +104,7 @@ class TestHandshake:
         ],
     )
     def test_a_wrong_one_is_turned_away_and_runs_nothing(
-        self, wire: Wire, gateway: Gateway, change: tuple[str, str], status: int
+        self, wire: Wire, gateway: GatewayClient, change: tuple[str, str], status: int
     ) -> None:
         sent: list[str] = []
         wire.send, send = lambda data: sent.append(str(data)), wire.send  # type: ignore[method-assign]
@@ -133,7 +133,7 @@ class TestHandshake:
 
     @pytest.mark.parametrize("result", [None, 5, {"statusCode": 200, "more": 1}, {"statusCode": "9" * 5_000}])
     def test_a_result_that_is_none_is_502(
-        self, wire: Wire, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch, result: object
+        self, wire: Wire, gateway: GatewayClient, app: App, monkeypatch: pytest.MonkeyPatch, result: object
     ) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(app, "connect", lambda event: result)
@@ -175,7 +175,7 @@ class TestHandshake:
         assert wire.head()[0] == 101
 
     def test_what_comes_while_connect_runs_is_read_once_it_has_returned(
-        self, wire: Wire, gateway: Gateway, app: App
+        self, wire: Wire, gateway: GatewayClient, app: App
     ) -> None:
         wire.ask_to_upgrade("/?wait=1")
         wire.frame(b"early", PING)
@@ -203,7 +203,7 @@ class TestHandshake:
 
     @pytest.mark.parametrize("how", ["reset", "hang_up"])
     def test_a_client_that_vanishes_while_connect_runs_is_never_accepted(
-        self, wire: Wire, gateway: Gateway, app: App, how: str
+        self, wire: Wire, gateway: GatewayClient, app: App, how: str
     ) -> None:
         wire.ask_to_upgrade("/?wait=1")
         assert app.waiting.acquire(timeout=10)
@@ -259,7 +259,7 @@ class TestFrames:
         ],
     )
     def test_that_break_a_rule_close_with_the_code_for_it(
-        self, wire: Wire, gateway: Gateway, app: App, data: bytes, code: int
+        self, wire: Wire, gateway: GatewayClient, app: App, data: bytes, code: int
     ) -> None:
         wire.open()
         wire.send(data)
@@ -283,7 +283,7 @@ class TestFrames:
         wire.frame(b"\xa9", 0)
         assert wire.receive() == (TEXT, b"\xc3\xa9")
 
-    def test_a_flood_of_pings_is_answered_and_keeps_nobody_alive(self, wire: Wire, gateway: Gateway) -> None:
+    def test_a_flood_of_pings_is_answered_and_keeps_nobody_alive(self, wire: Wire, gateway: GatewayClient) -> None:
         wire.open()
         crossed = len(gateway.trace)
         sending = threading.Thread(target=wire.send, args=(frame(b"x" * 100, PING) * 5_000,))
@@ -293,7 +293,7 @@ class TestFrames:
         sending.join(10)
         assert len(gateway.trace) == crossed
 
-    def test_what_comes_behind_a_close_is_not_read(self, wire: Wire, gateway: Gateway, app: App) -> None:
+    def test_what_comes_behind_a_close_is_not_read(self, wire: Wire, gateway: GatewayClient, app: App) -> None:
         wire.open()
         wire.send(frame(b"\x03\xe8", CLOSE) + frame(b"raise too late"))
         assert wire.closed() == 1000
@@ -311,7 +311,7 @@ class TestFrames:
         wire.frame(b"echo still here")
         assert wire.receive() == (TEXT, b"still here")
 
-    def test_a_ping_is_answered_and_sets_nothing_off(self, wire: Wire, gateway: Gateway) -> None:
+    def test_a_ping_is_answered_and_sets_nothing_off(self, wire: Wire, gateway: GatewayClient) -> None:
         wire.open()
         crossed = len(gateway.trace)
         wire.frame(b"there?", PING)
@@ -326,7 +326,9 @@ class TestFrames:
         wire.frame(b"hi", 0)
         assert wire.receive() == (TEXT, b"hi")
 
-    def test_a_close_is_echoed_after_the_app_could_know_of_it(self, wire: Wire, gateway: Gateway, app: App) -> None:
+    def test_a_close_is_echoed_after_the_app_could_know_of_it(
+        self, wire: Wire, gateway: GatewayClient, app: App
+    ) -> None:
         wire.open()
         wire.frame(b"\x0f\xa0bye", CLOSE)
         assert wire.receive() == (CLOSE, b"\x0f\xa0bye")
@@ -344,7 +346,7 @@ class TestFrames:
         assert wire.rest() == b""
 
     @pytest.mark.parametrize("how", ["reset", "hang_up"])
-    def test_a_lost_line_is_1006(self, wire: Wire, gateway: Gateway, app: App, how: str) -> None:
+    def test_a_lost_line_is_1006(self, wire: Wire, gateway: GatewayClient, app: App, how: str) -> None:
         wire.open()
         getattr(wire, how)()
         if how == "hang_up":
@@ -355,7 +357,7 @@ class TestFrames:
         assert disconnects(app) == [1006]
 
     def test_a_client_that_is_cut_off_in_the_middle_of_a_frame_is_1006(
-        self, wire: Wire, gateway: Gateway, app: App
+        self, wire: Wire, gateway: GatewayClient, app: App
     ) -> None:
         wire.open()
         wire.send(frame(b"x" * 100)[:50])
@@ -366,7 +368,7 @@ class TestFrames:
 
 
 class TestSpeed:
-    def test_no_frame_waits_for_the_acknowledgement_of_another(self, gateway: Gateway) -> None:
+    def test_no_frame_waits_for_the_acknowledgement_of_another(self, gateway: GatewayClient) -> None:
         """Nagle's algorithm would make each of these take 40 ms."""
         with gateway.websocket() as ws:
             started = time.monotonic()
@@ -378,7 +380,7 @@ class TestSpeed:
 
 class TestSlowClients:
     def test_posts_to_one_that_does_not_read_are_429_and_it_gets_all_that_was_accepted_in_order(
-        self, url: str, gateway: Gateway, app: App, monkeypatch: pytest.MonkeyPatch
+        self, url: str, gateway: GatewayClient, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(websocket_protocol, "MAX_BACKLOG", 200_000)
         with Wire(url, receive_buffer=10_000).open() as slow, gateway.websocket() as quick:
@@ -414,7 +416,7 @@ class TestSlowClients:
 
 
 class TestMany:
-    def test_handlers_run_in_parallel(self, gateway: Gateway, app: App) -> None:
+    def test_handlers_run_in_parallel(self, gateway: GatewayClient, app: App) -> None:
         """Sixty handlers wait for one another, and none of them for a thread."""
         barrier = threading.Barrier(60)
 
@@ -431,7 +433,7 @@ class TestMany:
                 ws.receive_nothing()
         assert not barrier.broken
 
-    def test_three_hundred_sockets_hear_every_post_in_order(self, url: str, gateway: Gateway, app: App) -> None:
+    def test_three_hundred_sockets_hear_every_post_in_order(self, url: str, gateway: GatewayClient, app: App) -> None:
         with ExitStack() as stack:
             wires = [stack.enter_context(Wire(url).open()) for _ in range(300)]
             ids = [entry[1] for entry in app.log]
@@ -443,7 +445,7 @@ class TestMany:
         gateway.settle()
 
     def test_sockets_that_come_post_and_go_in_eight_threads_leave_nothing_behind(
-        self, gateway: Gateway, app: App
+        self, gateway: GatewayClient, app: App
     ) -> None:
         """In any interleaving there are as many $disconnect as $connect, and a post is 200 or 410."""
 
@@ -464,7 +466,7 @@ class TestMany:
         assert len(set(gone)) == 8 * 12
 
 
-def _until(gateway: Gateway, kind: str) -> None:
+def _until(gateway: GatewayClient, kind: str) -> None:
     """Waits until an input of this kind crossed the gateway; a reset connection cannot show it."""
     condition = threading.Event()
     for _ in range(1_000):
