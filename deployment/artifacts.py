@@ -105,6 +105,7 @@ class Artifacts:
                 raise self._elsewhere() from error
             if code_of(error) != "BucketAlreadyOwnedByYou":
                 raise
+        self._client.get_waiter("bucket_exists").wait(Bucket=self.bucket, **self._owner)
 
     def _protect(self) -> None:
         """Puts all settings each time: a deploy may have been interrupted between two of them."""
