@@ -148,7 +148,8 @@ def test_a_bucket_that_another_deploy_makes_at_the_same_time_is_used() -> None:
     answers = Answers("s3")
     answers.stubs["s3"].add_client_error("head_bucket", "404")
     answers.stubs["s3"].add_client_error("create_bucket", "BucketAlreadyOwnedByYou")
-    answers.stubs["s3"].add_response("head_bucket", {}, OWNED)  # waits until the new bucket is known
+    known = {"ResponseMetadata": {"HTTPStatusCode": 200}}
+    answers.stubs["s3"].add_response("head_bucket", known, OWNED)  # waits until the new bucket is known
     for setting in ("public_access_block", "bucket_ownership_controls", "bucket_encryption", "bucket_policy"):
         answers.stubs["s3"].add_response(f"put_{setting}", {})
     answers.stubs["s3"].add_response("put_bucket_versioning", {})
