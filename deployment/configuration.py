@@ -41,7 +41,7 @@ def _is_topics(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and value.keys() == {"page", "ticket"}
-        and all(isinstance(topics, list) for topics in value.values())
+        and all(isinstance(topics, list) and all(isinstance(one, str) for one in topics) for topics in value.values())
     )
 
 
@@ -104,7 +104,7 @@ OF_ALL: Final[Mapping[str, Kind]] = {
 OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "accepted": TEXTS,
     "account": Kind("null or the twelve digits of an account", _or_null(r"\d{12}")),
-    "alarm_topics": Kind("an object of two lists, page and ticket", _is_topics),
+    "alarm_topics": Kind("an object of two lists of texts, page and ticket", _is_topics),
     "http_throttle": THROTTLE,
     "kept": FLAG,
     "permissions_boundary": Kind("null or the ARN of a policy", _or_null(r"arn:aws[\w-]*:iam::\w+:policy/\S+")),

@@ -53,10 +53,7 @@ def access_log_formats(findings: Findings) -> Iterator[str]:
     for kind, format in fields.items():
         for name in format.values():
             if name.removeprefix("$context.") not in TELLING_NOTHING:
-                yield (
-                    f"The access log of the {kind} API has {name}, which may hold a token or a session's id: take it "
-                    "out of deployment/gateway_settings.py."
-                )
+                yield f"The access log of the {kind} API has {name}, in which a token or a session's id may be."
 
 
 @check("data-trace", "Requests and answers are not logged", f"{GUIDE}/set-up-logging.html")
@@ -65,10 +62,7 @@ def data_trace(findings: Findings) -> Iterator[str]:
     of_apis = {"REST": gateway_settings.method_settings(stage), "WebSocket": gateway_settings.route_settings(stage)}
     for kind, settings in of_apis.items():
         if settings["DataTraceEnabled"] or settings["LoggingLevel"] not in ("OFF", "ERROR"):
-            yield (
-                f"The {kind} API would log requests and answers: in deployment/gateway_settings.py, set "
-                "DataTraceEnabled to False and LoggingLevel to OFF or ERROR."
-            )
+            yield f"The {kind} API would log requests and answers: turn off DataTraceEnabled and LoggingLevel."
 
 
 @check(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from deployment import documents, plan, stage
-from deployment.doctor import grants
 from deployment.doctor.check import Unknown
-from deployment.doctor.grants import Grant
 from deployment.errors import DeploymentError
 from deployment.plan import Plan
+from deployment.policies import every
 from deployment.stage import Stage
 
 T = TypeVar("T")
@@ -43,6 +44,19 @@ class Part(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Grant:
+    """An allowed action on a resource; `*` and `?` stand for more than one."""
+
+    action: str
+    resource: str
+    has_condition: bool
+
+    def allows(self, action: str) -> bool:
+        """IAM compares actions without regard to case."""
+        return fnmatchcase(action.lower(), self.action.lower())
+
+
+@dataclass(frozen=True)
 class Findings:
     """One stage. `policies` holds the grants of each planned function that has a policy file."""
 
@@ -50,7 +64,7 @@ class Findings:
     name: str
     stage_part: Part[Stage]
     plan_part: Part[Plan]
-    template_part: Part[Mapping[str, Any]]
+    template_part: Part[dict[str, Any]]
     policies: Mapping[str, Part[tuple[Grant, ...]]]
 
     @property
@@ -62,7 +76,7 @@ class Findings:
         return self.plan_part.get()
 
     @property
-    def template(self) -> Mapping[str, Any]:
+    def template(self) -> dict[str, Any]:
         """`.chalice/resources.json`."""
         return self.template_part.get()
 
@@ -80,8 +94,8 @@ def read(root: Path, name: str, acceptable: Set[str]) -> Findings:
         name=name,
         stage_part=staged,
         plan_part=planned,
-        template_part=_part("table-names", lambda: _template(root / ".chalice" / "resources.json")),
-        policies={function: _policy(path) for function, path in files.items() if path is not None},
+        template_part=_part("table-names", lambda: documents.read(root / ".chalice" / "resources.json")),
+        policies={one: _part("policies", partial(_grants, path)) for one, path in files.items() if path is not None},
     )
 
 
@@ -106,17 +120,16 @@ def _stage(root: Path, name: str, acceptable: Set[str]) -> Stage:
     return described
 
 
-def _policy(path: Path) -> Part[tuple[Grant, ...]]:
-    return _part("policies", lambda: tuple(grants.read(path)))
-
-
-def _template(path: Path) -> Mapping[str, Any]:
-    document = documents.read(path)
-    resources = document.get("Resources")
-    if not isinstance(resources, dict) or not all(_is_resource(one) for one in resources.values()):
-        raise DeploymentError(f"{path} has no Resources, or one without a Type and Properties.")
-    return document
-
-
-def _is_resource(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("Type"), str) and isinstance(value.get("Properties"), dict)
+def _grants(path: Path) -> tuple[Grant, ...]:
+    statements = every(documents.read(path).get("Statement", []))
+    if not statements or not all(
+        isinstance(one, dict) and one.get("Effect") in ("Allow", "Deny") for one in statements
+    ):
+        raise DeploymentError(f"{path} is not an IAM policy: it needs Statements whose Effect is Allow or Deny.")
+    return tuple(
+        Grant(str(action), str(resource), bool(statement.get("Condition")))
+        for statement in statements
+        if statement["Effect"] == "Allow"
+        for action in every(statement.get("Action", "*"))  # a NotAction allows nearly everything
+        for resource in every(statement.get("Resource", "*"))
+    )

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib import settings
 from chalicelib.delivery import DEADLINE
 from chalicelib.errors import SettingsError
+from deployment.doctor import apis
 from deployment.doctor.check import check
 from deployment.doctor.findings import Findings
 from deployment.plan import PlannedFunction
@@ -22,11 +23,7 @@ REACH: Final = "execute-api:ManageConnections"
 ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY")
 
 
-@check(
-    "function-timeout",
-    "Each function has time for its deliveries, and ends before its caller gives up",
-    "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
-)
+@check("function-timeout", "Each function has enough time, and no more than its caller", f"{apis.GUIDE}/limits.html")
 def timeout(findings: Findings) -> Iterator[str]:
     for one in findings.plan.functions:
         for reason, bound in _bounds(one, delivers=_delivers(findings, one)):
@@ -56,11 +53,7 @@ def debugging(findings: Findings) -> Iterator[str]:
         yield "An error in a route shows its traceback to the client: take app.debug out of app.py."
 
 
-@check(
-    "environment",
-    "The service would start with its environment: tokens, keys, tables",
-    "https://www.rfc-editor.org/rfc/rfc8725",
-)
+@check("environment", "The service would start with its variables", "https://www.rfc-editor.org/rfc/rfc8725")
 def environment(findings: Findings) -> Iterator[str]:
     said: dict[str, list[str]] = {}
     for one in findings.plan.functions:

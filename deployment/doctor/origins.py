@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from deployment.doctor.check import Note, check
 from deployment.doctor.findings import Findings
-from deployment.doctor.hosts import is_loopback
+from deployment.doctor.hosts import host_of, is_loopback
 from deployment.gateway_responses import RESPONSES
 
 ORIGIN: Final = "Access-Control-Allow-Origin"
 CREDENTIALS: Final = "Access-Control-Allow-Credentials"
+HOST: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])"
+SENT: Final = re.compile(rf"(?:http://{HOST}(?!:80$)|https://{HOST}(?!:443$))(?::\d+)?")
+"""An origin as a browser writes it: in lower case, without the scheme's default port or anything after it."""
 SHEET: Final = "https://cheatsheetseries.owasp.org/cheatsheets/WebSocket_Security_Cheat_Sheet.html"
 
 
@@ -39,42 +42,17 @@ def exact(findings: Findings) -> Iterator[str]:
 def _trouble(origin: str) -> Iterator[str]:
     if "*" in origin or origin == "null":
         yield f"ALLOWED_ORIGINS has {origin}, which is anybody: name each origin, such as https://app.example.com."
-        return
-    try:
-        parts = urlsplit(origin)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if (
-        not host.isascii()
-        or not host
-        or parts.scheme not in ("http", "https")
-        or origin != _written(parts.scheme, host, port)
-    ):
+    elif SENT.fullmatch(origin) is None:
         yield f"ALLOWED_ORIGINS has {origin}, which no browser sends: write scheme://host or scheme://host:port."
-    elif parts.scheme == "http" and not is_loopback(host):
+    elif origin.startswith("http:") and not is_loopback(host_of(origin)):
         yield f"ALLOWED_ORIGINS has {origin}: anyone on the path can change that page; serve it over https."
-
-
-def _written(scheme: str, host: str, port: int | None) -> str:
-    """The origin as a browser writes it: lower case, without the scheme's default port."""
-    name = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}[scheme]
-    return f"{scheme}://{name}" + ("" if port in (None, usual) else f":{port}")
 
 
 @check("origins-kept", "No loopback origin in a stage that is kept", SHEET)
 def of_a_kept_stage(findings: Findings) -> Iterator[str]:
     for origin in _origins(findings) if findings.stage.kept else ():
-        if is_loopback(_host(origin)):
+        if is_loopback(host_of(origin)):
             yield f"ALLOWED_ORIGINS has {origin}, a page on anybody's own machine: take it out of a stage that is kept."
-
-
-def _host(origin: str) -> str:
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _origins(findings: Findings) -> list[str]:

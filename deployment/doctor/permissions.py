@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from deployment.doctor.check import check
-from deployment.doctor.findings import Findings
-from deployment.doctor.grants import Grant
+from deployment.doctor.findings import Findings, Grant
 from deployment.plan import PlannedFunction
 
 INTERFACES: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
@@ -19,12 +18,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 """
 UNRESTRICTED: Final = frozenset(
     {
-        "xray:PutTelemetryRecords",
-        "xray:PutTraceSegments",
-        *INTERFACES,
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
+        *("xray:PutTelemetryRecords", "xray:PutTraceSegments", *INTERFACES),
+        *("ec2:AssignPrivateIpAddresses", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
     }
 )
 """Actions for which IAM has no resource, or AWS's own policy names none:

@@ -40,11 +40,7 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-@check(
-    "lock",
-    "Each dependency is locked to a version and its hashes",
-    "https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode",
-)
+@check("lock", "Dependencies are locked, with hashes", "https://pip.pypa.io/en/stable/topics/secure-installs/")
 def lock(findings: Findings) -> Iterator[str]:
     try:
         yield from dependencies.disagreements(findings.root)

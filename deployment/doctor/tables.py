@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from deployment.doctor.check import check
@@ -11,6 +11,7 @@ from deployment.doctor.findings import Findings
 from deployment.stage import TABLES
 
 GUIDE: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
+TRUE: Final = (True, "true")
 EXPIRES: Final = "purgeAt"
 """The TTL attribute: when a row expires, in seconds since the epoch."""
 
@@ -21,7 +22,7 @@ def names(findings: Findings) -> Iterator[str]:
         yield findings.template_part.trouble
         return
     tables = _tables(findings)
-    pattern = _object(_object(findings.template.get("Parameters")).get("Stage")).get("AllowedPattern", ".*")
+    pattern = findings.template.get("Parameters", {}).get("Stage", {}).get("AllowedPattern", ".*")
     if re.fullmatch(pattern, findings.name) is None:
         yield f"CloudFormation would refuse {findings.name} as the Stage of .chalice/resources.json: name it {pattern}."
     for logical, variable in TABLES.items():
@@ -39,48 +40,32 @@ def names(findings: Findings) -> Iterator[str]:
 
 @check("table-ttl", f"Rows leave each table at {EXPIRES}", f"{GUIDE}/TTL.html")
 def expiry(findings: Findings) -> Iterator[str]:
-    wanted = {"AttributeName": EXPIRES, "Enabled": True}
-    return _each(
-        findings,
-        lambda table: table.get("TimeToLiveSpecification") == wanted,
-        f"keeps its rows for ever: set TimeToLiveSpecification to the attribute {EXPIRES}, enabled",
-    )
-
-
-@check(
-    "table-protection",
-    "Tables of a stage that is kept cannot be deleted, and can be restored",
-    f"{GUIDE}/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection",
-)
-def protection(findings: Findings) -> Iterable[str]:
-    if not findings.stage.kept:
-        return ()
-    return _each(
-        findings,
-        lambda table: (
-            _is_true(table.get("DeletionProtectionEnabled"))
-            and _is_true(_object(table.get("PointInTimeRecoverySpecification")).get("PointInTimeRecoveryEnabled"))
-        ),
-        "could be deleted, or not be restored, in a stage that is kept: set DeletionProtectionEnabled and "
-        'PointInTimeRecoveryEnabled to {"Ref": "Kept"}',
-    )
-
-
-def _each(findings: Findings, holds: Callable[[Mapping[str, Any]], bool], trouble: str) -> Iterator[str]:
     for logical, table in _tables(findings).items():
-        if not holds(table):
-            yield f"The table {logical} {trouble} in .chalice/resources.json."
+        if table.get("TimeToLiveSpecification") != {"AttributeName": EXPIRES, "Enabled": True}:
+            yield (
+                f"The table {logical} keeps its rows for ever: set its TimeToLiveSpecification in "
+                f".chalice/resources.json to the attribute {EXPIRES}, enabled."
+            )
 
 
-def _tables(findings: Findings) -> dict[str, Mapping[str, Any]]:
+@check("table-protection", "Tables of a stage that is kept are protected", f"{GUIDE}/WorkingWithTables.Basics.html")
+def protection(findings: Findings) -> Iterator[str]:
+    for logical, table in _tables(findings).items() if findings.stage.kept else ():
+        restorable = table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
+        if table.get("DeletionProtectionEnabled") not in TRUE or restorable not in TRUE:
+            yield (
+                f"The table {logical} could be deleted, or not be restored: in .chalice/resources.json, set "
+                'DeletionProtectionEnabled and PointInTimeRecoveryEnabled to {"Ref": "Kept"}.'
+            )
+
+
+def _tables(findings: Findings) -> dict[str, dict[str, Any]]:
     """Properties of the tables, with the stage's values for `Ref` and `Fn::Sub`."""
-    known = {"Stage": findings.name, "Kept": str(findings.stage.kept).lower()}
-    declared = _object(findings.template.get("Parameters"))
-    given = {name: value for name, value in known.items() if name in declared}
+    given = {"Stage": findings.name, "Kept": str(findings.stage.kept).lower()}
     return {
-        logical: _resolved(one["Properties"], given)
-        for logical, one in findings.template["Resources"].items()
-        if one["Type"] == "AWS::DynamoDB::Table"
+        logical: _resolved(one.get("Properties", {}), given)
+        for logical, one in findings.template.get("Resources", {}).items()
+        if one.get("Type") == "AWS::DynamoDB::Table"
     }
 
 
@@ -96,11 +81,3 @@ def _resolved(value: Any, given: Mapping[str, str]) -> Any:
             return {name: _resolved(inner, given) for name, inner in value.items()}
         case _:
             return value
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _is_true(value: object) -> bool:
-    return value is True or value == "true"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from chalicelib.settings import reference
 from deployment.doctor.check import check
 from deployment.doctor.findings import Findings
-from deployment.doctor.hosts import is_private_name
+from deployment.doctor.hosts import host_of, is_private_name
 
 JWT: Final = "https://cheatsheetseries.owasp.org/cheatsheets/JSON_Web_Token_for_Java_Cheat_Sheet.html"
 VARIABLES: Final = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"
@@ -95,18 +95,10 @@ def is_marked_as_a_key(value: str) -> bool:
 @check("issuer-kept", "A stage that is kept has a real issuer", JWT)
 def issuer(findings: Findings) -> Iterator[str]:
     for name, value in _variables(findings) if findings.stage.kept else ():
-        if name == "JWT_ISSUER" and is_private_name(_host(value)):
+        if name == "JWT_ISSUER" and is_private_name(host_of(value)):
             yield f"JWT_ISSUER is {value}, a name for trying things out: name the issuer of this stage."
         elif name == "JWT_ISSUER" and value.lower().startswith("http:"):
             yield f"JWT_ISSUER is {value}, and anyone on the path can answer for it: serve it over https."
-
-
-def _host(value: str) -> str:
-    """For a URL or a bare name; an issuer may be either (RFC 7519, 2)."""
-    try:
-        return urlsplit(value if "//" in value else f"//{value}").hostname or ""
-    except ValueError:
-        return ""
 
 
 @check("key-set-https", "A key set is fetched over https", "https://www.rfc-editor.org/rfc/rfc8725#section-3.10")
@@ -117,7 +109,7 @@ def key_set(findings: Findings) -> Iterator[str]:
 
 
 def _is_public(url: str) -> bool:
-    host = _host(url)
+    host = host_of(url)
     return bool(host) and not is_private_name(host) and url.startswith("https://") and "@" not in urlsplit(url).netloc
 
 

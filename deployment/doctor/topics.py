@@ -22,7 +22,7 @@ def topics(findings: Findings) -> Iterator[str]:
     if not stage.alarm_topics.every:
         yield Note("The alarms notify nobody: name SNS topics by their ARN in alarm_topics, .chalice/operations.json.")
     for one in stage.alarm_topics.every:
-        found = TOPIC.fullmatch(one) if isinstance(one, str) else None
+        found = TOPIC.fullmatch(one)
         if found is None:
             yield f"{one} in alarm_topics is not the ARN of an SNS topic."
         elif found["fifo"]:

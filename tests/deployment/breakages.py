@@ -27,7 +27,8 @@ of_operations("stage", "http_throttle in .chalice/operations.json must be", "dev
 of_operations("stage", "must be an object of two whole numbers", "dev", "http_throttle", "rate", to="50")
 of_operations("stage", "dev.kept in .chalice/operations.json must be true or false", "dev", "kept", to="no")
 of_operations("stage", "dev.topics in .chalice/operations.json is not a setting", "dev", "topics", to=[])
-of_operations("stage", "must be an object of two lists", "dev", "alarm_topics", to="arn")
+for topics in ("arn", {"page": [5], "ticket": []}):
+    of_operations("stage", "must be an object of two lists", "dev", "alarm_topics", to=topics)
 of_operations("stage", "lock in .chalice/operations.json has no reason", "dev", "accepted", "lock", to=" ")
 of_operations("stage", "names no finding to accept; is it cors?", "dev", "accepted", "corse", to="It is so.")
 for check in ("stage", "app", "identity"):
@@ -223,7 +224,7 @@ for which in ("http_throttle", "websocket_throttle"):
 
 
 def logged(fields: str, value: str) -> None:
-    @spoils("access-log-formats", "take it out of", name=f"{fields} {value}")
+    @spoils("access-log-formats", "in which a token", name=f"{fields} {value}")
     def how(project: Project) -> None:
         project.monkeypatch.setitem(getattr(gateway_settings, fields), "more", value)
 
@@ -268,7 +269,7 @@ def responses_are_another_json(project: Project) -> None:
 # --- the tables
 
 of_file("table-names", "is not JSON", "resources.json", lambda text: "{")
-of_file("table-names", "no Resources", "resources.json", lambda text: "{}")
+of_file("table-names", "resources.json has none: describe it there", "resources.json", lambda text: "{}")
 variable("table-names", "EVENTS_TABLE of sweep is events-prod", "EVENTS_TABLE", "events-prod")
 of_table("table-names", "the table is events", "Events", "TableName", to="events")
 of_table("table-names", "the table is None", "Events", "TableName")
@@ -293,18 +294,11 @@ for kept in ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification"):
     of_table("table-protection", "The table Events could be deleted", "Events", kept, stage="prod")
 of_table("table-protection", "could be deleted", "Events", "DeletionProtectionEnabled", to=False, stage="prod")
 
-
-@spoils("table-protection", "The table Sessions could be deleted", "prod")
-def the_template_does_not_ask_whether_it_is_kept(project: Project) -> None:
-    with project.edited("resources.json") as template:
-        del template["Parameters"]["Kept"]
-
-
 # --- alarms
 
 TOPICS = ("dev", "alarm_topics", "ticket")
 TOPIC = "arn:aws:sns:eu-north-1:111122223333:ops"
-for wrong_topic in ("ops@example.com", f"{TOPIC}/more", 5):
+for wrong_topic in ("ops@example.com", f"{TOPIC}/more"):
     of_operations("alarm-topics", f"{wrong_topic} in alarm_topics is not the ARN", *TOPICS, to=[wrong_topic])
 of_operations("alarm-topics", "is a FIFO topic", *TOPICS, to=[f"{TOPIC}.fifo"])
 

@@ -278,9 +278,7 @@ def test_an_unknown_quota_is_a_note(place: Place) -> None:
 )
 def test_a_stage_that_stands_needs_a_role_for_its_access_logs(place: Place, answers: dict[str, Any]) -> None:
     place.answers.update(answers)
-    assert failed(place.examine()) == {
-        "logs": "API Gateway has no working role to write access logs with: deploy again."
-    }
+    assert failed(place.examine()) == {"logs": "API Gateway has no working role for access logs: deploy again."}
 
 
 def test_somebody_elses_function_is_named(place: Place) -> None:

@@ -14,9 +14,7 @@ from deployment.aws import Aws, Place, code_of
 from deployment.doctor.check import Unknown
 from deployment.doctor.findings import Findings
 from deployment.errors import DeploymentError
-from deployment.plan import Plan
 from deployment.stacks import Stacks
-from deployment.stage import Stage
 
 NOT_THERE: Final = frozenset(
     {"NoSuchEntity", "NoSuchResourceException", "NotFound", "NotFoundException", "ResourceNotFoundException"}
@@ -37,16 +35,6 @@ class Account:
         self.findings = findings
         self.answered = False  # whether AWS answered any call but that of the identity
 
-    @property
-    def stage(self) -> Stage:
-        """Raises NotRead."""
-        return self.findings.stage
-
-    @property
-    def plan(self) -> Plan:
-        """Raises NotRead."""
-        return self.findings.plan
-
     @cached_property
     def identity(self) -> Place | DeploymentError:
         """Account and region, or why they are unknown."""
@@ -59,7 +47,7 @@ class Account:
     def stands(self) -> bool:
         """Whether the stage's stack exists. Raises NotAsked."""
         with self.asking() as aws:
-            return Stacks(aws).state(self.stage.stack) is not None
+            return Stacks(aws).state(self.findings.stage.stack) is not None
 
     @contextmanager
     def asking(self) -> Iterator[Aws]:

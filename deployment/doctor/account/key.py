@@ -25,7 +25,7 @@ def kept(account: Account) -> Iterator[str]:
 
 def _references(account: Account) -> set[tuple[Reference, tuple[str, ...]]]:
     """Where the functions find their key, and what for. Empty for a key set that an issuer publishes."""
-    told = [_tokens(function) for function in account.plan.functions]
+    told = [_tokens(function) for function in account.findings.plan.functions]
     return {(tokens.kept, tokens.algorithms) for tokens in told if tokens.kept is not None}
 
 
@@ -40,7 +40,7 @@ def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...
     names = f"{reference.variable} names {reference}"
     kind, text = _fetched(account, reference)
     if text is None:
-        if reference.store == "ssm" and reference.name == key.parameter(account.stage) and not account.stands:
+        if reference.store == "ssm" and reference.name == key.parameter(account.findings.stage) and not account.stands:
             raise Unknown(f"{names}, which is not there yet: the first deploy makes it.")
         yield f"{names}, which is not there, or marked for deletion: keep a key there, or name another place."
         return

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from deployment.doctor.account.account import Account, NotAsked
+from deployment.doctor.apis import GUIDE
 from deployment.doctor.check import Note, answers, check
 
 THROTTLES: Final = {
@@ -21,18 +22,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
 
-@check(
-    "quotas",
-    "Throttles and reservations are within the account's quotas",
-    "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
-)
+@check("quotas", "Throttles and reservations are within the account's quotas", f"{GUIDE}/limits.html")
 def quotas(account: Account) -> Iterator[str]:
     return answers([*(partial(_throttles, account, what) for what in THROTTLES), partial(_concurrency, account)])
 
 
 def _throttles(account: Account, what: str) -> Iterator[str]:
     code, remedy = THROTTLES[what]
-    quota, stage = _quota(account, code), account.stage
+    quota, stage = _quota(account, code), account.findings.stage
     for name, throttle in (("http_throttle", stage.http_throttle), ("websocket_throttle", stage.websocket_throttle)):
         value = getattr(throttle, what)
         if value > quota:
@@ -41,7 +38,7 @@ def _throttles(account: Account, what: str) -> Iterator[str]:
 
 def _concurrency(account: Account) -> Iterator[str]:
     """The duration of a function is not known here, so a full burst is compared with the concurrent executions."""
-    stage, reserved = account.stage, sum(one.reserved for one in account.plan.functions)
+    stage, reserved = account.findings.stage, sum(one.reserved for one in account.findings.plan.functions)
     quota = int(account.find("lambda", "get_account_settings")["AccountLimit"]["ConcurrentExecutions"])
     if reserved and reserved > quota - UNRESERVED:
         yield (

@@ -9,6 +9,7 @@ from typing import Final
 from deployment import guards
 from deployment import logs as access_logs
 from deployment.doctor.account.account import Account
+from deployment.doctor.apis import GUIDE
 from deployment.doctor.check import Note, answers, check
 from deployment.doctor.topics import TOPIC, topics
 from deployment.errors import DeploymentError
@@ -28,7 +29,7 @@ https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
 )
 def identity(account: Account) -> Iterator[str]:
     """Comes last: it fails as well if no check before it got an answer."""
-    stage, place = account.stage, account.identity
+    stage, place = account.findings.stage, account.identity
     if isinstance(place, DeploymentError):
         yield f"{str(place).rstrip('.')}."
     elif (stage.account or place.account, stage.region or place.region) != (place.account, place.region):
@@ -39,18 +40,14 @@ def identity(account: Account) -> Iterator[str]:
         yield Note(f"Account {place.account}, {place.region}.")
 
 
-@check(
-    "logs",
-    "API Gateway has a role that works to write access logs with",
-    "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html",
-)
+@check("logs", "API Gateway has a working role for access logs", f"{GUIDE}/set-up-logging.html")
 def logs(account: Account) -> Iterator[str]:
     with account.asking() as aws:
         role = access_logs.role(aws)
     if role is None and account.stands:
-        yield "API Gateway has no working role to write access logs with: deploy again."
+        yield "API Gateway has no working role for access logs: deploy again."
     elif role is None:
-        yield Note("API Gateway has no working role to write access logs with: the first deploy makes it.")
+        yield Note("API Gateway has no working role for access logs: the first deploy makes it.")
 
 
 @check(
@@ -59,7 +56,7 @@ def logs(account: Account) -> Iterator[str]:
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-manually.html",
 )
 def names(account: Account) -> Iterator[str]:
-    stage = account.stage
+    stage = account.findings.stage
     with account.asking() as aws:
         try:
             guards.refuse_names(aws, stage, Stacks(aws))
@@ -70,7 +67,7 @@ def names(account: Account) -> Iterator[str]:
 @check(topics.id, topics.title, topics.source)
 def notified(account: Account) -> Iterator[str]:
     """Includes the check of the files, whose result it replaces."""
-    asked = (partial(_topic, account, one) for one in account.stage.alarm_topics.every)
+    asked = (partial(_topic, account, one) for one in account.findings.stage.alarm_topics.every)
     return answers([partial(topics.examine, account.findings), *asked])
 
 
