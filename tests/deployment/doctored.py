@@ -56,7 +56,8 @@ class Project:
         path = self.root / "app.py"
         path.write_text(change(path.read_text()))
         self.monkeypatch.setattr(sys, "path", list(sys.path))
-        self.monkeypatch.delitem(sys.modules, "app", raising=False)
+        self.monkeypatch.setitem(sys.modules, "app", None)  # so that what is imported next is forgotten afterwards
+        del sys.modules["app"]
 
     def examine(self, stage: str, aws: Aws | None = None) -> dict[str, Result]:
         """The results by the id of their check."""
