@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 from deployment.aws import code_of
 from deployment.errors import DeploymentError
 from deployment.progress import Step
-from deployment.stacks import LONGEST, PATIENCE, REVIEWED, SECONDS, Operation, Stacks, body, way_out
+from deployment.stacks import LONGEST, PATIENCE, REVIEWED, SECONDS, Operation, Stacks, way_out
 
 CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 """The template makes roles, and SAM's transform makes resources:
@@ -102,9 +103,7 @@ class ChangeSet:
 
     def execute(self, step: Step) -> None:
         """Raises DeploymentError with CloudFormation's reasons. An empty set changes nothing but the protection."""
-        if not self.empty:
-            self._run(step)
-        step.note("unchanged" if self.empty else summary(self.changes) + self._unwatched())
+        step.note("unchanged" if self.empty else self._run(step))
         if self.protect:
             self.stacks.protect(self.stack)
 
@@ -113,7 +112,8 @@ class ChangeSet:
         if not self.empty:
             _discard(self.stacks, self.stack, self.set_id)
 
-    def _run(self, step: Step) -> None:
+    def _run(self, step: Step) -> str:
+        """Returns a summary."""
         newest = self.stacks.newest(self.stack)
         try:
             self.stacks.client.execute_change_set(
@@ -127,17 +127,23 @@ class ChangeSet:
                 ) from error
             raise
         most = LONGEST + self.minutes * 60 // SECONDS
-        operation = self.stacks.watch(self.name, self.stack, newest, step, self._counted, most)
+        operation = self.stacks.watch(self.name, self.stack, newest, step, self._status, most)
         if operation.state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise DeploymentError(self._failed(operation))
+        unwatched = f", not watched by {', '.join(self.on)}: on before" if self.on else ""
+        left = f", but something is left: {operation.failures}" if operation.failures else ""
+        return f"{summary(self.changes)}{unwatched}{left}"
 
-    def _counted(self, finished: int) -> str:
+    def _status(self, state: str, finished: int) -> str:
+        if "ROLLBACK" in state:
+            return "failed, being rolled back"
+        if state.startswith("DELETE"):
+            return "failed, being deleted again"
+        if state.endswith("CLEANUP_IN_PROGRESS"):
+            return "removing what was replaced"
         total = len(self.changes)
         text = f"{min(finished, total)} of {total}"
         return f"{text}, watching the alarms" if self.minutes and finished >= total else text
-
-    def _unwatched(self) -> str:
-        return f", not watched by {', '.join(self.on)}: on before" if self.on else ""
 
     def _failed(self, operation: Operation) -> str:
         if operation.state == "UPDATE_ROLLBACK_COMPLETE":
@@ -162,7 +168,9 @@ def make(
     rollback: Rollback = NO_ROLLBACK,
     role: str | None = None,
 ) -> ChangeSet:
-    """Makes a change set of the stack `name` by the template's URL or its body, and waits for all of its changes.
+    """Makes a change set of the stack `name` and waits for all of its changes.
+
+    The template is given by its URL or, up to 51,200 bytes, by itself.
 
     `role` is the ARN of the role by which CloudFormation changes the resources, now and from then on; without one it
     uses the stack's role or, if that has none, the caller's rights. `protect` turns on termination protection once it
@@ -181,7 +189,7 @@ def make(
         "Capabilities": list(CAPABILITIES),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-        **({"TemplateURL": url} if url else {"TemplateBody": body(template or {})}),
+        **({"TemplateURL": url} if url else {"TemplateBody": json.dumps(template)}),
         **({"RoleARN": role} if role else {}),
         **({"OnStackFailure": "DELETE"} if creates else {"RollbackConfiguration": _configuration(triggers, minutes)}),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,11 +26,6 @@ LONGEST: Final = 720
 SURE: Final = 3
 """Looks at the same state that tell an end without an event of it. Right after a call, a stack's description may still
 have the state before: https://github.com/aws/aws-cdk-cli/pull/1848
-"""
-LARGEST: Final = 51_200
-"""Largest template, in bytes, that can be sent with the call:
-
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 REVIEWED: Final = "REVIEW_IN_PROGRESS"
 """State of a stack that has a first change set and nothing else."""
@@ -85,6 +79,11 @@ class Operation:
     def later(self) -> str:
         """Failures while CloudFormation undid the operation; empty if there were none."""
         return _told(self.events[len(self._before) :])
+
+    @property
+    def failures(self) -> str:
+        """All failures; empty if there were none."""
+        return _told(self.events)
 
     @property
     def _before(self) -> tuple[Event, ...]:
@@ -169,7 +168,7 @@ class Stacks:
             self.client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
         newest = self.newest(stack)
         self.client.delete_stack(StackName=stack)
-        operation = self.watch(name, stack, newest, step, lambda finished: f"{finished} resources removed")
+        operation = self.watch(name, stack, newest, step, lambda _, finished: f"{finished} resources removed")
         if operation.state != "DELETE_COMPLETE":
             raise DeploymentError(
                 f"The stack {name} is {operation.state}: {operation.reasons}. {way_out(operation.state, name)}"
@@ -196,12 +195,13 @@ class Stacks:
         stack: str,
         newest: str | None,
         step: Step,
-        counted: Callable[[int], str],
+        status: Callable[[str, int], str],
         most: int = LONGEST,
     ) -> Operation:
         """Follows an operation on the stack of the id `stack` until it ends; its events come after `newest`.
 
-        Shows `counted(finished resources)`. Raises DeploymentError if the operation lasts too long.
+        `status` makes words of the stack's state and the number of finished resources. Raises DeploymentError if the
+        operation lasts too long.
         """
         seen: list[Event] = []
         state, steady = "", 0
@@ -213,7 +213,7 @@ class Stacks:
             for event in filter(_is_finished, fresh):
                 step.detail(_line(event))
             finished = {one["LogicalResourceId"] for one in seen if one["ResourceStatus"].endswith("_COMPLETE")}
-            step.status(_phase(state) or counted(len(finished - {name})))
+            step.status(status(state, len(finished - {name})))
             if state != REVIEWED and not is_busy(state) and (steady == SURE or _tells(seen, state)):
                 return Operation(state, tuple(self._since(stack, newest)))  # with events that were late
         raise DeploymentError(
@@ -241,11 +241,6 @@ class Stacks:
         """All events of the stack, newest first; asks for a page when it is needed."""
         for page in self.client.get_paginator("describe_stack_events").paginate(StackName=stack):
             yield from page["StackEvents"]
-
-
-def body(template: Mapping[str, Any]) -> str:
-    """The template as CloudFormation takes it; more than `LARGEST` bytes needs a bucket."""
-    return json.dumps(template, separators=(",", ":"))
 
 
 def is_busy(state: str) -> bool:
@@ -283,13 +278,6 @@ def _tells(events: Sequence[Event], state: str) -> bool:
 
 def _is_finished(event: Event) -> bool:
     return not is_own(event) and not event["ResourceStatus"].endswith("_IN_PROGRESS")
-
-
-def _phase(state: str) -> str:
-    """Words for what CloudFormation does besides going forward; empty while it does."""
-    if "ROLLBACK" in state:
-        return "failed, being rolled back"
-    return "removing what was replaced" if state.endswith("CLEANUP_IN_PROGRESS") else ""
 
 
 def _line(event: Event) -> str:

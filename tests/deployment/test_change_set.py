@@ -141,7 +141,7 @@ def test_a_template_is_also_sent_with_the_call(aws: Scripted) -> None:
     aws.state(None, NAME)
     request = {"StackName": NAME, "ChangeSetName": ANY, "ChangeSetType": "CREATE", "Description": "version 1"}
     request |= {"ClientToken": ANY, "Capabilities": ANY, "Parameters": ANY, "Tags": ANY, "OnStackFailure": "DELETE"}
-    aws.answer("create_change_set", {"Id": SET, "StackId": STACK}, **request, TemplateBody='{"Resources":{}}')
+    aws.answer("create_change_set", {"Id": SET, "StackId": STACK}, **request, TemplateBody='{"Resources": {}}')
     described(aws, "CREATE_COMPLETE")
     make(aws, template={"Resources": {}})
 
@@ -381,6 +381,16 @@ def test_events_on_several_pages_are_read_up_to_the_last_known_one(aws: Scripted
     assert len(out.getvalue().splitlines()) == 1
 
 
+def test_an_update_that_leaves_a_replaced_resource_behind_says_so(aws: Scripted) -> None:
+    """CloudFormation gives it up after some attempts, and the update is complete all the same."""
+    made = of_type(aws, "UPDATE")
+    before = executed(aws)
+    aws.end("UPDATE_COMPLETE", aws.event("DELETE_FAILED", "Role", "must detach all policies first."), before)
+    shown = step()
+    made.execute(shown)
+    assert shown.said == "1 added, but something is left: Role: must detach all policies first"
+
+
 def test_a_failed_update_says_that_the_version_before_stands(aws: Scripted) -> None:
     made = of_type(aws, "UPDATE")
     before = executed(aws)
@@ -433,11 +443,13 @@ def test_a_failed_create_is_deleted_and_its_reasons_are_read_by_the_stacks_id(aw
     deleted = [aws.event("DELETE_COMPLETE", "Queue"), aws.event("DELETE_IN_PROGRESS")]
     aws.look("DELETE_IN_PROGRESS", *deleted, *failed)
     aws.end("DELETE_COMPLETE", *deleted, *failed)
+    out = Terminal()
     with pytest.raises(DeploymentError) as told:
-        made.execute(step())
+        made.execute(step(out))
     assert str(told.value) == (
         "The stack sessions-dev could not be made, and is deleted again: Topic: x already exists."
     )
+    assert "… failed, being deleted again" in out.getvalue()
 
 
 @pytest.mark.parametrize(

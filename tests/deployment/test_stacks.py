@@ -195,7 +195,7 @@ def test_an_end_that_no_event_tells_is_believed_at_the_third_look(aws: Scripted)
     for _ in range(stacks.SURE):
         aws.look("UPDATE_COMPLETE", begun, old)
     aws.events(begun, old)
-    operation = aws.stacks.watch(NAME, STACK, old["EventId"], step(), str)
+    operation = aws.stacks.watch(NAME, STACK, old["EventId"], step(), "{} {}".format)
     assert operation == Operation("UPDATE_COMPLETE", (begun,))
 
 
@@ -204,7 +204,7 @@ def test_a_stack_that_was_deleted_meanwhile_ends_the_watch(aws: Scripted) -> Non
         aws.state(None, STACK)
         aws.events()
     aws.events()
-    assert aws.stacks.watch(NAME, STACK, None, step(), str).state == "DELETE_COMPLETE"
+    assert aws.stacks.watch(NAME, STACK, None, step(), "{} {}".format).state == "DELETE_COMPLETE"
 
 
 def test_protection_is_turned_on(aws: Scripted) -> None:
