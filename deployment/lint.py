@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from deployment.errors import DeploymentError
 
-ENDS: Final = "Error"
-TOLD: Final = "Warning"
-"""Levels of cfn-lint's findings; below a warning is advice."""
+ERROR: Final = "Error"
+"""The level of a finding that CloudFormation would refuse; the others that cfn-lint tells by itself are warnings."""
 
 
 def check(templates: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]) -> None:
@@ -42,10 +41,10 @@ def check(templates: Mapping[str, Mapping[str, Any]], say: Callable[[str], None]
         found = json.loads(done.stdout)
     except ValueError as error:
         raise DeploymentError(f"cfn-lint could not run: {done.stderr.strip() or done.stdout.strip()}") from error
+    errors = [_told(finding) for finding in found if finding["Level"] == ERROR]
     for finding in found:
-        if finding["Level"] == TOLD:
+        if finding["Level"] != ERROR:
             say(_told(finding))
-    errors = [_told(finding) for finding in found if finding["Level"] == ENDS]
     if errors:
         raise DeploymentError("CloudFormation would refuse the template. " + " ".join(errors))
 

@@ -39,19 +39,6 @@ def test_warnings_are_told_and_end_nothing() -> None:
     assert line.startswith("warned Parameters.Unused: W2001 ")
 
 
-def test_advice_is_left_out() -> None:
-    said: list[str] = []
-    key = {"AttributeName": "id", "KeyType": "HASH"}
-    table = template(
-        "AWS::DynamoDB::Table",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[key],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )
-    lint.check({"table": table}, said.append)
-    assert said == []
-
-
 def test_a_cfn_lint_that_cannot_run_ends_a_deploy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(DeploymentError, match="cfn-lint could not run"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
 from tests.deployment import test_pipeline
 from tests.deployment.checkouts import checkout, commit, git
+from tests.deployment.wheels import Shelf, offline
 from tests.sources import ROOT
 
 pytestmark = pytest.mark.process  # Chalice packages in a process of its own
@@ -231,3 +234,16 @@ def test_the_zip_of_a_commit_is_that_of_the_one_before_unless_code_changed(tmp_p
     assert (after.digest, after.version) == (before.digest, version)
     (project / "chalicelib" / "added.py").write_text("ADDED = True\n")
     assert built(project, tmp_path / "changed").digest != before.digest
+
+
+def test_the_zip_holds_the_locked_packages_and_chalice_fetches_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = offline(Shelf(tmp_path), monkeypatch)
+    shelf.wheel("locked", "py3-none-any")
+    project = checkout(tmp_path / "project")
+    shutil.copy(shelf.lock, project)
+    (project / "requirements.txt").write_text("fetched==1.0\n")
+    with zipfile.ZipFile(built(project, tmp_path).code) as opened:
+        assert "locked.py" in opened.namelist()
+        assert [name for name in opened.namelist() if "vendor" in name] == []
