@@ -23,7 +23,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-re
 """
 CHALICE_TAG: Final = "aws-chalice"
 """Chalice's tag on a function, also on one in a stack that it packaged."""
-CHALICE: Final = "chalice deploy"
+CHALICE: Final = "made by chalice deploy"
 CHALICE_DELETE: Final = "chalice delete --stage"
 LOG_GROUP: Final = "log group"
 LOGS_DELETE: Final = "aws logs delete-log-group --log-group-name"
@@ -49,7 +49,7 @@ class Foreign:
     maker: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}, made by {self.maker}"
+        return f"{self.kind} {self.name}: {self.maker}"
 
 
 def refuse(aws: Aws, stage: Stage, stacks: Standing) -> None:
@@ -196,8 +196,8 @@ def _whole(client: Any, operation: str, arguments: Mapping[str, str]) -> Mapping
 def _maker(described: Mapping[str, Any]) -> str:
     tags = _tags(described)
     if STACK_TAG in tags:
-        return f"the stack {tags[STACK_TAG]}"
-    return CHALICE if CHALICE_TAG in tags else "something that left no tag"
+        return f"made by the stack {tags[STACK_TAG]}"
+    return CHALICE if CHALICE_TAG in tags else "its tags do not say by what it was made"
 
 
 def _tags(described: Mapping[str, Any]) -> Mapping[str, str]:

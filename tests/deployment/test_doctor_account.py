@@ -285,7 +285,7 @@ def test_somebody_elses_function_is_named(place: Place) -> None:
     place.answers["lambda.ListTags"] = {"Tags": {"aws:cloudformation:stack-name": "theirs"}}
     found = failed(place.examine())
     assert found.keys() == {"names"}
-    assert "function sessions-dev-sweep, made by the stack theirs" in found["names"]
+    assert "function sessions-dev-sweep: made by the stack theirs" in found["names"]
 
 
 @pytest.mark.parametrize(

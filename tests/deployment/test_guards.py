@@ -148,7 +148,7 @@ def test_stacks_with_our_tag_and_their_resources_are_not_in_the_way(aws: Aws) ->
     made = frozenset({FUNCTION, STAGE.http_log_group, rest, websocket})
     stands = Stacks(tags, {STAGE.stack: made, STAGE.tables_stack: frozenset({"sessions-dev"})})
     assert refused(aws, stands) == []
-    assert len([one for one in refused(aws) if "made by" in one]) == 5
+    assert len([one for one in refused(aws) if one.startswith("  ") and ": " in one]) == 5
 
 
 def test_the_sandbox_of_chalice_is_named_with_the_command_that_deletes_it(aws: Aws) -> None:
@@ -157,9 +157,9 @@ def test_the_sandbox_of_chalice_is_named_with_the_command_that_deletes_it(aws: A
     websocket = make_websocket_api(aws, STAGE.websocket_api, {})
     assert refused(aws) == [
         "sessions-dev cannot be deployed: these have its names and are not part of its stacks.",
-        f"  REST API {rest} (sessions), made by chalice deploy",
-        f"  WebSocket API {websocket} ({STAGE.websocket_api}), made by something that left no tag",
-        f"  function {API}, made by chalice deploy",
+        f"  REST API {rest} (sessions): made by chalice deploy",
+        f"  WebSocket API {websocket} ({STAGE.websocket_api}): its tags do not say by what it was made",
+        f"  function {API}: made by chalice deploy",
         "To remove those of Chalice, where .chalice/deployed/dev.json is: chalice delete --stage dev",
         "If another team uses them, choose another app_name or stage.",
     ]
@@ -179,14 +179,14 @@ def test_apis_of_another_stack_are_named_with_it(aws: Aws) -> None:
     rest = make_rest_api(aws, STAGE.http_api, "unrelated", OTHERS)
     websocket = make_websocket_api(aws, STAGE.websocket_api, OTHERS)
     assert refused(aws)[1:-1] == [
-        f"  REST API {rest} (sessions-dev), made by the stack rooms",
-        f"  WebSocket API {websocket} (sessions-dev-websocket-api), made by the stack rooms",
+        f"  REST API {rest} (sessions-dev): made by the stack rooms",
+        f"  WebSocket API {websocket} (sessions-dev-websocket-api): made by the stack rooms",
     ]
 
 
 def test_a_function_that_another_stack_packaged_with_chalice_is_that_stacks(aws: Aws) -> None:
     make_function(aws, FUNCTION, {**OTHERS, guards.CHALICE_TAG: "1"})
-    assert refused(aws)[1:-1] == [f"  function {FUNCTION}, made by the stack rooms"]
+    assert refused(aws)[1:-1] == [f"  function {FUNCTION}: made by the stack rooms"]
 
 
 def test_a_role_a_rule_and_a_table_are_named(aws: Aws) -> None:
@@ -196,9 +196,9 @@ def test_a_role_a_rule_and_a_table_are_named(aws: Aws) -> None:
     aws.client("events").put_rule(Name=STAGE.sweep_rule, ScheduleExpression="rate(1 minute)")
     make_table(aws, "events-dev")
     assert refused(aws)[1:-1] == [
-        f"  role {ROLE}, made by the stack rooms",
-        f"  event rule {STAGE.sweep_rule}, made by something that left no tag",
-        "  table events-dev, made by something that left no tag",
+        f"  role {ROLE}: made by the stack rooms",
+        f"  event rule {STAGE.sweep_rule}: its tags do not say by what it was made",
+        "  table events-dev: its tags do not say by what it was made",
     ]
 
 
@@ -209,7 +209,7 @@ def test_a_log_group_that_a_stage_left_is_named_with_the_command_that_deletes_it
     """Chalice leaves them behind, and CloudFormation makes no log group that exists."""
     aws.client("logs").create_log_group(logGroupName=name, tags=OTHERS)
     assert refused(aws)[1:-1] == [
-        f"  log group {name}, made by the stack rooms",
+        f"  log group {name}: made by the stack rooms",
         "To remove the log lines that are left of a stage:",
         f"  aws logs delete-log-group --log-group-name {name}",
     ]
