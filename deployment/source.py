@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -37,11 +35,10 @@ def export(root: Path, into: Path) -> Source:
         git = _Git(root, Path(scratch))
         git.run("read-tree", "HEAD")
         git.run("add", "--all", ".")
-        commit = git.run("rev-parse", "HEAD").decode().strip()
-        tree = git.run("rev-parse", git.run("write-tree").decode().strip() + ":./").decode().strip()
-        dirty = tree != git.run("rev-parse", "HEAD:./").decode().strip()
-        with tarfile.open(fileobj=BytesIO(git.archive(tree))) as archive:
-            archive.extractall(into, filter="data")
+        commit = git.run("rev-parse", "HEAD")
+        tree = git.run("rev-parse", git.run("write-tree") + ":./")
+        dirty = tree != git.run("rev-parse", "HEAD:./")
+        git.check_out(tree, into)
     version = commit[:12]
     return Source(into, f"{version}-dirty-{tree[:7]}" if dirty else version, dirty)
 
@@ -52,33 +49,34 @@ class _Git:
     def __init__(self, root: Path, scratch: Path) -> None:
         self._root = root
         self._environ = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
-        self._folder = self.run("rev-parse", "--absolute-git-dir").decode().rstrip("\n")
-        objects = self.run("rev-parse", "--path-format=absolute", "--git-path", "objects").decode().rstrip("\n")
+        self._folder = self.run("rev-parse", "--absolute-git-dir")
+        objects = self.run("rev-parse", "--path-format=absolute", "--git-path", "objects")
         self._environ |= {
             "GIT_INDEX_FILE": str(scratch / "index"),
             "GIT_OBJECT_DIRECTORY": str(scratch),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
         }
 
-    def run(self, *arguments: str) -> bytes:
+    def run(self, *arguments: str) -> str:
         return self._output(self._root, arguments, self._environ)
 
-    def archive(self, tree: str) -> bytes:
-        """The files of a tree, with line ends as committed, whatever the settings of this machine.
-
-        Inside a checkout, git would look for the current folder in the tree.
-        """
-        command = ("-c", "core.autocrlf=false", "archive", tree)
-        return self._output(Path(self._folder), command, {**self._environ, "GIT_DIR": self._folder})
+    def check_out(self, tree: str, into: Path) -> None:
+        """Writes the files of a tree, with line ends as committed, whatever the settings of this machine."""
+        into.mkdir(parents=True, exist_ok=True)
+        environ = {**self._environ, "GIT_DIR": self._folder, "GIT_WORK_TREE": str(into)}
+        self._output(into, ("read-tree", tree), environ)
+        self._output(into, ("-c", "core.autocrlf=false", "checkout-index", "--all"), environ)
 
     @staticmethod
-    def _output(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> bytes:
+    def _output(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> str:
         command = ["git", *arguments]
         try:
-            done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                command, cwd=folder, env=environ, capture_output=True, text=True, errors="replace", check=False
+            )
         except OSError as error:
             raise DeploymentError(f"git is needed to export {folder}: {error}") from error
         if done.returncode:
-            told = done.stderr.decode(errors="replace").strip()
+            told = done.stderr.strip()
             raise DeploymentError(f"{folder} cannot be exported, since only a commit is deployed. git says: {told}")
-        return done.stdout
+        return done.stdout.rstrip("\n")

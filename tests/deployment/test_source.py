@@ -99,6 +99,12 @@ def test_line_ends_are_those_of_the_commit_whatever_the_settings(checkout: Path,
     assert not exported.dirty
 
 
+def test_a_link_stays_a_link(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "link.py").symlink_to("app.py")
+    commit(checkout)
+    assert (export(checkout, tmp_path / "out").folder / "link.py").readlink() == Path("app.py")
+
+
 def test_a_folder_outside_of_git_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"cannot be exported, .* not a git repository"):
         export(tmp_path, tmp_path / "out")
