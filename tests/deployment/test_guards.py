@@ -237,6 +237,26 @@ def test_apis_are_looked_for_on_each_page() -> None:
         ]
 
 
+def test_tags_are_asked_for_tables_that_exist_and_read_to_their_last_page() -> None:
+    """DynamoDB may deny the tags of a table that does not exist."""
+    ours = frozenset(
+        {STAGE.sweep_rule, STAGE.http_log_group, STAGE.websocket_log_group}.union(
+            *({one.full_name, one.role, one.log_group} for one in STAGE.functions)
+        )
+    )
+    answers = Answers("dynamodb")
+    stub, table = answers.stubs["dynamodb"], {"ResourceArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/events-dev"}
+    last = {"ExclusiveStartTableName": "another"}
+    stub.add_response("list_tables", {"TableNames": ["another"], "LastEvaluatedTableName": "another"}, {})
+    stub.add_response("list_tables", {"TableNames": ["events-dev"]}, last)
+    stub.add_response("list_tags_of_resource", {"Tags": [{"Key": "team", "Value": "a"}], "NextToken": "next"}, table)
+    tags = [{"Key": key, "Value": value} for key, value in OTHERS.items()]
+    stub.add_response("list_tags_of_resource", {"Tags": tags}, {**table, "NextToken": "next"})
+    with answers.given() as aws:
+        (found,) = guards.named(aws, STAGE, ours)
+    assert str(found) == "table events-dev: made by the stack rooms"
+
+
 def test_a_question_that_aws_refuses_is_not_taken_for_an_absence() -> None:
     answers = Answers("lambda")
     answers.stubs["lambda"].add_client_error("list_tags", "AccessDeniedException")
