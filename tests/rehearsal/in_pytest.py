@@ -22,6 +22,7 @@ from tests.rehearsal.visitor import comes_true
 PROJECT, URL = "REHEARSAL_PROJECT", "AWS_ENDPOINT_URL"
 NOT_FOR_A_STAGE = {
     "test_a_bug_is_logged_and_says_nothing_of_itself": "it puts the bug into the app of this process",
+    "test_health_names_no_version_locally": "a stage has a version",
     "test_a_token_that_expires_ends_its_socket_at_the_next_frame": "a client is not told its connection id",
     "test_a_token_that_expires_ends_its_socket_at_the_next_delivery": "a client is not told its connection id",
 }

@@ -1,4 +1,4 @@
-"""A stage from an empty account to an empty account: deployed, used, redeployed with other routes, destroyed.
+"""A stage from an empty account to an empty account: deployed, used, changed, rolled back, destroyed.
 
 Everything happens once, in this order; the tests check what was recorded on the way.
 """
@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from deployment.gateway_responses import RESPONSES
-from tests.emulators.ministack import workarounds
+from pytest_sessionplugin import ConnectionClosed
 from tests.processes import ROOT
 from tests.rehearsal import in_pytest
 from tests.rehearsal.inventory import Inventory
 from tests.rehearsal.probes import all_of
-from tests.rehearsal.stage import RehearsedStage, empty_account
+from tests.rehearsal.stage import NAME, Ran, RehearsedStage, empty_account
 from tests.rehearsal.visitor import Visitor
 
 TESTS = ("tests/service/test_http_websocket_integration.py", "tests/service/test_http_api.py")
@@ -32,63 +30,144 @@ PATIENCE = "5"  # seconds to wait for a frame, which a cold start may delay, or 
 ADDED = '\n\n@app.route("/added", cors=app.api.cors)\ndef added() -> dict[str, str]:\n    return {"added": "yes"}\n'
 ON_DISCONNECT = "@app.on_ws_disconnect()\n"
 DISCONNECT = "websocket_disconnect"
-CONFIGURATION = Path(".chalice") / "config.json"
+UNENDING = """
+
+_without_wait = additions
+
+
+def additions(stage: Stage, version: str) -> dict[str, Any]:
+    added = _without_wait(stage, version)
+    added["Resources"]["Handle"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    properties = {"Handle": {"Ref": "Handle"}, "Timeout": "1"}
+    added["Resources"]["Wait"] = {"Type": "AWS::CloudFormation::WaitCondition", "Properties": properties}
+    return added
+"""
+"""Ends package.py with a resource that no stack can complete."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """State after a deploy: differences from an empty account, and answers of the APIs."""
+    """A deployed stage: its resources, its answers, and its differences from an empty account."""
 
+    version: str
+    """The version that the service names."""
     said: str
-    differences: Mapping[str, tuple[str, str]]
-    answers: Mapping[str, tuple[int, str]]  # status and media type by path
+    resources: Mapping[str, str]
+    """Physical ids by logical ids."""
+    answers: Mapping[str, tuple[int, str]]
+    """Status and media type by path."""
     routes: tuple[str, ...]
-    deployment: str
-    """The id of the WebSocket stage's deployment."""
-    description: str
-    """Description of that deployment."""
-    deployments: int
-    """Number of the WebSocket API's deployments."""
+    deployments: tuple[str, ...]
+    """Ids of the WebSocket API's deployments."""
+    drifted: Mapping[str, set[str]]
+    differences: Mapping[str, tuple[str, str]]
     log_days: Mapping[str, int | None]
     """Retention of each log group in days; None is for ever."""
 
 
 @dataclass
 class Life:
-    """A stage's life in order: what each step left."""
+    """A stage's life in order: what each step said and left."""
 
+    declined: Ran
+    after_declined: set[str]
+    never_complete: Ran
+    after_never_complete: set[str]
+    version: str
     first: Seen
     tests: subprocess.CompletedProcess[str]
+    closed: str
+    drifted: Mapping[str, set[str]]
+    elsewhere: Seen
+    kept_code: list[str]
+    changed: Seen
+    back: Seen
+    zip_missing: Ran
+    after_zip_missing: Seen
+    without_data: set[str]
+    left: Mapping[str, tuple[str, str]]
     again: Seen
-    http_changed: Seen
-    websocket_changed: Seen
-    put_back: Seen
-    left: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    destroyed_twice: str = ""
+    destroyed_twice: str
+    left_again: Mapping[str, tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def life() -> Life:
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     with empty_account() as stage:
         inventory = Inventory(stage.session, stage.emulator.url)
-        first = _deployed(stage, inventory)
-        lived = Life(
-            first,
-            _tested(stage),
-            _deployed(stage, inventory),
-            _deployed(_with_another_http_route(stage), inventory),
-            _deployed(_without_a_websocket_route(stage), inventory),
-            _deployed(_with_it_again(stage), inventory),
-        )
+        known = Known(stage, inventory)
+        declined = stage.run("deploy", answer="n\n")
+        after_declined = known.stacks()
+        stage.commit("deployment/package.py", lambda text: text + UNENDING)
+        never_complete = stage.run("deploy", "--yes")
+        after_never_complete = known.stacks()
+        stage.git("reset", "--quiet", "--hard", "HEAD~1")
+        version = stage.version
+        first = known.deployed()
+        tests = _tested(stage)
+        closed = _disconnected(stage)
+        drifted = _changed_by_hand(stage)
+        elsewhere = Known(stage.cloned(tmp_path_factory.mktemp("elsewhere") / "sessions"), inventory).deployed()
+        kept_code = stage.kept("code/")
+        _change_routes(stage)
+        changed = known.deployed()
+        back = known.deployed("--version", version)
+        stage.client("s3").delete_object(**_code(stage, stage.version))
+        zip_missing = stage.run("deploy", "--yes", "--version", stage.version)
+        after_zip_missing = known.seen("")
         stage.destroy()
-        lived.left = inventory.differences()
-        lived.destroyed_twice = stage.destroy()
-        return lived
+        without_data = known.stacks() | {table.name for table in stage.tables.values() if table.creation_date_time}
+        stage.destroy("--confirm", NAME)
+        stage.forget_kept()
+        left = inventory.differences()
+        again = known.deployed()
+        stage.destroy("--confirm", NAME)
+        destroyed_twice = stage.destroy("--confirm", NAME)
+        stage.forget_kept()
+        return Life(
+            declined,
+            after_declined,
+            never_complete,
+            after_never_complete,
+            version,
+            first,
+            tests,
+            closed,
+            drifted,
+            elsewhere,
+            kept_code,
+            changed,
+            back,
+            zip_missing,
+            after_zip_missing,
+            without_data,
+            left,
+            again,
+            destroyed_twice,
+            inventory.differences(),
+        )
+
+
+def test_a_no_leaves_no_stack_behind(life: Life) -> None:
+    assert life.declined.status == 1
+    assert "  added  DynamoDB::Table  Sessions" in life.declined.said
+    assert life.declined.said.splitlines()[-1].endswith("Nothing was changed.")
+    assert life.after_declined == set()
+
+
+def test_a_first_deploy_that_fails_says_why_and_leaves_the_tables_alone(life: Life) -> None:
+    assert life.never_complete.status == 1
+    assert (
+        "The stack sessions-dev could not be made, and is deleted again: "
+        "Wait: WaitCondition timed out. Received 0 conditions when expecting 1."
+    ) in life.never_complete.said
+    assert life.after_never_complete == {"sessions-dev-tables"}
 
 
 def test_an_empty_account_becomes_a_stage_that_answers(life: Life) -> None:
     assert life.first.answers["/health"] == (200, "application/json")
     assert life.first.answers["/health/ready"] == (200, "application/json")
+    assert life.first.version == life.version
     assert {"lambda", "iam", "dynamodb", "apigateway", "apigatewayv2", "ssm", "events", "cloudformation", "logs"} <= {
         what.partition(":")[0] for what in life.first.differences
     }
@@ -102,46 +181,74 @@ def test_the_tests_of_the_service_pass_on_the_stage(life: Life) -> None:
     assert int(passed) > 10 * int(skipped), said[-4000:]
 
 
+def test_all_sockets_can_be_closed(life: Life) -> None:
+    assert "  1 sockets closed" in life.closed
+
+
 def test_a_path_that_is_not_there_is_answered_in_the_services_own_form_after_every_deploy(life: Life) -> None:
     assert any(one.code == "no_such_route" for one in RESPONSES)
-    for seen in (life.first, life.again, life.http_changed, life.websocket_changed, life.put_back):
+    for seen in (life.first, life.elsewhere, life.changed, life.back, life.again):
         assert seen.answers["/nowhere"] == (404, "application/problem+json")
 
 
-def test_a_deploy_without_changes_changes_no_route(life: Life) -> None:
-    assert (life.again.routes, life.again.answers) == (life.first.routes, life.first.answers)
-    assert (life.again.deployment, life.again.description) == (life.first.deployment, life.first.description)
-    assert life.again.differences.keys() == life.first.differences.keys()
+def test_a_property_that_is_changed_by_hand_is_found(life: Life) -> None:
+    assert life.first.drifted == {}
+    assert life.drifted == {"Sweep": {"/MemorySize"}}
 
 
-def test_a_route_that_is_added_over_http_is_reached_and_leaves_the_websocket_routes_deployed_as_they_were(
-    life: Life,
-) -> None:
-    assert life.again.answers["/added"] == (404, "application/problem+json")
-    assert life.http_changed.answers["/added"] == (200, "application/json")
-    assert life.http_changed.answers["/health"] == (200, "application/json")
-    assert life.http_changed.deployment == life.again.deployment
+def test_the_same_commit_from_another_checkout_changes_nothing_and_says_so(life: Life) -> None:
+    assert f"Nothing changes: sessions-dev stands as version {life.version}" in life.elsewhere.said
+    assert (life.elsewhere.resources, life.elsewhere.answers) == (life.first.resources, life.first.answers)
+    assert len(life.kept_code) == 1, "a zip is kept by its content"
 
 
-def test_websocket_routes_that_change_are_deployed(life: Life) -> None:
-    assert set(life.http_changed.routes) - set(life.websocket_changed.routes) == {"$disconnect"}
-    assert life.websocket_changed.deployment != life.http_changed.deployment
-    assert life.websocket_changed.description != life.http_changed.description
-    assert life.put_back.description == life.first.description
-    assert life.put_back.deployment not in {life.first.deployment, life.websocket_changed.deployment}
-    assert life.put_back.deployments == 1, "what is not deployed any more is removed"
+def test_routes_that_change_are_deployed_and_both_apis_keep_their_ids(life: Life) -> None:
+    assert life.first.answers["/added"] == (404, "application/problem+json")
+    assert life.changed.answers["/added"] == (200, "application/json")
+    assert set(life.first.routes) - set(life.changed.routes) == {"$disconnect"}
+    assert not set(life.changed.deployments) & set(life.first.deployments)
+    assert len(life.changed.deployments) == 1, "the deployment before is removed"
+    for api in ("RestAPI", "WebsocketAPI"):
+        assert life.changed.resources[api] == life.first.resources[api]
+    assert re.search(r"^  changed +ApiGateway::RestApi +RestAPI +.*Body", life.changed.said, re.MULTILINE)
+    assert not re.search(r"replaced +(ApiGateway|DynamoDB|Lambda::Function)", life.changed.said)
+
+
+def test_an_earlier_version_is_deployed_again(life: Life) -> None:
+    assert life.changed.version != life.version
+    assert life.back.version == life.version
+    assert (life.back.answers, life.back.routes) == (life.first.answers, life.first.routes)
+    assert life.back.resources.keys() == life.first.resources.keys()
+    assert "  package" not in life.back.said
+
+
+def test_an_update_that_fails_says_why_and_the_stage_is_as_before(life: Life) -> None:
+    assert life.zip_missing.status == 1
+    assert "The update of sessions-dev failed, and the version before stands: " in life.zip_missing.said
+    assert "Failed to fetch code" in life.zip_missing.said
+    assert (life.after_zip_missing.version, life.after_zip_missing.routes) == (life.version, life.back.routes)
+    assert life.after_zip_missing.drifted == {}
 
 
 def test_no_log_is_kept_for_ever(life: Life) -> None:
     assert {
         f"/aws/lambda/sessions-dev{name}" for name in ("", "-websocket_connect", "-sweep")
     } <= life.first.log_days.keys()
-    for seen in (life.first, life.put_back):
+    for seen in (life.first, life.back):
         assert set(seen.log_days.values()) == {14}
+
+
+def test_data_stays_unless_its_end_is_confirmed(life: Life) -> None:
+    assert life.without_data == {"sessions-dev-tables", "sessions-dev", "connections-dev", "events-dev"}
 
 
 def test_nothing_is_left_of_a_stage_that_is_destroyed(life: Life) -> None:
     assert life.left == {}
+    assert life.left_again == {}
+
+
+def test_a_destroyed_stage_is_deployed_again(life: Life) -> None:
+    assert (life.again.answers, life.again.routes) == (life.changed.answers, life.changed.routes)
 
 
 def test_what_is_destroyed_may_be_destroyed_again(life: Life) -> None:
@@ -151,27 +258,40 @@ def test_what_is_destroyed_may_be_destroyed_again(life: Life) -> None:
 # --- what happens
 
 
-def _deployed(stage: RehearsedStage, inventory: Inventory) -> Seen:
-    said = stage.deploy()
-    websocket, client = stage.api("websocket_api"), stage.client("apigatewayv2")
-    current = client.get_stage(ApiId=websocket, StageName=stage.described.api_stage)["DeploymentId"]
-    deployments: Any = {one["DeploymentId"]: one for one in client.get_deployments(ApiId=websocket)["Items"]}
-    with Visitor(stage) as visitor:
-        anyone = visitor.gateway.http()
-        answers = {path: anyone.get(path) for path in ("/health", "/health/ready", "/added", "/nowhere")}
-    return Seen(
-        said,
-        inventory.differences(),
-        {path: (one.status_code, one.headers["Content-Type"]) for path, one in answers.items()},
-        tuple(sorted(one["RouteKey"] for one in client.get_routes(ApiId=websocket)["Items"])),
-        current,
-        deployments[current]["Description"],
-        len(deployments),
-        {
-            one["logGroupName"]: one.get("retentionInDays")
-            for one in stage.client("logs").describe_log_groups()["logGroups"]
-        },
-    )
+@dataclass(frozen=True)
+class Known:
+    """A stage and the means to look at it."""
+
+    stage: RehearsedStage
+    inventory: Inventory
+
+    def deployed(self, *options: str) -> Seen:
+        return self.seen(self.stage.deploy(*options))
+
+    def seen(self, said: str) -> Seen:
+        resources = self.stage.resources()
+        websocket, client = resources["WebsocketAPI"], self.stage.client("apigatewayv2")
+        with Visitor(self.stage) as visitor:
+            anyone = visitor.gateway.http()
+            answers = {path: anyone.get(path) for path in ("/health", "/health/ready", "/added", "/nowhere")}
+        return Seen(
+            answers["/health"].json()["version"],
+            said,
+            resources,
+            {path: (one.status_code, one.headers["Content-Type"]) for path, one in answers.items()},
+            tuple(sorted(one["RouteKey"] for one in client.get_routes(ApiId=websocket)["Items"])),
+            tuple(one["DeploymentId"] for one in client.get_deployments(ApiId=websocket)["Items"]),
+            self.stage.drifted(),
+            self.inventory.differences(),
+            {
+                one["logGroupName"]: one.get("retentionInDays")
+                for one in self.stage.client("logs").describe_log_groups()["logGroups"]
+            },
+        )
+
+    def stacks(self) -> set[str]:
+        """Names of the stacks, those that are only in review included."""
+        return {one["StackName"] for one in self.stage.client("cloudformation").describe_stacks()["Stacks"]}
 
 
 def _tested(stage: RehearsedStage) -> subprocess.CompletedProcess[str]:
@@ -190,16 +310,31 @@ def _tested(stage: RehearsedStage) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _with_another_http_route(stage: RehearsedStage) -> RehearsedStage:
-    _edit(stage.project / "app.py", lambda text: text + ADDED)
-    return stage
+def _disconnected(stage: RehearsedStage) -> str:
+    """Output of `make disconnect` with one open socket, which it closes."""
+    with Visitor(stage) as visitor, visitor.join(visitor.create()) as socket:
+        said = stage.disconnect()
+        socket.expect("closing")
+        with pytest.raises(ConnectionClosed):
+            socket.receive_text()
+    return said
 
 
-def _without_a_websocket_route(stage: RehearsedStage) -> RehearsedStage:
-    _edit(stage.project / "app.py", lambda text: text.replace(ON_DISCONNECT, ""))
-    _edit(stage.project / "deployment" / "stage.py", lambda text: text.replace(f' "{DISCONNECT}",', "", 1))
-    _edit(stage.project / CONFIGURATION, _without_its_function)
-    return stage
+def _changed_by_hand(stage: RehearsedStage) -> Mapping[str, set[str]]:
+    """Drift after somebody has changed a function; it is put back."""
+    [sweep] = [one for one in stage.described.functions if one.name == "sweep"]
+    client = stage.client("lambda")
+    client.update_function_configuration(FunctionName=sweep.full_name, MemorySize=128)
+    drifted = stage.drifted()
+    client.update_function_configuration(FunctionName=sweep.full_name, MemorySize=sweep.memory)
+    return drifted
+
+
+def _change_routes(stage: RehearsedStage) -> None:
+    """Commits a route more over HTTP, and one less over WebSocket."""
+    stage.commit("app.py", lambda text: text.replace(ON_DISCONNECT, "") + ADDED)
+    stage.commit("deployment/stage.py", lambda text: text.replace(f' "{DISCONNECT}",', "", 1))
+    stage.commit(".chalice/config.json", _without_its_function)
 
 
 def _without_its_function(text: str) -> str:
@@ -209,15 +344,9 @@ def _without_its_function(text: str) -> str:
     return json.dumps(config)
 
 
-def _with_it_again(stage: RehearsedStage) -> RehearsedStage:
-    for name in ("app.py", "deployment/stage.py", CONFIGURATION):
-        shutil.copy(ROOT / name, stage.project / name)
-    workarounds.put_beside(stage.project)
-    return stage
-
-
-def _edit(path: Path, change: Any) -> None:
-    before = path.read_text(encoding="utf-8")
-    after = change(before)
-    assert after != before
-    path.write_text(after, encoding="utf-8")
+def _code(stage: RehearsedStage, version: str) -> dict[str, str]:
+    """The version of the object that holds the zip of a kept template, as S3 names it."""
+    kept = stage.client("s3").get_object(Bucket=stage.bucket, Key=f"templates/{NAME}/{version}.json")
+    template: Any = json.loads(kept["Body"].read())
+    named = template["Resources"]["Sweep"]["Properties"]["CodeUri"]
+    return {"Bucket": named["Bucket"], "Key": named["Key"], "VersionId": named["Version"]}

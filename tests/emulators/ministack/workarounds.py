@@ -1,19 +1,29 @@
-"""Workarounds for the faults of MiniStack 1.5.33, all of them; deployed code knows none.
+"""Workarounds for the faults of MiniStack 1.5.33, all of them. Almost all are inside MiniStack, which this file starts.
 
-Around a deploy, `in_deploy`:
+Templates, functions and the calls of a deploy are those for AWS, unchanged.
 
-- ImportRestApi makes an empty API and PutRestApi is missing: the API is created call by call (`rest_api.py`).
-- Removing `minimumCompressionSize` turns it into a text, which botocore cannot read: it is not removed.
-- Chalice polls every five seconds for a function to become active: here it polls twenty times a second.
+Lambda:
 
-Inside each function, `in_function`, by a copy of this file beside the app:
+- A function stays pending for half a second without reason: `hurry` ends that at once.
+- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: `reach_connections` sends calls of
+  @connections to MiniStack. No variable of botocore can do that, since Chalice and the service name their endpoint.
+  `in_deploy` does the same for the process of a deploy, and for its visit of the stage.
 
-- Hosts such as `<api>.execute-api.<region>.amazonaws.com` lead to AWS or nowhere: calls of @connections are sent to
-  MiniStack. No variable of botocore can do that, since Chalice and the service name their endpoint explicitly.
+REST APIs, in `complete_rest_apis`:
 
-Inside MiniStack itself, which this file starts:
+- An imported document loses its mock answers, gateway responses and binary types.
+- An API whose document changes gets a new id; AWS keeps it.
+- ImportRestApi makes an empty API, and removing `minimumCompressionSize` turns it into a text, which botocore cannot
+  read. `chalice deploy` asks for both.
 
-- A function stays pending for half a second without reason: `hurry` makes that a fiftieth.
+CloudFormation, in `complete_stacks`:
+
+- Deployments of WebSocket APIs and composite alarms are missing types, saved queries a missing service: a query is
+  accepted, and not kept.
+- A change set calls each change of an API, a dashboard or a rule a conditional replacement.
+
+Calls of an API, where the caller asks for `MENDED`:
+
 - Every refusal of `$connect` is a 403: `mend_handshakes` gives it the function's status.
 - `Sec-WebSocket-Protocol` of a function's answer is dropped: `mend_handshakes` passes it to the client.
 - `WWW-Authenticate` keeps its name, which API Gateway remaps: `mend_http` renames it.
@@ -21,22 +31,21 @@ Inside MiniStack itself, which this file starts:
   twice: `mend_http` removes the repetition.
 
 docs/operations.md lists what remains unlike AWS.
-Three interpreters run this file, so it imports only the standard library until one of the three is called.
+Another interpreter runs this file, so it imports only the standard library until it is called.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-BESIDE_APP = "ministack_in_function"
 UNLIKE_AWS = {
     "test_a_problem_carries_the_id_under_which_api_gateway_knows_the_request": "the answer has another id",
 }
@@ -46,67 +55,67 @@ STALE = {"resourcegroupstaggingapi:GetResources", "resourcegroupstaggingapi:GetT
 REMAPPED = {"www-authenticate": "x-amzn-Remapped-WWW-Authenticate"}
 MENDED = "mended"
 BEFORE_NEXT_LOOK = {"Delay": 0.05, "MaxAttempts": 400}  # seconds
+OF_AN_INTEGRATION = ("requestTemplates", "requestParameters", "contentHandling", "timeoutInMillis", "credentials")
+"""Fields of a document's integration that an import loses."""
+REPLACING = {
+    "AWS::ApiGateway::RestApi": (),
+    "AWS::ApiGateway::Stage": ("RestApiId", "StageName"),
+    "AWS::ApiGatewayV2::Api": ("ProtocolType",),
+    "AWS::ApiGatewayV2::Stage": ("ApiId", "StageName"),
+    "AWS::CloudWatch::Dashboard": ("DashboardName",),
+    "AWS::Events::Rule": ("EventBusName", "Name"),
+}
+"""Properties whose change replaces the resource, by its type, as its page says:
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+"""
 
 
 # --- around a deploy
 
 
 def in_deploy() -> None:
-    """Applies the workarounds to Chalice's deployer and botocore's waiters in this process, for good."""
-    from chalice.deploy import deployer
+    """Sends calls of @connections, and the visit of a deployed stage, to MiniStack, in this process, for good."""
+    from deployment import visit
 
-    deployer.TypedAWSClient = chalice_client()  # type: ignore[attr-defined]  # its own client
-
-
-def chalice_client() -> Any:
-    """Chalice's AWS client, which creates REST APIs call by call and polls functions quickly."""
-    from chalice.awsclient import TypedAWSClient
-
-    from tests.emulators.ministack import rest_api
-
-    class Client(TypedAWSClient):
-        def import_rest_api(self, swagger_document: dict[str, Any], endpoint_type: str) -> str:
-            return rest_api.create(self._client("apigateway"), swagger_document, endpoint_type)
-
-        def update_api_from_swagger(self, rest_api_id: str, swagger_document: dict[str, Any]) -> None:
-            rest_api.overwrite(self._client("apigateway"), rest_api_id, swagger_document)
-
-        def update_rest_api(self, rest_api_id: str, patch_operations: list[dict[str, Any]]) -> None:
-            told = [one for one in patch_operations if (one["path"], one["value"]) != ("/minimumCompressionSize", "")]
-            if told:
-                super().update_rest_api(rest_api_id, told)
-
-        def _wait_for_active(self, function_name: str) -> None:
-            self._look("function_active", function_name)
-
-        def _wait_for_function_update(self, function_name: str) -> None:
-            self._look("function_updated", function_name)
-
-        def _look(self, waiter: str, function_name: str) -> None:
-            self._client("lambda").get_waiter(waiter).wait(FunctionName=function_name, WaiterConfig=BEFORE_NEXT_LOOK)
-
-    return Client
+    visit_urls = visit.visit
+    visit.visit = lambda *urls: visit_urls(*map(reachable, urls))
+    _reach_connections()
 
 
-# --- inside each function
+def reachable(url: str) -> str:
+    """The URL at which MiniStack serves a stage that AWS would serve at `url`."""
+    place = urlsplit(url)
+    api = (place.hostname or "").partition(".")[0]
+    return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}{place.path}"
 
 
-def put_beside(project: Path) -> None:
-    """Copies this file beside the app of a copied project, and makes the app call it."""
-    vendor = project / "vendor"
-    vendor.mkdir(exist_ok=True)
-    shutil.copy(__file__, vendor / f"{BESIDE_APP}.py")
-    with (project / "app.py").open("a", encoding="utf-8") as app:
-        app.write(f"\nimport {BESIDE_APP}\n\n{BESIDE_APP}.in_function()\n")
+# --- Lambda
 
 
-def in_function() -> None:
-    """Sends calls of @connections to MiniStack, in this process, for good."""
+def hurry() -> None:
+    """Makes functions active at once."""
+    functions: Any = import_module("ministack.services.lambda_svc")
+    functions._LAMBDA_STATE_TRANSITION_DELAY = 0
+
+
+def reach_connections() -> None:
+    """Makes each function call `_reach_connections` before it starts."""
+    runtime: Any = import_module("ministack.core.lambda_runtime")
+    source = inspect.getsource(_reach_connections)
+    runtime._PYTHON_WORKER_SCRIPT = f"{source}\n_reach_connections()\n{runtime._PYTHON_WORKER_SCRIPT}"
+
+
+def _reach_connections() -> None:
+    """Sends calls of @connections to MiniStack. Runs in a function's process, where only its source arrives."""
+    import os
+    from urllib.parse import urlsplit
+
     from botocore.session import Session
 
     create = Session.create_client
 
-    def create_client(self: Session, service_name: str, *arguments: Any, **options: Any) -> Any:
+    def create_client(self, service_name, *arguments, **options):  # type: ignore[no-untyped-def]
         url = urlsplit(options.get("endpoint_url") or "")
         api, dot, _ = (url.hostname or "").partition(".execute-api.")
         if service_name == "apigatewaymanagementapi" and dot:
@@ -116,15 +125,108 @@ def in_function() -> None:
     Session.create_client = create_client  # type: ignore[method-assign]
 
 
-# --- inside MiniStack
+# --- REST APIs
+
+
+def complete_rest_apis() -> None:
+    """Imports a document of a REST API completely, and into the API that has it already, in this process, for good."""
+    service: Any = import_module("ministack.services.apigateway_v1")
+    resources: Any = import_module("ministack.services.cloudformation.provisioners")
+    handle, import_api, import_operation = service.handle_request, service._import_rest_api, service._import_operation
+    update_api, create, update = (
+        service._update_rest_api,
+        resources._apigw_rest_api_create,
+        resources._apigw_rest_api_update,
+    )
+
+    async def handle_request(method: str, path: str, headers: Any, body: Any, query: Mapping[str, Any]) -> Any:
+        if path == "/restapis" and query.get("mode") in ("import", ["import"]):
+            return service._get_rest_api(import_rest_api(json.loads(body)))
+        return await handle(method, path, headers, body, query)
+
+    def import_rest_api(document: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> str:
+        api: str = import_api(document, given)
+        binary = document.get("x-amazon-apigateway-binary-media-types")
+        if binary:
+            service._rest_apis[api]["binaryMediaTypes"] = binary
+        for kind, response in document.get("x-amazon-apigateway-gateway-responses", {}).items():
+            service._put_gateway_response(api, kind, response)
+        return api
+
+    def import_method(api: str, resource: str, method: str, operation: Mapping[str, Any], *rest: Any) -> None:
+        import_operation(api, resource, method, operation, *rest)
+        for status, response in operation.get("responses", {}).items():
+            headers = {f"method.response.header.{name}": False for name in response.get("headers", {})}
+            service._put_method_response(api, resource, method, status, {"responseParameters": headers})
+        given = operation["x-amazon-apigateway-integration"]
+        made = service._resources[api][resource]["resourceMethods"][method]["methodIntegration"]
+        made.update({name: given[name] for name in OF_AN_INTEGRATION if name in given})
+        for pattern, response in given.get("responses", {}).items():
+            answer = {**response, "selectionPattern": "" if pattern == "default" else pattern}
+            service._put_integration_response(api, resource, method, response["statusCode"], answer)
+
+    def update_rest_api(api: str, data: Mapping[str, Any]) -> Any:
+        patches = data.get("patchOperations", [])
+        told = [one for one in patches if (one["path"], one.get("value")) != ("/minimumCompressionSize", "")]
+        return update_api(api, {"patchOperations": told})
+
+    def update_resource(api: str, before: Mapping[str, Any], after: Mapping[str, Any], *rest: Any) -> Any:
+        if before.get("Body") == after.get("Body"):
+            return update(api, before, after, *rest)
+        other, _ = create(None, after, None)
+        for store in (service._resources, service._authorizers_v1, service._models, service._gateway_responses):
+            store[api] = store.pop(other)
+        service._rest_apis[api].update({**service._rest_apis[other], "id": api})
+        service._delete_rest_api(other)
+        return api, resources._apigw_rest_api_attrs(api)
+
+    service.handle_request, service._update_rest_api = handle_request, update_rest_api
+    service._import_rest_api, service._import_operation = import_rest_api, import_method
+    resources._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_resource
+
+
+# --- CloudFormation
+
+
+def complete_stacks() -> None:
+    """Adds types of resources, and what replaces an API, in this process, for good."""
+    resources: Any = import_module("ministack.services.cloudformation.provisioners")
+    apis: Any = import_module("ministack.services.apigateway")
+    alarms: Any = import_module("ministack.services.cloudwatch")
+
+    def deploy(name: str, given: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+        _, _, body = apis._create_deployment(given["ApiId"], {"description": given.get("Description", "")})
+        made: str = json.loads(body)["deploymentId"]
+        return made, {"DeploymentId": made}
+
+    def forget(made: str, given: Mapping[str, Any]) -> None:
+        apis._delete_deployment(given["ApiId"], made)
+
+    def watch(name: str, given: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+        status, _, body = alarms._put_composite_alarm({}, given, is_cbor=False, is_json=True)
+        if status >= 400:
+            raise ValueError(body.decode())
+        return given["AlarmName"], {}
+
+    def unwatch(made: str, given: Mapping[str, Any]) -> None:
+        alarms._composite_alarms.pop(made, None)
+
+    resources._REPLACING_PROPERTIES.update(REPLACING)
+    resources._RESOURCE_HANDLERS.update(
+        {
+            "AWS::ApiGatewayV2::Deployment": {"create": deploy, "delete": forget},
+            "AWS::CloudWatch::CompositeAlarm": {"create": watch, "delete": unwatch},
+            "AWS::Logs::QueryDefinition": {
+                "create": lambda name, given, stack: (f"{stack}-{name}", {}),
+                "delete": lambda made, given: None,
+            },
+        }
+    )
+
+
+# --- calls of an API
 
 _answer: ContextVar[dict[str, Any]] = ContextVar("what $connect answered on this socket")
-
-
-def hurry() -> None:
-    """Makes functions active almost at once."""
-    functions: Any = import_module("ministack.services.lambda_svc")
-    functions._LAMBDA_STATE_TRANSITION_DELAY = 0.01
 
 
 def mend_handshakes() -> None:
@@ -181,7 +283,8 @@ def _subprotocol(answer: Mapping[str, Any]) -> str | None:
 if __name__ == "__main__":
     import runpy
 
-    hurry()
+    for work_around in (hurry, reach_connections, complete_rest_apis, complete_stacks):
+        work_around()
     if MENDED in sys.argv:
         mend_handshakes()
         mend_http()

@@ -1,6 +1,6 @@
 """The conformance suite's adapter for MiniStack: deploys projects to one process.
 
-MiniStack itself is unchanged; the workarounds a deploy needs are in `tests/emulators/ministack/workarounds.py`.
+API Gateway's own behaviour is MiniStack's; what a deploy needs is in `tests/emulators/ministack/workarounds.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conformance.adapters import Deployed
-from tests.emulators.ministack import workarounds
 from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Process
 from tests.processes import ROOT
 
@@ -80,7 +79,6 @@ def _deploy(project: Path, process: Process) -> Deployed:
 
 def _prepare(folder: Path) -> None:
     """A package without boto3, which MiniStack has as Lambda does, and without a second Chalice."""
-    workarounds.put_beside(folder)
     requirements = folder / "requirements.txt"
     if requirements.is_file():
         lines = requirements.read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,6 @@
 """`chalice deploy` to MiniStack, in a process of its own: `python -m` this module, and the folder of an app.
 
-Chalice's deployer runs unchanged, with workarounds for MiniStack's faults. AWS_ENDPOINT_URL names MiniStack; the
-created ids are printed as JSON.
+AWS_ENDPOINT_URL names MiniStack; the created ids are printed as JSON.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from typing import Any
 import boto3
 from chalice.cli.factory import CLIFactory
 from chalice.utils import UI
-
-from tests.emulators.ministack import workarounds
 
 STAGE = "dev"
 
@@ -44,7 +41,6 @@ def make_key(client: Any, api: str, stage: str) -> str:
 
 
 def deploy(folder: Path) -> dict[str, str | None]:
-    workarounds.in_deploy()
     factory = CLIFactory(str(folder))
     config = factory.create_config_obj(STAGE)
     session = factory.create_botocore_session(connection_timeout=5, read_timeout=30, max_retries=0)
