@@ -173,8 +173,9 @@ class _Prepared(contextlib.AbstractContextManager["_Prepared"]):
         self._pending: list[ChangeSet] = []
 
     def __exit__(self, *_: object) -> None:
-        for one in self._pending:
-            one.discard()
+        with contextlib.ExitStack() as discarded:  # the others, even if one cannot be discarded
+            for one in self._pending:
+                discarded.callback(one.discard)
 
     def tables(self) -> ChangeSet:
         stage = self._target.stage
@@ -183,7 +184,6 @@ class _Prepared(contextlib.AbstractContextManager["_Prepared"]):
             template=tables_template(stage),
             parameters=tables_parameters(stage),
             description=f"Tables of {stage.full_name}",
-            protect=stage.kept,
         )
 
     def functions(self, kept: Kept) -> ChangeSet:
@@ -199,17 +199,15 @@ class _Prepared(contextlib.AbstractContextManager["_Prepared"]):
 
     def execute(self, name: str, changes: ChangeSet) -> None:
         with self._target.progress.step(name) as step:
-            if changes.empty:
-                step.note("unchanged")
-                return
             self._pending.remove(changes)
             changes.execute(step)
 
     def _made(self, name: str, **request: Any) -> ChangeSet:
         stage = self._target.stage
-        made = change_set.make(self._target.stacks, name, tags=stage.tags, role=stage.service_role, **request)
-        if not made.empty:
-            self._pending.append(made)
+        made = change_set.make(
+            self._target.stacks, name, tags=stage.tags, role=stage.service_role, protect=stage.kept, **request
+        )
+        self._pending.append(made)
         return made
 
 
