@@ -38,7 +38,7 @@ aws.dynamodb: store statements expressions updates conditions literals paths res
 gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction
 gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime activity
-gateway.core: core rest websocket management authorizers cognito integration events connection routing sigv4
+gateway.core: core rest websocket management authorizers cognito integration notes events connection routing sigv4
 gateway.core: compression upgrade gateway_responses
 gateway: values
 tracebacks
@@ -70,7 +70,18 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
 }
 
 PURE = {  # of the standard library, what cannot act: no sockets, threads, randomness, nor a clock (but for CLOCKS)
-    *("__future__", "base64", "binascii", "collections", "dataclasses", "datetime", "enum", "functools", "gzip"),
+    *(
+        "__future__",
+        "base64",
+        "binascii",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "difflib",
+        "enum",
+        "functools",
+        "gzip",
+    ),
     *("hashlib", "hmac", "ipaddress", "json", "math", "re", "types", "typing", "urllib.parse", "zlib"),
 }
 ALONE = {"http", "http.HTTPStatus", "email.utils.parsedate_to_datetime"}  # beside http.client and localtime

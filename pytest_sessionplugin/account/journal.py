@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin.account.trace import Note, indented, short, traceback_of
+from pytest_sessionplugin.account.trace import Line, indented, short, traceback_of
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.lambdas.threads import Left
@@ -18,29 +18,29 @@ class AppLog(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.notes: list[Note] = []
+        self.lines: list[Line] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         text = f"log    {record.levelname} {short(record.getMessage())}"
         more = indented(record.exc_text or "") if error is None else traceback_of(error)
-        self.notes.append(Note(record.created, text + more))
+        self.lines.append(Line(record.created, text + more))
 
 
 class Journal:
-    """Notes of one test, in the order in which they were made. Thread-safe, since it only appends."""
+    """Lines of one test, in the order in which they were made. Thread-safe, since it only appends."""
 
     def __init__(self) -> None:
         self.log = AppLog()
         self.left: list[Left] = []
-        self._notes: list[Note] = []
+        self._lines: list[Line] = []
 
     @property
-    def notes(self) -> Sequence[Note]:
-        return (*self.log.notes, *self._notes)
+    def lines(self) -> Sequence[Line]:
+        return (*self.log.lines, *self._lines)
 
     def observe(self, at: float, text: str) -> None:
-        self._notes.append(Note(at, text))
+        self._lines.append(Line(at, text))
 
     def warn(self, sentence: str) -> None:
         """Does nothing: LambdaService also passes each warning to `observe`, so the trace shows it."""

@@ -14,6 +14,7 @@ from pytest_sessionplugin.gateway.values import (
     Frame,
     Handshake,
     Manage,
+    Note,
     Observed,
     Refuse,
     Reply,
@@ -30,16 +31,16 @@ ADVICE = "{websocket:domain} stands for its host in [tool.sessionplugin.env]."
 
 
 @dataclass(frozen=True)
-class Note:
+class Line:
     """A line that does not come from the gateway."""
 
     at: float
     text: str
 
 
-def asked_of_aws(attempts: Iterable[Attempt]) -> list[Note]:
+def asked_of_aws(attempts: Iterable[Attempt]) -> list[Line]:
     return [
-        Note(
+        Line(
             each.at,
             f"aws    {each.call}  -> {each.outcome}" + (f"  ({each.call.function})" if each.call.function else ""),
         )
@@ -47,23 +48,23 @@ def asked_of_aws(attempts: Iterable[Attempt]) -> list[Note]:
     ]
 
 
-def render(trace: Sequence[Observed], notes: Iterable[Note] = ()) -> str:
+def render(trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
     """One line for each event, in order of time, with the seconds since the first."""
     return _joined([*_lines(trace), *notes])
 
 
-def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Note] = ()) -> str:
+def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Line] = ()) -> str:
     """Like render(), for several gateways; each line begins with the name of its gateway."""
     width = max(map(len, traces))
-    named = [Note(line.at, f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)]
-    return _joined([*named, *(Note(note.at, f"{'':{width}}  {note.text}") for note in notes)])
+    named = [Line(line.at, f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)]
+    return _joined([*named, *(Line(note.at, f"{'':{width}}  {note.text}") for note in notes)])
 
 
-def _lines(trace: Sequence[Observed]) -> list[Note]:
-    return [Note(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
+def _lines(trace: Sequence[Observed]) -> list[Line]:
+    return [Line(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
 
 
-def _joined(lines: Iterable[Note]) -> str:
+def _joined(lines: Iterable[Line]) -> str:
     lines = sorted(lines, key=lambda line: line.at)
     shown = lines[-MOST:]
     before = [f"… {len(lines) - MOST} lines before these"] if len(lines) > MOST else []
@@ -96,6 +97,8 @@ def _line(seen: Observed) -> str | None:
             answer = _reply(seen.reply) if seen.reply else ""
             why = f"{indented(f'{seen.reply.why}. {ADVICE}')}" if seen.reply and seen.reply.why else ""
             return f"call   {method} {path}  {short(body)}  {answer}{why}"
+        case Note():
+            return f"note   {seen.what}"
         case Returned() if seen.error is not None:
             return f"error  {seen.what.invocation_id} failed{traceback_of(seen.error)}"
     return None

@@ -275,6 +275,9 @@ class Runtime:
         return now
 
     def _drain(self, now: float) -> None:
+        for note in self._core.notes():
+            if self._observe is not None:
+                self._observe(Observed(now, note))
         for effect in self._core.effects():
             if self._observe is not None:
                 self._observe(Observed(now, _snapshot(effect) if isinstance(effect, Invoke) else effect))

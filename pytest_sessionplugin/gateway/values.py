@@ -329,6 +329,14 @@ class Close:
 
 Effect = Invoke | Respond | Accept | Refuse | Send | Close
 
+
+@dataclass(frozen=True)
+class Note:
+    """Explains a decision of the gateway to the developer; `str(note)` is a line of text. No client gets it."""
+
+    id: str  # of the request or the connection
+
+
 # --- given to a gateway
 
 
@@ -359,10 +367,10 @@ Ids = Callable[[], str]
 
 @dataclass(frozen=True)
 class Observed:
-    """An input, effect or call that crossed the gateway, in the core's order."""
+    """An input, effect or call that crossed the gateway, in the core's order, or a note on what follows."""
 
     at: float
-    what: Input | Effect | Manage
+    what: Input | Effect | Manage | Note
     reply: Reply | None = None  # to a Manage
     error: BaseException | None = None  # of a Returned, with its traceback
 

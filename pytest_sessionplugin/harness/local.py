@@ -173,7 +173,7 @@ class LocalHarness:
         """Everything that crossed the gateways, the calls of AWS and the app's log, in order of time."""
         traces = {app.stack.name: app.gateway.trace for app in self._deployed.values()}
         attempts = self._account.calls.attempts if self._account is not None else ()
-        notes = [*self._journal.notes, *asked_of_aws(attempts)]
+        notes = [*self._journal.lines, *asked_of_aws(attempts)]
         if len(traces) > 1:
             return render_several(traces, notes)
         return render(traces.get(self._own.project.name, ()), notes)

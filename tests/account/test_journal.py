@@ -11,7 +11,7 @@ from pytest_sessionplugin.lambdas.threads import Left
 def test_notes_are_kept_with_their_time() -> None:
     journal = Journal()
     journal.observe(2.0, "lambda sweep has taken its event")
-    assert [(note.at, note.text) for note in journal.notes] == [(2.0, "lambda sweep has taken its event")]
+    assert [(line.at, line.text) for line in journal.lines] == [(2.0, "lambda sweep has taken its event")]
 
 
 def test_a_left_thread_is_kept_and_noted() -> None:
@@ -19,7 +19,7 @@ def test_a_left_thread_is_kept_and_noted() -> None:
     left = Left("worker", ("sweep",), "runs")
     journal.leave(left)
     assert journal.left == [left]
-    assert journal.notes[0].text.startswith("left   the thread 'worker' runs")
+    assert journal.lines[0].text.startswith("left   the thread 'worker' runs")
 
 
 def test_the_apps_log_is_among_the_notes() -> None:
@@ -27,10 +27,10 @@ def test_the_apps_log_is_among_the_notes() -> None:
     log = logging.Logger("app")
     log.addHandler(journal.log)
     log.error("room %s", "lobby")
-    assert [note.text for note in journal.notes] == ["log    ERROR room lobby"]
+    assert [line.text for line in journal.lines] == ["log    ERROR room lobby"]
 
 
 def test_a_warning_is_in_the_trace_already() -> None:
     journal = Journal()
     journal.warn("an event is dropped.")
-    assert journal.notes == ()
+    assert journal.lines == ()

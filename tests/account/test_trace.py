@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from pytest_sessionplugin.account.journal import AppLog
-from pytest_sessionplugin.account.trace import MOST, Note, asked_of_aws, render
+from pytest_sessionplugin.account.trace import MOST, Line, asked_of_aws, render
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -85,7 +85,7 @@ def test_what_the_app_logs_stands_where_it_happened_with_its_traceback() -> None
     plain.created = record.created + 2
     log.handle(plain)
     lines = render(
-        [Observed(record.created - 1, Accept("VNR=")), Observed(record.created + 1, Accept("X="))], log.notes
+        [Observed(record.created - 1, Accept("VNR=")), Observed(record.created + 1, Accept("X="))], log.lines
     ).splitlines()
     assert lines[1] == "   1.000  log    ERROR caught it"
     assert lines[-3].endswith("ZeroDivisionError: division by zero")
@@ -98,7 +98,7 @@ def test_an_app_that_writes_its_tracebacks_itself_has_them_shown() -> None:
     record = logging.LogRecord("app", logging.ERROR, "", 0, "caught it", None, None)
     record.exc_text = "Traceback, without values:\n  app.py:1"
     log.handle(record)
-    assert [line.strip() for line in render([], log.notes).splitlines()] == [
+    assert [line.strip() for line in render([], log.lines).splitlines()] == [
         "0.000  log    ERROR caught it",
         "Traceback, without values:",
         "app.py:1",
@@ -131,7 +131,7 @@ def test_long_bodies_are_cut() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert render([]) == ""
-    assert render([], [Note(1.0, "alone")]) == "   0.000  alone"
+    assert render([], [Line(1.0, "alone")]) == "   0.000  alone"
 
 
 def test_a_traceback_begins_where_the_kit_ran_the_function() -> None:

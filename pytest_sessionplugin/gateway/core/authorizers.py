@@ -10,13 +10,14 @@ import json
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_sessionplugin.gateway.core import cognito, sigv4
 from pytest_sessionplugin.gateway.core.events import IDENTITY, Event
 from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, UNAUTHORIZED, failure
 from pytest_sessionplugin.gateway.core.integration import as_text
+from pytest_sessionplugin.gateway.core.notes import brief
 from pytest_sessionplugin.gateway.core.routing import Match
 from pytest_sessionplugin.gateway.values import (
     Api,
@@ -24,11 +25,11 @@ from pytest_sessionplugin.gateway.values import (
     AuthorizerKind,
     Claims,
     Grant,
-    Raised,
     Reply,
     Request,
     Returned,
     Route,
+    TimedOut,
     header,
 )
 
@@ -48,7 +49,7 @@ def examine(request: Request, match: Match, api: Api, now: float, signers_now: f
         return sigv4.judge(request, api, signers_now)
     token = header(request.headers, authorizer.header.lower()) if authorizer.header else None
     if authorizer.header is not None and not token:
-        return UNAUTHORIZED
+        return replace(UNAUTHORIZED, why=f"not asked: the request has no header {authorizer.header}")
     if token and authorizer.kind is AuthorizerKind.COGNITO:
         return cognito.judge(authorizer, token, now)
     if token and authorizer.kind is AuthorizerKind.BUILT_IN:
@@ -162,9 +163,13 @@ class Policy:
         """
         covering = [statement for statement in self.statements if statement.covers(arn)]
         if not all(statement.allows for statement in covering):
-            return DENIED
+            return replace(DENIED, why=f"its policy denies {_called(arn)}")
+        if not covering:
+            return replace(NOT_ALLOWED, why=f"no policy allows {_called(arn)}")
         if all(statement.conditional for statement in covering):
-            return NOT_ALLOWED
+            return replace(
+                NOT_ALLOWED, why=f"its policy allows {_called(arn)} under a Condition, which is not evaluated"
+            )
         own = {"principalId": self.principal_id, "integrationLatency": round(latency * 1000)}
         return Grant({**self.context, **own})
 
@@ -175,11 +180,23 @@ def read_answer(returned: Returned | None) -> Policy | Reply:
     Only an error whose whole text is "Unauthorized" is a 401.
     """
     if returned is None:
-        return BROKEN
+        return replace(BROKEN, why="no answer within 29 s")
+    if isinstance(returned.error, TimedOut):
+        return replace(BROKEN, why="it exceeded its own timeout")
     if returned.error is not None:
-        refuses = isinstance(returned.error, Raised) and returned.error.message == "Unauthorized"
-        return UNAUTHORIZED if refuses else BROKEN
-    return read_policy(returned.result) or BROKEN
+        error = returned.error
+        if error.message == "Unauthorized":
+            return replace(UNAUTHORIZED, why=f"it raised {error.message}")
+        return replace(BROKEN, why=f"it raised {error.error_type}: {error.message}")
+    if (policy := read_policy(returned.result)) is not None:
+        return policy
+    return replace(BROKEN, why=f"it did not return a policy but {brief(returned.result)}")
+
+
+def _called(arn: str) -> str:
+    """The method and the path in the ARN of a method: `POST /rooms`."""
+    method, _, path = arn.split("/", 2)[2].partition("/")
+    return f"{method} /{path}"
 
 
 def read_policy(result: Any) -> Policy | None:
@@ -289,7 +306,8 @@ def identify(request: Request, match: Match, api: Api) -> Mapping[str, str] | Re
         return {}
     key = header(request.headers, "x-api-key")
     if not key or key not in api.api_keys:
-        return FORBIDDEN
+        wrong = "the value of x-api-key is none of the project's" if key else "the request has no header x-api-key"
+        return replace(FORBIDDEN, why=f"{request.method} {match.route.path} needs an API key: {wrong}")
     return {"apiKey": key, "apiKeyId": _id(key)}
 
 

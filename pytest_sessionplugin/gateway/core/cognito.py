@@ -10,6 +10,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,18 +32,27 @@ def judge(authorizer: Authorizer, token: str, now: float) -> Grant | Reply:
     """
     token = token[7:].strip() if token[:7].lower() == "bearer " else token
     claims = _claims(token)
-    if claims is None or not _is_of_a_pool(authorizer, claims.get("iss")):
-        return UNAUTHORIZED
+    if claims is None:
+        return _refused("the token is not a JWT that is signed with RS256")
+    if not _is_of_a_pool(authorizer, claims.get("iss")):
+        return _refused(f"the token's issuer is {claims.get('iss')}, not the pool")
     if authorizer.verified is not None and not authorizer.verified(token):
-        return UNAUTHORIZED
-    expires = claims.get("exp")
-    if not isinstance(expires, (int, float)) or claims.get("token_use") != ("access" if authorizer.scopes else "id"):
-        return UNAUTHORIZED
+        return _refused("the token's signature is not by a key of the pool")
+    expires, use = claims.get("exp"), "access" if authorizer.scopes else "id"
+    if claims.get("token_use") != use:
+        rule = "with" if authorizer.scopes else "without"
+        return _refused(f"token_use is {claims.get('token_use')}; a method {rule} scopes takes {use} tokens")
+    if not isinstance(expires, (int, float)):
+        return _refused("the token has no exp")
     if not now < expires < math.inf:  # Python reads NaN and Infinity
-        return EXPIRED
+        return replace(EXPIRED, why="the token has expired")
     if authorizer.scopes and not set(authorizer.scopes) & set(str(claims.get("scope", "")).split()):
-        return UNAUTHORIZED
+        return _refused(f"the token has none of the scopes {', '.join(authorizer.scopes)}")
     return Grant({"claims": {name: _text(shown(name, value)) for name, value in claims.items()}})
+
+
+def _refused(why: str) -> Reply:
+    return replace(UNAUTHORIZED, why=why)
 
 
 def issuer(pool: str) -> str | None:

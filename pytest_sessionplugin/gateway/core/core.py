@@ -25,6 +25,7 @@ from pytest_sessionplugin.gateway.values import (
     Ids,
     Input,
     Manage,
+    Note,
     Reply,
     Request,
     Returned,
@@ -42,9 +43,10 @@ class GatewayCore:
         self._api = api
         self._ahead = 0.0  # seconds that time here is ahead of the signers'
         self._effects: list[Effect] = []
-        self._invocations = Invocations(invocation_ids, self._emit)
-        self._rest = RestApi(api, ids, self._invocations, self._emit)
-        self._websocket = WebSocketApi(api, ids, self._invocations, self._emit)
+        self._notes: list[Note] = []
+        self._invocations = Invocations(invocation_ids, self._emit, self._note)
+        self._rest = RestApi(api, ids, self._invocations, self._emit, self._note)
+        self._websocket = WebSocketApi(api, ids, self._invocations, self._emit, self._note)
 
     def receive(self, event: Input, now: float) -> None:
         """Raises LookupError for the return of an unknown invocation, ValueError for a connection id in use or for
@@ -115,8 +117,16 @@ class GatewayCore:
         effects, self._effects = self._effects, []
         return effects
 
+    def notes(self) -> list[Note]:
+        """The notes since the last call, on the effects that were made meanwhile."""
+        notes, self._notes = self._notes, []
+        return notes
+
     def _emit(self, effect: Effect) -> None:
         self._effects.append(effect)
+
+    def _note(self, note: Note) -> None:
+        self._notes.append(note)
 
 
 def _place(api: Api) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from pytest_sessionplugin.gateway.core.events import Event
-from pytest_sessionplugin.gateway.values import MAX_EVENT, Effect, Headers, Ids, Invoke, Returned
+from pytest_sessionplugin.gateway.core.notes import Malformed
+from pytest_sessionplugin.gateway.values import MAX_EVENT, Effect, Headers, Ids, Invoke, Note, Returned
 
 # "Output format of a Lambda function for proxy integration" in the developer guide; any other key
 # at the top makes the output malformed (captures of real traffic).
@@ -125,6 +126,9 @@ Answered = Callable[[IntegrationResult, float], None]
 Emit = Callable[[Effect], None]
 """Takes effects in order."""
 
+TakeNote = Callable[[Note], None]
+"""Takes notes in order."""
+
 
 @dataclass(slots=True)
 class Running:
@@ -147,17 +151,20 @@ def is_too_large(event: Event, body: int) -> bool:
 
 
 class Invocations:
-    def __init__(self, ids: Ids, emit: Emit) -> None:
-        self._ids, self._emit = ids, emit
+    def __init__(self, ids: Ids, emit: Emit, note: TakeNote) -> None:
+        self._ids, self._emit, self._note = ids, emit, note
         self._running: dict[str, Running] = {}
         # All have the same time-out, so they fall due in the order in which they began.
         self._awaited: OrderedDict[str, Running] = OrderedDict()  # those with a waiting caller
 
-    def ask(self, function: str, event: Event, now: float, answered: Answered) -> None:
-        """Starts a function that returns a proxy result."""
+    def ask(self, id: str, function: str, event: Event, now: float, answered: Answered) -> None:
+        """Starts a function that returns a proxy result. `id`: of the request or connection that it is for."""
 
         def settle(returned: Returned | None, now: float) -> None:
-            answered(read_answer(returned), now)
+            answer = read_answer(returned)
+            if answer is IntegrationFault.BROKEN and returned is not None and returned.error is None:
+                self._note(Malformed(id, function, returned.result))
+            answered(answer, now)
 
         self.start(function, event, now, settle)
 

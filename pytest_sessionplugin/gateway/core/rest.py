@@ -15,8 +15,10 @@ from pytest_sessionplugin.gateway.core.integration import (
     IntegrationResult,
     Invocations,
     ProxyResult,
+    TakeNote,
     is_too_large,
 )
+from pytest_sessionplugin.gateway.core.notes import Authorized, NoRoute, Reason, not_readable
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
     Api,
@@ -33,8 +35,8 @@ from pytest_sessionplugin.gateway.values import (
 
 
 class RestApi:
-    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
-        self._api, self._ids, self._invocations, self._emit = api, ids, invocations, emit
+    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit, note: TakeNote) -> None:
+        self._api, self._ids, self._invocations, self._emit, self._note = api, ids, invocations, emit, note
         self._router = routing.Router(api)
         self._policies = authorizers.Policies()
 
@@ -55,6 +57,7 @@ class RestApi:
         """`signers_now` is the time by which callers sign."""
         match = routing.admit(self._router, request, self._api)
         if match is None:
+            self._note(self._no_route(request))
             match = sigv4.nowhere(request, self._router.without_stage(request.path), self._api, signers_now)
         if isinstance(match, Reply):
             self._respond(request, match)
@@ -66,12 +69,23 @@ class RestApi:
         verdict = authorizers.examine(request, match, self._api, now, signers_now)
         if isinstance(verdict, Question):
             self._ask(plain, match, verdict, now)
-        else:
-            self._proceed(plain, match, verdict, now, now)
+            return
+        authorizer = match.route.authorizers.get(request.method)
+        if authorizer is not None:
+            self._note(Authorized(request.id, None if request.claims is not None else authorizer, verdict))
+        self._proceed(plain, match, verdict, now, now)
+
+    def _no_route(self, request: Request) -> NoRoute:
+        match = self._router.find(request.path)
+        path = f"/{self._router.without_stage(request.path)}"
+        return NoRoute(request.id, request.method, path, self._api.routes, match.route if match else None)
 
     def _ask(self, request: Request, match: routing.Match, question: Question, received: float) -> None:
+        authorizer = question.authorizer
         if policy := self._policies.find(question, received):
-            self._proceed(request, match, policy.verdict(question.method_arn), received, received)
+            verdict = policy.verdict(question.method_arn)
+            self._note(Authorized(request.id, authorizer, verdict, True, policy.principal_id))
+            self._proceed(request, match, verdict, received, received)
             return
 
         kept = self._policies
@@ -79,10 +93,12 @@ class RestApi:
         def settle(returned: Returned | None, now: float) -> None:
             answer = authorizers.read_answer(returned)
             if isinstance(answer, Reply):
+                self._note(Authorized(request.id, authorizer, answer))
                 self._respond(request, answer)
             else:
                 kept.keep(question, answer, now)
                 verdict = answer.verdict(question.method_arn, now - received)
+                self._note(Authorized(request.id, authorizer, verdict, False, answer.principal_id))
                 self._proceed(request, match, verdict, received, now)
 
         self._invocations.start(question.authorizer.name, question.event, received, settle)
@@ -95,6 +111,7 @@ class RestApi:
             return
         key = authorizers.identify(request, match, self._api)
         if isinstance(key, Reply):
+            self._note(Reason(request.id, key.why))
             self._respond(request, key)
             return
         event = events.rest_event(
@@ -113,11 +130,13 @@ class RestApi:
             return
 
         def settle(answer: IntegrationResult, now: float) -> None:
-            self._respond(request, reply_to(request, answer, self._api))
+            self._respond(request, reply_to(request, answer, self._api), by_gateway=not isinstance(answer, ProxyResult))
 
-        self._invocations.ask(REST_FUNCTION, event, now, settle)
+        self._invocations.ask(request.id, REST_FUNCTION, event, now, settle)
 
-    def _respond(self, request: Request, reply: Reply) -> None:
+    def _respond(self, request: Request, reply: Reply, *, by_gateway: bool = True) -> None:
+        if note := not_readable(request, reply, by_gateway=by_gateway):
+            self._note(note)
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))
         body = b"" if request.method == "HEAD" else reply.body
         self._emit(Respond(request.id, Reply(reply.status, headers, body)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 from collections import OrderedDict
+from dataclasses import replace
 
 from pytest_sessionplugin.gateway.core import events, management
 from pytest_sessionplugin.gateway.core.connection import Connection, State
@@ -20,8 +21,10 @@ from pytest_sessionplugin.gateway.core.integration import (
     IntegrationResult,
     Invocations,
     ProxyResult,
+    TakeNote,
     oldest,
 )
+from pytest_sessionplugin.gateway.core.notes import Reason
 from pytest_sessionplugin.gateway.core.routing import MAX_HEADERS
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -57,9 +60,9 @@ _NO_STATUS_REASON = "Client-side close frame status not set"
 class WebSocketApi:
     """The connections of one WebSocket API: decides about handshakes, frames, closes and @connections calls."""
 
-    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit) -> None:
+    def __init__(self, api: Api, ids: Ids, invocations: Invocations, emit: Emit, note: TakeNote) -> None:
         self._api = api
-        self._ids, self._invocations, self._emit = ids, invocations, emit
+        self._ids, self._invocations, self._emit, self._note = ids, invocations, emit, note
         # All have the same time-outs, so they fall due in the order in which they began, or were last active.
         self._connections: OrderedDict[str, Connection] = OrderedDict()  # PENDING and OPEN
         self._idle: OrderedDict[str, Connection] = OrderedDict()  # OPEN
@@ -115,8 +118,9 @@ class WebSocketApi:
     def handshake(self, handshake: Handshake, now: float) -> None:
         if handshake.connection_id in self._connections:
             raise ValueError(f"connection {handshake.connection_id} already exists")
-        if refusal := refuse_early(handshake, self._api):
-            self._emit(Refuse(handshake.connection_id, refusal))
+        if refused := refuse_early(handshake, self._api):
+            self._explain(handshake.connection_id, refused.why)
+            self._emit(Refuse(handshake.connection_id, replace(refused, why="")))
             return
         user_agent = header(handshake.headers, "user-agent")
         host = self._api.websocket_host(header(handshake.headers, "host"))
@@ -132,7 +136,7 @@ class WebSocketApi:
 
         request_id = self._ids()
         event = events.connect_event(self._api, connection, handshake, request_id, now)
-        self._invocations.ask(function, event, now, settle)
+        self._invocations.ask(connection.id, function, event, now, settle)
 
     def _connected(self, connection: Connection, answer: IntegrationResult, now: float) -> None:
         if connection.state is not State.PENDING:
@@ -142,7 +146,9 @@ class WebSocketApi:
             self._open(connection, answer.header("sec-websocket-protocol"), now)
         else:
             self._forget(connection)
-            self._emit(Refuse(connection.id, refusal(answer)))
+            reply = refusal(answer)
+            self._explain(connection.id, _why_refused(answer))
+            self._emit(Refuse(connection.id, reply))
 
     def _open(self, connection: Connection, subprotocol: str | None, now: float) -> None:
         connection.become(State.OPEN)
@@ -155,15 +161,19 @@ class WebSocketApi:
             return  # the frame crossed our close on the wire
         self._touch(connection, now)
         if isinstance(frame.data, bytes):
+            self._explain(connection.id, "a binary frame: API Gateway takes text only, and closes with 1003")
             self._end(connection, UNSUPPORTED_DATA, "", now)
             return
         size = len(frame.data.encode(errors="replace"))
         if size > MAX_MESSAGE or (frame.largest or size) > MAX_FRAME:
+            limits = f"a message may have {MAX_MESSAGE} bytes, in frames of at most {MAX_FRAME}"
+            self._explain(connection.id, f"a message of {size} bytes, {frame.largest or size} in a frame: {limits}")
             self._end(connection, TOO_BIG, "", now)
             return
         request_id = self._ids()
         function = self._api.websocket.get("$default")
         if function is None:
+            self._explain(connection.id, "no route takes the message: the app has no @app.on_ws_message")
             self._complain(connection, "Forbidden", request_id, now)
             return
 
@@ -175,7 +185,10 @@ class WebSocketApi:
                 self._complain(connection, "Endpoint request timed out", request_id, now)
 
         event = events.message_event(self._api, connection, frame.data, request_id, self._ids(), now)
-        self._invocations.ask(function, event, now, settle)
+        self._invocations.ask(connection.id, function, event, now, settle)
+
+    def _explain(self, connection_id: str, why: str) -> None:
+        self._note(Reason(connection_id, why))
 
     def _complain(self, connection: Connection, message: str, request_id: str, now: float) -> None:
         """Sends the frame in which API Gateway reports an error, with the spaces of captured ones."""
@@ -231,13 +244,16 @@ def refuse_early(handshake: Handshake, api: Api) -> Reply | None:
     At a domain of the app's own it is the path of the mapping.
     """
     if handshake.throttled:
-        return TOO_MANY
+        return replace(TOO_MANY, why="more connections in this second than the account may open")
     if len(handshake.path) + len(handshake.query) > MAX_URL:
-        return URL_TOO_LONG
+        return replace(URL_TOO_LONG, why=f"path and query have more than {MAX_URL} characters")
     if sum(len(value) for _, value in handshake.headers) > MAX_HEADERS:
-        return HEADERS_TOO_LARGE
-    if handshake.path.removesuffix("/") not in _paths(header(handshake.headers, "host"), api):
-        return failure(403, "Forbidden", "ForbiddenException")
+        return replace(HEADERS_TOO_LARGE, why=f"the values of the headers have more than {MAX_HEADERS} bytes")
+    paths = _paths(header(handshake.headers, "host"), api)
+    if handshake.path.removesuffix("/") not in paths:
+        there = " and ".join(path or "/" for path in paths)
+        why = f"no WebSocket API is at {handshake.path}; it is at {there}"
+        return replace(failure(403, "Forbidden", "ForbiddenException"), why=why)
     return None
 
 
@@ -260,6 +276,12 @@ def refusal(answer: IntegrationResult) -> Reply:
     if answer is IntegrationFault.LATE:
         return failure(504, "Endpoint request timed out")
     return failure(502, "Internal server error")
+
+
+def _why_refused(answer: IntegrationResult) -> str:
+    if isinstance(answer, ProxyResult):
+        return f"$connect answered {answer.status}"
+    return "$connect has not answered within 29 s" if answer is IntegrationFault.LATE else "$connect failed"
 
 
 def _phrase(status: int) -> str:

@@ -314,7 +314,7 @@ class Shell(RuleBasedStateMachine):
         parts = (self.core, self.core._invocations, self.core._rest, self.core._websocket)
         held = [(name, value) for part in parts for name, value in vars(part).items()]
         kept = [(name, value) for name, value in held if isinstance(value, (dict, list))]
-        assert len(kept) == 5  # the core has no map that this test does not look at
+        assert len(kept) == 6  # the core has no map that this test does not look at
         assert [(name, value) for name, value in kept if value] == []
 
     def feed(self, event: Input) -> None:
@@ -322,6 +322,7 @@ class Shell(RuleBasedStateMachine):
         self.perform()
 
     def perform(self) -> None:
+        assert all(str(note) for note in self.core.notes())
         for effect in self.core.effects():
             self.check(effect)
         assert self.to_disconnect <= self.lost or "$disconnect" not in self.api.websocket

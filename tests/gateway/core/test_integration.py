@@ -17,7 +17,8 @@ from pytest_sessionplugin.gateway.core.integration import (
     read_answer,
     read_result,
 )
-from pytest_sessionplugin.gateway.values import Effect, Invoke, Raised, Returned, TimedOut
+from pytest_sessionplugin.gateway.core.notes import Malformed
+from pytest_sessionplugin.gateway.values import Effect, Invoke, Note, Raised, Returned, TimedOut
 
 NOON = 1_742_085_982.306
 
@@ -92,8 +93,8 @@ def test_a_header_with_a_control_character_or_a_bad_name_cannot_be_sent() -> Non
 class TestInvocations:
     def test_an_answer_reaches_its_caller_once(self) -> None:
         effects, answers = list[Effect](), list[IntegrationResult]()
-        invocations = Invocations(lambda: "i1", effects.append)
-        invocations.ask("job", {"a": 1}, NOON, lambda answer, now: answers.append(answer))
+        invocations = Invocations(lambda: "i1", effects.append, lambda note: None)
+        invocations.ask("r1", "job", {"a": 1}, NOON, lambda answer, now: answers.append(answer))
         assert effects == [Invoke("i1", "job", {"a": 1})]
         invocations.returned(Returned("i1", {"statusCode": 204}), NOON + 1)
         assert answers == [ProxyResult(204)]
@@ -102,8 +103,8 @@ class TestInvocations:
 
     def test_a_caller_waits_29_seconds_and_a_late_return_changes_nothing(self) -> None:
         answers: list[tuple[IntegrationResult, float]] = []
-        invocations = Invocations(lambda: "i1", lambda effect: None)
-        invocations.ask("job", {}, NOON, lambda answer, now: answers.append((answer, now)))
+        invocations = Invocations(lambda: "i1", lambda effect: None, lambda note: None)
+        invocations.ask("r1", "job", {}, NOON, lambda answer, now: answers.append((answer, now)))
         late = NOON + INTEGRATION_TIMEOUT
         assert invocations.due() == late
         invocations.tick(late - 0.1)
@@ -113,8 +114,23 @@ class TestInvocations:
         assert answers == [(IntegrationFault.LATE, late)]
         assert invocations.due() is None
 
+    @pytest.mark.parametrize(
+        ("returned", "notes"),
+        [
+            (Returned("i1", {"statusCode": 200}), []),
+            (Returned("i1", {"ok": 1}), [Malformed("r1", "job", {"ok": 1})]),
+            (Returned("i1", error=TimedOut()), []),
+        ],
+    )
+    def test_a_malformed_result_is_noted(self, returned: Returned, notes: list[Note]) -> None:
+        noted: list[Note] = []
+        invocations = Invocations(lambda: "i1", lambda effect: None, noted.append)
+        invocations.ask("r1", "job", {}, NOON, lambda answer, now: None)
+        invocations.returned(returned, NOON)
+        assert noted == notes
+
     def test_an_invocation_without_a_caller_falls_never_due(self) -> None:
-        invocations = Invocations(lambda: "i1", lambda effect: None)
+        invocations = Invocations(lambda: "i1", lambda effect: None, lambda note: None)
         invocations.start("job", {}, NOON, None)
         assert invocations.due() is None
         invocations.returned(Returned("i1"), NOON)

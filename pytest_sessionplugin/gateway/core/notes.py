@@ -1,0 +1,173 @@
+"""Explanations of the gateway's decisions, for the trace of a test and the log of `serve`. No client gets them.
+
+A note keeps what it was made from, and puts it into words when it is shown: most notes never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_sessionplugin.gateway.values import (
+    Authorizer,
+    AuthorizerKind,
+    Grant,
+    Note,
+    Reply,
+    Request,
+    Route,
+    header,
+)
+
+FEW = 8  # routes that are listed
+NEAR = 0.6  # of a ratio; 1 is the same path
+SHORT = 200  # characters of a function's result
+ANY_ORIGIN = "*"
+
+
+@dataclass(frozen=True)
+class Reason(Note):
+    """Explains a refusal, a closed connection or an error frame."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Malformed(Note):
+    """A function returned something else than an HTTP answer."""
+
+    function: str
+    result: Any
+
+    def __str__(self) -> str:
+        return f"{self.function} returned {brief(self.result)}, not an HTTP answer such as {{'statusCode': 200}}"
+
+
+@dataclass(frozen=True)
+class NoRoute(Note):
+    """No route of the app has the path and the method of a request."""
+
+    method: str
+    path: str  # without the stage
+    routes: tuple[Route, ...] = field(repr=False)
+    known: Route | None = None  # the route of the path, which lacks the method
+
+    @property
+    def nearest(self) -> str | None:
+        """The method and the path that were perhaps meant: `GET /rooms/{name}`; None if nothing resembles them."""
+        ranked = [(_likeness(route, self.path), self.method in route.methods, route) for route in self.routes]
+        likeness, _, route = max(ranked, key=lambda each: each[:2], default=(0.0, False, None))
+        return f"{_method(route, self.method)} {route.path}" if route is not None and likeness >= NEAR else None
+
+    def __str__(self) -> str:
+        said = f"no route matches {self.method} {self.path}"
+        if self.known is not None:
+            return f"{said}; {self.known.path} has {', '.join(sorted(self.known.methods))}{self._without_cors()}"
+        if (nearest := self.nearest) is not None:
+            return f"{said}; nearest: {nearest}"
+        return f"{said}; there are: {_listed(self.routes)}" if self.routes else f"{said}; the app has none"
+
+    def _without_cors(self) -> str:
+        """A browser asks with OPTIONS before it sends a request to another origin."""
+        return ", and no cors=True, which OPTIONS needs" if self.method == "OPTIONS" else ""
+
+
+@dataclass(frozen=True)
+class Authorized(Note):
+    """The verdict of a route's authorizer on a request."""
+
+    authorizer: Authorizer | None  # None: the test has given claims in its place
+    verdict: Grant | Reply
+    cached: bool = False
+    principal: str | None = None  # whom its policy names, also if it refuses the request
+
+    @property
+    def name(self) -> str:
+        """Its name, or its kind if it has none."""
+        if self.authorizer is None:
+            return "of the route"
+        return self.authorizer.name or self.authorizer.kind.value
+
+    def __str__(self) -> str:
+        return f"authorizer {self.name} -> {self._answer()}{', cached' if self.cached else ''}"
+
+    def _answer(self) -> str:
+        if isinstance(self.verdict, Reply):
+            of = f", principal {self.principal}" if self.principal is not None else ""
+            return f"{self.verdict.why or self.verdict.status}{of}"
+        if self.authorizer is None:
+            return f"not asked: the test gives {_named(self.verdict) or 'the claims'}"
+        if self.authorizer.kind is AuthorizerKind.CUSTOM:
+            return "not run here: every credential passes"
+        return _named(self.verdict) or "passes"
+
+
+@dataclass(frozen=True)
+class NotReadable(Note):
+    """A browser does not show an answer to the page that asked: the page is of another origin."""
+
+    origin: str
+    allowed: str | None  # the origin in the answer
+    by_gateway: bool  # the answer is not a function's
+
+    def __str__(self) -> str:
+        said = f"a browser hides this answer from {self.origin}"
+        if self.allowed is not None:
+            return f"{said}: Access-Control-Allow-Origin is {self.allowed}"
+        missing = f"{said}: it has no Access-Control-Allow-Origin"
+        return f"{missing}, as all answers of API Gateway's own" if self.by_gateway else f"{missing}; cors=True sets it"
+
+
+def not_readable(request: Request, reply: Reply, *, by_gateway: bool) -> NotReadable | None:
+    """The note about an answer that a browser would hide; None for any other."""
+    origin = header(request.headers, "origin")
+    if origin is None:
+        return None
+    allowed = header(reply.headers, "access-control-allow-origin")
+    return None if allowed in (ANY_ORIGIN, origin) else NotReadable(request.id, origin, allowed, by_gateway)
+
+
+def brief(result: Any) -> str:
+    """A function's result, cut if it is long."""
+    try:
+        text = repr(result)
+    except ValueError:  # a number of thousands of digits
+        return "a number that is too long"
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
+
+
+def _named(grant: Grant) -> str | None:
+    """The name of a caller."""
+    authorizer = grant.authorizer or {}
+    claims = authorizer.get("claims") or {}
+    name = authorizer.get("principalId") or claims.get("sub") or grant.identity.get("user")
+    return None if name is None else str(name)
+
+
+def _method(route: Route, method: str) -> str:
+    return method if method in route.methods or not route.methods else min(route.methods)
+
+
+def _listed(routes: tuple[Route, ...]) -> str:
+    shown = [f"{min(route.methods)} {route.path}" for route in routes[:FEW] if route.methods]
+    return ", ".join([*shown, *(["…"] if len(routes) > FEW else [])])
+
+
+def _likeness(route: Route, path: str) -> float:
+    """From 0 to 1. A variable is like each value, but a route without one is nearer."""
+    from difflib import SequenceMatcher  # rarely needed
+
+    template, asked = route.path.strip("/").split("/"), path.strip("/").split("/")
+    if len(template) != len(asked):
+        return SequenceMatcher(None, route.path, path).ratio()
+    filled = "/".join(_filled(template, asked))
+    return SequenceMatcher(None, filled, "/".join(asked)).ratio() - 0.01 * route.path.count("{")
+
+
+def _filled(template: list[str], asked: list[str]) -> Iterator[str]:
+    for expected, segment in zip(template, asked, strict=True):
+        yield segment if expected.startswith("{") else expected
