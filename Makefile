@@ -93,10 +93,8 @@ smoke: setup  ## one short round of each benchmark, to see that it still runs
 conformance: setup $(if $(filter ministack,$(GATEWAY)),.venv-ministack/.ready)  ## tests API Gateway's behaviour, fact by fact; GATEWAY= names another implementation
 	$(BIN)/python -m pytest tests/conformance --facts $(if $(GATEWAY),--gateway $(GATEWAY)) $(OPTIONS)
 
-rehearse: setup .venv-ministack/.ready  ## deploys, compares, tests, changes and destroys a stage on emulators
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/rehearsal/test_terminal.py
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/rehearsal/test_life.py tests/rehearsal/test_policies.py \
-		tests/rehearsal/test_pipeline.py tests/rehearsal/test_restore.py
+rehearse: setup .venv-ministack/.ready  ## deploys, tests, changes, rolls back and destroys a stage on an emulator
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(OF_A_STAGE)
 
 soak: setup  ## ten minutes of load of every kind on a server, then looks for leaks
 	@exec $(BIN)/python -m bench.soak

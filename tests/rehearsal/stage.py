@@ -22,7 +22,6 @@ from deployment import stage as stages
 from tests.emulators.ministack.process import ACCESS_KEY, REGION, SECRET_KEY, Process
 from tests.processes import ROOT
 
-NAME = "dev"
 ACCOUNT = "000000000000"
 COMMAND_SECONDS = 180  # with the package index on the way
 FOLDERS = ("chalicelib", "deployment", ".chalice")
@@ -46,17 +45,21 @@ class Ran:
 
 
 class RehearsedStage:
-    """`project` is a checkout of the service and the deployment, which may be changed between deploys."""
+    """`project` is a checkout of the service and the deployment, which may be changed between deploys.
 
-    def __init__(self, emulator: Process, project: Path) -> None:
+    `name` is the stage's name in config.json.
+    """
+
+    def __init__(self, emulator: Process, project: Path, name: str) -> None:
         self.emulator = emulator
         self.project = project
+        self.name = name
         self._clients: dict[str, Any] = {}
 
     @property
     def described(self) -> stages.Stage:
         """The stage's settings in the project."""
-        return stages.read(self.project, NAME)
+        return stages.read(self.project, self.name)
 
     # --- the checkout
 
@@ -77,7 +80,7 @@ class RehearsedStage:
     def cloned(self, folder: Path) -> RehearsedStage:
         """The same stage, from another checkout."""
         self.git("clone", "--quiet", ".", str(folder))
-        return RehearsedStage(self.emulator, folder)
+        return RehearsedStage(self.emulator, folder, self.name)
 
     def git(self, *arguments: str) -> str:
         environ = {**os.environ, **AUTHOR}
@@ -94,15 +97,15 @@ class RehearsedStage:
     # --- the commands
 
     def deploy(self, *options: str) -> str:
-        """Runs `make deploy STAGE=dev` with a yes and returns its output. Raises CommandFailed."""
+        """Runs `make deploy STAGE=…` with a yes and returns its output. Raises CommandFailed."""
         return self._done("deploy", "--yes", *options)
 
     def destroy(self, *options: str) -> str:
-        """Runs `make destroy STAGE=dev` with a yes and returns its output. Raises CommandFailed."""
+        """Runs `make destroy STAGE=…` with a yes and returns its output. Raises CommandFailed."""
         return self._done("destroy", "--yes", *options)
 
     def disconnect(self) -> str:
-        """Runs `make disconnect STAGE=dev` and returns its output. Raises CommandFailed."""
+        """Runs `make disconnect STAGE=…` and returns its output. Raises CommandFailed."""
         return self._done("disconnect")
 
     def run(self, name: str, *options: str, answer: str = "") -> Ran:
@@ -111,7 +114,7 @@ class RehearsedStage:
         try:
             os.write(ours, answer.encode())
             run = subprocess.run(
-                [sys.executable, "-m", "tests.rehearsal.command", name, "--stage", NAME, *options],
+                [sys.executable, "-m", "tests.rehearsal.command", name, "--stage", self.name, *options],
                 cwd=self.project,  # whose `deployment` is found before that of this checkout
                 env=self.emulator.aws() | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
                 stdin=theirs,
@@ -216,25 +219,25 @@ class RehearsedStage:
 
 
 @contextlib.contextmanager
-def empty_account() -> Iterator[RehearsedStage]:
-    """An empty emulator, and a checkout to deploy there, of this one as it is."""
+def empty_account(name: str = "dev") -> Iterator[RehearsedStage]:
+    """An empty emulator, and a checkout to deploy a stage there, of this one as it is."""
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch, contextlib.closing(Process(mended=True)) as begun:
         project = Path(scratch) / "sessions"
         project.mkdir()
-        for name in FOLDERS:
-            shutil.copytree(ROOT / name, project / name, ignore=MADE_HERE)
-        for name in FILES:
-            shutil.copy(ROOT / name, project / name)
-        _place(project / ".chalice" / "operations.json")
-        stage = RehearsedStage(begun, project)
+        for folder in FOLDERS:
+            shutil.copytree(ROOT / folder, project / folder, ignore=MADE_HERE)
+        for file in FILES:
+            shutil.copy(ROOT / file, project / file)
+        _place(project / ".chalice" / "operations.json", name)
+        stage = RehearsedStage(begun, project, name)
         stage.git("init", "--quiet")
         stage.git("add", "--all")
         stage.git("commit", "--quiet", "--message", "The service and its deployment")
         yield stage
 
 
-def _place(operations: Path) -> None:
+def _place(operations: Path, name: str) -> None:
     """Names the account and region in which the stage stands."""
     settings = json.loads(operations.read_text(encoding="utf-8"))
-    settings[NAME] |= {"account": ACCOUNT, "region": REGION}
+    settings[name] |= {"account": ACCOUNT, "region": REGION}
     operations.write_text(json.dumps(settings, indent=2), encoding="utf-8")

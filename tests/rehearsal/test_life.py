@@ -21,7 +21,7 @@ from tests.processes import ROOT
 from tests.rehearsal import in_pytest
 from tests.rehearsal.inventory import Inventory
 from tests.rehearsal.probes import all_of
-from tests.rehearsal.stage import NAME, Ran, RehearsedStage, empty_account
+from tests.rehearsal.stage import Ran, RehearsedStage, empty_account
 from tests.rehearsal.visitor import Visitor
 
 TESTS = ("tests/service/test_http_websocket_integration.py", "tests/service/test_http_api.py")
@@ -47,7 +47,7 @@ def additions(stage: Stage, version: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Seen:
-    """A deployed stage: its resources, its answers, and its differences from an empty account."""
+    """A deployed stage."""
 
     version: str
     """The version that the service names."""
@@ -60,7 +60,6 @@ class Seen:
     deployments: tuple[str, ...]
     """Ids of the WebSocket API's deployments."""
     drifted: Mapping[str, set[str]]
-    differences: Mapping[str, tuple[str, str]]
     log_days: Mapping[str, int | None]
     """Retention of each log group in days; None is for ever."""
 
@@ -75,6 +74,8 @@ class Life:
     after_never_complete: set[str]
     version: str
     first: Seen
+    made: Mapping[str, tuple[str, str]]
+    """Answers of the account that the first deploy has changed, by question: before and after."""
     tests: subprocess.CompletedProcess[str]
     closed: str
     drifted: Mapping[str, set[str]]
@@ -95,7 +96,7 @@ class Life:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     with empty_account() as stage:
         inventory = Inventory(stage.session, stage.emulator.url)
-        known = Known(stage, inventory)
+        known = Known(stage)
         declined = stage.run("deploy", answer="n\n")
         after_declined = known.stacks()
         stage.commit("deployment/package.py", lambda text: text + UNENDING)
@@ -104,10 +105,11 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         stage.git("reset", "--quiet", "--hard", "HEAD~1")
         version = stage.version
         first = known.deployed()
+        made = inventory.differences()
         tests = _tested(stage)
         closed = _disconnected(stage)
         drifted = _changed_by_hand(stage)
-        elsewhere = Known(stage.cloned(tmp_path_factory.mktemp("elsewhere") / "sessions"), inventory).deployed()
+        elsewhere = Known(stage.cloned(tmp_path_factory.mktemp("elsewhere") / "sessions")).deployed()
         kept_code = stage.kept("code/")
         _change_routes(stage)
         changed = known.deployed()
@@ -117,12 +119,12 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         after_zip_missing = known.seen("")
         stage.destroy()
         without_data = known.stacks() | {table.name for table in stage.tables.values() if table.creation_date_time}
-        stage.destroy("--confirm", NAME)
+        stage.destroy("--confirm", stage.name)
         stage.forget_kept()
         left = inventory.differences()
         again = known.deployed()
-        stage.destroy("--confirm", NAME)
-        destroyed_twice = stage.destroy("--confirm", NAME)
+        stage.destroy("--confirm", stage.name)
+        destroyed_twice = stage.destroy("--confirm", stage.name)
         stage.forget_kept()
         return Life(
             declined,
@@ -131,6 +133,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
             after_never_complete,
             version,
             first,
+            made,
             tests,
             closed,
             drifted,
@@ -169,7 +172,7 @@ def test_an_empty_account_becomes_a_stage_that_answers(life: Life) -> None:
     assert life.first.answers["/health/ready"] == (200, "application/json")
     assert life.first.version == life.version
     assert {"lambda", "iam", "dynamodb", "apigateway", "apigatewayv2", "ssm", "events", "cloudformation", "logs"} <= {
-        what.partition(":")[0] for what in life.first.differences
+        question.partition(":")[0] for question in life.made
     }
 
 
@@ -263,7 +266,6 @@ class Known:
     """A stage and the means to look at it."""
 
     stage: RehearsedStage
-    inventory: Inventory
 
     def deployed(self, *options: str) -> Seen:
         return self.seen(self.stage.deploy(*options))
@@ -282,7 +284,6 @@ class Known:
             tuple(sorted(one["RouteKey"] for one in client.get_routes(ApiId=websocket)["Items"])),
             tuple(one["DeploymentId"] for one in client.get_deployments(ApiId=websocket)["Items"]),
             self.stage.drifted(),
-            self.inventory.differences(),
             {
                 one["logGroupName"]: one.get("retentionInDays")
                 for one in self.stage.client("logs").describe_log_groups()["logGroups"]
@@ -346,7 +347,7 @@ def _without_its_function(text: str) -> str:
 
 def _code(stage: RehearsedStage, version: str) -> dict[str, str]:
     """The version of the object that holds the zip of a kept template, as S3 names it."""
-    kept = stage.client("s3").get_object(Bucket=stage.bucket, Key=f"templates/{NAME}/{version}.json")
+    kept = stage.client("s3").get_object(Bucket=stage.bucket, Key=f"templates/{stage.name}/{version}.json")
     template: Any = json.loads(kept["Body"].read())
     named = template["Resources"]["Sweep"]["Properties"]["CodeUri"]
     return {"Bucket": named["Bucket"], "Key": named["Key"], "VersionId": named["Version"]}

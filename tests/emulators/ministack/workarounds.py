@@ -18,8 +18,7 @@ REST APIs, in `complete_rest_apis`:
 
 CloudFormation, in `complete_stacks`:
 
-- Deployments of WebSocket APIs and composite alarms are missing types, saved queries a missing service: a query is
-  accepted, and not kept.
+- Deployments of WebSocket APIs are a missing type, saved queries a missing service: a query is accepted, and not kept.
 - A change set calls each change of an API, a dashboard or a rule a conditional replacement.
 
 Calls of an API, where the caller asks for `MENDED`:
@@ -192,7 +191,6 @@ def complete_stacks() -> None:
     """Adds types of resources, and what replaces an API, in this process, for good."""
     resources: Any = import_module("ministack.services.cloudformation.provisioners")
     apis: Any = import_module("ministack.services.apigateway")
-    alarms: Any = import_module("ministack.services.cloudwatch")
 
     def deploy(name: str, given: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
         _, _, body = apis._create_deployment(given["ApiId"], {"description": given.get("Description", "")})
@@ -202,20 +200,10 @@ def complete_stacks() -> None:
     def forget(made: str, given: Mapping[str, Any]) -> None:
         apis._delete_deployment(given["ApiId"], made)
 
-    def watch(name: str, given: Mapping[str, Any], stack: str) -> tuple[str, dict[str, str]]:
-        status, _, body = alarms._put_composite_alarm({}, given, is_cbor=False, is_json=True)
-        if status >= 400:
-            raise ValueError(body.decode())
-        return given["AlarmName"], {}
-
-    def unwatch(made: str, given: Mapping[str, Any]) -> None:
-        alarms._composite_alarms.pop(made, None)
-
     resources._REPLACING_PROPERTIES.update(REPLACING)
     resources._RESOURCE_HANDLERS.update(
         {
             "AWS::ApiGatewayV2::Deployment": {"create": deploy, "delete": forget},
-            "AWS::CloudWatch::CompositeAlarm": {"create": watch, "delete": unwatch},
             "AWS::Logs::QueryDefinition": {
                 "create": lambda name, given, stack: (f"{stack}-{name}", {}),
                 "delete": lambda made, given: None,
