@@ -35,12 +35,12 @@ aws: races waits faults calls caller iam tables live_tables table_specs
 aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
-gateway.client: gateway websocket inprocess sockets deployed connection http transport redaction
+gateway.client: gateway websocket inprocess sockets deployed connection http transport
 gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime activity
 gateway.core: core rest websocket management authorizers cognito integration notes events connection routing sigv4
 gateway.core: compression upgrade gateway_responses
-gateway: values
+gateway: values redaction
 tracebacks
 errors
 """

@@ -26,7 +26,7 @@ REASONS = {
     "aws/dynamodb/ttl.py": "an agenda for the clock",
     "children/startup/sitecustomize.py": "runs in every child interpreter",
     "account/journal.py": "kept apart from the trace, which also renders gateways without one",
-    "gateway/client/redaction.py": "the one place that knows secrets",
+    "gateway/redaction.py": "the one place that knows secrets",
     "gateway/core/connection.py": "the states of a connection",
     "gateway/core/gateway_responses.py": "one table",
     "lambdas/functions.py": "faults around a function",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_sessionplugin.aws.calls import Attempt
+from pytest_sessionplugin.gateway.redaction import masked
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -68,7 +69,7 @@ def _joined(lines: Iterable[Line]) -> str:
     lines = sorted(lines, key=lambda line: line.at)
     shown = lines[-MOST:]
     before = [f"… {len(lines) - MOST} lines before these"] if len(lines) > MOST else []
-    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {line.text}" for line in shown)])
+    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {masked(line.text)}" for line in shown)])
 
 
 def _line(seen: Observed) -> str | None:
@@ -109,7 +110,7 @@ def _reply(reply: Reply) -> str:
 
 
 def short(body: str | bytes) -> str:
-    text = body.decode(errors="replace") if isinstance(body, bytes) else body
+    text = masked(body.decode(errors="replace") if isinstance(body, bytes) else body)  # before it is cut
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 

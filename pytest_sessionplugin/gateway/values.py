@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_sessionplugin.gateway.redaction import Redacted, masked
+
 Headers = tuple[tuple[str, str], ...]
 """Header pairs in the order and the spelling in which they were sent."""
 
@@ -169,8 +171,8 @@ class Api:
 # --- in
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, repr=False)
+class Request(Redacted):
     """An HTTP request.
 
     `path` and `query` are raw: percent-encoded, without the question mark. The stage may stand in front of the path,
@@ -187,8 +189,8 @@ class Request:
     claims: Claims | None = None
 
 
-@dataclass(frozen=True)
-class Handshake:
+@dataclass(frozen=True, repr=False)
+class Handshake(Redacted):
     """A client asks to upgrade. The handshake is pending until Accept or Refuse.
 
     `throttled`: it exceeds the connections that the account may open in a second.
@@ -202,8 +204,8 @@ class Handshake:
     throttled: bool = False
 
 
-@dataclass(frozen=True)
-class Frame:
+@dataclass(frozen=True, repr=False)
+class Frame(Redacted):
     """A whole message of the client, reassembled; bytes if it was binary."""
 
     connection_id: str
@@ -211,8 +213,8 @@ class Frame:
     largest: int = 0  # bytes of the largest single frame in it, for the 32 KB rule
 
 
-@dataclass(frozen=True)
-class Closed:
+@dataclass(frozen=True, repr=False)
+class Closed(Redacted):
     """The peer closed the socket, or the TCP connection is dead (1006)."""
 
     connection_id: str
@@ -220,8 +222,8 @@ class Closed:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Raised:
+@dataclass(frozen=True, repr=False)
+class Raised(Redacted):
     """Lambda's report of an exception in a function."""
 
     error_type: str
@@ -233,8 +235,8 @@ class TimedOut:
     """The function exceeded its own time-out."""
 
 
-@dataclass(frozen=True)
-class Returned:
+@dataclass(frozen=True, repr=False)
+class Returned(Redacted):
     """The function of an Invoke has finished."""
 
     invocation_id: str
@@ -242,8 +244,8 @@ class Returned:
     error: Raised | TimedOut | None = None
 
 
-@dataclass(frozen=True)
-class Manage:
+@dataclass(frozen=True, repr=False)
+class Manage(Redacted):
     """A call of the @connections API. `path` is raw and has the stage in it.
 
     `denied` is the answer if its signature is wrong.
@@ -277,8 +279,8 @@ Input = Request | Handshake | Frame | Closed | Returned | Backlog | DisconnectLo
 # --- out
 
 
-@dataclass(frozen=True)
-class Reply:
+@dataclass(frozen=True, repr=False)
+class Reply(Redacted):
     """An HTTP answer. `why` explains it here, and is not sent."""
 
     status: int
@@ -287,8 +289,8 @@ class Reply:
     why: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True)
-class Invoke:
+@dataclass(frozen=True, repr=False)
+class Invoke(Redacted):
     """Asks for a run of a function with an event. Returned answers it."""
 
     invocation_id: str
@@ -302,8 +304,8 @@ class Respond:
     reply: Reply
 
 
-@dataclass(frozen=True)
-class Accept:
+@dataclass(frozen=True, repr=False)
+class Accept(Redacted):
     connection_id: str
     subprotocol: str | None = None
 
@@ -314,14 +316,14 @@ class Refuse:
     reply: Reply
 
 
-@dataclass(frozen=True)
-class Send:
+@dataclass(frozen=True, repr=False)
+class Send(Redacted):
     connection_id: str
     text: str
 
 
-@dataclass(frozen=True)
-class Close:
+@dataclass(frozen=True, repr=False)
+class Close(Redacted):
     connection_id: str
     code: int
     reason: str = ""
@@ -335,6 +337,13 @@ class Note:
     """Explains a decision of the gateway to the developer; `str(note)` is a line of text. No client gets it."""
 
     id: str  # of the request or the connection
+
+    @property
+    def text(self) -> str:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return masked(self.text)
 
 
 # --- given to a gateway
@@ -365,8 +374,8 @@ Ids = Callable[[], str]
 """Makes an id: in the form of API Gateway (15 URL-safe base64 characters and '='), for an invocation a UUID."""
 
 
-@dataclass(frozen=True)
-class Observed:
+@dataclass(frozen=True, repr=False)
+class Observed(Redacted):
     """An input, effect or call that crossed the gateway, in the core's order, or a note on what follows."""
 
     at: float

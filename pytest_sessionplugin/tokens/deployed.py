@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.client.redaction import Masked
+from pytest_sessionplugin.gateway.redaction import Masked
 from pytest_sessionplugin.tokens.keys import Key
 from pytest_sessionplugin.tokens.tokens import HOUR, Tokens, TokenSettings
 

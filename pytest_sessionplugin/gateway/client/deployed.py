@@ -22,9 +22,9 @@ from websockets.frames import Opcode
 
 from pytest_sessionplugin.gateway.client.connection import SocketConnection, opened
 from pytest_sessionplugin.gateway.client.http import exchange
-from pytest_sessionplugin.gateway.client.redaction import masked, masked_bytes, masked_headers
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
+from pytest_sessionplugin.gateway.redaction import masked, masked_bytes, masked_headers
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,

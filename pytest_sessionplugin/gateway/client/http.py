@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pytest_sessionplugin.gateway.client.redaction import masked, masked_header, masked_headers
 from pytest_sessionplugin.gateway.client.transport import Transport
 from pytest_sessionplugin.gateway.core.compression import read
 from pytest_sessionplugin.gateway.core.integration import is_sendable
+from pytest_sessionplugin.gateway.redaction import masked, masked_header, masked_headers
 from pytest_sessionplugin.gateway.values import Claims, Headers, Reply, header
 
 # pytest would print tokens, which are arguments of most functions here; the test's own line says more

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_sessionplugin.gateway.client.http import Response
-from pytest_sessionplugin.gateway.client.redaction import masked
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
+from pytest_sessionplugin.gateway.redaction import masked
 
 # pytest would print frames as they came; errors have them without credentials
 __tracebackhide__ = True

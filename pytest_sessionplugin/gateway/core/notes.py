@@ -30,10 +30,11 @@ ANY_ORIGIN = "*"
 class Reason(Note):
     """Explains a refusal, a closed connection or an error frame."""
 
-    text: str
+    why: str
 
-    def __str__(self) -> str:
-        return self.text
+    @property
+    def text(self) -> str:
+        return self.why
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Malformed(Note):
     function: str
     result: Any
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
         return f"{self.function} returned {brief(self.result)}, not an HTTP answer such as {{'statusCode': 200}}"
 
 
@@ -63,7 +65,8 @@ class NoRoute(Note):
         likeness, _, route = max(ranked, key=lambda each: each[:2], default=(0.0, False, None))
         return f"{_method(route, self.method)} {route.path}" if route is not None and likeness >= NEAR else None
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
         said = f"no route matches {self.method} {self.path}"
         if self.known is not None:
             return f"{said}; {self.known.path} has {', '.join(sorted(self.known.methods))}{self._without_cors()}"
@@ -92,7 +95,8 @@ class Authorized(Note):
             return "of the route"
         return self.authorizer.name or self.authorizer.kind.value
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
         return f"authorizer {self.name} -> {self._answer()}{', cached' if self.cached else ''}"
 
     def _answer(self) -> str:
@@ -114,7 +118,8 @@ class NotReadable(Note):
     allowed: str | None  # the origin in the answer
     by_gateway: bool  # the answer is not a function's
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
         said = f"a browser hides this answer from {self.origin}"
         if self.allowed is not None:
             return f"{said}: Access-Control-Allow-Origin is {self.allowed}"

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_sessionplugin.gateway.client.http import Response, with_defaults
-from pytest_sessionplugin.gateway.client.redaction import Masked, masked, masked_bytes, masked_header
 from pytest_sessionplugin.gateway.client.websocket import Exchanged
-from pytest_sessionplugin.gateway.values import Reply
+from pytest_sessionplugin.gateway.redaction import Masked, masked, masked_bytes, masked_header
+from pytest_sessionplugin.gateway.values import (
+    Accept,
+    Frame,
+    Handshake,
+    Invoke,
+    Manage,
+    Observed,
+    Reply,
+    Request,
+    Respond,
+    Returned,
+    Send,
+)
 
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9."
 
@@ -62,3 +76,55 @@ def test_a_masked_text_is_the_same_text() -> None:
     assert text == JWT
     assert f"Bearer {text}" == f"Bearer {JWT}"
     assert repr(text) == "'eyJ…'"
+
+
+OPAQUE = "s3cr3t-0123456789"
+BODY = f'{{"password": "{OPAQUE}"}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"/login?access_token={OPAQUE}&x=1", "/login?access_token=s3c…&x=1"),
+        (f"ticket={OPAQUE}", "ticket=s3c…"),
+        (f'{{"apiKey": "{OPAQUE}", "name": "a long enough name"}}', '{"apiKey": "s3c…", "name": "a long enough name"}'),
+        (f"{{'password': '{OPAQUE}'}}", "{'password': 's3c…'}"),
+        (f"Bearer {OPAQUE} is refused", "Bearer … is refused"),
+        ("a bearer token is missing: token: none", "a bearer token is missing: token: none"),
+        ('{"token_use": "an access token"}', '{"token_use": "an access token"}'),
+    ],
+)
+def test_a_value_whose_name_says_that_it_is_secret_is_masked(text: str, expected: str) -> None:
+    assert masked(text) == expected
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        Request("r", "POST", "/", f"token={OPAQUE}", (("Authorization", OPAQUE),), BODY),
+        Request("r", "GET", "/", claims={"token": OPAQUE}),
+        Handshake("c", "/", f"ticket={OPAQUE}", (("Cookie", OPAQUE),)),
+        Invoke("i", "f", {"headers": {"authorization": OPAQUE}, "multiValueHeaders": {"Authorization": [OPAQUE]}}),
+        Invoke("i", "f", {"type": "TOKEN", "authorizationToken": OPAQUE}),
+        Returned("i", {"body": f'{{"token": "{OPAQUE}"}}'}),
+        Respond("r", Reply(200, (("Set-Cookie", OPAQUE),), f'{{"token": "{OPAQUE}"}}'.encode())),
+        Frame("c", f'{{"type": "auth", "token": "{OPAQUE}"}}'),
+        Send("c", f'{{"token": "{OPAQUE}"}}'),
+        Manage("POST", "host", "/api/@connections/c", f'{{"token": "{OPAQUE}"}}'.encode()),
+        Accept("c", JWT),
+    ],
+    ids=lambda what: type(what).__name__,
+)  # fmt: skip
+def test_an_element_of_the_trace_is_printed_without_credentials(what: Any) -> None:
+    printed = f"{what} {Observed(1.0, what, error=ValueError(f'Bearer {OPAQUE}'))!r} {[what]}"
+    assert OPAQUE not in printed
+    assert JWT[:30] not in printed
+    assert f"{type(what).__name__}(" in printed
+
+
+def test_the_rest_of_an_element_is_printed_as_it_is() -> None:
+    request = Request("r", "GET", "/rooms", "x=1", (("Accept", "a/b"),), b"{}")
+    assert repr(request) == (
+        "Request(id='r', method='GET', path='/rooms', query='x=1', headers=(('Accept', 'a/b'),), body=b'{}', "
+        "source_ip='127.0.0.1', claims=None)"
+    )

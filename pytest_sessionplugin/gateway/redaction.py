@@ -1,0 +1,117 @@
+"""Redacts credentials in what a failing test and the log of `serve` show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import quote_plus
+
+ELLIPSIS = "…"
+
+_CREDENTIALS = frozenset({"authorization", "authorizationtoken", "cookie", "set-cookie", "proxy-authorization"})
+_WORDS = r"(?:token|ticket|password|secret|signature|api[-_]?key)"  # the end of a name
+_NAME = re.compile(rf"{_WORDS}$", re.IGNORECASE)
+_JWT = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
+_BEARER = re.compile(r"(?i:\b(bearer|basic)) (?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
+_SHORTEST = 8  # characters of a secret that is replaced; shorter ones are parts of other words
+_OF_QUERY = re.compile(rf"(\b[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST},}})", re.IGNORECASE)
+_OF_JSON = re.compile(
+    rf"((?P<q>[\"'])[\w.-]*{_WORDS}(?P=q)\s*:\s*(?P<v>[\"']))([^\"'\\]{{{_SHORTEST},}})(?=(?P=v))", re.IGNORECASE
+)
+
+_others: dict[str, None] = {}  # secrets other than JWTs, plain and URL-encoded
+
+
+class Masked(str):
+    """A secret with a redacted repr, as pytest prints the arguments of a failed call.
+
+    It is redacted in every text until the process ends, like a JWT.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Masked:
+        if len(text) >= _SHORTEST and _JWT.fullmatch(text) is None:
+            _others.update({str(text): None, quote_plus(text): None})
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return repr(f"{self[:3]}{ELLIPSIS}")
+
+
+def masked(text: str) -> str:
+    """The text without JWTs, `Masked` secrets, bearer tokens, and values whose name says that they are secret.
+
+    Such names end with token, ticket, password, secret, signature or api_key, in a query string or in JSON.
+    """
+    for other in tuple(_others):
+        text = text.replace(other, f"{other[:3]}{ELLIPSIS}")
+    text = _JWT.sub(f"eyJ{ELLIPSIS}", text)
+    text = _BEARER.sub(rf"\1 {ELLIPSIS}", text)
+    text = _OF_QUERY.sub(lambda found: f"{found[1]}{found[2][:3]}{ELLIPSIS}", text)
+    return _OF_JSON.sub(lambda found: f"{found[1]}{found[4][:3]}{ELLIPSIS}", text)
+
+
+def masked_bytes(data: bytes) -> bytes:
+    return masked(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
+def masked_header(name: str, value: str) -> str:
+    return ELLIPSIS if is_secret(name) else masked(value)
+
+
+def masked_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, masked_header(name, value)) for name, value in headers)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header, or the field of an event, carries a credential, by its name."""
+    return name.lower() in _CREDENTIALS or _NAME.search(name) is not None
+
+
+def shown(value: Any) -> str:
+    """The repr of a value without credentials. An object has to redact its own."""
+    return repr(_redacted(value))
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, bytes):
+        return masked_bytes(value)
+    if isinstance(value, Mapping):
+        return {name: _under(name, each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_redacted(each) for each in value]
+    if isinstance(value, tuple):
+        if len(value) == 2 and isinstance(value[0], str):  # perhaps a header
+            return value[0], _under(value[0], value[1])
+        return tuple(_redacted(each) for each in value)
+    return _Quoted(masked(repr(value))) if isinstance(value, BaseException) else value
+
+
+def _under(name: Any, value: Any) -> Any:
+    """The value of a header or a field."""
+    if isinstance(name, str) and is_secret(name) and isinstance(value, (str, list)):
+        return ELLIPSIS
+    return _redacted(value)
+
+
+class _Quoted(str):
+    """A text that is its own repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Redacted:
+    """A dataclass whose repr has no credentials: pytest and `print` show it."""
+
+    def __repr__(self) -> str:
+        found: Any = self
+        named = (f"{each.name}={shown(getattr(self, each.name))}" for each in fields(found) if each.repr)
+        return f"{type(self).__name__}({', '.join(named)})"
