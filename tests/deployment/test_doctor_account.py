@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -67,6 +68,7 @@ class Answering:
         self.answers: dict[str, Any] = {}
         self.by_default: Any = MISSING
         self.asked: list[str] = []
+        self.places: list[str] = []
         self.session = session()
         self.session.register("before-parameter-build", self._note)
         self.session.register("before-call", self._answer)
@@ -76,6 +78,7 @@ class Answering:
         """Answers about a stage that stands, and forgets all others."""
         self.answers, self.by_default = standing(), MISSING
         self.asked.clear()
+        self.places.clear()
 
     def _note(self, **event: Any) -> None:
         event["context"]["given"] = event["params"]
@@ -84,6 +87,7 @@ class Answering:
         model = event["model"]
         operation = f"{model.service_model.service_name}.{model.name}"
         self.asked.append(operation)
+        self.places.append(f"{operation} of {urlsplit(event['params']['url']).hostname}")
         code = event["context"]["given"].get("QuotaCode", "")
         answer = self.answers.get(f"{operation} {code}".strip(), self.by_default)
         if isinstance(answer, Exception):
@@ -176,6 +180,10 @@ def parameter(text: str, kind: str = "SecureString") -> dict[str, Any]:
 
 
 IN_A_SECRET = {"JWT_SECRET": "secretsmanager:key"}
+PEM = (
+    "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n"
+    "6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----"
+)
 PUBLIC = {"JWT_PUBLIC_KEY": "ssm:/public", "JWT_SECRET": "", "JWT_ALGORITHMS": "ES256"}
 
 
@@ -186,6 +194,7 @@ PUBLIC = {"JWT_PUBLIC_KEY": "ssm:/public", "JWT_SECRET": "", "JWT_ALGORITHMS": "
         ({}, parameter(f"local-{UNSEEN}{KEY}"), "somebody's checkout"),
         ({}, parameter(f"{UNSEEN}{KEY}", "String"), "make it a SecureString"),
         ({}, {"ssm.GetParameter": Refused("ParameterNotFound")}, "jwt-secret, which is not there, or marked"),
+        ({"JWT_SECRET": "ssm:other"}, {"ssm.GetParameter": Refused("ParameterNotFound")}, "ssm:other, which is not"),
         (IN_A_SECRET, secret(UNSEEN), "JWT_SECRET names secretsmanager:key, which holds a key that is shorter"),
         (IN_A_SECRET, secret(f'{{"key": "{UNSEEN}"}}'), "holds JSON"),
         (IN_A_SECRET, secret(UNSEEN.encode()), "which holds bytes"),
@@ -209,6 +218,7 @@ def test_a_key_that_the_service_would_refuse_fails_and_is_not_shown(
     ("variables", "answers"),
     [
         (IN_A_SECRET, secret(KEY)),
+        (PUBLIC, parameter(PEM, "String")),
         ({"JWT_JWKS_URL": "https://issuer.example/keys", "JWT_SECRET": "", "JWT_ALGORITHMS": "ES256"}, {}),
     ],
 )
@@ -216,6 +226,24 @@ def test_a_sound_key_passes(place: Place, variables: dict[str, str], answers: di
     place.variables(**variables)
     place.answers.update(answers)
     assert place.examine()["key"].outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("variables", [PUBLIC, IN_A_SECRET], ids=["public", "secret"])
+def test_a_deploy_makes_no_public_key_and_no_secret(place: Place, variables: dict[str, str]) -> None:
+    place.answers["cloudformation.DescribeStacks"] = Refused("ValidationError", "Stack sessions-dev does not exist")
+    place.answers["ssm.GetParameter"] = Refused("ParameterNotFound")
+    place.variables(**variables)
+    assert failed(place.examine()).keys() == {"key"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "region"),
+    [("ssm:/key", REGION), ("ssm:arn:aws:ssm:eu-west-1:123456789012:parameter/key", "eu-west-1")],
+)
+def test_a_key_is_asked_for_in_its_own_region(place: Place, reference: str, region: str) -> None:
+    place.variables(JWT_SECRET=reference)
+    place.examine()
+    assert f"ssm.GetParameter of ssm.{region}.amazonaws.com" in place.aws.places
 
 
 # --- quotas
@@ -338,6 +366,7 @@ def test_a_missing_right_is_named_by_the_check_that_needs_it(
     ("answer", "said"),
     [
         (DENIED, "GetRole is denied: allow the caller that call."),
+        (Refused("Whatever", status=403), "GetRole is denied: allow the caller that call."),
         (Refused("ThrottlingException"), "GetRole fails with ThrottlingException: ask again later."),
         (EndpointConnectionError(endpoint_url="https://iam"), "AWS cannot be reached (EndpointConnectionError)"),
     ],

@@ -40,7 +40,7 @@ def _problems(account: Account, reference: Reference, algorithms: tuple[str, ...
     names = f"{reference.variable} names {reference}"
     kind, text = _fetched(account, reference)
     if text is None:
-        if reference.store == "ssm" and reference.name == key.parameter(account.findings.stage) and not account.stands:
+        if reference.name == key.parameter(account.findings.stage) and not account.stands:
             raise Unknown(f"{names}, which is not there yet: the first deploy makes it.")
         yield f"{names}, which is not there, or marked for deletion: keep a key there, or name another place."
         return
