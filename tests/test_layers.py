@@ -35,7 +35,8 @@ aws: races waits faults calls caller iam tables live_tables table_specs
 aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
-gateway.client: gateway websocket inprocess sockets deployed connection http transport
+gateway.client: gateway websocket inprocess sockets deployed connection httpx_transport requests_session
+gateway.client: http response request transport
 gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime activity
 gateway.core: core rest websocket management authorizers cognito integration notes events connection routing sigv4
@@ -66,6 +67,8 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.aws.dynamodb": set(),
     f"{PLUGIN}.gateway.client": {"websockets"},
     f"{PLUGIN}.gateway.client.connection": {"h11"},
+    f"{PLUGIN}.gateway.client.httpx_transport": {"anyio", "httpx"},
+    f"{PLUGIN}.gateway.client.requests_session": {"requests", "urllib3"},
     f"{PLUGIN}.gateway.server": {"h11", "websockets"},
 }
 
@@ -175,7 +178,7 @@ def test_a_gateway_in_process_needs_no_extra() -> None:
         if name not in reached:
             reached.add(name)
             eager = {one.name for one in imports(FILES[name]) if not one.late and not one.typed}
-            assert not {one.split(".")[0] for one in eager} & {"h11", "websockets"}, name
+            assert not {one.split(".")[0] for one in eager} & {"h11", "httpx", "requests", "websockets"}, name
             todo += [one for one in imported(name) if any(each.startswith(one) for each in eager)]
     assert len(reached) > 1
 

@@ -86,7 +86,7 @@ def test_a_handshake_whose_function_times_out_is_refused_and_its_row_is_there(
     aws_faults.timed_out("connect")
     with pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket()
-    assert refused.value.status == 502
+    assert refused.value.status_code == 502
     assert len(names(dynamodb_tables["Rooms"])) == 1
 
 
@@ -230,7 +230,7 @@ def test_handshakes_can_be_throttled(chalice_gateway, aws_faults, dynamodb_table
     throttled = aws_faults.throttled("$connect", times=1)
     with pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket()
-    assert refused.value.status == 429
+    assert refused.value.status_code == 429
     assert names(dynamodb_tables["Rooms"]) == set()
     with chalice_gateway.websocket() as alice:
         assert names(dynamodb_tables["Rooms"]) == {alice.connection_id}

@@ -11,14 +11,16 @@ import threading
 import time
 import uuid
 import zlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.errors import LambdaFault
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
+from pytest_sessionplugin.gateway.client.response import HandshakeRefused, HTTPStatusError
 from pytest_sessionplugin.gateway.client.transport import ClientConnection
-from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived, WebSocket
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, NothingReceived, WebSocket
 from pytest_sessionplugin.gateway.runtime import HEADER
 from pytest_sessionplugin.gateway.values import MAX_EVENT, MAX_RESULT, Invoke, Observed, Returned
 from tests.gateway.app import App
@@ -75,6 +77,39 @@ class Http:
         assert response.headers["x-ECHO"] == "1"
         assert "x-amzn-requestid" in response.headers
         assert response.content.decode() == response.text
+
+    def test_repeated_headers_and_cookies_arrive(self, gateway: GatewayClient) -> None:
+        http = gateway.http(cookies={"a": "1"}, headers=[("X-A", "1"), ("X-A", "2")])
+        event = http.get("/echo", cookies={"b": "2"}).json()
+        assert event["multiValueHeaders"]["X-A"] == ["1", "2"]
+        assert event["headers"]["Cookie"] == "a=1; b=2"
+        event = http.get("/echo", headers=[("x-a", "3"), ("x-a", "4")]).json()
+        assert [value for name, value in event["multiValueHeaders"].items() if name.lower() == "x-a"] == [["3", "4"]]
+
+    def test_a_form_and_files_arrive(self, gateway: GatewayClient) -> None:
+        event = gateway.post("/echo", data={"a": ["1", "2"], "b": "é"}).json()
+        assert event["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
+        assert event["body"] == "a=1&a=2&b=%C3%A9"
+        response = gateway.put("/echo", data={"title": "notes"}, files={"f": ("notes.txt", b"some text")})
+        event = response.json()
+        assert event["headers"]["Content-Type"].startswith("multipart/form-data; boundary=")
+        assert event["body"].encode() == response.request.content
+        assert 'name="f"; filename="notes.txt"\r\nContent-Type: text/plain\r\n\r\nsome text\r\n--' in event["body"]
+
+    def test_a_response_has_cookies_repeated_headers_and_its_url(self, gateway: GatewayClient) -> None:
+        headers = {"Set-Cookie": ["a=1; Path=/", "b=2"], "X-A": ["1", "2"]}
+        response = gateway.post("/returned", json={"statusCode": 201, "multiValueHeaders": headers}, params={"q": 1})
+        assert response.raise_for_status() is response
+        assert response.cookies == {"a": "1", "b": "2"}
+        assert (response.headers.get_list("x-a"), response.headers["x-a"]) == (["1", "2"], "1, 2")
+        assert response.url == f"{gateway.base_url}/returned?q=1"
+        assert response.elapsed < timedelta(seconds=20)
+        assert (response.request.method, response.request.headers["Content-Type"]) == ("POST", "application/json")
+
+    def test_a_status_that_is_refused_has_the_response(self, gateway: GatewayClient) -> None:
+        with pytest.raises(HTTPStatusError, match=r"^418 I'm a Teapot of GET /status/418: a body$") as raised:
+            gateway.get("/status/418").raise_for_status()
+        assert (raised.value.response.text, raised.value.response.is_error) == ("a body", True)
 
     def test_the_deployed_form_of_a_path_reaches_the_route_too(self, gateway: GatewayClient) -> None:
         event = gateway.http().get("/api/echo").json()
@@ -389,15 +424,19 @@ class WebSockets:
     def test_a_refused_handshake_raises_with_the_status(self, gateway: GatewayClient, query: str, status: int) -> None:
         with pytest.raises(HandshakeRefused, match=str(status)) as caught:
             gateway.websocket(f"/?{query}")
-        assert caught.value.status == status
-        assert "dropped" not in caught.value.response.text
+        assert caught.value.status_code == status
+        assert "dropped" not in caught.value.text
+        assert caught.value.text in str(caught.value)
+        assert (caught.value.json().keys(), caught.value.is_error) == ({"message"}, True)
+        assert caught.value.url.startswith("ws")
+        assert caught.value.url.endswith(f"/?{query}")
         assert caught.value.headers["content-type"] == "application/json"
         assert gateway.websockets == ()
 
     def test_of_another_stage_is_refused(self, gateway: GatewayClient) -> None:
         with pytest.raises(HandshakeRefused) as caught:
             gateway.websocket("/prod")
-        assert caught.value.status == 403
+        assert caught.value.status_code == 403
 
     def test_the_subprotocol_is_the_one_of_the_function(self, gateway: GatewayClient) -> None:
         with gateway.websocket(params={"protocol": "v2"}, subprotocols=["v1", "v2"]) as ws:

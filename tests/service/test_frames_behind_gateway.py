@@ -150,7 +150,7 @@ def test_tables_that_do_not_answer_refuse_a_handshake(
     params = {"sessionId": session["sessionId"]}
     with getattr(aws_faults, fault)("dynamodb"), pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob"))
-    assert refused.value.status == 503
+    assert refused.value.status_code == 503
 
 
 def test_hello_resumes_from_the_snapshot(join: Callable[..., WebSocket]) -> None:
@@ -206,7 +206,7 @@ def test_a_bug_refuses_a_handshake(
     monkeypatch.setattr("chalicelib.connections.connect", a_bug)
     with pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=jwt_tokens("bob"))
-    assert refused.value.status == 500
+    assert refused.value.status_code == 500
 
 
 def test_a_disconnect_that_cannot_be_kept_leaves_its_rows_to_the_next_delivery(

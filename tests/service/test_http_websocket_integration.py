@@ -227,7 +227,7 @@ class TestWebSocketConnection:
         for session_id in ("a" * 26, "nonsense", "a/b#c d", "é" * 26, "a" * 2000):
             with pytest.raises(HandshakeRefused) as refused:
                 join({"sessionId": session_id})
-            assert refused.value.status == 404, session_id
+            assert refused.value.status_code == 404, session_id
         assert rows() == []
 
     def test_an_ended_session_is_not_joined(
@@ -236,7 +236,7 @@ class TestWebSocketConnection:
         alice.delete(f"/sessions/{session['sessionId']}")
         with pytest.raises(HandshakeRefused) as refused:
             join(session)
-        assert refused.value.status == 410
+        assert refused.value.status_code == 410
         assert rows() == []
 
     def test_an_expired_session_is_not_joined(
@@ -245,7 +245,7 @@ class TestWebSocketConnection:
         expire(session["sessionId"])
         with pytest.raises(HandshakeRefused) as refused:
             join(session)
-        assert refused.value.status == 410
+        assert refused.value.status_code == 410
         assert rows() == []
 
     def test_a_paused_session_is_joined_and_nothing_is_published_in_it(
@@ -363,7 +363,7 @@ class TestWebSocketAuthentication:
     def refused(self, connect: Callable[..., Any], *args: Any, **options: Any) -> int:
         with pytest.raises(HandshakeRefused) as refused:
             connect(*args, **options)
-        return refused.value.status
+        return refused.value.status_code
 
     def test_a_handshake_without_a_token_fails(self, session: dict[str, Any], join: Join) -> None:
         assert self.refused(join, session, token=None) == 401

@@ -155,7 +155,7 @@ class TestTheService:
         def assert_refused(key: str) -> None:
             with pytest.raises(HandshakeRefused) as refused:
                 join(key)
-            assert refused.value.status == 401
+            assert refused.value.status_code == 401
 
         join(OLD).close()
         assert_refused(NEW)

@@ -159,7 +159,7 @@ class Run:
         params = {"sessionId": path.rpartition("/")[2], **(query or {})}
         with pytest.raises(HandshakeRefused) as refused:
             self.gateway.websocket("/", params=params, token=token, **options)
-        self.statuses.add(refused.value.status)
+        self.statuses.add(refused.value.status_code)
 
     def join(self, path: str, subject: str = "bob") -> Any:
         params = {"sessionId": path.rpartition("/")[2]}

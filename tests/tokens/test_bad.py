@@ -150,7 +150,7 @@ def test_a_test_runs_once_for_each_that_matters_to_its_app(stranger: Stranger, a
         def test_handshake(chalice_gateway, bad_jwt):
             with pytest.raises(HandshakeRefused) as refused:
                 chalice_gateway.websocket(token=bad_jwt)
-            assert refused.value.status == 401
+            assert refused.value.status_code == 401
 
         @pytest.fixture
         def intruder(chalice_gateway, bad_jwt):

@@ -32,7 +32,7 @@ def test_a_sold_lot_cannot_be_watched(seller, lot, watching, dynamodb_tables):
     seller.post(f"{lot}/hammer")
     with pytest.raises(HandshakeRefused) as refused:
         watching()
-    assert refused.value.status == 410
+    assert refused.value.status_code == 410
     assert dynamodb_tables["Watchers"].scan()["Count"] == 0
 
 
@@ -40,7 +40,7 @@ def test_a_sold_lot_cannot_be_watched(seller, lot, watching, dynamodb_tables):
 def test_an_unknown_lot_cannot_be_watched(chalice_gateway, params):
     with pytest.raises(HandshakeRefused) as refused:
         chalice_gateway.websocket("/", params=params)
-    assert refused.value.status == 404
+    assert refused.value.status_code == 404
 
 
 def test_a_watcher_who_leaves_is_removed(chalice_gateway, watching, dynamodb_tables):

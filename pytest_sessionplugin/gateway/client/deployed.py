@@ -22,7 +22,7 @@ from websockets.frames import Opcode
 
 from pytest_sessionplugin.gateway.client.connection import SocketConnection, opened
 from pytest_sessionplugin.gateway.client.http import exchange
-from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls, below
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
 from pytest_sessionplugin.gateway.redaction import masked, masked_bytes, masked_headers
 from pytest_sessionplugin.gateway.values import (
@@ -68,6 +68,7 @@ class Remote:
         target does not name.
         """
         self.urls: Urls | None = urls
+        self.base_urls = urls
         self.patience: float | None = patience
         self._http, self._websocket = urlsplit(urls.http), urlsplit(urls.websocket)
         self._seconds = patience
@@ -79,7 +80,7 @@ class Remote:
         """Raises Unreachable."""
         if not self._http.netloc:
             raise self._lacking("HTTP API: the target names no https:// URL")
-        id, where = f"#{next(self._numbers)}", _under(self._http.path, target)
+        id, where = f"#{next(self._numbers)}", below(self._http.path, target)
         path, _, query = where.partition("?")
         self._saw(Request(id, method, path, query, headers, body))
         connection: http.client.HTTPConnection | None = None
@@ -100,7 +101,7 @@ class Remote:
         if not self._websocket.netloc:
             raise self._lacking("WebSocket API: the target names no wss:// URL")
         name = f"#{next(self._numbers)}"
-        where = _under(self._websocket.path, target, root="")  # its URL ends with the stage
+        where = below(self._websocket.path, target, root="")  # its URL ends with the stage
         path, _, query = where.partition("?")
         self._saw(Handshake(name, path, query, headers))
 
@@ -149,19 +150,6 @@ class Remote:
 
     def _saw(self, what: Crossing) -> None:
         self._observe(Observed(self._clock(), _without_credentials(what)))
-
-
-def _under(prefix: str, target: str, *, root: str = "/") -> str:
-    """The target below the stage, which may be in front of it already, as in a Location.
-
-    `root` replaces the path "/" there.
-    """
-    path, mark, query = target.partition("?")
-    if path == "/":
-        path = prefix + root
-    elif prefix and path != prefix and not path.startswith(f"{prefix}/"):
-        path = prefix + path
-    return f"{path or '/'}{mark}{query}"
 
 
 def _socket(url: SplitResult) -> socket.socket:

@@ -8,22 +8,38 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from pytest_sessionplugin.gateway.client.http import HttpClient, Params, Response, target, with_defaults
-from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Urls
-from pytest_sessionplugin.gateway.client.websocket import (
-    ConnectionClosed,
-    HandshakeRefused,
-    WebSocket,
+from pytest_sessionplugin.gateway.client.http import HttpClient, Verbs
+from pytest_sessionplugin.gateway.client.request import (
+    Fields,
+    Files,
+    HeaderFields,
+    HeaderMap,
+    SentRequest,
+    pairs,
+    target,
+    with_defaults,
 )
+from pytest_sessionplugin.gateway.client.response import HandshakeRefused, Response
+from pytest_sessionplugin.gateway.client.transport import Refused, Transport, Urls, url_of
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, WebSocket
 from pytest_sessionplugin.gateway.runtime import Runtime
 from pytest_sessionplugin.gateway.values import Claims, Observed
 
+if TYPE_CHECKING:
+    from pytest_sessionplugin.gateway.client.httpx_transport import HttpxTransport
+    from pytest_sessionplugin.gateway.client.requests_session import GatewaySession
 
-class GatewayClient:
-    """Clients of one app's gateway, with the same methods for every transport. Thread-safe."""
+
+class GatewayClient(Verbs):
+    """Clients of one app's gateway, with the same methods for every transport. Thread-safe.
+
+    Its own verbs, such as `get`, send requests without a token, unless they are given one.
+    """
 
     def __init__(
         self,
@@ -46,6 +62,11 @@ class GatewayClient:
         return self._transport.urls
 
     @property
+    def base_url(self) -> str:
+        """The start of the URLs of its HTTP API, before a path: for `httpx.Client(base_url=…)`."""
+        return self._transport.base_urls.http
+
+    @property
     def websockets(self) -> tuple[WebSocket, ...]:
         """WebSockets opened here that were not left, and whose close was not received."""
         return tuple(self._websockets)
@@ -56,29 +77,65 @@ class GatewayClient:
         self,
         *,
         token: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: HeaderFields | None = None,
+        cookies: Mapping[str, str] | None = None,
         claims: Claims | None = None,
     ) -> HttpClient:
-        return HttpClient(self._transport, self._vouch, token=token, headers=headers, claims=claims)
+        """A client that sends these with each request."""
+        return HttpClient(self._transport, self._vouch, token=token, headers=headers, cookies=cookies, claims=claims)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Fields | None = None,
+        headers: HeaderFields | None = None,
+        cookies: Mapping[str, str] | None = None,
+        content: str | bytes | None = None,
+        data: Fields | None = None,
+        files: Files | None = None,
+        json: Any = None,
+        token: str | None = None,
+        claims: Claims | None = None,
+    ) -> Response:
+        return self.http(token=token, headers=headers, cookies=cookies, claims=claims).request(
+            method, path, params=params, content=content, data=data, files=files, json=json
+        )
+
+    def httpx_transport(self) -> HttpxTransport:
+        """Its HTTP API for `httpx.Client(transport=…, base_url=gateway.base_url)`, and for `httpx.AsyncClient`."""
+        from pytest_sessionplugin.gateway.client.httpx_transport import HttpxTransport
+
+        return HttpxTransport(self._transport)
+
+    def requests_session(self) -> GatewaySession:
+        """Its HTTP API as a `requests.Session`, which takes paths as well as URLs below `base_url`."""
+        from pytest_sessionplugin.gateway.client.requests_session import GatewaySession
+
+        return GatewaySession(self._transport)
 
     def websocket(
         self,
         path: str = "/",
         *,
-        params: Params | None = None,
-        headers: Mapping[str, str] | None = None,
+        params: Fields | None = None,
+        headers: HeaderFields | None = None,
         token: str | None = None,
         subprotocols: Sequence[str] = (),
     ) -> WebSocket:
         """Opens a WebSocket. Raises HandshakeRefused."""
         __tracebackhide__ = True  # pytest would print the token; the test's own line says more
         offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
-        where = target(path, params)
+        where, sent = target(path, params), with_defaults(pairs(headers), token, offer)
+        began = time.time()
         try:
-            connection = self._transport.connect(where, with_defaults(headers or {}, token, offer))
+            connection = self._transport.connect(where, sent)
         except Refused as refused:
-            response = Response.of(refused.reply, f"the handshake of {where}")
-            raise HandshakeRefused(response) from None  # the frames of its cause show the token
+            url = url_of(self._transport.base_urls.websocket, where)
+            elapsed = timedelta(seconds=max(time.time() - began, 0.0))
+            request = SentRequest("GET", url, where, HeaderMap(sent))
+            raise HandshakeRefused(refused.reply, request, elapsed) from None  # its cause's frames show the token
         if connection.subprotocol is not None and connection.subprotocol not in subprotocols:
             connection.drop()  # as every client must: RFC 6455, 4.1
             raise ConnectionClosed(1006, f"subprotocol {connection.subprotocol!r} was not offered")

@@ -18,7 +18,7 @@ from collections import deque
 from functools import partial
 
 from pytest_sessionplugin.gateway.activity import Activity
-from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Urls
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
 from pytest_sessionplugin.gateway.runtime import PATIENCE, Runtime, new_id
 from pytest_sessionplugin.gateway.values import (
@@ -65,6 +65,9 @@ class InProcess:
     ) -> None:
         """`activity`: that of the other gateways of the account."""
         self._api, self._ids = api, ids
+        self.base_urls = Urls(
+            f"https://{api.host(api.rest_api_id)}/{api.stage}", f"wss://{api.host(api.websocket_api_id)}/{api.stage}"
+        )
         self._activity = activity or Activity()
         self.runtime = Runtime(
             api, functions, self, activity=self._activity, clock=clock, ids=ids, observe=observe, throttles=throttles

@@ -39,6 +39,10 @@ class SocketTransport:
 
     @property
     def urls(self) -> Urls | None:
+        return self.base_urls
+
+    @property
+    def base_urls(self) -> Urls:
         return Urls(self.server.http_url, self.server.websocket_url)
 
     def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from pytest_sessionplugin.gateway.values import Headers, Reply
 
@@ -17,6 +18,45 @@ class Urls:
 
     http: str
     websocket: str
+
+
+OF_CONNECTIONS = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that a transport sends by itself."""
+
+
+def url_of(base: str, target: str) -> str:
+    """The URL of a target below `base`, which may end with the stage."""
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}{below(parts.path, target)}"
+
+
+def target_of(base: str, url: str) -> str | None:
+    """The target that url_of() makes this URL of; None for a URL that is not below `base`."""
+    there, here = urlsplit(base), urlsplit(url)
+    if (here.scheme, here.netloc.rpartition("@")[2]) != (there.scheme, there.netloc):
+        return None
+    path = here.path or "/"
+    if there.path and path != there.path and not path.startswith(f"{there.path}/"):
+        return None
+    return (path[len(there.path) :] or "/") + (f"?{here.query}" if here.query else "")
+
+
+def not_this_app(base: str) -> str:
+    """The rest of a sentence that begins with a host."""
+    return f"is not the host of this app, whose URLs begin with {base}"
+
+
+def below(prefix: str, target: str, *, root: str = "/") -> str:
+    """The target below the stage, which may be in front of it already, as in a Location.
+
+    `root` replaces the path "/" there.
+    """
+    path, mark, query = target.partition("?")
+    if path == "/":
+        path = prefix + root
+    elif prefix and path != prefix and not path.startswith(f"{prefix}/"):
+        path = prefix + path
+    return f"{path or '/'}{mark}{query}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +110,10 @@ class Transport(Protocol):
     @property
     def urls(self) -> Urls | None:
         """Where other clients reach the gateway; None in process."""
+
+    @property
+    def base_urls(self) -> Urls:
+        """The start of a URL, before a target. In process the URLs are those on AWS, and nothing listens there."""
 
     @property
     def patience(self) -> float | None:

@@ -7,23 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_sessionplugin.gateway.client.http import Response
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
 from pytest_sessionplugin.gateway.redaction import masked
 
 # pytest would print frames as they came; errors have them without credentials
 __tracebackhide__ = True
-
-
-class HandshakeRefused(Exception):
-    """The gateway answered the handshake with a status other than 101."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(f"the handshake was refused with status {response.status_code}")
-        self.status = response.status_code
-        self.headers = response.headers
-        self.body = response.content
-        self.response = response
 
 
 class ConnectionClosed(Exception):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused
+from pytest_sessionplugin.gateway.client.request import HeaderMap, SentRequest
+from pytest_sessionplugin.gateway.client.response import Response
+from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Urls
 from pytest_sessionplugin.gateway.values import Headers, Reply
 
 
@@ -38,8 +40,13 @@ class FakeConnection:
 OK = Reply(200)
 
 
+def response(reply: Reply, target: str = "/") -> Response:
+    return Response(reply, SentRequest("GET", f"https://rest.example/api{target}", target, HeaderMap(())))
+
+
 class FakeTransport:
     urls = None
+    base_urls = Urls("https://rest.example/api", "wss://socket.example/api")
     patience = None
 
     def __init__(self, reply: Reply = OK, *, connection: FakeConnection | None = None) -> None:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from pytest_sessionplugin.gateway.client.deployed import Remote, _under
+from pytest_sessionplugin.gateway.client.deployed import Remote
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
-from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls
-from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused, NothingReceived
+from pytest_sessionplugin.gateway.client.response import HandshakeRefused
+from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls, below
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, NothingReceived
 from pytest_sessionplugin.gateway.values import Observed
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http
@@ -84,7 +85,7 @@ def test_another_thread_may_send_while_one_waits(gateway: GatewayClient) -> None
 def test_what_is_refused_and_what_is_closed_say_why(gateway: GatewayClient, app: App) -> None:
     with pytest.raises(HandshakeRefused) as refused:
         gateway.websocket(params={"status": 401})
-    assert (refused.value.status, refused.value.response.json()) == (401, {"message": "Unauthorized"})
+    assert (refused.value.status_code, refused.value.json()) == (401, {"message": "Unauthorized"})
     with gateway.websocket() as ws:
         ws.send_bytes(b"binary")
         with pytest.raises(ConnectionClosed) as closed:
@@ -219,7 +220,7 @@ def test_a_refusal_whose_body_ends_with_the_line_is_one(length: str) -> None:
     answer = f'HTTP/1.1 403 Forbidden\r\n{length}\r\n{{"message": "no"}}'.encode()
     with answering(answer) as urls, remote(urls) as gateway, pytest.raises(HandshakeRefused) as refused:
         gateway.websocket()
-    assert (refused.value.status, refused.value.body) == (403, b'{"message": "no"}')
+    assert (refused.value.status_code, refused.value.content) == (403, b'{"message": "no"}')
 
 
 def test_a_host_that_does_not_answer_is_a_sentence() -> None:
@@ -248,4 +249,4 @@ def test_a_host_that_does_not_answer_is_a_sentence() -> None:
     ],
 )
 def test_a_path_is_below_the_stage(prefix: str, target: str, http: str, websocket: str) -> None:
-    assert (_under(prefix, target), _under(prefix, target, root="")) == (http, websocket)
+    assert (below(prefix, target), below(prefix, target, root="")) == (http, websocket)

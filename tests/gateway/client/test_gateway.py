@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
-from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, HandshakeRefused
+from pytest_sessionplugin.gateway.client.response import HandshakeRefused
+from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed
 from pytest_sessionplugin.gateway.values import Reply
 from tests.gateway.client.fakes import FakeConnection, FakeTransport
 
@@ -76,4 +77,4 @@ def test_a_subprotocol_that_was_not_offered_ends_the_connection() -> None:
 def test_a_refused_handshake_has_the_response_and_hides_its_cause() -> None:
     with pytest.raises(HandshakeRefused) as refused:
         stage(FakeTransport(Reply(403, body=b"no"))).websocket()
-    assert (refused.value.status, refused.value.body, refused.value.__cause__) == (403, b"no", None)
+    assert (refused.value.status_code, refused.value.content, refused.value.__cause__) == (403, b"no", None)

@@ -1,12 +1,16 @@
-"""The test's HTTP client: the request that it sends, and the response that it makes of a reply."""
+"""The test's HTTP client: what each verb and argument sends, and which arguments it refuses."""
 
 from __future__ import annotations
 
-import gzip
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.http import HeaderMap, HttpClient, Response, target, with_defaults
+from pytest_sessionplugin.gateway.client.gateway import GatewayClient
+from pytest_sessionplugin.gateway.client.http import HttpClient, Verbs
 from pytest_sessionplugin.gateway.values import Claims, Reply
 from tests.gateway.client.fakes import FakeTransport
 
@@ -33,52 +37,98 @@ def test_claims_become_the_header_that_vouches_for_the_request() -> None:
     assert transport.asked[0][2][-1] == ("X-Voucher", "GET /rooms bob")
 
 
-def test_json_and_content_exclude_each_other() -> None:
-    with pytest.raises(TypeError, match="json or content, not both"):
-        client(FakeTransport()).post("/", json=1, content="1")
+VERBS = ["get", "options", "head", "post", "put", "patch", "delete"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_gives_request_all_of_its_arguments(verb: str) -> None:
+    asked: list[Any] = []
+
+    class Recording(Verbs):
+        def request(self, *arguments: Any, **named: Any) -> Any:
+            asked.append((arguments, named))
+
+    names = list(inspect.signature(getattr(Verbs, verb)).parameters)[2:]
+    getattr(Recording(), verb)("/rooms", **{name: name for name in names})
+    assert asked == [((verb.upper(), "/rooms"), {name: name for name in names})]
+    without_a_body = [name for name in inspect.signature(Verbs.request).parameters if name not in asked[0][1]][3:]
+    assert without_a_body == ([] if verb in VERBS[3:] else ["content", "data", "files", "json"])
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "request"])
+def test_python_itself_refuses_a_misspelt_argument(verb: str) -> None:
+    transport = FakeTransport()
+    for one in (client(transport), GatewayClient(transport, None)):
+        with pytest.raises(TypeError, match=rf"{verb}\(\) got an unexpected keyword argument 'parms'"):
+            getattr(one, verb)(*(["GET"] if verb == "request" else []), "/", parms={})
+    assert transport.asked == []
+
+
+def test_the_gateway_itself_sends_requests_without_a_token() -> None:
+    transport = FakeTransport()
+    gateway = GatewayClient(transport, None)
+    gateway.get("/health", headers={"X-A": "1"}, cookies={"a": "b"}, params={"q": True})
+    gateway.post("/rooms", json={"a": 1}, token="t0ken")
+    (_, health, sent, _), (_, _, with_token, body) = transport.asked
+    assert health == "/health?q=true"
+    assert {"X-A": "1", "Cookie": "a=b"}.items() <= dict(sent).items()
+    assert "Authorization" not in dict(sent)
+    assert (dict(with_token)["Authorization"], body) == ("Bearer t0ken", b'{"a": 1}')
+
+
+def test_headers_cookies_and_token_of_a_request_override_those_of_its_client() -> None:
+    transport = FakeTransport()
+    http = HttpClient(
+        transport, vouch, token="one", headers=[("X-A", "1"), ("x-a", "2"), ("X-B", "3")], cookies={"a": "1", "b": "2"}
+    )
+    http.get("/", headers=[("x-A", "4"), ("X-a", "5")], cookies={"b": "3"}, token="two")
+    http.get("/", token="")
+    first, second = (headers for _, _, headers, _ in transport.asked)
+    assert [pair for pair in first if pair[0].lower().startswith("x-")] == [("X-B", "3"), ("x-A", "4"), ("X-a", "5")]
+    assert (dict(first)["Cookie"], dict(first)["Authorization"]) == ("a=1; b=3", "Bearer two")
+    assert [value for name, value in second if name.lower() == "x-a"] == ["1", "2"]
+    assert dict(second)["Authorization"] == "Bearer"
 
 
 @pytest.mark.parametrize(
-    ("path", "params", "sent"),
+    ("token", "error", "sentence"),
     [
-        ("/é x", None, "/%C3%A9%20x"),
-        ("/a%2Fb", None, "/a%2Fb"),
-        ("/", {"a": [1, 2], "b": "c d"}, "/?a=1&a=2&b=c+d"),
-        ("/?x=1", {"a": 1}, "/?x=1&a=1"),
+        ("Bearer t0ken", ValueError, "begins with 'Bearer ', which the client adds itself"),
+        ("bearer t0ken", ValueError, "begins with 'Bearer ', which the client adds itself"),
+        (5, TypeError, "token= takes text, not int"),
+        (b"t0ken", TypeError, "token= takes text, not bytes"),
     ],
 )
-def test_a_target_is_path_and_query_as_sent(path: str, params: dict[str, int | list[int]] | None, sent: str) -> None:
-    assert target(path, params) == sent
-
-
-def test_a_header_of_the_test_replaces_a_default_in_any_spelling() -> None:
-    headers = with_defaults({"user-agent": "mine"}, None, {"Accept": "*/*"})
-    assert headers == (("Accept", "*/*"), ("user-agent", "mine"))
-
-
 @pytest.mark.parametrize(
-    ("name", "value", "sentence"),
+    "written",
     [
-        ("X-A", "a\nb", "cannot have the value"),
-        ("X A", "a", "cannot have the value"),
-        ("X-A", "€", "cannot have the value"),
-        ("Transfer-Encoding", "chunked", "leave it out"),
-        ("Content-Length", "2", "the body has 1 bytes"),
+        lambda gateway, token: gateway.http(token=token),
+        lambda gateway, token: gateway.http().get("/", token=token),
+        lambda gateway, token: gateway.get("/", token=token),
+        lambda gateway, token: gateway.websocket("/", token=token),
     ],
 )
-def test_a_header_that_cannot_be_sent_is_an_error(name: str, value: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        with_defaults({name: value}, None, {}, b"x")
+def test_a_token_that_cannot_be_one_is_refused_where_it_is_written(
+    written: Callable[[GatewayClient, Any], object], token: Any, error: type[Exception], sentence: str
+) -> None:
+    transport = FakeTransport()
+    with pytest.raises(error, match=sentence) as refused:
+        written(GatewayClient(transport, None), token)
+    assert "t0ken" not in str(refused.value)
+    assert transport.asked == []
 
 
-def test_headers_are_found_in_any_spelling_and_several_values_are_joined() -> None:
-    headers = HeaderMap((("X-A", "1"), ("x-a", "2"), ("B", "3")))
-    assert (headers["x-A"], list(headers), len(headers)) == ("1, 2", ["x-a", "b"], 2)
+def test_elapsed_is_the_time_of_day_that_passed() -> None:
+    moments = iter([100.0, 103.5, 200.0, 199.0])
+    http = HttpClient(FakeTransport(), vouch, clock=lambda: next(moments))
+    assert http.get("/").elapsed == timedelta(seconds=3.5)
+    assert http.get("/").elapsed == timedelta(), "a clock that is put back"
 
 
-def test_a_response_is_decompressed_and_its_repr_has_no_token() -> None:
-    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-    packed = gzip.compress(f'{{"token": "{jwt}"}}'.encode())
-    response = Response.of(Reply(200, (("Content-Encoding", "gzip"),), packed), "GET /token")
-    assert response.json() == {"token": jwt}
-    assert repr(response) == '<Response 200 of GET /token: {"token": "eyJ…"}>'
+def test_a_response_has_its_request() -> None:
+    response = client(FakeTransport()).patch("/rooms/é", json=[1], params={"a": 1})
+    request = response.request
+    assert (request.method, request.url) == ("PATCH", "https://rest.example/api/rooms/%C3%A9?a=1")
+    assert (request.content, request.headers["content-type"]) == (b"[1]", "application/json")
+    assert response.url == request.url
+    assert "t0ken" not in repr(request.headers)

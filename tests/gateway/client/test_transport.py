@@ -1,4 +1,4 @@
-"""A transport has four verbs and two attributes, in process, on sockets and with a deployed stage alike."""
+"""A transport has four verbs and three attributes, in process, on sockets and with a deployed stage alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERBS = {"request", "connect", "settle", "close"}
 
 
 def test_it_has_four_verbs() -> None:
-    assert {name for name in vars(Transport) if not name.startswith("_")} == {*VERBS, "urls", "patience"}
+    assert {name for name in vars(Transport) if not name.startswith("_")} == {*VERBS, "urls", "base_urls", "patience"}
 
 
 def of_sockets() -> type:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.gateway.client.http import Response
 from pytest_sessionplugin.gateway.core import routing
 from pytest_sessionplugin.gateway.core.compression import NotEncoded, decompressed
 from pytest_sessionplugin.gateway.values import Authorizer, AuthorizerKind, Invoke, Reply, Request, Respond, Route
+from tests.gateway.client.fakes import response
 from tests.gateway.core.desk import API, Desk, only
 
 TEXT = b"a room with a view " * 10
@@ -165,12 +165,12 @@ class TestClient:
         ("body", "coding"), [(GZIPPED, "gzip"), (DEFLATED, "deflate"), (TEXT, "identity")], ids=range(3)
     )
     def test_reads_what_was_compressed(self, body: bytes, coding: str) -> None:
-        response = Response.of(Reply(200, (("content-encoding", coding),), body))
-        assert (response.content, response.headers["Content-Encoding"]) == (TEXT, coding)
+        shown = response(Reply(200, (("content-encoding", coding),), body))
+        assert (shown.content, shown.headers["Content-Encoding"]) == (TEXT, coding)
 
     @pytest.mark.parametrize("body", [TEXT, b""], ids=range(2))
     def test_shows_what_is_not_what_it_says_as_it_came(self, body: bytes) -> None:
-        assert Response.of(Reply(200, (("content-encoding", "gzip"),), body)).content == body
+        assert response(Reply(200, (("content-encoding", "gzip"),), body)).content == body
 
     def test_decompresses_only_what_is_whole(self) -> None:
         with pytest.raises(NotEncoded, match="too early"):
