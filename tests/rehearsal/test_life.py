@@ -64,15 +64,15 @@ class Seen:
     """Retention of each log group in days; None is for ever."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Life:
     """A stage's life in order: what each step said and left."""
 
+    version: str
     declined: Ran
     after_declined: set[str]
     never_complete: Ran
     after_never_complete: set[str]
-    version: str
     first: Seen
     made: Mapping[str, tuple[str, str]]
     """Answers of the account that the first deploy has changed, by question: before and after."""
@@ -88,66 +88,37 @@ class Life:
     without_data: set[str]
     left: Mapping[str, tuple[str, str]]
     again: Seen
-    destroyed_twice: str
     left_again: Mapping[str, tuple[str, str]]
+    destroyed_twice: str
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     with empty_account() as stage:
-        inventory = Inventory(stage.session, stage.emulator.url)
-        known = Known(stage)
-        declined = stage.run("deploy", answer="n\n")
-        after_declined = known.stacks()
-        stage.commit("deployment/package.py", lambda text: text + UNENDING)
-        never_complete = stage.run("deploy", "--yes")
-        after_never_complete = known.stacks()
-        stage.git("reset", "--quiet", "--hard", "HEAD~1")
+        inventory, known = Inventory(stage.session, stage.emulator.url), Known(stage)
         version = stage.version
-        first = known.deployed()
-        made = inventory.differences()
-        tests = _tested(stage)
-        closed = _disconnected(stage)
-        drifted = _changed_by_hand(stage)
-        elsewhere = Known(stage.cloned(tmp_path_factory.mktemp("elsewhere") / "sessions")).deployed()
-        kept_code = stage.kept("code/")
-        _change_routes(stage)
-        changed = known.deployed()
-        back = known.deployed("--version", version)
-        stage.client("s3").delete_object(**_code(stage, stage.version))
-        zip_missing = stage.run("deploy", "--yes", "--version", stage.version)
-        after_zip_missing = known.seen("")
-        stage.destroy()
-        without_data = known.stacks() | {table.name for table in stage.tables.values() if table.creation_date_time}
-        stage.destroy("--confirm", stage.name)
-        stage.forget_kept()
-        left = inventory.differences()
-        again = known.deployed()
-        stage.destroy("--confirm", stage.name)
-        destroyed_twice = stage.destroy("--confirm", stage.name)
-        stage.forget_kept()
         return Life(
-            declined,
-            after_declined,
-            never_complete,
-            after_never_complete,
-            version,
-            first,
-            made,
-            tests,
-            closed,
-            drifted,
-            elsewhere,
-            kept_code,
-            changed,
-            back,
-            zip_missing,
-            after_zip_missing,
-            without_data,
-            left,
-            again,
-            destroyed_twice,
-            inventory.differences(),
+            version=version,
+            declined=stage.run("deploy", answer="n\n"),
+            after_declined=known.stacks(),
+            never_complete=_never_complete(stage),
+            after_never_complete=known.stacks(),
+            first=known.deployed(),
+            made=inventory.differences(),
+            tests=_tested(stage),
+            closed=_disconnected(stage),
+            drifted=_changed_by_hand(stage),
+            elsewhere=Known(stage.cloned(tmp_path_factory.mktemp("elsewhere") / "sessions")).deployed(),
+            kept_code=stage.kept("code/"),
+            changed=_with_other_routes(known),
+            back=known.deployed("--version", version),
+            zip_missing=_without_its_zip(stage),
+            after_zip_missing=known.seen(""),
+            without_data=_destroyed(known),
+            left=_left(stage, inventory, "--confirm", stage.name),
+            again=known.deployed(),
+            left_again=_left(stage, inventory, "--confirm", stage.name),
+            destroyed_twice=stage.destroy("--confirm", stage.name),
         )
 
 
@@ -295,6 +266,14 @@ class Known:
         return {one["StackName"] for one in self.stage.client("cloudformation").describe_stacks()["Stacks"]}
 
 
+def _never_complete(stage: RehearsedStage) -> Ran:
+    """A deploy of a commit that cannot be deployed; the checkout then has the commit before."""
+    stage.commit("deployment/package.py", lambda text: text + UNENDING)
+    ran = stage.run("deploy", "--yes")
+    stage.git("reset", "--quiet", "--hard", "HEAD~1")
+    return ran
+
+
 def _tested(stage: RehearsedStage) -> subprocess.CompletedProcess[str]:
     with Visitor(stage) as visitor:
         all_of(visitor)  # a cold start takes longer than a test waits for a missing frame
@@ -331,11 +310,13 @@ def _changed_by_hand(stage: RehearsedStage) -> Mapping[str, set[str]]:
     return drifted
 
 
-def _change_routes(stage: RehearsedStage) -> None:
-    """Commits a route more over HTTP, and one less over WebSocket."""
+def _with_other_routes(known: Known) -> Seen:
+    """A commit with a route more over HTTP, and one less over WebSocket."""
+    stage = known.stage
     stage.commit("app.py", lambda text: text.replace(ON_DISCONNECT, "") + ADDED)
     stage.commit("deployment/stage.py", lambda text: text.replace(f' "{DISCONNECT}",', "", 1))
     stage.commit(".chalice/config.json", _without_its_function)
+    return known.deployed()
 
 
 def _without_its_function(text: str) -> str:
@@ -345,9 +326,24 @@ def _without_its_function(text: str) -> str:
     return json.dumps(config)
 
 
-def _code(stage: RehearsedStage, version: str) -> dict[str, str]:
-    """The version of the object that holds the zip of a kept template, as S3 names it."""
-    kept = stage.client("s3").get_object(Bucket=stage.bucket, Key=f"templates/{stage.name}/{version}.json")
+def _without_its_zip(stage: RehearsedStage) -> Ran:
+    """A deploy of the kept version of the checkout, whose zip is gone from the bucket."""
+    s3 = stage.client("s3")
+    kept = s3.get_object(Bucket=stage.bucket, Key=f"templates/{stage.name}/{stage.version}.json")
     template: Any = json.loads(kept["Body"].read())
-    named = template["Resources"]["Sweep"]["Properties"]["CodeUri"]
-    return {"Bucket": named["Bucket"], "Key": named["Key"], "VersionId": named["Version"]}
+    code = template["Resources"]["Sweep"]["Properties"]["CodeUri"]
+    s3.delete_object(Bucket=code["Bucket"], Key=code["Key"], VersionId=code["Version"])
+    return stage.run("deploy", "--yes", "--version", stage.version)
+
+
+def _destroyed(known: Known) -> set[str]:
+    """Names of the stacks and tables that stand after `make destroy` without a confirmation."""
+    known.stage.destroy()
+    return known.stacks() | set(known.stage.client("dynamodb").list_tables()["TableNames"])
+
+
+def _left(stage: RehearsedStage, inventory: Inventory, *confirmed: str) -> Mapping[str, tuple[str, str]]:
+    """Differences from an empty account, once the stage and what is kept for all stages are gone."""
+    stage.destroy(*confirmed)
+    stage.forget_kept()
+    return inventory.differences()
