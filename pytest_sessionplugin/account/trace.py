@@ -12,9 +12,9 @@ from pytest_sessionplugin.gateway.values import (
     Close,
     Closed,
     DisconnectLost,
-    Frame,
     Handshake,
     Manage,
+    Message,
     Note,
     Observed,
     Refuse,
@@ -84,7 +84,7 @@ def _line(seen: Observed) -> str | None:
             return f"socket {id} is open"
         case Refuse(connection_id=id, reply=reply):
             return f"socket {id} is refused: {_reply(reply)}"
-        case Frame(connection_id=id, data=data):
+        case Message(connection_id=id, data=data):
             return f"socket {id} > {short(data)}"
         case Send(connection_id=id, text=text):
             return f"socket {id} < {short(text)}"

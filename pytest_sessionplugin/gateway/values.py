@@ -205,7 +205,7 @@ class Handshake(Redacted):
 
 
 @dataclass(frozen=True, repr=False)
-class Frame(Redacted):
+class Message(Redacted):
     """A whole message of the client, reassembled; bytes if it was binary."""
 
     connection_id: str
@@ -273,7 +273,7 @@ class DisconnectLost:
     connection_id: str
 
 
-Input = Request | Handshake | Frame | Closed | Returned | Backlog | DisconnectLost
+Input = Request | Handshake | Message | Closed | Returned | Backlog | DisconnectLost
 
 
 # --- out

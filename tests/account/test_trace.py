@@ -13,10 +13,10 @@ from pytest_sessionplugin.gateway.values import (
     Api,
     Close,
     Closed,
-    Frame,
     Handshake,
     Invoke,
     Manage,
+    Message,
     Observed,
     Raised,
     Refuse,
@@ -43,7 +43,7 @@ def test_each_crossing_is_a_line_with_its_time() -> None:
         Observed(10.25, Respond("r", Reply(201, body=b"made"))),
         Observed(11.0, Handshake("VNR=", "/", "x=y")),
         Observed(11.0, Accept("VNR=")),
-        Observed(11.0, Frame("VNR=", "hello")),
+        Observed(11.0, Message("VNR=", "hello")),
         Observed(11.0, Manage("POST", "host", "/api/@connections/VNR%3D", b"hi"), Reply(200)),
         Observed(11.0, Manage("POST", "host", "/api/@connections/VNR%3D", b"hi"), Reply(403, why="It is elsewhere")),
         Observed(11.0, Send("VNR=", "hi")),
@@ -124,7 +124,7 @@ def test_of_a_long_trace_the_end_is_shown() -> None:
 
 
 def test_long_bodies_are_cut() -> None:
-    text = render([Observed(0.0, Frame("VNR=", "x" * 1000))])
+    text = render([Observed(0.0, Message("VNR=", "x" * 1000))])
     assert text.endswith("x… (1000 characters)")
     assert len(text) < 500
 

@@ -534,7 +534,7 @@ class WebSockets:
         with gateway.websocket() as ws:
             ws.send_text("return " + '"' * (size - 7) if size > 7 else "x" * size)
             gateway.settle()
-            app_saw = [seen for seen in gateway.trace if type(seen.what).__name__ == "Frame"]
+            app_saw = [seen for seen in gateway.trace if type(seen.what).__name__ == "Message"]
             assert len(app_saw[0].what.data) == size  # type: ignore[union-attr]
 
     def test_a_message_of_128_kb_in_frames_passes(self, gateway: GatewayClient) -> None:
@@ -806,7 +806,7 @@ class Trace:
         kinds = [type(seen.what).__name__ for seen in gateway.trace]
         assert kinds == [
             *("Handshake", "Invoke", "Returned", "Accept"),
-            *("Frame", "Invoke", "Manage", "Send", "Returned"),
+            *("Message", "Invoke", "Manage", "Send", "Returned"),
             *("Closed", "Invoke", "Manage", "Returned"),
         ]
         posts = [seen.reply for seen in gateway.trace if seen.reply is not None]

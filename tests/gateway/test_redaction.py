@@ -11,10 +11,10 @@ from pytest_sessionplugin.gateway.client.websocket import Exchanged
 from pytest_sessionplugin.gateway.redaction import Masked, masked, masked_bytes, masked_header
 from pytest_sessionplugin.gateway.values import (
     Accept,
-    Frame,
     Handshake,
     Invoke,
     Manage,
+    Message,
     Observed,
     Reply,
     Request,
@@ -109,7 +109,7 @@ def test_a_value_whose_name_says_that_it_is_secret_is_masked(text: str, expected
         Invoke("i", "f", {"type": "TOKEN", "authorizationToken": OPAQUE}),
         Returned("i", {"body": f'{{"token": "{OPAQUE}"}}'}),
         Respond("r", Reply(200, (("Set-Cookie", OPAQUE),), f'{{"token": "{OPAQUE}"}}'.encode())),
-        Frame("c", f'{{"type": "auth", "token": "{OPAQUE}"}}'),
+        Message("c", f'{{"type": "auth", "token": "{OPAQUE}"}}'),
         Send("c", f'{{"token": "{OPAQUE}"}}'),
         Manage("POST", "host", "/api/@connections/c", f'{{"token": "{OPAQUE}"}}'.encode()),
         Accept("c", JWT),

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pytest_sessionplugin.gateway.values import Api, Frame, header, on_loopback
+from pytest_sessionplugin.gateway.values import Api, Message, header, on_loopback
 
 
 def test_a_header_is_found_in_any_spelling_and_the_last_value_counts() -> None:
@@ -49,7 +49,7 @@ def test_partition_and_host_follow_the_region(region: str, partition: str, host:
 
 def test_a_value_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        Frame("alice", "hi").data = "other"  # type: ignore[misc]
+        Message("alice", "hi").data = "other"  # type: ignore[misc]
 
 
 def test_credentials_of_an_account_are_not_in_its_repr() -> None:

@@ -29,9 +29,9 @@ from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
     Closed,
-    Frame,
     Handshake,
     Headers,
+    Message,
     Observe,
     Observed,
     Refuse,
@@ -49,7 +49,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 35.0
 """An integration has 29 s; then API Gateway answers 504 itself."""
 
-Crossing = Request | Respond | Handshake | Accept | Refuse | Frame | Send | Close | Closed
+Crossing = Request | Respond | Handshake | Accept | Refuse | Message | Send | Close | Closed
 
 
 class Remote:
@@ -210,7 +210,7 @@ def _without_credentials(what: Crossing) -> Crossing:
             return replace(what, reply=reply)
         case Accept():
             return replace(what, subprotocol=masked(what.subprotocol or "") or None)
-        case Frame():
+        case Message():
             return replace(what, data=masked(what.data) if isinstance(what.data, str) else masked_bytes(what.data))
         case Send():
             return replace(what, text=masked(what.text))
@@ -231,7 +231,7 @@ class RemoteConnection(SocketConnection):
         *,
         name: str,
         patience: float,
-        saw: Callable[[Frame | Send | Close | Closed], None],
+        saw: Callable[[Message | Send | Close | Closed], None],
     ) -> None:
         super().__init__(sock, None, subprotocol, patience=patience)
         self._name, self._saw = name, saw
@@ -248,7 +248,7 @@ class RemoteConnection(SocketConnection):
             ended = super().send(data, frame_bytes)
             if ended is None:
                 size = len(data.encode() if isinstance(data, str) else data)
-                self._saw(Frame(self._name, data, min(size, frame_bytes or size)))
+                self._saw(Message(self._name, data, min(size, frame_bytes or size)))
             return ended
 
     def close(self, code: int | None, reason: str) -> None:

@@ -27,11 +27,11 @@ from pytest_sessionplugin.gateway.values import (
     Close,
     Closed,
     Effect,
-    Frame,
     Handshake,
     Headers,
     Ids,
     Invoke,
+    Message,
     Observe,
     Refuse,
     Reply,
@@ -99,7 +99,7 @@ class InProcess:
             raise Refused(refusal)
         return connection
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Message) -> None:
         self._activity.turn(lambda: self.runtime.receive(frame))
 
     def leave(self, closed: Closed) -> None:
@@ -181,7 +181,7 @@ class InProcessConnection:
         if self._ended is None:
             size = len(data.encode() if isinstance(data, str) else data)
             largest = min(size, frame_bytes or size)
-            self._transport.send(Frame(self.connection_id, data, largest))
+            self._transport.send(Message(self.connection_id, data, largest))
             return None
         return self._ended
 

@@ -20,11 +20,11 @@ from pytest_sessionplugin.gateway.values import (
     Closed,
     DisconnectLost,
     Effect,
-    Frame,
     Handshake,
     Ids,
     Input,
     Manage,
+    Message,
     Note,
     Reply,
     Request,
@@ -53,7 +53,7 @@ class GatewayCore:
         claims that check_claims() refuses.
         """
         match event:
-            case Frame():
+            case Message():
                 self._websocket.frame(event, now)
             case Returned():
                 self._invocations.returned(event, now)

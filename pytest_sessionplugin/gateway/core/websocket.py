@@ -33,10 +33,10 @@ from pytest_sessionplugin.gateway.values import (
     Close,
     Closed,
     DisconnectLost,
-    Frame,
     Handshake,
     Ids,
     Manage,
+    Message,
     Refuse,
     Reply,
     Send,
@@ -155,7 +155,7 @@ class WebSocketApi:
         self._touch(connection, now)
         self._emit(Accept(connection.id, subprotocol))
 
-    def frame(self, frame: Frame, now: float) -> None:
+    def frame(self, frame: Message, now: float) -> None:
         connection = self._connections.get(frame.connection_id)
         if connection is None or connection.state is not State.OPEN:
             return  # the frame crossed our close on the wire

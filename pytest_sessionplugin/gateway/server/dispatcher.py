@@ -24,12 +24,12 @@ from pytest_sessionplugin.gateway.values import (
     Close,
     Closed,
     Effect,
-    Frame,
     Handshake,
     Headers,
     Ids,
     Invoke,
     Manage,
+    Message,
     Observe,
     Refuse,
     Reply,
@@ -185,7 +185,7 @@ class Dispatcher:
         self._sockets.discard(before)
         self._connections[connection_id] = websocket
 
-    def received(self, event: Frame | Backlog) -> None:
+    def received(self, event: Message | Backlog) -> None:
         self.runtime.receive(event)
 
     def lost(self, connection_id: str, code: int, reason: str = "") -> None:

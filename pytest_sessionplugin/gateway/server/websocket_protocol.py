@@ -11,7 +11,7 @@ from websockets.protocol import OPEN, SERVER, Protocol
 
 from pytest_sessionplugin.gateway.core.websocket import GOING_AWAY, MAX_FRAME, MAX_MESSAGE, NO_CLOSE_FRAME
 from pytest_sessionplugin.gateway.server.dispatcher import Address, Dispatcher
-from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Frame
+from pytest_sessionplugin.gateway.values import MAX_BACKLOG, Backlog, Message
 
 INVALID_DATA = 1007
 
@@ -125,7 +125,7 @@ class WebSocketProtocol(asyncio.Protocol):
         data, largest = b"".join(self._message), self._largest
         self._message, self._largest = [], 0
         if not self._is_text or largest > MAX_FRAME:
-            self._dispatcher.received(Frame(self._id, data if not self._is_text else "", largest))
+            self._dispatcher.received(Message(self._id, data if not self._is_text else "", largest))
             return
         try:
             text = data.decode()
@@ -133,7 +133,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._protocol.fail(INVALID_DATA, "not UTF-8")
             self._lose(INVALID_DATA, "not UTF-8")
             return
-        self._dispatcher.received(Frame(self._id, text, largest))
+        self._dispatcher.received(Message(self._id, text, largest))
 
     def _lose(self, code: int, reason: str = "") -> None:
         if not self._lost:

@@ -128,7 +128,7 @@ def test_the_trace_has_what_the_client_saw_without_its_credentials(gateway: Gate
     kinds = [type(seen.what).__name__ for seen in gateway.trace]
     assert kinds == [
         *("Request", "Respond", "Request", "Respond"),
-        *("Handshake", "Accept", "Frame", "Send", "Frame", "Send", "Closed"),
+        *("Handshake", "Accept", "Message", "Send", "Message", "Send", "Closed"),
     ]
     assert "eyJ…" in repr(gateway.trace)
     for secret in (JWT, "k3y"):

@@ -10,11 +10,11 @@ from pytest_sessionplugin.gateway.values import (
     Accept,
     Api,
     Effect,
-    Frame,
     Handshake,
     Input,
     Invoke,
     Manage,
+    Message,
     Raised,
     Reply,
     Returned,
@@ -70,7 +70,7 @@ class Desk:
 
     def say(self, text: str, connection_id: str = "alice") -> Invoke:
         """The handler that a message sets off."""
-        return only(self.receive(Frame(connection_id, text)), Invoke)
+        return only(self.receive(Message(connection_id, text)), Invoke)
 
     def manage(self, method: str, connection_id: str = "alice", **call: Any) -> tuple[Reply, list[Effect]]:
         call = {"host": self.api.host(self.api.websocket_api_id), **call}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_sessionplugin.gateway.core.core import GatewayCore
-from pytest_sessionplugin.gateway.values import Api, Frame, Handshake, Invoke, Returned
+from pytest_sessionplugin.gateway.values import Api, Handshake, Invoke, Message, Returned
 from tests.gateway.core.desk import NOON, OK, Desk
 
 
@@ -44,7 +44,7 @@ def test_ids_are_used_once() -> None:
     (connect,) = core.effects()
     assert isinstance(connect, Invoke)
     core.receive(Returned(connect.invocation_id, OK), NOON)
-    core.receive(Frame("alice", "a"), NOON)
-    core.receive(Frame("alice", "b"), NOON)
+    core.receive(Message("alice", "a"), NOON)
+    core.receive(Message("alice", "b"), NOON)
     invocations = [effect.invocation_id for effect in core.effects() if isinstance(effect, Invoke)]
     assert len({connect.invocation_id, *invocations}) == 3

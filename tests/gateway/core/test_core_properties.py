@@ -39,11 +39,11 @@ from pytest_sessionplugin.gateway.values import (
     Closed,
     DisconnectLost,
     Effect,
-    Frame,
     Handshake,
     Input,
     Invoke,
     Manage,
+    Message,
     Raised,
     Refuse,
     Reply,
@@ -228,7 +228,7 @@ class Shell(RuleBasedStateMachine):
     @rule(connection=connections, data=messages, largest=st.sampled_from([0, 0, 1, 32_768, 32_769]))
     def send(self, connection: str, data: str | bytes, largest: int) -> None:
         self.active[connection] = self.now
-        self.feed(Frame(connection, data, largest))
+        self.feed(Message(connection, data, largest))
 
     @rule(connection=connections, code=st.sampled_from([1000, 1001, 1005, 1006, 4999]), reason=texts)
     def leave(self, connection: str, code: int, reason: str) -> None:

@@ -14,9 +14,9 @@ from pytest_sessionplugin.gateway.values import (
     AuthorizerKind,
     Close,
     Closed,
-    Frame,
     Handshake,
     Invoke,
+    Message,
     Request,
     Respond,
     Route,
@@ -85,7 +85,7 @@ class TestConnections:
         desk = Desk()
         desk.open()
         desk.core.redeploy(Api(websocket={"$connect": "on_connect"}))
-        assert '"message": "Forbidden"' in only(desk.receive(Frame("alice", "hi")), Send).text
+        assert '"message": "Forbidden"' in only(desk.receive(Message("alice", "hi")), Send).text
         assert desk.manage("GET")[0].status == 200
         assert desk.receive(Closed("alice", 1000)) == []
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.core.gateway_responses import MISSING_TOKEN
 from pytest_sessionplugin.gateway.core.routing import MAX_BODY
-from pytest_sessionplugin.gateway.values import CustomDomain, Frame, Manage, Request, Send
+from pytest_sessionplugin.gateway.values import CustomDomain, Manage, Message, Request, Send
 from tests.gateway.core.desk import API, Desk
 from tests.gateway.signing import signed
 
@@ -46,7 +46,7 @@ def test_posts_keep_their_order(desk: Desk) -> None:
 
 def test_get_tells_since_when_and_from_where(desk: Desk) -> None:
     desk.now += 1.5
-    desk.receive(Frame(ID, "x"))
+    desk.receive(Message(ID, "x"))
     reply, effects = desk.manage("GET", ID)
     assert (reply.status, effects) == (200, [])
     assert json.loads(reply.body) == {

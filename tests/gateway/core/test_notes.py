@@ -11,9 +11,9 @@ from pytest_sessionplugin.gateway.core.notes import NotReadable
 from pytest_sessionplugin.gateway.values import (
     Authorizer,
     AuthorizerKind,
-    Frame,
     Handshake,
     Invoke,
+    Message,
     Raised,
     Request,
     Returned,
@@ -204,11 +204,11 @@ class TestSockets:
     )
     def test_a_frame_that_ends_its_connection(self, desk: Desk, data: str | bytes, said: str) -> None:
         desk.open("c1")
-        desk.receive(Frame("c1", data))
+        desk.receive(Message("c1", data))
         assert noted(desk) == [f"c1 {said}"]
 
     def test_a_message_that_no_route_takes(self) -> None:
         desk = Desk(replace(API, websocket={"$connect": "connect"}))
         desk.open("c1")
-        desk.receive(Frame("c1", "hello"))
+        desk.receive(Message("c1", "hello"))
         assert noted(desk) == ["c1 no route takes the message: the app has no @app.on_ws_message"]

@@ -13,9 +13,9 @@ from pytest_sessionplugin.gateway.values import (
     Close,
     Closed,
     CustomDomain,
-    Frame,
     Handshake,
     Invoke,
+    Message,
     Refuse,
     Reply,
     Returned,
@@ -151,7 +151,7 @@ class TestHandshake:
         connect = desk.connect(path=path, headers=own)
         assert connect.event["requestContext"]["domainName"] == "ws.example.com"
         desk.answer(connect)
-        message = only(desk.receive(Frame("alice", "hi")), Invoke)
+        message = only(desk.receive(Message("alice", "hi")), Invoke)
         assert message.event["requestContext"]["domainName"] == "ws.example.com"
         for wrong in ("/api", "/chat/x"):
             assert only(desk.receive(Handshake("bob", wrong, headers=own)), Refuse).reply.status == 403
@@ -191,7 +191,7 @@ class TestMessages:
     def test_without_a_route_is_answered_forbidden_and_the_socket_stays_open(self) -> None:
         desk = Desk(Api(websocket={}))
         desk.receive(Handshake("alice"))
-        frame = only(desk.receive(Frame("alice", "x")), Send)
+        frame = only(desk.receive(Message("alice", "x")), Send)
         assert frame.text == '{"message": "Forbidden", "connectionId":"alice", "requestId":"id0000000000001="}'
         assert desk.manage("GET")[0].status == 200
 
@@ -222,7 +222,7 @@ class TestMessages:
         assert desk.fail(message) == []
 
     def test_a_binary_one_closes_with_1003(self, desk: Desk) -> None:
-        close, disconnect = desk.receive(Frame("alice", b"x"))
+        close, disconnect = desk.receive(Message("alice", b"x"))
         assert close == Close("alice", 1003)
         assert isinstance(disconnect, Invoke)
         assert disconnect.event["requestContext"]["disconnectStatusCode"] == 1003
@@ -233,7 +233,7 @@ class TestMessages:
         ids=["message", "utf-8", "frame", "empty"],
     )
     def test_as_large_as_they_may_be_pass(self, desk: Desk, text: str, largest: int) -> None:
-        assert only(desk.receive(Frame("alice", text, largest)), Invoke).event["body"] == text
+        assert only(desk.receive(Message("alice", text, largest)), Invoke).event["body"] == text
 
     @pytest.mark.parametrize(
         ("text", "largest"),
@@ -241,19 +241,19 @@ class TestMessages:
         ids=["message", "utf-8 message", "one frame", "utf-8 frame", "one frame of several"],
     )
     def test_one_byte_more_closes_with_1009(self, desk: Desk, text: str, largest: int) -> None:
-        close, disconnect = desk.receive(Frame("alice", text, largest))
+        close, disconnect = desk.receive(Message("alice", text, largest))
         assert close == Close("alice", 1009)
         assert isinstance(disconnect, Invoke)
         assert disconnect.event["requestContext"]["disconnectStatusCode"] == 1009
 
     def test_that_cross_the_close_on_the_wire_are_dropped(self, desk: Desk) -> None:
         desk.manage("DELETE")
-        assert desk.receive(Frame("alice", "x")) == []
-        assert desk.receive(Frame("nobody", "x")) == []
+        assert desk.receive(Message("alice", "x")) == []
+        assert desk.receive(Message("nobody", "x")) == []
 
     def test_before_the_handshake_is_over_are_dropped(self, desk: Desk) -> None:
         desk.connect("bob")
-        assert desk.receive(Frame("bob", "x")) == []
+        assert desk.receive(Message("bob", "x")) == []
 
 
 class TestClosing:

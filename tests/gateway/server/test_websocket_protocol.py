@@ -14,7 +14,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.server import http_protocol, websocket_protocol
-from pytest_sessionplugin.gateway.values import Frame, Invoke
+from pytest_sessionplugin.gateway.values import Invoke, Message
 from tests.conformance.wire import Wire, frame
 from tests.gateway.app import API, App
 from tests.gateway.contract import in_parallel
@@ -301,7 +301,7 @@ class TestFrames:
         assert wire.rest() == b""
         gateway.settle()
         assert disconnects(app) == [1000]
-        assert [seen for seen in gateway.trace if isinstance(seen.what, Frame)] == []
+        assert [seen for seen in gateway.trace if isinstance(seen.what, Message)] == []
 
     @pytest.mark.parametrize("result", [None, 5, {"statusCode": 200, "more": 1}])
     def test_a_result_that_is_none_is_an_error_frame_and_the_socket_stays(self, wire: Wire, result: object) -> None:
