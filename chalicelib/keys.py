@@ -313,6 +313,7 @@ def local_key(path: Path) -> str:
     Processes that call it at the same time get the same key, since the complete file is linked to its name at once.
     """
     if not path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:  # of mode 0600
             file.write(LOCAL_KEY_PREFIX + secrets.token_urlsafe(48) + "\n")
             file.flush()

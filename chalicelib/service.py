@@ -35,7 +35,7 @@ class Service:
 
 def build(environment: Mapping[str, str], root: Path, clock: Callable[[], datetime]) -> Service:
     """The service that `environment` describes; the key of a checkout is in `root`. Raises SettingsError."""
-    settings = from_environment(environment, lambda: local_key(root / ".chalice" / "local.key"))
+    settings = from_environment(environment, lambda: local_key(root / ".chalice" / "local" / "key"))
     store, probe = _store(settings)
     return Service(
         settings,

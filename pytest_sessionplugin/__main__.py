@@ -202,7 +202,7 @@ def _add_token(commands: Any) -> None:
         "token",
         help="print a token that the served app accepts",
         description="Prints a token that the app accepts when `sessionplugin serve` runs it. They share the key in "
-        ".chalice/local.key, which is made when it is first needed and is good for nothing but this checkout.",
+        ".chalice/local/key, which is made when it is first needed and is good for nothing but this checkout.",
     )
     token.add_argument("subject", metavar="SUBJECT", help="who the token is for")
     token.add_argument(

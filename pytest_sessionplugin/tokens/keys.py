@@ -100,12 +100,19 @@ def _new_pem(algorithm: str) -> str:
     return str(pem.decode())
 
 
+def local_key_path(root: Path) -> Path:
+    """The file of a checkout's key, in a folder that git ignores."""
+    return root / ".chalice" / "local" / "key"
+
+
 def local_key(root: Path, algorithm: str) -> Key:
-    """The key in <root>/.chalice/local.key, made on first use. Processes that race for it get the same one."""
-    path = root / ".chalice" / "local.key"
+    """The key of a checkout, made on first use, for its owner only. Processes that race for it get the same one."""
+    path = local_key_path(root)
     try:
+        _make_ignored(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        _close_to_others(path)
         text = _read(path)
     except OSError as error:
         raise ProjectError(root, f"{path} cannot be made: {error.strerror}.") from error
@@ -119,12 +126,34 @@ def local_key(root: Path, algorithm: str) -> Key:
     return Key(algorithm, text.strip(), None if algorithm == "HS256" else "local")
 
 
+def _make_ignored(folder: Path) -> None:
+    """Makes a folder that git ignores by itself, as virtual environments are."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not (folder / ".gitignore").exists():
+        (folder / ".gitignore").write_text("*\n", encoding="ascii")
+
+
+def _close_to_others(path: Path) -> None:
+    """Takes away what other users may do with the file: a copy of a checkout may have other rights."""
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise ProjectError(
+            _root(path), f"{path} can be read by other users, which cannot be changed: {error.strerror}."
+        ) from error
+
+
+def _root(path: Path) -> Path:
+    return path.parents[2]
+
+
 def _read(path: Path) -> str:
     """The text of the file. Waits if another process has created but not written it."""
     give_up = time.monotonic() + READ_SECONDS
     while not (text := _text(path)):
         if time.monotonic() > give_up:
-            raise ProjectError(path.parent.parent, f"{path} is empty; delete it, and a new one is made.")
+            raise ProjectError(_root(path), f"{path} is empty; delete it, and a new one is made.")
         time.sleep(0.01)
     return text
 
@@ -133,6 +162,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except UnicodeDecodeError as error:
-        raise ProjectError(path.parent.parent, f"{path} holds no key; delete it, and a new one is made.") from error
+        raise ProjectError(_root(path), f"{path} holds no key; delete it, and a new one is made.") from error
     except OSError as error:
-        raise ProjectError(path.parent.parent, f"{path} cannot be read: {error.strerror}.") from error
+        raise ProjectError(_root(path), f"{path} cannot be read: {error.strerror}.") from error

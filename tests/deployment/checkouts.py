@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.sources import ROOT
 
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "venv", "local.key")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "venv", "local")
 
 
 def checkout(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from deployment import chalice, lint, package, policies, source, stage
 from deployment.artifacts import Code
 from deployment.aws import Place
 from deployment.monitoring import resources as monitoring
+from pytest_sessionplugin.tokens.keys import local_key
 from tests.deployment import test_pipeline
 from tests.deployment.checkouts import checkout, commit, git
 from tests.deployment.wheels import Shelf, offline
@@ -218,7 +219,7 @@ def built(project: Path, folder: Path) -> package.Package:
 def test_a_commit_makes_the_same_template_and_zip_in_two_checkouts(tmp_path: Path) -> None:
     first = checkout(tmp_path / "first")
     git(tmp_path, "clone", "--quiet", str(first), "elsewhere")
-    (first / ".chalice" / "local.key").write_text("local-key")
+    local_key(first, "HS256")
     packages = [built(project, tmp_path / f"of-{project.name}") for project in (first, tmp_path / "elsewhere")]
     assert len({one.digest for one in packages}) == 1
     assert len({hashlib.sha256(one.code.read_bytes()).hexdigest() for one in packages} | {packages[0].digest}) == 1

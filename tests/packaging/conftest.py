@@ -14,7 +14,7 @@ import pytest
 from tests.packaging.environment import Environment
 
 REPOSITORY = Path(__file__).parents[2]
-MADE_HERE = shutil.ignore_patterns("__pycache__", ".pytest_cache", "local.key", "deployed", "deployments")
+MADE_HERE = shutil.ignore_patterns("__pycache__", ".pytest_cache", "local", "deployed", "deployments")
 CLONED = ["app.py", "chalicelib", ".chalice", ".gitignore"]  # the service
 CLONED += ["requirements.in", "requirements.lock", "requirements.txt"]
 CLONED += ["conftest.py", "pyproject.toml", "pytest_sessionplugin", "tests"]

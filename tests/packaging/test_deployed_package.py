@@ -17,6 +17,7 @@ import pytest
 from chalice.config import Config
 
 from deployment import dependencies, runtimes
+from pytest_sessionplugin.tokens.keys import local_key
 from tests.deployment.checkouts import commit, git
 from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
@@ -44,9 +45,7 @@ def build(folder: Path, architecture: str) -> Built:
     change(checkout / ".chalice" / "operations.json", lambda stages: stages["dev"].update(runtime=runtimes.INTERPRETER))
     git(checkout, "init", "--quiet")
     version = commit(checkout)[:12]
-    key = checkout / ".chalice" / "local.key"
-    key.write_text("local-" + "k" * 64)
-    key.chmod(0o600)
+    local_key(checkout, "HS256")
     command = [sys.executable, "-m", "deployment", "--project", str(checkout), "package"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     run = subprocess.run(
@@ -102,7 +101,7 @@ def test_it_holds_the_service_and_what_that_requires_and_nothing_that_lambda_has
     tops = {name.partition("/")[0] for name in names}
     assert {"app.py", "chalice", "chalicelib", "jwt", "cryptography"} <= tops
     assert tops & NEVER == set()
-    assert [name for name in names if "local.key" in name or name.startswith(".chalice")] == []
+    assert [name for name in names if "local/key" in name or name.startswith(".chalice")] == []
     assert {f"chalicelib/{path.name}" for path in (REPOSITORY / "chalicelib").glob("*.py")} <= set(names)
 
 

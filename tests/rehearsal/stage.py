@@ -26,7 +26,7 @@ ACCOUNT = "000000000000"
 COMMAND_SECONDS = 180  # with the package index on the way
 FOLDERS = ("chalicelib", "deployment", ".chalice")
 FILES = ("app.py", "requirements.in", "requirements.lock", "requirements.txt", ".gitignore")
-MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local.key")
+MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local")
 AUTHOR = {
     f"GIT_{role}_{what}": "rehearsal@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }

@@ -411,13 +411,13 @@ def test_a_key_of_another_kind_than_the_algorithm_is_refused(rsa_key: rsa.RSAPri
 
 
 def test_the_key_of_a_checkout_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "local.key"
+    path = tmp_path / "local" / "key"
     first = local_key(path)
     assert first.startswith("local-")
     assert len(first) >= 64
     assert local_key(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [one.name for one in tmp_path.iterdir()] == ["local.key"]
+    assert [one.name for one in path.parent.iterdir()] == ["key"]
 
 
 def test_those_who_ask_at_the_same_time_get_the_same_key(tmp_path: Path) -> None:
@@ -426,7 +426,7 @@ def test_those_who_ask_at_the_same_time_get_the_same_key(tmp_path: Path) -> None
 
     def ask() -> None:
         together.wait(5)
-        keys.append(local_key(tmp_path / "local.key"))
+        keys.append(local_key(tmp_path / "local" / "key"))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

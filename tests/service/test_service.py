@@ -27,7 +27,7 @@ def test_chalice_local_has_its_store_in_memory_and_is_ready_at_once(tmp_path: Pa
 def test_chalice_local_without_a_key_makes_one_for_the_checkout(tmp_path: Path) -> None:
     (tmp_path / ".chalice").mkdir()
     service = build({**LOCAL, "JWT_SECRET": ""}, tmp_path, lambda: NOON)
-    made = (tmp_path / ".chalice" / "local.key").read_text().strip()
+    made = (tmp_path / ".chalice" / "local" / "key").read_text().strip()
     assert list(service.keys.keys_for(None, "HS256", NOON)) == [made]
 
 

@@ -22,7 +22,7 @@ from tests.processes import ROOT
 DEPLOY_SECONDS = 120
 SECONDS = 10.0  # answers take one second, with a function's start two, and longer on a busy machine
 BROUGHT = re.compile(r"(boto3|botocore|chalice)\b", re.IGNORECASE)
-MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local.key")
+MADE_HERE = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "local")
 
 
 class MiniStack:
