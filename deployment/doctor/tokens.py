@@ -20,15 +20,12 @@ KEYS: Final = ("JWT_SECRET", "JWT_PUBLIC_KEY")
 @check("key-references", "Secret keys are stored, and only referred to", VARIABLES)
 def references(findings: Findings) -> Iterator[str]:
     for name, value in _variables(findings):
-        if name in KEYS and value and reference(name, value) is None and not _is_public_key(name, value):
+        secret = PUBLIC.sub("", value).strip()
+        if name in KEYS and secret and reference(name, value) is None:
             yield (
                 f"{name} does not refer to a stored key: write ssm:/{findings.stage.app}/{findings.name}/key or "
                 "secretsmanager:name, and keep the key there."
             )
-
-
-def _is_public_key(name: str, value: str) -> bool:
-    return name == "JWT_PUBLIC_KEY" and bool(PUBLIC.search(value)) and not PUBLIC.sub("", value).strip()
 
 
 @check("key-material", "No other variable holds a key", VARIABLES)

@@ -94,11 +94,12 @@ def test_of_a_stage_that_is_not_there_nothing_else_is_said(project: Project) -> 
     }
 
 
-def test_half_an_address_is_no_key_set(project: Project) -> None:
+@pytest.mark.parametrize("url", ["https://[x/keys", "http://id.example.com/keys"])
+def test_the_service_refuses_some_key_sets_as_well(project: Project, url: str) -> None:
     with project.edited("config.json") as config:
         ours = config["stages"]["dev"]["environment_variables"]
         del ours["JWT_SECRET"]
-        ours.update(JWT_JWKS_URL="https://[x/keys", JWT_ALGORITHMS="ES256")
+        ours.update(JWT_JWKS_URL=url, JWT_ALGORITHMS="ES256")
     assert failed(project.examine("dev")).keys() == {"environment", "key-set-https"}
 
 
@@ -251,7 +252,7 @@ def test_a_function_in_a_vpc_passes_with_the_rights_of_network_interfaces(projec
 def test_a_role_that_somebody_else_manages_passes(project: Project) -> None:
     role = {"manage_iam_role": False, "iam_role_arn": "arn:aws:iam::123456789012:role/sweep"}
     with project.edited("config.json") as config:
-        config["stages"]["dev"]["lambda_functions"]["sweep"] = role
+        config["stages"]["dev"]["lambda_functions"].update(sweep=role, websocket_connect=role)
     assert failed(project.examine("dev")) == {}
 
 
