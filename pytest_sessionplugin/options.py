@@ -359,6 +359,9 @@ OTHER_HOSTS = "other_hosts"
 ISOLATIONS = ("app", "function")
 """Scope of a copy of the app: all functions together, or each one."""
 
+MARKED = (*TARGETS, DEPLOYED)
+"""Targets that a mark can name."""
+
 
 @dataclass(frozen=True)
 class ChaliceMark:
@@ -368,6 +371,7 @@ class ChaliceMark:
     env: Mapping[str, str] = field(default_factory=dict)  # over the app's environment; implies fresh
     allow: frozenset[str] = frozenset()  # of SWITCHES and OTHER_HOSTS
     isolation: str | None = None  # one of ISOLATIONS; None: that of the class or module, else the first
+    targets: tuple[str, ...] = ()  # of MARKED; none: those of the class or module, else that of the run
 
     @classmethod
     def of(
@@ -377,6 +381,7 @@ class ChaliceMark:
         env: Mapping[str, str] | None = None,
         allow: str | Iterable[str] = (),
         isolation: str | None = None,
+        targets: str | Iterable[str] | None = None,
     ) -> ChaliceMark:
         if not isinstance(allow, Iterable):
             raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
@@ -388,17 +393,34 @@ class ChaliceMark:
             raise ValueError(f"allow: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         if isolation not in (None, *ISOLATIONS):
             raise ValueError(f"isolation: there is no {isolation!r}; there are {', '.join(ISOLATIONS)}")
-        return cls(fresh or bool(env), dict(env or {}), switches, isolation)
+        return cls(fresh or bool(env), dict(env or {}), switches, isolation, _targets(targets))
 
     def over(self, outer: ChaliceMark) -> ChaliceMark:
         """Merges the mark of a test into that of its class or module."""
         env = {**outer.env, **self.env}
-        return ChaliceMark(self.fresh or outer.fresh, env, self.allow | outer.allow, self.isolation or outer.isolation)
+        return ChaliceMark(
+            self.fresh or outer.fresh,
+            env,
+            self.allow | outer.allow,
+            self.isolation or outer.isolation,
+            self.targets or outer.targets,
+        )
 
     @property
     def each_its_own(self) -> bool:
         """Whether each function gets its own copy of the app."""
         return self.isolation == "function"
+
+
+def _targets(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Iterable):
+        raise TypeError(f"targets: it must be a name, or a list of names, not {given!r}")
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if unknown := [name for name in names or ("",) if name not in MARKED]:
+        raise ValueError(f"targets: there is no {unknown[0]!r}; there are {', '.join(MARKED)}")
+    return names
 
 
 def are_texts(variables: Mapping[Any, Any]) -> bool:

@@ -38,7 +38,6 @@ HARNESS = pytest.StashKey["LocalHarness | DeployedHarness"]()
 OPEN = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
-MARKED = (*options.TARGETS, options.DEPLOYED)
 NEED_APP = frozenset({"chalice_app", "chalice_gateway"})
 IMPORTED_EARLY = (
     "While tests are collected, an app has neither a region nor the variables of its stage. Import it in a test, take "
@@ -56,13 +55,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "chalice(*, fresh=False, env=None, allow=(), isolation='app'): an app of the test's own; variables over the "
-        "app's environment; leftovers that do not fail the test (open_sockets, unfired_faults, blocked_calls, "
-        "left_threads); 'function': a copy of the app for each function",
-    )
-    config.addinivalue_line(
-        "markers",
-        f"targets(*names): runs the test on each of these targets that this run has: {', '.join(MARKED)}",
+        "chalice(*, fresh=False, env=None, allow=(), isolation='app', targets=None): an app of the test's own; "
+        "variables over the app's environment; leftovers that do not fail the test (open_sockets, unfired_faults, "
+        "blocked_calls, left_threads); 'function': a copy of the app for each function; the targets to run the test "
+        f"on, if this run has them: {', '.join(options.MARKED)}",
     )
     if not config.option.help:
         try:
@@ -99,16 +95,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_bad_jwt" in metafunc.fixturenames and not _chosen(metafunc, "bad_jwt"):
         metafunc.parametrize("_bad_jwt", _bad_jwts(metafunc.config), indirect=True)
-    marker = metafunc.definition.get_closest_marker("targets")
-    if marker is None:
-        return
-    for target in marker.args or ("",):
-        if target not in MARKED:
-            raise pytest.Collector.CollectError(
-                f"@pytest.mark.targets: there is no {target!r}; there are {', '.join(MARKED)}"
-            )
-    if "_sessionplugin" in metafunc.fixturenames:
-        here = options.runnable(marker.args, deployed=metafunc.config.stash[OPTIONS].is_deployed)
+    marked = _targets(metafunc.definition)
+    if marked and "_sessionplugin" in metafunc.fixturenames:
+        here = options.runnable(marked, deployed=metafunc.config.stash[OPTIONS].is_deployed)
         metafunc.parametrize("_sessionplugin", here, indirect=True)
 
 
@@ -199,12 +188,17 @@ def _sessionplugin(
     from pytest_sessionplugin.harness.local import LocalHarness
 
     chosen = request.config.stash[OPTIONS]
-    target = getattr(request, "param", None)
+    target, mark = getattr(request, "param", None), _mark(request.node)
+    if mark.targets and target not in mark.targets:
+        raise SessionPluginError(
+            "@pytest.mark.chalice: targets is for a test, a class or a module, not for one set of parameters; and the "
+            "test takes a fixture of the plugin as an argument, not by getfixturevalue()"
+        )
     if target is not None and (reason := options.why_not_marked(target, chosen.target.value)):
         pytest.skip(reason)
     mine: LocalHarness | DeployedHarness
     if chosen.is_deployed:
-        mine = _deployed(request, chalice_project)
+        mine = _deployed(request, chalice_project, mark)
     elif reason := options.why_not(target or chosen.target.value):
         pytest.skip(reason)
     else:
@@ -213,7 +207,7 @@ def _sessionplugin(
         mine = LocalHarness(
             setup,
             target or chosen.target.value,
-            _mark(request.node),
+            mark,
             setups,
             request.node.nodeid,
             needs_app=not NEED_APP.isdisjoint(request.fixturenames),
@@ -361,30 +355,39 @@ def _setups(config: pytest.Config) -> ProjectCache:
     return config.stash.setdefault(SETUPS, ProjectCache(config.stash[OPTIONS].named_stage, config.rootpath))
 
 
-def _deployed(request: pytest.FixtureRequest, project: Path) -> DeployedHarness:
+def _deployed(request: pytest.FixtureRequest, project: Path, mark: options.ChaliceMark) -> DeployedHarness:
     from pytest_sessionplugin.harness.deployed import DeployedHarness
 
     chosen = request.config.stash[OPTIONS]
     table = options.find_table(_setups(request.config).find(project), request.config.rootpath)
-    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), _mark(request.node), table)
+    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), mark, table)
 
 
-def _mark(item: pytest.Item) -> Any:
+def _targets(definition: pytest.Item) -> tuple[str, ...]:
+    """Targets that the closest mark with any names."""
+    for marker in definition.iter_markers("chalice"):
+        if "targets" in marker.kwargs:
+            try:
+                return options.ChaliceMark.of(targets=marker.kwargs["targets"]).targets
+            except (TypeError, ValueError) as error:
+                raise pytest.Collector.CollectError(f"@pytest.mark.chalice: {error}") from error
+    return ()
+
+
+def _mark(item: pytest.Item) -> options.ChaliceMark:
     from dataclasses import fields
 
-    from pytest_sessionplugin.options import ChaliceMark
-
-    mark = ChaliceMark()
+    mark = options.ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
             raise SessionPluginError("@pytest.mark.chalice takes keywords only")
-        known = [one.name for one in fields(ChaliceMark)]
+        known = [one.name for one in fields(mark)]
         if unknown := sorted(set(marker.kwargs) - set(known)):
             raise SessionPluginError(
                 f"@pytest.mark.chalice has no {' and no '.join(unknown)}; it has {', '.join(known)}"
             )
         try:
-            mark = ChaliceMark.of(**marker.kwargs).over(mark)
+            mark = options.ChaliceMark.of(**marker.kwargs).over(mark)
         except (TypeError, ValueError) as error:
             raise SessionPluginError(f"@pytest.mark.chalice: {error}") from error
     return mark

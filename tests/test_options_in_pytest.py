@@ -92,16 +92,6 @@ def test_the_version_is_there_too(stranger: Stranger, monkeypatch: pytest.Monkey
     assert stranger.test("--version").ret == 0
 
 
-def test_a_mark_with_a_target_that_is_none_says_so(stranger: Stranger) -> None:
-    body = """
-        import pytest
-        @pytest.mark.targets("inprocess", "moon")
-        def test_it(chalice_gateway): pass
-    """
-    result = stranger.test(test_it=body)
-    result.stdout.fnmatch_lines(["*targets: there is no 'moon'; there are inprocess, sockets*"])
-
-
 def test_a_stage_gives_its_environment(stranger: Stranger) -> None:
     body = """
         def test_it(chalice_gateway):

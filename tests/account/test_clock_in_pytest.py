@@ -74,7 +74,7 @@ def test_all_that_is_told_the_time_is_told_the_same_and_only_in_its_test(strange
         def test_before(chalice_gateway):
             real.append(max(chalice_gateway.http().get("/now").json()))
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         @pytest.mark.parametrize("early", [True, False])
         def test_moved(chalice_clock, chalice_gateway, jwt_tokens, early):
             chalice_clock.advance(days=365)
@@ -121,7 +121,7 @@ def test_what_falls_due_is_done_at_its_own_time(stranger: Stranger) -> None:
         from botocore.exceptions import EndpointConnectionError
         from pytest_sessionplugin import ConnectionClosed
 
-        pytestmark = pytest.mark.targets("inprocess", "sockets")
+        pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
         def test_idle(chalice_gateway, chalice_clock, chalice_app):
             import app

@@ -124,7 +124,7 @@ TESTS = """
 import pytest
 
 pytestmark = [
-    pytest.mark.targets("inprocess", "sockets"),
+    pytest.mark.chalice(targets=["inprocess", "sockets"]),
     pytest.mark.filterwarnings("ignore::pytest_sessionplugin.AuthorizerNotRun"),
 ]
 

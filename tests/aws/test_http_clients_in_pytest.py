@@ -50,7 +50,7 @@ def test_a_presigned_url_is_used_by_a_client_and_by_the_app(stranger: Stranger, 
         import httpx
         import pytest
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_it(chalice_gateway, aws_calls):
             boto3.client("s3").create_bucket(Bucket="uploads")
             url = chalice_gateway.http().get("/upload").json()["url"]

@@ -68,7 +68,7 @@ def test_polls_end_and_are_woken(stranger: Stranger) -> None:
         import boto3
         import pytest
 
-        pytestmark = pytest.mark.targets("inprocess", "sockets")
+        pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
         def test_the_tests_own_thread(chalice_clock, queue):
             began = time.monotonic(), chalice_clock.now

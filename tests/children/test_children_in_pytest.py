@@ -128,7 +128,7 @@ def test_each_way_to_start_a_child_reaches_the_account(nursery: Stranger, proxy:
         import pytest
         {WAYS.strip()}
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         @pytest.mark.parametrize("way", WAYS)
         def test_from_a_handler(chalice_gateway, dynamodb_tables, aws_calls, way):
             answer = chalice_gateway.http().post(f"/start/{{way.replace(' ', '-')}}")

@@ -44,7 +44,7 @@ WHAT_A_CLIENT_CAN_DO = """
             with pytest.raises(ConnectionClosed):
                 ws.receive_text()
 
-    @pytest.mark.targets("inprocess", "deployed")
+    @pytest.mark.chalice(targets=["inprocess", "deployed"])
     def test_marked_for_it(chalice_gateway):
         assert chalice_gateway.urls.http.startswith("http://127.0.0.1:")
 
@@ -72,7 +72,7 @@ WHAT_IT_CANNOT = """
     @pytest.mark.chalice(fresh=True)
     def test_fresh(chalice_gateway): pass
 
-    @pytest.mark.targets("inprocess", "sockets")
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_marked_for_others(chalice_gateway): pass
 """
 
@@ -124,9 +124,9 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
 def test_a_test_for_a_deployed_stage_alone_is_skipped_where_there_is_none(stranger: Stranger) -> None:
     body = """
         import pytest
-        @pytest.mark.targets("deployed")
+        @pytest.mark.chalice(targets=["deployed"])
         def test_it(chalice_gateway): pass
-        @pytest.mark.targets("deployed", "inprocess")
+        @pytest.mark.chalice(targets=["deployed", "inprocess"])
         def test_both(chalice_gateway, request): assert request.node.name == "test_both[inprocess]"
     """
     result = stranger.test("-rs", test_it=body)

@@ -61,18 +61,18 @@ def test_a_mark_runs_one_body_on_several_targets_and_only_that_test_has_a_bracke
     body = """
         import pytest
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_both(chalice_gateway, request):
             assert (chalice_gateway.urls is None) == ("inprocess" in request.node.name)
 
-        @pytest.mark.targets("sockets")
+        @pytest.mark.chalice(targets=["sockets"])
         def test_one(chalice_gateway):
             assert chalice_gateway.urls.http.startswith("http://127.0.0.1:")
 
         def test_none(chalice_gateway):
             assert chalice_gateway.urls is None
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_without_the_plugin():
             pass
     """
@@ -521,7 +521,7 @@ def test_what_is_left_at_the_end_fails_a_test_unless_it_is_allowed(stranger: Str
 @pytest.mark.parametrize(
     ("mark", "sentence"),
     [
-        ("frehs=True", "@pytest.mark.chalice has no frehs; it has fresh, env, allow, isolation"),
+        ("frehs=True", "@pytest.mark.chalice has no frehs; it has fresh, env, allow, isolation, targets"),
         ("env={'A': 1}", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not {'A': 1}"),
         ("env=['A']", "@pytest.mark.chalice: env: it must be a mapping of strings to strings, not [[]'A']"),
         ("allow=3", "@pytest.mark.chalice: allow: it must be a name, or a list of names, not 3"),
@@ -543,15 +543,55 @@ def test_a_mark_that_is_wrong_says_so(stranger: Stranger, mark: str, sentence: s
     result.stdout.fnmatch_lines([sentence])
 
 
-def test_targets_without_a_name_is_an_error_and_no_skip(stranger: Stranger) -> None:
-    body = """
+@pytest.mark.parametrize(
+    ("targets", "sentence"),
+    [
+        ("[]", "targets: there is no ''; there are inprocess, sockets, deployed"),
+        ('["inprocess", "moon"]', "targets: there is no 'moon'; there are inprocess, sockets, deployed"),
+        ("1", "targets: it must be a name, or a list of names, not 1"),
+    ],
+)
+def test_a_target_that_is_wrong_is_an_error_and_no_skip(stranger: Stranger, targets: str, sentence: str) -> None:
+    body = f"""
         import pytest
-        @pytest.mark.targets()
+        @pytest.mark.chalice(targets={targets})
         def test_it(chalice_gateway): pass
     """
     result = stranger.test(test_it=body)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*@pytest.mark.targets: there is no ''; there are inprocess, sockets*"])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.chalice: {sentence.replace('[', '[[]')}"])
+
+
+def test_the_mark_of_a_test_chooses_its_targets_and_the_one_of_its_module_the_rest(stranger: Stranger) -> None:
+    body = """
+        import pytest
+        pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"], fresh=True)
+
+        @pytest.mark.chalice(targets="sockets")
+        def test_one(chalice_gateway, chalice_app, request):
+            assert request.node.name == "test_one[sockets]" and chalice_gateway.urls
+
+        @pytest.mark.chalice(allow="open_sockets")
+        def test_both(chalice_gateway, request):
+            assert (chalice_gateway.urls is None) is (request.node.name == "test_both[inprocess]")
+    """
+    stranger.test(test_it=body).assert_outcomes(passed=3)
+
+
+def test_targets_that_come_too_late_are_an_error(stranger: Stranger) -> None:
+    body = """
+        import pytest
+
+        @pytest.mark.parametrize("text", [pytest.param("hi", marks=pytest.mark.chalice(targets="sockets"))])
+        def test_of_a_parameter(chalice_gateway, text): pass
+
+        @pytest.mark.chalice(targets="sockets")
+        def test_asks_itself(request):
+            request.getfixturevalue("chalice_gateway")
+    """
+    result = stranger.test(test_it=body)
+    result.assert_outcomes(failed=1, errors=1)
+    assert result.stdout.str().count("targets is for a test, a class or a module, not for one set of") == 2
 
 
 def test_the_request_of_one_test_is_not_seen_in_the_next(stranger: Stranger) -> None:

@@ -242,7 +242,7 @@ def index():
         import os
         import pytest
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         @pytest.mark.parametrize("time", ["first", "second"])
         def test_it(chalice_gateway, time):
             assert chalice_gateway.http().get("/").json() == ["import", None]

@@ -449,11 +449,11 @@ def test_copies_of_apps_are_gone_when_their_tests_are(pair: Stranger) -> None:
             gateway.http().get("/")
             gateway.of("services/orders").http().get("/")
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_neighbours(chalice_gateway):
             use(chalice_gateway)
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         @pytest.mark.chalice(isolation="function")
         def test_functions(chalice_gateway):
             use(chalice_gateway)

@@ -78,7 +78,7 @@ BODY = """
     def noted(dynamodb_tables):
         return lambda: dynamodb_tables["Rooms"].get_item(Key={"name": "log"}).get("Item", {}).get("what")
 
-    @pytest.mark.targets("inprocess", "sockets")
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_a_message_and_what_follows_from_it(shop, noted):
         shop.http().post("/orders/7")
         assert noted() is None
@@ -115,7 +115,7 @@ BODY = """
 SCHEDULED = """
     import pytest
 
-    @pytest.mark.targets("inprocess", "sockets")
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_a_rate_and_a_cron_expression(chalice_gateway, chalice_clock):
         assert chalice_gateway.deliver_events() == []
         nightly, sweep = chalice_gateway.deliver_events(schedules=True)

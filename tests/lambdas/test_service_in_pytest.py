@@ -124,7 +124,7 @@ CALLS = """
     import pytest
     from botocore.exceptions import ClientError
 
-    pytestmark = pytest.mark.targets("inprocess", "sockets")
+    pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
     def test_a_route_gets_the_answer_of_a_function(chalice_gateway, aws_calls):
         assert chalice_gateway.http().get("/price/1").json() == {"price": 7, "pi": "\\u03c0"}
@@ -229,7 +229,7 @@ CALLS = """
 LATER = """
     import pytest
 
-    BOTH = pytest.mark.targets("inprocess", "sockets")
+    BOTH = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
     def test_an_event_waits_until_its_caller_has_returned(chalice_gateway, noted):
         assert chalice_gateway.http().post("/mail/hello").json() == {"status": 202}
@@ -314,7 +314,7 @@ def test_functions_of_another_app_are_reached_by_their_names(stranger: Stranger)
         import pytest
         from botocore.exceptions import ClientError
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_it(chalice_clock, chalice_gateway, invoke, dynamodb_tables):
             event = dict(payload='{"text": "fails"}', InvocationType="Event")
             with pytest.raises(ClientError, match="Function not found"):

@@ -142,7 +142,7 @@ LEFT = """
     import sys
     import pytest
 
-    pytestmark = pytest.mark.targets("inprocess", "sockets")
+    pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
     def test_thread_that_runs(post):
         assert post("/thread/wait").status_code == 200
@@ -180,7 +180,7 @@ FINE = """
     from concurrent.futures import ThreadPoolExecutor
     import pytest
 
-    pytestmark = pytest.mark.targets("inprocess", "sockets")
+    pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
     def test_threads_that_are_waited_for_and_pools_at_rest(post):
         for _ in range(5):

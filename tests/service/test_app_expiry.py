@@ -70,7 +70,7 @@ def test_a_session_expires(chalice_clock: Clock, alice: HttpClient, create: Crea
     assert alice.get(path).json()["status"] == "ended"
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_the_sweep_ends_what_has_expired_and_forgets_it_when_nobody_is_left(
     chalice_clock: Clock, create: Create, join: Join, dynamodb_tables: Tables
 ) -> None:
@@ -88,7 +88,7 @@ def test_the_sweep_ends_what_has_expired_and_forgets_it_when_nobody_is_left(
     assert "dueAt" not in dynamodb_tables["Sessions"].get_item(Key=key)["Item"]
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_a_socket_is_closed_after_ten_idle_minutes_and_its_rows_go_with_it(
     chalice_clock: Clock, create: Create, join: Join, dynamodb_tables: Tables
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_socket_is_closed_after_ten_idle_minutes_and_its_rows_go_with_it(
         assert_closed(bob, 1001)
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_a_socket_is_closed_after_two_hours_however_busy(
     chalice_clock: Clock, create: Create, join: Join, dynamodb_tables: Tables
 ) -> None:
@@ -118,7 +118,7 @@ def test_a_socket_is_closed_after_two_hours_however_busy(
     assert dynamodb_tables["Connections"].scan()["Count"] == 0
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_a_socket_outlives_its_token_until_its_next_frame(chalice_clock: Clock, create: Create, join: Join) -> None:
     with join(create(), expires_in=60) as bob:
         chalice_clock.advance(minutes=5)

@@ -15,7 +15,7 @@ from pytest_sessionplugin.tokens.tokens import Tokens
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
 
-pytestmark = pytest.mark.targets("inprocess", "sockets")
+pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
 
 @pytest.fixture

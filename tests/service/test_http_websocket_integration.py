@@ -180,7 +180,7 @@ class TestJWTAuthentication:
         assert dynamodb_tables["Sessions"].scan()["Count"] == 0
 
 
-@pytest.mark.targets("inprocess", "sockets", "deployed")
+@pytest.mark.chalice(targets=["inprocess", "sockets", "deployed"])
 class TestWebSocketConnection:
     def test_a_session_is_created_over_http_and_joined_over_websocket(
         self, session: dict[str, Any], join: Join, rows: Callable[[], list[str]]
@@ -264,7 +264,7 @@ class TestWebSocketConnection:
             carol.expect("message", seq=3)
 
 
-@pytest.mark.targets("inprocess", "sockets", "deployed")
+@pytest.mark.chalice(targets=["inprocess", "sockets", "deployed"])
 class TestSessionUpdateWhileConnected:
     def test_everyone_connected_is_told_of_a_change(
         self, alice: HttpClient, session: dict[str, Any], join: Join
@@ -358,7 +358,7 @@ class TestSessionUpdateWhileConnected:
             friend.expect("session.updated", seq=2)
 
 
-@pytest.mark.targets("inprocess", "sockets", "deployed")
+@pytest.mark.chalice(targets=["inprocess", "sockets", "deployed"])
 class TestWebSocketAuthentication:
     def refused(self, connect: Callable[..., Any], *args: Any, **options: Any) -> int:
         with pytest.raises(HandshakeRefused) as refused:

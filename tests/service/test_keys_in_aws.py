@@ -142,7 +142,7 @@ class TestTheService:
         chalice_clock.advance(minutes=5)
         assert [client.get("/sessions").status_code for client in (before, after)] == [401, 200]
 
-    @pytest.mark.targets("inprocess", "sockets")
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_a_handshake_takes_the_rotated_key_and_refuses_the_old_one(
         self, chalice_gateway: Gateway, chalice_clock: Clock, parameter: Keep, sign: Sign
     ) -> None:

@@ -146,7 +146,7 @@ def test_a_test_runs_once_for_each_that_matters_to_its_app(stranger: Stranger, a
             assert chalice_gateway.http(token=jwt_tokens(bad_jwt.subject)).get("/me").text == bad_jwt.subject
             assert chalice_gateway.http(token=bad_jwt).get("/me").status_code == 401
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_handshake(chalice_gateway, bad_jwt):
             with pytest.raises(HandshakeRefused) as refused:
                 chalice_gateway.websocket(token=bad_jwt)

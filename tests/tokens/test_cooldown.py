@@ -100,7 +100,7 @@ def test_an_app_takes_the_new_key_after_half_a_minute(stranger: Stranger) -> Non
         def who(gateway, token):
             return gateway.http(token=token).get("/").json()["sub"]
 
-        @pytest.mark.targets("inprocess", "sockets")
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
         def test_rotated(chalice_clock, chalice_gateway, jwt_tokens):
             assert who(chalice_gateway, jwt_tokens("alice")) == "alice"
             jwt_tokens.rotate()

@@ -5,7 +5,7 @@ import pytest
 from pytest_sessionplugin import HandshakeRefused
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_every_watcher_hears_of_each_bid(bidder, seller, lot, watching):
     with watching() as one, watching() as other:
         bidder.post(f"{lot}/bids", json={"amount": 120})
