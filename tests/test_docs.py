@@ -19,7 +19,9 @@ from tests.processes import ROOT, Served, process, sessionplugin_serve
 
 pytestmark = pytest.mark.process
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+TUTORIAL = "tutorial.md"
 BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,7 +35,7 @@ class Example:
 
     @property
     def module(self) -> str:
-        return f"test_{self.page.removesuffix('.md').lower()}_{self.line}"
+        return f"test_{re.sub('[^a-z]', '_', self.page.removesuffix('.md').lower())}_{self.line}"
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -43,7 +45,8 @@ def examples() -> Iterator[Example]:
     for page in PAGES:
         content = page.read_text()
         for found in BLOCK.finditer(content):
-            yield Example(page.name, content.count("\n", 0, found.start(3)) + 1, *found.groups())
+            name = page.relative_to(DOCS).as_posix() if DOCS in page.parents else page.name
+            yield Example(name, content.count("\n", 0, found.start(3)) + 1, *found.groups())
 
 
 EXAMPLES = list(examples())
@@ -80,17 +83,25 @@ def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("page", sorted({one.page for one in FILES}))
 def test_the_project_of_a_page_runs_as_pasted_into_an_empty_folder(page: str, tmp_path: Path) -> None:
-    for one in FILES:
-        if one.page == page:
-            path = tmp_path / str(one.file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(one.text)
-    [shown] = [one for one in EXAMPLES if one.page == page and "\n$ pytest\n" in one.text]
+    """A page without an app of its own goes on from the tutorial's project."""
+    here = [one for one in FILES if one.page == page]
+    assert [name for name, times in Counter(one.file for one in here).items() if times > 1] == []
+    first = [] if any(one.file == "app.py" for one in here) else [one for one in FILES if one.page == TUTORIAL]
+    for one in (*first, *here):
+        path = tmp_path / str(one.file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(one.text)
+    shown = [one for one in EXAMPLES if one.page == page and "\n$ pytest\n" in one.text]
+    commands = re.findall(r"^\$ (?!pip )(.+)$", shown[0].text, re.MULTILINE) if shown else ["pytest"]
+    if not shown:
+        (tmp_path / ".chalice").mkdir(exist_ok=True)
+        config = tmp_path / ".chalice" / "config.json"
+        config.exists() or config.write_text('{"version": "2.0", "app_name": "room"}')
     environ = {
         name: of for name, of in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
     }
     environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for command in re.findall(r"^\$ (?!pip )(.+)$", shown.text, re.MULTILINE):
+    for command in commands:
         run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)  # noqa: S607
         assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
         if command.startswith("pytest"):

@@ -15,7 +15,7 @@ SOURCES = [
     for top in ("app.py", "chalicelib", "pytest_sessionplugin", "deployment", "bench", "tests", "examples")
     for path in ([ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py")))
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 PRONOUN = re.compile(r"(What|Those|Whoever|Nobody)\b")
 NEGATED = re.compile(
@@ -71,7 +71,7 @@ def test_a_docstring_or_comment_is_stated_plainly(path: Path) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_is_stated_plainly(path: Path) -> None:
     assert [_told(path, line + 1, words) for line, words in _of_page(path.read_text(encoding="utf-8"))] == []
 
