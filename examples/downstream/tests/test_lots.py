@@ -4,7 +4,7 @@ import pytest
 
 
 def test_a_lot_from_its_first_price_to_the_hammer(seller, bidder, lot):
-    assert bidder.post(f"{lot}/bids", json={"amount": 120}).status_code == 200
+    bidder.post(f"{lot}/bids", json={"amount": 120}).raise_for_status()
     assert seller.post(f"{lot}/hammer").json()["status"] == "sold"
     shown = bidder.get(lot).json()
     assert (shown["title"], shown["seller"], shown["bidder"], shown["price"]) == ("A clock", "sam", "bea", 120)
@@ -21,7 +21,7 @@ def test_a_low_bid_is_answered_with_the_price(bidder, lot, dynamodb_tables):
 def test_the_house_can_ask_for_more(bidder, lot, monkeypatch):
     monkeypatch.setattr("chalicelib.lots.MINIMUM_RAISE", 50)
     assert bidder.post(f"{lot}/bids", json={"amount": 149}).status_code == 409
-    assert bidder.post(f"{lot}/bids", json={"amount": 150}).status_code == 200
+    assert bidder.post(f"{lot}/bids", json={"amount": 150}).is_success
 
 
 def test_only_the_seller_sells_a_lot(bidder, lot):
@@ -44,10 +44,18 @@ def test_an_unknown_lot_is_404(bidder):
 
 def test_a_bid_needs_a_token(chalice_gateway, lot, aws_calls):
     with aws_calls.exactly(dynamodb=0):
-        assert chalice_gateway.http().post(f"{lot}/bids", json={"amount": 120}).status_code == 401
-    assert chalice_gateway.http().get(lot).status_code == 200  # looking needs no token
+        assert chalice_gateway.post(f"{lot}/bids", json={"amount": 120}).status_code == 401
+    assert chalice_gateway.get(lot).is_success  # looking needs no token
 
 
 def test_a_bid_needs_a_valid_token(chalice_gateway, bad_jwt, lot):
-    stranger = chalice_gateway.http(token=bad_jwt)
-    assert stranger.post(f"{lot}/bids", json={"amount": 120}).status_code == 403
+    assert chalice_gateway.post(f"{lot}/bids", json={"amount": 120}, token=bad_jwt).status_code == 403
+
+
+# --- other clients
+
+
+@pytest.mark.targets("inprocess", "sockets")
+def test_a_client_of_requests_sees_the_lot(chalice_gateway, lot):
+    with chalice_gateway.requests_session() as session:
+        assert session.get(lot).json()["title"] == "A clock"

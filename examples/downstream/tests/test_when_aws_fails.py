@@ -17,7 +17,7 @@ def test_a_throttled_table_costs_retries(bidder, lot, aws_faults, aws_calls):
 def test_a_bid_whose_answer_is_lost_still_stands(bidder, lot, watching, aws_faults):
     with watching() as watcher:
         aws_faults.answer_lost("dynamodb:UpdateItem", times=1)
-        assert bidder.post(f"{lot}/bids", json={"amount": 120}).status_code == 200
+        assert bidder.post(f"{lot}/bids", json={"amount": 120}).is_success
         watcher.expect("bid", price=120)
         watcher.receive_nothing()
 
@@ -36,6 +36,6 @@ def test_of_two_bids_at_once_one_wins(chalice_gateway, jwt_tokens, lot, watching
         with aws_race("dynamodb:UpdateItem", parties=2) as race:
             answers = race.run(*(lambda each=each: each.post(f"{lot}/bids", json={"amount": 120}) for each in bidders))
         assert sorted(answer.status_code for answer in answers) == [200, 409]
-        (winner,) = [answer.json()["bidder"] for answer in answers if answer.status_code == 200]
+        (winner,) = [answer.json()["bidder"] for answer in answers if answer.is_success]
         watcher.expect("bid", price=120, bidder=winner)
         watcher.receive_nothing()
