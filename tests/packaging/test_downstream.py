@@ -15,17 +15,17 @@ def header(target: str, project: Path) -> str:
 
 def test_in_process_it_needs_what_the_wheel_asks_for_and_no_more(plain: Environment, downstream: Path) -> None:
     run = plain.pytest(cwd=downstream)
-    assert run.outcomes == {"passed": 37, "skipped": 1}, run.output
+    assert run.outcomes == {"passed": 38, "skipped": 2}, run.output
     assert header("inprocess (default)", downstream) in run.output
 
 
 def test_on_sockets_it_needs_the_extra(with_sockets: Environment, downstream: Path) -> None:
     run = with_sockets.pytest("--sessionplugin-target=sockets", cwd=downstream)
-    assert run.outcomes == {"passed": 38}, run.output
+    assert run.outcomes == {"passed": 40}, run.output
     assert header("sockets (--sessionplugin-target)", downstream) in run.output
 
 
 def test_under_xdist_it_is_the_same(with_xdist: Environment, downstream: Path) -> None:
     run = with_xdist.pytest("-n", "2", cwd=downstream)
-    assert run.outcomes == {"passed": 38}, run.output
+    assert run.outcomes == {"passed": 40}, run.output
     assert header("inprocess (default)", downstream) in run.output
