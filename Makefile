@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse doctor tables deploy destroy disconnect package lock clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse docs doctor tables deploy destroy disconnect package lock clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,8 @@ setup: .venv/.ready  ## .venv with all dependencies and the command
 serve: setup  ## runs the app: HTTP and WebSocket on loopback, tables in memory
 	@exec $(BIN)/sessionplugin serve .
 
-test: setup  ## all tests except those of the wheel and of a deployed stage, one process per core
-	$(BIN)/python -m pytest -n auto --ignore tests/packaging $(addprefix --ignore ,$(OF_A_STAGE))
+test: setup  ## all tests except those of the wheel, the site and a deployed stage, one process per core
+	$(BIN)/python -m pytest -n auto --ignore tests/packaging --ignore tests/site $(addprefix --ignore ,$(OF_A_STAGE))
 
 unit: setup  ## the fast tests of each room, without AWS, sockets or processes
 	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service deployment $(ROOMS))
@@ -49,6 +49,16 @@ check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: setup .venv-docs/.ready  ## renders docs/ to build/docs, and fails on a dead link or an outside request
+	@rm -rf build/docs
+	.venv-docs/bin/zensical build --strict --clean
+	$(BIN)/python -m pytest --quiet tests/site
+
+.venv-docs/.ready: requirements-docs.txt
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
 
 .venv-ministack/.ready: requirements-ministack.txt
 	$(PYTHON) -m venv --clear .venv-ministack
@@ -100,4 +110,4 @@ soak: setup  ## ten minutes of load of every kind on a server, then looks for le
 	@exec $(BIN)/python -m bench.soak
 
 clean:  ## removes the virtual environments
-	rm -rf .venv .venv-lowest .venv-ministack
+	rm -rf .venv .venv-docs .venv-lowest .venv-ministack build/docs
