@@ -1,4 +1,4 @@
-"""Every example of the README and of docs/ runs: tests as tests, projects in an empty folder, commands as commands."""
+"""Every example of the README and of docs/ runs: tests as tests, commands as commands, projects in an empty folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -50,13 +51,16 @@ def examples() -> Iterator[Example]:
 
 
 EXAMPLES = list(examples())
-TESTS = [one for one in EXAMPLES if one.language == "python" and one.file is None]
 FILES = [one for one in EXAMPLES if one.file is not None]
+PROJECTS = sorted({one.page for one in FILES})
+OF_SESSIONS = [one for one in EXAMPLES if one.page not in PROJECTS or one.page == "README.md"]
+TESTS = [one for one in OF_SESSIONS if one.language == "python" and one.file is None]
 SESSIONS = [
     one
-    for one in EXAMPLES
+    for one in OF_SESSIONS
     if one.language == "console" and not one.text.startswith(("$ make", "$ pip", "$ sessionplugin"))
 ]
+LEFT_OUT = re.compile(r"(pip|python3? -m venv|mkdir \w+$|cd|\.) ?")  # its venv is that of the tests, its folder another
 
 
 def test_every_example_is_of_a_kind_that_is_run() -> None:
@@ -81,31 +85,78 @@ def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> No
     assert set(passed) == set(here), f"{[str(here[each]) for each in set(here) - set(passed)]} ran no test"
 
 
-@pytest.mark.parametrize("page", sorted({one.page for one in FILES}))
-def test_the_project_of_a_page_runs_as_pasted_into_an_empty_folder(page: str, tmp_path: Path) -> None:
-    """A page without an app of its own goes on from the tutorial's project."""
-    here = [one for one in FILES if one.page == page]
-    assert [name for name, times in Counter(one.file for one in here).items() if times > 1] == []
-    first = [] if any(one.file == "app.py" for one in here) else [one for one in FILES if one.page == TUTORIAL]
-    for one in (*first, *here):
-        path = tmp_path / str(one.file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(one.text)
-    shown = [one for one in EXAMPLES if one.page == page and "\n$ pytest\n" in one.text]
-    commands = re.findall(r"^\$ (?!pip )(.+)$", shown[0].text, re.MULTILINE) if shown else ["pytest"]
-    if not shown:
-        (tmp_path / ".chalice").mkdir(exist_ok=True)
-        config = tmp_path / ".chalice" / "config.json"
-        config.exists() or config.write_text('{"version": "2.0", "app_name": "room"}')
+@pytest.mark.parametrize("page", PROJECTS)
+def test_a_page_with_files_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: Path) -> None:
+    """A page without an app of its own goes on from the tutorial's project. A command fails only if its output says so."""
+    here = [one for one in EXAMPLES if one.page == page]
+    if page == "README.md":  # most of it is about the service
+        here = [one for one in here if one.file is not None or "\n$ pytest\n" in one.text]
+    if not any(one.file == "app.py" for one in here):
+        for one in FILES:
+            if one.page == TUTORIAL:
+                write(tmp_path / str(one.file), one.text)
+        write(tmp_path / ".chalice/config.json", '{"version": "2.0", "app_name": "room"}')
+    untried: set[Path] = set()
+    with ExitStack() as running:
+        server: Served | None = None
+        for one in here:
+            if one.language == "console":
+                for command, shown in commands(one.text):
+                    if command.startswith("sessionplugin serve"):
+                        options = re.findall(r"(--(?:control|aws)-port) \d+", command)
+                        given = [part for option in options for part in (option, "0")]
+                        server = running.enter_context(sessionplugin_serve(tmp_path, *given))
+                    else:
+                        run_in(tmp_path, pointed_at(server, command) if server else command, shown, one)
+                    untried = set() if command.startswith("pytest") else untried
+            elif one.file is not None:
+                write(tmp_path / one.file, one.text)
+                untried |= {tmp_path / one.file} if Path(one.file).name.startswith("test_") else set()
+            elif one.language == "python" and "\ndef test_" in f"\n{one.text}":
+                untried.add(write(tmp_path / "tests" / f"{one.module}.py", one.text))
+        if not (tmp_path / ".chalice/config.json").exists():
+            write(tmp_path / ".chalice/config.json", '{"version": "2.0", "app_name": "room"}')
+        for path in sorted(untried):
+            run_in(tmp_path, f"pytest {path.relative_to(tmp_path)}", "", here[0])
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def commands(text: str) -> Iterator[tuple[str, str]]:
+    """Each command that can run here, with the output that the page shows."""
+    for step in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, shown = step.partition("\n")
+        if not LEFT_OUT.match(command):
+            yield command, shown
+
+
+def run_in(folder: Path, command: str, shown: str, example: Example) -> None:
     environ = {
         name: of for name, of in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
     }
     environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for command in commands:
-        run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)  # noqa: S607
-        assert run.returncode == 0, f"$ {command}\n{run.stdout}{run.stderr}"
-        if command.startswith("pytest"):
-            assert re.search(r"=\s[1-9]\d* passed in", run.stdout), run.stdout
+    run = subprocess.run(["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=120)  # noqa: S607
+    told = f"{example}: $ {command}\n{run.stdout}{run.stderr}"
+    assert (run.returncode != 0) == (re.search(r"[1-9] failed", shown) is not None), told
+    if command.startswith("pytest") and run.returncode == 0:
+        assert re.search(r"=\s[1-9]\d* passed", run.stdout), told
+    assert not shown or matches(shown, run.stdout), f"shown: {shown}\n{told}"
+
+
+def pointed_at(server: Served, command: str) -> str:
+    """The command with the ports that this server has in place of those of the page."""
+    for shown, real in {
+        "http://127.0.0.1:8000": server.http,
+        "ws://127.0.0.1:8001": server.websocket,
+        "http://127.0.0.1:8002": server.control,
+        "http://127.0.0.1:8003": server.aws.get("AWS_ENDPOINT_URL"),
+    }.items():
+        command = command.replace(shown, real or shown)
+    return command
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +174,7 @@ def matches(shown: str, real: str) -> bool:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands shown use curl, which this machine lacks")
 @pytest.mark.parametrize("example", SESSIONS, ids=str)
 def test_commands_in_the_docs_print_what_is_shown(example: Example, served: Served) -> None:
-    assert served.control is not None
-    here = example.text.replace("http://127.0.0.1:8000", served.http).replace("ws://127.0.0.1:8001", served.websocket)
-    here = here.replace("http://127.0.0.1:8002", served.control)
-    here = here.replace("http://127.0.0.1:8003", served.aws["AWS_ENDPOINT_URL"])
+    here = pointed_at(served, example.text)
     here = here.replace(".venv/bin/python", sys.executable)  # before a command that has it in its own path
     here = here.replace(".venv/bin/sessionplugin", f"{sys.executable} -m pytest_sessionplugin")
     steps = [step.partition("\n") for step in re.split(r"^\$ ", here, flags=re.MULTILINE) if step]
