@@ -24,6 +24,8 @@ INSTALLED = frozenset({"site-packages", "dist-packages"})
 MACHINERY = frozenset({"boto3", "botocore", "chalice", "moto"})
 BETWEEN = frozenset({contextlib.__file__, functools.__file__})
 """Files whose frames stand between two frames of the plugin, or between the test and the plugin."""
+CLIENTS = frozenset({"anyio", "httpx", "requests"})
+"""Packages, likewise."""
 
 
 # --- whose code a file is
@@ -43,10 +45,14 @@ def owner(filename: str) -> Owner:
         return Owner.PLUGIN
     if filename.startswith("<"):
         return Owner.MACHINERY if filename.startswith("<frozen importlib") else Owner.LIBRARY
-    packages = [path.parts[n + 1] for n, part in enumerate(path.parts[:-1]) if part in INSTALLED]
-    if packages:
-        return Owner.MACHINERY if packages[0] in MACHINERY else Owner.LIBRARY
+    if package := _package(path):
+        return Owner.MACHINERY if package in MACHINERY else Owner.LIBRARY
     return Owner.LIBRARY if path.is_relative_to(_python()) else Owner.USER
+
+
+def _package(path: Path) -> str:
+    """The installed package that a file belongs to; empty if none."""
+    return next((path.parts[n + 1] for n, part in enumerate(path.parts[:-1]) if part in INSTALLED), "")
 
 
 @functools.cache
@@ -136,7 +142,12 @@ def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
 def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
     """The traceback without the plugin's frames; None if nothing is left of it."""
     raised = owner(str(excinfo.traceback[-1].path)) is Owner.PLUGIN
-    return _without(excinfo.tb, lambda file: owner(file) is Owner.PLUGIN or (raised and file in BETWEEN))
+
+    def is_hidden(file: str) -> bool:
+        between = file in BETWEEN or _package(Path(os.path.realpath(file))) in CLIENTS
+        return owner(file) is Owner.PLUGIN or (raised and between)
+
+    return _without(excinfo.tb, is_hidden)
 
 
 def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:

@@ -36,6 +36,45 @@ def test_path(chalice_gateway):
     chalice_gateway.http().get("rooms")
 
 
+def test_bearer(chalice_gateway, jwt_tokens):
+    chalice_gateway.websocket(token="Bearer " + jwt_tokens("alice"))
+
+
+def test_json(chalice_gateway):
+    chalice_gateway.post("/rooms", json={"at": object()})
+
+
+def test_status(chalice_gateway):
+    chalice_gateway.post("/push/none").raise_for_status()
+
+
+def test_handshake(chalice_gateway):
+    chalice_gateway.websocket("/prod")
+
+
+def test_requests(chalice_gateway):
+    chalice_gateway.requests_session().get("https://login.example/")
+
+
+def test_httpx(chalice_gateway):
+    import httpx
+
+    httpx.Client(transport=chalice_gateway.httpx_transport()).get("https://login.example/")
+
+
+async def _ask(chalice_gateway):
+    import httpx
+
+    async with httpx.AsyncClient(transport=chalice_gateway.httpx_transport()) as client:
+        await client.get("https://other.example/")
+
+
+def test_httpx_with_asyncio(chalice_gateway):
+    import asyncio
+
+    asyncio.run(_ask(chalice_gateway))
+
+
 def test_fixture(other):
     pass
 
@@ -55,6 +94,20 @@ SENTENCES = [
     "E *there is no function swep; did you mean sweep? There are: *",
     '>       chalice_gateway.http().get("rooms")',
     "E *a path begins with '/', 'rooms' does not",
+    '>       chalice_gateway.websocket(token="Bearer " + jwt_tokens("alice"))',
+    "E *token= begins with 'Bearer ', which the client adds itself: give the token alone",
+    '>       chalice_gateway.post("/rooms", json={"at": object()})',
+    "E *TypeError: json= takes what json.dumps takes: Object of type object is not JSON serializable",
+    '>       chalice_gateway.post("/push/none").raise_for_status()',
+    "E *HTTPStatusError: 500 Internal Server Error of POST /push/none: {*",
+    '>       chalice_gateway.websocket("/prod")',
+    'E *HandshakeRefused: the handshake was refused: 403 Forbidden of GET /prod: {"message": "Forbidden"}',
+    '>       chalice_gateway.requests_session().get("https://login.example/")',
+    "E *ConnectionError: login.example is not the host of this app, whose URLs begin with https://*",
+    '>       httpx.Client(transport=chalice_gateway.httpx_transport()).get("https://login.example/")',
+    "E *ConnectError: login.example is not the host of this app, whose URLs begin with https://*",
+    '>           await client.get("https://other.example/")',
+    "E *ConnectError: other.example is not the host of this app, whose URLs begin with https://*",
 ]
 
 
@@ -64,7 +117,7 @@ def test_what_the_kit_refuses_is_the_line_that_asked_and_a_sentence(stranger: St
     (broken / "__init__.py").touch()
     (broken / "broken.py").write_text("BEFORE = 1\n1 / 0\n")
     result = stranger.test(test_it=WRONG)
-    result.assert_outcomes(failed=6, errors=1)
+    result.assert_outcomes(failed=13, errors=1)
     result.stdout.fnmatch_lines(SENTENCES)
     result.stdout.fnmatch_lines(
         ['>       return chalice_gateway.of("nowhere")', "E *nowhere is not a Chalice project: *"]
@@ -79,7 +132,8 @@ def test_what_the_kit_refuses_is_the_line_that_asked_and_a_sentence(stranger: St
     )
     shown = result.stdout.str()
     assert "pytest_sessionplugin/" not in shown
-    assert "json/decoder.py" not in shown
+    for library in ("json/decoder.py", "json/encoder.py", "httpx/", "requests/", "anyio/"):
+        assert library not in shown
     assert "contextlib.py" not in shown
     assert "_pytest/" not in shown
 

@@ -158,7 +158,7 @@ def cookie(cookies: Mapping[str, str]) -> str:
     """The value of a Cookie header. Raises ValueError for a cookie that would be read as another one."""
     for name, value in cookies.items():
         if not is_sendable(name, value) or ";" in value:
-            raise ValueError(f"cookie {name!r} cannot be sent: neither its name nor its value may contain ';' or ends")
+            raise ValueError(f"cookie {name!r} cannot be sent: its name is not a token, or its value has a ';' in it")
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
@@ -193,7 +193,7 @@ def _frames(name: str, value: str, body: bytes) -> bool:
 def _checked(name: str, value: Any) -> str:
     """The value as it arrives. Raises TypeError or ValueError if the header cannot be sent."""
     if not isinstance(value, str):
-        raise TypeError(f"header {name!r} takes text, not {type(value).__name__}; pairs repeat a name")
+        raise TypeError(f"header {name!r} takes text, not {type(value).__name__}; several values are given as pairs")
     if not is_sendable(name, value) or not _is_latin_1(value):
         raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
     return value.strip()
@@ -213,14 +213,21 @@ def body(content: str | bytes | None, data: Any, files: Files | None, json: Any)
     if len(names) > 1 and names != ["data", "files"]:
         raise TypeError(f"a request takes {' or '.join(names)}, not both")
     if json is not None:
-        return Body(json_module.dumps(json).encode(), "application/json")
+        return Body(_json(json), "application/json")
+    if isinstance(data, (str, bytes)):
+        raise TypeError(f"data= takes the fields of a form; content= sends {type(data).__name__} as it is")
     if files is not None:
-        return _multipart([*_texts(data or {})], files)
+        return _multipart(_texts(data or {}), files)
     if data is not None:
-        if isinstance(data, (str, bytes)):
-            raise TypeError(f"data= takes the fields of a form; content= sends {type(data).__name__} as it is")
         return Body(urlencode(_texts(data)).encode(), "application/x-www-form-urlencoded")
     return Body(_bytes("content=", content))
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return json_module.dumps(value).encode()
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"json= takes what json.dumps takes: {error}") from None
 
 
 def _bytes(where: str, content: Any) -> bytes:
