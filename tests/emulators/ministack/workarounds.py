@@ -9,6 +9,9 @@ Lambda:
   @connections to MiniStack. No variable of botocore can do that, since Chalice and the service name their endpoint.
   `in_deploy` does the same for the process of a deploy, and for its visit of the stage.
 
+- A function makes its log group if it is missing, whatever its role allows, so that one that runs while its stack is
+  deleted leaves a group: `mend_logs` makes none. Only where the caller asks for `MENDED`.
+
 REST APIs, in `complete_rest_apis`:
 
 - An imported document loses its mock answers, gateway responses and binary types.
@@ -122,6 +125,19 @@ def _reach_connections() -> None:
         return create(self, service_name, *arguments, **options)
 
     Session.create_client = create_client  # type: ignore[method-assign]
+
+
+def mend_logs() -> None:
+    """Drops what functions log while they have no log group, in this process, for good."""
+    functions: Any = import_module("ministack.services.lambda_svc")
+    logs: Any = import_module("ministack.services.cloudwatch_logs")
+    emit = functions._emit_lambda_logs
+
+    def emit_lambda_logs(function: Mapping[str, Any], *arguments: Any, **options: Any) -> None:
+        if f"/aws/lambda/{function['config']['FunctionName']}" in logs._log_groups:
+            emit(function, *arguments, **options)
+
+    functions._emit_lambda_logs = emit_lambda_logs
 
 
 # --- REST APIs
@@ -274,6 +290,7 @@ if __name__ == "__main__":
     for work_around in (hurry, reach_connections, complete_rest_apis, complete_stacks):
         work_around()
     if MENDED in sys.argv:
+        mend_logs()
         mend_handshakes()
         mend_http()
     sys.argv = ["ministack"]
