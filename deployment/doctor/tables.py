@@ -71,9 +71,9 @@ def _tables(findings: Findings) -> dict[str, dict[str, Any]]:
 
 def _resolved(value: Any, given: Mapping[str, str]) -> Any:
     match value:
-        case {"Ref": str(name), **rest} if not rest and name in given:
+        case {"Ref": str(name)} if name in given:
             return given[name]
-        case {"Fn::Sub": str(text), **rest} if not rest:
+        case {"Fn::Sub": str(text)}:
             for name, meant in given.items():
                 text = text.replace(f"${{{name}}}", meant)
             return text

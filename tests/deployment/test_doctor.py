@@ -129,9 +129,10 @@ def test_an_accepted_finding_is_a_note_with_its_reason(project: Project) -> None
 
 
 def test_an_acceptance_without_a_finding_is_to_be_taken_out(project: Project) -> None:
-    accept(project, table_ttl="Events are kept.", names="Another tool made them.")
+    accept(project, table_ttl="Events are kept.", names="Another tool made them.", alarm_topics="We look each day.")
     results = project.examine("dev")
     assert "take this check out of accepted" in " ".join(results["table-ttl"].findings)
+    assert "notify nobody" in " ".join(results["alarm-topics"].findings), "a note stays as it is"
     assert failed(results) == {}
 
 
@@ -169,6 +170,8 @@ PUBLISHED = {"JWT_SECRET": None, "JWT_ALGORITHMS": "RS256"}
         {"SENTRY_DSN": "https://0123456789abcdef0123456789abcdef@o123.ingest.sentry.io/4567"},
         {"PAGE_TOKEN": "v2"},
         {"DB_PASSWORD": "secretsmanager:sessions/prod/db"},
+        {"SHIPPING": "donaudampfschifffahrtsgesellschaft", "NUMBER": "12345678901234567890123456789012"},
+        {"JWT_JWKS_URL": "", "HELP_PAGE": "http://help.example.com", "FALLBACK_HOST": "localhost"},
         {"ALLOWED_ORIGINS": "https://a.example.com, https://xn--bcher-kva.example:8443"},
     ],
     ids=lambda variables: " ".join(variables),
@@ -204,6 +207,14 @@ def test_provisioned_tables_pass(project: Project) -> None:
     assert failed(project.examine("dev")) == {}
 
 
+def test_other_resources_and_parameters_beside_the_tables_pass(project: Project) -> None:
+    with project.edited("resources.json") as template:
+        template["Parameters"]["KmsKey"] = {"Type": "String", "Default": ""}
+        template["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {}}
+        template["Resources"]["Events"]["Properties"]["SSESpecification"] = {"KMSMasterKeyId": {"Ref": "KmsKey"}}
+    assert failed(project.examine("dev")) == {}
+
+
 @pytest.mark.parametrize(("region", "said"), [(None, "10000"), ("eu-south-1", "2500"), ("eu-west-1", "10000")])
 def test_a_throttle_above_the_default_quota_is_a_note(project: Project, region: str | None, said: str) -> None:
     with project.edited("operations.json") as operations:
@@ -213,12 +224,17 @@ def test_a_throttle_above_the_default_quota_is_a_note(project: Project, region: 
     assert f"is 12000, and an account has {said} by default" in " ".join(result.findings)
 
 
-def test_topics_of_the_stages_region_pass(project: Project) -> None:
+def test_a_stage_with_everything_has_neither_notes_nor_failures(project: Project) -> None:
     with project.edited("operations.json") as operations:
         topics = {"page": ["arn:aws:sns:eu-west-1:111122223333:ops"], "ticket": []}
         operations["dev"] |= {"account": "123456789012", "region": "eu-west-1", "alarm_topics": topics}
-    results = project.examine("dev")
-    assert {results[id].outcome for id in ("alarm-topics", "stage")} == {Outcome.OK}
+    assert {one.outcome for one in project.examine("dev").values()} == {Outcome.OK}
+
+
+def test_credentials_from_one_origin_pass(project: Project) -> None:
+    one = 'allow_origin="https://app.example.com", allow_credentials=True,'
+    project.code(lambda text: text.replace('allow_origin="*",', one))
+    assert failed(project.examine("dev")) == {}
 
 
 @pytest.mark.parametrize(
