@@ -75,9 +75,9 @@ def test_publish(chalice_gateway: Any, jwt_tokens: Any, taken: list[float], coun
         for number in range(1, count + 1):
             publish = partial(publisher.send_json, {"action": "publish", "data": "x"})
             taken.append(milliseconds(partial(deeper, number % DEPTHS, publish)))
-            publisher.expect("ack", seq=number)
+            publisher.expect(type="ack", seq=number)
             for other in others:
-                other.expect("message", seq=number)
+                other.expect(type="message", seq=number)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.client.request import HeaderMap, SentRequest
     from pytest_sessionplugin.gateway.client.response import HandshakeRefused, HTTPStatusError, Response
     from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls
-    from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, Exchanged, NothingReceived, WebSocket
+    from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, Frame, NothingReceived, WebSocket
     from pytest_sessionplugin.gateway.values import Observed
     from pytest_sessionplugin.lambdas.event_sources import DeliveredEvent
     from pytest_sessionplugin.lambdas.service import Retry
@@ -50,8 +50,8 @@ _HOMES = {
     "ConnectionClosed": "gateway.client.websocket",
     "DeliveredEvent": "lambdas.event_sources",
     "Denial": "aws.calls",
-    "Exchanged": "gateway.client.websocket",
     "Faults": "aws.faults",
+    "Frame": "gateway.client.websocket",
     "Gateway": "account.apps",
     "HTTPStatusError": "gateway.client.response",
     "HandshakeRefused": "gateway.client.response",
@@ -92,8 +92,8 @@ __all__ = [
     "ConnectionClosed",
     "DeliveredEvent",
     "Denial",
-    "Exchanged",
     "Faults",
+    "Frame",
     "Gateway",
     "HTTPStatusError",
     "HandshakeRefused",

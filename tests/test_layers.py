@@ -36,7 +36,7 @@ aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
 gateway.client: gateway websocket inprocess sockets deployed connection httpx_transport requests_session
-gateway.client: http response request transport
+gateway.client: http response request patterns transport
 gateway.server: server http_protocol websocket_protocol dispatcher workers
 gateway: runtime activity
 gateway.core: core rest websocket management authorizers cognito integration notes events connection routing sigv4

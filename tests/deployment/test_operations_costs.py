@@ -82,7 +82,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
 
     def say(answer: str, **frame: Any) -> None:
         sockets[0].send_json(frame)
-        sockets[0].expect(answer)
+        sockets[0].expect(type=answer)
 
     create, _ = took(lambda: alice.post("/sessions", json={}))
     create_once, _ = took(lambda: alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"}))

@@ -68,13 +68,13 @@ class Life:
         assert self._alice.get(path).status_code == 200
         with self._join(session, "bob") as bob, self._join(session, "carol") as carol:
             bob.send_json({"action": "hello"})
-            bob.expect("welcome")
+            bob.expect(type="welcome")
             bob.send_json({"action": "publish", "data": 1})
-            carol.expect("message")
+            carol.expect(type="message")
             assert self._alice.patch(path, json={"title": "Standup"}).status_code == 200
-            carol.expect("session.updated")
+            carol.expect(type="session.updated")
             assert self._alice.delete(path).status_code == 204
-            carol.expect("session.ended")
+            carol.expect(type="session.ended")
         with pytest.raises(HandshakeRefused):
             self._join(session, "bob")
 
@@ -84,7 +84,7 @@ class Life:
             clock.advance(minutes=1)  # a new participant does not count as gone
             vanish(bob, faults)
             alice.send_json({"action": "publish", "data": 1})
-            alice.expect("ack")
+            alice.expect(type="ack")
         self._gateway.settle()
         with self._join(session, "bob") as bob:
             clock.advance(minutes=1)
@@ -97,7 +97,7 @@ class Life:
             for row in tables["Connections"].scan()["Items"]:
                 tables["Connections"].delete_item(Key={"place": row["place"], "connectionId": row["connectionId"]})
             bob.send_json({"action": "publish", "data": 1})
-            bob.expect("closing", code="connection_not_found")
+            bob.expect(type="closing", code="connection_not_found")
             with pytest.raises(ConnectionClosed):
                 bob.receive_json()
 
@@ -108,7 +108,7 @@ class Life:
             clock.advance(minutes=1)
             vanish(carol, faults)
             clock.advance(minutes=5, schedules=True)
-            bob.expect("session.ended", reason="expired")
+            bob.expect(type="session.ended", reason="expired")
 
     def _join(self, session: dict[str, Any], subject: str) -> WebSocket:
         return self._gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=self._sign(subject))

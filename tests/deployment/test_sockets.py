@@ -43,7 +43,7 @@ def test_each_client_is_told_and_closed(
     ]
     assert sockets.close_all(aws, dev) == 4
     for one in joined:
-        one.expect("closing", code="token_expired", reconnect="now")
+        one.expect(type="closing", code="token_expired", reconnect="now")
         with pytest.raises(ConnectionClosed):
             one.receive_text()
     chalice_gateway.settle()

@@ -481,17 +481,36 @@ class WebSockets:
             assert ws.receive_text() == "surprise"
             ws.receive_nothing()
 
-    def test_expect_gives_the_frame_if_type_and_fields_are_right(self, gateway: GatewayClient) -> None:
+    def test_expect_gives_the_frame_if_its_fields_are_right(self, gateway: GatewayClient) -> None:
         with gateway.websocket() as ws:
             ws.send_text('echo {"type": "ack", "seq": 1, "more": true}')
-            assert ws.expect("ack", seq=1) == {"type": "ack", "seq": 1, "more": True}
+            assert ws.expect(type="ack", seq=1) == {"type": "ack", "seq": 1, "more": True}
 
     @pytest.mark.parametrize("frame", ['{"type": "error"}', '{"type": "ack", "seq": 2}', '{"type": "ack"}', "[1]"])
     def test_expect_fails_with_the_frame_and_the_transcript(self, gateway: GatewayClient, frame: str) -> None:
         with gateway.websocket() as ws:
             ws.send_text(f"echo {frame}")
             with pytest.raises(AssertionError, match=r"(?s)expected .*'ack'.*on this socket:.*sent  echo"):
-                ws.expect("ack", seq=1)
+                ws.expect(type="ack", seq=1)
+
+    def test_expected_frames_are_found_among_others_and_in_any_order(self, gateway: GatewayClient) -> None:
+        with gateway.websocket() as ws:
+            for frame in ('{"id": 1}', "text", '{"id": 2, "of": {"a": 1, "b": 2}}', '{"id": 3}', '{"id": 4}'):
+                ws.send_text(f"echo {frame}")
+                gateway.settle()  # on sockets two handlers may run at once
+            assert ws.expect(of={"a": 1}, skip=True)["id"] == 2
+            assert ws.expect_all({"id": 4}, {"id": 3}, any_order=True) == [{"id": 4}, {"id": 3}]
+            with pytest.raises(NothingReceived, match="no frame came"):
+                ws.expect(id=5, skip=True)
+
+    def test_iteration_gives_the_frames_that_were_sent(self, gateway: GatewayClient) -> None:
+        with gateway.websocket() as ws:
+            ws.send_text("echo 1")
+            ws.send_text("echo 2")
+            assert sorted(frame.data for frame in ws) == ["1", "2"]
+            ws.send_bytes(b"closes")
+            assert list(ws) == []
+            assert ws.frames[-1].direction == "closed"
 
     def test_a_frame_that_was_not_expected_is_shown_without_the_tokens_in_it(self, gateway: GatewayClient) -> None:
         token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmVk"
@@ -499,7 +518,7 @@ class WebSockets:
             for _ in range(2):
                 ws.send_text(f'echo {{"type": "a", "token": "{token}"}}')
             with pytest.raises(AssertionError, match="eyJ…") as expected:
-                ws.expect("b", token=token)
+                ws.expect(type="b", token=token)
             with pytest.raises(AssertionError, match="eyJ…") as nothing:
                 ws.receive_nothing()
         assert token not in f"{expected.value} {nothing.value}"

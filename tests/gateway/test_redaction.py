@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway.client.request import with_defaults
-from pytest_sessionplugin.gateway.client.websocket import Exchanged
+from pytest_sessionplugin.gateway.client.websocket import Frame
 from pytest_sessionplugin.gateway.redaction import Masked, masked, masked_bytes, masked_header
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -31,7 +31,7 @@ def test_a_jwt_is_masked_wherever_it_stands() -> None:
     assert masked(f'{{"token":"{JWT}"}}') == '{"token":"eyJ…"}'
     assert masked_bytes(b"\xff" + JWT.encode() + b" x") == b"\xff" + "eyJ… x".encode()
     assert masked("eyJ is not a token, nor is a.b.c") == "eyJ is not a token, nor is a.b.c"
-    assert str(Exchanged("sent", f"refresh {JWT}x")).endswith("sent  refresh eyJ…")
+    assert str(Frame("sent", f"refresh {JWT}x")).endswith("sent  refresh eyJ…")
     assert JWT not in repr(response(Reply(401), f"/?token={JWT}"))
 
 
@@ -66,10 +66,10 @@ def test_an_encrypted_token_is_masked_whole() -> None:
 
 def test_nothing_that_a_failed_assertion_shows_has_a_jwt_in_it() -> None:
     shown_whole = response(Reply(200, (("Set-Cookie", "x=y"), ("X-Token", JWT)), b"x" * 480 + JWT.encode()))
-    for shown in (shown_whole, shown_whole.headers, Exchanged("received", JWT), Exchanged("sent", JWT.encode())):
+    for shown in (shown_whole, shown_whole.headers, Frame("received", JWT), Frame("sent", JWT.encode())):
         assert JWT[:30] not in repr(shown)
     assert "x=y" not in repr(shown_whole.headers)
-    assert JWT[:30] not in str(Exchanged("sent", "x" * 480 + JWT))
+    assert JWT[:30] not in str(Frame("sent", "x" * 480 + JWT))
 
 
 def test_a_masked_text_is_the_same_text() -> None:

@@ -52,9 +52,9 @@ def tells_and_closes(visitor: Visitor) -> None:
     alice = visitor.http()
     with visitor.join(session_id) as bob:
         alice.patch(f"/sessions/{session_id}", json={"title": "Break"})
-        bob.expect("session.updated")
+        bob.expect(type="session.updated")
         alice.delete(f"/sessions/{session_id}")
-        bob.expect("session.ended")
+        bob.expect(type="session.ended")
         closed(bob)
 
 
@@ -80,10 +80,10 @@ def talks(visitor: Visitor) -> None:
     with visitor.join(session_id) as bob, visitor.join(session_id, "carol") as carol:
         haunted = visitor.haunt(session_id)
         bob.send_json({"action": "hello"})
-        bob.expect("welcome")
+        bob.expect(type="welcome")
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect("ack", seq=1)
-        carol.expect("message", data="x")
+        bob.expect(type="ack", seq=1)
+        carol.expect(type="message", data="x")
         assert not haunted()
 
 
@@ -92,7 +92,7 @@ def closes_strangers(visitor: Visitor) -> None:
     with visitor.join(session_id) as bob:
         visitor.forget(session_id)
         bob.send_json({"action": "ping"})
-        bob.expect("closing", code="connection_not_found")
+        bob.expect(type="closing", code="connection_not_found")
         closed(bob)
 
 
@@ -113,7 +113,7 @@ def ends_what_expires(visitor: Visitor) -> None:
         visitor.expire(session_id)
         visitor.sweep()
         assert visitor.session(session_id)["status"] == "ended"
-        bob.expect("session.ended", reason="expired")
+        bob.expect(type="session.ended", reason="expired")
         closed(bob)
         assert not haunted()
 

@@ -294,7 +294,7 @@ def _disconnected(stage: RehearsedStage) -> str:
     """Output of `make disconnect` with one open socket, which it closes."""
     with Visitor(stage) as visitor, visitor.join(visitor.create()) as socket:
         said = stage.disconnect()
-        socket.expect("closing")
+        socket.expect(type="closing")
         with pytest.raises(ConnectionClosed):
             socket.receive_text()
     return said

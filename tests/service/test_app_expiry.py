@@ -80,7 +80,7 @@ def test_the_sweep_ends_what_has_expired_and_forgets_it_when_nobody_is_left(
         chalice_clock.advance(seconds=119, schedules=True)
         bob.receive_nothing()
         chalice_clock.advance(seconds=1, schedules=True)
-        bob.expect("session.ended", reason="expired")
+        bob.expect(type="session.ended", reason="expired")
         assert_closed(bob, 1000)
     ended = dynamodb_tables["Sessions"].get_item(Key=key)["Item"]
     assert (ended["endedAt"], "dueAt" in ended) == (ended["expiresAt"], True)
@@ -95,7 +95,7 @@ def test_a_socket_is_closed_after_ten_idle_minutes_and_its_rows_go_with_it(
     with join(create()) as bob:
         chalice_clock.advance(minutes=9, seconds=59)
         bob.send_json({"action": "ping"})
-        bob.expect("pong")
+        bob.expect(type="pong")
         chalice_clock.advance(minutes=9, seconds=59)
         bob.receive_nothing()
         assert dynamodb_tables["Connections"].scan()["Count"] == 2
@@ -112,7 +112,7 @@ def test_a_socket_is_closed_after_two_hours_however_busy(
         for _ in range(13):
             chalice_clock.advance(minutes=9)
             bob.send_json({"action": "ping"})
-            bob.expect("pong")
+            bob.expect(type="pong")
         chalice_clock.advance(minutes=3)
         assert_closed(bob, 1001)
     assert dynamodb_tables["Connections"].scan()["Count"] == 0
@@ -124,7 +124,7 @@ def test_a_socket_outlives_its_token_until_its_next_frame(chalice_clock: Clock, 
         chalice_clock.advance(minutes=5)
         bob.receive_nothing()
         bob.send_json({"action": "publish", "data": "too late"})
-        bob.expect("closing", code="token_expired", reconnect="now")
+        bob.expect(type="closing", code="token_expired", reconnect="now")
         assert_closed(bob, 1000)
 
 

@@ -117,7 +117,7 @@ class TestLines:
         bob = join()
         caplog.set_level(logging.DEBUG, "sessions")
         bob.send_json({"action": "ping"})
-        bob.expect("pong")
+        bob.expect(type="pong")
         bob.close()
         chalice_gateway.settle()
         said = [line for line in lines() if "connection_id" in line]
@@ -177,7 +177,7 @@ class TestCorrelation:
         for status, frame in (("paused", "session.updated"), ("ended", "session.ended")):
             answer = alice.patch(path, json={"status": status}, headers={"X-Correlation-Id": f"to-{status}"})
             assert answer.headers["X-Correlation-Id"] == f"to-{status}"
-            assert bob.expect(frame)["correlationId"] == f"to-{status}"
+            assert bob.expect(type=frame)["correlationId"] == f"to-{status}"
         assert [line["correlation_id"] for line in lines() if line["operation"] == "change_session"] == [
             "to-paused",
             "to-ended",
@@ -189,7 +189,7 @@ class TestCorrelation:
         bob = join()
         answer = alice.patch(f"/sessions/{session_id}", json={"title": "x"}, headers={"X-Correlation-Id": "a b"})
         assert answer.headers["X-Correlation-Id"] == answer.headers["x-amzn-RequestId"]
-        assert bob.expect("session.updated")["correlationId"] == answer.headers["x-amzn-RequestId"]
+        assert bob.expect(type="session.updated")["correlationId"] == answer.headers["x-amzn-RequestId"]
 
     def test_a_refusal_and_a_health_check_have_it_too(self, chalice_gateway: Gateway) -> None:
         for path in ("/sessions", "/health"):
@@ -203,9 +203,9 @@ class TestCorrelation:
         caplog.set_level(logging.DEBUG, "sessions")
         lines()
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect("ack")
+        bob.expect(type="ack")
         (line,) = lines()
-        assert carol.expect("message")["correlationId"] == line["correlation_id"] == line["request_id"]
+        assert carol.expect(type="message")["correlationId"] == line["correlation_id"] == line["request_id"]
 
     def test_a_closing_frame_has_that_of_the_frame_that_caused_it(
         self, join: Callable[..., WebSocket], lines: Lines, chalice_clock: Clock
@@ -213,7 +213,7 @@ class TestCorrelation:
         bob = join()
         chalice_clock.advance(minutes=9)
         bob.send_json({"action": "ping"})
-        bob.expect("pong")
+        bob.expect(type="pong")
         for _ in range(6):
             chalice_clock.advance(minutes=9)
             bob.send_json({"action": "ping"})
@@ -272,7 +272,7 @@ class TestMetrics:
         measured()
         with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id)):
             bob.send_json({"action": "publish", "data": "x"})
-            bob.expect("ack")
+            bob.expect(type="ack")
         assert measured() == [{"Operation": "message", "DeliveriesSent": [1.0], "DeliveriesThrottled": [1.0]}]
 
     def test_bugs_and_parts_that_do_not_answer_are_counted_apart(

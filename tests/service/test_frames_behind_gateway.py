@@ -50,35 +50,35 @@ def join(chalice_gateway: Gateway, jwt_tokens: Tokens, session: dict[str, Any]) 
 def test_a_bad_frame_gets_an_error_and_the_socket_stays_usable(join: Callable[..., WebSocket], text: str) -> None:
     bob, carol = join("bob"), join("carol")
     bob.send_text(text)
-    bob.expect("error", code="invalid_request")
+    bob.expect(type="error", code="invalid_request")
     bob.send_json({"action": "publish", "data": "after"})
-    bob.expect("ack", seq=1)
-    carol.expect("message", data="after")
+    bob.expect(type="ack", seq=1)
+    carol.expect(type="message", data="after")
     carol.receive_nothing()
 
 
 def test_an_error_names_the_frame_that_it_answers(join: Callable[..., WebSocket]) -> None:
     bob = join()
     bob.send_json({"action": "shout", "id": "f-1"})
-    bob.expect("error", code="invalid_request", replyTo="f-1")
+    bob.expect(type="error", code="invalid_request", replyTo="f-1")
 
 
 def test_what_the_others_could_not_get_is_refused_before_it_is_numbered(join: Callable[..., WebSocket]) -> None:
     bob, carol = join("bob"), join("carol")
     data = "x" * (131_072 - len('{"action":"publish","data":""}'))
     bob.send_text(f'{{"action":"publish","data":"{data}"}}', frame_bytes=32_768)
-    bob.expect("error", code="too_large")
+    bob.expect(type="error", code="too_large")
     bob.send_json({"action": "publish", "data": "x"})
-    bob.expect("ack", seq=1)
-    carol.expect("message", seq=1)
+    bob.expect(type="ack", seq=1)
+    carol.expect(type="message", seq=1)
 
 
 def test_a_message_of_130_kilobytes_arrives_whole(join: Callable[..., WebSocket]) -> None:
     bob, carol = join("bob"), join("carol")
     data = "é" * 65_000
     bob.send_text(f'{{"action":"publish","data":"{data}"}}', frame_bytes=32_768)
-    bob.expect("ack", seq=1)
-    assert carol.expect("message", seq=1)["data"] == data
+    bob.expect(type="ack", seq=1)
+    assert carol.expect(type="message", seq=1)["data"] == data
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
     dead = [str(other.connection_id) for other in others[::2]]
     with aws_faults.gone(*dead):
         bob.send_json({"action": "publish", "id": 1, "data": "x"})
-        bob.expect("ack", seq=1, replyTo=1)
+        bob.expect(type="ack", seq=1, replyTo=1)
     for alive in others[1::2]:
-        alive.expect("message", seq=1)
+        alive.expect(type="message", seq=1)
     left = {row["connectionId"] for row in dynamodb_tables["Connections"].scan()["Items"]}
     assert left == {bob.connection_id, *(str(alive.connection_id) for alive in others[1::2])}
 
@@ -127,8 +127,8 @@ def test_a_recipient_that_is_throttled_gets_its_frame_all_the_same(
     bob, carol = join("bob"), join("carol")
     with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id), times=1):
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect("ack", seq=1)
-    carol.expect("message", seq=1)
+        bob.expect(type="ack", seq=1)
+    carol.expect(type="message", seq=1)
     carol.receive_nothing()
 
 
@@ -138,9 +138,9 @@ def test_tables_that_do_not_answer_are_an_error_and_the_socket_stays_usable(
     bob = join()
     with aws_faults.throttled("dynamodb"):
         bob.send_json({"action": "publish", "id": 1, "data": "x"})
-        bob.expect("error", code="unavailable", replyTo=1)
+        bob.expect(type="error", code="unavailable", replyTo=1)
     bob.send_json({"action": "publish", "id": 2, "data": "x"})
-    bob.expect("ack", seq=1, replyTo=2)
+    bob.expect(type="ack", seq=1, replyTo=2)
 
 
 @pytest.mark.parametrize("fault", ["throttled", "unreachable"])
@@ -156,11 +156,11 @@ def test_tables_that_do_not_answer_refuse_a_handshake(
 def test_hello_resumes_from_the_snapshot(join: Callable[..., WebSocket]) -> None:
     bob = join()
     bob.send_json({"action": "hello", "resume": {"seq": 0}})
-    bob.expect("welcome", recovered=True, events=[])
+    bob.expect(type="welcome", recovered=True, events=[])
     bob.send_json({"action": "publish", "data": "x"})
-    bob.expect("ack", seq=1)
+    bob.expect(type="ack", seq=1)
     bob.send_json({"action": "hello", "resume": {"seq": 0}})
-    bob.expect("welcome", recovered=False, events=[], seq=1)
+    bob.expect(type="welcome", recovered=False, events=[], seq=1)
 
 
 def test_a_socket_whose_row_is_gone_is_told_to_connect_again(
@@ -170,7 +170,7 @@ def test_a_socket_whose_row_is_gone_is_told_to_connect_again(
     for row in dynamodb_tables["Connections"].scan()["Items"]:
         dynamodb_tables["Connections"].delete_item(Key={"place": row["place"], "connectionId": row["connectionId"]})
     bob.send_json({"action": "ping"})
-    bob.expect("closing", code="connection_not_found", reconnect="now")
+    bob.expect(type="closing", code="connection_not_found", reconnect="now")
     with pytest.raises(ConnectionClosed):
         bob.receive_text()
 
@@ -189,7 +189,7 @@ def test_a_bug_is_an_error_that_says_nothing_of_itself_and_is_logged(
     with monkeypatch.context() as patched:
         patched.setattr("chalicelib.connections.receive", a_bug)
         bob.send_json({"action": "ping", "id": 1})
-        answer = bob.expect("error", code="internal_error", replyTo=1)
+        answer = bob.expect(type="error", code="internal_error", replyTo=1)
         chalice_gateway.settle()  # on sockets, the frame arrives before the handler has logged its end
     assert "arn:aws" not in str(answer)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
@@ -197,7 +197,7 @@ def test_a_bug_is_an_error_that_says_nothing_of_itself_and_is_logged(
     assert vars(record)["exception"].splitlines()[-1] == "RuntimeError", "a text may hold input from a client"
     assert "in a_bug: raise RuntimeError(" in vars(record)["exception"]
     bob.send_json({"action": "ping"})
-    bob.expect("pong")
+    bob.expect(type="pong")
 
 
 def test_a_bug_refuses_a_handshake(
@@ -231,8 +231,8 @@ def test_a_recipient_that_cannot_be_reached_does_not_fail_the_publish(
     bob, carol, dave = join("bob"), join("carol"), join("dave")
     with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id)):
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect("ack", seq=1)
-    dave.expect("message", seq=1)
+        bob.expect(type="ack", seq=1)
+    dave.expect(type="message", seq=1)
     carol.receive_nothing()
     missed = [vars(record)["deliveries"] for record in caplog.records if record.levelname == "WARNING"]
     assert missed == [{"throttled": 1, "sent": 1}]

@@ -187,10 +187,10 @@ class TestWebSocketConnection:
     ) -> None:
         with join(session, "alice") as owner, join(session, "bob") as guest:
             owner.send_json({"action": "hello", "id": 1})
-            welcome = owner.expect("welcome", role="owner", replyTo=1, seq=0)
+            welcome = owner.expect(type="welcome", role="owner", replyTo=1, seq=0)
             assert welcome["session"] == session
             guest.send_json({"action": "hello"})
-            guest.expect("welcome", role="participant")
+            guest.expect(type="welcome", role="participant")
             assert len(rows()) == 4
             assert rows()[2:] == [f"session#{session['sessionId']}"] * 2
 
@@ -198,9 +198,9 @@ class TestWebSocketConnection:
         with join(session, "alice") as alice, join(session, "bob") as bob, join(session, "carol") as carol:
             for seq, data in enumerate(({"text": "héllo"}, ["a", 1, None], "plain"), start=1):
                 bob.send_json({"action": "publish", "id": f"p{seq}", "data": data})
-                bob.expect("ack", seq=seq, replyTo=f"p{seq}")
+                bob.expect(type="ack", seq=seq, replyTo=f"p{seq}")
                 for other in (alice, carol):
-                    heard = other.expect("message", seq=seq, data=data)
+                    heard = other.expect(type="message", seq=seq, data=data)
                     assert heard["from"] == "bob"
             for socket in (alice, bob, carol):
                 socket.receive_nothing()
@@ -254,14 +254,14 @@ class TestWebSocketConnection:
         alice.patch(f"/sessions/{session['sessionId']}", json={"status": "paused"})
         with join(session) as bob, join(session, "carol") as carol:
             bob.send_json({"action": "publish", "id": 1, "data": "x"})
-            bob.expect("error", code="session_paused", replyTo=1)
+            bob.expect(type="error", code="session_paused", replyTo=1)
             carol.receive_nothing()
             alice.patch(f"/sessions/{session['sessionId']}", json={"status": "active"})
-            bob.expect("session.updated", seq=2)
-            carol.expect("session.updated", seq=2)
+            bob.expect(type="session.updated", seq=2)
+            carol.expect(type="session.updated", seq=2)
             bob.send_json({"action": "publish", "data": "x"})
-            bob.expect("ack", seq=3)
-            carol.expect("message", seq=3)
+            bob.expect(type="ack", seq=3)
+            carol.expect(type="message", seq=3)
 
 
 @pytest.mark.chalice(targets=["inprocess", "sockets", "deployed"])
@@ -272,7 +272,7 @@ class TestSessionUpdateWhileConnected:
         with join(session, "alice") as owner, join(session, "bob") as guest:
             changed = alice.patch(f"/sessions/{session['sessionId']}", json={"status": "paused", "title": "Break"})
             for socket in (owner, guest):
-                socket.expect("session.updated", seq=1, session=changed.json())
+                socket.expect(type="session.updated", seq=1, session=changed.json())
             alice.patch(f"/sessions/{session['sessionId']}", json={"status": "paused"})
             for socket in (owner, guest):
                 socket.receive_nothing()
@@ -315,7 +315,7 @@ class TestSessionUpdateWhileConnected:
         with join(session) as bob:
             expire(session["sessionId"])
             bob.send_json({"action": "publish", "data": "too late"})
-            bob.expect("error", code="session_ended")
+            bob.expect(type="error", code="session_ended")
             event = scheduled_event("sweep", "us-east-1", datetime.now(UTC))
             chalice_gateway.invoke("sweep", event)
             assert bob.receive_json() == {
@@ -345,17 +345,17 @@ class TestSessionUpdateWhileConnected:
         other = dave.post("/sessions", json={"title": "Other"}).json()
         with join(session, "bob") as bob, join(other, "bob") as elsewhere, join(session) as friend:
             bob.send_json({"action": "publish", "data": "here"})
-            bob.expect("ack", seq=1)
-            friend.expect("message", seq=1)
+            bob.expect(type="ack", seq=1)
+            friend.expect(type="message", seq=1)
             dave.patch(f"/sessions/{other['sessionId']}", json={"title": "Renamed"})
-            elsewhere.expect("session.updated", seq=1)
+            elsewhere.expect(type="session.updated", seq=1)
             dave.delete(f"/sessions/{other['sessionId']}")
-            elsewhere.expect("session.ended")
+            elsewhere.expect(type="session.ended")
             for socket in (bob, friend):
                 socket.receive_nothing()
             alice.patch(f"/sessions/{session['sessionId']}", json={"title": "Still here"})
-            bob.expect("session.updated", seq=2)
-            friend.expect("session.updated", seq=2)
+            bob.expect(type="session.updated", seq=2)
+            friend.expect(type="session.updated", seq=2)
 
 
 @pytest.mark.chalice(targets=["inprocess", "sockets", "deployed"])
@@ -376,7 +376,7 @@ class TestWebSocketAuthentication:
         with join(session, token=None, subprotocols=offered) as bob:
             assert bob.subprotocol == "sessions.v1"
             bob.send_json({"action": "ping", "id": "a"})
-            bob.expect("pong", replyTo="a")
+            bob.expect(type="pong", replyTo="a")
 
     def test_a_handshake_with_a_bad_token_fails(
         self, session: dict[str, Any], join: Join, rows: Callable[[], list[str]], bad_jwt: BadToken
@@ -421,7 +421,7 @@ class TestWebSocketAuthentication:
         with join(session) as bob, join(session, "carol") as carol:
             outlive(bob)
             bob.send_json({"action": "publish", "data": "too late"})
-            bob.expect("closing", code="token_expired", reconnect="now")
+            bob.expect(type="closing", code="token_expired", reconnect="now")
             with pytest.raises(ConnectionClosed):
                 bob.receive_json()
             carol.receive_nothing()
@@ -432,12 +432,12 @@ class TestWebSocketAuthentication:
         with join(session) as bob, join(session, "carol") as carol:
             outlive(bob)
             carol.send_json({"action": "publish", "data": "x"})
-            carol.expect("ack", seq=1)
-            bob.expect("closing", code="token_expired")
+            carol.expect(type="ack", seq=1)
+            bob.expect(type="closing", code="token_expired")
             with pytest.raises(ConnectionClosed):
                 bob.receive_json()
             carol.send_json({"action": "publish", "data": "y"})
-            carol.expect("ack", seq=2)
+            carol.expect(type="ack", seq=2)
 
     def test_an_open_socket_is_not_asked_for_its_token_again(
         self, session: dict[str, Any], join: Join, chalice_gateway: Gateway
@@ -445,7 +445,7 @@ class TestWebSocketAuthentication:
         with join(session) as bob:
             for n in range(3):
                 bob.send_json({"action": "ping", "id": n})
-                bob.expect("pong", replyTo=n)
+                bob.expect(type="pong", replyTo=n)
 
 
 @pytest.fixture

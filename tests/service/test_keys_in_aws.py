@@ -163,7 +163,7 @@ class TestTheService:
         chalice_clock.advance(seconds=60)
         with join(NEW) as bob:
             bob.send_json({"action": "ping"})
-            bob.expect("pong")
+            bob.expect(type="pong")
         assert_refused(OLD)
 
     def test_known_keys_stay_in_use_while_the_store_does_not_answer(

@@ -50,16 +50,16 @@ def test_no_operation_asks_more_when_more_are_connected(
         bob = chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob"))
     with aws_calls.exactly({"dynamodb": 2 + DELIVERY, "dynamodb:Query": DELIVERY}):
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect("ack")
+        bob.expect(type="ack")
     with aws_calls.exactly(dynamodb=2):
         bob.send_json({"action": "hello"})
-        bob.expect("welcome")
+        bob.expect(type="welcome")
     with aws_calls.exactly({"dynamodb": 1 + DELIVERY, "dynamodb:Query": DELIVERY}):
         alice.patch(path, json={"title": "x"})
-    bob.expect("session.updated")
+    bob.expect(type="session.updated")
     with aws_calls.exactly({"dynamodb": 2 + DELIVERY, "dynamodb:Query": DELIVERY}):
         alice.patch(path, json={"metadata": {"a": 1}})
-    bob.expect("session.updated")
+    bob.expect(type="session.updated")
     with aws_calls.exactly(dynamodb=1):
         alice.patch(path, json={"title": "x"})
     with aws_calls.exactly(dynamodb=2):

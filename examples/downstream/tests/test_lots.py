@@ -55,7 +55,7 @@ def test_a_bid_needs_a_valid_token(chalice_gateway, bad_jwt, lot):
 # --- other clients
 
 
-@pytest.mark.targets("inprocess", "sockets")
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
 def test_a_client_of_requests_sees_the_lot(chalice_gateway, lot):
     with chalice_gateway.requests_session() as session:
         assert session.get(lot).json()["title"] == "A clock"

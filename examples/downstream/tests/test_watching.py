@@ -11,8 +11,8 @@ def test_every_watcher_hears_of_each_bid(bidder, seller, lot, watching):
         bidder.post(f"{lot}/bids", json={"amount": 120})
         seller.post(f"{lot}/hammer")
         for watcher in (one, other):
-            watcher.expect("bid", price=120, bidder="bea")
-            watcher.expect("sold", price=120, bidder="bea")
+            watcher.expect(type="bid", price=120, bidder="bea")
+            watcher.expect(type="sold", price=120, bidder="bea")
             watcher.receive_nothing()
 
 
@@ -25,7 +25,7 @@ def test_watchers_do_not_hear_of_a_refused_bid(bidder, lot, watching):
 def test_a_watcher_can_ask_for_the_state_of_the_lot(lot, watching):
     with watching() as watcher:
         watcher.send_text("?")
-        watcher.expect("lot", lotId=lot.removeprefix("/lots/"), price=100, bidder=None, status="open")
+        watcher.expect(type="lot", lotId=lot.removeprefix("/lots/"), price=100, bidder=None, status="open")
 
 
 def test_a_sold_lot_cannot_be_watched(seller, lot, watching, dynamodb_tables):

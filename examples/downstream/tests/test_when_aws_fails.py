@@ -18,7 +18,7 @@ def test_a_bid_whose_answer_is_lost_still_stands(bidder, lot, watching, aws_faul
     with watching() as watcher:
         aws_faults.answer_lost("dynamodb:UpdateItem", times=1)
         assert bidder.post(f"{lot}/bids", json={"amount": 120}).is_success
-        watcher.expect("bid", price=120)
+        watcher.expect(type="bid", price=120)
         watcher.receive_nothing()
 
 
@@ -26,7 +26,7 @@ def test_a_gone_watcher_is_removed_and_the_others_hear(bidder, lot, watching, aw
     with watching() as gone, watching() as here:
         aws_faults.gone(gone.connection_id)
         bidder.post(f"{lot}/bids", json={"amount": 120})
-        here.expect("bid", price=120)
+        here.expect(type="bid", price=120)
         assert [row["connectionId"] for row in dynamodb_tables["Watchers"].scan()["Items"]] == [here.connection_id]
 
 
@@ -37,5 +37,5 @@ def test_of_two_bids_at_once_one_wins(chalice_gateway, jwt_tokens, lot, watching
             answers = race.run(*(lambda each=each: each.post(f"{lot}/bids", json={"amount": 120}) for each in bidders))
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         (winner,) = [answer.json()["bidder"] for answer in answers if answer.is_success]
-        watcher.expect("bid", price=120, bidder=winner)
+        watcher.expect(type="bid", price=120, bidder=winner)
         watcher.receive_nothing()

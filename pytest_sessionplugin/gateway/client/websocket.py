@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from pytest_sessionplugin.gateway.client.patterns import Matching, Pattern, differences, parsed, short
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
 from pytest_sessionplugin.gateway.redaction import masked
 
 # pytest would print frames as they came; errors have them without credentials
 __tracebackhide__ = True
+
+MANY = 10_000
+"""Frames that an expectation skips at most: a function may go on sending for ever."""
+
+_SHOWN = 20  # lines of a transcript
+_OPTIONS = ("skip",)  # keywords of expect() that are not fields
+_SENDERS: dict[type, str] = {str: "send_text", bytes: "send_bytes"}
 
 
 class ConnectionClosed(Exception):
@@ -23,23 +32,33 @@ class ConnectionClosed(Exception):
         self.code, self.reason = code, reason
 
 
-class NothingReceived(Exception):
-    """No frame came before the gateway was quiet, or within the time-out of a deployed stage. Shows what did come."""
+class NothingReceived(AssertionError):
+    """The frame did not come before the gateway was quiet, or within the timeout of a deployed stage.
+
+    Shows what did come.
+    """
 
 
 @dataclass(frozen=True)
-class Exchanged:
-    """A line of the transcript: a message that the client sent or received."""
+class Frame:
+    """A message that the client sent or received; of a closed socket, its code and reason."""
 
-    direction: str  # "sent", "received" or "closed"
+    direction: Literal["sent", "received", "closed"]
     data: str | bytes
+
+    def json(self) -> Any:
+        """Raises AssertionError if it is not JSON."""
+        try:
+            return json.loads(self.data)
+        except ValueError:
+            raise AssertionError(f"expected JSON, received {masked(str(self.data))}") from None
 
     def __str__(self) -> str:
         shown = masked(str(self.data))
         return f"{self.direction:>8}  {shown if len(shown) <= 500 else f'{shown[:500]}… ({len(self.data)})'}"
 
     def __repr__(self) -> str:
-        return f"Exchanged({self.direction!r}, {masked(repr(self.data))})"
+        return f"Frame({self.direction!r}, {masked(repr(self.data))})"
 
 
 class WebSocket:
@@ -57,7 +76,7 @@ class WebSocket:
         self._on_end, self._lose_disconnect = on_end, lose_disconnect
         self._held: str | None = None  # a frame that receive_nothing() found
         self._ended: Ended | None = None
-        self.frames: list[Exchanged] = []
+        self.frames: list[Frame] = []
         """The transcript."""
 
     @property
@@ -76,28 +95,25 @@ class WebSocket:
 
     def send_text(self, text: str, *, frame_bytes: int | None = None) -> None:
         """Sends a message, in one frame or in frames of `frame_bytes`. Raises ConnectionClosed."""
-        self._send(text, frame_bytes)
+        _check_kind("send_text", str, text)
+        self._transmit(text, frame_bytes)
 
     def send_bytes(self, data: bytes, *, frame_bytes: int | None = None) -> None:
         """Sends a binary message; API Gateway closes the connection with 1003. Raises ConnectionClosed."""
-        self._send(data, frame_bytes)
+        _check_kind("send_bytes", bytes, data)
+        self._transmit(data, frame_bytes)
 
     # --- receiving
 
     def receive_text(self) -> str:
         """The next frame. Raises NothingReceived as soon as the gateway is quiet, or ConnectionClosed.
 
-        With a deployed stage it waits until the time-out.
+        With a deployed stage it waits until the timeout.
         """
-        found = self._next()
-        if isinstance(found, str):
-            self.frames.append(Exchanged("received", found))
-            return found
-        if found is not None:
-            raise self._closed(found)
-        patience = self._transport.patience
-        why = " and the gateway is quiet" if patience is None else f" within {patience:g} s"
-        raise NothingReceived(f"no frame came{',' if patience is None else ''}{why}{self._transcript()}")
+        text = self._next_text()
+        if text is None:
+            raise NothingReceived(f"no frame came{self._and_quiet}{self._transcript()}")
+        return text
 
     def receive_json(self) -> Any:
         """As receive_text(). Raises AssertionError if the frame is not JSON."""
@@ -107,13 +123,36 @@ class WebSocket:
         except ValueError:
             raise AssertionError(f"expected JSON, received {masked(text)}{self._transcript()}") from None
 
-    def expect(self, type: str, **fields: Any) -> dict[str, Any]:
-        """The next frame, which must have this `type` and these fields. Raises AssertionError if not."""
-        frame = self.receive_json()
-        wanted = {"type": type, **fields}
-        if isinstance(frame, dict) and wanted.items() <= frame.items():
-            return frame
-        raise AssertionError(f"expected {masked(repr(wanted))}, received {masked(repr(frame))}{self._transcript()}")
+    def expect(self, pattern: Pattern | None = None, /, *, skip: bool = False, **fields: Any) -> dict[str, Any]:
+        """The next frame, an object that has these fields; with `skip`, the next one that has them.
+
+        Objects and lists in it are compared in the same way, everything else by ==. `pattern` is for fields that are
+        not identifiers, or called `skip`. Raises AssertionError for another frame, otherwise as receive_text().
+        """
+        if pattern is not None and not isinstance(pattern, Mapping):
+            raise TypeError(f"expect() takes fields, as in expect(field={pattern!r}), or a mapping of them")
+        return self._find([{**(pattern or {}), **fields}], skip)[0]
+
+    def expect_all(self, *patterns: Pattern, any_order: bool = False, skip: bool = False) -> list[dict[str, Any]]:
+        """A frame for each pattern, in the order of the patterns; with `any_order` they may come in any other.
+
+        Otherwise as expect().
+        """
+        if any_order:
+            return self._find(patterns, skip)
+        return [self.expect(pattern, skip=skip) for pattern in patterns]
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Receives until the gateway is quiet or the socket is closed.
+
+        From a deployed stage, until no frame has come for the timeout.
+        """
+        while (found := self._next()) is not None:
+            if isinstance(found, Ended):
+                self._closed(found)
+                return
+            self.frames.append(Frame("received", found))
+            yield self.frames[-1]
 
     def receive_nothing(self) -> None:
         """Passes if no frame is here or on its way. Otherwise raises AssertionError, and the frame can be received."""
@@ -153,11 +192,57 @@ class WebSocket:
 
     # --- helpers
 
-    def _send(self, data: str | bytes, frame_bytes: int | None) -> None:
-        self.frames.append(Exchanged("sent", data))
+    def _transmit(self, data: str | bytes, frame_bytes: int | None) -> None:
+        self.frames.append(Frame("sent", data))
         if ended := self._connection.send(data, frame_bytes):
             self.frames.pop()
             raise self._closed(ended)
+
+    def _find(self, patterns: Sequence[Pattern], skip: bool) -> list[dict[str, Any]]:
+        """A frame for each pattern, in whatever order they come."""
+        if not all(patterns):
+            raise TypeError("expect() takes at least one field; receive_json() returns any frame")
+        since, matching, others = time.monotonic(), Matching(patterns), list[Any]()
+        while missing := matching.missing:
+            enough = len(others) == MANY or (others and self._is_over(since))
+            text = None if enough else self._next_text()
+            wanted = " and ".join(map(short, missing))
+            if text is None:
+                raise NothingReceived(f"expected {wanted}; {self._instead(missing, others)}{self._transcript()}")
+            frame = parsed(text)
+            if matching.add(frame):
+                continue
+            if not skip:
+                why = _why(missing, frame)
+                raise AssertionError(f"expected {wanted}, received {short(frame)}{why}{self._transcript()}")
+            others.append(frame)
+        return matching.frames
+
+    def _instead(self, missing: Sequence[Pattern], others: Sequence[Any]) -> str:
+        if not others:
+            return f"no frame came{self._and_quiet}"
+        nearest = min(others, key=lambda frame: len(differences(missing[0], frame)))
+        count = f"{len(others)} other frame{'s' * (len(others) > 1)} came"
+        return f"{count}{self._and_quiet}; the nearest was {short(nearest)}{_why(missing, nearest)}"
+
+    def _is_over(self, since: float) -> bool:
+        """Whether a stage's timeout has passed. Elsewhere no time passes before a frame comes, or none will."""
+        patience = self._transport.patience
+        return patience is not None and time.monotonic() - since > patience
+
+    @property
+    def _and_quiet(self) -> str:
+        patience = self._transport.patience
+        return ", and the gateway is quiet" if patience is None else f" within {patience:g} s"
+
+    def _next_text(self) -> str | None:
+        """Receives a frame; None if none comes. Raises ConnectionClosed."""
+        found = self._next()
+        if isinstance(found, Ended):
+            raise self._closed(found)
+        if found is not None:
+            self.frames.append(Frame("received", found))
+        return found
 
     def _next(self) -> str | Ended | None:
         """The next frame, or the end, that is here now or once the gateway is quiet."""
@@ -173,21 +258,35 @@ class WebSocket:
     def _closed(self, ended: Ended) -> ConnectionClosed:
         if self._ended is None:
             self._ended = ended
-            self.frames.append(Exchanged("closed", f"{ended.code} {ended.reason}".strip()))
+            self.frames.append(Frame("closed", f"{ended.code} {ended.reason}".strip()))
             self._on_end(self)
         return ConnectionClosed(ended.code, ended.reason, self._transcript())
 
     def _leave(self, how: str, action: Callable[[], None]) -> None:
         if self._ended is None:
-            self.frames.append(Exchanged("sent", how.strip()))
+            self.frames.append(Frame("sent", how.strip()))
             action()
         self._on_end(self)
 
     def _transcript(self) -> str:
         if not self.frames:
             return "; nothing was sent or received on this socket"
-        lines = "\n".join(f"  {exchanged}" for exchanged in self.frames)
-        return f"; on this socket:\n{lines}"
+        lines = "\n".join(f"  {frame}" for frame in self.frames[-_SHOWN:])
+        before = len(self.frames) - _SHOWN
+        return f"; on this socket{f', after {before} others' if before > 0 else ''}:\n{lines}"
+
+
+def _why(missing: Sequence[Pattern], frame: Any) -> str:
+    """Says how a frame differs from the one that is missing, if that is one."""
+    if len(missing) > 1 or not isinstance(frame, dict):
+        return ""
+    return f": {'; '.join(differences(missing[0], frame, _OPTIONS))}"
+
+
+def _check_kind(method: str, kind: type, data: object) -> None:
+    if not isinstance(data, kind):
+        other = _SENDERS.get(type(data), "send_json")
+        raise TypeError(f"{method}() takes {kind.__name__}, not {type(data).__name__}, which {other}() sends")
 
 
 def _may_send(code: int | None, reason: str) -> bool:

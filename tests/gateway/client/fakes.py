@@ -47,10 +47,11 @@ def response(reply: Reply, target: str = "/") -> Response:
 class FakeTransport:
     urls = None
     base_urls = Urls("https://rest.example/api", "wss://socket.example/api")
-    patience = None
 
-    def __init__(self, reply: Reply = OK, *, connection: FakeConnection | None = None) -> None:
-        self.reply, self.connection = reply, connection
+    def __init__(
+        self, reply: Reply = OK, *, connection: FakeConnection | None = None, patience: float | None = None
+    ) -> None:
+        self.reply, self.connection, self.patience = reply, connection, patience
         self.asked: list[tuple[str, str, Headers, bytes]] = []
         self.closed = False
 
