@@ -126,6 +126,16 @@ def _add_serve(commands: Any) -> None:
         "cannot be imported is reported, and the old one stays (default: yes, but no with --json and with --isolation "
         "function)",
     )
+    serve.add_argument(
+        "--frames",
+        action="store_true",
+        help="print each frame of a WebSocket, below the line of its request or message",
+    )
+    serve.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print no line for each request, handshake and message (default: print them, but not with --json)",
+    )
     serve.set_defaults(run=_serve)
 
 
@@ -145,20 +155,24 @@ def _port(text: str) -> int:
 
 def _serve(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.gateway.activity import NotQuiet
+    from pytest_sessionplugin.serving.access_log import AccessLog
     from pytest_sessionplugin.serving.process import Stop, raise_open_file_limit
     from pytest_sessionplugin.serving.serve import Ports, as_json, for_people, served
 
+    if asked.quiet and asked.frames:
+        raise SessionPluginError("--quiet prints no frames: leave out --quiet or --frames.")
     project, here = _project(asked), Path.cwd()
     raise_open_file_limit()
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
     out = sys.stdout
+    log = AccessLog(frames=asked.frames) if asked.frames or not (asked.quiet or asked.json) else None
     ports = Ports(asked.host, asked.http_port, asked.websocket_port, asked.control_port, asked.aws_port)
     try:
         with (
             redirect_stdout(sys.stderr),  # output of the app is not mixed into the announcement
-            served(project, ports, each_its_own=asked.isolation == "function", reloads=_reloads(asked)) as up,
+            served(project, ports, each_its_own=asked.isolation == "function", reloads=_reloads(asked), log=log) as up,
             suppress(KeyboardInterrupt),
         ):  # from here on Ctrl-C is not a failure
             said = as_json(up) if asked.json else for_people(project, up, here=here, coloured=_likes_colours(out))

@@ -21,7 +21,7 @@ chalicelib: http memory | credentials jsontext model logs | errors
 
 plugin __main__
 harness: local deployed projects checks
-serving: serve reload console process connect control aws_port loopback
+serving: serve reload access_log console process connect control aws_port loopback
 account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts

@@ -193,9 +193,13 @@ class Account:
         """
         version = self._version(stack, process, process_of, variables)
         trace: list[Observed] = []
+
+        def observe(seen: Observed) -> None:
+            trace.append(seen.kept())
+
         throttles = self.faults.throttles_handshake
         transport, runtime = target(
-            version.api, version.run, activity=self.activity, observe=trace.append, throttles=throttles
+            version.api, version.run, activity=self.activity, observe=observe, throttles=throttles
         )
         return self._put(stack, version, transport, runtime, trace)
 

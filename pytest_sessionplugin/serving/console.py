@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.lambdas.threads import Left
 
 
-BOLD, RED, GREEN = "1", "31", "32"
+BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 UNAUTHORIZED = "Unauthorized"
 """An authorizer raises this text for a 401, letter by letter; it is an answer and not a bug."""
 
 
 def tell(sentence: str) -> None:
-    _write(f"sessionplugin: {sentence}\n")
+    write(f"sessionplugin: {sentence}\n")
 
 
 def coloured(text: str, colour: str) -> str:
@@ -34,7 +34,7 @@ def coloured(text: str, colour: str) -> str:
 
 
 def failed(what: str, error: BaseException, root: Path) -> None:
-    _write(f"\n{coloured(f'{what} failed:', RED)}\n{tracebacks.shown(error, root)}\n")
+    write(f"\n{coloured(f'{what} failed:', RED)}\n{tracebacks.shown(error, root)}\n")
 
 
 def shown(functions: RunFunction, root: Path, authorizers: Collection[str]) -> RunFunction:
@@ -58,7 +58,7 @@ def of_views(root: Path) -> Callable[[str, BaseException], None]:
     return lambda request, error: failed(request, error, root)
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
     """Writes in one piece, so that messages of two threads do not mix."""
     sys.stderr.write(text)
     sys.stderr.flush()

@@ -37,6 +37,7 @@ from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
 from pytest_sessionplugin.gateway.values import on_loopback
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat
+from pytest_sessionplugin.serving.access_log import AccessLog, LoggedCalls
 from pytest_sessionplugin.serving.console import Console, failed, of_views, shown, tell
 from pytest_sessionplugin.serving.reload import Reload, Start, Watch
 from pytest_sessionplugin.tokens.keys import local_key
@@ -101,12 +102,19 @@ class Ports:
 
 
 @contextmanager
-def served(project: Project, ports: Ports, *, each_its_own: bool = False, reloads: bool = False) -> Iterator[Served]:
+def served(
+    project: Project,
+    ports: Ports,
+    *,
+    each_its_own: bool = False,
+    reloads: bool = False,
+    log: AccessLog | None = None,
+) -> Iterator[Served]:
     """The app behind its gateway, until the block ends. Tracebacks of its functions are shown on stderr.
 
     At a control port, others on this machine may move its time and start faults (control.py); at an AWS port, they
-    may use its account (aws_port.py). With `each_its_own`
-    each function has its own copy of the app, as on Lambda; such an app is not reloaded.
+    may use its account (aws_port.py). With `each_its_own` each function has its own copy of the app, as on Lambda; such
+    an app is not reloaded. `log` prints each request.
 
     Raises SessionPluginError, and OSError for a port that is taken. Raises NotQuiet at the end if a handler goes on.
     """
@@ -126,6 +134,8 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
     watch, start = Watch(project.root, project.files), Start()
     with ExitStack() as stack:
         stack.enter_context(chdir(project.root))
+        if log is not None:
+            stack.enter_context(log)
         time = stack.enter_context(MovedTime())
         tokens = stack.enter_context(tokens_of(project))
         listening = listen(ports.host, ports.http, ports.websocket)  # before the import, which may ask for the URLs
@@ -134,7 +144,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
         memory = Memory(project, tokens=tokens, endpoint=endpoint, urls=_urls(listening))
         account = Account(
             stack.enter_context(memory.open()),
-            calls=Uncounted(),
+            calls=LoggedCalls(log) if log is not None else Uncounted(),
             notebook=console,
             first=lambda: app.deployed,
             others=_alone,
@@ -151,7 +161,7 @@ def served(project: Project, ports: Ports, *, each_its_own: bool = False, reload
                 f"nobody answers at {endpoint}, where {DYNAMODB} says that DynamoDB is."
             ) from error
         imports = stack.enter_context(_imports(project, each_its_own=each_its_own, reloads=reloads))
-        app = _App(account, own, console, imports, time, listening)
+        app = _App(account, own, console, imports, time, listening, log)
         for fact in app.warnings:
             tell(fact)
         stack.enter_context(app.up())
@@ -214,6 +224,7 @@ class _App:
         imports: _Imports,
         time: MovedTime,
         ports: Sequence[socket.socket],
+        log: AccessLog | None,
     ) -> None:
         from pytest_sessionplugin.gateway.client.sockets import SocketTransport
         from pytest_sessionplugin.gateway.server.server import Server
@@ -229,13 +240,14 @@ class _App:
             observe: Callable[[Observed], None],
             throttles: Throttles,
         ) -> tuple[Transport, Runtime]:
-            """Keeps no trace, which would grow as long as it runs."""
+            """Keeps no trace, which would grow as long as it runs: a log sees each event once."""
             server = Server(
                 api,
                 functions,
                 listening=ports,
                 clock=time,
                 grace=GRACE,
+                observe=log.observe if log is not None else None,
                 activity=activity,
                 throttles=throttles,
                 fault=refused(account.faults),

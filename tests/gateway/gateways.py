@@ -11,7 +11,7 @@ from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction
 
 def in_process(api: Api, functions: RunFunction, **how: Any) -> GatewayClient:
     trace: list[Observed] = []
-    transport = InProcess(api, functions, observe=trace.append, **how)
+    transport = InProcess(api, functions, observe=lambda seen: trace.append(seen.kept()), **how)
     return GatewayClient(transport, transport.runtime, trace=trace)
 
 
@@ -21,5 +21,5 @@ def on_sockets(api: Api, functions: RunFunction, **how: Any) -> GatewayClient:
     from pytest_sessionplugin.gateway.server.server import Server
 
     trace: list[Observed] = []
-    server = Server(api, functions, observe=trace.append, **how)
+    server = Server(api, functions, observe=lambda seen: trace.append(seen.kept()), **how)
     return GatewayClient(SocketTransport(server.start()), server.runtime, trace=trace)

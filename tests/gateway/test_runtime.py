@@ -76,13 +76,13 @@ def test_an_id_has_the_form_of_api_gateway() -> None:
 
 
 @pytest.mark.parametrize("event", [None, "text", 1, [1, {"a": []}], {"a": {"b": [1]}}])
-def test_the_observer_has_any_event_as_it_was_before_the_function_ran(event: Any) -> None:
+def test_an_observer_can_keep_any_event_as_it_was_before_the_function_ran(event: Any) -> None:
     def spoil(invoke: Invoke) -> None:
         if isinstance(invoke.event, dict):
             invoke.event["a"]["b"].append(2)
 
     seen: list[Observed] = []
-    runtime(spoil, observe=seen.append)[0].invoke("job", event)
+    runtime(spoil, observe=lambda each: seen.append(each.kept()))[0].invoke("job", event)
     invoke = seen[0].what
     assert isinstance(invoke, Invoke)
     assert invoke.event == event

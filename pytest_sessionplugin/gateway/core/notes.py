@@ -89,6 +89,11 @@ class Authorized(Note):
     principal: str | None = None  # whom its policy names, also if it refuses the request
 
     @property
+    def caller(self) -> str | None:
+        """The name of the caller; None if it is unknown."""
+        return self.principal if isinstance(self.verdict, Reply) else self.principal or _named(self.verdict)
+
+    @property
     def name(self) -> str:
         """Its name, or its kind if it has none."""
         if self.authorizer is None:
@@ -125,6 +130,25 @@ class NotReadable(Note):
             return f"{said}: Access-Control-Allow-Origin is {self.allowed}"
         missing = f"{said}: it has no Access-Control-Allow-Origin"
         return f"{missing}, as all answers of API Gateway's own" if self.by_gateway else f"{missing}; cors=True sets it"
+
+
+@dataclass(frozen=True)
+class WrongContentType(Note):
+    """The function answered 415: it does not take the type of the body."""
+
+    sent: str | None
+
+    @property
+    def text(self) -> str:
+        takes = "a route takes application/json, or the content_types= of its @app.route"
+        return f"Content-Type {self.sent or 'application/json'} is not taken: {takes}"
+
+
+def wrong_content_type(request: Request, reply: Reply, *, by_gateway: bool) -> WrongContentType | None:
+    """The note about a function's 415; None for any other answer."""
+    if reply.status != 415 or by_gateway:
+        return None
+    return WrongContentType(request.id, header(request.headers, "content-type"))
 
 
 def not_readable(request: Request, reply: Reply, *, by_gateway: bool) -> NotReadable | None:

@@ -18,7 +18,7 @@ from pytest_sessionplugin.gateway.core.integration import (
     TakeNote,
     is_too_large,
 )
-from pytest_sessionplugin.gateway.core.notes import Authorized, NoRoute, Reason, not_readable
+from pytest_sessionplugin.gateway.core.notes import Authorized, NoRoute, Reason, not_readable, wrong_content_type
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
     Api,
@@ -135,8 +135,9 @@ class RestApi:
         self._invocations.ask(request.id, REST_FUNCTION, event, now, settle)
 
     def _respond(self, request: Request, reply: Reply, *, by_gateway: bool = True) -> None:
-        if note := not_readable(request, reply, by_gateway=by_gateway):
-            self._note(note)
+        for find in (wrong_content_type, not_readable):
+            if (note := find(request, reply, by_gateway=by_gateway)) is not None:
+                self._note(note)
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))
         body = b"" if request.method == "HEAD" else reply.body
         self._emit(Respond(request.id, Reply(reply.status, headers, body)))

@@ -46,6 +46,13 @@ def policy(resource: str = "*", effect: str = "Allow", **statement: Any) -> dict
     return {"principalId": "alice", "policyDocument": {"Version": "2012-10-17", "Statement": statements}}
 
 
+def test_a_type_of_a_body_that_a_function_does_not_take_is_named(desk: Desk) -> None:
+    for status, said in ((415, "r1 Content-Type text/plain is not taken: a route takes application/json"), (200, "")):
+        invoke = only(desk.receive(Request("r1", "GET", "/rooms", headers=(("content-type", "text/plain"),))), Invoke)
+        desk.receive(Returned(invoke.invocation_id, {"statusCode": status, "body": ""}))
+        assert "".join(noted(desk)).startswith(said)
+
+
 class TestNoRoute:
     @pytest.mark.parametrize(
         ("method", "path", "said"),
