@@ -325,12 +325,13 @@ def test_somebody_elses_function_is_named(place: Place) -> None:
     ],
 )
 def test_a_topic_that_would_stay_silent_fails(place: Place, answer: Any, said: str) -> None:
-    place.set(alarm_topics={"page": [TOPIC, f"{TOPIC}.fifo"], "ticket": []})
+    place.set(alarm_topics={"page": [TOPIC, f"{TOPIC}.fifo"], "ticket": ["ops@example.com"]})
     place.answers["sns.GetTopicAttributes"] = answer
     found = failed(place.examine())
     assert found.keys() == {"alarm-topics"}
     assert said in found["alarm-topics"]
-    assert "is a FIFO topic" in found["alarm-topics"], "the files are checked as well"
+    for one in ("is a FIFO topic", "ops@example.com in alarm_topics is not the ARN"):
+        assert one in found["alarm-topics"], "the files are checked as well"
 
 
 # --- asking
