@@ -46,9 +46,5 @@ class HttpxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def _headers(request: httpx.Request) -> Headers:
-    """The headers that reach the app. A Host that only repeats the URL's is left to the transport."""
     sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-    own = ("host", request.url.netloc.decode())
-    return tuple(
-        (name, value) for name, value in sent if name.lower() not in OF_CONNECTIONS and (name.lower(), value) != own
-    )
+    return tuple((name, value) for name, value in sent if name.lower() not in OF_CONNECTIONS)

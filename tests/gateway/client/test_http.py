@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.http import HttpClient, Verbs
-from pytest_sessionplugin.gateway.values import Claims, Reply
+from pytest_sessionplugin.gateway.client.response import HandshakeRefused
+from pytest_sessionplugin.gateway.values import Claims, Headers, Reply
 from tests.gateway.client.fakes import FakeTransport
 
 
@@ -91,6 +93,15 @@ def test_headers_cookies_and_token_of_a_request_override_those_of_its_client() -
 
 
 @pytest.mark.parametrize(
+    ("header", "argument"),
+    [("Cookie", {"cookies": {"a": "1"}}), ("content-type", {"files": {"f": b"1"}})],
+)
+def test_a_header_that_an_argument_makes_is_refused(header: str, argument: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"header '(?i:{header})' cannot be given beside {next(iter(argument))}="):
+        client(FakeTransport(), **{header: "x"}).post("/", **argument)
+
+
+@pytest.mark.parametrize(
     ("token", "error", "sentence"),
     [
         ("Bearer t0ken", ValueError, "begins with 'Bearer ', which the client adds itself"),
@@ -123,6 +134,21 @@ def test_elapsed_is_the_time_of_day_that_passed() -> None:
     http = HttpClient(FakeTransport(), vouch, clock=lambda: next(moments))
     assert http.get("/").elapsed == timedelta(seconds=3.5)
     assert http.get("/").elapsed == timedelta(), "a clock that is put back"
+
+
+def test_elapsed_is_zero_while_time_stands_and_what_a_handler_moves_it() -> None:
+    with time_machine.travel(0, tick=False) as traveller:
+
+        class Slow(FakeTransport):
+            def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:
+                traveller.shift(3)
+                return super().request(method, target, headers, body)
+
+        assert GatewayClient(FakeTransport(), None).get("/").elapsed == timedelta()
+        assert GatewayClient(Slow(), None).get("/").elapsed == timedelta(seconds=3)
+        with pytest.raises(HandshakeRefused) as refused:
+            GatewayClient(FakeTransport(Reply(403)), None).websocket()
+        assert refused.value.elapsed == timedelta()
 
 
 def test_a_response_has_its_request() -> None:

@@ -81,6 +81,11 @@ def test_a_body_of_any_kind_arrives_whole(data: Any, expected: str | None) -> No
     assert transport.asked[0][3] == (expected or "").encode()
 
 
+def test_an_answer_to_head_has_the_length_of_the_body_that_is_not_there() -> None:
+    answered = GatewaySession(FakeTransport(Reply(200, (("Content-Length", "5"),)))).head("/echo")
+    assert (answered.headers["Content-Length"], answered.content) == ("5", b"")
+
+
 def test_the_url_of_another_host_is_refused_and_its_token_not_shown(each_gateway: GatewayClient) -> None:
     expected = f"login.example is not the host of this app, whose URLs begin with {each_gateway.base_url}"
     with each_gateway.requests_session() as session, pytest.raises(requests.ConnectionError, match=f"^{expected}$"):
