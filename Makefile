@@ -19,8 +19,8 @@ setup: .venv/.ready  ## .venv with all dependencies and the command
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-serve: setup  ## runs the app: HTTP and WebSocket on loopback, tables in memory
-	@exec $(BIN)/sessionplugin serve .
+serve: setup  ## runs the app, HTTP and WebSocket on loopback; OPTIONS='--http-port 8080 --frames'
+	@exec $(BIN)/sessionplugin serve . $(OPTIONS)
 
 test: setup  ## all tests except those of the wheel, the site and a deployed stage, one process per core
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging --ignore tests/site $(addprefix --ignore ,$(OF_A_STAGE))

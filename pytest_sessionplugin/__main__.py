@@ -183,6 +183,8 @@ def _serve(asked: argparse.Namespace) -> None:
     except NotQuiet as error:
         print(f"sessionplugin: {error}", file=sys.stderr)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _naming_the_option(error) from error
         if error.errno == errno.EACCES and error.filename is None:  # a port, since no file is named
             raise SessionPluginError(
                 "this user may not listen there: take ports above 1023, or 0 for free ones."
@@ -193,6 +195,26 @@ def _serve(asked: argparse.Namespace) -> None:
             raise
         reason = "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for all others too."
         raise OptionError("host", asked.host, "--host", reason) from error
+
+
+PORT_OPTIONS = {
+    "HTTP": "--http-port",
+    "WebSocket": "--websocket-port",
+    "the control port": "--control-port",
+    "the AWS port": "--aws-port",
+}
+
+
+def _naming_the_option(error: OSError) -> Exception:
+    """The error of a port in use as a sentence that says how to choose another one; any other error as it is."""
+    from pytest_sessionplugin.gateway.server.server import PortInUse
+
+    if not isinstance(error, PortInUse):
+        return error
+    return SessionPluginError(
+        f"port {error.port} on {error.host} is in use, so {error.purpose} cannot be served there: stop what listens on "
+        f"it, or choose another port, as {PORT_OPTIONS[error.purpose]} {error.port + 10}; 0 takes a free one."
+    )
 
 
 def _reloads(asked: argparse.Namespace) -> bool:

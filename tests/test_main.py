@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shlex
+import re
 import signal
 import socket
 import subprocess
@@ -145,17 +145,20 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
             shown.append(line(process))
         assert shown[0] == "chat, stage dev, tables in memory. Ctrl-C stops it.\n"
         assert "\033" not in "".join(shown)
-        curl, connect = shlex.split(shown[-2]), shlex.split(shown[-1])
-        name, url, option, header = curl
-        assert (name, option) == ("curl", "-H")
-        assert get(url, header.removeprefix("Authorization: Bearer "))[0] == 500  # of /bug, the first route
-        talk = subprocess.Popen(connect, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
+        assert len(re.findall(r"eyJ[\w.-]+", "".join(shown))) == 1
+        export, curl, connect = shown[-3:]
+        paste = f"{export}{curl.rstrip()} -s -o /dev/null -w '%{{http_code}}'"
+        answer = subprocess.run(["sh", "-c", paste], capture_output=True, text=True, cwd=root)  # noqa: S607
+        assert answer.stdout == "500"  # of /bug, the first route
+        command = ["sh", "-c", f"{export}exec {connect}"]
+        talk = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
         with talk:
             assert talk.stdin is not None
             talk.stdin.write("hi\n")
             talk.stdin.flush()
             assert line(talk) == "< echo hi\n"
-            once = subprocess.run([*connect, "--receive", "1"], input="1\n", capture_output=True, text=True, cwd=root)
+            command[-1] = f"{export}exec {connect.rstrip()} --receive 1"
+            once = subprocess.run(command, input="1\n", capture_output=True, text=True, cwd=root)
             assert (once.returncode, once.stdout, once.stderr) == (0, "< echo 1\n", "")
             process.send_signal(signal.SIGINT)
             assert line(talk).startswith("closed: 1001")
@@ -203,6 +206,9 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
         port = str(taken.getsockname()[1])
         for arguments, sentence in (
             (["serve", "--http-port", port], f"port {port} on 127.0.0.1 is in use, so HTTP cannot be served there"),
+            (["serve", "--http-port", port], f"choose another port, as --http-port {int(port) + 10}; 0 takes"),
+            (["serve", "--http-port", "0", "--websocket-port", port], "choose another port, as --websocket-port "),
+            (["serve", "--quiet", "--frames"], "--quiet prints no frames: leave out --quiet or --frames."),
             (["serve", ".."], "is not a Chalice project: it has no app.py"),
             (["connect", "ws//"], "ws// cannot be opened: "),
             (["connect", f"http://127.0.0.1:{port}"], f"http://127.0.0.1:{port} cannot be opened: "),

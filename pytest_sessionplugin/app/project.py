@@ -153,6 +153,9 @@ class Project:
         lines = self.settings.get("examples", [])
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             raise ProjectError(self.root, "examples in [tool.sessionplugin] must be a list of strings.")
+        if any("{token}" in quoted for line in lines for quoted in line.split("'")[1::2]):
+            reason = "it becomes $TOKEN, which a shell leaves as it is there: use double quotes."
+            raise ProjectError(self.root, f"examples in [tool.sessionplugin] have {{token}} in single quotes; {reason}")
         return lines
 
     @property

@@ -378,20 +378,23 @@ def for_people(project: Project, up: Served, *, here: Path, coloured: bool) -> s
     """Lines to paste into a shell whose working directory is `here`."""
     token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
     command = _command(here)
-    words = {"http": up.http, "websocket": up.websocket, "token": token, "sessionplugin": command}
+    words = {"http": up.http, "websocket": up.websocket, "token": "$TOKEN", "sessionplugin": command}
     bold, plain = ("\033[1m", "\033[0m") if coloured else ("", "")
     tables = f"tables at {up.dynamodb}" if up.dynamodb else "tables in memory"
     only = f" ({options.ONLY})" if project.stage_is_the_only_one else ""
     lines = [
         f"{bold}{project.name}{plain}, stage {project.stage}{only}, {tables}. Ctrl-C stops it.",
         "",
-        f"  {bold}HTTP{plain}       {up.http}",
-        *([f"  {bold}WebSocket{plain}  {up.websocket}", *_connections(up)] if up.api.websocket else []),
-        *([f"  {bold}Control{plain}    {up.control}"] if up.control else []),
-        *([f"  {bold}AWS{plain}        {up.aws}", _aws_cli(up)] if up.aws else []),
-        f"  {bold}Token{plain}      {token}",
-        f"             of {SUBJECT}, for 12 hours; another one: {command} token SUBJECT",
+        f"  HTTP       {bold}{up.http}{plain}",
+        *([f"  WebSocket  {bold}{up.websocket}{plain}"] if up.api.websocket else []),
+        *([f"  Control    {bold}{up.control}{plain}"] if up.control else []),
+        *([f"  AWS        {bold}{up.aws}{plain}"] if up.aws else []),
         "",
+        *(_connections(up) if up.api.websocket else []),
+        *([_aws_cli(up)] if up.aws else []),
+        f"The token is {SUBJECT}'s, for 12 hours; another one: {command} token SUBJECT",
+        "",
+        f"  export TOKEN={token}",
         *(f"  {filled(example, words)}" for example in project.examples or examples(up.api)),
     ]
     return "\n".join(lines)
@@ -401,13 +404,13 @@ def _connections(up: Served) -> list[str]:
     """Where SDKs of other processes post to a socket, and with which credentials."""
     url = up.websocket.replace("ws://", "http://", 1)
     variables = " ".join(f"{name}={value}" for name, value in up.credentials.items())
-    return [f"             {url}/{up.api.stage} for @connections, with {variables}"]
+    return [f"@connections: {url}/{up.api.stage}, with {variables}"]
 
 
 def _aws_cli(up: Served) -> str:
     """How the AWS CLI reaches the account."""
     variables = " ".join(f"{name}={value}" for name, value in up.environment.items())
-    return f"             for example: {variables} aws dynamodb list-tables"
+    return f"The AWS CLI: {variables} aws dynamodb list-tables"
 
 
 def examples(api: Api) -> list[str]:
@@ -417,7 +420,7 @@ def examples(api: Api) -> list[str]:
         url = "{http}" + route.path.replace("{", "").replace("}", "")
         if route.methods & {"GET", "POST"}:
             post = "" if "GET" in route.methods else " -d '{}' -H 'Content-Type: application/json'"
-            found.append(f"curl {url}{post} -H 'Authorization: Bearer {{token}}'")
+            found.append(f'curl {url}{post} -H "Authorization: Bearer {{token}}"')
             break
     if api.websocket:
         found.append("{sessionplugin} connect {websocket} --token {token}")

@@ -22,13 +22,13 @@ def route(path: str, *methods: str) -> Route:
 
 def test_the_first_route_without_parameters_is_called() -> None:
     api = Api((route("/a/{id}", "GET"), route("/b", "PUT"), route("/c", "GET", "POST"), route("/d", "GET")))
-    assert examples(api) == ["curl {http}/c -H 'Authorization: Bearer {token}'"]
+    assert examples(api) == ['curl {http}/c -H "Authorization: Bearer {token}"']
 
 
 def test_a_route_that_only_takes_a_body_gets_one() -> None:
     api = Api((route("/a/{id}", "POST"),), websocket={"$default": "message"})
     assert examples(api) == [
-        "curl {http}/a/id -d '{}' -H 'Content-Type: application/json' -H 'Authorization: Bearer {token}'",
+        "curl {http}/a/id -d '{}' -H 'Content-Type: application/json' -H \"Authorization: Bearer {token}\"",
         "{sessionplugin} connect {websocket} --token {token}",
     ]
 
@@ -40,7 +40,7 @@ def test_placeholders_are_filled_and_json_is_left() -> None:
 
 
 def project(root: Path, examples: str) -> Project:
-    (root / ".chalice").mkdir()
+    (root / ".chalice").mkdir(parents=True)
     (root / ".chalice" / "config.json").write_text("{}")
     (root / "app.py").touch()
     (root / "pyproject.toml").write_text(f"[tool.sessionplugin]\nexamples = {examples}\n")
@@ -49,6 +49,13 @@ def project(root: Path, examples: str) -> Project:
 
 def test_a_project_has_its_own(tmp_path: Path) -> None:
     assert project(tmp_path, '["curl {http}"]').examples == ["curl {http}"]
+
+
+def test_a_token_where_a_shell_would_not_fill_it_in_is_a_sentence(tmp_path: Path) -> None:
+    in_double = """['''sh -c "curl -d 'a' $(cat 'b') {token}"''']"""
+    assert len(project(tmp_path / "a", in_double).examples) == 1
+    with pytest.raises(ProjectError, match=r"{token} in single quotes; .* use double quotes"):
+        _ = project(tmp_path / "b", """["curl -d 'a' -H 'Authorization: Bearer {token}'"]""").examples
 
 
 @pytest.mark.parametrize("examples", ['"curl"', "[1]"])

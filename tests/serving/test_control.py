@@ -471,6 +471,7 @@ class TestPort:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert f"port {taken} on 127.0.0.1 is in use, so the control port cannot be served there" in done.stderr
+        assert f"choose another port, as --control-port {int(taken) + 10}; 0 takes a free one." in done.stderr
 
     def test_it_is_for_this_machine_alone(self, root: Path) -> None:
         command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--host", "0.0.0.0"]  # noqa: S104

@@ -49,7 +49,7 @@ class PortInUse(OSError):
             f"port {port} on {host} is in use, so {purpose} cannot be served there: stop what "
             f"listens on it, or choose another port (0 takes a free one)",
         )
-        self.host, self.port = host, port
+        self.host, self.port, self.purpose = host, port, purpose
 
 
 class Server:
