@@ -22,8 +22,9 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_sessionplugin import Call, Calls, Clock, ConnectionClosed, DeliveredEvent, Faults, Gateway, HandshakeRefused
-from pytest_sessionplugin import HeaderMap, HttpClient, HTTPStatusError, Response, Tables, Tokens, WebSocket
+from pytest_sessionplugin import Call, Calls, Clock, ConnectionClosed, DeliveredEvent, Faults, Frame, Gateway
+from pytest_sessionplugin import HandshakeRefused, HeaderMap, HttpClient, HTTPStatusError, Response, Tables, Tokens
+from pytest_sessionplugin import WebSocket
 from pytest_sessionplugin import ChaliceGateway  # mistake
 
 
@@ -56,8 +57,10 @@ def test_http(alice: HttpClient, chalice_gateway: Gateway) -> None:
 
 def test_sockets(socket: WebSocket, chalice_gateway: Gateway) -> None:
     socket.send_json({"action": "hello"})
-    text: str = socket.receive_text()
-    socket.close(1000, text)
+    welcome = socket.expect(type="welcome", session={"status": "active"})
+    socket.expect_all({"type": "joined"}, {"type": "left"}, any_order=True, skip=True)
+    frames: list[Frame] = list(socket)
+    socket.close(1000, welcome["type"] + str(frames[0].json()))
     with pytest.raises(ConnectionClosed) as closed:
         socket.receive_json()
     assert closed.value.code == 1000
@@ -67,7 +70,7 @@ def test_sockets(socket: WebSocket, chalice_gateway: Gateway) -> None:
     assert (refused.value.status_code, problems["message"]) == (403, "Forbidden")
     assert refused.value.status == 403  # mistake
     socket.recieve_json()  # mistake
-    socket.send_text(b"text")  # mistake
+    socket.expect("welcome")  # mistake
 
 
 def test_aws(
