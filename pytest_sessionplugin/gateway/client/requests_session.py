@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPResponse
 
 from pytest_sessionplugin.gateway.client.transport import OF_CONNECTIONS, Transport, not_this_app, target_of
 from pytest_sessionplugin.gateway.values import Headers, Reply
@@ -90,10 +90,11 @@ class _Original:
 
 
 def _raw(method: str, reply: Reply) -> HTTPResponse:
+    headers: Any = reply.headers  # pairs, which its annotation leaves out
     original: Any = _Original(reply.headers)
     return HTTPResponse(
         body=io.BytesIO(reply.body),
-        headers=HTTPHeaderDict(reply.headers),
+        headers=headers,
         status=reply.status,
         reason=responses.get(reply.status),
         preload_content=False,
