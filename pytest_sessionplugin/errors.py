@@ -104,6 +104,18 @@ class UnknownName(SessionPluginError, ValueError):
         self.known = tuple(known)
 
 
+class UnknownArgument(SessionPluginError, TypeError):
+    """A keyword that was perhaps meant to be an argument."""
+
+    @classmethod
+    def check(cls, called: str, name: str, argument: str, advice: str) -> None:
+        """Raises it for a name that resembles the argument."""
+        import difflib  # rarely needed
+
+        if difflib.get_close_matches(name, [argument], 1, 0.75):
+            raise cls(f"{called}() has no argument {name!r}; did you mean {argument}? {advice}")
+
+
 class UnknownFault(UnknownName, AttributeError):
     """`aws_faults` has no such fault."""
 

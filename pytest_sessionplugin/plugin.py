@@ -39,6 +39,11 @@ OPEN = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
 NEED_APP = frozenset({"chalice_app", "chalice_gateway"})
+FIXTURES = (
+    *("aws_calls", "aws_faults", "aws_race", "bad_jwt", "chalice_app", "chalice_clock", "chalice_env"),
+    *("chalice_gateway", "chalice_load", "chalice_project", "dynamodb_seed", "dynamodb_specs", "dynamodb_tables"),
+    "jwt_tokens",
+)
 IMPORTED_EARLY = (
     "While tests are collected, an app has neither a region nor the variables of its stage. Import it in a test, take "
     "the fixture chalice_app, or set AWS_DEFAULT_REGION and the variables before pytest starts."
@@ -110,6 +115,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report: pytest.TestReport = yield
     else:
         report = yield from _report_shortened(item, call, call.excinfo.value)
+    said: Any = report.longrepr
+    if call.when == "setup" and hasattr(said, "errorstring"):  # of a fixture that is not found
+        said.errorstring = _with_nearest_fixture(said.errorstring)
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and (trace := harness.trace):
@@ -328,6 +336,15 @@ def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
     finally:
         error.__cause__, error.__suppress_context__ = cause, suppressed
         call.excinfo = excinfo
+
+
+def _with_nearest_fixture(said: str) -> str:
+    """pytest's text on an unknown fixture, with the one of ours that was perhaps meant."""
+    from difflib import get_close_matches
+
+    first, _, rest = said.partition("\n")
+    near = [name for word in first.split("'")[1:2] for name in get_close_matches(word, FIXTURES, 1, 0.75)]
+    return f"{first}; did you mean {near[0]}?\n{rest}" if near else said
 
 
 def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:

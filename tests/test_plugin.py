@@ -113,3 +113,27 @@ with mock_aws():
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert run.stdout.split() == ["1", "1"]
+
+
+def test_an_unknown_fixture_that_resembles_one_of_ours_names_it(stranger: Stranger) -> None:
+    body = """
+        def test_it(chalice_gatway):
+            pass
+
+        def test_other(romms):
+            pass
+    """
+    result = stranger.test(test_it=body)
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*fixture 'chalice_gatway' not found; did you mean chalice_gateway[?]"])
+    result.stdout.fnmatch_lines(["*fixture 'romms' not found"])
+
+
+def test_each_fixture_may_be_suggested(stranger: Stranger) -> None:
+    from pytest_sessionplugin.plugin import FIXTURES
+
+    listed = stranger.test("--fixtures", "-q").stdout.str().partition("pytest_sessionplugin.plugin")[2]
+    found = {
+        line.split()[0] for line in listed.splitlines() if line.startswith(("aws_", "bad_", "chalice_", "dyn", "jwt"))
+    }
+    assert found == set(FIXTURES)

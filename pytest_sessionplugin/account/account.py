@@ -28,6 +28,7 @@ from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.aws.interceptor import Interceptor
 from pytest_sessionplugin.aws.moto.emulator import OUTLIVED, Emulator
 from pytest_sessionplugin.aws.races import Races
+from pytest_sessionplugin.aws.table_specs import key_names
 from pytest_sessionplugin.aws.tables import Tables
 from pytest_sessionplugin.aws.waits import Waits
 from pytest_sessionplugin.children.listener import Children
@@ -116,6 +117,7 @@ class Account:
         self._notebook, self._clock = notebook, clock
         self._others, self._wrap, self._describing = others, wrap, describing
         self._stacks: list[Stack] = []
+        self._key_names: dict[str, tuple[str, ...]] = {}  # by the name of the table
         self._claimed: dict[tuple[str, str], str] = {}  # region and name of a table -> its logical name and project
         self._interceptor = Interceptor(
             calls=calls,
@@ -127,6 +129,7 @@ class Account:
             other_hosts=other_hosts,
             waits=self.waits,
             tell=self._tell,
+            key_names=self._key_names,
         )
         self._children = Children(self._interceptor, calls.test, other_hosts=other_hosts)
 
@@ -169,6 +172,7 @@ class Account:
             self.emulator.fill(seed, made)
         self._count(made)
         self._claimed.update(claims)
+        self._key_names.update(key_names(memory.specs))
         tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
         self._stacks.append(Stack(name, number, memory, tables, tokens))
         return self._stacks[-1]
@@ -212,6 +216,7 @@ class Account:
         version before it stays.
         """
         stack = replace(deployed.stack, memory=memory)
+        self._key_names.update(key_names(memory.specs))
         version = self._version(stack, process, None)
         deployed.runtime.redeploy(version.api, version.run, forget_authorizers=forget_authorizers)
         return self._put(stack, version, deployed.transport, deployed.runtime, deployed.gateway.trace)

@@ -43,7 +43,7 @@ def asked_of_aws(attempts: Iterable[Attempt]) -> list[Line]:
     return [
         Line(
             each.at,
-            f"aws    {each.call}  -> {each.outcome}" + (f"  ({each.call.function})" if each.call.function else ""),
+            f"aws    {each}" + (f"  ({each.call.function})" if each.call.function else ""),
         )
         for each in attempts
     ]

@@ -8,16 +8,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_sessionplugin.aws import iam
-from pytest_sessionplugin.aws.iam import Need
+from pytest_sessionplugin.aws.iam import Asked, Need
+from pytest_sessionplugin.aws.targets import Target, listed, targets
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError, UnknownName
+from pytest_sessionplugin.gateway.redaction import masked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Call:
     """One call, by the name of its service in boto3 and the name of its operation in the API.
 
@@ -29,10 +31,49 @@ class Call:
     service: str
     operation: str
     function: str | None = None
-    needs: tuple[Need, ...] = ()  # permissions of IAM
+    invocation_id: str | None = None  # of the run of that function
+    asked: Asked | None = field(default=None, repr=False, compare=False)  # None: the parameters are unknown
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters by their names in the API, as boto3's client takes them: `{"TableName": …, "Key": …}`."""
+        return self.asked.parameters if self.asked is not None else {}
+
+    @functools.cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Tables with keys, queues, topics, objects, parameters or functions that the call is about."""
+        return targets(self.asked) if self.asked is not None else ()
+
+    @property
+    def table(self) -> str | None:
+        """The name of its table in DynamoDB, as `dynamodb_tables["Rooms"].name`; None without one, or with several."""
+        names = {each.name.partition("/")[0] for each in self.targets}
+        return names.pop() if self.service == "dynamodb" and len(names) == 1 else None
+
+    @property
+    def key(self) -> Mapping[str, Any] | None:
+        """The key of its item in plain Python: `{"name": "lobby"}`; None without one, or with several.
+
+        That of PutItem is known for tables of the template.
+        """
+        return self.targets[0].key if len(self.targets) == 1 else None
+
+    @functools.cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """Permissions of IAM."""
+        return iam.needs(self.asked) if self.asked is not None else ()
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"
+
+    def __repr__(self) -> str:
+        by = f" by {self.function}" if self.function else ""
+        return f"<Call {self.described}{by}>"
+
+    @property
+    def described(self) -> str:
+        """The call and its targets, without credentials: `dynamodb:GetItem chat-dev-rooms {name: lobby}`."""
+        return masked(f"{self} {listed(self.targets)}".rstrip())
 
     def is_of(self, name: str) -> bool:
         """Whether `dynamodb`, or `dynamodb:UpdateItem`, names this call."""
@@ -47,6 +88,9 @@ class Attempt:
     at: float  # seconds since the epoch
     call: Call
     outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.call.described} -> {self.outcome}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -41,6 +41,20 @@ class Asked:
     parameters: Mapping[str, Any]
     region: str
     url: str  # of the request
+    key_names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of tables that are known, by their names
+
+    @classmethod
+    def of(
+        cls,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        region: str,
+        url: str,
+        key_names: Mapping[str, Sequence[str]],
+    ) -> Asked:
+        """Keeps a copy of the parameters, which the caller may change after the call."""
+        return cls(service, operation, copied(parameters), region, url, key_names)
 
     def need(self, action: str, resource: str | None) -> Need:
         """`resource` is an ARN, or the end of one."""
@@ -48,6 +62,15 @@ class Asked:
         if resource is not None and not resource.startswith(ARN):
             resource = f"{ARN}aws:{prefix}:{self.region}:{ACCOUNT}:{resource}"
         return Need(f"{prefix}:{action}", resource)
+
+
+def copied(value: Any) -> Any:
+    """A copy of objects and lists; what is in them is shared, as a stream cannot be copied."""
+    if isinstance(value, dict):
+        return {name: copied(each) if isinstance(each, (dict, list)) else each for name, each in value.items()}
+    if isinstance(value, list):
+        return [copied(each) if isinstance(each, (dict, list)) else each for each in value]
+    return value
 
 
 def needs(asked: Asked) -> tuple[Need, ...]:

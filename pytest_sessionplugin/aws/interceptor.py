@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +20,7 @@ from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Uncounted
 from pytest_sessionplugin.aws.dynamodb import batches
 from pytest_sessionplugin.aws.endpoints import MANAGEMENT, TABLES, Destinations
 from pytest_sessionplugin.aws.faults import Faults, Kind
-from pytest_sessionplugin.aws.iam import Asked, needs
+from pytest_sessionplugin.aws.iam import Asked
 from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.aws.service_requests import ServiceRequest, read_at
 from pytest_sessionplugin.aws.waits import POLLS, Waits
@@ -57,7 +58,7 @@ class Interceptor(Destinations):
     """Counts and answers the calls of one account. `Hook.use()` puts it in front of botocore.
 
     `heard` gets the name of each call, `tell` each hint of an answer, once. `elsewhere` has the URL of each service
-    that is not emulated here: its calls are sent there.
+    that is not emulated here: its calls are sent there. `key_names` has the names of the keys of tables.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Interceptor(Destinations):
         other_hosts: bool = True,
         waits: Waits | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
+        key_names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(lambda: elsewhere or {})
         self._calls, self._faults, self._races, self._heard = calls, faults, races, heard
@@ -79,6 +81,7 @@ class Interceptor(Destinations):
         self._other_hosts = other_hosts
         self._let_through = frozenset(map(wire.place, (elsewhere or {}).values()))
         self._waits, self._tell = waits or Waits(), tell
+        self._key_names = {} if key_names is None else key_names
         self._told: set[str] = set()
 
     @contextmanager
@@ -108,11 +111,16 @@ class Interceptor(Destinations):
     ) -> Any:
         """Once a call, before it is signed: counts it, holds it for a race, answers it if it is for @connections."""
         service = model.service_model
-        asked = Asked(
-            service.signing_name, model.name, self.parameters(context), context["client_region"], params["url"]
+        asked = Asked.of(
+            service.signing_name,
+            model.name,
+            self.parameters(context),
+            context["client_region"],
+            params["url"],
+            self._key_names,
         )
-        # Now, not later: the parameters are the caller's, who may change them after the call.
-        call = Call(service.service_name, model.name, caller.function(), needs(asked))
+        call = _call(service.service_name, model.name, asked)
+        _begun.set(call)
         self._end_timed_out(call)
         manage = connection = None
         if call.service == MANAGEMENT:
@@ -139,17 +147,26 @@ class Interceptor(Destinations):
 
     def _send(self, event_name: str, request: Any) -> AWSResponse:
         service, operation = self.called(event_name)
-        call = Call(service.service_name, operation, caller.function())
+        call = _begun.get()
+        if call is None or (call.service, call.operation) != (service.service_name, operation):
+            call = _call(service.service_name, operation)
         return responses.response(request.url, self._attempt(call, wire.protocol(service), request))
 
     def begin(self, call: Call, url: str) -> None:
         """Once a call of a child process: counts it, and holds it for a race."""
         managed = wire.management("", url, b"") if call.service == MANAGEMENT else None
-        self._begin(call, wire.connection(managed) if managed else None)
+        self._begin(self._known(call), wire.connection(managed) if managed else None)
 
     def attempt(self, call: Call, protocol: str, request: Any) -> wire.Answer | None:
         """Once an attempt; None if it is to be sent for real."""
-        return None if wire.place(request.url) in self._let_through else self._attempt(call, protocol, request)
+        if wire.place(request.url) in self._let_through:
+            return None
+        return self._attempt(self._known(call), protocol, request)
+
+    def _known(self, call: Call) -> Call:
+        """The call of another process, with the names of the tables' keys."""
+        asked = call.asked
+        return replace(call, asked=replace(asked, key_names=self._key_names)) if asked is not None else call
 
     def takes(self, host: str) -> bool:
         """Whether a request of an HTTP client is answered here. Raises BlockedConnection."""
@@ -173,7 +190,7 @@ class Interceptor(Destinations):
             if received.status == 403:
                 return received
             raise self._blocked(Call(host, request.method), f"AWS has no such call: {wire.outcome(received)}.")
-        call = replace(received.call, function=caller.function())
+        call = self._known(_call(received.call.service, received.call.operation, received.call.asked))
         self._end_timed_out(call)
         return self._receive(replace(received, call=call))
 
@@ -181,7 +198,7 @@ class Interceptor(Destinations):
         """Answers a call of another process, which is of no function; None if a fault cuts its connection."""
         with caller.outside():
             try:
-                return self._receive(received)
+                return self._receive(replace(received, call=self._known(received.call)))
             except BlockedCall as error:
                 return wire.refusal(received.protocol, "NotImplemented", 501, str(error))
 
@@ -274,6 +291,17 @@ class Interceptor(Destinations):
         error = BlockedCall(call.service, call.operation, reason)
         self._calls.was_blocked(error)
         return error
+
+
+_begun: ContextVar[Call | None] = ContextVar("begun", default=None)
+"""The call of which this thread or task makes its attempts."""
+
+
+def _call(service: str, operation: str, asked: Asked | None = None) -> Call:
+    """A call by the function that runs here."""
+    invocation = caller.current()
+    function = caller.function() if invocation is None else invocation.name
+    return Call(service, operation, function, invocation.id if invocation is not None else None, asked)
 
 
 def _management(call: Call, request: Any) -> Manage | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -67,14 +68,15 @@ class Relay(Destinations):
     def before_call(
         self, event_name: str, model: Any, params: dict[str, Any], context: dict[str, Any], **_: Any
     ) -> None:
-        from pytest_sessionplugin.aws import iam
-
         service = model.service_model
-        asked = iam.Asked(
-            service.signing_name, model.name, self.parameters(context), context["client_region"], params["url"]
-        )
-        needs = [(need.action, need.resource) for need in iam.needs(asked)]
-        self._ask("begin", (service.service_name, model.name), {"url": params["url"], "needs": needs})
+        asked = {
+            "service": service.signing_name,
+            "region": context["client_region"],
+            "parameters": dict(self.parameters(context)),
+        }
+        call = (service.service_name, model.name)
+        _begun.set((call, asked))
+        self._ask("begin", call, {"url": params["url"], "asked": asked})
 
     def before_send(self, event_name: str, request: Any, **_: Any) -> Any:
         from pytest_sessionplugin.aws import responses
@@ -97,6 +99,7 @@ class Relay(Destinations):
             "method": request.method,
             "url": request.url,
             "headers": {key: _text(value) for key, value in request.headers.items()},
+            "asked": _asked(service.service_name, operation),
         }
         # botocore rewinds a stream before it sends it again.
         body = request.body.read() if hasattr(request.body, "read") else wire.sent(request.body)
@@ -171,6 +174,15 @@ class Relay(Destinations):
         )
 
 
+_begun: ContextVar[tuple[tuple[str, str], Mapping[str, Any]] | None] = ContextVar("begun", default=None)
+"""The call of which this thread or task makes its attempts, and its parameters."""
+
+
+def _asked(service: str, operation: str) -> Mapping[str, Any] | None:
+    begun = _begun.get()
+    return begun[1] if begun is not None and begun[0] == (service, operation) else None
+
+
 def _elsewhere() -> Mapping[str, str]:
     """The DynamoDB to which the process that started this one leads both."""
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == "true":
@@ -186,13 +198,20 @@ def answer(account: AnswersCalls, message: bytes) -> bytes:
     """Lets the account answer a message. Errors are an answer, too."""
     from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-    from pytest_sessionplugin.aws import caller, iam
+    from pytest_sessionplugin.aws import caller
     from pytest_sessionplugin.aws.calls import Call
+    from pytest_sessionplugin.aws.iam import Asked
 
     asked, body = _unpacked(message)
     service, operation = asked["call"]
-    needs = tuple(iam.Need(*need) for need in asked.get("needs", ()))
-    call = Call(service, operation, caller.function(), needs)
+    invocation, given = caller.current(), asked.get("asked")
+    call = Call(
+        service,
+        operation,
+        caller.function(),
+        invocation.id if invocation is not None else None,
+        Asked(operation=operation, url=asked["url"], **given) if given is not None else None,
+    )
     try:
         return _answered(account, call, asked, body)
     except EndpointConnectionError:
@@ -238,11 +257,12 @@ def _said(answer: wire.Answer) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _packed(head: Mapping[str, Any], body: bytes = b"") -> bytes:
-    return json.dumps(head).encode() + b"\n" + body
+    """Bytes among the parameters of a call become text; they are for the trace."""
+    return json.dumps(head, default=_text).encode() + b"\n" + body
 
 
 def _unpacked(message: bytes) -> tuple[dict[str, Any], bytes]:

@@ -23,6 +23,7 @@ from pytest_sessionplugin.aws import endpoints, wire
 from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.endpoints import endpoint_host
 from pytest_sessionplugin.aws.http_requests import FORM, HttpRequest
+from pytest_sessionplugin.aws.iam import Asked
 from pytest_sessionplugin.aws.wire import Answer
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def read(request: HttpRequest, connections_host: str) -> ServiceRequest | Answer
         first = first or model
         if (found := _operation(model, request)) is not None:
             host = connections_host if signing_name == "execute-api" else endpoint_host(model.endpoint_prefix, region)
-            return _service_request(Call(model.service_name, found[0]), found[1], request, host)
+            given = Asked(
+                signing_name, found[0], _parameters(found[1], request), region, f"https://{host}{request.target}"
+            )
+            return _service_request(Call(model.service_name, found[0], asked=given), found[1], request, host)
     if first is None:
         return wire.refusal(_spoken(request), "NotImplemented", 501, f"no service of AWS signs as {signing_name}.")
     return _unknown_operation(request, wire.protocol(first))
@@ -93,9 +97,13 @@ def _of_s3(place: endpoints.S3Place, request: HttpRequest) -> ServiceRequest:
         # urllib says so of any body, which emulators would then take apart.
         request = replace(request, headers={**request.headers, "content-type": "binary/octet-stream"})
     found = _operation(_model("s3"), request)
+    bucket, _, key = unquote(request.path).removeprefix("/").partition("/")
+    given = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
     is_upload = request.method == "POST" and request.headers.get("content-type", "").startswith("multipart/form-data")
     name = "PutObject" if is_upload else found[0] if found else request.method
-    return ServiceRequest(Call("s3", name), "rest-xml", _prepared(request, endpoint_host("s3", place.region)), False)
+    asked = Asked("s3", name, given, place.region, request.target)
+    prepared = _prepared(request, endpoint_host("s3", place.region))
+    return ServiceRequest(Call("s3", name, asked=asked), "rest-xml", prepared, False)
 
 
 def _service_request(call: Call, protocol: str, request: HttpRequest, host: str) -> ServiceRequest | Answer:
@@ -103,6 +111,13 @@ def _service_request(call: Call, protocol: str, request: HttpRequest, host: str)
         return wire.refusal(protocol, "SerializationException", 400, "the body must be a JSON object.")
     is_retry = _RETRY.search(request.headers.get("amz-sdk-request", "")) is not None
     return ServiceRequest(call, protocol, _prepared(request, host), is_retry)
+
+
+def _parameters(protocol: str, request: HttpRequest) -> Mapping[str, Any]:
+    """The parameters by their names in the API; empty for protocols that have them in other places than the body."""
+    if protocol == "query":
+        return {name: values[0] for name, values in request.form.items()}
+    return json.loads(request.body) if protocol == "json" and _is_object(request.body) else {}
 
 
 def _is_object(body: bytes) -> bool:

@@ -16,6 +16,11 @@ STREAM_LABEL = "2026-01-01T00:00:00.000"
 """The end of the ARN of each stream that is made with its table; AWS takes the moment of its creation."""
 
 
+def key_names(specs: Mapping[str, TableSpec]) -> dict[str, tuple[str, ...]]:
+    """Name of a table -> the names of its key."""
+    return {str(spec["TableName"]): tuple(key["AttributeName"] for key in spec["KeySchema"]) for spec in specs.values()}
+
+
 def checked(specs: Any) -> dict[str, TableSpec]:
     """The same tables, each with a TableName, which is its logical name by default.
 

@@ -34,14 +34,34 @@ KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
 """Python types of a key's attributes; moto does not check them."""
 
 
-class Tables(dict[str, "Table"]):
-    """The tables by logical name, as boto3's Table. `others` gives another project's tables, by its folder's path."""
+class Tables:
+    """The tables by logical name, as boto3's Table: `tables["Rooms"]`, `for name in tables`, `"Rooms" in tables`.
+
+    `others` gives another project's tables, by its folder's path.
+    """
 
     def __init__(
         self, tables: Mapping[str, Table], others: Callable[[str | os.PathLike[str]], Tables] | None = None
     ) -> None:
-        super().__init__(tables)
+        self._tables = dict(tables)
         self._others = others
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._tables:
+            raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
+        return self._tables[name]
+
+    def __repr__(self) -> str:
+        return f"Tables({self._tables!r})"
 
     def of(self, path: str | os.PathLike[str]) -> Tables:
         """Tables of another Chalice project of the repository in the same AWS, created on first use.
@@ -51,9 +71,6 @@ class Tables(dict[str, "Table"]):
         if self._others is None:
             raise SessionPluginError(f"dynamodb_tables.of({os.fspath(path)!r}) was used outside of its test.")
         return self._others(path)
-
-    def __missing__(self, name: str) -> Table:
-        raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
 
     def item(self, table: str, key: Mapping[str, Any] | None = None, /, **more: Any) -> dict[str, Any] | None:
         """The item with this key in plain Python, or None, by a consistent read: `item("Rooms", name="lobby")`.
@@ -67,6 +84,24 @@ class Tables(dict[str, "Table"]):
         except ClientError as error:
             raise ItemError(f"{table} cannot have an item with {words(chosen)}: {error}") from error
         return dict(plain(answer["Item"])) if "Item" in answer else None
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """All items of a table in plain Python, sorted by their keys, by consistent reads."""
+        names = self._key_names(table)
+        found = [dict(plain(item)) for page in self._pages(table) for item in page["Items"]]
+        return sorted(found, key=lambda item: [item[name] for name in names])
+
+    def count(self, table: str) -> int:
+        """The number of a table's items."""
+        return sum(page["Count"] for page in self._pages(table, Select="COUNT"))
+
+    def _pages(self, table: str, **options: Any) -> Iterator[Any]:
+        """All pages of a scan: one has a megabyte at most."""
+        page = self[table].scan(ConsistentRead=True, **options)
+        yield page
+        while "LastEvaluatedKey" in page:
+            page = self[table].scan(ConsistentRead=True, ExclusiveStartKey=page["LastEvaluatedKey"], **options)
+            yield page
 
     def assert_item(
         self,

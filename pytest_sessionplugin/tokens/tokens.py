@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.errors import SessionPluginError, UnknownArgument
 from pytest_sessionplugin.tokens import cooldown
 from pytest_sessionplugin.tokens.keys import ALGORITHMS, Key
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 HOUR = 3600
+EXPIRES_IN = "expires_in"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Tokens:
         return self.sign(self.claims(subject, expires_in=expires_in, **claims))
 
     def claims(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> dict[str, Any]:
-        """The claims of such a token."""
+        """The claims of such a token. Raises UnknownArgument for a claim that is perhaps a misspelt `expires_in`."""
+        for name in claims:
+            UnknownArgument.check("jwt_tokens", name, EXPIRES_IN, "jwt_tokens.sign() takes claims of any name.")
         now = self._clock()
         said = {
             "sub": subject,

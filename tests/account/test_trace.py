@@ -111,8 +111,8 @@ def test_what_was_asked_of_aws_is_a_line_with_its_outcome_and_its_function() -> 
         Attempt(1.5, Call("dynamodb", "UpdateItem", "api_handler"), "400 ConditionalCheckFailedException"),
     ]
     assert render([], asked_of_aws(attempts)).splitlines() == [
-        "   0.000  aws    dynamodb:PutItem  -> 200",
-        "   0.500  aws    dynamodb:UpdateItem  -> 400 ConditionalCheckFailedException  (api_handler)",
+        "   0.000  aws    dynamodb:PutItem -> 200",
+        "   0.500  aws    dynamodb:UpdateItem -> 400 ConditionalCheckFailedException  (api_handler)",
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.aws.calls import Attempt, Call, Calls, Denial, Uncounted
-from pytest_sessionplugin.aws.iam import Need
+from pytest_sessionplugin.aws.iam import Asked
 from pytest_sessionplugin.errors import BlockedCall, PolicyError, SessionPluginError
 
 
@@ -108,11 +109,17 @@ def test_what_runs_for_as_long_as_it_likes_keeps_nothing_of_its_calls(calls: Cal
 # --- denials
 
 ROOMS = "arn:aws:dynamodb:us-east-1:123456789012:table/rooms"
-READ = Call("dynamodb", "GetItem", "api_handler", (Need("dynamodb:GetItem", ROOMS),))
-WRITE = Call("dynamodb", "PutItem", "websocket_message", (Need("dynamodb:PutItem", ROOMS),))
-BOTH = Call(
-    "dynamodb", "TransactWriteItems", None, (Need("dynamodb:PutItem", ROOMS), Need("dynamodb:DeleteItem", ROOMS))
-)
+LOBBY = {"TableName": "rooms", "Key": {"name": {"S": "lobby"}}}
+
+
+def asked(operation: str, **parameters: Any) -> Asked:
+    return Asked("dynamodb", operation, parameters, "us-east-1", "https://dynamodb.us-east-1.amazonaws.com/")
+
+
+READ = Call("dynamodb", "GetItem", "api_handler", asked=asked("GetItem", **LOBBY))
+WRITE = Call("dynamodb", "PutItem", "websocket_message", asked=asked("PutItem", TableName="rooms", Item={}))
+PARTS = [{"Put": {"TableName": "rooms", "Item": {}}}, {"Delete": LOBBY}]
+BOTH = Call("dynamodb", "TransactWriteItems", asked=asked("TransactWriteItems", TransactItems=PARTS))
 
 
 @pytest.fixture

@@ -66,6 +66,32 @@ def test_a_value_of_boto3_becomes_plain_and_a_float_is_stored_as_a_number() -> N
     assert differences({"a": 1}, {"a": 1, "c": 3}, exactly=True) == ["  c: 3, and it was not to be there"]
 
 
+def test_all_items_are_listed_by_their_keys_and_counted(tables: Tables) -> None:
+    assert tables.items("Rooms") == [{"name": "lobby", "people": 3, "open": True, "title": "The lobby"}]
+    for row in (2, 10, 1):
+        tables["Seats"].put_item(Item={"row": row, "seat": b"b"})
+    assert [item["row"] for item in tables.items("Seats")] == [1, 1.5, 2, 10]
+    assert (tables.count("Rooms"), tables.count("Seats")) == (1, 4)
+    with pytest.raises(KeyError, match="there is no table Romms; there are: Rooms, Seats, Odd"):
+        tables.items("Romms")
+
+
+def test_items_of_more_than_a_page_are_listed_and_counted(tables: Tables) -> None:
+    for number in range(4):
+        tables["Rooms"].put_item(Item={"name": f"room {number}", "text": "x" * 380_000})
+    assert [item["name"] for item in tables.items("Rooms")] == ["lobby", *(f"room {number}" for number in range(4))]
+    assert tables.count("Rooms") == 5
+
+
+def test_tables_are_looked_up_by_their_logical_names(tables: Tables) -> None:
+    assert (list(tables), len(tables), "Rooms" in tables, "rooms" in tables) == (
+        ["Rooms", "Seats", "Odd"],
+        3,
+        True,
+        False,
+    )
+
+
 def told(tables: Tables, *arguments: Any, **attributes: Any) -> list[str]:
     with pytest.raises(AssertionError) as raised:
         tables.assert_item(*arguments, **attributes)

@@ -69,8 +69,8 @@ def test_a_stream_tells_what_was_written_in_this_test(aws: Opened, time: int) ->
 def test_ttl_is_described(aws: Opened) -> None:
     dynamodb = client("dynamodb")
     described = {
-        name: dynamodb.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
-        for name, table in aws.tables.items()
+        name: dynamodb.describe_time_to_live(TableName=aws.tables[name].name)["TimeToLiveDescription"]
+        for name in aws.tables
     }
     assert described == {
         "Rooms": {"TimeToLiveStatus": "ENABLED", "AttributeName": "purgeAt"},
@@ -240,7 +240,7 @@ def test_the_tables_of_several_templates_are_there(project: Project) -> None:
         '[tool.sessionplugin]\ntemplate = [".chalice/resources.json", "more.yml"]\n'
     )
     with in_memory(Project(project.root)) as aws:
-        assert {name: table.name for name, table in aws.tables.items()} == {
+        assert {name: aws.tables[name].name for name in aws.tables} == {
             "Rooms": "rooms-us-east-1",
             "Halls": "halls-test",
         }

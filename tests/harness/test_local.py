@@ -463,7 +463,7 @@ def test_a_failed_test_shows_what_crossed_the_gateway_was_asked_of_aws_and_logge
             "*- gateway -*",
             "*http   POST /rooms/a*",
             "*log    ERROR somebody enters a",
-            "*aws    dynamodb:UpdateItem  -> 200  (api_handler)",
+            "*aws    dynamodb:UpdateItem rooms-us-east-1 {name: a} -> 200  (api_handler)",
             "*http   -> 200*",
             "*http   GET /bug*",
             "*ZeroDivisionError: a bug in a route",

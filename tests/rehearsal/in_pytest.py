@@ -40,13 +40,13 @@ class Account:
 
         described = stage.read(Path(os.environ[PROJECT]), "dev")
         dynamodb = boto3.resource("dynamodb")
-        tables = Tables({logical: dynamodb.Table(name) for logical, name in described.tables.items()})
+        tables = {logical: dynamodb.Table(name) for logical, name in described.tables.items()}
         for table in tables.values():
             names = [one["AttributeName"] for one in table.key_schema]
             with table.batch_writer() as batch:
                 for row in table.scan(ConsistentRead=True)["Items"]:
                     batch.delete_item(Key={name: row[name] for name in names})
-        return tables
+        return Tables(tables)
 
     @pytest.fixture
     def chalice_gateway(

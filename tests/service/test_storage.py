@@ -169,7 +169,8 @@ def test_a_transaction_that_meets_another_is_unavailable(dynamodb_store: Store, 
 
 
 def test_expired_items_are_purged_by_dynamodb(dynamodb_tables: Tables) -> None:
-    for table in dynamodb_tables.values():
+    for name in dynamodb_tables:
+        table = dynamodb_tables[name]
         said = table.meta.client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
         assert (said["AttributeName"], said["TimeToLiveStatus"]) == ("purgeAt", "ENABLED")
 

@@ -141,3 +141,14 @@ def test_in_a_test_they_know_those_of_other_projects_and_afterwards_nothing_of_i
     assert tokens.key == first
     with pytest.raises(SessionPluginError, match=r"jwt_tokens.of\('orders'\) was used outside of its test"):
         tokens.of("orders")
+
+
+@pytest.mark.parametrize("name", ["expire_in", "expires", "expires_at", "expiresIn", "epxires_in"])
+def test_a_claim_that_is_a_misspelt_argument_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"jwt_tokens\(\) has no argument '{name}'; did you mean expires_in\?"):
+        Tokens()("alice", **{name: 5})
+
+
+@pytest.mark.parametrize("name", ["scope", "exp", "email", "experience", "in"])
+def test_a_claim_of_another_name_is_a_claim(name: str) -> None:
+    assert Tokens().claims("alice", **{name: 5})[name] == 5

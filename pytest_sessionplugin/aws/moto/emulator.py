@@ -272,7 +272,9 @@ class Emulator:
         account_id = get_account_id_from(scope.access_key)
         if hint := regions.hint(service, account_id, scope.region, call.request, answer):
             return hint
-        return self._resources.left_out(service) if regions.NOT_FOUND.search(wire.outcome(answer)) else None
+        if not regions.NOT_FOUND.search(wire.outcome(answer)):
+            return None
+        return self._resources.left_out(service) or regions.missing(call.call, account_id, scope.region)
 
     def _emulate(self, request: Any, past: Picture | None = None) -> Answer:
         """Operations on items are our own; moto carries out everything else, DynamoDB's tables included."""

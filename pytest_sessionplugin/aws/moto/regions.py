@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl
 from moto.core.base_backend import BackendDict
 
 from pytest_sessionplugin.aws import wire
+from pytest_sessionplugin.aws.calls import Call
 from pytest_sessionplugin.aws.wire import Answer
+from pytest_sessionplugin.errors import UnknownName
 
 PLACES = {
     "dynamodb": "tables",
@@ -25,6 +27,17 @@ PLACES = {
     "ssm": "_parameters",
 }
 """Service -> the attribute of its backend with all resources by name, or by ARN."""
+
+KINDS = {
+    "dynamodb": "table",
+    "kinesis": "stream",
+    "secretsmanager": "secret",
+    "sns": "topic",
+    "sqs": "queue",
+    "ssm": "parameter",
+}
+LOOKS = ("Describe", "GetQueueUrl")
+"""Operations with which an app asks whether something is there."""
 
 NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -56,6 +69,18 @@ def hint(service: str, account_id: str, region: str, request: Any, answer: Answe
                 f"{found[0]} is in {other}; this call went to {region}. "
                 "AWS_DEFAULT_REGION in [tool.sessionplugin.env] is the region of the app and its tables."
             )
+    return None
+
+
+def missing(call: Call, account_id: str, region: str) -> str | None:
+    """A sentence on the first resource of a call that is not there, with those that are; None for a look at it."""
+    if call.service not in KINDS or call.operation.startswith(LOOKS):
+        return None
+    there = _resources(call.service, account_id).get(region, set())
+    for target in call.targets:
+        name = _name(target.name).partition("/")[0] if call.service == "dynamodb" else target.name
+        if name not in there:
+            return str(UnknownName(KINDS[call.service], name, sorted(there)))
     return None
 
 

@@ -90,20 +90,42 @@ def test_an_arn_of_another_account_is_named_once(told: list[str]) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: there("dynamodb").scan(TableName="nowhere"),
+        lambda: there("dynamodb").describe_table(TableName="nowhere"),
         lambda: there("sqs").get_queue_url(QueueName="nowhere"),
         lambda: client("dynamodb").get_item(TableName="rooms", Key={"other": TEXT}),
         lambda: client("s3").head_bucket(Bucket="jobs"),
         lambda: there("dynamodb").create_table(**SPECS["Empty"]),
     ],
 )
-def test_what_is_nowhere_or_fails_otherwise_is_not_explained(told: list[str], call: Callable[[], object]) -> None:
+def test_a_look_for_what_is_nowhere_or_another_failure_is_not_explained(
+    told: list[str], call: Callable[[], object]
+) -> None:
     from botocore.exceptions import ClientError
 
     before = list(told)
     with suppress(ClientError):
         call()
     assert told == before
+
+
+@pytest.mark.emulator
+def test_what_is_nowhere_is_told_with_what_is_there(told: list[str]) -> None:
+    from botocore.exceptions import ClientError
+
+    queue = f"https://sqs.{HERE}.amazonaws.com/123456789012/nowhere"
+    calls: list[Callable[[], object]] = [
+        lambda: client("dynamodb").get_item(TableName="romms", Key={"name": TEXT}),
+        lambda: client("sqs").send_message(QueueUrl=queue, MessageBody="x"),
+        lambda: client("ssm").get_parameter(Name="/nowhere"),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError):
+            call()
+    assert [line.split(";")[0].split("?")[0] for line in told[-3:]] == [
+        "there is no table romms",
+        "there is no queue nowhere",
+        "there is no parameter /nowhere",
+    ]
 
 
 def test_it_is_a_line_under_the_failing_test(stranger: Stranger) -> None:
