@@ -9,6 +9,8 @@ and captures of real traffic where these say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_sessionplugin.gateway.core import management
 from pytest_sessionplugin.gateway.core.integration import Invocations
 from pytest_sessionplugin.gateway.core.rest import RestApi
@@ -117,8 +119,10 @@ class GatewayCore:
         effects, self._effects = self._effects, []
         return effects
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> Sequence[Note]:
         """The notes since the last call, on the effects that were made meanwhile."""
+        if not self._notes:
+            return ()
         notes, self._notes = self._notes, []
         return notes
 

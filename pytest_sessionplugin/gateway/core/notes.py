@@ -23,7 +23,7 @@ from pytest_sessionplugin.gateway.values import (
 FEW = 8  # routes that are listed
 NEAR = 0.6  # of a ratio; 1 is the same path
 SHORT = 200  # characters of a function's result
-ANY_ORIGIN = "*"
+ANY = "*"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,26 @@ def not_readable(request: Request, reply: Reply, *, by_gateway: bool) -> NotRead
     if origin is None:
         return None
     allowed = header(reply.headers, "access-control-allow-origin")
-    return None if allowed in (ANY_ORIGIN, origin) else NotReadable(request.id, origin, allowed, by_gateway)
+    return None if allowed in (ANY, origin) else NotReadable(request.id, origin, allowed, by_gateway)
+
+
+def forbidden(request: Request, reply: Reply) -> str:
+    """The reason why a browser will not send what it asks for in a preflight; empty if it will."""
+    method = header(request.headers, "access-control-request-method")
+    if method is None or reply.status != 200:
+        return ""
+    methods = _names(header(reply.headers, "access-control-allow-methods"))
+    if method.lower() not in methods:
+        return f"a browser will not send {method}: the route has no such method"
+    allowed = _names(header(reply.headers, "access-control-allow-headers"))
+    asked = sorted(_names(header(request.headers, "access-control-request-headers")) - allowed)
+    if not asked or ANY in allowed:
+        return ""
+    return f"a browser will not send {', '.join(asked)}: CORSConfig(allow_headers={asked!r}) allows it"
+
+
+def _names(value: str | None) -> set[str]:
+    return {name.strip().lower() for name in (value or "").split(",") if name.strip()}
 
 
 def brief(result: Any) -> str:

@@ -18,7 +18,14 @@ from pytest_sessionplugin.gateway.core.integration import (
     TakeNote,
     is_too_large,
 )
-from pytest_sessionplugin.gateway.core.notes import Authorized, NoRoute, Reason, not_readable, wrong_content_type
+from pytest_sessionplugin.gateway.core.notes import (
+    Authorized,
+    NoRoute,
+    Reason,
+    forbidden,
+    not_readable,
+    wrong_content_type,
+)
 from pytest_sessionplugin.gateway.values import (
     REST_FUNCTION,
     Api,
@@ -60,6 +67,8 @@ class RestApi:
             self._note(self._no_route(request))
             match = sigv4.nowhere(request, self._router.without_stage(request.path), self._api, signers_now)
         if isinstance(match, Reply):
+            if why := forbidden(request, match):
+                self._note(Reason(request.id, why))
             self._respond(request, match)
             return
         plain = compression.plain(request, routing.MAX_BODY)

@@ -167,13 +167,31 @@ class TestNotReadable:
         invoke = only(desk.receive(Request("r1", "GET", "/rooms", headers=(("Origin", origin),))), Invoke)
         desk.answer(invoke, {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": allowed}})
         expected = [NotReadable("r1", origin, allowed, False)] if hidden else []
-        assert desk.core.notes() == expected
+        assert list(desk.core.notes()) == expected
 
     def test_a_preflight_is_for_the_browser(self, desk: Desk) -> None:
         desk.receive(Request("r1", "OPTIONS", "/rooms/a", headers=self.FROM))
         assert noted(desk) == [
             "r1 a browser hides this answer from https://b.test: Access-Control-Allow-Origin is https://a.test"
         ]
+
+
+class TestPreflight:
+    @pytest.mark.parametrize(
+        ("method", "names", "said"),
+        [
+            ("GET", "content-type", []),
+            ("GET", "X-Trace, content-type",
+             ["r1 a browser will not send x-trace: CORSConfig(allow_headers=['x-trace']) allows it"]),
+            ("PATCH", "", ["r1 a browser will not send PATCH: the route has no such method"]),
+        ],
+    )  # fmt: skip
+    def test_a_header_or_a_method_that_it_forbids_is_named(self, method: str, names: str, said: list[str]) -> None:
+        allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type,Authorization"}
+        desk = Desk(replace(API, routes=(Route("/rooms", frozenset({"GET"}), allowed),)))
+        asked = (("Origin", "https://a.test"), ("Access-Control-Request-Method", method))
+        desk.receive(Request("r1", "OPTIONS", "/rooms", headers=(*asked, ("Access-Control-Request-Headers", names))))
+        assert noted(desk) == said
 
 
 class TestSockets:
