@@ -115,9 +115,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report: pytest.TestReport = yield
     else:
         report = yield from _report_shortened(item, call, call.excinfo.value)
-    said: Any = report.longrepr
-    if call.when == "setup" and hasattr(said, "errorstring"):  # of a fixture that is not found
-        said.errorstring = _with_nearest_fixture(said.errorstring)
+    if call.when == "setup" and (said := getattr(report.longrepr, "errorstring", None)):  # a fixture is not found
+        report.longrepr.errorstring = _with_nearest_fixture(said)  # type: ignore[union-attr]
     if call.when == "call":
         item.stash[PASSED] = report.passed
     if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and (trace := harness.trace):

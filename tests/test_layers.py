@@ -31,7 +31,7 @@ tokens: bad deployed cognito tokens cooldown keys
 options
 aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook http_clients sleeps service_requests http_requests
-aws: races waits faults calls targets caller iam tables live_tables table_specs
+aws: races waits faults calls subjects caller iam tables live_tables table_specs
 aws: resources templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values

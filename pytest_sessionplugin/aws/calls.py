@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pytest_sessionplugin.aws import iam
 from pytest_sessionplugin.aws.iam import Asked, Need
-from pytest_sessionplugin.aws.targets import Target, listed, targets
+from pytest_sessionplugin.aws.subjects import Subject, listed, subjects
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError, UnknownName
 from pytest_sessionplugin.gateway.redaction import masked
 
@@ -40,14 +40,14 @@ class Call:
         return self.asked.parameters if self.asked is not None else {}
 
     @functools.cached_property
-    def targets(self) -> tuple[Target, ...]:
+    def subjects(self) -> tuple[Subject, ...]:
         """Tables with keys, queues, topics, objects, parameters or functions that the call is about."""
-        return targets(self.asked) if self.asked is not None else ()
+        return subjects(self.asked) if self.asked is not None else ()
 
     @property
     def table(self) -> str | None:
         """The name of its table in DynamoDB, as `dynamodb_tables["Rooms"].name`; None without one, or with several."""
-        names = {each.name.partition("/")[0] for each in self.targets}
+        names = {each.name.partition("/")[0] for each in self.subjects}
         return names.pop() if self.service == "dynamodb" and len(names) == 1 else None
 
     @property
@@ -56,7 +56,7 @@ class Call:
 
         That of PutItem is known for tables of the template.
         """
-        return self.targets[0].key if len(self.targets) == 1 else None
+        return self.subjects[0].key if len(self.subjects) == 1 else None
 
     @functools.cached_property
     def needs(self) -> tuple[Need, ...]:
@@ -72,8 +72,8 @@ class Call:
 
     @property
     def described(self) -> str:
-        """The call and its targets, without credentials: `dynamodb:GetItem chat-dev-rooms {name: lobby}`."""
-        return masked(f"{self} {listed(self.targets)}".rstrip())
+        """The call and its subjects, without credentials: `dynamodb:GetItem chat-dev-rooms {name: lobby}`."""
+        return masked(f"{self} {listed(self.subjects)}".rstrip())
 
     def is_of(self, name: str) -> bool:
         """Whether `dynamodb`, or `dynamodb:UpdateItem`, names this call."""

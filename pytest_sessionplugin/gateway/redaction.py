@@ -71,6 +71,12 @@ def is_secret(name: str) -> bool:
     return name.lower() in _CREDENTIALS or _NAME.search(name) is not None
 
 
+def redacted(name: str, value: Any) -> str:
+    """The value of a named attribute. Of a secret one, the first characters tell it from others."""
+    text = masked(str(value))
+    return f"{text[:3]}{ELLIPSIS}" if is_secret(name) and len(text) >= _SHORTEST else text
+
+
 def shown(value: Any) -> str:
     """The repr of a value without credentials. An object has to redact its own."""
     return repr(_redacted(value))

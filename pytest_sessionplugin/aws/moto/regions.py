@@ -77,8 +77,8 @@ def missing(call: Call, account_id: str, region: str) -> str | None:
     if call.service not in KINDS or call.operation.startswith(LOOKS):
         return None
     there = _resources(call.service, account_id).get(region, set())
-    for target in call.targets:
-        name = _name(target.name).partition("/")[0] if call.service == "dynamodb" else target.name
+    for subject in call.subjects:
+        name = _name(subject.name).partition("/")[0] if call.service == "dynamodb" else subject.name
         if name not in there:
             return str(UnknownName(KINDS[call.service], name, sorted(there)))
     return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_sessionplugin.gateway.redaction import masked
 from pytest_sessionplugin.gateway.values import (
     Authorizer,
     AuthorizerKind,
@@ -182,7 +183,7 @@ def _names(value: str | None) -> set[str]:
 def brief(result: Any) -> str:
     """A function's result, cut if it is long."""
     try:
-        text = repr(result)
+        text = masked(repr(result))  # before it is cut
     except ValueError:  # a number of thousands of digits
         return "a number that is too long"
     return text if len(text) <= SHORT else f"{text[:SHORT]}…"

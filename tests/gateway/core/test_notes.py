@@ -99,8 +99,9 @@ class TestAuthorized:
                 "its policy allows POST /rooms under a Condition, which is not evaluated, principal alice",
             ),
             ({"ok": True}, "it did not return a policy but {'ok': True}"),
+            ({"x": f"eyJ{'a' * 400}.b.c"}, "it did not return a policy but {'x': 'eyJ…'}"),
         ],
-        ids=["allowed", "not allowed", "denied", "conditional", "malformed"],
+        ids=["allowed", "not allowed", "denied", "conditional", "malformed", "with a token"],
     )
     def test_the_answer_of_a_function(self, desk: Desk, result: Any, said: str) -> None:
         question = only(desk.receive(Request("r1", "POST", "/rooms", headers=SENT)), Invoke)

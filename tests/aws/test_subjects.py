@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.aws.iam import Asked
-from pytest_sessionplugin.aws.targets import Target, listed, targets
+from pytest_sessionplugin.aws.subjects import Subject, listed, subjects
 
 LOBBY = {"name": {"S": "lobby"}}
 ATTIC = {"name": {"S": "attic"}}
@@ -70,7 +70,7 @@ def call(service: str, operation: str, **parameters: Any) -> Call:
     ],
 )
 def test_a_call_of_dynamodb_has_its_tables_and_keys(operation: str, parameters: Any, said: str) -> None:
-    assert listed(call("dynamodb", operation, **parameters).targets) == said
+    assert listed(call("dynamodb", operation, **parameters).subjects) == said
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_call_of_dynamodb_has_its_tables_and_keys(operation: str, parameters: 
     ],
 )
 def test_a_call_of_another_service_has_its_resources(service: str, operation: str, parameters: Any, said: str) -> None:
-    assert listed(call(service, operation, **parameters).targets) == said
+    assert listed(call(service, operation, **parameters).subjects) == said
 
 
 def test_one_item_is_the_table_and_the_key_of_a_call() -> None:
@@ -101,8 +101,8 @@ def test_one_item_is_the_table_and_the_key_of_a_call() -> None:
 
 
 def test_of_many_the_first_few_are_shown() -> None:
-    assert listed([Target(name) for name in "abcde"]) == "a, b, c and 2 more"
-    assert str(Target("rooms", {"name": "x" * 200})).endswith("x…")
+    assert listed([Subject(name) for name in "abcde"]) == "a, b, c and 2 more"
+    assert str(Subject("rooms", {"name": "x" * 200})).endswith("x…")
 
 
 def test_a_call_prints_itself_with_its_function_and_without_credentials() -> None:
@@ -110,6 +110,8 @@ def test_a_call_prints_itself_with_its_function_and_without_credentials() -> Non
     made = Call("dynamodb", "GetItem", "api_handler", asked=asked)
     assert repr(made) == "<Call dynamodb:GetItem t {id: Bearer …} by api_handler>"
     assert str(Attempt(1.0, made, "200")) == "dynamodb:GetItem t {id: Bearer …} -> 200"
+    jwt = f"eyJ{'a' * 40}.eyJ{'b' * 400}.c"
+    assert str(Subject("t", {"id": jwt, "ticket": "s3cr3t-0123456789"})) == "t {id: eyJ…, ticket: s3c…}"
     assert str(Attempt(1.0, Call("sts", "GetCallerIdentity"), "200")) == "sts:GetCallerIdentity -> 200"
 
 
@@ -117,7 +119,7 @@ def test_the_parameters_are_those_of_the_moment_of_the_call() -> None:
     given = {"TableName": "rooms", "Key": {"name": {"S": "lobby"}}}
     asked = Asked.of("dynamodb", "GetItem", given, "us-east-1", "", KEYS)
     given["Key"]["name"]["S"] = "attic"  # type: ignore[index]
-    assert targets(asked) == (Target("rooms", {"name": "lobby"}),)
+    assert subjects(asked) == (Subject("rooms", {"name": "lobby"}),)
 
 
 @pytest.mark.parametrize(

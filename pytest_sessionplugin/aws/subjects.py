@@ -10,8 +10,9 @@ from typing import Any
 
 from pytest_sessionplugin.aws import iam
 from pytest_sessionplugin.aws.iam import ARN, Asked
+from pytest_sessionplugin.gateway.redaction import masked, redacted
 
-FEW = 3  # targets that are shown of a batch
+FEW = 3  # subjects that are shown of a batch
 LONGEST = 100  # characters of a key
 KIND = re.compile(r"(table/|parameter/|stream/|deliverystream/|event-bus/|key/|function:|secret:|stateMachine:)")
 """The word in front of a name in an ARN; the service says it already."""
@@ -21,7 +22,7 @@ _ANY_ENDING = "-??????"  # of a secret, in a permission
 
 
 @dataclass(frozen=True)
-class Target:
+class Subject:
     """A table with the key of an item, or what else a call is about. `name` is that in AWS: `chat-dev-rooms`."""
 
     name: str
@@ -29,23 +30,23 @@ class Target:
     condition: str = ""  # of a query, with its values
 
     def __str__(self) -> str:
-        shown = self.condition
+        shown = masked(self.condition)
         if self.key is not None:
-            shown = f"{{{', '.join(f'{name}: {value}' for name, value in self.key.items())}}}"
+            shown = f"{{{', '.join(f'{name}: {redacted(name, value)}' for name, value in self.key.items())}}}"
         cut = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
         return f"{self.name} {cut}" if cut else self.name
 
 
-def targets(asked: Asked) -> tuple[Target, ...]:
-    """What a call is about, in the order of its parameters; empty if it names nothing, or cannot be read."""
+def subjects(asked: Asked) -> tuple[Subject, ...]:
+    """The subjects of a call in the order of its parameters; empty if it names none, or cannot be read."""
     try:
         return tuple(_RULES.get(asked.service, _by_permissions)(asked))
     except (LookupError, TypeError, AttributeError, ValueError):  # the client does not check its parameters
         return ()
 
 
-def listed(found: Sequence[Target]) -> str:
-    """The targets in one line, without those after the first few."""
+def listed(found: Sequence[Subject]) -> str:
+    """The subjects in one line, without those after the first few."""
     more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
     return ", ".join(map(str, found[:FEW])) + more
 
@@ -53,7 +54,7 @@ def listed(found: Sequence[Target]) -> str:
 # --- DynamoDB
 
 
-def _of_tables(asked: Asked) -> Iterator[Target]:
+def _of_tables(asked: Asked) -> Iterator[Subject]:
     given, names = asked.parameters, asked.key_names
     match asked.operation:
         case "TransactWriteItems" | "TransactGetItems":
@@ -61,7 +62,7 @@ def _of_tables(asked: Asked) -> Iterator[Target]:
                 yield from (_item(each, names) for each in part.values())
         case "BatchGetItem":
             for table, wanted in given["RequestItems"].items():
-                yield from (Target(_named(table), _attributes(key)) for key in wanted["Keys"])
+                yield from (Subject(_named(table), _attributes(key)) for key in wanted["Keys"])
         case "BatchWriteItem":
             for table, writes in given["RequestItems"].items():
                 for write in writes:
@@ -69,21 +70,21 @@ def _of_tables(asked: Asked) -> Iterator[Target]:
         case "Query" | "Scan":
             index = given.get("IndexName")
             name = _named(given["TableName"])
-            yield Target(f"{name}/{index}" if index else name, None, _condition(given))
+            yield Subject(f"{name}/{index}" if index else name, None, _condition(given))
         case _ if "TableName" in given:
             yield _item(given, names)
         case _:
             yield from _by_permissions(asked)
 
 
-def _item(given: Mapping[str, Any], key_names: Mapping[str, Sequence[str]]) -> Target:
+def _item(given: Mapping[str, Any], key_names: Mapping[str, Sequence[str]]) -> Subject:
     """The item of a read or a write. An item that is put has more than its key."""
     table = _named(given["TableName"])
     if "Key" in given:
-        return Target(table, _attributes(given["Key"]))
+        return Subject(table, _attributes(given["Key"]))
     if "Item" in given and table in key_names:
-        return Target(table, _attributes({name: given["Item"][name] for name in key_names[table]}))
-    return Target(table)
+        return Subject(table, _attributes({name: given["Item"][name] for name in key_names[table]}))
+    return Subject(table)
 
 
 def _condition(given: Mapping[str, Any]) -> str:
@@ -129,17 +130,17 @@ def _number(text: str) -> int | float | Decimal:
 # --- other services
 
 
-def _by_permissions(asked: Asked) -> Iterator[Target]:
+def _by_permissions(asked: Asked) -> Iterator[Subject]:
     """The resources of the permissions that the call needs."""
     names = [_named(need.resource).removesuffix(_ANY_ENDING) for need in iam.needs(asked) if need.resource is not None]
-    yield from map(Target, dict.fromkeys(names))
+    yield from map(Subject, dict.fromkeys(names))
 
 
-def _of_parameters(asked: Asked) -> Iterator[Target]:
+def _of_parameters(asked: Asked) -> Iterator[Subject]:
     """Names as the app writes them: their ARNs lack the first slash."""
     given = asked.parameters
     names = given.get("Names") or [name for name in (given.get("Name"), given.get("Path")) if name]
-    yield from map(Target, map(_named, names))
+    yield from map(Subject, map(_named, names))
 
 
 _RULES = {"dynamodb": _of_tables, "ssm": _of_parameters}
