@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from deployment.aws import Aws, code_of
 from deployment.errors import DeploymentError
-from deployment.stage import MAKER, MARK, REST, Stage
+from deployment.stage import REST, Stage
 
 STACK_TAG: Final = "aws:cloudformation:stack-name"
 """CloudFormation's tag on each resource that it makes:
@@ -94,12 +94,17 @@ def refuse_place(aws: Aws, stage: Stage) -> None:
 
 
 def refuse_stacks(stage: Stage, stacks: Standing) -> None:
-    """Refuses a stack with one of our names and without our tag. Raises DeploymentError."""
+    """Refuses a stack with one of our names and without all of our tags. Raises DeploymentError.
+
+    Another stage's stack may have the name too: `sessions-dev-tables` is also that of a stage `dev-tables`.
+    """
     for name in (stage.stack, stage.tables_stack):
         described = stacks.describe(name)
-        if described is not None and _tags(described).get(MARK) != MAKER:
+        lacking = [] if described is None else sorted(stage.tags.items() - _tags(described).items())
+        if lacking:
+            told = ", ".join(f"{key}={value}" for key, value in lacking)
             raise DeploymentError(
-                f"The stack {name} is not ours: it lacks the tag {MARK}={MAKER}. "
+                f"The stack {name} is not this stage's: it lacks the tags {told}. "
                 "Choose another app_name or stage, or delete the stack if nothing uses it."
             )
 

@@ -132,10 +132,20 @@ def test_another_account_or_region_is_refused_before_anything_is_asked(elsewhere
 
 
 @pytest.mark.parametrize("name", [STAGE.stack, STAGE.tables_stack])
-def test_a_stack_without_our_tag_is_refused_by_name(name: str) -> None:
+@pytest.mark.parametrize(
+    "others", [{"made-by": "another"}, {"app": "another"}, {"stage": "another"}], ids=lambda others: next(iter(others))
+)
+def test_a_stack_without_all_of_our_tags_is_refused_by_name(name: str, others: Mapping[str, str]) -> None:
+    (lacks,) = others
     with Answers().given() as aws:
-        (said,) = refused(aws, Stacks(tags={name: {"stage": "dev", "made-by": "another"}}))
-    assert said.startswith(f"The stack {name} is not ours: it lacks the tag made-by=sessions-deployment.")
+        (said,) = refused(aws, Stacks(tags={name: {**STAGE.tags, **others}}))
+    assert said.startswith(f"The stack {name} is not this stage's: it lacks the tags {lacks}={STAGE.tags[lacks]}.")
+
+
+def test_a_stage_whose_stack_would_be_the_stack_of_another_stages_tables_is_refused() -> None:
+    with Answers().given() as aws:
+        (said,) = refused(aws, Stacks(tags={STAGE.tables_stack: STAGE.tags}), replace(STAGE, name="dev-tables"))
+    assert f"The stack {STAGE.tables_stack} is not this stage's: it lacks the tags stage=dev-tables." in said
 
 
 def test_stacks_with_our_tag_and_their_resources_are_not_in_the_way(aws: Aws) -> None:
