@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import chalice, commands, lint, package, sockets, source, stage, visit
+from deployment import chalice, commands, guards, lint, package, sockets, source, stage, visit
 from deployment.aws import Aws
 from deployment.commands import Target
 from deployment.doctor import examination, report
@@ -130,7 +130,7 @@ def packaged(described: Stage, out: Path, progress: Progress) -> int:
 
 def deployed(asked: argparse.Namespace, target: Target) -> int:
     """Ends with 1 after a no, so that a script does not take it for a deploy."""
-    agreed = _agreement(asked, "Execute these changes?")
+    agreed = None if asked.plan else _agreement(asked, "Execute these changes?")
     kept = commands.find_kept(target, asked.version) if asked.version else commands.build_and_keep(target)
     urls = commands.deploy(target, kept, agreed, with_tables=not asked.version)
     if urls is None:
@@ -160,19 +160,27 @@ def with_tables(_: argparse.Namespace, target: Target) -> int:
 
 
 def disconnected(_: argparse.Namespace, target: Target) -> int:
+    guards.refuse_place(target.aws, target.stage)
     print(f"  {sockets.close_all(target.aws, target.stage)} sockets closed")
     return 0
 
 
 def _agreement(asked: argparse.Namespace, question: str) -> Callable[[], bool]:
     """The answer to a question that is asked later. Raises DeploymentError if there is nobody to ask."""
-    if asked.command == "deploy" and asked.plan:
-        return lambda: False
     if asked.yes:
         return lambda: True
     if not sys.stdin.isatty():
         raise DeploymentError(f"{question} There is no terminal to ask on: say yes with OPTIONS=--yes.")
-    return lambda: input(f"\n{question} [y/N] ").strip().lower() in ("y", "yes")
+    return lambda: _answer(f"\n{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _answer(question: str) -> str:
+    """The answer on the terminal; empty if the input ends, as by Ctrl-D."""
+    try:
+        return input(question)
+    except EOFError:
+        print()
+        return ""
 
 
 def _failed(message: str) -> int:

@@ -83,11 +83,11 @@ def find_kept(target: Target, version: str) -> Kept:
 
 
 def deploy(
-    target: Target, kept: Kept, agreed: Callable[[], bool], *, with_tables: bool = True
+    target: Target, kept: Kept, agreed: Callable[[], bool] | None, *, with_tables: bool = True
 ) -> Mapping[str, str] | None:
     """Shows the changes, and executes them once `agreed` returns true. Returns the URLs of the stage.
 
-    None is a no, which leaves both stacks as they were. Without `with_tables`, tables and signing key stay as they
+    None is a no, or a plan, without `agreed`: it leaves both stacks, key and role as they were. Without `with_tables`, tables and signing key stay as they
     are. Raises DeploymentError.
     """
     with _Prepared(target) as prepared:
@@ -101,7 +101,7 @@ def deploy(
                 target.show(line)
         if not changed:
             target.show(f"Nothing changes: {target.stage.stack} stands as version {kept.version} describes it.")
-        elif not agreed():
+        if agreed is None or (changed and not agreed()):
             return None
         if tables is not None:
             prepared.execute("tables", tables)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployment import __main__, commands
+from deployment import __main__, commands, sockets
 from deployment.__main__ import main, parser
 from deployment.commands import Kept
 from deployment.doctor import examination
@@ -41,8 +41,8 @@ class Called:
         self.did.append(version)
         return Kept(version, "https://template.example")
 
-    def _deploy(self, target: Any, kept: Kept, agreed: Callable[[], bool], *, with_tables: bool) -> Any:
-        yes = agreed()
+    def _deploy(self, target: Any, kept: Kept, agreed: Callable[[], bool] | None, *, with_tables: bool) -> Any:
+        yes = None if agreed is None else agreed()
         self.did.append((yes, with_tables))
         return URLS if yes else None
 
@@ -80,6 +80,21 @@ def test_any_other_answer_is_a_no_and_no_success(
     assert "Nothing was changed." in capsys.readouterr().out
 
 
+def test_an_input_that_ends_is_a_no(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    assert main(["deploy", "--stage", "dev"]) == 1
+    assert called.did == ["built", (False, True)]
+
+
+def test_sockets_are_closed_only_in_the_account_and_region_of_the_stage(
+    called: Called, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sockets, "close_all", lambda aws, stage: called.did.append(stage.name))
+    assert main(["disconnect", "--stage", "dev"]) == 1
+    assert called.did == []
+    assert "The stage dev does not say where it stands" in capsys.readouterr().err
+
+
 def test_a_pipeline_says_yes_beforehand(called: Called) -> None:
     assert main(["deploy", "--stage", "dev", "--yes"]) == 0
     assert called.did == ["built", (True, True)]
@@ -87,7 +102,7 @@ def test_a_pipeline_says_yes_beforehand(called: Called) -> None:
 
 def test_a_plan_ends_without_a_question_and_is_a_success(called: Called) -> None:
     assert main(["deploy", "--stage", "dev", "--plan"]) == 0
-    assert called.did == ["built", (False, True)]
+    assert called.did == ["built", (None, True)]
 
 
 def test_a_kept_version_is_deployed_without_a_package_and_without_tables(called: Called) -> None:

@@ -54,7 +54,7 @@ class Tried:
         self.target.aws.client("s3").delete_bucket_policy(Bucket=artifacts.bucket)  # moto knows no condition of it
         return Kept(version, artifacts.put_template(self.target.stage.name, version, template))
 
-    def deploy(self, kept: Kept, agreed: Callable[[], bool] = lambda: True) -> Mapping[str, str] | None:
+    def deploy(self, kept: Kept, agreed: Callable[[], bool] | None = lambda: True) -> Mapping[str, str] | None:
         return commands.deploy(self.target, kept, agreed)
 
     def stacks(self) -> dict[str, str]:
@@ -132,9 +132,10 @@ def test_cloudformation_makes_both_stacks_by_the_role_of_the_stage(aws: Aws, mon
     assert roles == [role, role]
 
 
-def test_a_no_leaves_nothing_behind(aws: Aws) -> None:
+@pytest.mark.parametrize("agreed", [lambda: False, None], ids=["no", "plan"])
+def test_a_no_and_a_plan_leave_nothing_behind(aws: Aws, agreed: Callable[[], bool] | None) -> None:
     dev = tried(aws)
-    assert dev.deploy(dev.keep("one"), lambda: False) is None
+    assert dev.deploy(dev.keep("one"), agreed) is None
     assert (dev.stacks(), dev.tables(), dev.has_key(), dev.visited) == ({}, [], False, [])
 
 
@@ -149,7 +150,7 @@ def test_an_interrupted_question_leaves_nothing_behind(aws: Aws) -> None:
     assert dev.stacks() == {}
 
 
-def test_an_unchanged_stage_is_said_to_be_unchanged_and_visited_without_a_question(
+def test_an_unchanged_stage_is_said_to_be_unchanged_and_visited_without_a_question_unless_it_is_a_plan(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """moto makes no empty change set; the rehearsal does."""
@@ -165,6 +166,9 @@ def test_an_unchanged_stage_is_said_to_be_unchanged_and_visited_without_a_questi
     assert dev.deploy(dev.keep("one"), never) is not None
     assert dev.shown == ["Nothing changes: sessions-dev stands as version one describes it."]
     assert len(dev.visited) == 2
+    aws.client("ssm").delete_parameter(Name="/sessions/dev/jwt-secret")
+    assert dev.deploy(dev.keep("one"), None) is None
+    assert (dev.has_key(), len(dev.visited)) == (False, 2)
 
 
 def test_a_kept_version_is_deployed_again_without_its_tables(aws: Aws) -> None:
