@@ -47,7 +47,7 @@ class Artifacts:
         self._place = aws.place
         self._client = aws.client("s3")
         self._owner = {"ExpectedBucketOwner": self._place.account}
-        self.bucket = f"{app.lower().replace('_', '-')}-artifacts-{self._place.account}-{self._place.region}"
+        self.bucket = f"{app.lower()}-artifacts-{self._place.account}-{self._place.region}"
         if len(self.bucket) > LONGEST:
             raise DeploymentError(
                 f"The bucket {self.bucket} has a name of more than {LONGEST} characters: shorten app_name."

@@ -76,9 +76,13 @@ def build_and_keep(target: Target) -> Kept:
 
 
 def find_kept(target: Target, version: str) -> Kept:
-    """The template of an earlier deploy. Raises DeploymentError, which names the versions that are kept."""
+    """The template of an earlier deploy. Raises DeploymentError, which names the versions that are kept.
+
+    `version` may be the whole id of a commit.
+    """
     with target.progress.step("account"):
         guards.refuse(target.aws, target.stage, target.stacks)
+    version = source.shortened(version)
     return Kept(version, Artifacts(target.aws, target.stage.app).template_url(target.stage.name, version))
 
 
@@ -87,8 +91,8 @@ def deploy(
 ) -> Mapping[str, str] | None:
     """Shows the changes, and executes them once `agreed` returns true. Returns the URLs of the stage.
 
-    None is a no, or a plan, without `agreed`: it leaves both stacks, key and role as they were. Without `with_tables`, tables and signing key stay as they
-    are. Raises DeploymentError.
+    None is a no, or a plan, which is without `agreed`: stacks, key and role are as they were. Without `with_tables`,
+    tables and signing key stay as they are. Raises DeploymentError.
     """
     with _Prepared(target) as prepared:
         with target.progress.step("change sets"):

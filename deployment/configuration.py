@@ -24,6 +24,10 @@ def _whole(least: int, most: int) -> Kind:
     return Kind(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
 
 
+def _matching(pattern: str, said: str) -> Kind:
+    return Kind(said, lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None)
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
 
@@ -59,17 +63,19 @@ TEXTS: Final = Kind("an object of texts in quotes", _is_texts)
 LIST: Final = Kind("a list", lambda value: isinstance(value, list))
 OBJECT: Final = Kind("an object", lambda value: isinstance(value, Mapping))
 THROTTLE: Final = Kind("an object of two whole numbers, rate and burst", _is_throttle)
-NAME: Final = Kind(
-    "1 to 64 letters, digits, - and _, and nothing else",
-    lambda value: isinstance(value, str) and re.fullmatch(r"[\w-]{1,64}", value, re.ASCII) is not None,
-)
+NAME: Final = _matching(r"[\w-]{1,64}", "1 to 64 letters, digits, - and _, and nothing else")
+APP: Final = _matching(r"[A-Za-z][A-Za-z0-9-]{0,63}", "1 to 64 letters, digits and -, a letter first")
+STAGE: Final = _matching(r"[A-Za-z0-9-]{1,64}", "1 to 64 letters, digits and -, and nothing else")
+"""Both are in the names of stacks:
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+"""
 
 OF_A_FUNCTION: Final[Mapping[str, Kind]] = {
     "autogen_policy": FLAG,
     "environment_variables": TEXTS,
     "iam_policy_file": TEXT,
     "iam_role_arn": TEXT,
-    "lambda_architecture": TEXT,
     "lambda_memory_size": _whole(128, 10_240),
     "lambda_timeout": _whole(1, 900),
     "layers": LIST,
@@ -91,13 +97,14 @@ OF_A_STAGE: Final[Mapping[str, Kind]] = {
     "api_gateway_policy_file": TEXT,
     "api_gateway_stage": NAME,  # a part of ARNs, where a * would match more than one stage
     "automatic_layer": Kind("false: the functions' own zip holds their packages", lambda value: value is False),
+    "lambda_architecture": _matching("x86_64|arm64", "x86_64 or arm64"),
     "lambda_functions": OBJECT,
     "minimum_compression_size": _whole(0, 10_485_760),
     "websocket_api_custom_domain": OBJECT,
 }
 OF_ALL: Final[Mapping[str, Kind]] = {
     **OF_A_STAGE,
-    "app_name": NAME,
+    "app_name": APP,
     "stages": OBJECT,
     "version": TEXT,
 }
@@ -135,8 +142,8 @@ def problems(config: Mapping[str, Any], functions: tuple[str, ...]) -> Iterator[
             for unread in sorted(UNREAD & _object(function).keys()) if not where else ():
                 yield _said("config.json", (*place, unread), "is never read by Chalice: move it into a stage.")
     for name in stages:
-        if not NAME.holds(name):
-            yield _said("config.json", ("stages", name), f"must be named by {NAME.said}.")
+        if not STAGE.holds(name):
+            yield _said("config.json", ("stages", name), f"must be named by {STAGE.said}.")
 
 
 def problems_of_operations(name: str, said: Any) -> Iterator[str]:

@@ -39,8 +39,13 @@ def export(root: Path, into: Path) -> Source:
         tree = git.run("rev-parse", git.run("write-tree") + ":./")
         dirty = tree != git.run("rev-parse", "HEAD:./")
         git.check_out(tree, into)
-    version = commit[:12]
+    version = shortened(commit)
     return Source(into, f"{version}-dirty-{tree[:7]}" if dirty else version, dirty)
+
+
+def shortened(commit: str) -> str:
+    """The version of a commit. That of a dirty checkout stays as it is."""
+    return commit if "-" in commit else commit[:12]
 
 
 class _Git:

@@ -38,6 +38,14 @@ of_config(
     "stage", "lambda_timout in .chalice/config.json is not a setting; is it lambda_timeout?", "lambda_timout", to=9
 )
 of_config("stage", "names no function of the app; is it sweep?", "lambda_functions", "sweeps", to={})
+of_config(  # Chalice has one architecture for all functions
+    "stage",
+    "lambda_architecture in .chalice/config.json is not",
+    "lambda_functions",
+    "sweep",
+    "lambda_architecture",
+    to="arm64",
+)
 of_config("stage", "move it into a stage", *("lambda_functions", "sweep", "environment_variables"), to={"KEY": "value"})
 WRONG: dict[str, tuple[Any, ...]] = {
     "lambda_memory_size": ("512", True, 512.5, 20_000),
@@ -46,7 +54,8 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "reserved_concurrency": (0, True),
     "lambda_functions": ([],),
     "environment_variables": ([], {"NUMBER": 5}),
-    "app_name": ("my app", "s" * 65),
+    "app_name": ("my app", "my_app", "my.app", "2nd", "s" * 65),
+    "lambda_architecture": ("arm", "aarch64"),
     "api_gateway_stage": ("*", "", "a/b", 5),
 }
 for setting, wrong in WRONG.items():

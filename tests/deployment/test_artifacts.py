@@ -103,7 +103,7 @@ def test_the_first_region_is_named_by_no_location() -> None:
 
 
 def test_a_name_of_the_app_that_s3_does_not_take_is_rewritten(aws: Aws) -> None:
-    assert Artifacts(aws, "My_App").bucket == f"my-app-artifacts-{ACCOUNT}-eu-central-1"
+    assert Artifacts(aws, "My-App").bucket == f"my-app-artifacts-{ACCOUNT}-eu-central-1"
 
 
 def test_a_name_too_long_for_a_bucket_is_refused(aws: Aws) -> None:

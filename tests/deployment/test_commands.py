@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deployment import change_set, commands, stage
+from deployment import change_set, commands, guards, stage
 from deployment.artifacts import Artifacts
 from deployment.aws import Aws
 from deployment.change_set import ChangeSet
@@ -184,6 +184,13 @@ def test_a_kept_version_is_deployed_again_without_its_tables(aws: Aws) -> None:
 
 def tags(of: Tried) -> Any:
     return of.target.aws.client("cloudformation").describe_stacks(StackName="sessions-dev")["Stacks"][0]["Tags"]
+
+
+def test_a_kept_version_is_found_by_the_whole_id_of_its_commit_too(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "refuse", lambda *_: None)
+    dev, commit = tried(aws), "0123456789ab" + 28 * "c"
+    kept = dev.keep(commit[:12])
+    assert commands.find_kept(dev.target, commit) == commands.find_kept(dev.target, commit[:12]) == kept
 
 
 def test_destroying_a_stage_keeps_its_data_unless_that_is_confirmed(aws: Aws) -> None:

@@ -26,7 +26,12 @@ KEY = "k" * 64
 UNSEEN = "nobody-may-see-me"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/logs"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
-STACK = {"StackName": "sessions-dev", "StackStatus": "CREATE_COMPLETE", "Tags": [{"Key": MARK, "Value": MAKER}]}
+TAGS = {MARK: MAKER, "app": "sessions", "stage": "dev"}
+STACK = {
+    "StackName": "sessions-dev",
+    "StackStatus": "CREATE_COMPLETE",
+    "Tags": [{"Key": key, "Value": value} for key, value in TAGS.items()],
+}
 
 
 @dataclass(frozen=True)
