@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 TYPED = """
 # pyright: strict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -79,6 +79,9 @@ def test_aws(
     with aws_faults.throttled("dynamodb:PutItem"), aws_calls.exactly(dynamodb=1):
         chalice_clock.advance(minutes=1)
     calls: list[Call] = list(aws_calls)
+    key: Mapping[str, object] = aws_calls[-1].key or {}
+    rows: int = dynamodb_tables.count("Rooms") - len(dynamodb_tables.items("Rooms")) - len(key)
+    assert (calls[0].table, calls[0].parameters["TableName"], rows) == ("rooms", "rooms", 0)
     delivered: list[DeliveredEvent] = [*chalice_gateway.of("orders").deliver_events()]
     dynamodb_tables.assert_item("Rooms", {"name": calls[0].operation}, owner=delivered[0].function)
     delivered[0].functon  # mistake

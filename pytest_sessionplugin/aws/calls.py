@@ -156,6 +156,10 @@ class Calls:
     def __len__(self) -> int:
         return len(self._since(0))
 
+    def __getitem__(self, number: int) -> Call:
+        """A call by its place in the order, from 0 on; -1 is the last one so far."""
+        return self._since(0)[number]
+
     def count(self, name: str) -> int:
         """Number of calls of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""
         check(name)

@@ -24,6 +24,7 @@ def test_a_service_and_an_operation_are_counted() -> None:
     ask(calls, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:GetItem", "s3:GetObject")
     assert [str(call) for call in calls][:2] == ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     assert (len(calls), calls.count("dynamodb"), calls.count("dynamodb:GetItem"), calls.count("ssm")) == (4, 3, 2, 0)
+    assert (str(calls[0]), str(calls[-1])) == ("dynamodb:GetItem", "s3:GetObject")
 
 
 def test_a_budget_is_for_its_block() -> None:

@@ -15,7 +15,7 @@ def test_a_lot_from_its_first_price_to_the_hammer(seller, bidder, lot):
 def test_a_low_bid_is_answered_with_the_price(bidder, lot, dynamodb_tables):
     refused = bidder.post(f"{lot}/bids", json={"amount": 100})
     assert (refused.status_code, refused.json()["Message"]) == (409, "the price is 100; bid 101 or more")
-    assert [row["bidder"] for row in dynamodb_tables["Lots"].scan()["Items"]] == [None]
+    assert [row["bidder"] for row in dynamodb_tables.items("Lots")] == [None]
 
 
 def test_the_house_can_ask_for_more(bidder, lot, monkeypatch):

@@ -33,7 +33,7 @@ def test_a_sold_lot_cannot_be_watched(seller, lot, watching, dynamodb_tables):
     with pytest.raises(HandshakeRefused) as refused:
         watching()
     assert refused.value.status_code == 410
-    assert dynamodb_tables["Watchers"].scan()["Count"] == 0
+    assert dynamodb_tables.count("Watchers") == 0
 
 
 @pytest.mark.parametrize("params", [None, {"lot": "none"}])
@@ -45,6 +45,6 @@ def test_an_unknown_lot_cannot_be_watched(chalice_gateway, params):
 
 def test_a_watcher_who_leaves_is_removed(chalice_gateway, watching, dynamodb_tables):
     with watching():
-        assert dynamodb_tables["Watchers"].scan()["Count"] == 1
+        assert dynamodb_tables.count("Watchers") == 1
     chalice_gateway.settle()
-    assert dynamodb_tables["Watchers"].scan()["Count"] == 0
+    assert dynamodb_tables.count("Watchers") == 0

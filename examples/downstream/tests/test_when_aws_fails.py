@@ -27,7 +27,7 @@ def test_a_gone_watcher_is_removed_and_the_others_hear(bidder, lot, watching, aw
         aws_faults.gone(gone.connection_id)
         bidder.post(f"{lot}/bids", json={"amount": 120})
         here.expect(type="bid", price=120)
-        assert [row["connectionId"] for row in dynamodb_tables["Watchers"].scan()["Items"]] == [here.connection_id]
+        assert [row["connectionId"] for row in dynamodb_tables.items("Watchers")] == [here.connection_id]
 
 
 def test_of_two_bids_at_once_one_wins(chalice_gateway, jwt_tokens, lot, watching, aws_race):
