@@ -266,11 +266,21 @@ def _add_connect(commands: Any) -> None:
     connect = commands.add_parser(
         "connect",
         help="talk to a WebSocket: each line you type is sent",
-        description="Opens a WebSocket, sends each line of the input, and prints each frame that arrives.",
+        description="Opens a WebSocket, sends each line of the input, and prints each frame that arrives. Ends when "
+        "the socket is closed or the input has ended: a terminal's at once, with Ctrl-D; a pipe's or a file's when no "
+        "frame has arrived for --wait seconds.",
     )
     connect.add_argument("url", help="ws://…, with the query that the app wants")
     connect.add_argument("--token", help="is sent as Authorization: Bearer")
-    connect.add_argument("--receive", type=_count, metavar="N", help="leave when so many frames have arrived")
+    connect.add_argument(
+        "--receive", type=_count, metavar="N", help="leave when N frames have arrived; fewer are an error"
+    )
+    connect.add_argument(
+        "--wait",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long to wait for a frame when a pipe or file has ended (default: 1, or 10 with --receive)",
+    )
     connect.set_defaults(run=_connect)
 
 
@@ -281,7 +291,7 @@ def _connect(asked: argparse.Namespace) -> None:
         raise SessionPluginError(reason)
     from pytest_sessionplugin.serving.connect import talk
 
-    talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive)
+    talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive, wait=asked.wait or (10 if asked.receive else 1))
 
 
 # --- all

@@ -47,10 +47,8 @@ class EndpointError(SessionPluginError):
 class NotOnThisTarget(SessionPluginError):
     """The test needs something that its target lacks; pytest skips it with this sentence."""
 
-    def __init__(self, target: str, what: str) -> None:
-        super().__init__(
-            f"the deployed stage {target} has no {what}; run this test with --sessionplugin-target=inprocess"
-        )
+    def __init__(self, target: str, what: str, kind: str = "deployed stage") -> None:
+        super().__init__(f"the {kind} {target} has no {what}; run this test with --sessionplugin-target=inprocess")
         self.target = target
         self.what = what
 

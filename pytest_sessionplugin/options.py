@@ -163,8 +163,10 @@ def _project_below(root: Path, here: Path) -> Path | None:
 
 
 def check_target(target: Setting) -> None:
-    """Raises OptionError, without the credentials that a URL may contain."""
+    """Raises OptionError, without the credentials that a URL may contain, also if the target cannot run here."""
     if target.value in TARGETS:
+        if missing := why_not(target.value):
+            raise OptionError("target", target.value, target.source, f"{missing}.")
         return
     if "://" not in target.value:
         reason = f"there is no such target; use {', '.join(TARGETS)}, or URLs of a deployed stage: {FORM}."
@@ -298,8 +300,20 @@ def why_not_marked(marked: str, configured: str) -> str | None:
     if marked == DEPLOYED and not deployed:
         return f"this test is for a deployed stage: name one with --sessionplugin-target={FORM}"
     if marked != DEPLOYED and deployed:
-        return f"this test is not for the deployed stage {configured}: it is marked for {marked}"
+        return f"this test is not for the {kind_of(configured)} {configured}: it is marked for {marked}"
     return None
+
+
+def kind_of(target: str) -> str:
+    """The name of a target with URLs, for messages."""
+    return "served app" if is_served(target) else "deployed stage"
+
+
+def is_served(target: str) -> bool:
+    """Whether all URLs of a target are on this machine, where `sessionplugin serve` listens."""
+    from pytest_sessionplugin.gateway.values import on_loopback
+
+    return all(on_loopback(url.strip()) for url in target.split(","))
 
 
 def urls_of(target: str) -> Urls:

@@ -375,8 +375,9 @@ def _deployed(request: pytest.FixtureRequest, project: Path, mark: options.Chali
     from pytest_sessionplugin.harness.deployed import DeployedHarness
 
     chosen = request.config.stash[OPTIONS]
-    table = options.find_table(_setups(request.config).find(project), request.config.rootpath)
-    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), mark, table)
+    root = _setups(request.config).find(project)
+    table = options.find_table(root, request.config.rootpath)
+    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), mark, table, root)
 
 
 def _targets(definition: pytest.Item) -> tuple[str, ...]:

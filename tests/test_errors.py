@@ -53,6 +53,11 @@ def test_a_name_that_is_close_to_none_is_answered_with_all_if_they_are_few() -> 
             "the deployed stage https://a has no clock; run this test with --sessionplugin-target=inprocess",
             {"target": "https://a", "what": "clock"},
         ),
+        (
+            NotOnThisTarget("http://127.0.0.1", "clock", "served app"),
+            "the served app http://127.0.0.1 has no clock; run this test with --sessionplugin-target=inprocess",
+            {"target": "http://127.0.0.1"},
+        ),
         (PolicyError(Path("p.json"), "it is not JSON."), "p.json: it is not JSON.", {"path": Path("p.json")}),
         (
             BlockedCall("s3", "GetObject", "nothing emulates it"),

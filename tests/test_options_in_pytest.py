@@ -48,6 +48,45 @@ def test_a_value_that_cannot_be_is_a_usage_error_of_one_sentence(
     assert [line for line in result.stderr.lines if line] == [result.stderr.lines[0]]
 
 
+@pytest.mark.parametrize(
+    ("rank", "value"),
+    [
+        ("option", "sockets"),
+        ("variable", "sockets"),
+        ("table", "sockets"),
+        ("ini", "sockets"),
+        ("option", "ws://[::1]:9"),
+    ],
+)
+def test_a_target_that_a_run_names_and_cannot_have_is_a_usage_error_and_no_run_of_skips(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch, rank: str, value: str
+) -> None:
+    (stranger.root / "conftest.py").write_text("import sys\nsys.modules['h11'] = None  # as if it were not installed")
+    if rank == "variable":
+        monkeypatch.setenv("SESSIONPLUGIN_TARGET", value)
+    if rank == "table":
+        (stranger.root / "pyproject.toml").write_text(f'{PYPROJECT}[tool.sessionplugin]\ntarget = "{value}"\n')
+    if rank == "ini":
+        (stranger.root / "pytest.ini").write_text(f"[pytest]\naddopts = --sessionplugin-target={value}\n")
+    result = stranger.test(*([f"--sessionplugin-target={value}"] if rank == "option" else []), test_it=NOTHING)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    sentence = "real sockets need h11: pip install 'pytest-sessionplugin[[]sockets]'."
+    shown = value.replace("[", "[[]")
+    result.stderr.fnmatch_lines([f"ERROR: sessionplugin: target = '{shown}' (*): {sentence}"])
+
+
+def test_a_marked_target_that_cannot_be_had_is_a_skip_with_the_reason(stranger: Stranger) -> None:
+    (stranger.root / "conftest.py").write_text("import sys\nsys.modules['h11'] = None  # as if it were not installed")
+    body = """
+        import pytest
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
+        def test_it(chalice_gateway): pass
+    """
+    result = stranger.test("-rs", test_it=body)
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED *: real sockets need h11: pip install 'pytest-sessionplugin[[]sockets]'"])
+
+
 def test_each_rank_reaches_the_header(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
     (stranger.root / "pyproject.toml").write_text(f"{PYPROJECT}[tool.sessionplugin]\ntimeout = 2\nproject = '.'")
     monkeypatch.setenv("SESSIONPLUGIN_STAGE", "prod")

@@ -33,7 +33,6 @@ REASONS = {
     "lambdas/functions.py": "faults around a function",
     "harness/checks.py": "leftovers, one for each switch",
     "tokens/cooldown.py": "the one place that knows PyJWT's time",
-    "serving/connect.py": "one function",
     "serving/process.py": "signals and limits of a process",
 }
 

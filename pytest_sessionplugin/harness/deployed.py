@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_sessionplugin import options
@@ -33,22 +34,26 @@ class DeployedStage:
 class DeployedHarness:
     """A test's tokens and gateway for the deployed stage `target`; anything else skips the test.
 
-    `table` is [tool.sessionplugin]; `patience` is how many seconds a receive waits for a frame.
+    `table` is [tool.sessionplugin] of the project; `patience` is how many seconds a receive waits for a frame.
     """
 
-    def __init__(self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any]) -> None:
+    def __init__(
+        self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any], project: Path
+    ) -> None:
         self.target = target
         self.mark = mark
         self._patience = patience
-        self._table = table
+        self._table, self._project = table, project
         self._stack = ExitStack()
         self._tokens: DeployedTokens | None = None
         self._deployed: DeployedStage | None = None
         if mark.fresh:
             raise self.lacking("app of the test's own, for @pytest.mark.chalice(fresh=…, env=…)")
+        if mark.each_its_own:
+            raise self.lacking("copies of the app for this test, for @pytest.mark.chalice(isolation=…)")
 
     def lacking(self, what: str) -> NotOnThisTarget:
-        return NotOnThisTarget(self.target, what)
+        return NotOnThisTarget(self.target, what, options.kind_of(self.target))
 
     def tokens(self) -> DeployedTokens:
         if self._tokens is None:
@@ -56,7 +61,8 @@ class DeployedHarness:
                 settings = TokenSettings.of(options.section(self._table, "tokens"))
             except ValueError as error:
                 raise SessionPluginError(str(error)) from None
-            self._tokens = DeployedTokens(settings, os.environ, self.lacking)
+            served = self._project if options.is_served(self.target) else None
+            self._tokens = DeployedTokens(settings, os.environ, self.lacking, served=served)
         return self._tokens
 
     def deployed(self) -> DeployedStage:

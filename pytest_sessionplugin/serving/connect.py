@@ -11,10 +11,14 @@ from websockets.sync.client import ClientConnection, connect
 from pytest_sessionplugin.errors import SessionPluginError
 
 
-def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None) -> None:
-    """Returns when the socket is closed, a terminal's input ends, or `receive` frames have arrived.
+def talk(
+    url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None, *, wait: float = 1.0
+) -> None:
+    """Returns when `receive` frames have arrived, or the socket is closed, or the input has ended.
 
-    Raises SessionPluginError if the handshake is refused or the host cannot be reached.
+    A terminal's input ends at once. Other input ends before its answers arrive: then no frame may come for `wait`
+    seconds. Raises SessionPluginError if the handshake is refused, the host cannot be reached, or fewer than `receive`
+    frames have arrived.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
@@ -26,21 +30,56 @@ def talk(url: str, token: str | None, typed: TextIO, out: TextIO, receive: int |
         raise SessionPluginError(f"{url} cannot be reached: {error.strerror or error}.") from error
     except WebSocketException as error:
         raise SessionPluginError(f"{url} cannot be opened: {error}.") from error
+    count, sender = 0, Sender(websocket, typed, wait)
     with websocket:
-        threading.Thread(target=_send, args=(websocket, typed), daemon=True).start()
-        for number, message in enumerate(websocket, start=1):
-            print("<", message, file=out, flush=True)
-            if number == receive:
-                return
-        print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
+        sender.start()
+        try:
+            for message in websocket:
+                count += 1
+                print("<", message, file=out, flush=True)
+                sender.hear()
+                if count == receive:
+                    return
+        except ConnectionClosed:  # with a code that says that something went wrong
+            pass
+        finally:
+            sender.stop()
+        if not sender.has_left:
+            print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
+    if receive is not None:
+        why = f"then none for {wait:g} s; --wait waits longer" if sender.has_left else "then the socket was closed"
+        raise SessionPluginError(f"{count} of {receive} frames arrived, {why}.")
 
 
-def _send(websocket: ClientConnection, typed: TextIO) -> None:
-    try:
-        for line in iter(typed.readline, ""):
-            if line.strip():
-                websocket.send(line.rstrip("\n"))
-    except ConnectionClosed:
-        return
-    if typed.isatty():  # Ctrl-D; a pipe ends before its answers arrive
-        websocket.close()
+class Sender:
+    """A thread that sends the lines of an input, and closes the socket when the input has ended."""
+
+    def __init__(self, websocket: ClientConnection, typed: TextIO, wait: float) -> None:
+        self._websocket, self._typed, self._wait = websocket, typed, wait
+        self._has_heard = threading.Event()
+        self._is_over = False
+        self.has_left = False  # whether the socket was closed from here
+
+    def start(self) -> None:
+        threading.Thread(target=self.run, daemon=True).start()  # it may read from a terminal for ever
+
+    def hear(self) -> None:
+        """A frame has arrived, so the silence begins again."""
+        self._has_heard.set()
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._has_heard.set()
+
+    def run(self) -> None:
+        try:
+            for line in iter(self._typed.readline, ""):
+                if line.strip():
+                    self._websocket.send(line.rstrip("\n"))
+        except ConnectionClosed:
+            return
+        while not self._is_over and not self._typed.isatty() and self._has_heard.wait(self._wait):
+            self._has_heard.clear()
+        if not self._is_over:
+            self.has_left = True
+            self._websocket.close()

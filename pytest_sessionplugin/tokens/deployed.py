@@ -6,12 +6,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.gateway.redaction import Masked
-from pytest_sessionplugin.tokens.keys import Key
+from pytest_sessionplugin.tokens.keys import Key, find_local_key, local_key_path
 from pytest_sessionplugin.tokens.tokens import HOUR, Tokens, TokenSettings
 
 READY = "SESSIONPLUGIN_TOKEN_"
@@ -22,7 +23,8 @@ KEY_ID = "SESSIONPLUGIN_TOKENS_KID"
 class DeployedTokens(Tokens):
     """SESSIONPLUGIN_TOKEN_ALICE is the token of "alice"; other tokens are signed with the key.
 
-    Without either, raises `lacking(what)`.
+    `served`: the project, if `sessionplugin serve` runs its app; then the key is by default the one that it signs with.
+    Without token and key, raises `lacking(what)`.
     """
 
     def __init__(
@@ -31,11 +33,15 @@ class DeployedTokens(Tokens):
         environment: Mapping[str, str],
         lacking: Callable[[str], Exception],
         clock: Callable[[], float] = time.time,
+        *,
+        served: Path | None = None,
     ) -> None:
         key = key_of(environment, settings.algorithm)
+        if key is None and served is not None:
+            key = _of_served(served, settings.algorithm)
         super().__init__(settings, key or Key(settings.algorithm, ""), clock)
         self._has_key = key is not None
-        self._environment, self._lacking = environment, lacking
+        self._environment, self._lacking, self._served = environment, lacking, served
 
     def __call__(self, subject: str, *, expires_in: float = HOUR, **claims: Any) -> str:
         usual = expires_in == HOUR and not claims
@@ -79,8 +85,10 @@ class DeployedTokens(Tokens):
         raise self._lacking("other app beside it")
 
     def _require_key(self, what: str) -> None:
-        if not self._has_key:
-            raise self._lacking(what)
+        if self._has_key:
+            return
+        made = "" if self._served is None else f"; {local_key_path(self._served)}, which serve makes, is not there"
+        raise self._lacking(what + made)
 
 
 def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
@@ -96,6 +104,11 @@ def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
     key = Key(algorithm, Masked(text), environment.get(KEY_ID) or None)
     _try(key)
     return key
+
+
+def _of_served(project: Path, algorithm: str) -> Key | None:
+    key = find_local_key(project, algorithm)
+    return key and replace(key, private=Masked(key.private))
 
 
 def _read(path: Path) -> str:

@@ -105,6 +105,11 @@ def local_key_path(root: Path) -> Path:
     return root / ".chalice" / "local" / "key"
 
 
+def find_local_key(root: Path, algorithm: str) -> Key | None:
+    """The key of a checkout, if it has been made."""
+    return local_key(root, algorithm) if local_key_path(root).is_file() else None
+
+
 def local_key(root: Path, algorithm: str) -> Key:
     """The key of a checkout, made on first use, for its owner only. Processes that race for it get the same one."""
     path = local_key_path(root)

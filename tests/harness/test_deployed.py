@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ TARGET = "https://a.example/api,wss://b.example/api"
 
 
 def deployed(mark: ChaliceMark | None = None, table: Mapping[str, Any] | None = None) -> DeployedHarness:
-    return DeployedHarness(TARGET, 5.0, mark or ChaliceMark(), table or {})
+    return DeployedHarness(TARGET, 5.0, mark or ChaliceMark(), table or {}, Path("/nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,24 @@ def test_an_app_of_the_tests_own_cannot_be_had() -> None:
     for mark in (ChaliceMark.of(fresh=True), ChaliceMark.of(env={"A": "1"})):
         with pytest.raises(NotOnThisTarget, match="no app of the test's own"):
             deployed(mark)
+
+
+def test_copies_for_each_function_cannot_be_had_and_one_for_all_is_not_asked_for() -> None:
+    with pytest.raises(NotOnThisTarget, match=r"no copies of the app for this test, for @pytest.mark.chalice\(iso"):
+        deployed(ChaliceMark.of(isolation="function"))
+    deployed(ChaliceMark.of(isolation="app"))
+
+
+def test_a_target_on_this_machine_is_called_a_served_app() -> None:
+    target = "http://127.0.0.1:8000,ws://localhost:8001"
+    served = DeployedHarness(target, 5.0, ChaliceMark(), {}, Path("/nowhere"))
+    with pytest.raises(NotOnThisTarget, match=f"^the served app {target} has no clock"):
+        served.clock()
+    with pytest.raises(NotOnThisTarget, match=r"token of bob: set .*; /nowhere/.chalice/local/key, which serve makes"):
+        served.tokens()("bob")
+    half = DeployedHarness("http://127.0.0.1:8000,wss://b.example", 5.0, ChaliceMark(), {}, Path("/nowhere"))
+    with pytest.raises(NotOnThisTarget, match=r"^the deployed stage http"):
+        half.clock()
 
 
 def test_its_gateway_has_urls_and_no_more_than_a_client_sees() -> None:

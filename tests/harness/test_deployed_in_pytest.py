@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.tokens.keys import local_key
 from tests.processes import sessionplugin_serve
 from tests.strangers import REPOSITORY, Stranger
 
@@ -34,6 +33,9 @@ WHAT_A_CLIENT_CAN_DO = """
     from pytest_sessionplugin import ConnectionClosed
 
     before = dict(os.environ)
+
+    def test_its_checkouts_key_signs_all_tokens(jwt_tokens):
+        assert jwt_tokens("bob", scope="write").startswith("eyJ")
 
     def test_http_and_websocket(chalice_gateway, jwt_tokens):
         assert chalice_gateway.http(token=jwt_tokens("alice")).post("/rooms/a").json()["people"] == 1
@@ -64,13 +66,17 @@ WHAT_IT_CANNOT = """
     def test_load(chalice_load): pass
     def test_rotation(jwt_tokens): jwt_tokens.rotate()
     def test_jwks(jwt_tokens): jwt_tokens.jwks_url
-    def test_claims(jwt_tokens): jwt_tokens("alice", scope="write")
-    def test_another_subject(jwt_tokens): jwt_tokens("bob")
     def test_invoke(chalice_gateway): chalice_gateway.invoke("sweep")
     def test_runtime(chalice_gateway): chalice_gateway.runtime
 
     @pytest.mark.chalice(fresh=True)
     def test_fresh(chalice_gateway): pass
+
+    @pytest.mark.chalice(isolation="function")
+    def test_isolation(chalice_gateway): pass
+
+    @pytest.mark.chalice(isolation="app")
+    def test_one_app_for_all_functions_is_no_wish(chalice_gateway): pass
 
     @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_marked_for_others(chalice_gateway): pass
@@ -100,22 +106,21 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
             "-rs", f"--sessionplugin-target={target}", "--sessionplugin-timeout=20",
             test_can=WHAT_A_CLIENT_CAN_DO, test_cannot=WHAT_IT_CANNOT, test_fails=WHAT_FAILS,
         )  # fmt: skip
-    result.assert_outcomes(passed=4, skipped=15, failed=1, errors=1)
-    stage = f"*the deployed stage {target} has no "
+    result.assert_outcomes(passed=6, skipped=14, failed=1, errors=1)
+    stage = f"*the served app {target} has no "
     for what in (
         "AWS in memory: no tables, no counts, no faults; run this test with --sessionplugin-target=inprocess",
         "app in this process;*",
         "app of the test's own, for @pytest.mark.chalice(fresh=*",
         "key that a test could rotate;*",
         "JWKS of this process;*",
-        "token of alice: set SESSIONPLUGIN_TOKENS_KEY;*",
-        "token of bob: set SESSIONPLUGIN_TOKEN_BOB, or SESSIONPLUGIN_TOKENS_KEY;*",
+        "copies of the app for this test, for @pytest.mark.chalice(isolation=*",
         "way to invoke its functions;*",
         "runtime in this process;*",
         "clock of the test's own;*",
     ):
         result.stdout.fnmatch_lines([f"SKIPPED {stage}{what}"])
-    result.stdout.fnmatch_lines(["SKIPPED *: this test is not for the deployed stage *: it is marked for sockets"])
+    result.stdout.fnmatch_lines(["SKIPPED *: this test is not for the served app *: it is marked for sockets"])
     result.stdout.fnmatch_lines(["*http   GET /nowhere*", "*http   -> 403*", "*socket #2 asks for /nowhere*"])
     result.stdout.fnmatch_lines(["1 WebSocket still open. Close what a test opens*"])
     assert JWT not in result.stdout.str()
@@ -137,14 +142,14 @@ def test_a_test_for_a_deployed_stage_alone_is_skipped_where_there_is_none(strang
 
 
 def test_the_services_own_integration_tests_pass_on_a_stage(tmp_path: Path) -> None:
-    """Tests that need more than a client sees are skipped. Tests that wait in vain are left out: each takes the
-    timeout.
+    """Its tokens are signed with the key of the checkout, which nobody named.
+
+    Tests that need more than a client sees are skipped. Tests that wait in vain are left out: each takes the timeout.
     """
     with sessionplugin_serve() as served:
         environment = {
             **os.environ,
             "SESSIONPLUGIN_TARGET": f"{served.http},{served.websocket}",
-            "SESSIONPLUGIN_TOKENS_KEY": local_key(REPOSITORY, "HS256").private,
             "SESSIONPLUGIN_TIMEOUT": "20",
         }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}"]

@@ -62,9 +62,17 @@ def test_it_can_be_turned_off(plain: Environment, downstream: Path) -> None:
 # --- without the extra
 
 
-def test_sockets_are_skipped_with_the_line_that_installs_them(plain: Environment, downstream: Path) -> None:
+def test_sockets_that_a_run_asks_for_are_refused_with_the_line_that_installs_them(
+    plain: Environment, downstream: Path
+) -> None:
     run = plain.pytest("--sessionplugin-target=sockets", "tests/test_lots.py", cwd=downstream)
-    assert set(run.outcomes) == {"skipped"}
+    assert (run.status, run.outcomes) == (4, {})
+    assert SOCKETS in run.output
+
+
+def test_sockets_that_a_test_is_marked_for_are_skipped_with_that_line(plain: Environment, downstream: Path) -> None:
+    run = plain.pytest("-rs", "tests/test_watching.py", cwd=downstream)
+    assert set(run.outcomes) == {"passed", "skipped"}
     assert SOCKETS in run.output
 
 

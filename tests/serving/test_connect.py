@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO, cast
 
 import pytest
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.serving.connect import talk
+from pytest_sessionplugin.serving.connect import Sender, talk
 from tests.gateway.app import API, App
 from tests.gateway.gateways import on_sockets
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 pytestmark = pytest.mark.sockets
 
 
 class Terminal(io.StringIO):
-    """An input that stays open after its lines, as a terminal does, and does not count as one that was closed."""
+    """A terminal, whose input ends with Ctrl-D."""
 
     def isatty(self) -> bool:
-        return False
+        return True
+
+
+class Output(io.StringIO):
+    """Standard output that closes the pipe to standard input after its first line."""
+
+    def __init__(self, pipe: TextIO) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def flush(self) -> None:
+        self._pipe.close()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[TextIO, TextIO]]:
+    """Both ends of a pipe, in which a line waits."""
+    reading, writing = os.pipe()
+    with open(reading) as typed, open(writing, "w") as typing:
+        print("echo hello", file=typing, flush=True)
+        yield typed, typing
 
 
 @pytest.fixture
@@ -32,8 +58,61 @@ def url() -> Iterator[str]:
 
 def test_each_line_is_sent_and_each_frame_printed(url: str) -> None:
     out = io.StringIO()
-    talk(url, None, Terminal("echo hello\n\necho world\n"), out, receive=2)
+    talk(url, None, io.StringIO("echo hello\n\necho world\n"), out, receive=2, wait=20)
     assert sorted(out.getvalue().splitlines()) == ["< hello", "< world"]  # two handlers may run at once
+
+
+def test_a_pipe_that_has_ended_ends_it_when_no_frame_comes_any_more(url: str, pipe: tuple[TextIO, TextIO]) -> None:
+    typed, out = pipe[0], Output(pipe[1])
+    talk(url, None, typed, out, wait=0.01)
+    assert out.getvalue() == "< hello\n"
+    talk(url, None, io.StringIO(), out, wait=0.01)
+
+
+def test_a_terminals_ctrl_d_ends_it_at_once(url: str) -> None:
+    out = io.StringIO()
+    talk(url, None, Terminal(), out, wait=1000)
+    assert out.getvalue() == ""
+
+
+def test_a_socket_that_the_other_end_closes_ends_it_and_says_how(url: str) -> None:
+    out = io.StringIO()
+    talk(url, None, io.StringIO("x" * 33_000 + "\n"), out, wait=20)
+    assert out.getvalue().startswith("closed: 1009")
+
+
+def test_fewer_frames_than_were_asked_for_are_an_error(url: str, pipe: tuple[TextIO, TextIO]) -> None:
+    with pytest.raises(SessionPluginError, match=r"^1 of 2 frames arrived, then none for 0.01 s; --wait waits longer"):
+        talk(url, None, pipe[0], Output(pipe[1]), receive=2, wait=0.01)
+    with pytest.raises(SessionPluginError, match=r"^0 of 1 frames arrived, then the socket was closed\.$"):
+        talk(url, None, io.StringIO("x" * 33_000 + "\n"), io.StringIO(), receive=1, wait=20)
+
+
+class FakeSocket:
+    """A socket that keeps what is sent, and how it is left."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, text: str) -> None:
+        self.sent.append(text)
+
+    def close(self) -> None:
+        self.sent.append("closed")
+
+
+def test_each_frame_begins_the_silence_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, results = list[float](), iter([True, True, False])
+
+    class Heard(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return next(results)
+
+    monkeypatch.setattr("threading.Event", Heard)
+    socket = FakeSocket()
+    Sender(cast("ClientConnection", socket), io.StringIO("a\n\nb\n"), 5.0).run()
+    assert (socket.sent, waited) == (["a", "b", "closed"], [5.0, 5.0, 5.0])
 
 
 def test_a_refused_handshake_is_a_sentence_with_its_status(url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.tokens.deployed import DeployedTokens, key_of
-from pytest_sessionplugin.tokens.keys import Key
+from pytest_sessionplugin.tokens.keys import Key, local_key
 from pytest_sessionplugin.tokens.tokens import TokenSettings
 
 ISSUER = "https://issuer.test"  # shares its RSA key with other tests: one takes a tenth of a second to make
@@ -60,6 +60,22 @@ def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
     made = tokens(TOKENS_KEY=str(tmp_path / "key"))
     assert read(made("bob"))["sub"] == "bob"
     assert str(made.secret) == SECRET
+
+
+def test_a_served_app_takes_tokens_of_its_checkouts_key_unless_another_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+
+    def made(**environment: str) -> DeployedTokens:
+        lacking = lambda what: NotOnThisTarget("http://127.0.0.1", what)  # noqa: E731
+        return DeployedTokens(TokenSettings(), environment, lacking, served=tmp_path)
+
+    with pytest.raises(NotOnThisTarget, match=r"token of bob: set .*key, which serve makes, is not there"):
+        made()("bob")
+    assert not (tmp_path / ".chalice" / "local").exists()
+    key = local_key(tmp_path, "HS256").private
+    assert read(made()("bob", scope="write"), key)["scope"] == "write"
+    assert read(made(SESSIONPLUGIN_TOKENS_KEY=SECRET)("bob"))["sub"] == "bob"
+    assert key not in repr(made().secret)
 
 
 def test_without_either_it_says_which_variables_to_set() -> None:
