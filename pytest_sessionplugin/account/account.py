@@ -288,6 +288,17 @@ class Account:
         self._notebook.observe(self._clock(), f"aws    {sentence}")
         self._notebook.warn(sentence)
 
+    def refill(self, stack: Stack, process: Process, made: Sequence[MadeCall]) -> None:
+        """Empties AWS and makes everything of the only project as at its start: tables and other resources, its seed,
+        and `made`, the calls of the app's import. Drops events that wait for a retry.
+        """
+        memory = stack.memory
+        self.lambdas.drop_retries()
+        self.emulator.empty()
+        self.emulator.create(memory.specs, memory.resources, memory.region, partial(self._seed, memory, nullcontext))
+        self.emulator.repeat(made)
+        self.provide(stack, process)
+
     def repeat(self, made: Sequence[MadeCall]) -> None:
         """Makes the calls of an import again, in a test that has begun."""
         self.emulator.repeat(made)

@@ -163,6 +163,10 @@ class Runtime:
             self._core.redeploy(api, forget_authorizers=forget_authorizers)
             self._functions = functions
 
+    def start_again(self) -> None:
+        """Like `GatewayCore.start_again`."""
+        self.activity.turn(lambda: self._act(self._core.start_again))
+
     # --- time
 
     def move_ahead(self, seconds: float) -> None:
@@ -177,12 +181,12 @@ class Runtime:
 
     def tick(self) -> None:
         """Does what has fallen due: time-outs of handlers, idle connections, old connections."""
-        self.activity.turn(self._tick)
+        self.activity.turn(lambda: self._act(self._core.tick))
 
-    def _tick(self) -> None:
+    def _act(self, action: Callable[[float], None]) -> None:
         with self.activity.changed:
             now = self._clock()
-            self._core.tick(now)
+            action(now)
             self._drain(now)
         self._sink.flush()
 

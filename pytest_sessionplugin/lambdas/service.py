@@ -69,6 +69,12 @@ class Retries:
             self._waiting.append(retry)
         return retry
 
+    def clear(self) -> tuple[Retry, ...]:
+        """Drops and returns what waits."""
+        with self._lock:
+            dropped, self._waiting = tuple(self._waiting), []
+        return dropped
+
     def due(self) -> float | None:
         with self._lock:
             return min((retry.due for retry in self._waiting), default=None)
@@ -197,6 +203,11 @@ class LambdaService:
         else:
             self._queue(function, event, request_id, 1)
         return invoke_api.accepted(202, request_id)
+
+    def drop_retries(self) -> None:
+        """The functions that failed get their events no more."""
+        for retry in self.retries.clear():
+            self._depth.pop(retry.request_id, None)
 
     def _run(self, function: _Function, event: Any, request_id: str, depth: int) -> Answer:
         try:

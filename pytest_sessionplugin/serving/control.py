@@ -1,4 +1,4 @@
-"""The control port of `serve`: a small JSON API with which tests in any language move time and start faults.
+"""The control port of `serve`: a small JSON API with which tests in any language move time, start faults and reset.
 
 Its clients can make the app behave in any way, so only this machine may reach it (loopback.py).
 """
@@ -64,6 +64,7 @@ class _Desk:
             ("POST", "/clock"): self._clock,
             ("POST", "/faults"): self._arm,
             ("DELETE", "/faults"): self._end,
+            ("POST", "/reset"): self._reset,
             ("POST", "/settle"): self._settle,
             ("GET", "/state"): self._state,
         }
@@ -90,6 +91,7 @@ class _Desk:
             },
             "POST /faults": {"fault": "name", "arguments": ["text"], "times": "a whole number, or left out"},
             "DELETE /faults": "ends all faults",
+            "POST /reset": {"seconds": f"to wait at most for running handlers; {SETTLE:g} if left out"},
             "POST /settle": {"seconds": f"to wait at most; {SETTLE:g} if left out"},
             "GET /state": "how much of each kind is open and runs",
             "faults": [f"{name}{words(name)}" for name in NAMES],
@@ -116,6 +118,12 @@ class _Desk:
     def _end(self, _: dict[str, Any]) -> ControlReply:
         self._interventions.end_faults()
         return 200, {}
+
+    def _reset(self, asked: dict[str, Any]) -> ControlReply:
+        seconds = _number(asked.pop("seconds", SETTLE), "seconds")
+        _nothing_else(asked, "seconds")
+        self._interventions.reset(seconds)
+        return 200, {"now": self._now}
 
     def _settle(self, asked: dict[str, Any]) -> ControlReply:
         seconds = _number(asked.pop("seconds", SETTLE), "seconds")
@@ -212,10 +220,18 @@ class Interventions:
     """Moves time and starts faults. Thread-safe. Raises SessionPluginError, and NotQuiet if a handler goes on."""
 
     def __init__(
-        self, server: Server, faults: Faults, time: MovedTime, agendas: Callable[[bool], Sequence[Agenda]]
+        self,
+        server: Server,
+        faults: Faults,
+        time: MovedTime,
+        agendas: Callable[[bool], Sequence[Agenda]],
+        refill: Callable[[], None] | None,
     ) -> None:
-        """`agendas` gives the agendas beside the gateway's; its argument says whether to include schedules."""
+        """`agendas` gives the agendas beside the gateway's; its argument says whether to include schedules. `refill`
+        makes AWS as after the start; None if the tables are elsewhere.
+        """
         self._server, self._faults, self._time, self._agendas = server, faults, time, agendas
+        self._refill = refill
         self._moving = threading.Lock()
         self._armed: list[Armed] = []
 
@@ -271,6 +287,26 @@ class Interventions:
         _check_wait(seconds)
         self._server.hear()
         self._server.quiet(seconds)
+
+    def reset(self, seconds: float) -> None:
+        """Makes everything as after the start, but for the time and for what the app keeps in its own variables.
+
+        Waits for running handlers, `seconds` at most, and closes every WebSocket with 1001.
+        """
+        _check_wait(seconds)
+        if self._refill is None:
+            raise SessionPluginError("the tables are in a DynamoDB of their own, which is not emptied: restart it.")
+        with self._moving:
+            self.end_faults()
+            self._server.hear()
+            self._server.quiet(seconds)
+            self._part()
+            self._refill()
+            self._part()  # from those that came meanwhile: their rows are gone
+
+    def _part(self) -> None:
+        self._server.runtime.start_again()
+        self._server.quiet(PATIENCE)
 
     def state(self) -> dict[str, int]:
         """Counts of everything that is open or running, named as in ServerState."""

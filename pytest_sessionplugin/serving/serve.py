@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager, nullcontext
@@ -189,7 +190,8 @@ def _control(app: _App, account: Account, time: MovedTime, ports: Ports) -> Iter
         return
     from pytest_sessionplugin.serving.control import Control, Interventions
 
-    interventions = Interventions(app.server, account.faults, time, app.agendas)
+    refill = app.refill if app.deployed.stack.memory.endpoint is None else None
+    interventions = Interventions(app.server, account.faults, time, app.agendas, refill)
     with Control(interventions, ports.host, ports.control) as control:
         yield control.url
 
@@ -258,8 +260,10 @@ class _App:
 
         self._account, self._console, self._imports, self._time = account, console, imports, time
         self._began = datetime.fromtimestamp(time(), UTC)
-        process, process_of = imports(stack.project)
-        self.deployed = account.deploy(stack, process, listening, process_of)
+        self._changing = threading.Lock()  # a reload and a reset, one after the other
+        with account.emulator.importing(keep=False) as self._made:
+            self._process, process_of = imports(stack.project)
+        self.deployed = account.deploy(stack, self._process, listening, process_of)
         (self.server,) = opened
         schedules, region = self.deployed.schedules(), stack.memory.region
         self._timer = Timer(schedules, self.deployed.run, region, prefix=stack.deployed_name)
@@ -277,10 +281,23 @@ class _App:
 
     def redeploy(self, memory: Memory, *, forget_authorizers: bool) -> None:
         """Imports the app again, and serves it. With `forget_authorizers`, drops cached answers of authorizers."""
-        process, _ = self._imports(memory.project)
-        planned = schedules_of(process.app)  # before anything is replaced: a rate may be one that cannot be deployed
-        self.deployed = self._account.redeploy(self.deployed, memory, process, forget_authorizers=forget_authorizers)
-        self._timer.redeploy(planned, self.deployed.run)
+        account = self._account
+        with self._changing:
+            with account.emulator.importing(keep=False) as made:
+                process, _ = self._imports(memory.project)
+            planned = schedules_of(
+                process.app
+            )  # before anything is replaced: a rate may be one that cannot be deployed
+            self.deployed = account.redeploy(self.deployed, memory, process, forget_authorizers=forget_authorizers)
+            self._process, self._made = process, made
+            self._timer.redeploy(planned, self.deployed.run)
+
+    def refill(self) -> None:
+        """Makes AWS as after a start with this version of the app. Raises ProjectError if its seed fails."""
+        with self._changing:
+            by_import = [each for each in self._made if each.call.function is None]  # not by a handler meanwhile
+            self._account.refill(self.deployed.stack, self._process, by_import)
+        tell("reset: everything is as after the start.")
 
     def create(self, memory: Memory) -> None:
         """Creates those tables that are not there yet."""

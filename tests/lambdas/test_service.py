@@ -150,3 +150,13 @@ def test_a_chain_of_functions_is_ended_at_lambdas_limit(shop: Shop, kind: str) -
     again("test")
     assert len(depths) == LONGEST_CHAIN + 1
     assert bool(shop.warned) is (kind == ASYNCHRONOUS)
+
+
+def test_retries_can_be_dropped(shop: Shop) -> None:
+    shop.invoke(ASYNCHRONOUS)
+    shop.end(ValueError("no"))
+    assert len(shop.service.retries.waiting) == 1
+    shop.service.drop_retries()
+    shop.now = 1000.0
+    shop.service.retries.tick()
+    assert (shop.service.retries.waiting, len(shop.queued)) == ((), 1)

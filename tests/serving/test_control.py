@@ -434,7 +434,7 @@ class TestPort:
     def test_it_says_what_can_be_asked(self, up: Up) -> None:
         status, told = up.ask("GET", "/")
         assert status == 200
-        asked = {"POST /clock", "POST /faults", "DELETE /faults", "POST /settle", "GET /state"}
+        asked = {"POST /clock", "POST /faults", "DELETE /faults", "POST /reset", "POST /settle", "GET /state"}
         assert {"now", "faults", *asked} == set(told)
         assert "gone(*connections, times)" in told["faults"]
         status, answer = up.ask("POST", "/nowhere")

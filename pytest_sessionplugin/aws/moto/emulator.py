@@ -125,6 +125,12 @@ class Emulator:
             self.repeat(made)
             self._with_app = self._start()
 
+    def empty(self) -> None:
+        """Removes everything, as if it had just been opened."""
+        with self._lock, self._items_lock:
+            snapshots.empty()
+            self._dynamodb, self._made = DynamoDb(self._items_lock), MadeResources()
+
     def create(
         self,
         specs: Mapping[str, TableSpec],

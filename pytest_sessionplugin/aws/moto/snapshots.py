@@ -58,6 +58,13 @@ def aside() -> Iterator[None]:
             reset_model_data()  # forgets all models that were made meanwhile
 
 
+def empty() -> None:
+    """Removes moto's data, and closes the open files that are S3's objects."""
+    with backend_lock:
+        BackendDict.reset()
+        _put_in_place([])
+
+
 def _instances() -> list[Any]:
     """The BackendDict of each service that holds any data."""
     kind: Any = BackendDict  # its list of itself is not typed

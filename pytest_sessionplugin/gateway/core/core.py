@@ -92,6 +92,11 @@ class GatewayCore:
         self._websocket.redeploy(api)
         self._rest.redeploy(api, forget_authorizers=forget_authorizers)
 
+    def start_again(self, now: float) -> None:
+        """Closes every open connection and drops all cached answers of authorizers. Running invocations stay."""
+        self._websocket.close_all(now)
+        self._rest.forget_authorizers()
+
     def move_ahead(self, seconds: float) -> None:
         """Sets how many seconds this clock is ahead of the clocks by which remote callers sign."""
         self._ahead = seconds

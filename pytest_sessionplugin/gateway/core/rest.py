@@ -54,6 +54,10 @@ class RestApi:
         # A new object: a pending question to an old authorizer answers no later request.
         self._policies = authorizers.Policies() if forget_authorizers else self._policies.of(authorizers.of(api))
 
+    def forget_authorizers(self) -> None:
+        """Drops the cached answers of all authorizers."""
+        self._policies = authorizers.Policies()
+
     def check_claims(self, method: str, path: str, claims: Claims) -> None:
         """Raises ValueError if the route of such a request cannot receive these claims."""
         match = self._router.find(path)

@@ -99,6 +99,11 @@ class WebSocketApi:
         while (aged := oldest(self._connections)) and aged.connected_at + LIFETIME <= now:
             self._end(aged, GOING_AWAY, "Going away", now)
 
+    def close_all(self, now: float) -> None:
+        """Closes every open connection."""
+        for connection in list(self._idle.values()):
+            self._end(connection, GOING_AWAY, "Going away", now)
+
     def due(self) -> float | None:
         moments = []
         if idle := oldest(self._idle):

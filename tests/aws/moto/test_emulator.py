@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws.resources import Resources
 from pytest_sessionplugin.errors import BlockedCall, TemplateError
 from tests.aws.opened import Opened, opened
 from tests.aws.rooms import SPECS, client, enter, people
@@ -39,6 +40,19 @@ def test_every_opening_starts_with_the_seed_and_nothing_else(aws: Opened, time: 
     client("s3").create_bucket(Bucket="left")
     client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
     assert people(aws, "seeded") == 2
+
+
+def test_it_can_be_emptied_and_filled_again(aws: Opened, emulated: Emulator) -> None:
+    client("s3").create_bucket(Bucket="left")
+    client("s3").put_object(Bucket="left", Key="behind", Body=b"an open file in moto")
+    enter(client(), "seeded")
+    emulated.empty()
+    assert client().list_tables()["TableNames"] == []
+    assert client("s3").list_buckets()["Buckets"] == []
+    emulated.create(SPECS, Resources(), environment.REGION)
+    assert client().scan(TableName="rooms")["Items"] == []
+    enter(client(), "new")
+    assert people(aws, "new") == 1
 
 
 def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Opened) -> None:

@@ -138,3 +138,17 @@ class TestPolicies:
         desk.core.redeploy(guarded(GUARD), forget_authorizers=True)
         assert only(desk.answer(question, ALLOW), Invoke).function == "api_handler"
         assert asked(desk, "/guard") == "guard"
+
+
+def test_a_new_start_closes_open_connections_and_asks_authorizers_again() -> None:
+    desk = Desk(replace(guarded(GUARD), websocket={"$disconnect": "leave"}))
+    let_in(desk, "/guard")
+    assert asked(desk, "/guard") == "api_handler"
+    desk.receive(Handshake("alice"))
+    desk.core.start_again(NOON)
+    close, leave = desk.core.effects()
+    assert close == Close("alice", 1001, "Going away")
+    assert isinstance(leave, Invoke)
+    assert leave.function == "leave"
+    assert desk.core.connections() == 0
+    assert asked(desk, "/guard") == "guard"
