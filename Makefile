@@ -15,8 +15,9 @@ setup: .venv/.ready  ## .venv with all dependencies and the command
 
 .venv/.ready: pyproject.toml requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo 'Setting up .venv, once: about 120 packages, 600 MB, one to three minutes.'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python install.py -r requirements-dev.txt
 	@touch $@
 
 serve: setup  ## runs the app, HTTP and WebSocket on loopback; OPTIONS='--http-port 8080 --frames'

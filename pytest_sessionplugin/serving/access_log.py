@@ -110,9 +110,8 @@ class AccessLog:
         self._put((seen, by.id if by is not None else None))
 
     def attempted(self, attempt: Attempt) -> None:
-        """Takes an attempt of a call of AWS, in the thread that makes it."""
-        by = caller.current()
-        self._put((attempt, by.id if by is not None else None))
+        """Takes an attempt of a call of AWS."""
+        self._put((attempt, attempt.call.invocation_id))
 
     def _put(self, event: _Event) -> None:
         if self._queue.qsize() < MOST:
@@ -137,7 +136,7 @@ class AccessLog:
 
 
 _Event = tuple["Observed | Attempt", "str | None"]
-"""With the id of the invocation that it comes from, if it does not name it."""
+"""With the id of the invocation that made the call, if it is one."""
 
 
 class LoggedCalls(Uncounted):
@@ -245,7 +244,7 @@ class _Lines:
         if line is not None:
             line.count(attempt.call.service)
             if not attempt.outcome.startswith("2"):
-                line.notes.append(f"{attempt.call} -> {attempt.outcome}")
+                line.notes.append(str(attempt))
 
     def _manage(self, at: float, call: Manage, reply: Reply, line: _Line | None) -> None:
         what = f"{call.method} {masked(call.path)}"

@@ -203,7 +203,7 @@ class TestLines:
 
     def test_a_call_of_aws_that_failed_is_named(self, served: Served) -> None:
         assert served.get("/lost") == 200
-        served.said(r"  GET /lost  200  .*  1 dynamodb\n +dynamodb:GetItem.* -> 400 ResourceNotFoundException")
+        served.said(r"  GET /lost  200  .*  1 dynamodb\n +dynamodb:GetItem nowhere .*-> 400 ResourceNotFoundException")
 
     def test_a_handshake_that_is_refused_says_why(self, served: Served) -> None:
         from websockets.exceptions import InvalidStatus
