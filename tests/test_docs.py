@@ -87,7 +87,7 @@ def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("page", PROJECTS)
 def test_a_page_with_files_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: Path) -> None:
-    """A page without an app of its own goes on from the tutorial's project. A command fails only if its output says it."""
+    """A page without an app of its own goes on from the tutorial's project. A command fails only if it says so."""
     here = [one for one in EXAMPLES if one.page == page]
     if page == "README.md":  # most of it is about the service
         here = [one for one in here if one.file is not None or "\n$ pytest\n" in one.text]
