@@ -169,10 +169,8 @@ def dynamodb_specs(
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
     if pytestconfig.stash[OPTIONS].is_deployed:
         return {}  # a deployed stage has its own tables, and its tests need no project
-    from pytest_sessionplugin.app.project import specs_of
-
     setups = _setups(pytestconfig)
-    return specs_of(setups.project(setups.find(chalice_project)), setups.checked(chalice_env))
+    return setups.specs(setups.find(chalice_project), setups.checked(chalice_env))
 
 
 @pytest.fixture(scope="session")

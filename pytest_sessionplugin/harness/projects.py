@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin.app.project import Memory, Project
+from pytest_sessionplugin.app.project import Memory, Project, specs_of
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.options import are_texts
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import MadeCall
     from pytest_sessionplugin.aws.tables import FirstRows
     from pytest_sessionplugin.aws.templates import TableSpec
+
+Variables = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ProjectCache:
         self._projects: dict[Path, Project] = {}
         self._setups: dict[object, tuple[ProjectSetup, object]] = {}
         self._others: dict[Path, ProjectSetup] = {}
+        self._specs: dict[tuple[Path, Variables], Mapping[str, TableSpec]] = {}
         self._made: dict[Path, Sequence[MadeCall]] = {}
         self._changed: dict[Path, Mapping[str, str | None]] = {}
 
@@ -66,6 +69,13 @@ class ProjectCache:
             self._projects[root] = Project(root, self._stage, self._rootdir)
         return self._projects[root]
 
+    def specs(self, root: Path, variables: Mapping[str, str]) -> Mapping[str, TableSpec]:
+        """The tables of a project's own template, the same object for the whole run."""
+        key = (root, tuple(sorted(variables.items())))
+        if key not in self._specs:
+            self._specs[key] = specs_of(self.project(root), variables)
+        return self._specs[key]
+
     def made_by(self, project: Project) -> Sequence[MadeCall]:
         """Calls of AWS that the one import of its app has made."""
         return self._made.get(project.root, ())
@@ -88,6 +98,8 @@ class ProjectCache:
         for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", rows)):
             if given is None:
                 raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
+        if any(specs is each for (other, _), each in self._specs.items() if other != root):
+            specs = self.specs(root, variables)  # pytest keeps the fixture's value when chalice_project changes
         key = (root, tuple(sorted(variables.items())), id(specs), id(rows))
         if key not in self._setups:
             project = self.project(root)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+from typing import cast
 
 import pytest
 
-from tests.strangers import APP, PYPROJECT, Stranger, write_project
+from tests.strangers import APP, PYPROJECT, TABLE, Stranger, write_project
 
 BOTH = ["inprocess", "sockets"]
 
@@ -295,6 +297,20 @@ def test_several_projects_in_one_run_have_each_their_own_modules(stranger: Stran
         )
         (root / f"test_{name}.py").write_text(OF_A_SERVICE.replace('NAME"', f'{name}"'))
     stranger.test(f"--import-mode={mode}", "users", "orders", "bills").assert_outcomes(passed=6)
+
+
+def test_several_projects_in_one_run_have_each_their_own_tables(stranger: Stranger) -> None:
+    for name in ("users", "orders"):
+        root = write_project(stranger.root / name)
+        more = {**TABLE, "Properties": {**cast(dict[str, object], TABLE["Properties"]), "TableName": name}}
+        (root / ".chalice/resources.json").write_text(json.dumps({"Resources": {"Rooms": TABLE, name.title(): more}}))
+        (root / "conftest.py").write_text(
+            f"import pytest\n@pytest.fixture(scope='session')\ndef chalice_project():\n    return {name!r}\n"
+        )
+        (root / f"test_{name}.py").write_text(
+            f"def test_it(dynamodb_tables):\n    assert list(dynamodb_tables) == ['Rooms', {name.title()!r}]\n"
+        )
+    stranger.test("--import-mode=importlib", "users", "orders").assert_outcomes(passed=2)
 
 
 EARLY = """
