@@ -23,6 +23,7 @@ pytestmark = pytest.mark.process
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 TUTORIAL = "tutorial.md"
+CONFIG = '{"version": "2.0", "app_name": "room"}'
 BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -52,8 +53,9 @@ def examples() -> Iterator[Example]:
 
 EXAMPLES = list(examples())
 FILES = [one for one in EXAMPLES if one.file is not None]
-PROJECTS = sorted({one.page for one in FILES})
-OF_SESSIONS = [one for one in EXAMPLES if one.page not in PROJECTS or one.page == "README.md"]
+SERVICE = ("README.md", "api.md", "operations.md", "conformance.md", "decisions.md")  # the service of this repository
+PROJECTS = sorted({one.page for one in EXAMPLES if one.page not in SERVICE} | {"README.md"})
+OF_SESSIONS = [one for one in EXAMPLES if one.page in SERVICE]
 TESTS = [one for one in OF_SESSIONS if one.language == "python" and one.file is None]
 SESSIONS = [
     one
@@ -86,16 +88,13 @@ def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("page", PROJECTS)
-def test_a_page_with_files_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: Path) -> None:
+def test_a_page_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: Path) -> None:
     """A page without an app goes on from the tutorial's project. A command fails only if its output says so."""
     here = [one for one in EXAMPLES if one.page == page]
     if page == "README.md":  # most of it is about the service
         here = [one for one in here if one.file is not None or "\n$ pytest\n" in one.text]
     if not any(one.file == "app.py" for one in here):
-        for one in FILES:
-            if one.page == TUTORIAL:
-                write(tmp_path / str(one.file), one.text)
-        write(tmp_path / ".chalice/config.json", '{"version": "2.0", "app_name": "room"}')
+        start_from_the_tutorial(tmp_path)
     untried: set[Path] = set()
     with ExitStack() as running:
         server: Served | None = None
@@ -115,10 +114,20 @@ def test_a_page_with_files_runs_from_top_to_bottom_in_an_empty_folder(page: str,
             elif one.language == "python" and "\ndef test_" in f"\n{one.text}":
                 untried.add(write(tmp_path / "tests" / f"{one.module}.py", one.text))
         if not (tmp_path / ".chalice/config.json").exists():
-            write(tmp_path / ".chalice/config.json", '{"version": "2.0", "app_name": "room"}')
+            write(tmp_path / ".chalice/config.json", CONFIG)
         if untried:
             files = " ".join(sorted(path.relative_to(tmp_path).as_posix() for path in untried))
             run_in(tmp_path, f"pytest -ra {files}", "", here[0])
+
+
+def start_from_the_tutorial(folder: Path) -> None:
+    for one in EXAMPLES:
+        if one.page == TUTORIAL and one.file is not None:
+            write(folder / one.file, one.text)
+        elif one.page == TUTORIAL:
+            for removed in re.findall(r"^\$ rm (.+)$", one.text, re.MULTILINE):
+                (folder / removed).unlink()
+    write(folder / ".chalice/config.json", CONFIG)
 
 
 def write(path: Path, text: str) -> Path:
