@@ -116,6 +116,18 @@ def test_what_was_asked_of_aws_is_a_line_with_its_outcome_and_its_function() -> 
     ]
 
 
+def test_no_line_has_a_token_in_it() -> None:
+    jwt = f"eyJ{'a' * 30}.eyJ{'b' * 500}.c"
+    trace = [
+        Observed(1.0, Request("r", "GET", "/", f"token={jwt}")),
+        Observed(1.0, Message("VNR=", f'{{"token": "{jwt}"}}')),
+        Observed(1.0, Returned("i", error=Raised("ValueError", "")), error=ValueError(jwt)),
+    ]
+    shown = render(trace, [Line(1.0, f"log    INFO Bearer {jwt}")])
+    assert "eyJa" not in shown
+    assert shown.count("eyJ…") + shown.count("Bearer …") == 4
+
+
 def test_of_a_long_trace_the_end_is_shown() -> None:
     lines = render([Observed(float(n), Accept(f"{n}=")) for n in range(MOST + 7)]).splitlines()
     assert lines[0] == "… 7 lines before these"

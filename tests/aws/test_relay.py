@@ -31,6 +31,7 @@ class Account:
     def __init__(self) -> None:
         self.answers: list[Answer | Exception | None] = [EMPTY]
         self.begun: list[Call] = []
+        self.attempted: list[Call] = []
         self.requests: list[Any] = []
         self.waits: list[float] = []
         self.slept: list[float] = []
@@ -40,6 +41,7 @@ class Account:
 
     def attempt(self, call: Call, protocol: str, request: Any) -> Answer | None:
         self.requests.append(request)
+        self.attempted.append(call)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -97,6 +99,12 @@ def test_a_call_is_counted_once_with_what_it_needs_of_iam(led: Any, account: Acc
     assert [str(call) for call in account.begun] == ["dynamodb:ListTables", "dynamodb:GetItem"]
     (need,) = account.begun[1].needs
     assert (need.action, str(need.resource).endswith(":table/rooms")) == ("dynamodb:GetItem", True)
+
+
+def test_a_call_and_each_attempt_of_it_has_its_table_and_key(led: Any, account: Account) -> None:
+    led("dynamodb").get_item(TableName="rooms", Key={"name": {"S": "a"}, "part": {"B": b"\xff"}})
+    for call in (*account.begun, *account.attempted):
+        assert (call.table, call.key) == ("rooms", {"name": "a", "part": "\N{REPLACEMENT CHARACTER}"})  # bytes as text
 
 
 def test_the_request_comes_as_it_was_to_go_to_aws(led: Any, account: Account) -> None:
