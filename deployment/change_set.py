@@ -26,10 +26,6 @@ EMPTY: Final = ("The submitted information didn't contain changes", "No updates 
 """AWS's two reasons of an empty set; the second one comes with a transform: https://github.com/aws/aws-cdk/issues/10650"""
 OVERTAKEN: Final = frozenset({"ChangeSetNotFound", "InvalidChangeSetStatus"})
 """Codes of a set that another deploy has made obsolete: the execution of one set deletes all others of the stack."""
-MOST_TRIGGERS: Final = 5
-"""https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackConfiguration.html"""
-WIDTH: Final = 120
-"""Columns of the table."""
 ADDED, CHANGED, RETAINED, UNSURE, REPLACED, REMOVED = (
     "added",
     "changed",
@@ -77,7 +73,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Rollback:
-    """Alarms that roll an update back, by ARN, and the minutes for which they do so after it; 0 is not at all."""
+    """At most five alarms that roll an update back, by ARN, and for how many minutes after it; 0 is not at all."""
 
     alarms: tuple[str, ...]
     minutes: int
@@ -238,7 +234,7 @@ def table(changes: Iterable[Change], *, coloured: bool) -> Iterator[str]:
         yield f"  {CHANGED}  Tags of {len(tagged)} resource{'' if len(tagged) == 1 else 's'}"
     for row in rows:
         cells = "  ".join(f"{text:{width}}" for text, width in zip(_cells(row), widths, strict=True))
-        line = f"  {cells}  {_fitting(row.properties, WIDTH - len(cells) - 4)}".rstrip()
+        line = f"  {cells}  {', '.join(row.properties)}".rstrip()
         colour = COLOURS.get(row.word) if row.kind not in ROUTINE else None
         yield f"\x1b[{colour}m{line}\x1b[0m" if coloured and colour else line
     yield f"  {summary(every)}"
@@ -262,7 +258,7 @@ def _triggers(stacks: Stacks, rollback: Rollback) -> tuple[tuple[str, ...], tupl
     """
     if not rollback.minutes or not rollback.alarms:
         return (), ()
-    wanted = rollback.alarms[:MOST_TRIGGERS]
+    wanted = rollback.alarms
     found = stacks.aws.client("cloudwatch").describe_alarms(AlarmNames=[arn.rpartition(":")[2] for arn in wanted])
     states = {one["AlarmArn"]: one["StateValue"] for one in found["MetricAlarms"]}
     on = tuple(arn.rpartition(":")[2] for arn in wanted if states.get(arn) == "ALARM")
@@ -339,13 +335,3 @@ def _place(change: Change) -> int:
 
 def _cells(change: Change) -> tuple[str, str, str]:
     return change.word, change.kind.removeprefix("AWS::"), change.logical_id
-
-
-def _fitting(names: tuple[str, ...], width: int) -> str:
-    """As many names as fit into the width, and the number of the others."""
-    for shown in range(len(names), 0, -1):
-        more = f" and {len(names) - shown} more" if shown < len(names) else ""
-        text = ", ".join(names[:shown]) + more
-        if len(text) <= width or shown == 1:
-            return text
-    return ""

@@ -32,13 +32,8 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
 
 
-def _or_null(pattern: str, *, null: bool = True) -> Callable[[Any], bool]:
-    def holds(value: Any) -> bool:
-        if value is None:
-            return null
-        return isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
-
-    return holds
+def _null_or(pattern: str, said: str) -> Kind:
+    return Kind(f"null or {said}", lambda value: value is None or _matching(pattern, said).holds(value))
 
 
 def _is_topics(value: Any) -> bool:
@@ -65,7 +60,7 @@ OBJECT: Final = Kind("an object", lambda value: isinstance(value, Mapping))
 THROTTLE: Final = Kind("an object of two whole numbers, rate and burst", _is_throttle)
 NAME: Final = _matching(r"[\w-]{1,64}", "1 to 64 letters, digits, - and _, and nothing else")
 APP: Final = _matching(r"[A-Za-z][A-Za-z0-9-]{0,63}", "1 to 64 letters, digits and -, a letter first")
-STAGE: Final = _matching(r"[A-Za-z0-9-]{1,64}", "1 to 64 letters, digits and -, and nothing else")
+STAGE: Final = _matching(r"[a-z0-9-]{1,32}", "1 to 32 small letters, digits and -")
 """Both are in the names of stacks:
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
@@ -110,15 +105,15 @@ OF_ALL: Final[Mapping[str, Kind]] = {
 }
 OF_OPERATIONS: Final[Mapping[str, Kind]] = {
     "accepted": TEXTS,
-    "account": Kind("null or the twelve digits of an account", _or_null(r"\d{12}")),
+    "account": _null_or(r"\d{12}", "the twelve digits of an account"),
     "alarm_topics": Kind("an object of two lists of texts, page and ticket", _is_topics),
     "http_throttle": THROTTLE,
     "kept": FLAG,
-    "permissions_boundary": Kind("null or the ARN of a policy", _or_null(r"arn:aws[\w-]*:iam::\w+:policy/\S+")),
-    "region": Kind("null or the name of a region", _or_null(r"[a-z]{2,}(-[a-z]+)+-\d")),
+    "permissions_boundary": _null_or(r"arn:aws[\w-]*:iam::\w+:policy/\S+", "the ARN of a policy"),
+    "region": _null_or(r"[a-z]{2,}(-[a-z]+)+-\d", "the name of a region"),
     "rollback_minutes": _whole(0, 180),
-    "runtime": Kind("a runtime of Lambda, such as python3.12", _or_null(r"python3\.\d+", null=False)),
-    "service_role": Kind("null or the ARN of a role", _or_null(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")),
+    "runtime": _matching(r"python3\.\d+", "a runtime of Lambda, such as python3.12"),
+    "service_role": _null_or(r"arn:aws[\w-]*:iam::\d{12}:role/\S+", "the ARN of a role"),
     "websocket_throttle": THROTTLE,
 }
 DOMAINS: Final = frozenset({"api_gateway_custom_domain", "websocket_api_custom_domain"})

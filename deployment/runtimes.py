@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -21,34 +20,25 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtime-support-policy.html
 """
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """Deprecated runtimes get no security updates. Later, Lambda creates no function with one, then updates none."""
-
-    deprecated: date
-    creation_blocked: date
-    update_blocked: date
-
-
 RUNTIMES: Final = {
-    "python3.9": Runtime(date(2025, 12, 15), date(2027, 2, 1), date(2027, 3, 3)),
-    "python3.10": Runtime(date(2026, 10, 31), date(2027, 2, 1), date(2027, 3, 3)),
-    "python3.11": Runtime(date(2027, 6, 30), date(2027, 7, 31), date(2027, 8, 31)),
-    "python3.12": Runtime(date(2028, 10, 31), date(2028, 11, 30), date(2029, 1, 10)),
-    "python3.13": Runtime(date(2029, 6, 30), date(2029, 7, 31), date(2029, 8, 31)),
-    "python3.14": Runtime(date(2029, 6, 30), date(2029, 7, 31), date(2029, 8, 31)),
+    "python3.9": date(2025, 12, 15),
+    "python3.10": date(2026, 10, 31),
+    "python3.11": date(2027, 6, 30),
+    "python3.12": date(2028, 10, 31),
+    "python3.13": date(2029, 6, 30),
+    "python3.14": date(2029, 6, 30),
 }
+"""The day from which each gets no security updates. Later, Lambda creates no function with it, then updates none."""
 
 
 def problems(runtime: str, today: date, interpreter: str = INTERPRETER) -> Iterator[str]:
     """One sentence for each reason not to deploy with the runtime."""
-    known = RUNTIMES.get(runtime)
-    if known is None:
+    deprecated = RUNTIMES.get(runtime)
+    if deprecated is None:
         yield f"{runtime} is not a runtime in deployment/runtimes.py, which has {', '.join(RUNTIMES)}: see {PAGE}."
-    elif known.deprecated <= today:
+    elif deprecated <= today:
         yield (
-            f"Lambda deprecated {runtime} on {known.deprecated}: it gets no security updates, and no function can be "
-            f"created with it from {known.creation_blocked}, nor updated from {known.update_blocked}. "
+            f"Lambda deprecated {runtime} on {deprecated}: it gets no security updates. "
             f"Set the runtime to {newest()} in .chalice/operations.json."
         )
     if runtime != interpreter:
@@ -60,10 +50,10 @@ def problems(runtime: str, today: date, interpreter: str = INTERPRETER) -> Itera
 
 def notes(runtime: str, today: date) -> Iterator[str]:
     """A sentence for a runtime that Lambda deprecates soon."""
-    known = RUNTIMES.get(runtime)
-    if known and today < known.deprecated < today + SOON:
-        left = (known.deprecated - today).days
-        yield f"Lambda deprecates {runtime} on {known.deprecated}, in {left} days: plan a move to {newest()}."
+    deprecated = RUNTIMES.get(runtime)
+    if deprecated and today < deprecated < today + SOON:
+        left = (deprecated - today).days
+        yield f"Lambda deprecates {runtime} on {deprecated}, in {left} days: plan a move to {newest()}."
 
 
 def newest() -> str:

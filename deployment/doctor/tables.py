@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -22,9 +21,6 @@ def names(findings: Findings) -> Iterator[str]:
         yield findings.template_part.trouble
         return
     tables = _tables(findings)
-    pattern = findings.template.get("Parameters", {}).get("Stage", {}).get("AllowedPattern", ".*")
-    if re.fullmatch(pattern, findings.name) is None:
-        yield f"CloudFormation would refuse {findings.name} as the Stage of .chalice/resources.json: name it {pattern}."
     for logical, variable in TABLES.items():
         if logical not in tables:
             yield f"The app uses the table {logical}, and .chalice/resources.json has none: describe it there."

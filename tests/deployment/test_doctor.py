@@ -279,7 +279,7 @@ def test_a_permissions_boundary_passes(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("name", "refused"), [("eu-2", False), ("Staging", True)])
-def test_another_stage_passes_if_its_tables_take_its_name(project: Project, name: str, refused: bool) -> None:
+def test_another_stage_passes_if_stacks_and_tables_take_its_name(project: Project, name: str, refused: bool) -> None:
     for file in ("config.json", "operations.json"):
         with project.edited(file) as document:
             stages = document.get("stages", document)
@@ -288,4 +288,4 @@ def test_another_stage_passes_if_its_tables_take_its_name(project: Project, name
     with project.edited("config.json") as config:
         config["stages"][name].update(api_gateway_stage="v1", tags={"team": "rooms"})
     found = failed(project.examine(name))
-    assert found.keys() == ({"table-names"} if refused else set())
+    assert found.keys() == ({"stage"} if refused else set())

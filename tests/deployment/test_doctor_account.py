@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from deployment import __main__, chalice
+from deployment import __main__
 from deployment.aws import Aws
 from deployment.doctor.check import Outcome, Result
 from deployment.doctor.registry import CHECKS_OF_ACCOUNT
@@ -450,13 +450,3 @@ def test_the_command_fails_if_nobody_can_be_asked(
     assert checks["identity"]["sentences"] == [said]
     assert {one["id"] for one in checks.values() if one["outcome"] == "failed"} == {"identity"}
     assert checks["names"]["sentences"] == ["Not asked, since identity failed."]
-
-
-def test_expired_credentials_fail_the_command(
-    place: Place, doctor: Callable[[], tuple[int, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place.answers["sts.GetCallerIdentity"] = Refused("ExpiredToken", status=403)
-    monkeypatch.setattr(chalice, "session", lambda: place.aws.session)
-    status, checks = doctor()
-    assert status == 1
-    assert "ExpiredToken" in checks["identity"]["sentences"][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -38,15 +37,3 @@ def test_the_project_passes_without_aws(project: Project) -> None:
     assert [line.split()[1] for line in lines] == [one.id for one in CHECKS]
     assert summary.startswith(f"dev: {len(CHECKS)} checks: ")
     assert summary.endswith(", 0 failed")
-
-
-def test_an_added_handler_is_found_and_programs_are_told(project: Project) -> None:
-    added = "\n\n@app.lambda_function()\ndef report(event, context):\n    return {}\n"
-    project.code(lambda text: text + added)
-    said = doctor(project, "--json")
-    assert said.returncode == 1
-    document = json.loads(said.stdout)
-    assert (document["stage"], document["failed"]) == ("dev", 1)
-    [failure] = [one for one in document["checks"] if one["outcome"] == "failed"]
-    assert failure["id"] == "policies"
-    assert "no function report" in failure["sentences"][0]

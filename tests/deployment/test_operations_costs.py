@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -13,10 +12,9 @@ from typing import Any, Final
 import pytest
 from botocore.client import BaseClient
 
-from chalicelib import items, metrics
-from chalicelib.metrics import Value
-from chalicelib.model import Connection, Endpoint, Outcome
-from deployment import gateway_settings, stage
+from chalicelib import items
+from chalicelib.model import Connection, Endpoint
+from deployment import stage
 from deployment.monitoring.alarms import alarms
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.tokens.tokens import Tokens
@@ -196,32 +194,6 @@ def _digits(amount: float) -> str:
 
 
 # --- estimates that the code can be asked for
-
-
-def test_a_publish_writes_as_many_bytes_into_the_logs_as_the_page_says() -> None:
-    told = (
-        Value(metrics.DELIVERY_LATENCY, 18.123),
-        Value(metrics.DELIVERIES[Outcome.SENT], 9.0),
-        Value(metrics.REQUEST_LATENCY, 31.234, "message"),
-    )
-    [line] = metrics.lines(told, "prod", 1_790_000_000_000)
-    filled = {
-        "requestId": "aBcDeFgHiJkLmNo=",
-        "at": "29/Nov/2026:19:53:05 +0000",
-        "ip": "203.0.113.199",
-        "event": "MESSAGE",
-        "route": "$default",
-        "connectionId": "O8Jt_zY4m6vGHECk=",
-        "status": "200",
-        "integrationStatus": "200",
-        "integrationLatency": "31",
-        "error": "-",
-    }
-    assert filled.keys() == gateway_settings.WEBSOCKET_FIELDS.keys()
-    access = json.dumps(filled, separators=(",", ":"))
-    [said] = re.findall(r"(\d+) bytes of metrics,\s+(\d+) of\s+access log,\s+(\d+) of\s+Lambda", section("Costs"))
-    assert [round(len(line), -1), round(len(access), -1)] == [int(one) for one in said[:2]]
-    assert round(sum(map(int, said)), -2) == LINES
 
 
 def test_an_idle_stage_has_as_many_alarms_and_runs_as_the_page_says() -> None:

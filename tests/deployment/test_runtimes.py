@@ -12,16 +12,13 @@ from deployment import runtimes
 from deployment.runtimes import RUNTIMES
 
 DAY = timedelta(days=1)
-LAST = RUNTIMES["python3.11"].deprecated
+LAST = RUNTIMES["python3.11"]
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_the_dates_are_those_that_cfn_lint_takes_from_aws(name: str) -> None:
     text = resources.files("cfnlint.data.AdditionalSpecs").joinpath("LmbdRuntimeLifecycle.json").read_text("utf-8")
-    listed, ours = json.loads(text)[name], RUNTIMES[name]
-    assert str(ours.deprecated) == listed["deprecated"]
-    assert str(ours.creation_blocked) == listed["create-block"]
-    assert str(ours.update_blocked) == listed["update-block"]
+    assert str(RUNTIMES[name]) == json.loads(text)[name]["deprecated"]
 
 
 def test_a_maintained_runtime_of_the_interpreter_has_no_problem() -> None:
@@ -31,8 +28,6 @@ def test_a_maintained_runtime_of_the_interpreter_has_no_problem() -> None:
 def test_a_deprecated_runtime_is_refused_from_its_day_on() -> None:
     (said,) = runtimes.problems("python3.11", LAST, "python3.11")
     assert "on 2027-06-30" in said
-    assert "from 2027-07-31" in said
-    assert "from 2027-08-31" in said
 
 
 @pytest.mark.parametrize("runtime", ["python3.8", "nodejs22.x", ""])

@@ -46,11 +46,6 @@ def test_an_operation_that_runs_is_waited_for(aws: Scripted, state: str) -> None
     assert aws.stacks.settled(NAME) == "UPDATE_COMPLETE"
 
 
-def test_a_stack_that_waits_for_its_first_change_set_is_not_waited_for(aws: Scripted) -> None:
-    aws.state(REVIEWED, NAME)
-    assert aws.stacks.settled(NAME) == REVIEWED
-
-
 def test_an_operation_that_lasts_too_long_is_named(aws: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "PATIENCE", 2)
     aws.state("UPDATE_IN_PROGRESS", NAME)
@@ -144,11 +139,6 @@ def test_a_stack_that_does_not_stand_has_no_resources(aws: Scripted, state: str 
     assert aws.stacks.resources(NAME) == frozenset()
 
 
-def test_a_missing_stack_has_no_outputs(aws: Scripted) -> None:
-    aws.state(None, NAME)
-    assert aws.stacks.outputs(NAME) == {}
-
-
 def test_a_removal_turns_protection_off_and_follows_the_stack_by_its_id(aws: Scripted) -> None:
     aws.state("CREATE_COMPLETE", NAME)
     aws.state("CREATE_COMPLETE", NAME, EnableTerminationProtection=True)
@@ -205,8 +195,3 @@ def test_a_stack_that_was_deleted_meanwhile_ends_the_watch(aws: Scripted) -> Non
         aws.events()
     aws.events()
     assert aws.stacks.watch(NAME, STACK, None, step(), "{} {}".format).state == "DELETE_COMPLETE"
-
-
-def test_protection_is_turned_on(aws: Scripted) -> None:
-    aws.answer("update_termination_protection", {"StackId": STACK}, StackName=STACK, EnableTerminationProtection=True)
-    aws.stacks.protect(STACK)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -115,22 +113,6 @@ def test_a_stage_that_nobody_listens_for_is_told() -> None:
         pass
     with pytest.raises(DeploymentError, match="no answer: ConnectionRefusedError"):
         stage.visit(seconds=0)
-
-
-def test_names_that_are_new_in_dns_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    unknown, known = [socket.gaierror(-2, "Name or service not known")] * 2, socket.getaddrinfo
-
-    def look_up(*arguments: Any, **others: Any) -> Any:
-        if unknown:
-            raise unknown.pop()
-        return known(*arguments, **others)
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with standing() as stage:
-        stage.visit()
-        unknown.append(socket.gaierror(-2, "Name or service not known"))
-        with pytest.raises(DeploymentError, match="no answer: gaierror"):
-            stage.visit(seconds=0)
 
 
 def test_an_url_of_https_is_visited_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,6 @@ class Seen:
     deployments: tuple[str, ...]
     """Ids of the WebSocket API's deployments."""
     drifted: Mapping[str, set[str]]
-    log_days: Mapping[str, int | None]
-    """Retention of each log group in days; None is for ever."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,6 @@ class Life:
     without_data: set[str]
     left: Mapping[str, tuple[str, str]]
     again: Seen
-    left_again: Mapping[str, tuple[str, str]]
     destroyed_twice: str
 
 
@@ -117,7 +114,6 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
             without_data=_destroyed(known),
             left=_left(stage, inventory, "--confirm", stage.name),
             again=known.deployed(),
-            left_again=_left(stage, inventory, "--confirm", stage.name),
             destroyed_twice=stage.destroy("--confirm", stage.name),
         )
 
@@ -204,21 +200,12 @@ def test_an_update_that_fails_says_why_and_the_stage_is_as_before(life: Life) ->
     assert life.after_zip_missing.drifted == {}
 
 
-def test_no_log_is_kept_for_ever(life: Life) -> None:
-    assert {
-        f"/aws/lambda/sessions-dev{name}" for name in ("", "-websocket_connect", "-sweep")
-    } <= life.first.log_days.keys()
-    for seen in (life.first, life.back):
-        assert set(seen.log_days.values()) == {14}
-
-
 def test_data_stays_unless_its_end_is_confirmed(life: Life) -> None:
     assert life.without_data == {"sessions-dev-tables", "sessions-dev", "connections-dev", "events-dev"}
 
 
 def test_nothing_is_left_of_a_stage_that_is_destroyed(life: Life) -> None:
     assert life.left == {}
-    assert life.left_again == {}
 
 
 def test_a_destroyed_stage_is_deployed_again(life: Life) -> None:
@@ -255,10 +242,6 @@ class Known:
             tuple(sorted(one["RouteKey"] for one in client.get_routes(ApiId=websocket)["Items"])),
             tuple(one["DeploymentId"] for one in client.get_deployments(ApiId=websocket)["Items"]),
             self.stage.drifted(),
-            {
-                one["logGroupName"]: one.get("retentionInDays")
-                for one in self.stage.client("logs").describe_log_groups()["logGroups"]
-            },
         )
 
     def stacks(self) -> set[str]:
