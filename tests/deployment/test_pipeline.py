@@ -187,6 +187,13 @@ def test_tables_are_the_stages_own(role: str) -> None:
     assert named == set(DEV.tables.values())
 
 
+@pytest.mark.parametrize("role", ["Deployer", "ServiceRole"])
+def test_a_stage_whose_name_goes_on_with_a_digit_or_a_letter_is_not_reached(role: str) -> None:
+    """Stage `dev2` beside `dev`."""
+    resources = [str(one) for statement in statements(role) for one in statement["Resource"]]
+    assert [one for one in resources if "${Stage}*" in one] == []
+
+
 def test_the_roles_of_a_stage_are_not_those_that_make_them() -> None:
     """Else a deploy could widen its own rights."""
     for role in ("Deployer", "ServiceRole"):
