@@ -121,6 +121,7 @@ class ChangeSet:
                     f"Another deploy of {self.name} came first, and this one has changed nothing of it. "
                     "Run the same command again to see what is left to change."
                 ) from error
+            self.discard()
             raise
         most = LONGEST + self.minutes * 60 // SECONDS
         operation = self.stacks.watch(self.name, self.stack, newest, step, self._status, most)

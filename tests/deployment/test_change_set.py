@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
 from deployment import change_set
@@ -510,6 +511,15 @@ def test_the_second_of_two_deploys_is_told_that_it_is_the_second(aws: Scripted, 
     aws.events(StackName=STACK)
     aws.error("execute_change_set", code, "it is OBSOLETE")
     with pytest.raises(DeploymentError, match="Another deploy of sessions-dev came first"):
+        made.execute(step())
+
+
+def test_a_refused_execution_leaves_no_set_and_no_new_stack(aws: Scripted) -> None:
+    made = of_type(aws, "CREATE")
+    aws.events(StackName=STACK)
+    aws.error("execute_change_set", "AccessDenied", "not allowed")
+    discarded(aws, REVIEWED)
+    with pytest.raises(ClientError, match="not allowed"):
         made.execute(step())
 
 
