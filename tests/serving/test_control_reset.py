@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.test_control import PATIENCE, Up, serving
+from tests.serving.test_control import PATIENCE, Up, environment, serving
 from tests.strangers import PYPROJECT, write_project
 
 pytest.importorskip("h11")
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.process
 APP = """
 import json
 import os
+import subprocess
+import sys
 import threading
 
 import boto3
@@ -213,3 +217,40 @@ def test_a_seed_that_fails_is_a_sentence_and_the_next_reset_mends_it(tmp_path: P
         (tmp_path / "seed.py").write_text(SEED)
         reset(up)
         assert everything(up) == FIRST
+
+
+CONFTEST = """
+import urllib.request
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def as_after_the_start():
+    urllib.request.urlopen("CONTROL/reset", b"").close()
+"""
+
+TEST = """
+import pytest
+
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_each_starts_from_the_same_rows(chalice_gateway, time):
+    http = chalice_gateway.http()
+    assert http.get("/all").json()["rooms"] == ["lobby"]
+    assert http.post("/change").status_code == 200
+    with chalice_gateway.websocket() as ws:
+        ws.send_text("hi")
+        assert ws.receive_text() == "hi"
+"""
+
+
+def test_tests_of_a_served_app_start_from_the_same_tables_in_each_run(up: Up, tmp_path: Path) -> None:
+    root = written(tmp_path)
+    (root / "conftest.py").write_text(CONFTEST.replace("CONTROL", up.said["control"]))
+    (root / "test_served.py").write_text(TEST)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command.append(f"--sessionplugin-target={up.said['http']},{up.said['websocket']}")
+    for _ in range(2):
+        run = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+        assert "2 passed" in run.stdout, run.stdout + run.stderr
