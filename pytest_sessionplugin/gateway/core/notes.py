@@ -5,7 +5,6 @@ A note keeps what it was made from, and puts it into words when it is shown: mos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,25 +197,30 @@ def _named(grant: Grant) -> str | None:
 
 
 def _method(route: Route, method: str) -> str:
-    return method if method in route.methods or not route.methods else min(route.methods)
+    if method in route.methods or not route.methods:
+        return method
+    return "GET" if "GET" in route.methods else min(route.methods)
 
 
 def _listed(routes: tuple[Route, ...]) -> str:
-    shown = [f"{min(route.methods)} {route.path}" for route in routes[:FEW] if route.methods]
+    shown = [f"{_method(route, 'GET')} {route.path}" for route in routes[:FEW] if route.methods]
     return ", ".join([*shown, *(["…"] if len(routes) > FEW else [])])
 
 
 def _likeness(route: Route, path: str) -> float:
-    """From 0 to 1. A variable is like each value, but a route without one is nearer."""
+    """From 0 to 1, segment by segment. A variable is like each value, but a route without one is nearer."""
+    template, asked = route.path.strip("/").split("/"), path.strip("/").split("/")
+    pairs = list(zip(template, asked, strict=False))
+    fixed = [_ratio(expected, segment) for expected, segment in pairs if not expected.startswith("{")]
+    variables = len(pairs) - len(fixed)
+    if len(route.path) > 1 and path.endswith(route.path):  # with a segment too many in front
+        return NEAR
+    if fixed and sum(fixed) < NEAR * len(fixed):
+        return 0.0
+    return (sum(fixed) + variables) / max(len(template), len(asked)) - 0.01 * variables
+
+
+def _ratio(one: str, other: str) -> float:
     from difflib import SequenceMatcher  # rarely needed
 
-    template, asked = route.path.strip("/").split("/"), path.strip("/").split("/")
-    if len(template) != len(asked):
-        return SequenceMatcher(None, route.path, path).ratio()
-    filled = "/".join(_filled(template, asked))
-    return SequenceMatcher(None, filled, "/".join(asked)).ratio() - 0.01 * route.path.count("{")
-
-
-def _filled(template: list[str], asked: list[str]) -> Iterator[str]:
-    for expected, segment in zip(template, asked, strict=True):
-        yield segment if expected.startswith("{") else expected
+    return SequenceMatcher(None, one, other).ratio()

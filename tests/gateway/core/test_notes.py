@@ -62,13 +62,21 @@ class TestNoRoute:
             ("GET", "/api/rooom", "no route matches GET /rooom; nearest: GET /rooms"),
             ("PUT", "/rooms/a/member/b",
              "no route matches PUT /rooms/a/member/b; nearest: PUT /rooms/{name}/members/{who}"),
+            ("POST", "/rooms/a/x", "no route matches POST /rooms/a/x; nearest: GET /rooms/{name}"),
+            ("GET", "/v1/rooms", "no route matches GET /v1/rooms; nearest: GET /rooms"),
             ("PUT", "/rooms", "no route matches PUT /rooms; /rooms has GET, POST"),
             ("OPTIONS", "/rooms",
              "no route matches OPTIONS /rooms; /rooms has GET, POST, and no cors=True, which OPTIONS needs"),
             (
                 "GET",
+                "/foo/bar",
+                "no route matches GET /foo/bar; there are: GET /health, GET /rooms, GET /rooms/{name}, "
+                "PUT /rooms/{name}/members/{who}",
+            ),
+            (
+                "GET",
                 "/favicon.ico",
-                "no route matches GET /favicon.ico; there are: GET /health, GET /rooms, DELETE /rooms/{name}, "
+                "no route matches GET /favicon.ico; there are: GET /health, GET /rooms, GET /rooms/{name}, "
                 "PUT /rooms/{name}/members/{who}",
             ),
         ],
