@@ -69,9 +69,9 @@ def test_a_pipe_that_has_ended_ends_it_when_no_frame_comes_any_more(url: str, pi
     talk(url, None, io.StringIO(), out, wait=0.01)
 
 
-def test_a_terminals_ctrl_d_ends_it_at_once(url: str) -> None:
+def test_a_terminals_ctrl_d_ends_it(url: str) -> None:
     out = io.StringIO()
-    talk(url, None, Terminal(), out, wait=1000)
+    talk(url, None, Terminal(), out, wait=20)
     assert out.getvalue() == ""
 
 
@@ -101,7 +101,10 @@ class FakeSocket:
         self.sent.append("closed")
 
 
-def test_each_frame_begins_the_silence_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "waits"), [(io.StringIO, [5.0, 5.0, 5.0]), (Terminal, [])])
+def test_each_frame_begins_the_silence_again_that_a_terminal_does_not_wait_for(
+    monkeypatch: pytest.MonkeyPatch, kind: type[io.StringIO], waits: list[float]
+) -> None:
     waited, results = list[float](), iter([True, True, False])
 
     class Heard(threading.Event):
@@ -111,8 +114,8 @@ def test_each_frame_begins_the_silence_again(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("threading.Event", Heard)
     socket = FakeSocket()
-    Sender(cast("ClientConnection", socket), io.StringIO("a\n\nb\n"), 5.0).run()
-    assert (socket.sent, waited) == (["a", "b", "closed"], [5.0, 5.0, 5.0])
+    Sender(cast("ClientConnection", socket), kind("a\n\nb\n"), 5.0).run()
+    assert (socket.sent, waited) == (["a", "b", "closed"], waits)
 
 
 def test_a_refused_handshake_is_a_sentence_with_its_status(url: str) -> None:
