@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +17,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
+from pytest_sessionplugin import options
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
 pytestmark = pytest.mark.process
@@ -25,6 +29,8 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 TUTORIAL = "tutorial.md"
 CONFIG = '{"version": "2.0", "app_name": "room"}'
 BLOCK = re.compile(r"^(?:`([^`\n]+)`:\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+READERS = {"toml": tomllib.loads, "json": json.loads, "yaml": yaml.safe_load}
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,13 @@ def test_every_example_is_of_a_kind_that_is_run() -> None:
     assert {one.language for one in EXAMPLES} <= {"python", "console", "toml", "json", "sh", "yaml", "text"}
     assert TESTS
     assert SESSIONS
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if one.language in READERS], ids=str)
+def test_a_block_of_settings_can_be_read(example: Example) -> None:
+    content = READERS[example.language](example.text)
+    if example.language == "toml":
+        assert set(content["tool"]["sessionplugin"]) <= options.KEYS
 
 
 @pytest.mark.parametrize("page", sorted({one.page for one in TESTS}))
