@@ -114,6 +114,17 @@ class UnknownArgument(SessionPluginError, TypeError):
             raise cls(f"{called}() has no argument {name!r}; did you mean {argument}? {advice}")
 
 
+class UnknownTable(UnknownName, KeyError):
+    """`dynamodb_tables` has no such table. `advice` says how to describe one."""
+
+    def __init__(self, name: str, known: Collection[str], advice: str = "") -> None:
+        super().__init__("table", name, known)
+        self.advice = "" if known else advice
+
+    def __str__(self) -> str:  # a KeyError would show the sentence in quotes
+        return f"{self.args[0]} {self.advice}".rstrip()
+
+
 class UnknownFault(UnknownName, AttributeError):
     """`aws_faults` has no such fault."""
 

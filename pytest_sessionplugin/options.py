@@ -30,6 +30,7 @@ KEYS = frozenset(
 TABLE = "[tool.sessionplugin]"
 DEV = "dev"
 DEFAULT = "default"
+FEW = 3  # projects that an error names
 HERE = "working directory"
 ONLY = "the only one"
 
@@ -154,6 +155,13 @@ def is_project(folder: Path) -> bool:
     return (folder / "app.py").is_file() and (folder / ".chalice" / "config.json").is_file()
 
 
+def projects_below(root: Path) -> str:
+    """A hint for a repository whose project is in a folder of it, as `runtime` of a CDK project."""
+    below = [path.parts[-3] for path in sorted(root.glob("*/.chalice/config.json"))]
+    found = [name for name in below if is_project(root / name)]
+    return f" There are projects in: {', '.join([*found[:FEW], *['…'][: len(found) - FEW]])}." if found else ""
+
+
 def _project_below(root: Path, here: Path) -> Path | None:
     """The project around `here`, below a `root` that is not a project."""
     if here == root or not here.is_relative_to(root) or is_project(root):
@@ -239,10 +247,13 @@ def find_table(project: Path, root: Path) -> dict[str, Any]:
 
 def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
     """A table of strings in [tool.sessionplugin]. Raises ValueError with a sentence."""
-    found = table.get(name, {})
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"[tool.sessionplugin.{name}] must be a table of strings.")
-    return found
+    found: Any = table.get(name, {})
+    must = f"[tool.sessionplugin.{name}] must be a table of strings"
+    others = [key for key, value in found.items() if not isinstance(value, str)] if isinstance(found, dict) else [""]
+    if others:
+        raise ValueError(f"{must}{f': put the value of {others[0]} in quotes' if others[0] else ''}.")
+    texts: Mapping[str, str] = found
+    return texts
 
 
 def read_table(folder: Path) -> dict[str, Any]:
@@ -397,6 +408,8 @@ class ChaliceMark:
         isolation: str | None = None,
         targets: str | Iterable[str] | None = None,
     ) -> ChaliceMark:
+        if not isinstance(fresh, bool):
+            raise TypeError(f"fresh: it must be True or False, not {fresh!r}")
         if not isinstance(allow, Iterable):
             raise TypeError(f"allow: it must be a name, or a list of names, not {allow!r}")
         if env is not None and not (isinstance(env, Mapping) and are_texts(env)):

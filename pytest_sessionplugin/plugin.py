@@ -119,12 +119,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.longrepr.errorstring = _with_nearest_fixture(said)  # type: ignore[union-attr]
     if call.when == "call":
         item.stash[PASSED] = report.passed
-    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and (trace := harness.trace):
-        report.sections.append(("gateway", trace))
-    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and harness.denied:
-        report.sections.append(("denied by the IAM policy", harness.denied))
-    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None and harness.early:
-        report.sections.append(("app.py was imported early", harness.early))
+    if report.failed and (harness := item.stash.get(HARNESS, None)) is not None:
+        report.sections += harness.sections
+    if call.when == "setup" and call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
+        from pytest_sessionplugin import misuse
+
+        report.longrepr = misuse.of_scope(str(call.excinfo.value)) or report.longrepr
     if call.when == "teardown" and HARNESS in item.stash:
         del item.stash[HARNESS]  # the item lives until the run ends, and would keep copies of apps alive
     return report
@@ -167,10 +167,11 @@ def dynamodb_specs(
     chalice_project: Path, chalice_env: Mapping[str, str], pytestconfig: pytest.Config
 ) -> Mapping[str, TableSpec]:
     """The tables: logical name -> properties, as in CloudFormation. By default those of the project's template."""
+    from pytest_sessionplugin.harness.projects import TemplateSpecs
+
     if pytestconfig.stash[OPTIONS].is_deployed:
         return {}  # a deployed stage has its own tables, and its tests need no project
-    setups = _setups(pytestconfig)
-    return setups.specs(setups.find(chalice_project), setups.checked(chalice_env))
+    return TemplateSpecs(_setups(pytestconfig), chalice_project, chalice_env)
 
 
 @pytest.fixture(scope="session")
@@ -304,7 +305,11 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
     root = item.config.rootpath
     if item.config.option.fulltrace:
         return (yield)
-    with _shortened(call, root):
+    from pytest_sessionplugin import misuse
+
+    if advice := misuse.explanation(error):
+        error.add_note(advice)
+    with _shortened(call, root, is_misuse=bool(advice)):
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
         if not tracebacks.is_in_test(call.excinfo, root):
@@ -314,19 +319,19 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
 
 
 @contextmanager
-def _shortened(call: pytest.CallInfo[Any], root: Path) -> Iterator[None]:
-    """Hides the plugin's frames from pytest's report in the block."""
+def _shortened(call: pytest.CallInfo[Any], root: Path, *, is_misuse: bool = False) -> Iterator[None]:
+    """Hides the plugin's frames from pytest's report in the block, and for a misuse all that the test's line led to."""
     from pytest_sessionplugin import tracebacks
 
     excinfo = call.excinfo
-    if excinfo is None or tracebacks.is_shown_whole(excinfo):
+    if excinfo is None or (not is_misuse and tracebacks.is_shown_whole(excinfo)):
         yield
         return
     error = excinfo.value
     cause, suppressed = error.__cause__, error.__suppress_context__
-    if short := tracebacks.without_plugin(excinfo):
+    if short := tracebacks.to_last_line(excinfo) if is_misuse else tracebacks.without_plugin(excinfo):
         call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
-    if tracebacks.hides_cause(excinfo, root):
+    if is_misuse or tracebacks.hides_cause(excinfo, root):
         error.__cause__ = None  # which suppresses the context as well
     try:
         yield
@@ -395,7 +400,7 @@ def _mark(item: pytest.Item) -> options.ChaliceMark:
     mark = options.ChaliceMark()
     for marker in reversed(list(item.iter_markers("chalice"))):  # from the module to the test
         if marker.args:
-            raise SessionPluginError("@pytest.mark.chalice takes keywords only")
+            raise SessionPluginError("@pytest.mark.chalice takes keywords only, as fresh=True")
         known = [one.name for one in fields(mark)]
         if unknown := sorted(set(marker.kwargs) - set(known)):
             raise SessionPluginError(

@@ -7,7 +7,7 @@ import functools
 import os
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HERE = Path(os.path.realpath(__file__)).parent
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 MACHINERY = frozenset({"boto3", "botocore", "chalice", "moto"})
+ENVIRON = (os.__file__, "<frozen os>")
+"""Files of os.environ."""
 BETWEEN = frozenset({contextlib.__file__, functools.__file__})
 """Files whose frames stand between two frames of the plugin, or between the test and the plugin."""
 CLIENTS = frozenset({"anyio", "httpx", "requests"})
@@ -110,10 +112,36 @@ def cause_in_project(error: ProjectError) -> str:
 
 def lacked_environment(error: BaseException, root: Path) -> bool:
     """Whether code of the project in `root` failed for want of a variable, or botocore's for want of a region."""
-    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    files = _files(error)
     deployed = any(Path(each) == root / "app.py" or Path(each).is_relative_to(root / "chalicelib") for each in files)
-    of_variables = isinstance(error, KeyError) and files[-1] in (os.__file__, "<frozen os>")
-    return deployed and (of_variables or type(error).__module__.startswith("botocore."))
+    return deployed and (unset_variable(error) is not None or type(error).__module__.startswith("botocore."))
+
+
+def unset_variable(error: BaseException) -> str | None:
+    """The variable that os.environ lacks, if that is the error."""
+    files = _files(error)
+    return str(error.args[0]) if isinstance(error, KeyError) and files and files[-1] in ENVIRON else None
+
+
+def set_it(variable: str) -> str:
+    """Advice on a variable that is not set."""
+    return (
+        f"{variable} is not set: give it in [tool.sessionplugin.env], or for every stage as environment_variables in "
+        ".chalice/config.json."
+    )
+
+
+def advice_on_import(error: BaseException) -> str:
+    """Advice on an error that an import of the project raised; empty where the error says it all."""
+    if (name := unset_variable(error)) is not None:
+        return f". {set_it(name)}"
+    if isinstance(error, ImportError) and "circular import" in str(error):
+        return ". Let neither module import the other at its top: import inside the function, or move what both use."
+    return ""
+
+
+def _files(error: BaseException) -> list[str]:
+    return [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
 
 
 def of_function(error: BaseException) -> traceback.TracebackException:
@@ -150,6 +178,14 @@ def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackTyp
     return _without(excinfo.tb, is_hidden)
 
 
+def to_last_line(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
+    """The traceback up to the last line of the project or its tests, without the plugin's frames before it."""
+    steps = _steps(excinfo.tb)
+    while steps and owner(_file(steps[-1])) is not Owner.USER:
+        steps.pop()
+    return _linked(each for each in steps if owner(_file(each)) is not Owner.PLUGIN)
+
+
 def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
     """Whether the cause is internal to the plugin, or is shown in a section of its own. `root` contains the tests."""
     if owner(str(excinfo.traceback[-1].path)) is not Owner.PLUGIN:
@@ -177,10 +213,14 @@ def _is_of_test(cause: BaseException | None, root: Path) -> bool:
 
 
 def _without(trace: TracebackType | None, is_hidden: Callable[[str], bool]) -> TracebackType | None:
+    return _linked(each for each in _steps(trace) if not is_hidden(_file(each)))
+
+
+def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:
+    """A traceback of these steps."""
     short = None
-    for each in reversed(_steps(trace)):
-        if not is_hidden(_file(each)):
-            short = TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    for each in reversed([*steps]):
+        short = TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return short
 
 

@@ -42,7 +42,7 @@ gateway: runtime activity
 gateway.core: core rest websocket management authorizers cognito integration notes events connection routing sigv4
 gateway.core: compression upgrade gateway_responses
 gateway: values redaction
-tracebacks
+misuse tracebacks
 errors
 """
 

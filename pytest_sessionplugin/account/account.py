@@ -15,6 +15,7 @@ from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.app.description import (
     describe,
     event_sources,
+    events_taken,
     function_names,
     resources,
     scheduled,
@@ -80,6 +81,7 @@ class _AppVersion:
     sources: Sequence[Source]
     scheduled: Sequence[str]
     schedules: Callable[[], Sequence[Schedule]]
+    events_taken: Mapping[str, str]
 
 
 class Account:
@@ -173,7 +175,7 @@ class Account:
         self._count(made)
         self._claimed.update(claims)
         self._key_names.update(key_names(memory.specs))
-        tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of)
+        tables = Tables(self.emulator.named(memory.specs, memory.region), tables_of, memory.without_tables)
         self._stacks.append(Stack(name, number, memory, tables, tokens))
         return self._stacks[-1]
 
@@ -250,13 +252,13 @@ class Account:
         )
         run = self._wrap(stack, api, faulty)
         names, planned = function_names(app), scheduled(app)
-        return _AppVersion(api, functions, run, names, sources, planned, partial(schedules, app))
+        return _AppVersion(api, functions, run, names, sources, planned, partial(schedules, app), events_taken(app))
 
     def _put(
         self, stack: Stack, version: _AppVersion, transport: Transport, runtime: Runtime, trace: list[Observed]
     ) -> DeployedApp:
         region = stack.memory.region
-        usual_event = usual_events(version.scheduled, region, stack.deployed_name)
+        usual_event = usual_events(version.scheduled, region, stack.deployed_name, version.events_taken)
         waiting = self.emulator.sources(region)
         gateway = Gateway(
             transport,

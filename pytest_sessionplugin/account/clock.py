@@ -84,18 +84,16 @@ class Clock:
         """Moves time: `advance(minutes=10)` takes the keywords of timedelta, or a timedelta. Deadlines on the way are
         met at their own time: the gateway's timeouts, retries, TTL and, with `schedules`, functions that have a rate.
         """
+        asked = ", ".join([*([] if by == timedelta() else [repr(by)]), *(f"{k}={v!r}" for k, v in duration.items())])
         try:
             by = timedelta(**duration) + by
         except TypeError:
-            asked = ", ".join(
-                [*([] if by == timedelta() else [repr(by)]), *(f"{k}={v!r}" for k, v in duration.items())]
-            )
             raise SessionPluginError(
                 f"chalice_clock.advance({asked}): it takes what timedelta takes, as minutes=10, or a timedelta."
             ) from None
         if by <= timedelta():
             raise SessionPluginError(
-                f"chalice_clock.advance by {by}: time only moves forwards, so it must be more than 0."
+                f"chalice_clock.advance({asked}): time only moves forwards, so it must be more than 0."
             )
         self._go_to(self._now + by, self._agendas(schedules))
 

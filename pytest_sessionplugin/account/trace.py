@@ -24,7 +24,7 @@ from pytest_sessionplugin.gateway.values import (
     Returned,
     Send,
 )
-from pytest_sessionplugin.tracebacks import of_function
+from pytest_sessionplugin.tracebacks import of_function, set_it, unset_variable
 
 LONGEST = 400  # characters of a body
 MOST = 400  # lines
@@ -115,7 +115,8 @@ def short(body: str | bytes) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    return indented("".join(of_function(error).format()).rstrip())
+    name = unset_variable(error)
+    return indented("".join([*of_function(error).format(), set_it(name) if name is not None else ""]).rstrip())
 
 
 def indented(text: str) -> str:

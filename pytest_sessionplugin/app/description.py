@@ -67,15 +67,17 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
     if missing:
         raise ProjectError(
             project.root,
-            f"the app uses {', '.join(sorted(missing))} without asking for it, and `chalice deploy` refuses that: "
-            f"app.experimental_feature_flags.update({sorted(missing)}).",
+            f"{project.app_file}: the app uses {', '.join(sorted(missing))} without asking for it, and `chalice "
+            f"deploy` refuses that: app.experimental_feature_flags.update({sorted(missing)}).",
         )
+    for path, views in app.routes.items():
+        _check_route(project, path, views)
     routes = tuple(
         Route(
             path,
             frozenset(views),
             _preflight(views),
-            _authorizers(views, tokens),
+            _authorizers(project, path, views, tokens),
             frozenset(method for method, view in views.items() if view.api_key_required),
         )
         for path, views in app.routes.items()
@@ -118,7 +120,32 @@ def _minimum_compression(project: Project) -> int | None:
     return size
 
 
-def _authorizers(views: Mapping[str, RouteEntry], tokens: Tokens | None) -> dict[str, Authorizer]:
+def _check_route(project: Project, path: str, views: Mapping[str, RouteEntry]) -> None:
+    """Raises ProjectError for a route that API Gateway refuses."""
+    if letters := [method for method in views if len(method) == 1]:
+        raise ProjectError(
+            project.root,
+            f"{project.app_file}: the route {path} has the methods {', '.join(letters)}: `methods` is a list, as "
+            "methods=['GET'].",
+        )
+    if not path.startswith("/") or (path.endswith("/") and path != "/"):
+        raise ProjectError(
+            project.root,
+            f"{project.app_file}: the route {path!r} cannot be deployed: a route begins with a slash and does not end "
+            "with one.",
+        )
+
+
+def _authorizers(
+    project: Project, path: str, views: Mapping[str, RouteEntry], tokens: Tokens | None
+) -> dict[str, Authorizer]:
+    for method, view in views.items():
+        if view.authorizer is not None and not hasattr(view.authorizer, "name"):
+            raise ProjectError(
+                project.root,
+                f"{project.app_file}: the authorizer of {method} {path} is {view.authorizer!r}; give the function "
+                "under @app.authorizer() itself, or an object of Chalice's authorizers.",
+            )
     return {
         method: _authorizer(view.authorizer, tokens) for method, view in views.items() if view.authorizer is not None
     }
@@ -208,6 +235,19 @@ def event_sources(app: Chalice) -> list[Source]:
             # The label at the end of the ARN, the moment of the stream's creation, cannot be known here.
             table = source.stream_arn.partition(":table/")[2].partition("/")[0]
             found.append(Stream(source.name, table, source.batch_size, source.starting_position == "TRIM_HORIZON"))
+    return found
+
+
+def events_taken(app: Chalice) -> dict[str, str]:
+    """How each function that something else than a schedule triggers gets its events: by its name, a sentence."""
+    found: dict[str, str] = {}
+    for source in app.event_sources:
+        if isinstance(source, (SQSEventConfig, SNSEventConfig, DynamoDBEventConfig)):
+            found[source.name] = f"chalice_gateway.deliver_events() gives {source.name} the events of its source"
+        elif not isinstance(source, ScheduledEventConfig):
+            found[source.name] = f"{source.name} takes the events of its source"
+    for handler in app.websocket_handlers.values():
+        found[handler.name] = f"chalice_gateway.websocket() runs {handler.name}"
     return found
 
 

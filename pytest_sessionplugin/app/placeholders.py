@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.resources import Resource, Resources, Service
 from pytest_sessionplugin.aws.table_specs import STREAM_LABEL
-from pytest_sessionplugin.errors import ProjectError, UnknownName
+from pytest_sessionplugin.errors import ProjectError, UnknownName, UnknownTable
 from pytest_sessionplugin.gateway.values import REST_FUNCTION
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class Placeholders:
         tokens: Tokens,
         resources: Resources,
         urls: Urls | None = None,
+        without_tables: str = "",
     ) -> None:
+        """`without_tables` says how to describe tables, for a project without any."""
+        self._without_tables = without_tables
         self._stack, self._api, self._specs = stack, api, specs
         self._tokens, self._resources = tokens, resources
         self._rest = {
@@ -64,7 +67,9 @@ class Placeholders:
             case "token":
                 return self._tokens.lookup(name)
             case "table":
-                return str(_known("table", name, self._specs)["TableName"])
+                if name not in self._specs:
+                    raise KeyError(str(UnknownTable(name, tuple(self._specs), self._without_tables)))
+                return str(self._specs[name]["TableName"])
             case "stream":
                 streamed = {each: spec for each, spec in self._specs.items() if "StreamSpecification" in spec}
                 table = _known("table with a stream named", name, streamed)["TableName"]

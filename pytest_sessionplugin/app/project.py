@@ -22,12 +22,16 @@ from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
 from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment, resources, templates
-from pytest_sessionplugin.aws.table_specs import checked
+from pytest_sessionplugin.aws.table_specs import checked, checked_in
 from pytest_sessionplugin.errors import AppIgnored, LambdaFault, ProjectError, SessionPluginError, TemplateError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, CustomDomain
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
+from pytest_sessionplugin.tracebacks import advice_on_import
 
-FEW = 3  # projects that an error names
+NAME_IT = (
+    "Name a folder that has app.py and .chalice/config.json: with --sessionplugin-project of pytest, as the argument "
+    "of the command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin]."
+)
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
@@ -56,21 +60,24 @@ class Project:
     Raises ProjectError if there is no project.
     """
 
-    def __init__(self, root: Path, stage: str | None = None, outer: Path | None = None) -> None:
+    def __init__(self, root: Path, stage: str | None = None, outer: Path | None = None, *, advice: str = "") -> None:
+        """`advice` says how to name another folder, in case there is no project; by default, in the settings."""
         self.root = root.resolve()
         self._named_stage = stage
         self._outer = outer or self.root
         self.loaded_for: Mapping[str, str] | None = None  # the variables that `load` was given
         self._was_there = False
-        for path in (self.root / "app.py", self._config_path):
+        for path in (self.app_file, self._config_path):
             if not path.is_file():
                 raise ProjectError(
                     self.root,
                     f"{self.root} is not a Chalice project: it has no {path.relative_to(self.root)}. "
-                    "Name the folder that has both: with --sessionplugin-project of pytest, as the argument of the "
-                    "command, in SESSIONPLUGIN_PROJECT, or as `project` in [tool.sessionplugin]."
-                    + _projects_below(self.root),
+                    f"{advice or NAME_IT}{options.projects_below(self.root)}",
                 )
+
+    @property
+    def app_file(self) -> Path:
+        return self.root / "app.py"
 
     def again(self) -> Project:
         """The same project, to be read again. Raises ProjectError like the constructor."""
@@ -128,6 +135,16 @@ class Project:
                     self.root, f"template in [tool.sessionplugin] names {path}, and there is no such file."
                 )
         return paths
+
+    @property
+    def without_tables(self) -> str:
+        """A sentence on where tables were looked for, in case there are none."""
+        there = [path for path in self._template_paths if path.is_file()]
+        found = f"{there[0]} describes none" if there else f"{self._template_paths[0]} does not exist"
+        return (
+            f"{found}: name the CloudFormation or SAM file that has them as `template` in {options.TABLE}, or give "
+            "them by the fixture dynamodb_specs."
+        )
 
     @property
     def _template_paths(self) -> list[Path]:
@@ -194,6 +211,13 @@ class Project:
         """Checks the values that Chalice reads at the top of config.json, and in the stage that it deploys."""
         variables, functions = level.get("environment_variables") or {}, level.get("lambda_functions", {})
         self._check_objects({f"{prefix}environment_variables": variables, f"{prefix}lambda_functions": functions})
+        for name in ("lambda_timeout", "lambda_memory_size"):
+            if type(level.get(name, 1)) is not int:
+                raise ProjectError(
+                    self.root,
+                    f"{self._config_path}: {prefix}{name} is {level[name]!r}; it must be a whole number, of "
+                    f"{'seconds' if name == 'lambda_timeout' else 'megabytes'}.",
+                )
 
     def _check_objects(self, values: Mapping[str, Any]) -> None:
         """Chalice does not check, and raises an AttributeError or loses the values without a word."""
@@ -282,14 +306,14 @@ class Project:
         """The file of another module named app; empty if it has none."""
         present = sys.modules.get("app")
         file = getattr(present, "__file__", None) or ""
-        return None if present is None or (file and Path(file).resolve() == self.root / "app.py") else file
+        return None if present is None or (file and Path(file).resolve() == self.app_file) else file
 
     @cached_property
     def _app(self) -> Chalice:
         if (other := self._other_app) is not None:
             raise ProjectError(
                 self.root,
-                f"{self.root / 'app.py'} cannot be imported: another module named app is, from {other or 'no file'}. "
+                f"{self.app_file} cannot be imported: another module named app is, from {other or 'no file'}. "
                 "Give its tests an app of their own: pytestmark = pytest.mark.chalice(fresh=True).",
             )
         self._was_there = "app" in sys.modules
@@ -298,6 +322,8 @@ class Project:
 
     def load_copy(self, copies: modules.Copies, name: str = "app") -> ModuleType:
         """A new copy of one of its modules."""
+        if not isinstance(name, str) or name.endswith(".py") or "/" in name:
+            raise ProjectError(self.root, f"{name!r} is not the name of a module, as 'chalicelib.settings' is one.")
         if not modules.is_there(self.root, name):
             raise ProjectError(self.root, f"{name} is not a module of {self.root}, as app and chalicelib are.")
         with self._importing(name):
@@ -322,10 +348,8 @@ class Project:
 
         app = getattr(module, "app", None)
         if not isinstance(app, Chalice):
-            raise ProjectError(
-                self.root,
-                f"{module.__file__} has no Chalice object named app, which is what Chalice deploys.",
-            )
+            sentence = f"{module.__file__} has no Chalice object named app, which is what Chalice deploys."
+            raise ProjectError(self.root, sentence)
         if others := [name for name, it in vars(module).items() if isinstance(it, Chalice) and it is not app]:
             file = str(module.__file__)
             warnings.warn_explicit(AppIgnored(file, others), None, file, 1)
@@ -359,19 +383,12 @@ class Project:
         except (Exception, SystemExit) as error:
             raise ProjectError(
                 self.root,
-                f"importing {name} of {self.root} raised {type(error).__name__}: {error}",
+                f"importing {name} of {self.root} raised {type(error).__name__}: {error}{advice_on_import(error)}",
             ) from error
 
 
 def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in variables.items()}
-
-
-def _projects_below(root: Path) -> str:
-    """A hint for a repository whose project is in a folder of it, as `runtime` of a CDK project."""
-    below = [path.parts[-3] for path in sorted(root.glob("*/.chalice/config.json"))]
-    found = [name for name in below if options.is_project(root / name)]
-    return f" There are projects in: {', '.join([*found[:FEW], *['…'][: len(found) - FEW]])}." if found else ""
 
 
 # --- in memory
@@ -383,7 +400,7 @@ def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> di
     stack = templates.PseudoParameters(project.deployed_name, region)
     found: dict[str, TableSpec] = {}
     for path in project.templates:
-        for name, spec in templates.tables(path, stack).items():
+        for name, spec in checked_in(path, templates.tables(path, stack)).items():
             if name in found:
                 raise TemplateError(f"the table {name} is described twice, the second time in {path}.")
             found[name] = spec
@@ -426,7 +443,10 @@ class Memory:
         self.region = environment.region_of(project.environment, project.section("env"), own)
         self.resources = resources_of(project, self.region, self.specs)
         api = project.api(self.region).numbered(number)
-        self._placeholders = Placeholders(project.deployed_name, api, self.specs, self.tokens, self.resources, urls)
+        self.without_tables = project.without_tables if specs is None else "The fixture dynamodb_specs names none."
+        self._placeholders = Placeholders(
+            project.deployed_name, api, self.specs, self.tokens, self.resources, urls, self.without_tables
+        )
         self.unexpanded = {**project.section("env"), **own}
         self._of_all = {**self.expand(self.unexpanded), **environment.neutral(self.region)}
         self._own: dict[tuple[str, str], Mapping[str, str | None]] = {}

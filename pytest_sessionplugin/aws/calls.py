@@ -280,8 +280,9 @@ class Calls:
             if name in UNITS and not holds(found := getattr(units, UNITS[name]), allowed):
                 raise AssertionError(f"{found:g} {name} were consumed, not {words} {allowed:g}: {detail}")
             if name not in UNITS and not holds(len(made), allowed):
+                times = "1 time" if len(made) == 1 else f"{len(made)} times"
                 raise AssertionError(
-                    f"{name} was called {len(made)} times, not {words} {allowed:g}: {detail if made else 'never'}"
+                    f"{name} was called {times}, not {words} {allowed:g}: {detail if made else 'never'}"
                 )
 
 

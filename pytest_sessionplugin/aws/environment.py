@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -36,7 +37,9 @@ _UNWANTED = re.compile(
 )
 """Variables that lead a client elsewhere, or change it, on one machine and not on the next."""
 
-_PLACEHOLDER = re.compile(r"\{(table|token|stream|websocket|rest|function|queue|topic|bucket):([\w.-]+)\}")
+_KINDS = ("table", "token", "stream", "websocket", "rest", "function", "queue", "topic", "bucket")
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_KINDS)}):([\w.-]+)\}}")
+_LIKE_ONE = re.compile(r"\{(\w+):([\w.-]+)\}")
 
 
 def region_of(*layers: Mapping[str, str]) -> str:
@@ -110,6 +113,10 @@ def expand(variables: Mapping[str, str], lookup: Callable[[str, str], str]) -> d
             except KeyError as error:
                 raise SessionPluginError(f"{name} = {value!r}: {error.args[0]}") from error
 
+        for kind, rest in _LIKE_ONE.findall(value):
+            if kind not in _KINDS and (near := difflib.get_close_matches(kind, _KINDS, 1, cutoff=0.8)):
+                said = f"there is no {{{kind}:…}}; did you mean {{{near[0]}:{rest}}}?"
+                raise SessionPluginError(f"{name} = {value!r}: {said}")
         return _PLACEHOLDER.sub(replace, value)
 
     return {name: expanded(name, value) for name, value in variables.items()}

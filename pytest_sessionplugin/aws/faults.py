@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -279,6 +279,7 @@ class Faults:
     def slow(self, *connections: str) -> Armed:
         """These clients do not read: posts succeed, and nothing arrives until it is over; 429 once 16 MiB wait."""
         _at_least_one(connections, "slow")
+        _check_ids(connections)
         if self._clients is None:
             raise _needs_an_app("slow")
         clients = self._clients()
@@ -300,6 +301,7 @@ class Faults:
     # --- for the interceptor, the functions and the gateway
 
     def arm(self, fault: Fault) -> Armed:
+        _check_ids(fault.connections)
         if fault.times is not None and (type(fault.times) is not int or fault.times < 1):
             raise ValueError(f"times is a whole number, 1 or more, or None for each time, not {fault.times!r}")
         if fault.call:
@@ -399,6 +401,14 @@ def _needs_an_app(name: str) -> SessionPluginError:
 def _at_least_one(connections: tuple[str, ...], name: str) -> None:
     if not connections:
         raise TypeError(f"{name}() needs the id of at least one connection")
+
+
+def _check_ids(connections: Collection[str]) -> None:
+    for each in connections:
+        if not isinstance(each, str):
+            raise TypeError(
+                f"a connection is given by its id, as websocket.connection_id, not by a {type(each).__name__}"
+            )
 
 
 def _named(asked: Mapping[str, Any]) -> tuple[str, str | None]:

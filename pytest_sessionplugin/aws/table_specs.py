@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pytest_sessionplugin.aws.dynamodb import control
@@ -42,6 +43,14 @@ def checked(specs: Any) -> dict[str, TableSpec]:
                 "give each a TableName of its own."
             )
     return found
+
+
+def checked_in(path: Path, specs: Mapping[str, TableSpec]) -> Mapping[str, TableSpec]:
+    """The same for the tables of one file, which an error names."""
+    try:
+        return checked(specs)
+    except TemplateError as error:
+        raise TemplateError(f"{path}: {error}") from None
 
 
 # --- values

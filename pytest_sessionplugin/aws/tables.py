@@ -13,7 +13,7 @@ from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pytest_sessionplugin.aws.table_specs import creation
-from pytest_sessionplugin.errors import ItemError, SessionPluginError, TemplateError
+from pytest_sessionplugin.errors import ItemError, SessionPluginError, TemplateError, UnknownTable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.service_resource import DynamoDBServiceResource, Table
@@ -37,14 +37,18 @@ KEYS: Mapping[str, tuple[tuple[type, ...], str]] = {
 class Tables:
     """The tables by logical name, as boto3's Table: `tables["Rooms"]`, `for name in tables`, `"Rooms" in tables`.
 
-    `others` gives another project's tables, by its folder's path.
+    `others` gives another project's tables, by its folder's path. `advice` says how to describe tables, for a project
+    without any.
     """
 
     def __init__(
-        self, tables: Mapping[str, Table], others: Callable[[str | os.PathLike[str]], Tables] | None = None
+        self,
+        tables: Mapping[str, Table],
+        others: Callable[[str | os.PathLike[str]], Tables] | None = None,
+        advice: str = "",
     ) -> None:
         self._tables = dict(tables)
-        self._others = others
+        self._others, self._advice = others, advice
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tables)
@@ -57,7 +61,7 @@ class Tables:
 
     def __getitem__(self, name: str) -> Table:
         if name not in self._tables:
-            raise KeyError(f"there is no table {name}; there are: {', '.join(self) or 'none'}")
+            raise UnknownTable(name, tuple(self), self._advice)
         return self._tables[name]
 
     def __repr__(self) -> str:
@@ -190,7 +194,7 @@ def _rows(given: Any, specs: Mapping[str, TableSpec]) -> dict[str, list[Any]]:
     if not isinstance(given, Mapping):
         raise TemplateError(f"dynamodb_seed must be a mapping of tables to their rows, not a {type(given).__name__}.")
     if unknown := set(given) - set(specs):
-        raise TemplateError(f"there are rows for {', '.join(sorted(map(str, unknown)))}, and no such table.")
+        raise TemplateError(f"dynamodb_seed: {UnknownTable(str(min(unknown, key=str)), tuple(specs))}")
     found: dict[str, list[Any]] = {}
     for name, rows in given.items():
         if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):

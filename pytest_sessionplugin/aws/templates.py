@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,11 @@ def tables(path: Path, pseudo: PseudoParameters) -> dict[str, TableSpec]:
             raise TemplateError(f"{path} is not a CloudFormation template: {name} is not a resource.")
         kind = resource.get("Type")
         if not isinstance(kind, str) or kind not in _KINDS:
+            if near := get_close_matches(str(kind), _KINDS, 1, cutoff=0.9):
+                raise resolve.error(name, f"its Type is {kind}; {near[0]} may be meant.")
             continue
+        if "Properties" not in resource and (near := get_close_matches("Properties", resource, 1)):
+            raise resolve.error(name, f"it has {near[0]}; Properties may be meant.")
         properties = resource.get("Properties") or {}
         if not isinstance(properties, dict):
             raise resolve.error(name, "its Properties must be a mapping.")

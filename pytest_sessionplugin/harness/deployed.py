@@ -93,7 +93,10 @@ class DeployedHarness:
         """Everything that the client saw, to be read."""
         return render(self._deployed.gateway.trace) if self._deployed is not None else ""
 
-    denied = early = ""  # the calls of a deployed app cannot be seen, nor its import
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The calls of a deployed app cannot be seen, nor its import."""
+        return [("gateway", trace)] if (trace := self.trace) else []
 
     def problems(self) -> list[checks.Problem]:
         sockets = self._deployed.gateway.websockets if self._deployed is not None else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,10 @@ from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.account.trace import asked_of_aws, render, render_several
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import ProjectError
+from pytest_sessionplugin.gateway.values import Observed, Refuse, Respond
 from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.options import OTHER_HOSTS
+from pytest_sessionplugin.tokens.tokens import TokenSettings
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.account.account import Account
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
-    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
+    from pytest_sessionplugin.gateway.values import Api, RunFunction, Throttles
     from pytest_sessionplugin.harness.projects import ProjectCache, ProjectSetup
     from pytest_sessionplugin.options import ChaliceMark
     from pytest_sessionplugin.tokens.tokens import Tokens
@@ -72,11 +74,13 @@ class LocalHarness:
         self._copies: Copies | None = None
         self._processes: Processes | None = None
         self._deployed: dict[Path, DeployedApp] = {}
+        self._made_tokens = False
 
     # --- what fixtures give
 
     def tokens(self, path: PathLike | None = None) -> Tokens:
         """Opens no AWS and imports nothing."""
+        self._made_tokens = True
         return self._tokens_of(self._setup(path))
 
     def account(self) -> Account:
@@ -101,7 +105,7 @@ class LocalHarness:
                 calls=Calls(self._own.project.root, self._test, lambda: account.apis.functions),
                 notebook=self._journal,
                 first=self.deployed,
-                others=lambda path: self.deployed(path).gateway,
+                others=lambda path: self.deployed(self._cache.find(path)).gateway,
                 clock=time.time,
                 stands=lambda: self._clock is not None,
                 other_hosts=self._own.project.other_hosts or OTHER_HOSTS in self._mark.allow,
@@ -169,6 +173,32 @@ class LocalHarness:
     # --- for the report, and at the end
 
     @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The parts of a failed test's report, each with a title."""
+        parts = {
+            "gateway": self.trace,
+            "denied by the IAM policy": self.denied,
+            "app.py was imported early": self.early,
+            "issuer and audience of the tokens": self.unset_claims,
+        }
+        return [(title, text) for title, text in parts.items() if text]
+
+    @property
+    def unset_claims(self) -> str:
+        """A sentence on claims by default, if the app refused somebody after the test made tokens; or empty."""
+        named = self._own.project.section("tokens")
+        unset = [f"the {name} {getattr(TokenSettings, name)}" for name in ("issuer", "audience") if name not in named]
+        if not unset or not self._made_tokens or not any(map(_refuses, self._seen())):
+            return ""
+        return (
+            f"[tool.sessionplugin.tokens] names no other, so tokens have {' and '.join(unset)}. An app that expects "
+            "another one refuses them: set it there."
+        )
+
+    def _seen(self) -> Iterator[Observed]:
+        return (seen for app in self._deployed.values() for seen in app.gateway.trace)
+
+    @property
     def trace(self) -> str:
         """Everything that crossed the gateways, the calls of AWS and the app's log, in order of time."""
         traces = {app.stack.name: app.gateway.trace for app in self._deployed.values()}
@@ -228,19 +258,24 @@ class LocalHarness:
     def _tokens_of(self, setup: ProjectSetup) -> Tokens:
         root = setup.project.root
         if root not in self._tokens:
-            self._tokens[root] = self._stack.enter_context(setup.memory.tokens.in_test(self.tokens))
+            self._tokens[root] = self._stack.enter_context(
+                setup.memory.tokens.in_test(lambda path: self.tokens(self._cache.find(path)))
+            )
         return self._tokens[root]
+
+    def _tables_of(self, path: PathLike) -> Tables:
+        return self.tables(self._cache.find(path))
 
     def _add(self, account: Account, setup: ProjectSetup) -> Stack:
         root = setup.project.root
         names = [stack.name for stack in self._stacks.values()]
         name = f"{setup.project.name}-{len(names)}" if setup.project.name in names else setup.project.name
         if setup is not self._own:
-            stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, seeing=self._seeing)
+            stack = account.add(name, setup.memory, self._tokens_of(setup), self._tables_of, seeing=self._seeing)
         else:
             self._has_made = self._shares_app and self._needs_app
             made = self._cache.made_by(setup.project) if self._has_made else ()
-            stack = account.add(name, setup.memory, self._tokens_of(setup), self.tables, made=made)
+            stack = account.add(name, setup.memory, self._tokens_of(setup), self._tables_of, made=made)
         self._stacks[root] = stack
         return stack
 
@@ -397,3 +432,7 @@ class LocalHarness:
     def _settle(self) -> None:
         if app := next(iter(self._deployed.values()), None):
             app.gateway.settle()
+
+
+def _refuses(seen: Observed) -> bool:
+    return isinstance(seen.what, Respond | Refuse) and seen.what.reply.status in (401, 403)

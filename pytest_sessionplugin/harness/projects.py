@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import FirstRows
     from pytest_sessionplugin.aws.templates import TableSpec
 
-Variables = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True)
 class ProjectSetup:
@@ -27,6 +26,31 @@ class ProjectSetup:
     project: Project
     memory: Memory
     variables: Mapping[str, str]  # of the fixture chalice_env; an app imported under others belongs to another setup
+
+
+class TemplateSpecs(Mapping[str, "TableSpec"]):
+    """The tables of a project's templates, read when they are first looked at.
+
+    The fixture dynamodb_specs gives it once for a run, which may have several projects: tests without an override of
+    it have the templates of their own.
+    """
+
+    def __init__(self, cache: ProjectCache, project: str | os.PathLike[str], variables: Mapping[str, str]) -> None:
+        self._cache, self._project, self._variables = cache, project, variables
+
+    @cached_property
+    def _specs(self) -> Mapping[str, TableSpec]:
+        project = self._cache.project(self._cache.find(self._project))
+        return specs_of(project, self._cache.checked(self._variables))
+
+    def __getitem__(self, name: str) -> TableSpec:
+        return self._specs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
 
 
 class ProjectCache:
@@ -38,7 +62,6 @@ class ProjectCache:
         self._projects: dict[Path, Project] = {}
         self._setups: dict[object, tuple[ProjectSetup, object]] = {}
         self._others: dict[Path, ProjectSetup] = {}
-        self._specs: dict[tuple[Path, Variables], Mapping[str, TableSpec]] = {}
         self._made: dict[Path, Sequence[MadeCall]] = {}
         self._changed: dict[Path, Mapping[str, str | None]] = {}
 
@@ -60,7 +83,8 @@ class ProjectCache:
     def other(self, root: Path) -> ProjectSetup:
         """Another project than the test's own, set up by its own files alone: fixtures do not change it."""
         if root not in self._others:
-            project = Project(root, self._stage)
+            advice = f"of() takes the folder of one, absolute or from {self._rootdir}."
+            project = Project(root, self._stage, advice=advice)
             self._others[root] = ProjectSetup(project, Memory(project), {})
         return self._others[root]
 
@@ -68,13 +92,6 @@ class ProjectCache:
         if root not in self._projects:
             self._projects[root] = Project(root, self._stage, self._rootdir)
         return self._projects[root]
-
-    def specs(self, root: Path, variables: Mapping[str, str]) -> Mapping[str, TableSpec]:
-        """The tables of a project's own template, the same object for the whole run."""
-        key = (root, tuple(sorted(variables.items())))
-        if key not in self._specs:
-            self._specs[key] = specs_of(self.project(root), variables)
-        return self._specs[key]
 
     def made_by(self, project: Project) -> Sequence[MadeCall]:
         """Calls of AWS that the one import of its app has made."""
@@ -98,13 +115,12 @@ class ProjectCache:
         for fixture, given in (("dynamodb_specs", specs), ("dynamodb_seed", rows)):
             if given is None:
                 raise TemplateError(f"the fixture {fixture} gives None; is its return missing?")
-        if any(specs is each for (other, _), each in self._specs.items() if other != root):
-            specs = self.specs(root, variables)  # pytest keeps the fixture's value when chalice_project changes
-        key = (root, tuple(sorted(variables.items())), id(specs), id(rows))
+        own = None if isinstance(specs, TemplateSpecs) else specs
+        key = (root, tuple(sorted(variables.items())), id(own), id(rows))
         if key not in self._setups:
             project = self.project(root)
-            memory = Memory(project, specs=specs, rows=rows, variables=variables)
-            self._setups[key] = ProjectSetup(project, memory, dict(variables)), (specs, rows)
+            memory = Memory(project, specs=own, rows=rows, variables=variables)
+            self._setups[key] = ProjectSetup(project, memory, dict(variables)), (own, rows)
         return self._setups[key][0]
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.gateway.values import Invoke, RunFunction
 
 GRACE = 1.0  # seconds for runs under way when a Timer ends
@@ -122,10 +123,17 @@ class Rota:
                 self._run(schedule.function, scheduled_event(schedule.function, self._region, at, self._prefix))
 
 
-def usual_events(scheduled: Collection[str], region: str, prefix: str = "") -> Callable[[str], Mapping[str, Any]]:
-    """The event for a function invoked by hand: with a schedule that of its rule, now; else an empty one."""
+def usual_events(
+    scheduled: Collection[str], region: str, prefix: str = "", others: Mapping[str, str] | None = None
+) -> Callable[[str], Mapping[str, Any]]:
+    """The event for a function invoked by hand: with a schedule that of its rule, now; else an empty one.
+
+    `others` has a sentence for each function that cannot take an empty one, which is raised as a SessionPluginError.
+    """
 
     def usual_event(function: str) -> Mapping[str, Any]:
+        if others and function in others:
+            raise SessionPluginError(f"{others[function]}; to invoke it here, pass one: invoke({function!r}, {{…}}).")
         if function not in scheduled:
             return {}
         return scheduled_event(function, region, datetime.now(UTC), prefix)

@@ -65,7 +65,10 @@ class Key:
 
     def require_public(self) -> None:
         if self.algorithm == "HS256":
-            raise SessionPluginError("HS256 has a shared secret and no public key; use RS256 or ES256.")
+            raise SessionPluginError(
+                "HS256 has a shared secret and no public key; set algorithm to RS256 or ES256 in "
+                "[tool.sessionplugin.tokens]."
+            )
 
     @property
     def signer(self) -> Any:

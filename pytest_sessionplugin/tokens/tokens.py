@@ -90,6 +90,8 @@ class Tokens:
         """The claims of such a token. Raises UnknownArgument for a claim that is perhaps a misspelt `expires_in`."""
         for name in claims:
             UnknownArgument.check("jwt_tokens", name, EXPIRES_IN, "jwt_tokens.sign() takes claims of any name.")
+        if not isinstance(subject, str | None):
+            raise TypeError(f"the subject of a token is text, not {type(subject).__name__}: JWT takes no other")
         now = self._clock()
         said = {
             "sub": subject,
@@ -129,7 +131,10 @@ class Tokens:
     def secret(self) -> str:
         """The shared secret of HS256."""
         if self.settings.algorithm != "HS256":
-            raise SessionPluginError(f"{self.settings.algorithm} has no shared secret; HS256 has.")
+            raise SessionPluginError(
+                f"{self.settings.algorithm} has no shared secret: apps verify with {{token:public_key}} or "
+                "{token:jwks_url}, or set algorithm to HS256 in [tool.sessionplugin.tokens]."
+            )
         return self._keys[-1].private
 
     @property
@@ -155,7 +160,10 @@ class Tokens:
         With an `overlap` the older keys stay published until `end_overlap`.
         """
         if self.settings.algorithm == "HS256":
-            raise SessionPluginError("HS256 has one shared secret; rotation is for RS256 and ES256.")
+            raise SessionPluginError(
+                "HS256 has one shared secret: to rotate keys, set algorithm to RS256 or ES256 in "
+                "[tool.sessionplugin.tokens]."
+            )
         new = Key.new(self.settings.algorithm)
         self._keys = [*self._keys, new] if overlap else [new]
 

@@ -222,7 +222,7 @@ def test_the_region_that_an_app_is_told_is_where_its_tables_are(project: Project
     [
         ("{table:Romos}", r"T = '{table:Romos}': there is no table Romos; did you mean Rooms"),
         ("{token:key}", r"there is no {token:key}; there are secret, public_key and jwks_url\."),
-        ("{token:jwks_url}", r"HS256 has a shared secret and no public key; use RS256 or ES256\."),
+        ("{token:jwks_url}", r"HS256 has a shared secret and no public key; set algorithm to RS256 or ES256"),
     ],
 )
 def test_a_placeholder_for_nothing_is_a_sentence(project: Project, value: str, sentence: str) -> None:

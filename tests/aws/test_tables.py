@@ -72,7 +72,7 @@ def test_all_items_are_listed_by_their_keys_and_counted(tables: Tables) -> None:
         tables["Seats"].put_item(Item={"row": row, "seat": b"b"})
     assert [item["row"] for item in tables.items("Seats")] == [1, 1.5, 2, 10]
     assert (tables.count("Rooms"), tables.count("Seats")) == (1, 4)
-    with pytest.raises(KeyError, match="there is no table Romms; there are: Rooms, Seats, Odd"):
+    with pytest.raises(KeyError, match=r"there is no table Romms; did you mean Rooms\? There are: Rooms, Seats, Odd"):
         tables.items("Romms")
 
 

@@ -219,7 +219,7 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(
         [
-            "importing app of */raises raised KeyError: 'SECRET'",
+            "importing app of */raises raised KeyError: 'SECRET'. SECRET is not set: give it in *",
             "*raised in the project*",
             '  File "*raises/app.py", line 2, in <module>',
             "KeyError: 'SECRET'",
@@ -233,7 +233,7 @@ def test_an_app_that_cannot_be_loaded_is_a_sentence_and_its_own_traceback(strang
 def test_a_folder_without_an_app_is_a_sentence(stranger: Stranger) -> None:
     result = stranger.test("--sessionplugin-project=..", test_it="def test_it(jwt_tokens): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["* is not a Chalice project: it has no app.py. Name the folder that has both: *"])
+    result.stdout.fnmatch_lines(["* is not a Chalice project: it has no app.py. Name a folder that has app.py and *"])
 
 
 def test_another_module_named_app_is_a_sentence(stranger: Stranger) -> None:

@@ -39,6 +39,8 @@ KINDS = {
 LOOKS = ("Describe", "GetQueueUrl")
 """Operations with which an app asks whether something is there."""
 
+MADE = "Name it in the template or a decorator, or make it in `seed` or in a fixture."
+
 NOT_FOUND = re.compile(r"NotFound|NonExistent|DoesNotExist|NoSuch")
 _QUOTED = re.compile(r'"([^"]+)"')
 _ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:(\d{12}):.")
@@ -80,7 +82,8 @@ def missing(call: Call, account_id: str, region: str) -> str | None:
     for subject in call.subjects:
         name = _name(subject.name).partition("/")[0] if call.service == "dynamodb" else subject.name
         if name not in there:
-            return str(UnknownName(KINDS[call.service], name, sorted(there)))
+            unknown = str(UnknownName(KINDS[call.service], name, sorted(there)))
+            return unknown if call.service == "dynamodb" else f"{unknown} {MADE}"
     return None
 
 

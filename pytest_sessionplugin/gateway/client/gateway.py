@@ -126,6 +126,8 @@ class GatewayClient(Verbs):
     ) -> WebSocket:
         """Opens a WebSocket. Raises HandshakeRefused."""
         __tracebackhide__ = True  # pytest would print the token; the test's own line says more
+        if isinstance(subprotocols, str):
+            raise TypeError(f"subprotocols= takes a list of names, as [{subprotocols!r}]")
         offer = {"Sec-WebSocket-Protocol": ", ".join(subprotocols)} if subprotocols else {}
         where, sent = target(path, params), with_defaults(pairs(headers), token, offer)
         began = time.time()

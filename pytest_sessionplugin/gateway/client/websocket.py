@@ -18,6 +18,8 @@ __tracebackhide__ = True
 MANY = 10_000
 """Frames that an expectation skips at most: a function may go on sending for ever."""
 
+ADVICE = ". The client has left it: use it before close() or drop(), and within its `with` block"
+
 _SHOWN = 20  # lines of a transcript
 _OPTIONS = ("skip",)  # keywords of expect() that are not fields
 _SENDERS: dict[type, str] = {str: "send_text", bytes: "send_bytes"}
@@ -76,6 +78,7 @@ class WebSocket:
         self._on_end, self._lose_disconnect = on_end, lose_disconnect
         self._held: str | None = None  # a frame that receive_nothing() found
         self._ended: Ended | None = None
+        self._is_left = False
         self.frames: list[Frame] = []
         """The transcript."""
 
@@ -171,7 +174,8 @@ class WebSocket:
         Raises ValueError for a code or reason that clients may not send, such as 1005 or a reason without a code.
         """
         if not _may_send(code, reason):
-            raise ValueError(f"a client cannot close with code {code} and reason {reason!r}")
+            allowed = "1000 to 1003, 1007 to 1014 or 3000 to 4999, with a reason of 123 bytes at most, or without both"
+            raise ValueError(f"a client cannot close with code {code} and reason {reason!r}; it closes with {allowed}")
         self._leave(f"close {'' if code is None else code} {reason}", lambda: self._connection.close(code, reason))
 
     def drop(self, *, disconnect: bool = True) -> None:
@@ -260,12 +264,13 @@ class WebSocket:
             self._ended = ended
             self.frames.append(Frame("closed", f"{ended.code} {ended.reason}".strip()))
             self._on_end(self)
-        return ConnectionClosed(ended.code, ended.reason, self._transcript())
+        return ConnectionClosed(ended.code, ended.reason, f"{ADVICE if self._is_left else ''}{self._transcript()}")
 
     def _leave(self, how: str, action: Callable[[], None]) -> None:
         if self._ended is None:
             self.frames.append(Frame("sent", how.strip()))
             action()
+        self._is_left = True
         self._on_end(self)
 
     def _transcript(self) -> str:

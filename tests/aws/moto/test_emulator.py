@@ -56,7 +56,7 @@ def test_it_can_be_emptied_and_filled_again(aws: Opened, emulated: Emulator) -> 
 
 
 def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Opened) -> None:
-    with pytest.raises(KeyError, match="there is no table Romos; there are: Rooms, Empty"):
+    with pytest.raises(KeyError, match=r"there is no table Romos; did you mean Rooms\? There are: Rooms, Empty"):
         aws.tables["Romos"]
 
 
@@ -64,7 +64,7 @@ def test_a_table_that_is_none_is_an_error_that_names_those_there_are(aws: Opened
     ("specs", "seed", "sentence"),
     [
         ({"Bad": {**SPECS["Empty"], "AttributeDefinitions": []}}, {}, "the table Bad cannot be created: .*Validation"),
-        ({}, {"Romos": []}, "there are rows for Romos, and no such table"),
+        ({}, {"Romos": []}, "dynamodb_seed: there is no table Romos"),
     ],
 )
 def test_tables_that_cannot_be_are_a_sentence(specs: Any, seed: Any, sentence: str) -> None:

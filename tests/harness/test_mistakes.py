@@ -1,0 +1,156 @@
+"""A report of each usual mistake says what is wrong, where, and what to do, without a frame of the plugin.
+
+One run of pytest has all mistakes of tests, one those of projects, and one process those of settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.harness.mistakes import CLUB, IN_PROJECTS, IN_SETTINGS, IN_TESTS, InProject, InSettings, InTest
+from tests.strangers import REPOSITORY
+
+IMPORTS = "import sys\nfrom datetime import datetime\n\nimport pytest\n\n\n"
+REPORTS = """
+import json
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    if report.failed:
+        parts = [f"{report.when} of {report.nodeid}", report.longreprtext]
+        parts += [f"{title}\\n{text}" for title, text in report.sections]
+        with open(REPORTS, "a", encoding="utf-8") as file:
+            file.write(json.dumps([report.nodeid, "\\n".join(parts)]) + "\\n")
+"""
+SETTINGS = """
+import contextlib, io, json, os, sys
+import pytest
+
+for name, arguments, variables, hidden in json.load(sys.stdin):
+    out = io.StringIO()
+    before = {each: sys.modules.get(each) for each in hidden}
+    sys.modules.update(dict.fromkeys(hidden))
+    os.environ.update(variables)
+    os.chdir(name)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = pytest.main(["-p", "no:cacheprovider", *arguments])
+    os.chdir("..")
+    for each in variables:
+        del os.environ[each]
+    for each, module in before.items():
+        sys.modules.pop(each)
+        if module is not None:
+            sys.modules[each] = module
+    print(json.dumps([name, int(code), out.getvalue()]))
+"""
+USAGE_ERROR = 4
+USED = """def test_it({fixture}):
+    if jwt_tokens := locals().get("jwt_tokens"):
+        assert chalice_gateway.get("/rooms", token=jwt_tokens("alice")).status_code == 200
+"""
+
+pytestmark = pytest.mark.process
+
+
+def environment() -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
+    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), kept.get("PYTHONPATH")]))}
+
+
+def run(folder: Path, *arguments: str, stdin: str = "") -> str:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), input=stdin, capture_output=True, text=True, timeout=300
+    )
+    return done.stdout + done.stderr
+
+
+def reports(folder: Path) -> Mapping[str, str]:
+    """Runs pytest there: the report of each test that failed, by its id."""
+    written = folder / "reports.jsonl"
+    (folder / "conftest.py").write_text(f"REPORTS = {str(written)!r}\n{REPORTS}", encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    shown = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-q")
+    assert "INTERNALERROR" not in shown
+    return dict(json.loads(line) for line in written.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.fixture(scope="module")
+def of_tests(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    folder = tmp_path_factory.mktemp("tests")
+    shutil.copytree(CLUB, folder, dirs_exist_ok=True)
+    tests = "\n\n".join(each.source() for each in IN_TESTS)
+    (folder / "test_it.py").write_text(IMPORTS + tests, encoding="utf-8")
+    return reports(folder)
+
+
+@pytest.fixture(scope="module")
+def of_projects(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    folder = tmp_path_factory.mktemp("projects")
+    for each in IN_PROJECTS:
+        root = folder / each.name
+        shutil.copytree(CLUB, root)
+        for name, text in each.files.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).unlink(missing_ok=True)
+            if text is not None:
+                (root / name).write_text(text, encoding="utf-8")
+        project = f"@pytest.fixture(scope='session')\ndef chalice_project():\n    return {each.name!r}\n"
+        (root / "conftest.py").write_text(f"import pytest\n\n\n{project}\n\n{each.overridden}", encoding="utf-8")
+        (root / f"test_{each.name}.py").write_text(USED.format(fixture=each.fixture), encoding="utf-8")
+    return reports(folder)
+
+
+@pytest.fixture(scope="module")
+def of_settings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int, str]]:
+    folder = tmp_path_factory.mktemp("settings")
+    for each in IN_SETTINGS:
+        shutil.copytree(CLUB, folder / each.name)
+        (folder / each.name / "pyproject.toml").write_text(each.pyproject, encoding="utf-8")
+    runs = [(each.name, each.arguments, dict(each.variables), each.hidden) for each in IN_SETTINGS]
+    printed = run(folder, "-c", SETTINGS, stdin=json.dumps(runs))
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
+    return {name: (code, out) for name, code, out in lines}
+
+
+@pytest.mark.parametrize("mistake", IN_TESTS, ids=lambda mistake: mistake.name)
+def test_a_mistake_in_a_test(of_tests: Mapping[str, str], mistake: InTest) -> None:
+    found = [text for test, text in of_tests.items() if test.partition("[")[0] == f"test_it.py::test_{mistake.name}"]
+    assert found, "the test passed"
+    shows(found[0], mistake.cause, mistake.place, mistake.advice)
+    if not mistake.place:
+        pointed = [line[1:].strip() for line in found[0].splitlines() if line.startswith(">")]
+        assert mistake.wrong_line in pointed
+
+
+@pytest.mark.parametrize("mistake", IN_PROJECTS, ids=lambda mistake: mistake.name)
+def test_a_mistake_in_a_project(of_projects: Mapping[str, str], mistake: InProject) -> None:
+    test = f"{mistake.name}/test_{mistake.name}.py::test_it"
+    assert test in of_projects, "the test passed"
+    shows(of_projects[test], mistake.cause, mistake.place, mistake.advice)
+
+
+@pytest.mark.parametrize("mistake", IN_SETTINGS, ids=lambda mistake: mistake.name)
+def test_a_mistake_in_settings(of_settings: Mapping[str, tuple[int, str]], mistake: InSettings) -> None:
+    code, shown = of_settings[mistake.name]
+    assert code == USAGE_ERROR
+    shows(shown, mistake.cause, mistake.place, mistake.advice)
+
+
+def shows(report: str, *parts: str) -> None:
+    assert [part for part in parts if part not in report] == [], report
+    own = [line for line in report.splitlines() if "pytest_sessionplugin/" in line or "_pytest/" in line]
+    assert own == []
