@@ -83,6 +83,8 @@ def find_kept(target: Target, version: str) -> Kept:
     with target.progress.step("account"):
         guards.refuse(target.aws, target.stage, target.stacks)
     version = source.shortened(version)
+    if target.stage.kept and source.DIRTY in version:
+        raise DeploymentError(f"{target.stage.name} is kept, and {version} is not a commit: name another version.")
     return Kept(version, Artifacts(target.aws, target.stage.app).template_url(target.stage.name, version))
 
 

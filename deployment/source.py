@@ -14,6 +14,8 @@ from deployment.errors import DeploymentError
 
 ELSEWHERE: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 """Variables by which git would look at another checkout; a hook is given them."""
+DIRTY: Final = "-dirty-"
+"""The mark of a dirty version, between the commit and the tree."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def export(root: Path, into: Path) -> Source:
         dirty = tree != git.run("rev-parse", "HEAD:./")
         git.check_out(tree, into)
     version = shortened(commit)
-    return Source(into, f"{version}-dirty-{tree[:7]}" if dirty else version, dirty)
+    return Source(into, f"{version}{DIRTY}{tree[:7]}" if dirty else version, dirty)
 
 
 def shortened(commit: str) -> str:

@@ -193,6 +193,14 @@ def test_a_kept_version_is_found_by_the_whole_id_of_its_commit_too(aws: Aws, mon
     assert commands.find_kept(dev.target, commit) == commands.find_kept(dev.target, commit[:12]) == kept
 
 
+def test_a_kept_stage_takes_no_version_that_was_not_committed(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "refuse", lambda *_: None)
+    kept = tried(aws, dataclasses.replace(DEV, kept=True))
+    kept.keep("0123456789ab-dirty-0123456")
+    with pytest.raises(DeploymentError, match="name another version"):
+        commands.find_kept(kept.target, "0123456789ab-dirty-0123456")
+
+
 def test_destroying_a_stage_keeps_its_data_unless_that_is_confirmed(aws: Aws) -> None:
     dev = tried(aws)
     dev.deploy(dev.keep("one"))
