@@ -51,9 +51,9 @@ SHORTEST = 8  # characters of a credential that is looked for in other texts
 FAREWELL = 2.0  # seconds for the last lines
 
 
-@dataclass
+@dataclass(slots=True)
 class _Line:
-    """A line in the making."""
+    """A line in the making. Its texts are printable."""
 
     what: str  # method and path, or connection and event
     at: float
@@ -65,21 +65,21 @@ class _Line:
     is_event: bool = False  # its end is that of its function
 
     def let_pass(self, caller: str) -> None:
-        self.principal = _without_credential(caller, self.headers)
+        self.principal = _plain(_without_credential(caller, self.headers))
 
     def count(self, service: str) -> None:
         self.calls[service] = self.calls.get(service, 0) + 1
 
     def rest(self, seconds: float) -> str:
         """Everything after the status."""
-        told = [f"{1000 * seconds:.0f} ms"]
+        told = f"  {1000 * seconds:.0f} ms"
         if self.functions:
-            told.append(", ".join(self.functions))
+            told += "  " + ", ".join(self.functions)
         if who := self.principal or _subject(_credential(self.headers)):
-            told.append(who)
+            told += "  " + who
         if self.calls:
-            told.append(", ".join(f"{count} {service}" for service, count in self.calls.items()))
-        return "  ".join(told)
+            told += "  " + ", ".join(f"{count} {service}" for service, count in self.calls.items())
+        return told
 
 
 class AccessLog:
@@ -247,7 +247,7 @@ class _Lines:
                 line.notes.append(str(attempt))
 
     def _manage(self, at: float, call: Manage, reply: Reply, line: _Line | None) -> None:
-        what = f"{call.method} {masked(call.path)}"
+        what = f"{call.method} {_target(call.path, '')}"
         if line is None:  # of another process
             self._end(_line(what, Observed(at, call)), at, self._status(reply.status))
             return
@@ -273,8 +273,7 @@ class _Lines:
             self._say(at, f"WS {id}  closed by {by}: {code} {masked(reason)}".rstrip() + f"  after {at - opened:.0f} s")
 
     def _end(self, line: _Line, at: float, status: str, more: str = "") -> None:
-        began, rest = _clock(int(line.at)), _plain(line.rest(at - line.at))
-        self._text.append(f"{began}  {_plain(line.what)}{status}  {rest}{more}\n")
+        self._text.append(f"{_clock(int(line.at))}  {line.what}{status}{line.rest(at - line.at)}{more}\n")
         for note in line.notes:
             self._text.append(f"          {_plain(_without_credential(str(note), line.headers))}\n")
 
@@ -298,7 +297,7 @@ def _line(what: str, seen: Observed) -> _Line:
 
 @lru_cache(maxsize=256)
 def _target(path: str, query: str) -> str:
-    return _cut(masked(f"{path}?{query}" if query else path))
+    return _plain(_cut(masked(f"{path}?{query}" if query else path)))
 
 
 def _frame(data: str | bytes) -> str:
@@ -341,4 +340,4 @@ def _subject(credential: str) -> str:
         subject = claims["sub"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return f"token of {masked(subject)}" if isinstance(subject, str) else ""
+    return _plain(f"token of {masked(subject)}") if isinstance(subject, str) else ""
