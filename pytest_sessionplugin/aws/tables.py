@@ -136,7 +136,9 @@ class Tables:
             raise ItemError(f"the key of {table} is a mapping with {' and '.join(names)}, not {key!r}.")
         chosen = {**key, **more}
         if set(chosen) != set(names):
-            raise ItemError(f"the key of {table} is {' and '.join(names)}, not {' and '.join(chosen) or 'nothing'}.")
+            hint = "; assert_item takes other attributes after the key" if set(chosen) > set(names) else ""
+            given = " and ".join(chosen) or "nothing"
+            raise ItemError(f"the key of {table} is {' and '.join(names)}, not {given}{hint}.")
         kinds = {one["AttributeName"]: one["AttributeType"] for one in self[table].attribute_definitions}
         for name, value in chosen.items():
             types, called = KEYS[kinds[name]]

@@ -142,6 +142,11 @@ def test_keys_are_keywords_or_a_mapping(tables: Tables) -> None:
     [
         (["Rooms"], {"id": "a"}, r"^the key of Rooms is name, not id\.$"),
         (["Rooms"], {}, r"^the key of Rooms is name, not nothing\.$"),
+        (
+            ["Rooms", {"name": "lobby", "people": 2}],
+            {},
+            r"^the key of Rooms is name, not name and people; assert_item takes other attributes after the key\.$",
+        ),
         (["Seats"], {"row": 1}, r"^the key of Seats is row and seat, not row\.$"),
         (["Rooms", "lobby"], {}, r"^the key of Rooms is a mapping with name, not 'lobby'\.$"),
         (["Rooms"], {"name": 5}, r"^name, of the key of Rooms, is a text, not 5\.$"),
