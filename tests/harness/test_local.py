@@ -91,15 +91,19 @@ def test_a_mark_runs_one_body_on_several_targets_and_only_that_test_has_a_bracke
     )
 
 
-def test_a_target_that_cannot_be_had_skips_with_the_reason(stranger: Stranger) -> None:
+def test_a_marked_target_that_cannot_be_had_skips_with_the_reason(stranger: Stranger) -> None:
     conftest = """
         import importlib.util
         found = importlib.util.find_spec
         importlib.util.find_spec = lambda name, package=None: None if name == "h11" else found(name, package)
     """
-    body = "def test_it(chalice_gateway): pass"
-    result = stranger.test("-rs", "--sessionplugin-target=sockets", conftest=conftest, test_it=body)
-    result.assert_outcomes(skipped=1)
+    body = """
+        import pytest
+        @pytest.mark.chalice(targets=["inprocess", "sockets"])
+        def test_it(chalice_gateway): pass
+    """
+    result = stranger.test("-rs", conftest=conftest, test_it=body)
+    result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*real sockets need h11: pip install 'pytest-sessionplugin[[]sockets]'"])
 
 
