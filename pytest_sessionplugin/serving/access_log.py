@@ -9,12 +9,13 @@ import base64
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pytest_sessionplugin.aws import caller
 from pytest_sessionplugin.aws.calls import Uncounted
@@ -58,17 +59,23 @@ class _Line:
     what: str  # method and path, or connection and event
     at: float
     headers: Headers = ()
-    functions: list[str] = field(default_factory=list)
+    functions: tuple[str, ...] = ()
     principal: str = ""
-    calls: dict[str, int] = field(default_factory=dict)  # of AWS, by service
-    notes: list[Note | str] = field(default_factory=list)
+    calls: tuple[str, ...] = ()  # of AWS: the service of each
+    notes: tuple[Note | str, ...] = ()
     is_event: bool = False  # its end is that of its function
 
     def let_pass(self, caller: str) -> None:
         self.principal = _plain(_without_credential(caller, self.headers))
 
-    def count(self, service: str) -> None:
-        self.calls[service] = self.calls.get(service, 0) + 1
+    def runs(self, function: str) -> None:
+        self.functions += (function,)
+
+    def calls_aws(self, service: str) -> None:
+        self.calls += (service,)
+
+    def explain(self, note: Note | str) -> None:
+        self.notes += (note,)
 
     def rest(self, seconds: float) -> str:
         """Everything after the status."""
@@ -78,7 +85,7 @@ class _Line:
         if who := self.principal or _subject(_credential(self.headers)):
             told += "  " + who
         if self.calls:
-            told += "  " + ", ".join(f"{count} {service}" for service, count in self.calls.items())
+            told += "  " + ", ".join(f"{count} {service}" for service, count in Counter(self.calls).items())
         return told
 
 
@@ -104,14 +111,16 @@ class AccessLog:
 
     def observe(self, seen: Observed) -> None:
         """Takes what crosses the gateway. Called under its lock."""
-        if isinstance(seen.what, Send) and not self._frames:
-            return
-        by = caller.here() if isinstance(seen.what, Manage) else None
-        self._put((seen, by.id if by is not None else None))
+        kind = type(seen.what)
+        if kind is Manage:
+            by = caller.here()
+            self._put(_Call(seen, by.id if by is not None else None))
+        elif kind is not Send or self._frames:
+            self._put(seen)
 
     def attempted(self, attempt: Attempt) -> None:
         """Takes an attempt of a call of AWS."""
-        self._put((attempt, attempt.call.invocation_id))
+        self._put(_Call(attempt, attempt.call.invocation_id))
 
     def _put(self, event: _Event) -> None:
         if self._queue.qsize() < MOST:
@@ -132,11 +141,18 @@ class AccessLog:
 
     def _take(self, event: _Event | None) -> None:
         if event is not None:
-            self._lines.take(*event)
+            self._lines.take(event)
 
 
-_Event = tuple["Observed | Attempt", "str | None"]
-"""With the id of the invocation that made the call, if it is one."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of @connections or an attempt of another one, and the id of the invocation that made it."""
+
+    call: Observed | Attempt
+    by: str | None
+
+
+_Event = Observed | _Call
 
 
 class LoggedCalls(Uncounted):
@@ -162,49 +178,49 @@ class _Lines:
         self._words: dict[str, str] = {}
         self._text: list[str] = []
 
-    def take(self, event: Observed | Attempt, by: str | None) -> None:
+    def take(self, event: _Event) -> None:
         try:
-            self._take(event, by)
+            if isinstance(event, _Call):
+                self._call(event)
+            else:
+                self._cross(event)
         except Exception as error:  # noqa: BLE001 - one line less, and the log goes on
             self._text.append(f"(no line can be made of this: {type(error).__name__})\n")
 
-    def _take(self, event: Observed | Attempt, by: str | None) -> None:
-        if not isinstance(event, Observed):
-            self._attempt(event, by)
-            return
-        asking = self._asking
-        if not isinstance(event.what, Note):
-            self._asking = None
-        match event.what:
-            case Request() as request:
-                self._asking = self._asked[request.id] = _line(
-                    f"{request.method} {_target(request.path, request.query)}", event
-                )
-            case Handshake() as handshake:
-                self._asked[handshake.connection_id] = _line(f"WS {_target(handshake.path, handshake.query)}", event)
+    def _cross(self, seen: Observed) -> None:
+        """Something crosses the gateway. The most frequent events come first: each case costs a request time."""
+        at, asking = seen.at, self._asking
+        match seen.what:
             case Note() as note:
-                self._note(event.at, note)
+                self._note(at, note)
+                return
+            case Request() as request:
+                line = _Line(f"{request.method} {_target(request.path, request.query)}", at, request.headers)
+                self._asking = self._asked[request.id] = line
+                return
             case Invoke() as invoke:
-                self._invoke(event.at, invoke, asking)
-            case Returned():
-                self._returned(event)
+                self._invoke(at, invoke, asking)
+            case Returned() as returned:
+                self._returned(at, returned, seen.error)
             case Respond(request_id=id, reply=reply) | Refuse(connection_id=id, reply=reply):
-                if line := self._asked.pop(id, None):
-                    self._end(line, event.at, self._status(reply.status))
-            case Accept(connection_id=id):
-                self._open[id] = event.at
-                if line := self._asked.pop(id, None):
-                    self._end(line, event.at, self._status(101), f"  {id}")
-            case Message(connection_id=id, data=data) if self._frames:
-                self._say(event.at, f"WS {id}  > {_frame(data)}")
+                if asked := self._asked.pop(id, None):
+                    self._end(asked, at, self._status(reply.status))
+            case Message(connection_id=id, data=data):
+                if self._frames:
+                    self._say(at, f"WS {id}  > {_frame(data)}")
             case Send(connection_id=id, text=text):
-                self._say(event.at, f"WS {id}  < {_frame(text)}")
+                self._say(at, f"WS {id}  < {_frame(text)}")
+            case Handshake(connection_id=id, headers=headers) as handshake:
+                self._asked[id] = _Line(f"WS {_target(handshake.path, handshake.query)}", at, headers)
+            case Accept(connection_id=id):
+                self._open[id] = at
+                if asked := self._asked.pop(id, None):
+                    self._end(asked, at, self._status(101), f"  {id}")
             case Closed(connection_id=id, code=code, reason=reason):
-                self._closed(event.at, id, code, reason, "its client")
+                self._closed(at, id, code, reason, "its client")
             case Close(connection_id=id, code=code, reason=reason):
-                self._closed(event.at, id, code, reason, "the gateway")
-            case Manage() as call if event.reply is not None:
-                self._manage(event.at, call, event.reply, self._running.get(by or ""))
+                self._closed(at, id, code, reason, "the gateway")
+        self._asking = None
 
     def lose(self) -> None:
         """Forgets all that has begun: its end may be among what was not taken."""
@@ -230,30 +246,35 @@ class _Lines:
             what = f"WS {connection}  {str(kind).lower()}" if connection else f"invoke {invoke.function}"
             line = _Line(what, at, is_event=True)
         if line.what != f"invoke {invoke.function}":
-            line.functions.append(invoke.function)
+            line.runs(invoke.function)
         self._running[invoke.invocation_id] = line
 
-    def _returned(self, seen: Observed) -> None:
-        returned: Any = seen.what
+    def _returned(self, at: float, returned: Returned, error: BaseException | None) -> None:
         line = self._running.pop(returned.invocation_id, None)
         if line is not None and line.is_event:
-            self._end(line, seen.at, self._word("failed", RED) if seen.error is not None or returned.error else "")
+            self._end(line, at, self._word("failed", RED) if error is not None or returned.error else "")
 
-    def _attempt(self, attempt: Attempt, by: str | None) -> None:
-        line = self._running.get(by or "")
+    def _call(self, made: _Call) -> None:
+        line = self._running.get(made.by or "")
+        if not isinstance(made.call, Observed):
+            self._attempt(made.call, line)
+        elif isinstance(made.call.what, Manage) and made.call.reply is not None:
+            self._manage(made.call.at, made.call.what, made.call.reply, line)
+
+    def _attempt(self, attempt: Attempt, line: _Line | None) -> None:
         if line is not None:
-            line.count(attempt.call.service)
+            line.calls_aws(attempt.call.service)
             if not attempt.outcome.startswith("2"):
-                line.notes.append(str(attempt))
+                line.explain(str(attempt))
 
     def _manage(self, at: float, call: Manage, reply: Reply, line: _Line | None) -> None:
         what = f"{call.method} {_target(call.path, '')}"
         if line is None:  # of another process
-            self._end(_line(what, Observed(at, call)), at, self._status(reply.status))
+            self._end(_Line(what, at), at, self._status(reply.status))
             return
-        line.count("@connections")
+        line.calls_aws("@connections")
         if reply.status >= 300:
-            line.notes.append(f"{what} -> {reply.status}")
+            line.explain(f"{what} -> {reply.status}")
 
     # --- lines
 
@@ -262,7 +283,7 @@ class _Lines:
         if isinstance(note, Authorized) and line is not None and not isinstance(note.verdict, Reply):
             line.let_pass(note.caller or "")
         elif line is not None:
-            line.notes.append(note)
+            line.explain(note)
         else:
             self._say(at, f"WS {note.id}  {note}")
 
@@ -288,11 +309,6 @@ class _Lines:
 
     def _say(self, at: float, text: str) -> None:
         self._text.append(f"{_clock(int(at))}  {_plain(text)}\n")
-
-
-def _line(what: str, seen: Observed) -> _Line:
-    headers: Headers = getattr(seen.what, "headers", ())
-    return _Line(what, seen.at, headers)
 
 
 @lru_cache(maxsize=256)
