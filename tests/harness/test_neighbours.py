@@ -289,7 +289,7 @@ def test_what_is_wrong_or_left_says_whose_it_is(pair: Stranger) -> None:
             "*ZeroDivisionError: a bug of orders",
             "*  orders  http   -> 500*",
             "*_ test_no_project _*",
-            "*ProjectError: */services/nowhere is not a Chalice project: it has no app.py. Name the folder *",
+            "*ProjectError: */services/nowhere is not a Chalice project: it has no app.py. of() takes the *",
             "*_ test_table_used_twice _*",
             "*TemplateError: a table name used twice: chat is Counts of * and Counts of */services/rival. *",
         ]
