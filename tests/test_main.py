@@ -160,7 +160,8 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
             command[-1] = f"{export}exec {connect.rstrip()} --receive 1"
             once = subprocess.run(command, input="1\n", capture_output=True, text=True, cwd=root)
             assert (once.returncode, once.stdout, once.stderr) == (0, "< echo 1\n", "")
-            empty = subprocess.run([*connect, "--wait", "0.1"], input="", capture_output=True, text=True, cwd=root)
+            command[-1] = f"{export}exec {connect.rstrip()} --wait 0.1"
+            empty = subprocess.run(command, input="", capture_output=True, text=True, cwd=root)
             assert (empty.returncode, empty.stdout, empty.stderr) == (0, "", "")
             process.send_signal(signal.SIGINT)
             assert line(talk).startswith("closed: 1001")

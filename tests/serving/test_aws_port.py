@@ -433,6 +433,6 @@ def test_people_are_told_the_port_and_how_the_aws_cli_uses_it(tmp_path: Path) ->
     with process([*command, "--http-port", "0", "--websocket-port", "0"], environment()) as serve:
         assert serve.stdout is not None
         url = next(line.split()[1] for line in serve.stdout if line.startswith("  AWS "))
-        hint = next(serve.stdout)
+        hint = next(line for line in serve.stdout if line.startswith("The AWS CLI: "))
     assert url.startswith("http://127.0.0.1:")
     assert f"AWS_ENDPOINT_URL={url} aws dynamodb list-tables" in hint
