@@ -170,7 +170,7 @@ def _agreement(asked: argparse.Namespace, question: str) -> Callable[[], bool]:
     if asked.yes:
         return lambda: True
     if not sys.stdin.isatty():
-        raise DeploymentError(f"{question} There is no terminal to ask on: say yes with OPTIONS=--yes.")
+        raise DeploymentError(f"{question} This needs a terminal; a pipeline says yes with OPTIONS=--yes.")
     return lambda: _answer(f"\n{question} [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -34,7 +34,7 @@ def install(lock: Path, into: Path, *, runtime: str, architecture: str, say: Cal
     """Installs the packages of `lock` into the folder `into`, whatever the machine.
 
     Passes pip's output to `say`, line by line. Raises DeploymentError, with pip's own words, if a file has another
-    hash than the lock says, if a package needs one that the lock lacks, or if there is no wheel for the platform.
+    hash than the lock says, if a package needs one that the lock lacks, or if the platform has no wheel.
     """
     command = [
         sys.executable,

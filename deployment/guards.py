@@ -34,10 +34,10 @@ class Standing(Protocol):
     """The stacks of the account and region, such as `deployment.stacks.Stacks`."""
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
-        """CloudFormation's description; None if there is no such stack."""
+        """CloudFormation's description; None if the stack does not exist."""
 
     def resources(self, name: str) -> frozenset[str]:
-        """Physical ids of the stack's resources; none if there is no such stack."""
+        """Physical ids of the stack's resources; none if the stack does not exist."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Question:
     arguments: Mapping[str, str]
 
     def ask(self, aws: Aws) -> Mapping[str, Any] | None:
-        """The answer; None if there is no such resource."""
+        """The answer; None if the resource does not exist."""
         try:
             return _whole(aws.client(self.service), self.operation, self.arguments)
         except ClientError as error:
