@@ -19,6 +19,9 @@ PYPROJECT = (CHAT / "pyproject.toml").read_text()
 CONFIG: dict[str, object] = json.loads((CHAT / ".chalice" / "config.json").read_text())
 TABLE: dict[str, object] = json.loads((CHAT / ".chalice" / "resources.json").read_text())["Resources"]["Rooms"]
 
+LENGTHENS_SUMMARIES = ("CI", "BUILD_NUMBER")
+"""Variables at which pytest prints the lines of its summary whole, so that a text is counted once more in its output."""
+
 COGNITO = """
 
 from chalice import CognitoUserPoolAuthorizer
@@ -51,7 +54,7 @@ class Stranger:
         self._pytester = pytester
         self._monkeypatch = monkeypatch
         for name in os.environ:
-            if name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_")):
+            if name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_")) or name in LENGTHENS_SUMMARIES:
                 monkeypatch.delenv(name)
         path = os.environ.get("PYTHONPATH")
         monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{path}" if path else f"{REPOSITORY}")
