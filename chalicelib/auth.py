@@ -32,7 +32,7 @@ def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Pr
         if header.get("alg") not in tokens.algorithms:
             raise Unauthenticated("The token is signed with an algorithm that is not accepted.")
         claims = _verified(text, tokens, keys.keys_for(header.get("kid"), header["alg"], now))
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as exc:
+    except (jwt.PyJWTError, ArithmeticError, RecursionError, TypeError, ValueError) as exc:
         raise Unauthenticated(_reason(exc)) from exc
     expires_at = _moment(claims, "exp")
     if expires_at + LEEWAY <= now:

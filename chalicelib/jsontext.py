@@ -37,6 +37,8 @@ def parse(text: str | bytes) -> Any:
         raise InvalidRequest("A string has half of a surrogate pair in it.") from exc
     except RecursionError as exc:
         raise InvalidRequest(f"The value is nested deeper than {MAX_DEPTH} levels.") from exc
+    except ArithmeticError as exc:
+        raise InvalidRequest("A number is too large or too small to be stored.") from exc
     except ValueError as exc:
         raise InvalidRequest("The text is not JSON.") from exc
     if depth(value) > MAX_DEPTH:
@@ -81,7 +83,7 @@ def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number) or abs(number) >= MAX_MAGNITUDE or 0 < abs(number) < MIN_MAGNITUDE:
         raise InvalidRequest("A number is too large or too small to be stored.")
-    if Decimal(repr(number)) != Decimal(text):
+    if Decimal(repr(number)) != Decimal(text):  # which raises InvalidOperation for an exponent of 19 digits
         raise InvalidRequest("A number has more digits than a double keeps; send it as text.")
     return number
 

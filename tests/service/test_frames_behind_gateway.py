@@ -43,6 +43,7 @@ def join(chalice_gateway: Gateway, jwt_tokens: Tokens, session: dict[str, Any]) 
         *("", "x", "[]", "null", '"hello"', "{", "{}", '{"action":1}', '{"action":"shout"}', '{"action":"publish"}'),
         *('{"action":"ping","extra":1}', '{"action":"ping","action":"ping"}', '{"action":"publish","data":NaN}'),
         *('{"action":"publish","data":"\\ud800"}', '{"action":"hello","resume":"x"}', '{"action":"ping","id":{}}'),
+        '{"action":"publish","data":1e-9999999999999999999}',
         *("[" * 20_000, '{"action":"publish","data":' + "[" * 100 + "]" * 100 + "}"),
     ],
     ids=lambda text: text[:24],

@@ -143,6 +143,7 @@ class TestBadInput:
         "content",
         [
             *(b"", b"{", b"[]", b'"text"', b"1", b"null", b"\xff\xfe", b"{} {}"),
+            *(b'{"metadata":{"a":0e9999999999999999999}}', b'{"metadata":{"a":1e-9999999999999999999}}'),
             *(b'{"metadata":{"a":NaN}}', b'{"metadata":{"a":1e400}}', b'{"metadata":{"a":' + b"9" * 39 + b"}}"),
             *(b'{"title":"a","title":"b"}', b'{"title":"\\ud800"}', b'{"metadata":{"\\udc00":1}}'),
             *(b'{"metadata":' + b'{"a":' * 20 + b"1" + b"}" * 21, b"[" * 50_000),

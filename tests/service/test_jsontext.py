@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chalicelib import jsontext
 from chalicelib.errors import InvalidRequest
@@ -26,6 +29,9 @@ VALUES: list[Any] = [1, [], {"a": 1}, [[{"a": []}]]]
         b"3.14159265358979323846",
         b"9007199254740993.0",
         b"1e-400",
+        b"0e9999999999999999999",
+        b"1e-9999999999999999999",
+        b"[-0.0E-" + b"9" * 40 + b"]",
         b"1" + b"0" * 200,
         b"9" * 5000,
         b'"\\ud800"',
@@ -80,3 +86,26 @@ def test_compact_text_has_neither_white_space_nor_ascii_escapes() -> None:
 
 def test_depth_counts_objects_and_arrays_within_each_other() -> None:
     assert [jsontext.depth(value) for value in VALUES] == [0, 1, 1, 4]
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=40)
+NUMBERS = st.builds(
+    "{}{}{}{}{}{}".format,
+    st.sampled_from(["", "-"]),
+    st.one_of(st.just("0"), st.builds("{}{}".format, st.sampled_from("123456789"), st.just("") | DIGITS)),
+    st.one_of(st.just(""), DIGITS.map(".{}".format)),
+    st.sampled_from(["e", "E"]),
+    st.sampled_from(["", "+", "-"]),
+    DIGITS,
+)
+"""Numbers of JSON whose exponent has 1 to 40 digits."""
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(NUMBERS)
+def test_a_number_of_any_length_is_kept_exactly_or_refused(text: str) -> None:
+    try:
+        value = jsontext.parse(f'{{"n":{text}}}')
+    except InvalidRequest:
+        return
+    assert Decimal(repr(value["n"])) == Decimal(text)
