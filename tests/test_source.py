@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from pytest_sessionplugin.tokens.keys import PREFIX
 from tests.sources import ROOT, tree
 
 PLUGIN = ROOT / "pytest_sessionplugin"
@@ -90,6 +92,15 @@ def test_the_plugins_files_are_few_and_its_root_is_small() -> None:
     assert len(files) <= 140
     assert len([name for name in files if "/" not in name]) <= 6
     assert len([path for path in (ROOT / "chalicelib").glob("*.py") if path.stem != "__init__"]) <= 24
+
+
+@pytest.mark.process
+def test_no_key_of_a_checkout_is_in_the_repository() -> None:
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")  # noqa: S607
+    files = [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+    assert len(files) > 100
+    begun = (PREFIX.encode(), b"-----BEGIN")
+    assert [str(path) for path in files if path.read_bytes().startswith(begun)] == []
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__.py")])
