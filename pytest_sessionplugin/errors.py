@@ -9,6 +9,8 @@ from pathlib import Path
 class SessionPluginError(Exception):
     """A request that the plugin cannot fulfil; the message is the sentence to show."""
 
+    __module__ = "pytest_sessionplugin"
+
 
 class OptionError(SessionPluginError):
     """A setting has an invalid value."""
@@ -47,6 +49,8 @@ class EndpointError(SessionPluginError):
 class NotOnThisTarget(SessionPluginError):
     """The test needs something that its target lacks; pytest skips it with this sentence."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, target: str, what: str, kind: str = "deployed stage") -> None:
         super().__init__(f"the {kind} {target} has no {what}; run this test with --sessionplugin-target=inprocess")
         self.target = target
@@ -64,6 +68,8 @@ class PolicyError(SessionPluginError):
 class BlockedCall(SessionPluginError, RuntimeError):
     """A call to AWS that is not emulated. It did not leave the process."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, service: str, operation: str, reason: str) -> None:
         super().__init__(f"{service}:{operation} was blocked: {reason}")
         self.service = service
@@ -73,6 +79,8 @@ class BlockedCall(SessionPluginError, RuntimeError):
 
 class BlockedConnection(BlockedCall):
     """A connection to a host, which was not made."""
+
+    __module__ = "pytest_sessionplugin"
 
     def __init__(self, host: str, reason: str) -> None:
         SessionPluginError.__init__(self, f"no connection to {host}: {reason}")
@@ -132,6 +140,8 @@ class UnknownFault(UnknownName, AttributeError):
 class RaceNotRun(SessionPluginError, AssertionError):
     """Fewer calls came than a race waits for."""
 
+    __module__ = "pytest_sessionplugin"
+
 
 class GatewayWarning(UserWarning):
     """A route behaves differently here than on AWS, or is not deployed.
@@ -147,6 +157,8 @@ class GatewayWarning(UserWarning):
 class AuthorizerNotRun(GatewayWarning):
     """A route has an authorizer that cannot be run here, so credentials pass unverified."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, not_run: str) -> None:
         super().__init__(
             f"authorizers that cannot be run here: {not_run}",
@@ -158,6 +170,8 @@ class AuthorizerNotRun(GatewayWarning):
 class NoApiKey(GatewayWarning):
     """A route needs an API key and the project has none, so every call is refused."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, keyed: str) -> None:
         super().__init__(
             f"{keyed} need an API key, and there is none, so that each request to them is answered 403: "
@@ -168,6 +182,8 @@ class NoApiKey(GatewayWarning):
 class AppIgnored(GatewayWarning):
     """app.py has more Chalice objects than the one that Chalice deploys."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, file: str, ignored: Collection[str]) -> None:
         super().__init__(
             f"{file} has Chalice objects besides app, and Chalice deploys app alone: {', '.join(ignored)}",
@@ -177,6 +193,8 @@ class AppIgnored(GatewayWarning):
 
 class NoHandler(GatewayWarning):
     """Lambda looks for a function where it is not, or where something else is."""
+
+    __module__ = "pytest_sessionplugin"
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         """`problems` has a sentence for each function."""

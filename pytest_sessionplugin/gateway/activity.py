@@ -19,6 +19,8 @@ from pytest_sessionplugin.gateway.values import HANDLER_THREAD, MAX_RESULT, Done
 class NotQuiet(Exception):
     """Handlers were still running when settle() or stop() gave up; `running` names their functions."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, running: tuple[str, ...], seconds: float) -> None:
         names = ", ".join(running) or "nothing, but frames are not written yet"
         super().__init__(f"the gateway is not quiet after {seconds:g} s; still running: {names}")

@@ -83,6 +83,8 @@ class Response:
 class HTTPStatusError(Exception):
     """A response that raise_for_status() refused, as `response`."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, response: Response) -> None:
         super().__init__(_described(response))
         self.response = response
@@ -91,6 +93,8 @@ class HTTPStatusError(Exception):
 
 class HandshakeRefused(Response, Exception):
     """The gateway's response to a handshake, with a status other than 101."""
+
+    __module__ = "pytest_sessionplugin"
 
     def __init__(self, reply: Reply, request: SentRequest, elapsed: timedelta = timedelta()) -> None:
         Response.__init__(self, reply, request, elapsed)

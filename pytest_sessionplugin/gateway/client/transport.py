@@ -78,6 +78,8 @@ class Refused(Exception):
 class Unreachable(ConnectionError):
     """A deployed stage does not answer, or cannot be trusted; the message names the host."""
 
+    __module__ = "pytest_sessionplugin"
+
 
 class ClientConnection(Protocol):
     """The client's end of one WebSocket."""

@@ -28,6 +28,8 @@ _SENDERS: dict[type, str] = {str: "send_text", bytes: "send_bytes"}
 class ConnectionClosed(Exception):
     """The socket is closed. 1005 is a close frame without a code, 1006 no close frame at all."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, code: int, reason: str, transcript: str = "") -> None:
         said = f"code {code}, reason {reason!r}" if reason else f"code {code}"
         super().__init__(f"the socket is closed: {said}{transcript}")
@@ -39,6 +41,8 @@ class NothingReceived(AssertionError):
 
     Shows what did come.
     """
+
+    __module__ = "pytest_sessionplugin"
 
 
 @dataclass(frozen=True)
