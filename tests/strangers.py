@@ -20,7 +20,7 @@ CONFIG: dict[str, object] = json.loads((CHAT / ".chalice" / "config.json").read_
 TABLE: dict[str, object] = json.loads((CHAT / ".chalice" / "resources.json").read_text())["Resources"]["Rooms"]
 
 LENGTHENS_SUMMARIES = ("CI", "BUILD_NUMBER")
-"""Variables at which pytest prints the lines of its summary whole, so that a text is counted once more in its output."""
+"""Variables at which pytest prints the lines of its summary whole, so that a text is there once more."""
 
 COGNITO = """
 

@@ -11,15 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_sessionplugin.errors import SessionPluginError, UnknownArgument
+from pytest_sessionplugin.gateway.redaction import Masked
 from pytest_sessionplugin.tokens import cooldown
 from pytest_sessionplugin.tokens.keys import ALGORITHMS, Key
-
-if TYPE_CHECKING:
-    pass
-
 
 HOUR = 3600
 EXPIRES_IN = "expires_in"
@@ -106,12 +103,15 @@ class Tokens:
         return {name: value for name, value in said.items() if value is not None}
 
     def sign(self, claims: Mapping[str, Any], key: Key | None = None) -> str:
-        """A token with these claims only, signed with the newest key or another one."""
+        """A token with these claims only, signed with the newest key or another one.
+
+        Its repr is redacted, so that a failing test does not show it; `print` does.
+        """
         import jwt
 
         key = key or self.key
         headers = {"kid": key.id} if key.id else None
-        return jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers)
+        return Masked(jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers))
 
     @property
     def key(self) -> Key:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -42,6 +44,19 @@ def test_a_token_says_who_for_whom_by_whom_and_how_long(tokens: Tokens) -> None:
         "exp": NOW + 60,
         "scope": "write",
     }
+
+
+def test_the_repr_of_a_token_is_redacted_and_all_else_of_it_is_text(tokens: Tokens) -> None:
+    token = tokens("alice")
+    text = str(token)
+    assert (repr(token), type(text)) == ("'eyJ…'", str)
+    assert text.count(".") == 2
+    assert token == text
+    assert {token: 1} == {text: 1}
+    assert json.loads(json.dumps({"token": token})) == {"token": text}
+    assert f"Bearer {token}" == "Bearer " + text
+    assert pickle.loads(pickle.dumps(token)) == copy.deepcopy(token) == text  # noqa: S301 - of its own
+    assert read(tokens, token) == read(tokens, text)
 
 
 def test_a_claim_can_be_replaced_or_left_out(tokens: Tokens) -> None:
