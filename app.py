@@ -247,7 +247,7 @@ def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEve
                 return
             except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 frame.observation.ends_with(exc)
-                answer = frames.refusal(exc)
+                answer = frames.refusal(exc, frame.correlation_id)
             service().delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
 
     return conversed

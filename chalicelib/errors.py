@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+from typing import Final
+
+RETRY_SPREAD: Final = 5  # seconds over which requests that were refused at once come back
+
 
 class SessionsError(Exception):
     """A refused request. Clients act on `code`; the message is for people."""
@@ -146,7 +151,7 @@ class TokenExpired(NotConnected):
 
 
 class Unavailable(SessionsError):
-    """A part that the service needs did not answer in time. `retry_after` is in seconds."""
+    """A part that the service needs did not answer in time. `retry_after` is the least wait in seconds."""
 
     code = "unavailable"
 
@@ -154,6 +159,10 @@ class Unavailable(SessionsError):
         super().__init__(f"{what} did not answer in time; try again.")
         self.what = what
         self.retry_after = retry_after
+
+    def wait(self, request_id: str) -> int:
+        """The seconds that this request is to wait, spread by its id: not all come back in the same moment."""
+        return self.retry_after + zlib.crc32(request_id.encode()) % RETRY_SPREAD
 
 
 class IllegalTransition(SessionsError):

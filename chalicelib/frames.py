@@ -10,7 +10,15 @@ from typing import Any, Final, TypeAlias
 
 from chalicelib import credentials, jsontext
 from chalicelib.credentials import Secret
-from chalicelib.errors import InvalidRequest, NotConnected, OriginRefused, SessionsError, TooLarge, is_refusal
+from chalicelib.errors import (
+    InvalidRequest,
+    NotConnected,
+    OriginRefused,
+    SessionsError,
+    TooLarge,
+    Unavailable,
+    is_refusal,
+)
 from chalicelib.model import (
     CONNECTION_LIMIT,
     FRAME_BYTES,
@@ -215,8 +223,10 @@ def closing(error: NotConnected, correlation_id: str) -> Frame:
     }
 
 
-def refusal(error: Exception) -> Frame:
-    """Tells a refusal, and nothing about a bug."""
+def refusal(error: Exception, request_id: str) -> Frame:
+    """Tells a refusal, and nothing about a bug. `retryAfter` is in seconds."""
+    if isinstance(error, Unavailable):
+        return {"type": "error", "code": error.code, "detail": error.detail, "retryAfter": error.wait(request_id)}
     if isinstance(error, SessionsError) and is_refusal(error):
         return {"type": "error", "code": error.code, "detail": error.detail}
     return {"type": "error", "code": SessionsError.code, "detail": "Something went wrong here, and was logged."}

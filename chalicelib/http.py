@@ -253,7 +253,7 @@ def problem(error: Exception, request_id: str) -> Reply:
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = str(error.retry_after)
+        headers["Retry-After"] = str(error.wait(request_id))
     return Reply(status, jsontext.compact(body), headers)
 
 

@@ -39,18 +39,33 @@ NAMED: Final = re.compile(r"#(\w+)")
 ENDED: Final[items.Item] = {"S": Status.ENDED.value}
 NO_VERSION: Final = -1  # matches no version, where a list must not be empty
 BATCH: Final = 25  # the most writes of one BatchWriteItem
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-RETRIED: Final = frozenset(
+PASSING_STATUSES: Final = frozenset({408, 429})  # besides each from 500 on
+PASSING_CODES: Final = frozenset(
     {
+        "BandwidthLimitExceeded",
+        "EC2Throttled",
         "InternalServerError",
-        "ProvisionedThroughputExceededException",
+        "LimitExceeded",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
+        "ReplicatedWriteConflict",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeout",
         "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottlingError",
+        "TooManyRequests",
+        "TransactionConflict",
+        "TransactionInProgress",
     }
 )
+"""Codes of errors that pass, and of reasons of a cancelled transaction: DynamoDB's own, and what botocore calls
+throttled or transient. They are written without the "Exception" at the end, which only some of them have.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
 
 
 class Store:
@@ -360,19 +375,24 @@ def _client(session: AwsSession, region: str, patience: float | None) -> DynamoD
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Raises Unavailable for a late answer and for one that asks to retry; other errors pass."""
+    """Raises Unavailable for a late answer and for an error that passes; other errors are raised as they are."""
     try:
         yield
     except (ConnectionError, HTTPClientError) as exc:
         raise Unavailable("The database") from exc
     except ClientError as exc:
-        if exc.response["Error"]["Code"] in RETRIED:
-            raise Unavailable("The database") from exc
-        reasons: Any = exc.response.get("CancellationReasons", [])
-        codes = {reason.get("Code") for reason in reasons}
-        if codes & {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+        if _passes(exc):
             raise Unavailable("The database") from exc
         raise
+
+
+def _passes(exc: ClientError) -> bool:
+    """Whether the same request may succeed later: by the HTTP status, whatever the code, or else by the codes."""
+    response: Any = exc.response
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    reasons = response.get("CancellationReasons", [])
+    codes = {str(error.get("Code")).removesuffix("Exception") for error in (response["Error"], *reasons)}
+    return status >= 500 or status in PASSING_STATUSES or not codes.isdisjoint(PASSING_CODES)
 
 
 def refused_by_condition(exc: ClientError) -> items.Item | None:

@@ -144,7 +144,7 @@ def publish(view: Any) -> None:
     except (ConnectionNotFound, TokenExpired) as exc:
         deliver.close(ENDPOINT, "pub=", frames.closing(exc, "a"), now)
     except SessionsError as exc:
-        deliver.send(ENDPOINT, "pub=", frames.refusal(exc), now)
+        deliver.send(ENDPOINT, "pub=", frames.refusal(exc, "r-1"), now)
     else:
         deliver.send(ENDPOINT, "pub=", answer, now)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
 
 NOWHERE = "/sessions/" + "a" * 26
+RETRIES = {"1", "2", "3", "4", "5"}  # seconds
 
 
 @pytest.fixture
@@ -260,7 +261,7 @@ class TestTablesThatDoNotAnswer:
                 alice.delete(path),
             ):
                 assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-                assert answer.headers["Retry-After"] == "1"
+                assert answer.headers["Retry-After"] in RETRIES
         assert alice.get(path).json()["version"] == 1, "and nothing was changed"
 
     def test_a_change_that_is_written_stays_when_nobody_can_be_told(
@@ -297,7 +298,7 @@ class TestTablesThatDoNotAnswer:
         with aws_faults.unreachable("dynamodb"):
             assert client.get("/health").status_code == 200
             ready = client.get("/health/ready")
-        assert (ready.status_code, ready.headers["Retry-After"]) == (503, "1")
+        assert (ready.status_code, ready.headers["Retry-After"] in RETRIES) == (503, True)
         assert client.get("/health/ready").status_code == 503, "the outcome is cached for five seconds"
 
     def test_health_names_no_version_locally(self, chalice_gateway: Gateway) -> None:
