@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pytest_sessionplugin.aws.calls import Attempt
 from pytest_sessionplugin.gateway.redaction import masked
@@ -13,6 +16,7 @@ from pytest_sessionplugin.gateway.values import (
     Closed,
     DisconnectLost,
     Handshake,
+    Invoke,
     Manage,
     Message,
     Note,
@@ -37,6 +41,7 @@ class Line:
 
     at: float
     text: str
+    order: float = field(default_factory=time.perf_counter)  # `at` stands with a test's clock
 
 
 def asked_of_aws(attempts: Iterable[Attempt]) -> list[Line]:
@@ -44,6 +49,7 @@ def asked_of_aws(attempts: Iterable[Attempt]) -> list[Line]:
         Line(
             each.at,
             f"aws    {each}" + (f"  ({each.call.function})" if each.call.function else ""),
+            each.order,
         )
         for each in attempts
     ]
@@ -57,22 +63,25 @@ def render(trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
 def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Line] = ()) -> str:
     """Like render(), for several gateways; each line begins with the name of its gateway."""
     width = max(map(len, traces))
-    named = [Line(line.at, f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)]
-    return _joined([*named, *(Line(note.at, f"{'':{width}}  {note.text}") for note in notes)])
+    named = [
+        replace(line, text=f"{name:{width}}  {line.text}") for name, trace in traces.items() for line in _lines(trace)
+    ]
+    return _joined([*named, *(replace(note, text=f"{'':{width}}  {note.text}") for note in notes)])
 
 
 def _lines(trace: Sequence[Observed]) -> list[Line]:
-    return [Line(seen.at, text) for seen in trace if (text := _line(seen)) is not None]
+    runs = {seen.what.invocation_id: seen.what for seen in trace if isinstance(seen.what, Invoke)}
+    return [Line(seen.at, text, seen.order) for seen in trace if (text := _line(seen, runs)) is not None]
 
 
 def _joined(lines: Iterable[Line]) -> str:
-    lines = sorted(lines, key=lambda line: line.at)
+    lines = sorted(lines, key=lambda line: (line.at, line.order))
     shown = lines[-MOST:]
     before = [f"… {len(lines) - MOST} lines before these"] if len(lines) > MOST else []
-    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {masked(line.text)}" for line in shown)])
+    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {masked(line.text)}".rstrip() for line in shown)])
 
 
-def _line(seen: Observed) -> str | None:
+def _line(seen: Observed, runs: Mapping[str, Invoke]) -> str | None:
     match seen.what:
         case Request(method=method, path=path, query=query, body=body):
             return f"http   {method} {path}{'?' if query else ''}{query}  {short(body)}"
@@ -100,9 +109,50 @@ def _line(seen: Observed) -> str | None:
             return f"call   {method} {path}  {short(body)}  {answer}{why}"
         case Note():
             return f"note   {seen.what}"
-        case Returned() if seen.error is not None:
-            return f"error  {seen.what.invocation_id} failed{traceback_of(seen.error)}"
+        case Invoke(function=function, event=event) if not _is_of_gateway(event):
+            return f"lambda {function} takes {_event(event)}"
+        case Returned(invocation_id=id) if seen.error is not None:
+            return f"error  {runs[id].function if id in runs else id} failed{traceback_of(seen.error)}"
+        case Returned(invocation_id=id, result=result) if id in runs and not _is_of_gateway(runs[id].event):
+            return f"lambda {runs[id].function} -> {short(_json(result))}"
     return None
+
+
+def _is_of_gateway(event: Any) -> bool:
+    """Whether a function runs for a request, a frame or an authorizer, which have lines of their own."""
+    return isinstance(event, Mapping) and ("requestContext" in event or "methodArn" in event)
+
+
+_RECORDS = {
+    "aws:sqs": ("message", "queue", ":"),
+    "aws:sns": ("notification", "topic", ":"),
+    "aws:dynamodb": ("change", "table", "/"),
+}
+"""For each source of records, the noun for a record and for their source, and what precedes its name in an ARN."""
+
+
+def _event(event: Any) -> str:
+    """A few words on the event of a function that the gateway does not run."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if isinstance(records, list) and records and isinstance(record := records[0], Mapping):
+        source = str(record.get("eventSource") or record.get("EventSource"))
+        if source in _RECORDS:
+            noun, place, before = _RECORDS[source]
+            return f"{len(records)} {noun}{'s' * (len(records) > 1)} of the {place} {_source(record, before)}".rstrip()
+    if isinstance(event, Mapping) and event.get("source") == "aws.events":
+        return f"the event of its schedule, of {event.get('time')}"
+    return short(_json(event))
+
+
+def _source(record: Mapping[str, Any], before: str) -> str:
+    notification = record.get("Sns")
+    arn = notification.get("TopicArn") if isinstance(notification, Mapping) else record.get("eventSourceARN")
+    parts = str(arn or "").split(before)
+    return parts[1] if before == "/" and len(parts) > 1 else parts[-1]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _reply(reply: Reply) -> str:

@@ -88,6 +88,9 @@ class Attempt:
     at: float  # seconds since the epoch
     call: Call
     outcome: str
+    order: float = field(
+        default=0.0, repr=False, compare=False
+    )  # by time.perf_counter: `at` stands with a test's clock
 
     def __str__(self) -> str:
         return f"{self.call.described} -> {self.outcome}"

@@ -223,10 +223,10 @@ class Interceptor(Destinations):
         try:
             answer = self._answer(call, protocol, request)
         except Exception as error:
-            self._calls.attempted(Attempt(time.time(), call, type(error).__name__))
+            self._calls.attempted(Attempt(time.time(), call, type(error).__name__, time.perf_counter()))
             raise
         if call.service != MANAGEMENT:
-            self._calls.attempted(Attempt(time.time(), call, wire.outcome(answer)))
+            self._calls.attempted(Attempt(time.time(), call, wire.outcome(answer), time.perf_counter()))
         if answer.hint is not None and answer.hint not in self._told:
             self._told.add(answer.hint)
             self._tell(answer.hint)

@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -117,7 +118,7 @@ class Runtime:
             now = self._clock()
             reply = fault or self._core.manage(call, now)
             if self._observe is not None:
-                self._observe(Observed(now, call, reply))
+                self._observe(Observed(now, call, reply, None, time.perf_counter()))
             self._drain(now)
         self._sink.flush()
         if reply.why:
@@ -275,16 +276,16 @@ class Runtime:
     def _note(self, what: Input | Invoke, error: BaseException | None = None) -> float:
         now = self._clock()
         if self._observe is not None:
-            self._observe(Observed(now, what, error=error))
+            self._observe(Observed(now, what, None, error, time.perf_counter()))
         return now
 
     def _drain(self, now: float) -> None:
         for note in self._core.notes():
             if self._observe is not None:
-                self._observe(Observed(now, note))
+                self._observe(Observed(now, note, None, None, time.perf_counter()))
         for effect in self._core.effects():
             if self._observe is not None:
-                self._observe(Observed(now, effect))
+                self._observe(Observed(now, effect, None, None, time.perf_counter()))
             if isinstance(effect, Invoke):
                 self._begin(effect)
                 self._sink.put(effect)

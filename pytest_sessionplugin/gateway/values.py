@@ -382,13 +382,16 @@ class Observed(Redacted):
     what: Input | Effect | Manage | Note
     reply: Reply | None = None  # to a Manage
     error: BaseException | None = None  # of a Returned, with its traceback
+    order: float = field(
+        default=0.0, repr=False, compare=False
+    )  # by time.perf_counter: `at` stands with a test's clock
 
     def kept(self) -> Observed:
         """The same, with a copy of an event: a function may change its own."""
         if not isinstance(self.what, Invoke):
             return self
         invoke = Invoke(self.what.invocation_id, self.what.function, _copied(self.what.event))
-        return Observed(self.at, invoke, self.reply, self.error)
+        return Observed(self.at, invoke, self.reply, self.error, self.order)
 
 
 Observe = Callable[[Observed], None]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import pytest
+
 from pytest_sessionplugin.account.journal import AppLog
-from pytest_sessionplugin.account.trace import MOST, Line, asked_of_aws, render
+from pytest_sessionplugin.account.trace import MOST, Line, asked_of_aws, render, render_several
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -39,7 +41,7 @@ def error() -> Exception:
 def test_each_crossing_is_a_line_with_its_time() -> None:
     trace = [
         Observed(10.0, Request("r", "POST", "/rooms", "a=1", body=b"{}")),
-        Observed(10.0, Invoke("i", "api_handler", {})),
+        Observed(10.0, Invoke("i", "api_handler", {"requestContext": {}})),
         Observed(10.25, Respond("r", Reply(201, body=b"made"))),
         Observed(11.0, Handshake("VNR=", "/", "x=y")),
         Observed(11.0, Accept("VNR=")),
@@ -67,12 +69,70 @@ def test_each_crossing_is_a_line_with_its_time() -> None:
     ]
 
 
-def test_a_function_that_raised_has_its_traceback() -> None:
-    seen = Observed(0.0, Returned("i", error=Raised("ZeroDivisionError", "")), error=error())
-    text = render([seen])
-    assert "error  i failed" in text
+def test_a_function_that_raised_has_its_name_and_its_traceback() -> None:
+    raised = Observed(0.0, Returned("i", error=Raised("ZeroDivisionError", "")), error=error())
+    text = render([Observed(0.0, Invoke("i", "api_handler", {"requestContext": {}})), raised])
+    assert text.startswith("   0.000  error  api_handler failed")
     assert "1 / 0" in text
     assert text.rstrip().endswith("ZeroDivisionError: division by zero")
+    assert "error  i failed" in render([raised]), "the invocation began before the trace"
+
+
+@pytest.mark.parametrize(
+    ("event", "takes"),
+    [
+        (
+            {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:1:orders"}]},
+            "1 message of the queue orders",
+        ),
+        (
+            {"Records": 2 * [{"EventSource": "aws:sns", "Sns": {"TopicArn": "arn:aws:sns:eu-west-1:1:news"}}]},
+            "2 notifications of the topic news",
+        ),
+        (
+            {
+                "Records": [
+                    {"eventSource": "aws:dynamodb", "eventSourceARN": "arn:aws:dynamodb:x:1:table/rooms/stream/t"}
+                ]
+            },
+            "1 change of the table rooms",
+        ),
+        ({"Records": [{"eventSource": "aws:sqs"}]}, "1 message of the queue"),
+        (
+            {"source": "aws.events", "time": "2026-01-02T03:04:05Z"},
+            "the event of its schedule, of 2026-01-02T03:04:05Z",
+        ),
+        ({"Records": [{"eventSource": ["odd"]}]}, '{"Records": [{"eventSource": ["odd"]}]}'),
+        ({"Records": "odd"}, '{"Records": "odd"}'),
+        ([1, 2], "[1, 2]"),
+    ],
+)
+def test_a_function_that_no_client_called_has_its_event_and_its_result_shown(event: Any, takes: str) -> None:
+    trace = [Observed(1.0, Invoke("i", "ship", event)), Observed(1.5, Returned("i", {"ok": True}))]
+    assert render(trace).splitlines() == [
+        f"   0.000  lambda ship takes {takes}",
+        '   0.500  lambda ship -> {"ok": true}',
+    ]
+
+
+def test_while_a_clock_stands_the_lines_keep_the_order_of_their_events() -> None:
+    attempt = Attempt(1.0, Call("dynamodb", "GetItem"), "200", order=2.0)
+    trace = [
+        Observed(1.0, Request("r", "GET", "/rooms"), order=1.0),
+        Observed(1.0, Respond("r", Reply(200, body=b"[]")), order=3.0).kept(),
+    ]
+    assert [line.split()[1] for line in render(trace, asked_of_aws([attempt])).splitlines()] == ["http", "aws", "http"]
+
+
+def test_no_line_ends_in_spaces() -> None:
+    trace = [
+        Observed(0.0, Request("r", "GET", "/rooms")),
+        Observed(0.0, Message("VNR=", "")),
+        Observed(0.0, Manage("GET", "host", "/api/@connections/VNR%3D", b"")),
+        Observed(0.0, Close("VNR=", 1005, "")),
+    ]
+    for line in [*render(trace).splitlines(), *render_several({"chat": trace, "club": []}).splitlines()]:
+        assert line == line.rstrip()
 
 
 def test_what_the_app_logs_stands_where_it_happened_with_its_traceback() -> None:

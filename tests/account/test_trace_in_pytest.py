@@ -144,3 +144,42 @@ def test_an_element_of_the_trace_hides_the_token_when_it_is_printed(guarded: Str
             assert token not in printed
     """
     guarded.test(test_it=body).assert_outcomes(passed=1)
+
+
+def test_a_delivery_is_shown_with_its_function_its_event_and_its_outcome_in_order(guarded: Stranger) -> None:
+    """Also while the clock stands, which gives all of them one time."""
+    (guarded.root / "app.py").write_text(
+        GUARDED
+        + """
+
+@app.on_sqs_message(queue="orders")
+def ship(event):
+    for record in event:
+        table.put_item(Item={"name": record.body})
+
+
+@app.on_sns_message(topic="news")
+def read(event):
+    raise ValueError("a bug")
+"""
+    )
+    body = """
+        import boto3
+
+        def test_it(chalice_gateway, chalice_clock):
+            sqs, sns = boto3.client("sqs"), boto3.client("sns")
+            sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody="tea")
+            sns.publish(TopicArn=sns.create_topic(Name="news")["TopicArn"], Message="hi")
+            assert chalice_gateway.deliver_events() == []
+    """
+    guarded.test(test_it=body).stdout.fnmatch_lines(
+        [
+            "*  0.000  aws    sqs:SendMessage orders -> 200",
+            "*  0.000  lambda ship takes 1 message of the queue orders",
+            "*  0.000  aws    dynamodb:PutItem rooms-us-east-1 {name: tea} -> 200  (ship)",
+            "*  0.000  lambda ship -> null",
+            "*  0.000  lambda read takes 1 notification of the topic news",
+            "*  0.000  error  read failed",
+            "*ValueError: a bug",
+        ]
+    )
