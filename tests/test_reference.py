@@ -38,7 +38,7 @@ FOR_OTHER_ROOMS = {  # members that the plugin's own rooms use
     "Races": {"hold", "never_run"},
     "Tokens": {"close", "in_test", "key", "lookup", "settings", "start_over"},
     "Call": {"asked", "described", "is_of", "needs"},
-    "Observed": {"kept"},
+    "Observed": {"kept", "order"},
 }
 CALLED = {"Tokens": "jwt_tokens", "Races": "aws_race"}  # fixtures whose objects are called
 
