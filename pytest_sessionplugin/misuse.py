@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import linecache
 import re
 import sys
 import types
@@ -17,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-from pytest_sessionplugin.tracebacks import Owner, owner
+from pytest_sessionplugin.tracebacks import Owner, is_raised, owner
 
 PACKAGE = __name__.partition(".")[0]
 OVERRIDDEN = ("chalice_project", "chalice_env", "dynamodb_specs", "dynamodb_seed")
@@ -49,19 +48,13 @@ def explanation(error: BaseException) -> str:
         return sentence
     if isinstance(error, TypeError) and Owner.PLUGIN in owners[-len(below) :] and _is_of_json(steps[-1]):
         return "JSON has dict, list, str, int, float, bool and None: convert the rest, as with str() or list()."
-    if isinstance(error, IMPLICIT) and Owner.PLUGIN in owners[-len(below) :] and not _is_raised(steps[-1]):
+    if isinstance(error, IMPLICIT) and Owner.PLUGIN in owners[-len(below) :] and not is_raised(steps[-1]):
         return next((sentence for step in below if (sentence := _of_frame(step.tb_frame))), "")
     return ""
 
 
 def _is_of_json(step: TracebackType) -> bool:
     return str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] == "json"
-
-
-def _is_raised(step: TracebackType) -> bool:
-    """Whether the plugin itself raised the error there."""
-    file = step.tb_frame.f_code.co_filename
-    return owner(file) is Owner.PLUGIN and linecache.getline(file, step.tb_lineno).lstrip().startswith("raise ")
 
 
 def of_scope(message: str) -> str:

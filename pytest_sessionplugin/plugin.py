@@ -309,18 +309,25 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
 
     if advice := misuse.explanation(error):
         error.add_note(advice)
-    with _shortened(call, root, is_misuse=bool(advice)):
+    whole = call.excinfo
+    is_sentence = isinstance(error, KNOWN) and whole is not None and not tracebacks.is_in_test(whole, root)
+    shorten = (
+        tracebacks.to_last_line if advice else tracebacks.last_frame if is_sentence else tracebacks.without_plugin
+    )
+    with _shortened(call, root, shorten, is_misuse=bool(advice)):
         report: pytest.TestReport = yield
-    if isinstance(error, KNOWN) and report.failed and call.excinfo is not None:
-        if not tracebacks.is_in_test(call.excinfo, root):
-            report.longrepr = call.excinfo.getrepr(style="value", chain=False)  # the sentence is enough
+    if isinstance(error, KNOWN) and report.failed and whole is not None:
+        if is_sentence:
+            report.longrepr = whole.getrepr(style="value", chain=False)
         report.sections += tracebacks.sections(error)
     return report
 
 
 @contextmanager
-def _shortened(call: pytest.CallInfo[Any], root: Path, *, is_misuse: bool = False) -> Iterator[None]:
-    """Hides the plugin's frames from pytest's report in the block, and for a misuse all that the test's line led to."""
+def _shortened(
+    call: pytest.CallInfo[Any], root: Path, shorten: Callable[[Any], Any], *, is_misuse: bool = False
+) -> Iterator[None]:
+    """Hides frames from pytest's report in the block, and for a misuse the cause, too."""
     from pytest_sessionplugin import tracebacks
 
     excinfo = call.excinfo
@@ -329,7 +336,7 @@ def _shortened(call: pytest.CallInfo[Any], root: Path, *, is_misuse: bool = Fals
         return
     error = excinfo.value
     cause, suppressed = error.__cause__, error.__suppress_context__
-    if short := tracebacks.to_last_line(excinfo) if is_misuse else tracebacks.without_plugin(excinfo):
+    if short := shorten(excinfo):
         call.excinfo = type(excinfo).from_exc_info((type(error), error, short))
     if is_misuse or tracebacks.hides_cause(excinfo, root):
         error.__cause__ = None  # which suppresses the context as well

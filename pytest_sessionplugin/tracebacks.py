@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import linecache
 import os
 import sysconfig
 import traceback
@@ -160,11 +161,15 @@ def of_function(error: BaseException) -> traceback.TracebackException:
 
 def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
     """Whether the error is a bug of the plugin: raised there, without a `raise` statement."""
-    last = excinfo.traceback[-1]
-    raised = owner(str(last.path)) is Owner.PLUGIN
-    return raised and not (
-        isinstance(excinfo.value, GatewayWarning) or str(last.statement).lstrip().startswith("raise")
-    )
+    last = _steps(excinfo.tb)[-1]
+    ours = owner(_file(last)) is Owner.PLUGIN
+    return ours and not (isinstance(excinfo.value, GatewayWarning) or is_raised(last))
+
+
+def is_raised(step: TracebackType) -> bool:
+    """Whether a `raise` statement of the plugin raised the error there."""
+    file = _file(step)
+    return owner(file) is Owner.PLUGIN and linecache.getline(file, step.tb_lineno).split()[:1] == ["raise"]
 
 
 def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
@@ -184,6 +189,11 @@ def to_last_line(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType 
     while steps and owner(_file(steps[-1])) is not Owner.USER:
         steps.pop()
     return _linked(each for each in steps if owner(_file(each)) is not Owner.PLUGIN)
+
+
+def last_frame(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
+    """The traceback's last step alone: pytest parses the file of each one that it shows."""
+    return _linked(_steps(excinfo.tb)[-1:])
 
 
 def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:

@@ -213,6 +213,19 @@ def test_an_overridden_fixture_that_gives_what_cannot_be_is_a_sentence(
     assert "pytest_sessionplugin/" not in result.stdout.str()
 
 
+def test_pytest_formats_one_frame_for_an_error_that_is_reported_as_a_sentence(stranger: Stranger) -> None:
+    """It parses the file of each frame, which took a quarter of a second."""
+    conftest = """
+        import pytest
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_makereport(call):
+            if call.excinfo: print(call.when, "formats", len(call.excinfo.traceback))
+    """
+    (stranger.root / "app.py").unlink()
+    result = stranger.test("-s", conftest=conftest, test_it="def test_it(chalice_app): pass")
+    result.stdout.fnmatch_lines(["*setup formats 1", "*is not a Chalice project: it has no app.py. *"])
+
+
 def test_a_project_that_a_fixture_names_begins_at_the_rootdir(stranger: Stranger) -> None:
     write_project(stranger.root / "service")
     body = """
