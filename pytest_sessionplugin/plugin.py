@@ -311,9 +311,7 @@ def _report_shortened(item: pytest.Item, call: pytest.CallInfo[None], error: Bas
         error.add_note(advice)
     whole = call.excinfo
     is_sentence = isinstance(error, KNOWN) and whole is not None and not tracebacks.is_in_test(whole, root)
-    shorten = (
-        tracebacks.to_last_line if advice else tracebacks.last_frame if is_sentence else tracebacks.without_plugin
-    )
+    shorten = tracebacks.to_last_line if advice else tracebacks.last_frame if is_sentence else tracebacks.without_plugin
     with _shortened(call, root, shorten, is_misuse=bool(advice)):
         report: pytest.TestReport = yield
     if isinstance(error, KNOWN) and report.failed and whole is not None:

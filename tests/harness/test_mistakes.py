@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.mistakes import CLUB, IN_PROJECTS, IN_SETTINGS, IN_TESTS, InProject, InSettings, InTest
-from tests.strangers import REPOSITORY
+from tests.harness.mistakes import account, clients, projects, runs, settings
+from tests.harness.mistakes.kinds import InProject, InSettings, InTest
+from tests.strangers import REPOSITORY, copy_project
 
 IMPORTS = "import sys\nfrom datetime import datetime\n\nimport pytest\n\n\n"
 REPORTS = """
@@ -55,6 +55,10 @@ for name, arguments, variables, hidden in json.load(sys.stdin):
     print(json.dumps([name, int(code), out.getvalue()]))
 """
 USAGE_ERROR = 4
+FILES = {"clients": clients.MISTAKES, "account": account.MISTAKES, "runs": runs.MISTAKES}
+"""Mistakes by the file of tests that has them."""
+
+IN_TESTS = [pytest.param(name, each, id=f"{name}-{each.name}") for name, all in FILES.items() for each in all]
 USED = """def test_it({fixture}):
     if jwt_tokens := locals().get("jwt_tokens"):
         assert chalice_gateway.get("/rooms", token=jwt_tokens("alice")).status_code == 200
@@ -67,7 +71,13 @@ def environment() -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
     }
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), kept.get("PYTHONPATH")]))}
+    path = os.pathsep.join(filter(None, [str(REPOSITORY), kept.get("PYTHONPATH")]))
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "pytest_sessionplugin.plugin",
+    }
 
 
 def run(folder: Path, *arguments: str, stdin: str = "") -> str:
@@ -91,18 +101,19 @@ def reports(folder: Path) -> Mapping[str, str]:
 @pytest.fixture(scope="module")
 def of_tests(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     folder = tmp_path_factory.mktemp("tests")
-    shutil.copytree(CLUB, folder, dirs_exist_ok=True)
-    tests = "\n\n".join(each.source() for each in IN_TESTS)
-    (folder / "test_it.py").write_text(IMPORTS + tests, encoding="utf-8")
+    copy_project("club", folder)
+    for name, mistakes in FILES.items():
+        tests = "\n\n".join(each.source() for each in mistakes)
+        (folder / f"test_{name}.py").write_text(IMPORTS + tests, encoding="utf-8")
     return reports(folder)
 
 
 @pytest.fixture(scope="module")
 def of_projects(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     folder = tmp_path_factory.mktemp("projects")
-    for each in IN_PROJECTS:
+    for each in projects.MISTAKES:
         root = folder / each.name
-        shutil.copytree(CLUB, root)
+        copy_project("club", root)
         for name, text in each.files.items():
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).unlink(missing_ok=True)
@@ -117,18 +128,19 @@ def of_projects(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 @pytest.fixture(scope="module")
 def of_settings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int, str]]:
     folder = tmp_path_factory.mktemp("settings")
-    for each in IN_SETTINGS:
-        shutil.copytree(CLUB, folder / each.name)
+    for each in settings.MISTAKES:
+        copy_project("club", folder / each.name)
         (folder / each.name / "pyproject.toml").write_text(each.pyproject, encoding="utf-8")
-    runs = [(each.name, each.arguments, dict(each.variables), each.hidden) for each in IN_SETTINGS]
+    runs = [(each.name, each.arguments, dict(each.variables), each.hidden) for each in settings.MISTAKES]
     printed = run(folder, "-c", SETTINGS, stdin=json.dumps(runs))
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
     return {name: (code, out) for name, code, out in lines}
 
 
-@pytest.mark.parametrize("mistake", IN_TESTS, ids=lambda mistake: mistake.name)
-def test_a_mistake_in_a_test(of_tests: Mapping[str, str], mistake: InTest) -> None:
-    found = [text for test, text in of_tests.items() if test.partition("[")[0] == f"test_it.py::test_{mistake.name}"]
+@pytest.mark.parametrize(("file", "mistake"), IN_TESTS)
+def test_a_mistake_in_a_test(of_tests: Mapping[str, str], file: str, mistake: InTest) -> None:
+    wrong = f"test_{file}.py::test_{mistake.name}"
+    found = [text for test, text in of_tests.items() if test.partition("[")[0] == wrong]
     assert found, "the test passed"
     shows(found[0], mistake.cause, mistake.place, mistake.advice)
     if not mistake.place:
@@ -136,14 +148,14 @@ def test_a_mistake_in_a_test(of_tests: Mapping[str, str], mistake: InTest) -> No
         assert mistake.wrong_line in pointed
 
 
-@pytest.mark.parametrize("mistake", IN_PROJECTS, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", projects.MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_in_a_project(of_projects: Mapping[str, str], mistake: InProject) -> None:
     test = f"{mistake.name}/test_{mistake.name}.py::test_it"
     assert test in of_projects, "the test passed"
     shows(of_projects[test], mistake.cause, mistake.place, mistake.advice)
 
 
-@pytest.mark.parametrize("mistake", IN_SETTINGS, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", settings.MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_in_settings(of_settings: Mapping[str, tuple[int, str]], mistake: InSettings) -> None:
     code, shown = of_settings[mistake.name]
     assert code == USAGE_ERROR

@@ -1,0 +1,51 @@
+"""Mistakes in the settings of a run."""
+
+from __future__ import annotations
+
+from tests.harness.mistakes.kinds import InSettings
+
+MISTAKES = [
+    InSettings(
+        "key",
+        "there is no such key",
+        "templates = 'x'",
+        "there are api_keys",
+        pyproject="[tool.sessionplugin]\ntemplates = 'x'",
+    ),
+    InSettings("toml", "Expected ']'", "pyproject.toml", "at line 1", pyproject="[tool.sessionplugin\n"),
+    InSettings("stage", "no stage prod", "--sessionplugin-stage", "there are dev", ("--sessionplugin-stage=prod",)),
+    InSettings(
+        "target", "no such target", "--sessionplugin-target", "inprocess, sockets", ("--sessionplugin-target=socket",)
+    ),
+    InSettings(
+        "url", "it must be", "SESSIONPLUGIN_TARGET", "https://…,wss://…", variables={"SESSIONPLUGIN_TARGET": "ftp://a"}
+    ),
+    InSettings(
+        "plain",
+        "is not on this machine",
+        "--sessionplugin-target",
+        "must be https",
+        ("--sessionplugin-target=http://a.b",),
+    ),
+    InSettings(
+        "folder", "no such folder", "--sessionplugin-project", "project = ", ("--sessionplugin-project=nowhere",)
+    ),
+    InSettings(
+        "timeout",
+        "more than 0",
+        "SESSIONPLUGIN_TIMEOUT",
+        "a number of seconds",
+        variables={"SESSIONPLUGIN_TIMEOUT": "soon"},
+    ),
+    InSettings(
+        "option", "unrecognized arguments", "--sessionplugin-tagret", "usage:", ("--sessionplugin-tagret=sockets",)
+    ),
+    InSettings(
+        "no_sockets",
+        "real sockets need h11 and websockets",
+        "--sessionplugin-target",
+        "pip install 'pytest-sessionplugin[sockets]'",
+        ("--sessionplugin-target=sockets",),
+        hidden=("h11", "websockets"),
+    ),
+]
