@@ -10,7 +10,7 @@ from tests.strangers import PROJECTS
 CLUB = PROJECTS / "club"
 PYPROJECT = (CLUB / "pyproject.toml").read_text()
 
-# What several tests begin with.
+# Beginnings of several tests.
 ALICE = 'alice = chalice_gateway.http(token=jwt_tokens("alice"))\n'
 OPEN = "with chalice_gateway.websocket() as ws:\n"
 GATEWAY_AND_TOKENS = "chalice_gateway, jwt_tokens"
