@@ -17,15 +17,14 @@ from pytest_sessionplugin.gateway.values import HANDLER_THREAD
 
 def working_in(root: str) -> AbstractContextManager[None]:
     """A block that runs in this folder, a real path. Blocks may be nested, and run in several threads at once."""
-    here = _here()
-    if here == root and (_thread.is_apart or not _process.is_in_use):
-        return nullcontext()
     if _thread.is_apart:
-        return _moved(here, root)
+        return _moved(root)
+    if _process.is_there(root):
+        return nullcontext()
     if threading.current_thread().name == HANDLER_THREAD and _thread.go_apart():
         os.chdir(root)  # for good: the next function finds itself there
         return nullcontext()
-    return _process.working_in(here, root)
+    return _process.working_in(root)
 
 
 class _ThisThread(threading.local):
@@ -44,16 +43,17 @@ class _Process:
         self._before = ""
         self._roots: dict[object, str] = {}  # of the blocks that run, in order
 
-    @property
-    def is_in_use(self) -> bool:
-        return bool(self._roots)
+    def is_there(self, root: str) -> bool:
+        """Whether it is there by itself, and so stays there."""
+        with self._lock:  # else another block may have moved it, or be about to
+            return not self._roots and _here() == root
 
     @contextmanager
-    def working_in(self, here: str, root: str) -> Iterator[None]:
+    def working_in(self, root: str) -> Iterator[None]:
         block = object()
         with self._lock:
             if not self._roots:
-                self._before = here
+                self._before = _here()
             os.chdir(root)
             self._roots[block] = root
         try:
@@ -69,7 +69,11 @@ _process = _Process()
 
 
 @contextmanager
-def _moved(here: str, root: str) -> Iterator[None]:
+def _moved(root: str) -> Iterator[None]:
+    here = _here()
+    if here == root:
+        yield
+        return
     os.chdir(root)
     try:
         yield

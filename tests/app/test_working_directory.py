@@ -123,6 +123,34 @@ def test_the_process_moves_until_the_last_function_has_returned(start: Path) -> 
     assert Path.cwd() == start
 
 
+def test_a_function_that_begins_while_another_moves_the_process_keeps_it_there(
+    start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, chdir = f"{start.parent / 'a'}", os.chdir
+
+    def give_way(folder: str) -> None:
+        chdir(folder)
+        for _ in range(1000):
+            os.sched_yield()  # to the thread that is about to look where it is
+
+    def work(inside: threading.Barrier, before: threading.Event, after: threading.Event) -> str:
+        with working_in(root):
+            inside.wait(PATIENCE)
+            before.wait(PATIENCE)
+            found = name_of_here()
+        after.set()
+        return found
+
+    monkeypatch.setattr(os, "chdir", give_way)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(20):
+            now, left, end, inside = threading.Event(), threading.Event(), threading.Event(), threading.Barrier(2)
+            now.set()
+            ends = pool.submit(work, inside, now, left), pool.submit(work, inside, left, end)
+            assert [each.result(PATIENCE) for each in ends] == ["a", "a"]
+            assert Path.cwd() == start
+
+
 def test_one_that_was_there_already_is_not_moved_by_another_that_ends(start: Path) -> None:
     root, inside, until = f"{start.parent / 'a'}", threading.Event(), threading.Event()
 
