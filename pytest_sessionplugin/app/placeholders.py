@@ -29,6 +29,19 @@ def name_in_lambda(stack: str, function: str) -> str:
     return stack if function == REST_FUNCTION else f"{stack}-{function}"
 
 
+def name_in_template(function: str) -> str:
+    """A function's logical name in the template of `chalice package` (package.py of Chalice)."""
+    from chalice.utils import to_cfn_resource_name
+
+    return "APIHandler" if function == REST_FUNCTION else to_cfn_resource_name(function)
+
+
+def refs(api: Api, specs: Mapping[str, TableSpec]) -> dict[str, str]:
+    """Values of Ref in a template: of its tables, and of the APIs by their names in Chalice's own template."""
+    apis = {"RestAPI": api.rest_api_id, "WebsocketAPI": api.websocket_api_id}
+    return {**apis, **{name: str(spec["TableName"]) for name, spec in specs.items()}}
+
+
 class Placeholders:
     """The placeholders of one project, deployed as `stack`. `urls` are those of its gateway if its ports are known."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
-from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda
+from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda, name_in_template, refs
 from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
 from pytest_sessionplugin.aws import environment, resources, templates
@@ -407,11 +407,11 @@ def specs_of(project: Project, variables: Mapping[str, str] | None = None) -> di
     return found
 
 
-def resources_of(project: Project, region: str, specs: Mapping[str, TableSpec]) -> Resources:
+def resources_of(project: Project, api: Api, specs: Mapping[str, TableSpec]) -> Resources:
     """The other resources of the project's templates; none of a template that cannot be read."""
     try:
-        stack = templates.PseudoParameters(project.deployed_name, region)
-        return resources.described(project.templates, stack, specs)
+        stack = templates.PseudoParameters(project.deployed_name, api.region)
+        return resources.described(project.templates, stack, refs(api, specs))
     except SessionPluginError:  # its tables come from elsewhere, or reading them says it
         return resources.Resources()
 
@@ -441,8 +441,8 @@ class Memory:
         self.tokens = tokens or Tokens(TokenSettings.of(project.section("tokens")))
         self.specs = checked(specs_of(project, own) if specs is None else specs)
         self.region = environment.region_of(project.environment, project.section("env"), own)
-        self.resources = resources_of(project, self.region, self.specs)
         api = project.api(self.region).numbered(number)
+        self.resources = resources_of(project, api, self.specs)
         self.without_tables = project.without_tables if specs is None else "The fixture dynamodb_specs names none."
         self._placeholders = Placeholders(
             project.deployed_name, api, self.specs, self.tokens, self.resources, urls, self.without_tables
@@ -450,7 +450,7 @@ class Memory:
         self.unexpanded = {**project.section("env"), **own}
         self._of_all = {**self.expand(self.unexpanded), **environment.neutral(self.region)}
         self._own: dict[tuple[str, str], Mapping[str, str | None]] = {}
-        self._of_rest = project.environment_of(REST_FUNCTION, REST_HANDLER)
+        self._of_rest = self._environment_of(REST_FUNCTION, REST_HANDLER)
         self.variables = {**self._of_rest, **self._of_all}
         if endpoint is not None:
             self.variables["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
@@ -476,12 +476,16 @@ class Memory:
         None is a variable that it lacks.
         """
         if (function, handler) not in self._own:  # each test asks
-            own = self.project.environment_of(function, handler)
+            own = self._environment_of(function, handler)
             names = {*own, *self._of_rest} - self._of_all.keys()
             self._own[function, handler] = {
                 name: own.get(name) for name in names if own.get(name) != self._of_rest.get(name)
             }
         return self._own[function, handler]
+
+    def _environment_of(self, function: str, handler: str) -> dict[str, str]:
+        of_template = self.resources.variables.get(name_in_template(function), {})
+        return {**self.project.environment_of(function, handler), **of_template}
 
     @contextmanager
     def open(self) -> Iterator[Emulator]:

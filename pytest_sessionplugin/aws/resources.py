@@ -1,7 +1,11 @@
-"""Queues, topics, buckets, Kinesis streams and event buses that a project's template or its decorators name."""
+"""Queues, topics, buckets, Kinesis streams and event buses that a project's template or its decorators name.
+
+Also the variables that a template, to be merged into Chalice's own, gives to functions.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,11 +67,15 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of a project's templates besides tables. `not_made` has the type of each one that is left out."""
+    """The resources of a project's templates besides tables. `not_made` has the type of each one that is left out.
+
+    `variables` are those of functions, by logical name; one that refers to something unknown is left out.
+    """
 
     made: Mapping[str, Resource] = field(default_factory=dict)
     subscriptions: Sequence[Subscription] = ()
     not_made: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def left_out(self, service: str) -> str | None:
         """A sentence about those of a service, by its name in boto3, that are not made."""
@@ -79,20 +87,24 @@ class Resources:
         return f"The template has {listed}, which the plugin does not make: create it in `seed`, or in a fixture."
 
 
-def described(paths: Iterable[Path], pseudo: PseudoParameters, tables: Mapping[str, Any]) -> Resources:
-    """The resources of the templates. Raises TemplateError for a file that is not a template."""
-    found = [_Template(path, pseudo, tables).resources() for path in paths if path.is_file()]
+def described(paths: Iterable[Path], pseudo: PseudoParameters, refs: Mapping[str, str]) -> Resources:
+    """The resources of the templates. Raises TemplateError for a file that is not a template.
+
+    `refs` are values for Ref by logical name: of tables, and of what Chalice's own template has.
+    """
+    found = [_Template(path, pseudo, refs).resources() for path in paths if path.is_file()]
     return Resources(
         {name: each for one in found for name, each in one.made.items()},
         tuple(each for one in found for each in one.subscriptions),
         {name: each for one in found for name, each in one.not_made.items()},
+        {name: each for one in found for name, each in one.variables.items()},
     )
 
 
 class _Template:
     """One template. A resource with anything in it that is not understood is not made."""
 
-    def __init__(self, path: Path, pseudo: PseudoParameters, tables: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, pseudo: PseudoParameters, refs: Mapping[str, str]) -> None:
         template = templates.read(path)
         declared = {name: each for name, each in template["Resources"].items() if isinstance(each, dict)}
         self._types = {name: str(each.get("Type")) for name, each in declared.items()}
@@ -106,7 +118,7 @@ class _Template:
         resolver = partial(Resolver, path, template.get("Parameters"), pseudo, "resource")
         self._named = self._names(resolver({}))
         values = {name: _values(each, pseudo) for name, each in self._named.items()}
-        self._resolve = resolver({**values, **{name: {"Ref": str(spec["TableName"])} for name, spec in tables.items()}})
+        self._resolve = resolver({**values, **{name: {"Ref": value} for name, value in refs.items()}})
 
     def resources(self) -> Resources:
         made: dict[str, Resource] = {}
@@ -123,7 +135,18 @@ class _Template:
                     subscriptions += _subscriptions([self._used(logical, _OF_SUBSCRIPTIONS)])
                 except TemplateError:
                     self._not_made[logical] = kind
-        return Resources(made, tuple(subscriptions), self._not_made)
+        functions = [name for name, kind in self._types.items() if kind in _FUNCTIONS]
+        variables = {name: found for name in functions if (found := self._variables(name))}
+        return Resources(made, tuple(subscriptions), self._not_made, variables)
+
+    def _variables(self, function: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        match self._properties.get(function):
+            case {"Environment": {"Variables": {**declared}}}:
+                for name, value in declared.items():
+                    with contextlib.suppress(TemplateError):
+                        found[str(name)] = _text(self._resolve(function, value))
+        return found
 
     def _names(self, resolve: Resolver) -> dict[str, Resource]:
         names: dict[str, Resource] = {}
@@ -222,6 +245,9 @@ _TYPES: Mapping[str, _Type] = {
     "AWS::Kinesis::Stream": _Type(Service.KINESIS, "Name", ("ShardCount",)),
     "AWS::Events::EventBus": _Type(Service.EVENTS, "Name"),
 }
+
+_FUNCTIONS = ("AWS::Serverless::Function", "None")
+"""Chalice's own functions; a template that is merged need not repeat their type."""
 
 _SUBSCRIPTION = "AWS::SNS::Subscription"
 _OF_SUBSCRIPTIONS = (

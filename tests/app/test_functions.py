@@ -502,6 +502,23 @@ def test_each_function_sees_its_own_variables_over_those_that_all_share(deployed
     assert [os.environ.get(name) for name in ("WHO", "ONLY", "FIRST")] == ["stage", None, "yes"]
 
 
+def test_a_variable_of_the_template_is_over_that_of_config_json(app: Chalice, project: Project) -> None:
+    def of(value: str) -> dict[str, Any]:
+        return {"Properties": {"Environment": {"Variables": {"WHO": value}}}}
+
+    path = project.root / ".chalice" / "resources.json"
+    tables = json.loads(path.read_text())["Resources"]
+    functions = {"APIHandler": of("template"), "WebsocketMessage": of("merged")}
+    path.write_text(json.dumps({"Resources": tables | functions}))
+    deployed = Deployed(app, project)
+    with environment.applied(deployed.memory.variables), views_in_use():
+        assert deployed.values("WHO,ONLY,FIRST") == {
+            "api_handler": ["template", None, "yes"],
+            "message": ["merged", None, None],
+            "worker": ["worker", "worker", None],
+        }
+
+
 def test_each_function_sees_the_variables_that_lambda_gives_it(deployed: Deployed, project: Project) -> None:
     names = "AWS_LAMBDA_FUNCTION_NAME,AWS_LAMBDA_FUNCTION_MEMORY_SIZE,_HANDLER,AWS_LAMBDA_LOG_GROUP_NAME"
     assert deployed.values(names) == {

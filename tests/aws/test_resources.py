@@ -17,7 +17,7 @@ STACK = PseudoParameters("shop-dev", "eu-west-1")
 def read(root: Path, resources: dict[str, Any], parameters: dict[str, Any] | None = None) -> Resources:
     path = root / "resources.json"
     path.write_text(json.dumps({"Parameters": parameters or {}, "Resources": resources}))
-    return described([path], STACK, {"Rooms": {"TableName": "rooms"}})
+    return described([path], STACK, {"Rooms": "rooms", "WebsocketAPI": "ws1"})
 
 
 def one(kind: str, **properties: Any) -> dict[str, Any]:
@@ -115,6 +115,35 @@ def test_what_is_not_understood_is_not_made_and_breaks_nothing(tmp_path: Path, n
     found = read(tmp_path, {"It": queue, "Other": {"Type": "AWS::SQS::Queue"}}, {"Stage": {"Type": "String"}})
     assert found.not_made == {"It": "AWS::SQS::Queue"}
     assert set(found.made) == {"Other"}
+
+
+def test_a_function_has_the_variables_of_a_template_that_is_merged(tmp_path: Path) -> None:
+    variables = {
+        "TABLE": {"Ref": "Rooms"},
+        "QUEUE": {"Ref": "Work"},
+        "DOMAIN": {"Fn::Sub": "${WebsocketAPI}.execute-api.${AWS::Region}.amazonaws.com"},
+        "LIMIT": 3,
+        "POOL": {"Fn::GetAtt": ["Pool", "Arn"]},
+    }
+    found = read(
+        tmp_path,
+        {
+            "APIHandler": {"Properties": {"Environment": {"Variables": variables}}},
+            "Sweep": {"Type": "AWS::Serverless::Function", "Properties": {"Environment": {"Variables": {"A": "b"}}}},
+            "Mail": {"Properties": {"Environment": {"Variables": ["A"]}}},
+            "Other": {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"A": "b"}}}},
+            "Work": {"Type": "AWS::SQS::Queue"},
+        },
+    )
+    assert found.variables == {
+        "APIHandler": {
+            "TABLE": "rooms",
+            "QUEUE": "https://sqs.eu-west-1.amazonaws.com/123456789012/shop-dev-Work",
+            "DOMAIN": "ws1.execute-api.eu-west-1.amazonaws.com",
+            "LIMIT": "3",
+        },
+        "Sweep": {"A": "b"},
+    }
 
 
 def test_types_that_hold_something_and_are_not_made_are_named_for_their_service(tmp_path: Path) -> None:
