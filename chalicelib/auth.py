@@ -44,7 +44,7 @@ def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Pr
 
 def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str, Any]:
     """The claims, if one of the keys signed them."""
-    refusal: jwt.PyJWTError | None = None
+    refusal: Exception | None = None
     for key in candidates:
         try:
             return jwt.decode(
@@ -62,7 +62,7 @@ def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str
                     "verify_nbf": False,
                 },
             )
-        except (jwt.InvalidSignatureError, jwt.InvalidKeyError) as exc:
+        except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError) as exc:  # the last: a key of another kind
             refusal = exc
     raise refusal or jwt.InvalidSignatureError("none of the keys can have signed it")
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import secrets
 import tempfile
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import jwt
 
-from chalicelib import settings
+from chalicelib import issuer, settings
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError, Unauthenticated, Unavailable
 from chalicelib.logs import log
@@ -26,7 +24,7 @@ from chalicelib.settings import FAMILIES, LOCAL_KEY_PREFIX, Reference, Tokens, l
 
 LIFESPAN: Final = timedelta(hours=1)  # how long an issuer's key set is used without asking again
 FRESH: Final = timedelta(minutes=5)  # the same for keys stored in AWS: a removed key is refused after that
-REFRESH: Final = timedelta(minutes=1)  # the least time between two requests for a key that is not known
+REFRESH: Final = timedelta(minutes=1)  # the least time between two answers: for a key that is not known, or unreadable
 RECOVERY: Final = timedelta(seconds=15)
 """How long a source that did not answer is left alone, counted from when it was asked, which may have taken half of it.
 If this were shorter than a request waits, each request of a function would wait in its turn."""
@@ -50,7 +48,7 @@ def keys_of(tokens: Tokens, stored: Callable[[Reference], Callable[[], Secret]])
         fetch, where = stored(tokens.kept), f"{tokens.kept.variable} names {tokens.kept}, which"
         return StoredKeys(lambda: judged(fetch().reveal(), tokens.algorithms, where))
     if tokens.jwks_url:
-        return KeySet(lambda: _downloaded(tokens.jwks_url))
+        return KeySet(lambda: issuer.downloaded(tokens.jwks_url))
     if tokens.secret:
         return FixedKeys(*settings.secrets_in(tokens.secret.reveal()))
     return FixedKeys(*_public_keys(tokens.public_key, tokens.algorithms, "JWT_PUBLIC_KEY"))
@@ -67,7 +65,7 @@ class FixedKeys:
 
 
 class Freshness:
-    """When to ask again for something that is used for `lifespan`. For one thread at a time."""
+    """When to ask again for something that is used for `lifespan`. The caller holds a lock."""
 
     def __init__(self, lifespan: timedelta) -> None:
         self._lifespan = lifespan
@@ -85,8 +83,76 @@ class Freshness:
     def answered(self, now: datetime) -> None:
         self._asked_at, self._ask_at, self._stale_at = now, now + REFRESH, now + self._lifespan
 
-    def unanswered(self, now: datetime) -> None:
-        self._asked_at, self._ask_at = now, now + RECOVERY
+    def unanswered(self, now: datetime, pause: timedelta = RECOVERY) -> None:
+        self._asked_at, self._ask_at = now, now + pause
+
+
+K = TypeVar("K")
+
+
+class Source(Generic[K]):
+    """Keys that are fetched from elsewhere, and used for `lifespan`.
+
+    They are asked for again when they are stale, and, once a minute at most, when a token was signed by none of them.
+    While there is no answer, the known ones stay in use. One thread asks at a time; others wait for it only if they
+    have no key, or none that fits.
+    """
+
+    def __init__(self, read: Callable[[], tuple[K, ...]], lifespan: timedelta, name: str) -> None:
+        """`read` raises SettingsError for an answer without a usable key, which leaves none in use; any other error
+        means that there was no answer, or none that can be read."""
+        self._read = read
+        self._name = name
+        self._keys: tuple[K, ...] = ()
+        self._why: BaseException | None = None  # the cause, while the keys are missing
+        self._freshness = Freshness(lifespan)
+        self._lock = threading.Lock()  # held for a moment
+        self._turn = threading.Lock()  # held by the thread that asks
+
+    def known(self, now: datetime, but: tuple[K, ...] | None = None) -> tuple[K, ...]:
+        """The known keys; others than `but`, if the source has them and may be asked. Raises Unavailable."""
+        patient = not self._keys or self._keys is but
+        if self._is_due(now, but) and self._turn.acquire(timeout=RECOVERY.total_seconds() if patient else 0):
+            try:
+                if self._is_due(now, but):  # unless another thread has asked meanwhile
+                    self._ask(now)
+            finally:
+                self._turn.release()
+        with self._lock:
+            if self._why is not None:
+                raise Unavailable(self._name) from self._why
+            return self._keys
+
+    def is_stale(self, now: datetime) -> bool:
+        with self._lock:
+            return self._freshness.is_stale(now)
+
+    def _is_due(self, now: datetime, but: tuple[K, ...] | None) -> bool:
+        with self._lock:
+            return self._freshness.may_ask(now) and (self._freshness.is_stale(now) or self._keys is but)
+
+    def _ask(self, now: datetime) -> None:
+        try:
+            keys = self._read()
+        except SettingsError as exc:
+            with self._lock:
+                self._keys, self._why = (), exc.with_traceback(None)  # its frames hold the stored text
+                self._freshness.unanswered(now)
+        except Exception as exc:  # noqa: BLE001  whatever it is, the known keys are good
+            unreachable = isinstance(exc, (OSError, Unavailable, http.client.HTTPException))
+            if self._keys:
+                log.warning(f"{self._name} could not be read; the known keys stay in use", because=exc)
+            elif not unreachable:
+                log.warning(f"{self._name} could not be read", because=exc)
+            with self._lock:
+                if not self._keys:
+                    cause = exc.__cause__ if isinstance(exc, Unavailable) else None
+                    self._why = cause or exc.with_traceback(None)
+                self._freshness.unanswered(now, RECOVERY if unreachable else REFRESH)
+        else:
+            with self._lock:
+                self._keys, self._why = keys, None
+                self._freshness.answered(now)
 
 
 # --- published by an issuer
@@ -97,108 +163,82 @@ class Published:
     """A key of a key set; `algorithm` is the only one that it is for, if its issuer says so."""
 
     key: Any
+    kid: str | None
     algorithm: str | None
 
 
 class KeySet:
-    """The keys that an issuer publishes (RFC 7517), cached; an unknown id asks again, once a minute at most."""
+    """The keys that an issuer publishes (RFC 7517).
 
-    def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
-        self._fetch = fetch
-        self._keys: dict[str | None, Published] = {}
-        self._freshness = Freshness(LIFESPAN)
-        self._lock = threading.Lock()
+    A token that names a key is verified by the keys of that name, and one that names none by those without a name, or
+    by the only key of the set.
+    """
+
+    def __init__(self, fetch: Callable[[], Any]) -> None:
+        """`fetch` gives the document."""
+        self._source = Source(lambda: _published_in(fetch()), LIFESPAN, "The issuer's key set")
 
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
-        yield self._key_for(kid, algorithm, now)
+        known = self._source.known(now)
+        found = _fitting(known, kid, algorithm)
+        yield from found
+        newer = self._source.known(now, but=known)
+        if newer is not known:
+            found = _fitting(newer, kid, algorithm)
+            yield from found
+        if not found and self._source.is_stale(now):
+            raise Unavailable("The issuer's key set")
+        if not found:
+            raise Unauthenticated("The token names a key that its issuer does not publish for it.")
 
-    def _key_for(self, kid: str | None, algorithm: str, now: datetime) -> Any:
-        with self._lock:
-            if self._freshness.may_ask(now) and (kid not in self._keys or self._freshness.is_stale(now)):
-                self._refresh(now)
-            found = self._keys.get(kid)  # valid as well while its issuer does not answer
-            if found is None and self._freshness.is_stale(now):
-                raise Unavailable("The issuer's key set")
-            if found is None or found.algorithm not in (None, algorithm):
-                raise Unauthenticated("The token names a key that its issuer does not publish for it.")
-            return found.key
 
-    def _refresh(self, now: datetime) -> None:
-        try:
-            published = list(self._fetch()["keys"])
-        except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
-            self._freshness.unanswered(now)
-        else:
-            self._keys = {jwk.get("kid"): key for jwk in published if (key := _published(jwk)) is not None}
-            self._freshness.answered(now)
+def _fitting(keys: tuple[Published, ...], kid: str | None, algorithm: str) -> list[Any]:
+    named = [one for one in keys if one.kid == kid]
+    if kid is None and len(keys) == 1:
+        named = [*keys]
+    return [one.key for one in named if one.algorithm in (None, algorithm)]
+
+
+def _published_in(document: Any) -> tuple[Published, ...]:
+    published = document["keys"]
+    if not isinstance(published, list):
+        raise TypeError("keys is not an array")
+    return tuple(key for jwk in published if (key := _published(jwk)) is not None)
 
 
 def _published(jwk: Any) -> Published | None:
     """A key that verifies signatures. None for one that is not understood, which RFC 7517, 5 tells us to ignore,
     and for a symmetric one, which does not belong in a public set."""
     try:
-        if jwk.get("kty") == "oct" or jwk.get("use", "sig") != "sig" or not isinstance(jwk.get("kid", ""), str):
+        kid = jwk.get("kid")
+        verifies = jwk.get("use", "sig") == "sig" and "verify" in jwk.get("key_ops", ["verify"])
+        if jwk.get("kty") == "oct" or not verifies or not isinstance(kid, (str, type(None))):
             return None
-        return Published(jwt.PyJWK(jwk).key, jwk.get("alg"))
-    except (jwt.PyJWTError, AttributeError, LookupError, TypeError, ValueError):
+        return Published(jwt.PyJWK(jwk).key, kid, jwk.get("alg"))
+    except Exception:  # noqa: BLE001  PyJWT and cryptography raise errors of many kinds, NotImplementedError among them
         return None
-
-
-def _downloaded(url: str) -> Mapping[str, Any]:
-    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  settings take only https and loopback
-        document: Mapping[str, Any] = json.load(answer)
-        return document
 
 
 # --- stored in AWS
 
 
 class StoredKeys:
-    """Keys stored in AWS, cached.
+    """Keys stored in AWS, read again every five minutes.
 
-    They are read again every five minutes, and, once a minute at most, when a token was signed by none of them. So a
-    new key is accepted within a minute of its first token, a removed one for five minutes at most, and a flood of bad
-    tokens does not reach the store. While the store does not answer, the known keys stay in use; an answer without a
-    usable key leaves none.
+    So a new key is accepted within a minute of its first token, a removed one for five minutes at most, and a flood of
+    bad tokens does not reach the store. An answer without a usable key leaves none.
     """
 
     def __init__(self, read: Callable[[], tuple[Any, ...]]) -> None:
         """`read` gives at least one key, and raises SettingsError or Unavailable."""
-        self._read = read
-        self._keys: tuple[Any, ...] = ()
-        self._why: BaseException | None = None  # the cause, while the keys are missing
-        self._freshness = Freshness(FRESH)
-        self._lock = threading.Lock()
+        self._source = Source(read, FRESH, "The store of the keys")
 
     def keys_for(self, kid: str | None, algorithm: str, now: datetime) -> Iterator[Any]:
-        known = self._known(now)
+        known = self._source.known(now)
         yield from known
-        newer = self._known(now, but=known)
+        newer = self._source.known(now, but=known)
         if newer is not known:
             yield from newer
-
-    def _known(self, now: datetime, *, but: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
-        """The known keys; others than `but`, if the store has them and may be asked."""
-        with self._lock:
-            if self._freshness.may_ask(now) and (self._freshness.is_stale(now) or self._keys is but):
-                self._refresh(now)
-            if not self._keys:
-                raise Unavailable("The store of the keys") from self._why
-            return self._keys
-
-    def _refresh(self, now: datetime) -> None:
-        self._freshness.unanswered(now)  # also where `read` raises something unforeseen
-        try:
-            self._keys = self._read()
-        except Unavailable as exc:
-            if self._keys:
-                log.warning("the store of the keys did not answer; the known ones stay in use", because=exc)
-            else:
-                self._why = exc.__cause__
-        except SettingsError as exc:
-            self._keys, self._why = (), exc.with_traceback(None)  # its frames hold the stored text
-        else:
-            self._freshness.answered(now)
 
 
 NOT_THERE: Final = frozenset(

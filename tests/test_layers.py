@@ -17,7 +17,7 @@ PLUGIN = "pytest_sessionplugin"
 TABLE = """
 app
 chalicelib: service context | auth connections sweeper delivery | keys storage sessions | settings items metrics frames
-chalicelib: http memory | credentials jsontext model logs | errors
+chalicelib: http memory issuer | credentials jsontext model logs | errors
 
 plugin __main__
 harness: local deployed projects checks

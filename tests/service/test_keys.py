@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -142,7 +143,7 @@ def test_known_keys_stay_in_use_while_the_store_does_not_answer_which_is_logged(
     subject(keys, OLD)
     store.refuses = no_answer()
     assert subject(keys, OLD, 7200) == "alice"
-    assert "the known ones stay in use" in logged.text
+    assert "the known keys stay in use" in logged.text
     assert_refused(keys, NEW, 7200)
     assert store.asked == 2
 
@@ -347,6 +348,168 @@ def test_a_key_that_is_not_understood_is_ignored_and_the_others_are_good(issuer:
         {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "kid": ["one"]},
     ]
     assert key_set_subject(KeySet(issuer), issuer.token("one")) == "alice"
+
+
+RSA = {"kty": "RSA", "n": "AQAB", "e": "AQAB"}
+ODD_KEYS: list[Any] = [
+    {**RSA, "kid": "z", "alg": "none"},
+    {**RSA, "kid": "z", "alg": ["RS256"]},
+    {**RSA, "kid": {"z": 1}},
+    {**RSA, "kid": "z", "n": ""},
+    {**RSA, "kid": "z", "e": 7},
+    {**RSA, "kid": "z", "key_ops": 1},
+    {**RSA, "kid": "z", "d": "AQAB", "oth": []},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "one"},
+    {"kty": ["EC"], "kid": "z"},
+    {"kty": "OKP", "crv": "X25519", "x": "AA", "kid": "z"},
+    "text",
+    None,
+    7,
+    [],
+    {"kty": "EC", "crv": json.loads("[" * 500 + "]" * 500), "kid": "z"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_KEYS, ids=lambda odd: str(odd)[:40])
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_a_good_key_is_good_whatever_is_published_beside_it(issuer: Issuer, odd: Any, first: bool) -> None:
+    document = issuer()
+    keys = KeySet(lambda: issuer() and {"keys": [odd, *document["keys"]] if first else [*document["keys"], odd]})
+    issuer.asked = 0
+    for seconds in range(0, 60, 7):
+        assert key_set_subject(keys, issuer.token("one"), at(seconds)) == "alice"
+        with pytest.raises(Unauthenticated, match="does not publish"):
+            key_set_subject(keys, issuer.token("z"), at(seconds))
+    assert issuer.asked == 1
+
+
+ODD_DOCUMENTS: dict[str, Any] = {
+    "nested deep": "[" * 100_000,
+    "not JSON": "<html>",
+    "an array": "[]",
+    "no keys": "{}",
+    "keys that are no array": '{"keys":{"one":1}}',
+    "keys as text": '{"keys":"one"}',
+    "a number that Python refuses": '{"keys":' + "9" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("text", ODD_DOCUMENTS.values(), ids=ODD_DOCUMENTS)
+def test_a_document_that_cannot_be_read_leaves_the_known_keys_and_is_asked_for_once_a_minute(
+    issuer: Issuer, text: str, logged: pytest.LogCaptureFixture
+) -> None:
+    answers: list[Any] = [issuer]
+    asked: list[int] = []
+
+    def fetch() -> Any:
+        asked.append(1)
+        return answers[-1]()
+
+    keys = KeySet(fetch)
+    good = issuer.token("one")
+    key_set_subject(keys, good)
+    answers.append(lambda: json.loads(text))
+    for after in range(3600, 3780):
+        assert key_set_subject(keys, good, at(after)) == "alice"
+    assert len(asked) == 1 + 3
+    assert "could not be read; the known keys stay in use" in logged.text
+    answers.append(issuer)
+    with pytest.raises(Unauthenticated, match="does not publish"):
+        key_set_subject(keys, issuer.token("two"), at(3780))
+
+
+@pytest.mark.parametrize("text", ODD_DOCUMENTS.values(), ids=ODD_DOCUMENTS)
+def test_a_first_document_that_cannot_be_read_is_unavailable(issuer: Issuer, text: str) -> None:
+    asked: list[int] = []
+
+    def fetch() -> Any:
+        asked.append(1)
+        return json.loads(text)
+
+    keys = KeySet(fetch)
+    for after in (0, 59):
+        with pytest.raises(Unavailable):
+            key_set_subject(keys, issuer.token("one"), at(after))
+    assert len(asked) == 1
+
+
+def test_keys_without_an_id_do_not_shadow_each_other() -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    keys = KeySet(lambda: {"keys": [ec_jwk(CURVE), ec_jwk(other), ec_jwk(CURVE, kid="named")]})
+    for key in (CURVE, other):
+        assert key_set_subject(keys, token(key, "ES256")) == "alice"
+    with pytest.raises(Unauthenticated, match="signature"):
+        key_set_subject(keys, token(ec.generate_private_key(ec.SECP256R1()), "ES256"))
+
+
+def test_keys_of_one_id_do_not_shadow_each_other(rsa_key: rsa.RSAPrivateKey) -> None:
+    keys = KeySet(lambda: {"keys": [rsa_jwk(rsa_key), ec_jwk(CURVE, kid="one")]})
+    assert key_set_subject(keys, token(CURVE, "ES256", headers={"kid": "one"})) == "alice"
+
+
+def test_a_token_without_an_id_is_verified_by_the_only_key_whatever_its_name() -> None:
+    alone = KeySet(lambda: {"keys": [ec_jwk(CURVE, kid="one"), {"kty": "oct", "k": "c2VjcmV0"}]})
+    assert key_set_subject(alone, token(CURVE, "ES256")) == "alice"
+    with pytest.raises(Unauthenticated, match="does not publish"):
+        key_set_subject(alone, token(CURVE, "ES256", headers={"kid": "two"}))
+    two = KeySet(lambda: {"keys": [ec_jwk(CURVE, kid="one"), ec_jwk(CURVE, kid="two")]})
+    with pytest.raises(Unauthenticated, match="does not publish"):
+        key_set_subject(two, token(CURVE, "ES256"))
+
+
+def test_a_new_key_under_the_old_id_is_found_within_a_minute(issuer: Issuer) -> None:
+    keys = KeySet(issuer)
+    old = issuer.token("one")
+    key_set_subject(keys, old)
+    issuer.private = {"one": ec.generate_private_key(ec.SECP256R1())}
+    new = issuer.token("one")
+    with pytest.raises(Unauthenticated, match="signature"):
+        key_set_subject(keys, new, at(59))
+    assert key_set_subject(keys, new, at(60)) == "alice"
+    with pytest.raises(Unauthenticated, match="signature"):
+        key_set_subject(keys, old, at(61))
+    assert issuer.asked == 2
+
+
+@pytest.mark.parametrize("kept", ["published", "stored"])
+def test_a_source_that_hangs_is_waited_for_only_by_requests_that_need_it(kept: str) -> None:
+    """A good token passes while another request waits for the answer; a token of a new key waits, and passes."""
+    new = ec.generate_private_key(ec.SECP256R1())
+    answering, asked = threading.Event(), threading.Event()
+    hangs = False
+
+    def read(former: Any, later: Any) -> Any:
+        if not hangs:
+            return former
+        asked.set()
+        assert answering.wait(10)
+        return later
+
+    keys: Keys
+    if kept == "published":
+        jwks = ec_jwk(CURVE, kid="one"), ec_jwk(new, kid="two")
+        keys = KeySet(lambda: read({"keys": [jwks[0]]}, {"keys": [*jwks]}))
+    else:
+        keys = keys_of(PEM_TOKENS, lambda reference: lambda: Secret(read(PEM, PEM + pem(new))))
+    until = (NOON + timedelta(days=1)).timestamp()
+    old_token = token(CURVE, "ES256", headers={"kid": "one"}, exp=until)
+    new_token = token(new, "ES256", headers={"kid": "two"}, exp=until)
+    authenticate(old_token, PEM_TOKENS, keys, NOON)
+    hangs = True
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(authenticate, new_token, PEM_TOKENS, keys, at(7200)) for _ in range(2)]
+        assert asked.wait(10)
+        passing = pool.submit(authenticate, old_token, PEM_TOKENS, keys, at(7200))
+        try:
+            assert passing.result(10).subject == "alice"
+            assert not any(one.done() for one in waiting)
+        finally:
+            answering.set()
+        assert [one.result(10).subject for one in waiting] == ["alice", "alice"]
+
+
+def ec_jwk(key: ec.EllipticCurvePrivateKey, **members: str) -> Mapping[str, Any]:
+    return {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())), **members}
 
 
 def test_a_withdrawn_key_is_good_for_an_hour_at_most(issuer: Issuer) -> None:
