@@ -26,7 +26,7 @@ account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts
 app: functions isolation description project placeholders seed handlers modules working_directory logging
-lambdas: service threads functions event_sources schedules
+lambdas: service threads functions event_sources schedules cron
 tokens: bad deployed cognito tokens cooldown keys
 options
 aws.moto: emulator tables contents resources snapshots regions patches

@@ -278,7 +278,6 @@ class Account:
             runtime,
             gateway,
             version.functions,
-            version.run,
             version.names,
             version.schedules,
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
-    from pytest_sessionplugin.gateway.values import Api, Manage, Observed, RunFunction
+    from pytest_sessionplugin.gateway.values import Api, Manage, Observed
     from pytest_sessionplugin.lambdas.event_sources import DeliveredEvent, EventSources
     from pytest_sessionplugin.lambdas.schedules import Schedule
     from pytest_sessionplugin.lambdas.service import Retry
@@ -61,9 +61,8 @@ class DeployedApp:
     runtime: Runtime
     gateway: Gateway
     functions: Functions
-    run: RunFunction  # the same, with their faults and with what else the account wraps around them
     names: Mapping[str, str]  # every name of a function -> its name in the app
-    schedules: Callable[[], Sequence[Schedule]]  # raises for a rate that Chalice cannot deploy
+    schedules: Callable[[], Sequence[Schedule]]  # raises for one that cannot be deployed
 
 
 class Gateway(GatewayClient):

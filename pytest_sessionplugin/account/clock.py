@@ -82,7 +82,7 @@ class Clock:
 
     def advance(self, by: timedelta = timedelta(), /, *, schedules: bool = False, **duration: float) -> None:
         """Moves time: `advance(minutes=10)` takes the keywords of timedelta, or a timedelta. Deadlines on the way are
-        met at their own time: the gateway's timeouts, retries, TTL and, with `schedules`, functions that have a rate.
+        met at their own time: the gateway's timeouts, retries, TTL and, with `schedules`, functions that have one.
         """
         asked = ", ".join([*([] if by == timedelta() else [repr(by)]), *(f"{k}={v!r}" for k, v in duration.items())])
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from chalice.app import (
     KinesisEventConfig,
     S3EventConfig,
     ScheduledEventConfig,
+    ScheduleExpression,
     SNSEventConfig,
     SQSEventConfig,
 )
@@ -205,17 +205,13 @@ def handler_strings(app: Chalice) -> dict[str, str]:
 
 
 def schedules(app: Chalice) -> list[Schedule]:
-    """The functions that run at a rate; not those with a cron expression."""
-    found = []
-    for source in app.event_sources:
-        if isinstance(source, ScheduledEventConfig):
-            expression = source.schedule_expression
-            text = expression if isinstance(expression, str) else expression.to_string()
-            match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text.strip(), re.IGNORECASE)
-            if match:
-                unit = {"minute": 60, "hour": 3600, "day": 86400}[match[2].lower()]
-                found.append(Schedule(source.name, int(match[1]) * unit))
-    return found
+    """Raises SessionPluginError for one that cannot be deployed."""
+    return [
+        Schedule.of(source.name, expression.to_string() if isinstance(expression, ScheduleExpression) else expression)
+        for source in app.event_sources
+        if isinstance(source, ScheduledEventConfig)
+        for expression in [source.schedule_expression]
+    ]
 
 
 def scheduled(app: Chalice) -> tuple[str, ...]:

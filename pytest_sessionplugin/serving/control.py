@@ -245,8 +245,8 @@ class Interventions:
         return datetime.fromtimestamp(self._time(), UTC)
 
     def advance(self, seconds: float, grace: float = GRACE, *, schedules: bool = False) -> None:
-        """Moves time from deadline to deadline, and waits for the work of each. With `schedules`, functions that have a
-        rate run at theirs.
+        """Moves time from deadline to deadline, and waits for the work of each. With `schedules`, functions that have
+        one run at its moments.
 
         Handlers that are running have `grace` seconds to end and are not waited for any longer, so that the integration
         timeout of 29 seconds can strike.

@@ -266,7 +266,7 @@ class _App:
         self.deployed = account.deploy(stack, self._process, listening, process_of)
         (self.server,) = opened
         schedules, region = self.deployed.schedules(), stack.memory.region
-        self._timer = Timer(schedules, self.deployed.run, region, prefix=stack.deployed_name)
+        self._timer = Timer(schedules, self._run, region, time, prefix=stack.deployed_name)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -285,12 +285,10 @@ class _App:
         with self._changing:
             with account.emulator.importing(keep=False) as made:
                 process, _ = self._imports(memory.project)
-            planned = schedules_of(
-                process.app
-            )  # before anything is replaced: a rate may be one that cannot be deployed
+            planned = schedules_of(process.app)  # before anything is replaced: one may be refused
             self.deployed = account.redeploy(self.deployed, memory, process, forget_authorizers=forget_authorizers)
             self._process, self._made = process, made
-            self._timer.redeploy(planned, self.deployed.run)
+            self._timer.redeploy(planned)
 
     def refill(self) -> None:
         """Makes AWS as after a start with this version of the app. Raises ProjectError if its seed fails."""
@@ -316,7 +314,9 @@ class _App:
 
     def _run(self, function: str, event: Mapping[str, Any]) -> None:
         """EventBridge does not wait. The function's traceback is shown where it runs."""
-        self.deployed.runtime.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
+        with self._changing:
+            if function in self.deployed.functions.names:  # else the app has just been replaced
+                self.deployed.runtime.invoke_later(function, event, str(uuid.uuid4()), lambda error: None)
 
 
 _Imports = Callable[["Project"], "tuple[Process, ProcessOf | None]"]

@@ -20,6 +20,7 @@ app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 left = []
 swept = []
+nights = []
 
 
 @app.route("/now")
@@ -58,7 +59,7 @@ def sweep(event):
 
 @app.schedule(Cron(0, 0, "*", "*", "?", "*"))
 def nightly(event):
-    raise AssertionError("a cron expression has no rate")
+    nights.append(event.to_dict()["time"])
 """
 
 
@@ -163,6 +164,15 @@ def test_what_falls_due_is_done_at_its_own_time(stranger: Stranger) -> None:
             minutes = [start + timedelta(minutes=n) for n in (6, 7, 8)]
             assert app.swept == [minute.strftime("%Y-%m-%dT%H:%M:%SZ") for minute in minutes]
 
+        def test_a_cron_expression(chalice_gateway, chalice_clock, chalice_app):
+            import app
+            app.nights.clear()
+            chalice_clock.advance(days=1)
+            assert app.nights == []
+            chalice_clock.advance(days=2, schedules=True)
+            midnight = chalice_clock.now.replace(hour=0, minute=0, second=0)
+            assert app.nights == [(midnight - timedelta(days=n)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in (1, 0)]
+
         def test_ttl(chalice_clock, dynamodb_tables, aws_calls, aws_faults, chalice_gateway):
             other = boto3.client("dynamodb", region_name="eu-central-1")
             key = [{"AttributeName": "a", "KeyType": "HASH"}, {"AttributeName": "b", "KeyType": "RANGE"}]
@@ -201,7 +211,7 @@ def test_what_falls_due_is_done_at_its_own_time(stranger: Stranger) -> None:
             assert left("with") == {"text", "milliseconds", "ancient"}
     """
     (stranger.root / "app.py").write_text(APP)
-    stranger.test(test_it=body).assert_outcomes(passed=10)
+    stranger.test(test_it=body).assert_outcomes(passed=12)
 
 
 def test_without_time_machine_the_fixture_says_what_to_install(stranger: Stranger) -> None:

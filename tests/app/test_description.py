@@ -14,6 +14,7 @@ from pytest_sessionplugin.app.description import describe, resources, schedules
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
 from pytest_sessionplugin.gateway.values import Authorizer, AuthorizerKind, Route
+from pytest_sessionplugin.lambdas.cron import Cron as CronExpression
 from pytest_sessionplugin.lambdas.schedules import Schedule
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
 
@@ -182,7 +183,7 @@ def test_a_size_that_chalice_deploy_refuses_is_refused(app: Chalice, project: Pr
         describe(app, Project(project.root))
 
 
-def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> None:
+def test_rates_and_cron_expressions_are_found_and_other_events_are_not(app: Chalice) -> None:
     @app.schedule(Rate(1, unit=Rate.MINUTES))
     def each_minute(event: object) -> None: ...
 
@@ -195,7 +196,11 @@ def test_rates_are_found_in_seconds_and_other_events_are_not(app: Chalice) -> No
     @app.on_sns_message("topic")
     def told(event: object) -> None: ...
 
-    assert schedules(app) == [Schedule("each_minute", 60), Schedule("now-and-then", 7200)]
+    assert schedules(app) == [
+        Schedule("each_minute", 60),
+        Schedule("now-and-then", 7200),
+        Schedule("at_noon", CronExpression("cron(0 12 * * ? *)")),
+    ]
 
 
 def test_decorators_name_queues_topics_buckets_and_streams(app: Chalice) -> None:

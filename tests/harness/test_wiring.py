@@ -209,12 +209,13 @@ def test_a_rate_that_cannot_be_deployed_matters_only_to_the_clock(stranger: Stra
         test_rate="""
         import threading
         import pytest
+        from pytest_sessionplugin import SessionPluginError
 
         def test_routes(chalice_gateway):
             assert chalice_gateway.http().get("/rooms/lobby").status_code == 200
 
         def test_schedules(chalice_gateway, chalice_clock):
-            with pytest.raises(AttributeError):
+            with pytest.raises(SessionPluginError, match="the schedule of wrong, 60, cannot be deployed"):
                 chalice_clock.advance(minutes=1, schedules=True)
 
         def test_nothing_is_left():

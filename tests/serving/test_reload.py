@@ -237,7 +237,7 @@ def test_an_app_that_cannot_be_imported_is_shown_and_the_one_before_is_served(se
     (serving.root / "app.py").write_text(
         app.replace('"rule":', '"RULE":') + "\n@app.schedule(60)\ndef wrong(event): pass\n"
     )
-    assert "object has no attribute 'to_string'" in serving.said("The previous version is still served.")
+    assert "the schedule of wrong, 60, cannot be deployed" in serving.said("The previous version is still served.")
     assert serving.get("/rule") == (200, {"rule": 5})
     assert serving.end() == 0
 
