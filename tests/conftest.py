@@ -81,8 +81,8 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def stranger(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Stranger:
-    return Stranger(pytester, monkeypatch)
+def stranger(request: pytest.FixtureRequest, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Stranger:
+    return Stranger(pytester, monkeypatch, forks=request.node.get_closest_marker("interpreter") is None)
 
 
 @pytest.fixture(params=[["place", "id"], ["place"]], ids=["with a sort key", "without"])

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
+import tempfile
+import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+from tests.forks import run_module
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECTS = Path(__file__).parent / "projects"
@@ -18,6 +23,8 @@ APP = (CHAT / "app.py").read_text()
 PYPROJECT = (CHAT / "pyproject.toml").read_text()
 CONFIG: dict[str, object] = json.loads((CHAT / ".chalice" / "config.json").read_text())
 TABLE: dict[str, object] = json.loads((CHAT / ".chalice" / "resources.json").read_text())["Resources"]["Rooms"]
+
+SECONDS = 60.0  # of a run of pytest
 
 LENGTHENS_SUMMARIES = ("CI", "BUILD_NUMBER")
 """Variables at which pytest prints the lines of its summary whole, so that a text is there once more."""
@@ -48,9 +55,10 @@ def copy_project(name: str, root: Path) -> None:
 
 
 class Stranger:
-    """A project in a folder, and pytest run there in a process of its own."""
+    """A project in a folder, and pytest run there in a process of its own, a fork or a new interpreter."""
 
-    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, forks: bool) -> None:
+        self._forks = forks
         self._pytester = pytester
         self._monkeypatch = monkeypatch
         for name in os.environ:
@@ -75,4 +83,21 @@ class Stranger:
         return self.pytest("-p", plugin, *arguments)
 
     def pytest(self, *arguments: str) -> pytest.RunResult:
-        return self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=60)
+        """Runs pytest with these arguments alone."""
+        arguments = ("-p", "no:cacheprovider", *arguments)
+        if not self._forks:
+            return self._pytester.runpytest_subprocess(*arguments, timeout=SECONDS)
+        outputs = Path(tempfile.mkdtemp(dir=self.root.parent))
+        began = time.perf_counter()
+        status = run_module(
+            "pytest",
+            [f"--basetemp={outputs / 'basetemp'}", *arguments],
+            folder=Path.cwd(),
+            environ=os.environ,
+            outputs=outputs,
+            seconds=SECONDS,
+        )
+        took = time.perf_counter() - began
+        out, err = ((outputs / name).read_text().splitlines() for name in ("stdout", "stderr"))
+        sys.stdout.writelines(f"{line}\n" for line in (*out, *err))
+        return pytest.RunResult(status, out, err, took)

@@ -36,6 +36,7 @@ def test_loading_it_loads_ten_modules_at_most_and_nothing_heavy() -> None:
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
 
 
+@pytest.mark.interpreter
 def test_tests_that_do_not_use_it_load_nothing_either(stranger: Stranger) -> None:
     body = f"""
         import sys
@@ -76,6 +77,7 @@ def test_a_checkout_finds_it_once(
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.interpreter
 @installed
 def test_it_can_be_turned_off(stranger: Stranger) -> None:
     (stranger.root / "test_it.py").write_text("def test_it(chalice_gateway): pass")

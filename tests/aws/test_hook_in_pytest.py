@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.strangers import APP, Stranger
 
 APP_WITH_A_POLLER = (
@@ -137,6 +139,7 @@ def test_f_it_is_blocked_again_and_can_end():
 """
 
 
+@pytest.mark.interpreter
 def test_a_thread_that_outlives_its_test_is_blocked_between_tests_and_named_at_the_end(stranger: Stranger) -> None:
     (stranger.root / "app.py").write_text(APP_WITH_A_POLLER)
     (stranger.root / "test_it.py").write_text(SUITE)

@@ -122,6 +122,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     thread.join(10)
 
 
+@pytest.mark.interpreter
 @pytest.mark.slow
 def test_each_way_to_start_a_child_reaches_the_account(nursery: Stranger, proxy: list[bytes]) -> None:
     test = f"""

@@ -96,6 +96,7 @@ WHAT_FAILS = """
 """
 
 
+@pytest.mark.interpreter
 def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
     stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -450,6 +450,7 @@ def test_tokens_say_what_the_table_says_and_the_app_is_told(stranger: Stranger) 
     stranger.test(test_it=body).assert_outcomes(passed=2)
 
 
+@pytest.mark.interpreter
 def test_tokens_alone_load_neither_the_app_nor_aws(stranger: Stranger) -> None:
     body = """
         import sys

@@ -296,6 +296,7 @@ def test_what_is_wrong_or_left_says_whose_it_is(pair: Stranger) -> None:
     )
 
 
+@pytest.mark.interpreter
 def test_tokens_are_those_of_the_project_s_own_settings(pair: Stranger) -> None:
     """One key for an issuer, as on AWS: a token of another issuer is not accepted."""
     for name, issuer in (("orders", "https://other.test"), ("partner", "https://tokens.test")):

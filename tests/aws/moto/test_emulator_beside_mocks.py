@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from tests.strangers import Stranger
 
 SUITE = """
@@ -136,6 +138,7 @@ def nested():
 """
 
 
+@pytest.mark.interpreter
 def test_mocks_of_a_team_and_ours_get_along_in_any_order(stranger: Stranger) -> None:
     """And once more inside a mock of theirs that stands for a whole module."""
     assert len(set(itertools.pairwise(ORDER))) == len(ARGUMENTS) ** 2
