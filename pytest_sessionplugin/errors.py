@@ -179,6 +179,16 @@ class NoApiKey(GatewayWarning):
         )
 
 
+class NoAppName(GatewayWarning):
+    """config.json has no app_name, and Chalice deploys the app under another name than the one here."""
+
+    def __init__(self, file: Path, stage: str, name: str) -> None:
+        super().__init__(
+            f"{file} has no app_name, so `chalice deploy` names the functions None-{stage}, as it does those of each "
+            f'project without one: add "app_name": "{name}"'
+        )
+
+
 class AppIgnored(GatewayWarning):
     """app.py has more Chalice objects than the one that Chalice deploys."""
 

@@ -25,6 +25,7 @@ OF_TEST = (
     "is made for each test, so let the fixture that asks for it have the scope of a function. Rows that every test "
     "starts with are the fixture dynamodb_seed; `seed` in [tool.sessionplugin] fills the rest of AWS."
 )
+OF_COROUTINE = "The plugin's clients are synchronous, so `def` is enough for a test that awaits nothing else."
 IMPLICIT = (AttributeError, TypeError, ValueError, KeyError, LookupError)
 """Errors that an argument of a wrong type leads to."""
 
@@ -65,6 +66,11 @@ def of_scope(message: str) -> str:
     if found is None or len(kept) == len(lines):
         return ""
     return "\n".join([*kept, f"{found[1]} {OF_SESSION if found[1] in OVERRIDDEN else OF_TEST}"])
+
+
+def of_coroutine(message: str) -> str:
+    """pytest's message about an `async def` test that no plugin runs, with advice; empty for another."""
+    return f"{message}\n{OF_COROUTINE}" if message.startswith("async def functions are not") else ""
 
 
 # --- an attribute

@@ -121,10 +121,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[PASSED] = report.passed
     if report.failed and (harness := item.stash.get(HARNESS, None)) is not None:
         report.sections += harness.sections
-    if call.when == "setup" and call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
+    if call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
         from pytest_sessionplugin import misuse
 
-        report.longrepr = misuse.of_scope(str(call.excinfo.value)) or report.longrepr
+        said = str(call.excinfo.value)
+        advised = misuse.of_scope(said) or (misuse.of_coroutine(said) if HARNESS in item.stash else "")
+        report.longrepr = advised or report.longrepr
     if call.when == "teardown" and HARNESS in item.stash:
         del item.stash[HARNESS]  # the item lives until the run ends, and would keep copies of apps alive
     return report

@@ -24,7 +24,7 @@ from pytest_sessionplugin.app.modules import unlabelled
 from pytest_sessionplugin.app.project import REST_HANDLER
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.resources import Resource, Service, named
-from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, NoAppName, ProjectError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Route
 from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.lambdas.schedules import Schedule
@@ -84,6 +84,9 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
     )
     if not_run := _not_run(routes, tokens):
         warnings.warn(AuthorizerNotRun(not_run), stacklevel=2)
+    if not project.config_json.get("app_name"):
+        file = project.config_path
+        warnings.warn_explicit(NoAppName(file, project.stage, project.name), None, str(file), 1)
     keyed = [f"{method} {route.path}" for route in routes for method in sorted(route.keyed)]
     if keyed and not project.api_keys:
         warnings.warn(NoApiKey(", ".join(keyed)), stacklevel=2)

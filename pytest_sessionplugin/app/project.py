@@ -67,7 +67,7 @@ class Project:
         self._outer = outer or self.root
         self.loaded_for: Mapping[str, str] | None = None  # the variables that `load` was given
         self._was_there = False
-        for path in (self.app_file, self._config_path):
+        for path in (self.app_file, self.config_path):
             if not path.is_file():
                 raise ProjectError(
                     self.root,
@@ -88,7 +88,7 @@ class Project:
         """Raises ProjectError if config.json does not have it."""
         stages = self.config_json.get("stages", {})
         try:
-            found = options.choose_stage(self._named_stage, stages, self._config_path)
+            found = options.choose_stage(self._named_stage, stages, self.config_path)
         except LookupError as error:
             raise ProjectError(self.root, str(error.args[0])) from None
         level = stages.get(found, {})
@@ -111,7 +111,7 @@ class Project:
             found.update(self._template_paths)
         with contextlib.suppress(SessionPluginError):
             found.update([self.seed.path] if self.seed is not None else [])
-        return frozenset({*found, self._config_path})
+        return frozenset({*found, self.config_path})
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
@@ -194,17 +194,17 @@ class Project:
     @cached_property
     def config_json(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._config_path.read_text(encoding="utf-8"))
+            found = json.loads(self.config_path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ProjectError(self.root, f"{self._config_path} is not a JSON object: {error}.") from error
+            raise ProjectError(self.root, f"{self.config_path} is not a JSON object: {error}.") from error
         if not isinstance(found, dict):
-            raise ProjectError(self.root, f"{self._config_path} is not a JSON object.")
+            raise ProjectError(self.root, f"{self.config_path} is not a JSON object.")
         self._check_objects({"stages": found.get("stages", {})})
         self._check_level(found)
         return found
 
     @property
-    def _config_path(self) -> Path:
+    def config_path(self) -> Path:
         return self.root / ".chalice" / "config.json"
 
     def _check_level(self, level: Mapping[str, Any], prefix: str = "") -> None:
@@ -215,14 +215,14 @@ class Project:
             if type(level.get(name, 1)) is not int:
                 raise ProjectError(
                     self.root,
-                    f"{self._config_path}: {prefix}{name} is {level[name]!r}; it must be a whole number, of "
+                    f"{self.config_path}: {prefix}{name} is {level[name]!r}; it must be a whole number, of "
                     f"{'seconds' if name == 'lambda_timeout' else 'megabytes'}.",
                 )
 
     def _check_objects(self, values: Mapping[str, Any]) -> None:
         """Chalice does not check, and raises an AttributeError or loses the values without a word."""
         if wrong := [place for place, value in values.items() if not isinstance(value, dict)]:
-            raise ProjectError(self.root, f"{self._config_path}: {wrong[0]} is not a JSON object.")
+            raise ProjectError(self.root, f"{self.config_path}: {wrong[0]} is not a JSON object.")
 
     @cached_property
     def name(self) -> str:

@@ -27,7 +27,8 @@ def talk(
         body = (error.response.body or b"").decode(errors="replace")
         raise SessionPluginError(f"{url} was refused: {error.response.status_code} {body}".rstrip()) from error
     except OSError as error:
-        raise SessionPluginError(f"{url} cannot be reached: {error.strerror or error}.") from error
+        sentence = f"{url} cannot be reached: {error.strerror or error}."
+        raise SessionPluginError(f"{sentence} `sessionplugin serve` prints the URLs that it serves.") from error
     except WebSocketException as error:
         raise SessionPluginError(f"{url} cannot be opened: {error}.") from error
     count, sender = 0, Sender(websocket, typed, wait)

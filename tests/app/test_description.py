@@ -12,7 +12,7 @@ from chalice.app import Chalice, CognitoUserPoolAuthorizer, CORSConfig, Cron, Cu
 
 from pytest_sessionplugin.app.description import describe, resources, schedules
 from pytest_sessionplugin.app.project import Project
-from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, ProjectError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, NoAppName, ProjectError
 from pytest_sessionplugin.gateway.values import Authorizer, AuthorizerKind, Route
 from pytest_sessionplugin.lambdas.cron import Cron as CronExpression
 from pytest_sessionplugin.lambdas.schedules import Schedule
@@ -138,6 +138,13 @@ def test_a_user_pool_takes_no_token_of_the_kit_that_it_could_not_have_signed(
     else:
         assert verified is None
         assert [each.category for each in warned] == [AuthorizerNotRun]
+
+
+def test_an_app_without_a_name_is_warned_of(app: Chalice, project: Project) -> None:
+    """Chalice deploys it with the name None."""
+    project.config_path.write_text('{"version": "2.0"}')
+    with pytest.warns(NoAppName, match=rf"^{project.config_path} has no app_name, .*None-dev, .*add \"app_name\": "):
+        describe(app, Project(project.root))
 
 
 def test_api_keys_are_those_of_the_settings_and_without_any_it_is_said(app: Chalice, project: Project) -> None:

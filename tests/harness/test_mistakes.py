@@ -37,14 +37,19 @@ SETTINGS = """
 import contextlib, io, json, os, sys
 import pytest
 
-for name, arguments, variables, hidden in json.load(sys.stdin):
+from pytest_sessionplugin.__main__ import main
+
+for name, arguments, variables, hidden, command in json.load(sys.stdin):
     out = io.StringIO()
     before = {each: sys.modules.get(each) for each in hidden}
     sys.modules.update(dict.fromkeys(hidden))
     os.environ.update(variables)
     os.chdir(name)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        code = pytest.main(["-p", "no:cacheprovider", *arguments])
+        try:
+            code = main(arguments) if command else pytest.main(["-p", "no:cacheprovider", *arguments])
+        except SystemExit as ended:
+            code = ended.code
     os.chdir("..")
     for each in variables:
         del os.environ[each]
@@ -92,7 +97,9 @@ def reports(folder: Path) -> Mapping[str, str]:
     """Runs pytest there: the report of each test that failed, by its id."""
     written = folder / "reports.jsonl"
     (folder / "conftest.py").write_text(f"REPORTS = {str(written)!r}\n{REPORTS}", encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nfilterwarnings = error::pytest_sessionplugin.NoAppName\n", encoding="utf-8"
+    )
     shown = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", "-q")
     assert "INTERNALERROR" not in shown
     return dict(json.loads(line) for line in written.read_text(encoding="utf-8").splitlines())
@@ -131,7 +138,9 @@ def of_settings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[
     for each in settings.MISTAKES:
         copy_project("club", folder / each.name)
         (folder / each.name / "pyproject.toml").write_text(each.pyproject, encoding="utf-8")
-    runs = [(each.name, each.arguments, dict(each.variables), each.hidden) for each in settings.MISTAKES]
+        if each.test:
+            (folder / each.name / "test_it.py").write_text(each.test, encoding="utf-8")
+    runs = [(each.name, each.arguments, dict(each.variables), each.hidden, each.command) for each in settings.MISTAKES]
     printed = run(folder, "-c", SETTINGS, stdin=json.dumps(runs))
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
     return {name: (code, out) for name, code, out in lines}
@@ -158,7 +167,7 @@ def test_a_mistake_in_a_project(of_projects: Mapping[str, str], mistake: InProje
 @pytest.mark.parametrize("mistake", settings.MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_in_settings(of_settings: Mapping[str, tuple[int, str]], mistake: InSettings) -> None:
     code, shown = of_settings[mistake.name]
-    assert code == USAGE_ERROR
+    assert code == (2 if mistake.command else pytest.ExitCode.TESTS_FAILED if mistake.test else USAGE_ERROR)
     shows(shown, mistake.cause, mistake.place, mistake.advice)
 
 

@@ -192,9 +192,10 @@ def _sentence(netloc: str, error: Exception) -> str:
                 "SSL_CERT_FILE names a file with other authorities to trust."
             )
         case TimeoutError():
-            return f"{netloc} did not answer in time."
+            return f"{netloc} did not answer in time; --sessionplugin-timeout sets the seconds."
         case OSError():
-            return f"{netloc} cannot be reached: {error.strerror or error}."
+            sentence = f"{netloc} cannot be reached: {error.strerror or error}."
+            return f"{sentence} Start what is there, or name another target with --sessionplugin-target."
     return f"{netloc} did not answer with HTTP: {type(error).__name__}."
 
 

@@ -34,7 +34,7 @@ class InTest:
 
     def source(self) -> str:
         body = "\n".join(f"    {line}" for line in self.body.splitlines())
-        before = f"{self.before}\n" if self.before else ""
+        before = f"{self.before}\n" if self.before and not self.before.endswith(" ") else self.before
         return f"{before}def test_{self.name}({self.fixtures}):\n{body}\n"
 
 
@@ -53,7 +53,7 @@ class InProject:
 
 @dataclass(frozen=True)
 class InSettings:
-    """A mistake in the settings of a run, which does not begin."""
+    """A mistake in the settings of a run of pytest, or in the arguments of the command if that is named."""
 
     name: str
     cause: str
@@ -63,3 +63,5 @@ class InSettings:
     pyproject: str = PYPROJECT
     variables: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()  # packages that are not installed
+    command: bool = False
+    test: str = ""  # without one, the run does not begin

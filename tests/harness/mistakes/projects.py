@@ -65,6 +65,13 @@ MISTAKES = [
         "Name one: with --sessionplugin-stage",
     ),
     InProject(
+        "app_name",
+        {".chalice/config.json": '{"version": "2.0"}'},
+        "has no app_name, so `chalice deploy` names the functions None-dev",
+        "/app_name/.chalice/config.json",
+        'add "app_name": "app_name"',
+    ),
+    InProject(
         "timeout", _config(lambda_timeout="1m"), "lambda_timeout is '1m'", ".chalice/config.json", "number, of seconds"
     ),
     # tables
@@ -181,6 +188,17 @@ MISTAKES = [
         "has isuer",
         "[tool.sessionplugin.tokens]",
         ("its keys are algorithm, issuer and audience"),
+    ),
+    InProject(
+        "algorithm",
+        {
+            "pyproject.toml": _edited(
+                PYPROJECT, "[tool.sessionplugin.tokens]", '[tool.sessionplugin.tokens]\nalgorithm = "HS265"'
+            )
+        },
+        "algorithm = 'HS265'",
+        "[tool.sessionplugin.tokens]",
+        "it must be one of HS256, RS256, ES256",
     ),
     InProject(
         "no_claims",

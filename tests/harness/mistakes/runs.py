@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.harness.mistakes.kinds import InTest
+
+ASYNCHRONOUS = [
+    InTest(
+        "asynchronous",
+        "chalice_gateway",
+        "assert chalice_gateway.get('/health').is_success",
+        "async def functions are not natively supported",
+        "clients are synchronous, so `def` is enough",
+        "call of test_runs.py::test_asynchronous",
+        before="async ",
+    ),
+][: pytest.version_tuple >= (8, 4)]  # older ones skip such a test
 
 MISTAKES = [
     InTest(
         "fixture", "chalice_gatway", "pass", "'chalice_gatway' not found", "mean chalice_gateway?", "test_runs.py, line"
     ),
+    *ASYNCHRONOUS,
     # tokens
     InTest(
         "flaw",
