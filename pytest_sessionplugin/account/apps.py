@@ -133,6 +133,12 @@ class Gateway(GatewayClient):
         """
         return self._retries()
 
+    def _pending(self) -> str:
+        waiting, retried = self._sources.pending(), sorted({retry.function for retry in self._retries()})
+        events = [f"{', '.join(waiting)}: deliver_events() delivers them"] if waiting else []
+        retries = [f"{', '.join(retried)} will be tried again: chalice_clock.advance() does it"] if retried else []
+        return "; ".join([*events, *retries])
+
 
 class Apis:
     """All deployed apps of an account: a backend for @connections calls, and the functions and clients for faults.

@@ -31,6 +31,9 @@ class Queue:
     name: str
     batch_size: int
 
+    def __str__(self) -> str:
+        return f"queue {self.name}"
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -38,6 +41,9 @@ class Topic:
 
     function: str
     name: str
+
+    def __str__(self) -> str:
+        return f"topic {self.name}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class Stream:
     batch_size: int
     from_horizon: bool  # TRIM_HORIZON includes the seed; LATEST begins with the test
 
+    def __str__(self) -> str:
+        return f"stream of the table {self.table}"
+
 
 Source = Queue | Topic | Stream
 
@@ -58,6 +67,9 @@ class Waiting(Protocol):
 
     def take(self, queue: str, most: int) -> list[Record]:
         """Takes messages off a queue, to be deleted or put back; empty for an unknown queue."""
+
+    def count(self, queue: str) -> int:
+        """The messages that `take` would give; 0 for an unknown queue."""
 
     def delete(self, queue: str, records: Sequence[Record]) -> None: ...
 
@@ -126,6 +138,31 @@ class EventSources:
             "does a function send its own messages on for ever?"
         )
 
+    def pending(self) -> list[str]:
+        """A few words on each source that has events: how many wait, where, and for which function."""
+        counts = [(source, self._count(source)) for source in self._sources]
+        return [
+            f"{count} {'event waits' if count == 1 else 'events wait'} in the {source} for {source.function}"
+            for source, count in counts
+            if count
+        ]
+
+    def _count(self, source: Source) -> int:
+        if isinstance(source, Queue):
+            return self._waiting.count(source.name)
+        if isinstance(source, Topic):
+            return len(self._new_notifications(source)) + len(self._retries.get(source, ()))
+        return len(self._new_changes(source))
+
+    def _new_notifications(self, topic: Topic) -> list[Record]:
+        given = self._given.get(topic, ())
+        return [each for each in self._waiting.notifications(topic.name) if each["Sns"]["MessageId"] not in given]
+
+    def _new_changes(self, stream: Stream) -> list[Record]:
+        if stream not in self._given:
+            self._given[stream] = set(() if stream.from_horizon else self._waiting.changes_of_seed(stream.table))
+        return [each for each in self._waiting.changes(stream.table) if each["eventID"] not in self._given[stream]]
+
     def _asked_for(self, schedules: bool | str | Collection[str]) -> Sequence[str]:
         if isinstance(schedules, bool):
             return self._scheduled if schedules else ()
@@ -152,11 +189,8 @@ class EventSources:
             yield event
 
     def _from_topic(self, topic: Topic, tried: _Tried) -> Iterator[DeliveredEvent]:
-        given = self._given.setdefault(topic, set())
-        new = [
-            (record, 0) for record in self._waiting.notifications(topic.name) if record["Sns"]["MessageId"] not in given
-        ]
-        given.update(record["Sns"]["MessageId"] for record, _ in new)
+        new = [(record, 0) for record in self._new_notifications(topic)]
+        self._given.setdefault(topic, set()).update(record["Sns"]["MessageId"] for record, _ in new)
         again = [] if topic in tried.sources else self._retries.pop(topic, [])
         tried.sources.add(topic)
         for record, attempts in (*again, *new):
@@ -168,14 +202,10 @@ class EventSources:
     def _from_stream(self, stream: Stream, tried: _Tried) -> Iterator[DeliveredEvent]:
         if stream in tried.sources:
             return  # a batch that fails blocks those behind it
-        if stream not in self._given:
-            self._given[stream] = set(() if stream.from_horizon else self._waiting.changes_of_seed(stream.table))
-        given = self._given[stream]
-        new = [record for record in self._waiting.changes(stream.table) if record["eventID"] not in given]
-        if records := new[: stream.batch_size]:
+        if records := self._new_changes(stream)[: stream.batch_size]:
             event = self._run(stream.function, {"Records": records})
             if event.error is None:
-                given.update(record["eventID"] for record in records)
+                self._given[stream].update(record["eventID"] for record in records)
             else:
                 tried.sources.add(stream)
             yield event

@@ -29,6 +29,9 @@ class Waiting:
         taken, self.queues[queue] = waiting[:most], waiting[most:]
         return taken
 
+    def count(self, queue: str) -> int:
+        return len(self.queues.get(queue, []))
+
     def delete(self, queue: str, records: Sequence[Record]) -> None:
         pass
 
@@ -136,6 +139,21 @@ def test_what_a_table_or_topic_that_is_made_anew_has_is_given_from_its_start(
     functions.got.clear()
     events.deliver()
     assert functions.got == [("index", [4, 5]), ("read", [6])]
+
+
+def test_pending_events_are_counted_by_source_and_stay_where_they_are(waiting: Waiting, functions: Functions) -> None:
+    waiting.queues["orders"], waiting.topics["news"], waiting.tables["rooms"] = records(1), records(2, 3), records(4, 5)
+    waiting.seeded = ["4"]
+    functions.refused = {3}
+    events = sources(waiting, functions, ORDERS, NEWS, ROOMS, Queue("nobody", "empty", batch_size=1))
+    assert events.pending() == [
+        "1 event waits in the queue orders for ship",
+        "2 events wait in the topic news for read",
+        "1 event waits in the stream of the table rooms for index",
+    ]
+    assert functions.got == []
+    assert len(events.deliver()) == 4
+    assert events.pending() == ["1 event waits in the topic news for read"], "the one that failed"
 
 
 def test_what_a_function_sends_on_is_delivered_in_the_same_call(waiting: Waiting, functions: Functions) -> None:

@@ -151,3 +151,91 @@ def test_queues_topics_and_streams_reach_their_functions(stranger: Stranger) -> 
     (stranger.root / ".chalice" / "resources.json").write_text(json.dumps({"Resources": {"Rooms": table}}))
     deprecated = "ignore:datetime.datetime.utcfromtimestamp:DeprecationWarning"  # by Python 3.12; Chalice calls it
     stranger.test("-W", deprecated, test_it=BODY).assert_outcomes(passed=6)
+
+
+REDRIVEN = """
+from chalice import Chalice
+
+app = Chalice("shop")
+app.experimental_feature_flags.add("WEBSOCKETS")
+
+
+@app.on_sqs_message(queue="orders")
+def ship(event):
+    raise ValueError("cannot ship this")
+
+
+@app.on_ws_message()
+def message(event):
+    import boto3
+
+    app.websocket_api.session = boto3.Session()
+    sqs = boto3.client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"], MessageBody=event.body)
+"""
+
+QUEUES = {
+    "Rooms": TABLE,
+    "Lost": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "lost"}},
+    "Orders": {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {
+            "QueueName": "orders",
+            "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Lost", "Arn"]}, "maxReceiveCount": 2},
+        },
+    },
+}
+
+DEAD_LETTERS = """
+    import boto3
+    import pytest
+
+    @pytest.fixture
+    def lost():
+        sqs = boto3.client("sqs")
+
+        def bodies():
+            url = sqs.get_queue_url(QueueName="lost")["QueueUrl"]
+            return [each["Body"] for each in sqs.receive_message(QueueUrl=url).get("Messages", [])]
+
+        return bodies
+
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
+    def test_a_message_is_tried_twice_and_then_moves(chalice_gateway, lost):
+        with chalice_gateway.websocket() as ws:
+            ws.send_text("tea")
+            ws.receive_nothing()
+        for _ in range(2):
+            (failed,) = chalice_gateway.deliver_events()
+            assert failed.function == "ship" and isinstance(failed.error, ValueError)
+            assert lost() == []
+        assert chalice_gateway.deliver_events() == []
+        assert lost() == ["tea"]
+"""
+
+
+def test_a_message_that_failed_as_often_as_it_may_moves_to_the_dead_letter_queue(stranger: Stranger) -> None:
+    (stranger.root / "app.py").write_text(REDRIVEN)
+    (stranger.root / ".chalice" / "resources.json").write_text(json.dumps({"Resources": QUEUES}))
+    stranger.test(test_it=DEAD_LETTERS).assert_outcomes(passed=2)
+
+
+def test_a_frame_that_does_not_come_names_the_events_that_wait(stranger: Stranger) -> None:
+    body = """
+        import boto3
+
+        def test_it(chalice_gateway):
+            boto3.client("lambda").invoke(FunctionName="chat-dev-ship", InvocationType="Event", Payload="{}")
+            with chalice_gateway.websocket() as ws:
+                ws.send_text("tea")
+                ws.send_text("salt")
+                ws.expect(type="shipped")
+    """
+    (stranger.root / "app.py").write_text(REDRIVEN)
+    (stranger.root / ".chalice" / "resources.json").write_text(json.dumps({"Resources": QUEUES}))
+    stranger.test(test_it=body).stdout.fnmatch_lines(
+        [
+            "E * no frame came, and the gateway is quiet; 2 events wait in the queue orders for ship: deliver_events() "
+            "delivers them; ship will be tried again: chalice_clock.advance() does it; on this socket:"
+        ]
+    )

@@ -54,6 +54,13 @@ class MotoSources:
                 break
         return taken
 
+    def count(self, queue: str) -> int:
+        """The messages that can be taken."""
+        name = "ApproximateNumberOfMessages"
+        if (url := self._url(queue)) is None:
+            return 0
+        return int(self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
     def delete(self, queue: str, records: Sequence[Mapping[str, Any]]) -> None:
         for record in records:
             self._sqs.delete_message(QueueUrl=self._url(queue), ReceiptHandle=record["receiptHandle"])

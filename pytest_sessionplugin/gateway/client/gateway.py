@@ -141,7 +141,13 @@ class GatewayClient(Verbs):
         if connection.subprotocol is not None and connection.subprotocol not in subprotocols:
             connection.drop()  # as every client must: RFC 6455, 4.1
             raise ConnectionClosed(1006, f"subprotocol {connection.subprotocol!r} was not offered")
-        websocket = WebSocket(self._transport, connection, on_end=self._left, lose_disconnect=self._lose_disconnect)
+        websocket = WebSocket(
+            self._transport,
+            connection,
+            on_end=self._left,
+            lose_disconnect=self._lose_disconnect,
+            pending=self._pending,
+        )
         self._websockets.append(websocket)
         return websocket
 
@@ -210,6 +216,10 @@ class GatewayClient(Verbs):
 
     def _lose_disconnect(self, connection_id: str) -> None:
         self._needed("$disconnect to lose").lose_disconnect(connection_id)
+
+    def _pending(self) -> str:
+        """Names work that a test has to set off itself; empty if there is none."""
+        return ""
 
     def _left(self, websocket: WebSocket) -> None:
         with contextlib.suppress(ValueError):  # it has been left before

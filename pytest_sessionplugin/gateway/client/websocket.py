@@ -77,9 +77,11 @@ class WebSocket:
         *,
         on_end: Callable[[WebSocket], None],
         lose_disconnect: Callable[[str], None],
+        pending: Callable[[], str] = lambda: "",
     ) -> None:
+        """`pending` names work that has not been done, for a frame that did not come."""
         self._transport, self._connection = transport, connection
-        self._on_end, self._lose_disconnect = on_end, lose_disconnect
+        self._on_end, self._lose_disconnect, self._pending = on_end, lose_disconnect, pending
         self._held: str | None = None  # a frame that receive_nothing() found
         self._ended: Ended | None = None
         self._is_left = False
@@ -119,7 +121,7 @@ class WebSocket:
         """
         text = self._next_text()
         if text is None:
-            raise NothingReceived(f"no frame came{self._and_quiet}{self._transcript()}")
+            raise self._nothing(f"no frame came{self._and_quiet}")
         return text
 
     def receive_json(self) -> Any:
@@ -216,7 +218,7 @@ class WebSocket:
             text = None if enough else self._next_text()
             wanted = " and ".join(map(short, missing))
             if text is None:
-                raise NothingReceived(f"expected {wanted}; {self._instead(missing, others)}{self._transcript()}")
+                raise self._nothing(f"expected {wanted}; {self._instead(missing, others)}")
             frame = parsed(text)
             if matching.add(frame):
                 continue
@@ -225,6 +227,10 @@ class WebSocket:
                 raise AssertionError(f"expected {wanted}, received {short(frame)}{why}{self._transcript()}")
             others.append(frame)
         return matching.frames
+
+    def _nothing(self, sentence: str) -> NothingReceived:
+        pending = self._pending()
+        return NothingReceived(f"{sentence}{'; ' if pending else ''}{pending}{self._transcript()}")
 
     def _instead(self, missing: Sequence[Pattern], others: Sequence[Any]) -> str:
         if not others:
