@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse docs doctor tables deploy destroy disconnect package lock clean
+.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse docs contracts doctor tables deploy destroy disconnect package lock clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,7 +54,11 @@ check: setup  ## formatting, lint, types
 docs: setup .venv-docs/.ready  ## renders docs/ to build/docs, and fails on a dead link or an outside request
 	@rm -rf build/docs
 	.venv-docs/bin/zensical build --strict --clean
-	$(BIN)/python -m pytest --quiet tests/site
+	$(BIN)/python -m pytest --quiet tests/site/test_site.py
+
+contracts: setup  ## lints contracts/, renders both to build/contracts, and looks at them in Chromium
+	$(BIN)/python contracts/pages.py
+	$(BIN)/python -m pytest --quiet tests/site/test_contracts.py
 
 .venv-docs/.ready: requirements-docs.txt
 	$(PYTHON) -m venv --clear .venv-docs
@@ -111,4 +115,4 @@ soak: setup  ## ten minutes of load of every kind on a server, then looks for le
 	@exec $(BIN)/python -m bench.soak
 
 clean:  ## removes the virtual environments
-	rm -rf .venv .venv-docs .venv-lowest .venv-ministack build/docs
+	rm -rf .venv .venv-docs .venv-lowest .venv-ministack build/docs build/contracts contracts/node_modules
