@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+CATALOGUE: Final = "https://sessions.example/docs/errors.html#"
+"""The rendered docs/errors.md, with an entry for each code. The host is made up until a team publishes the page."""
 RETRY_SPREAD: Final = 5  # seconds over which requests that were refused at once come back
 
 

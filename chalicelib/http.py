@@ -242,7 +242,7 @@ def problem(error: Exception, request_id: str) -> Reply:
     if isinstance(error, SessionsError) and (status, title) != BUG:
         code, detail = error.code, error.detail
     body = {
-        "type": f"urn:sessions:problem:{code}",
+        "type": f"{errors.CATALOGUE}{code}",
         "title": title,
         "status": status,
         "detail": detail,

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chalicelib import http
+from chalicelib import errors, http
 
 CORS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -33,7 +33,7 @@ class GatewayResponse:
     @property
     def template(self) -> str:
         """The body template, with placeholders for API Gateway's values."""
-        known = {"type": f"urn:sessions:problem:{self.code}", "title": self.title}
+        known = {"type": f"{errors.CATALOGUE}{self.code}", "title": self.title}
         if self.status is not None:
             known["status"] = self.status  # type: ignore[assignment]  # a number among texts
         begun = json.dumps({**known, "code": self.code}, separators=(",", ":"))[:-1]

@@ -59,7 +59,8 @@ def examples() -> Iterator[Example]:
 
 EXAMPLES = list(examples())
 FILES = [one for one in EXAMPLES if one.file is not None]
-SERVICE = ("README.md", "api.md", "operations.md", "conformance.md", "decisions.md")  # the service of this repository
+# The service of this repository.
+SERVICE = ("README.md", "api.md", "errors.md", "operations.md", "conformance.md", "decisions.md")
 PROJECTS = sorted({one.page for one in EXAMPLES if one.page not in SERVICE} | {"README.md"})
 OF_SESSIONS = [one for one in EXAMPLES if one.page in SERVICE]
 TESTS = [one for one in OF_SESSIONS if one.language == "python" and one.file is None]

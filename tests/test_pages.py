@@ -12,7 +12,8 @@ import pytest
 from tests.sources import ROOT
 
 DOCS = ROOT / "docs"
-SERVICE = ("api.md", "operations.md", "conformance.md", "decisions.md")  # the service of this repository
+# The service of this repository.
+SERVICE = ("api.md", "errors.md", "operations.md", "conformance.md", "decisions.md")
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in SERVICE]
 LONGEST, USUAL = 40, 15  # words
 CELL = 100  # characters

@@ -177,7 +177,7 @@ def test_a_problem_says_what_the_rfc_asks_for() -> None:
     reply = http.problem(errors.VersionMismatch("s", 7), "r-1")
     assert reply.headers["Content-Type"] == "application/problem+json"
     assert json.loads(reply.body) == {
-        "type": "urn:sessions:problem:version_mismatch",
+        "type": "https://sessions.example/docs/errors.html#version_mismatch",
         "title": "Version mismatch",
         "status": 412,
         "detail": "The session is at version 7; read it again before you change it.",
@@ -190,7 +190,7 @@ def test_a_bug_says_nothing_of_itself() -> None:
     for bug in (
         RuntimeError("arn:aws:secret"),
         errors.IllegalTransition("ended", "active"),
-        errors.SettingsError(("x",)),
+        errors.SettingsError(("a weak secret",)),
     ):
         reply = http.problem(bug, "r-1")
         assert (reply.status, json.loads(reply.body)["code"]) == (500, "internal_error")

@@ -1,0 +1,86 @@
+"""The schemas are valid and closed, and each example fits its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from tests.contracts.documents import ASYNCAPI, CONTRACTS, OPENAPI, SCHEMAS, load, nodes, problems
+
+NAMES = [path.name for path in SCHEMAS]
+ANYTHING = {  # objects that hold whatever a client puts there
+    "session.json#/properties/metadata",
+    "new-session.json#/properties/metadata",
+    "session-patch.json#/properties/metadata",
+}
+
+
+def is_schema_of_objects(node: Mapping[str, Any]) -> bool:
+    kind = node.get("type")
+    return kind == "object" or (isinstance(kind, list) and "object" in kind)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_valid(name: str) -> None:
+    schema = load(CONTRACTS / "schemas" / name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    assert {"title", "examples"} <= set(schema)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_example_of_a_schema_fits_it(name: str) -> None:
+    for example in load(CONTRACTS / "schemas" / name)["examples"]:
+        assert problems(name, example) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_has_no_room_for_a_field_that_it_does_not_name(name: str) -> None:
+    schema = load(CONTRACTS / "schemas" / name)
+    schema = {**schema, "examples": []}
+    open_ones = [
+        where
+        for where, node in nodes(schema)
+        if is_schema_of_objects(node)
+        and node.get("additionalProperties") is not False
+        and f"{name}{where}" not in ANYTHING
+    ]
+    assert open_ones == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_field_that_must_be_there_is_described(name: str) -> None:
+    for where, node in nodes({**load(CONTRACTS / "schemas" / name), "examples": []}):
+        assert set(node.get("required", ())) <= set(node.get("properties", ())), where
+
+
+def test_each_schema_is_used() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (OPENAPI, ASYNCAPI, *SCHEMAS)]
+    assert [name for name in NAMES if not any(name in text for text in texts)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("session-patch.json", {"titel": "x"}, "titel"),
+        ("new-session.json", {"expiresIn": 59}, "minimum"),
+        ("problem.json", {}, "required"),
+        ("ping.json", {"action": "pong"}, "ping"),
+        ("time.json", "2026-13-22T14:29:55.123Z", "date-time"),
+        ("time.json", "2026-11-22T14:29:55Z", "match"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_found(name: str, value: object, found: str) -> None:
+    assert found in json.dumps(problems(name, value))
+
+
+def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
+    """References stay within contracts/: the folder can be given away."""
+    for path in (OPENAPI, ASYNCAPI, *SCHEMAS):
+        for where, node in nodes(load(path)):
+            file = str(node.get("$ref", "")).partition("#")[0]
+            assert not file or (path.parent / file).resolve().is_relative_to(CONTRACTS), f"{path.name}{where}"
