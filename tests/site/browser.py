@@ -26,7 +26,7 @@ SEEN: Final = """new Promise(done => {
     const end = () => done(document.body.innerText);
     const look = () => %s.every(text => document.body.innerText.includes(text)) && requestIdleCallback(end);
     new MutationObserver(look).observe(document, {childList: true, subtree: true, characterData: true});
-    setTimeout(end, 20000);
+    setTimeout(end, 50000);
     look();
 })"""
 
@@ -95,7 +95,7 @@ class Tab:
 
 
 def read(page: Path, *texts: str) -> Read:
-    """Opens a file in a browser of its own until it shows all these texts and has nothing left to do, 20 s at most."""
+    """Opens a file in a browser of its own until it shows all these texts and has nothing left to do, 50 s at most."""
     with browser() as address, connect(address, max_size=None) as line:
         tab = Tab(line)
         for domain in ("Page", "Network", "Log", "Runtime"):
