@@ -95,16 +95,23 @@ class LambdaFault(SessionPluginError):
         self.type, self.sentence, self.advice = type, sentence, advice
 
 
+def nearest(name: str, known: Collection[str]) -> str:
+    """The one of the known names that was perhaps meant, whatever its case; empty if none is near."""
+    import difflib  # rarely needed
+
+    folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.casefold(), folded, 1)
+    return folded[near[0]] if near else ""
+
+
 class UnknownName(SessionPluginError, ValueError):
-    """An unknown name. The message has the nearest names, and all of them if they are few."""
+    """An unknown name. The message has the nearest name, and all of them if they are few."""
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
-        import difflib  # rarely needed
-
-        near = difflib.get_close_matches(name, known, 3)
+        near = nearest(name, known)
         listed = f"there are: {', '.join(known) or 'none'}" if len(known) <= 20 else ""
         sentence = f"there is no {kind} {name}" + (f"; {listed}" if listed and not near else "")
-        guess = f"; did you mean {' or '.join(near)}?" if near else "."
+        guess = f"; did you mean {near}?" if near else "."
         super().__init__(f"{sentence}{guess}" + (f" {listed[:1].upper()}{listed[1:]}." if listed and near else ""))
         self.wrong = name
         self.known = tuple(known)

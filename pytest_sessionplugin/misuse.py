@@ -6,7 +6,6 @@ while a test runs: an explanation is made when its failure is reported.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
+from pytest_sessionplugin.errors import nearest
 from pytest_sessionplugin.tracebacks import Owner, is_raised, owner
 
 PACKAGE = __name__.partition(".")[0]
@@ -92,7 +92,7 @@ def _is_ours(function_or_type: Any) -> bool:
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
-    near = [each for each in known if each.startswith(f"{name}_")] or difflib.get_close_matches(name, known, 3)
+    near = [each for each in known if each.startswith(f"{name}_")] or [*filter(None, [nearest(name, known)])]
     return f"Did you mean {' or '.join(near)}? " if near else ""
 
 

@@ -124,11 +124,26 @@ def unset_variable(error: BaseException) -> str | None:
     return str(error.args[0]) if isinstance(error, KeyError) and files and files[-1] in ENVIRON else None
 
 
+PLACEHOLDERS = {
+    "TABLE": "{table:Name}",
+    "QUEUE": "{queue:name}",
+    "TOPIC": "{topic:name}",
+    "BUCKET": "{bucket:name}",
+    "DOMAIN": "{websocket:domain}",
+    "JWKS": "{token:jwks_url}",
+    "SECRET": "{token:secret}",
+}
+"""Placeholders by a word in the name of the variable that probably needs them."""
+
+
 def set_it(variable: str) -> str:
     """Advice on a variable that is not set."""
+    words = variable.upper().split("_")
+    likely = next((value for word, value in PLACEHOLDERS.items() if word in words), "")
+    example = f', perhaps as {variable} = "{likely}"' if likely else ""
     return (
-        f"{variable} is not set: give it in [tool.sessionplugin.env], or for every stage as environment_variables in "
-        ".chalice/config.json."
+        f"{variable} is not set: give it in [tool.sessionplugin.env]{example}, or for every stage as "
+        "environment_variables in .chalice/config.json."
     )
 
 

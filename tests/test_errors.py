@@ -28,6 +28,15 @@ def test_a_name_that_is_close_to_others_is_answered_with_the_nearest_and_all() -
     assert (error.wrong, error.known) == ("swep", ("sweep", "mail"))
 
 
+def test_only_the_nearest_name_is_guessed_whatever_its_case() -> None:
+    assert str(UnknownName("table", "rooms", ["Roofs", "Rooms"])).startswith(
+        "there is no table rooms; did you mean Rooms?"
+    )
+    assert str(UnknownName("table", "ROOM", ["Rooms", "Broom"])).startswith(
+        "there is no table ROOM; did you mean Rooms?"
+    )
+
+
 def test_a_name_that_is_close_to_none_is_answered_with_all_if_they_are_few() -> None:
     assert str(UnknownName("table", "x", [])) == "there is no table x; there are: none."
     many = [f"operation-{number}" for number in range(21)]

@@ -167,3 +167,15 @@ def test_of_a_function_those_frames_are_shown_that_the_kit_ran() -> None:
     with pytest.raises(KeyError) as raised:
         functions(Invoke("id", "sweep", {}))
     assert [frame.name for frame in tracebacks.of_function(raised.value).stack] == ["handler"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("WS_DOMAIN", '[tool.sessionplugin.env], perhaps as WS_DOMAIN = "{websocket:domain}", or for every stage'),
+        ("ROOMS_TABLE", '[tool.sessionplugin.env], perhaps as ROOMS_TABLE = "{table:Name}", or for every stage'),
+        ("STABLE", "[tool.sessionplugin.env], or for every stage"),
+    ],
+)
+def test_advice_on_a_variable_has_the_placeholder_that_its_name_tells(variable: str, said: str) -> None:
+    assert tracebacks.set_it(variable).startswith(f"{variable} is not set: give it in {said}")

@@ -46,7 +46,7 @@ def test_one_index_lags_behind_within_a_block_and_meets_other_faults_too(chalice
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("Room",), "there is no table Room; did you mean Rooms. There are: Rooms, rooms-us-east-1."),
+        (("Room",), "there is no table Room; did you mean Rooms. There are: Rooms."),
         (("Rooms", "by-ower"), "there is no index of Rooms named by-ower; did you mean by-owner.* There are: by-own"),
     ],
 )

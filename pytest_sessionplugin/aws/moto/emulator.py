@@ -226,7 +226,10 @@ class Emulator:
         name = str(self.specs[table]["TableName"]) if table in self.specs else table
         with self._dynamodb.lock:
             if name not in tables.there:
-                raise UnknownName("table", table, tuple(dict.fromkeys([*self.specs, *tables.there])))
+                described = {str(spec["TableName"]) for spec in self.specs.values()}
+                raise UnknownName(
+                    "table", table, (*self.specs, *(each for each in tables.there if each not in described))
+                )
             store = tables.store(name)
             indexes = list(store.definition.indexes)
             if index not in (indexes if index is not None else (None,)) or not indexes:
