@@ -36,6 +36,15 @@ def test_the_pythons_that_are_tested_are_named(distribution: Distribution) -> No
     assert distribution.metadata["Requires-Python"] == ">=3.11"
 
 
+def test_a_package_index_shows_an_example_and_no_link_that_is_dead_there(distribution: Distribution) -> None:
+    shown = str(distribution.metadata.json["description"])
+    assert distribution.metadata["Description-Content-Type"] == "text/markdown"
+    assert "def test_a_message_to_somebody_who_has_left(chalice_gateway" in shown
+    links = re.findall(r"\]\(([^)]+)\)", shown)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
 def test_what_has_to_be_installed_is_little(distribution: Distribution) -> None:
     hard = {canonicalize_name(one.name) for one in asked_by(distribution) if "extra" not in str(one.marker)}
     assert hard <= {"boto3", "chalice", "moto", "pyjwt", "pytest", "pyyaml"}
