@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from pytest_sessionplugin.account.journal import Journal
 from pytest_sessionplugin.account.trace import asked_of_aws, render, render_several
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import ProjectError
+from pytest_sessionplugin.gateway.core.notes import NoRoute
 from pytest_sessionplugin.gateway.values import Observed, Refuse, Respond
 from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.options import OTHER_HOSTS
@@ -188,7 +189,8 @@ class LocalHarness:
         """A sentence on claims by default, if the app refused somebody after the test made tokens; or empty."""
         named = self._own.project.section("tokens")
         unset = [f"the {name} {getattr(TokenSettings, name)}" for name in ("issuer", "audience") if name not in named]
-        if not unset or not self._made_tokens or not any(map(_refuses, self._seen())):
+        unrouted = {seen.what.id for seen in self._seen() if isinstance(seen.what, NoRoute)}
+        if not unset or not self._made_tokens or not any(_refuses(seen, unrouted) for seen in self._seen()):
             return ""
         return (
             f"[tool.sessionplugin.tokens] names no other, so tokens have {' and '.join(unset)}. An app that expects "
@@ -434,5 +436,11 @@ class LocalHarness:
             app.gateway.settle()
 
 
-def _refuses(seen: Observed) -> bool:
-    return isinstance(seen.what, Respond | Refuse) and seen.what.reply.status in (401, 403)
+def _refuses(seen: Observed, unrouted: Collection[str]) -> bool:
+    """Whether the app refused somebody. A request for which there is no route never reached it."""
+    match seen.what:
+        case Respond(request_id, reply):
+            return reply.status in (401, 403) and request_id not in unrouted
+        case Refuse(_, reply):
+            return reply.status in (401, 403)
+    return False

@@ -240,6 +240,28 @@ def test_a_folder_without_an_app_is_a_sentence(stranger: Stranger) -> None:
     result.stdout.fnmatch_lines(["* is not a Chalice project: it has no app.py. Name a folder that has app.py and *"])
 
 
+def test_claims_by_default_are_named_where_the_app_refused_a_token_and_not_where_no_route_was_found(
+    stranger: Stranger,
+) -> None:
+    (stranger.root / "pyproject.toml").write_text(PYPROJECT.partition("[tool.sessionplugin.tokens]")[0])
+    (stranger.root / "app.py").write_text(
+        "from chalice import Chalice, ForbiddenError\n\napp = Chalice('chat')\n\n\n"
+        "@app.route('/rooms')\ndef rooms():\n    raise ForbiddenError()\n"
+    )
+    body = """
+        def test_refused(chalice_gateway, jwt_tokens):
+            chalice_gateway.get("/rooms", token=jwt_tokens("alice")).raise_for_status()
+
+        def test_not_found(chalice_gateway, jwt_tokens):
+            chalice_gateway.get("/room", token=jwt_tokens("alice")).raise_for_status()
+    """
+    shown = stranger.test(test_it=body).stdout.str()
+    refused, _, not_found = shown.partition("test_not_found")
+    title = "issuer and audience of the tokens"
+    assert (title in refused, title in not_found) == (True, False)
+    assert "no route matches GET /room" in not_found
+
+
 def test_another_module_named_app_is_a_sentence(stranger: Stranger) -> None:
     elsewhere = stranger.root / "elsewhere"
     elsewhere.mkdir()
