@@ -15,7 +15,9 @@ from chalicelib.model import LEEWAY, Principal
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # API Gateway takes headers of 10,240 bytes in all
+TYPES: Final = frozenset({"jwt", "at+jwt"})  # values of `typ`; other tokens of an issuer are not for an API
 SUBJECT_LENGTH: Final = 255
+GUEST: Final = "guest:"  # begins the subjects that only a ticket of an owner gives
 LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 
 
@@ -31,6 +33,8 @@ def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Pr
         header = jwt.get_unverified_header(text)
         if header.get("alg") not in tokens.algorithms:
             raise Unauthenticated("The token is signed with an algorithm that is not accepted.")
+        if not _is_of_a_type(header):
+            raise Unauthenticated("The token is of a type that is not accepted.")
         claims = _verified(text, tokens, keys.keys_for(header.get("kid"), header["alg"], now))
     except (jwt.PyJWTError, ArithmeticError, RecursionError, TypeError, ValueError) as exc:
         raise Unauthenticated(_reason(exc)) from exc
@@ -39,7 +43,15 @@ def authenticate(token: Secret, tokens: Tokens, keys: Keys, now: datetime) -> Pr
         raise Unauthenticated("The token has expired.")
     if any(_moment(claims, name) - LEEWAY > now for name in ("iat", "nbf") if name in claims):
         raise Unauthenticated("The token is not valid yet.")
+    if expires_at - _moment(claims, "iat") > tokens.max_lifetime:
+        raise Unauthenticated("The token is valid for longer than is accepted.")
     return Principal(_subject(claims["sub"]), expires_at)
+
+
+def _is_of_a_type(header: Mapping[str, Any]) -> bool:
+    """Whether `typ` (RFC 8725, 3.11) is missing or accepted: without case, with or without `application/`."""
+    kind = header.get("typ", "JWT")
+    return isinstance(kind, str) and kind.lower().removeprefix("application/") in TYPES
 
 
 def _verified(token: str, tokens: Tokens, candidates: Iterable[Any]) -> dict[str, Any]:
@@ -89,4 +101,6 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime:
 def _subject(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= SUBJECT_LENGTH or not value.isprintable():
         raise Unauthenticated(f"The subject of the token is not text of 1 to {SUBJECT_LENGTH} printable characters.")
+    if value.startswith(GUEST):
+        raise Unauthenticated(f"The subject of the token begins with {GUEST}, which only a guest's does.")
     return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ FAMILIES: Final[Mapping[str, frozenset[str]]] = {
 MOST_KEYS: Final = 3  # a rotation needs two; more lines are a file that was pasted by mistake
 LOCAL_KEY_PREFIX: Final = "local-"
 NONE: Final = Secret("")
+MAX_LIFETIME: Final = 86_400  # seconds of a token, unless the settings say otherwise
+LONGEST: Final = 31_536_000  # seconds that the settings may say: a year
 
 STORES: Final = ("ssm", "secretsmanager")
 _NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
@@ -32,7 +35,8 @@ _BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----", re.D
 
 @dataclass(frozen=True)
 class Tokens:
-    """Claims that a token must have, and one source of keys: a JWKS URL, PEMs, secrets, or a reference to AWS."""
+    """Claims that a token must have, how long it may be valid in all, and one source of keys: a JWKS URL, PEMs,
+    secrets, or a reference to AWS."""
 
     issuer: str
     audience: str
@@ -41,6 +45,7 @@ class Tokens:
     public_key: str = ""
     secret: Secret = NONE
     kept: Reference | None = None
+    max_lifetime: timedelta = timedelta(seconds=MAX_LIFETIME)
 
 
 @dataclass(frozen=True)
@@ -141,10 +146,20 @@ def _tokens(
         ]
     if jwks_url and not _is_safe(jwks_url):
         problems.append("JWT_JWKS_URL must be https, or http on loopback.")
-    issuer, audience = required("JWT_ISSUER"), required("JWT_AUDIENCE")
+    tokens = Tokens(
+        required("JWT_ISSUER"), required("JWT_AUDIENCE"), algorithms, max_lifetime=_max_lifetime(environment, problems)
+    )
     if kept is not None:
-        return Tokens(issuer, audience, algorithms, kept=kept)
-    return Tokens(issuer, audience, algorithms, jwks_url, public_key, Secret(secret))
+        return replace(tokens, kept=kept)
+    return replace(tokens, jwks_url=jwks_url, public_key=public_key, secret=Secret(secret))
+
+
+def _max_lifetime(environment: Mapping[str, str], problems: list[str]) -> timedelta:
+    text = environment.get("JWT_MAX_LIFETIME", "").strip() or str(MAX_LIFETIME)
+    if re.fullmatch(r"[0-9]{1,8}", text) and 0 < int(text) <= LONGEST:
+        return timedelta(seconds=int(text))
+    problems.append(f"JWT_MAX_LIFETIME must be a whole number of seconds, 1 to {LONGEST}.")
+    return timedelta(seconds=MAX_LIFETIME)
 
 
 def _is_safe(url: str) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError, Unauthenticated
-from chalicelib.keys import FixedKeys, keys_of
+from chalicelib.keys import FixedKeys, KeySet, keys_of
 from chalicelib.settings import Tokens
 from tests.service.fakes import NOON
 from tests.service.jwts import (
@@ -68,6 +69,11 @@ def test_a_good_token_gives_who_is_calling_and_until_when() -> None:
         (lambda: token(sub=""), "subject"),
         (lambda: token(sub="a\nb"), "subject"),
         (lambda: token(sub="a" * 256), "subject"),
+        (lambda: token(sub="guest:carol"), "guest"),
+        (lambda: token(exp=(NOON + timedelta(seconds=86_401)).timestamp()), "longer than is accepted"),
+        (lambda: token(iat=(NOON - timedelta(hours=24)).timestamp()), "longer than is accepted"),
+        (lambda: token(exp=(NOON + timedelta(days=3652)).timestamp()), "longer than is accepted"),
+        (lambda: token(iat=0), "longer than is accepted"),
         (lambda: by_hand({"alg": "none"}, claims()), "algorithm"),
         (lambda: by_hand({"alg": "NONE"}, claims()), "algorithm"),
         (lambda: by_hand({}, claims()), "algorithm"),
@@ -98,6 +104,80 @@ def test_a_public_key_is_no_secret() -> None:
     forged = jwt.get_algorithm_by_name("HS256").sign(signing_input.encode(), PEM.encode())
     with pytest.raises(Unauthenticated, match="algorithm"):
         authenticate(by_hand(header, claims(), forged), CURVE_TOKENS, keys_of(CURVE_TOKENS, nothing_kept), NOON)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [None, "JWT", "jwt", "Jwt", "at+jwt", "AT+JWT", "application/jwt", "application/at+jwt", "Application/AT+Jwt"],
+)
+def test_a_token_of_an_api_is_good_however_its_type_is_written(kind: str | None) -> None:
+    assert authenticate(token(headers={"typ": kind}), TOKENS, FixedKeys(SECRET), NOON).subject == "alice"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(
+            "logout+jwt",
+            "ticket",
+            "dpop+jwt",
+            "id_token",
+            "",
+            " jwt",
+            "JWT ",
+            "text/jwt",
+            "application/application/jwt",
+        ),
+        *(5, True, ["JWT"], {"typ": "JWT"}),
+    ],
+    ids=str,
+)
+def test_a_token_of_another_type_is_refused(kind: Any) -> None:
+    header = by_hand({"alg": "HS256", "typ": kind}, claims()).rpartition(".")[0]
+    signature = jwt.get_algorithm_by_name("HS256").sign(header.encode(), SECRET.encode())
+    with pytest.raises(Unauthenticated, match="type that is not accepted"):
+        authenticate(by_hand({"alg": "HS256", "typ": kind}, claims(), signature), TOKENS, FixedKeys(SECRET), NOON)
+
+
+def test_the_longest_lifetime_is_a_setting() -> None:
+    month = replace(TOKENS, max_lifetime=timedelta(days=30))
+    long = token(exp=(NOON + timedelta(days=30)).timestamp())
+    assert authenticate(long, month, FixedKeys(SECRET), NOON).subject == "alice"
+    with pytest.raises(Unauthenticated, match="longer than is accepted"):
+        authenticate(long, replace(TOKENS, max_lifetime=timedelta(days=29)), FixedKeys(SECRET), NOON)
+
+
+def test_a_token_may_be_valid_for_a_day() -> None:
+    day = token(exp=(NOON + timedelta(days=1)).timestamp())
+    assert authenticate(day, TOKENS, FixedKeys(SECRET), NOON).subject == "alice"
+
+
+STRANGERS = ec.generate_private_key(ec.SECP256R1())
+STRANGERS_JWK = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(STRANGERS.public_key()))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jwk": STRANGERS_JWK},
+        {"jku": "http://127.0.0.1:9/jwks"},
+        {"x5u": "http://127.0.0.1:9/certificate"},
+        {"x5c": ["MIIB"]},
+        {"jwk": STRANGERS_JWK, "kid": "one"},
+    ],
+    ids=lambda header: " ".join(header),
+)
+def test_a_key_that_a_token_brings_along_is_not_used(header: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither as the key, though the signature is the stranger's, nor as a place to look: nothing is fetched."""
+    fetched: list[str] = []
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda opener, url, *args: fetched.append(url))
+    published = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "kid": "one"}
+    for keys in (keys_of(CURVE_TOKENS, nothing_kept), KeySet(lambda: {"keys": [published]})):
+        with pytest.raises(Unauthenticated, match="signature"):
+            authenticate(token(STRANGERS, "ES256", headers=header), CURVE_TOKENS, keys, NOON)
+        good = token(CURVE, "ES256", headers=header)
+        assert authenticate(good, CURVE_TOKENS, keys, NOON).subject == "alice", "beside a good key it is ignored"
+    assert fetched == []
 
 
 def test_a_token_of_the_pem_is_good() -> None:

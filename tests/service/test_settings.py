@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_complete_environment_is_taken_as_it_is() -> None:
     assert (found.region, found.tokens.algorithms) == ("eu-west-1", ("HS256",))
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(None, 86_400), ("", 86_400), ("3600", 3600), (" 31536000 ", 31_536_000)]
+)
+def test_a_token_is_valid_for_a_day_at_most_unless_the_settings_say_otherwise(text: str | None, seconds: int) -> None:
+    for key in ("k" * 32, "ssm:/sessions/jwt"):
+        assert settings(JWT_MAX_LIFETIME=text, JWT_SECRET=key).tokens.max_lifetime == timedelta(seconds=seconds)
+
+
 @pytest.mark.parametrize("name", [name for name in COMPLETE if name != "JWT_SECRET"])
 def test_what_is_missing_is_named(name: str) -> None:
     assert f"{name} is not set." in problem(**{name: None})
@@ -62,6 +71,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        *(({"JWT_MAX_LIFETIME": text}, "JWT_MAX_LIFETIME") for text in ("0", "-1", "1h", "1.5", "31536001", "9" * 99)),
         ({"JWT_SECRET": None}, "exactly one"),
         ({"JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "exactly one"),
         ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
