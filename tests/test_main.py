@@ -72,7 +72,7 @@ from pytest_sessionplugin.lambdas.schedules import Schedule
 from pytest_sessionplugin.serving.serve import Ports, served
 
 found = account.schedules
-account.schedules = lambda app: [Schedule(one.function, 0.01) for one in found(app)]
+account.schedules = lambda *of: [Schedule(one.function, 0.01) for one in found(*of)]
 with served(Project(Path.cwd()), Ports("127.0.0.1", 0, 0)):
     print(sys.modules["app"].swept.wait(10))
 """

@@ -80,7 +80,7 @@ class _AppVersion:
     names: Mapping[str, str]
     sources: Sequence[Source]
     scheduled: Sequence[str]
-    schedules: Callable[[], Sequence[Schedule]]
+    schedules: Sequence[Schedule]
     events_taken: Mapping[str, str]
 
 
@@ -251,8 +251,8 @@ class Account:
             self.threads.while_running,
         )
         run = self._wrap(stack, api, faulty)
-        names, planned = function_names(app), scheduled(app)
-        return _AppVersion(api, functions, run, names, sources, planned, partial(schedules, app), events_taken(app))
+        names, planned = function_names(app), schedules(app, stack.project)
+        return _AppVersion(api, functions, run, names, sources, scheduled(app), planned, events_taken(app))
 
     def _put(
         self, stack: Stack, version: _AppVersion, transport: Transport, runtime: Runtime, trace: list[Observed]

@@ -62,7 +62,7 @@ class DeployedApp:
     gateway: Gateway
     functions: Functions
     names: Mapping[str, str]  # every name of a function -> its name in the app
-    schedules: Callable[[], Sequence[Schedule]]  # raises for one that cannot be deployed
+    schedules: Sequence[Schedule]
 
 
 class Gateway(GatewayClient):

@@ -12,6 +12,7 @@ from chalice.app import (
     ChaliceAuthorizer,
     DynamoDBEventConfig,
     KinesisEventConfig,
+    Rate,
     S3EventConfig,
     ScheduledEventConfig,
     ScheduleExpression,
@@ -24,7 +25,7 @@ from pytest_sessionplugin.app.modules import unlabelled
 from pytest_sessionplugin.app.project import REST_HANDLER
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.aws.resources import Resource, Service, named
-from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, NoAppName, ProjectError
+from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, NoAppName, ProjectError, SessionPluginError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Route
 from pytest_sessionplugin.lambdas.event_sources import Queue, Source, Stream, Topic
 from pytest_sessionplugin.lambdas.schedules import Schedule
@@ -207,14 +208,24 @@ def handler_strings(app: Chalice) -> dict[str, str]:
     return {REST_FUNCTION: REST_HANDLER, **{each.name: unlabelled(each.handler_string) for each in configs}}
 
 
-def schedules(app: Chalice) -> list[Schedule]:
-    """Raises SessionPluginError for one that cannot be deployed."""
-    return [
-        Schedule.of(source.name, expression.to_string() if isinstance(expression, ScheduleExpression) else expression)
-        for source in app.event_sources
-        if isinstance(source, ScheduledEventConfig)
-        for expression in [source.schedule_expression]
-    ]
+def schedules(app: Chalice, project: Project) -> list[Schedule]:
+    """The functions with a schedule. Raises ProjectError for an expression that EventBridge refuses."""
+    found = []
+    for source in app.event_sources:
+        if isinstance(source, ScheduledEventConfig):
+            try:
+                found.append(Schedule.of(source.name, _text(source.schedule_expression)))
+            except SessionPluginError as error:
+                raise ProjectError(project.root, f"{project.app_file}: {error}") from error
+    return found
+
+
+def _text(expression: Any) -> Any:
+    """A schedule's text; what else it is, as it is."""
+    unit: Any = getattr(expression, "unit", "")
+    if isinstance(expression, Rate) and not isinstance(unit, str):  # to_string() would fail
+        return f"rate({expression.value} {unit})"
+    return expression.to_string() if isinstance(expression, ScheduleExpression) else expression
 
 
 def scheduled(app: Chalice) -> tuple[str, ...]:

@@ -423,7 +423,7 @@ class LocalHarness:
         if schedules:
             app = self.deployed()
             region, prefix = app.stack.memory.region, app.stack.deployed_name
-            agendas.append(Rota(app.schedules(), app.gateway.invoke, region, self.clock().began, prefix=prefix))
+            agendas.append(Rota(app.schedules, app.gateway.invoke, region, self.clock().began, prefix=prefix))
         agendas += [app.runtime for app in self._deployed.values()]
         if (account := self._account) is not None:
             agendas += [account.lambdas.retries, account.waits.agenda()]

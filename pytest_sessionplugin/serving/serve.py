@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_sessionplugin import options
 from pytest_sessionplugin.account.account import Account
 from pytest_sessionplugin.account.clock import MovedTime
-from pytest_sessionplugin.app.description import schedules as schedules_of
 from pytest_sessionplugin.app.functions import Process, Processes
 from pytest_sessionplugin.app.isolation import View
 from pytest_sessionplugin.app.logging import log_no_failures
@@ -265,7 +264,7 @@ class _App:
             self._process, process_of = imports(stack.project)
         self.deployed = account.deploy(stack, self._process, listening, process_of)
         (self.server,) = opened
-        schedules, region = self.deployed.schedules(), stack.memory.region
+        schedules, region = self.deployed.schedules, stack.memory.region
         self._timer = Timer(schedules, self._run, region, time, prefix=stack.deployed_name)
 
     @property
@@ -285,10 +284,9 @@ class _App:
         with self._changing:
             with account.emulator.importing(keep=False) as made:
                 process, _ = self._imports(memory.project)
-            planned = schedules_of(process.app)  # before anything is replaced: one may be refused
             self.deployed = account.redeploy(self.deployed, memory, process, forget_authorizers=forget_authorizers)
             self._process, self._made = process, made
-            self._timer.redeploy(planned)
+            self._timer.redeploy(self.deployed.schedules)
 
     def refill(self) -> None:
         """Makes AWS as after a start with this version of the app. Raises ProjectError if its seed fails."""
@@ -307,7 +305,7 @@ class _App:
         agendas: list[Agenda] = [self._account.lambdas.retries, self._account.waits.agenda()]
         if schedules:
             region, prefix = app.stack.memory.region, app.stack.deployed_name
-            agendas.insert(0, Rota(app.schedules(), self._run, region, self._began, self._time, prefix=prefix))
+            agendas.insert(0, Rota(app.schedules, self._run, region, self._began, self._time, prefix=prefix))
         if emulator.rows is not None:
             agendas.append(TimeToLive(emulator.rows, clock=self._time))
         return agendas

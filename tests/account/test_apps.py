@@ -55,7 +55,7 @@ def app(number: int, *connections: str) -> DeployedApp:
     functions = cast(Any, FakeFunctions())
     api = Api().numbered(number)
     return DeployedApp(
-        stack, api, cast(Any, FakeTransport(number)), runtime, gateway, functions, {"sweep": "hourly"}, list
+        stack, api, cast(Any, FakeTransport(number)), runtime, gateway, functions, {"sweep": "hourly"}, []
     )
 
 

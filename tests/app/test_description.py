@@ -190,7 +190,7 @@ def test_a_size_that_chalice_deploy_refuses_is_refused(app: Chalice, project: Pr
         describe(app, Project(project.root))
 
 
-def test_rates_and_cron_expressions_are_found_and_other_events_are_not(app: Chalice) -> None:
+def test_rates_and_cron_expressions_are_found_and_other_events_are_not(app: Chalice, project: Project) -> None:
     @app.schedule(Rate(1, unit=Rate.MINUTES))
     def each_minute(event: object) -> None: ...
 
@@ -203,7 +203,7 @@ def test_rates_and_cron_expressions_are_found_and_other_events_are_not(app: Chal
     @app.on_sns_message("topic")
     def told(event: object) -> None: ...
 
-    assert schedules(app) == [
+    assert schedules(app, project) == [
         Schedule("each_minute", 60),
         Schedule("now-and-then", 7200),
         Schedule("at_noon", CronExpression("cron(0 12 * * ? *)")),

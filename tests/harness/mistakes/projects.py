@@ -266,6 +266,41 @@ MISTAKES = [
         "decorator", _app('"/orders", methods', '"/orders", method'), "unexpected keyword", 'app.py", line', "method"
     ),
     InProject(
+        "schedule",
+        _app("Rate(1, unit=Rate.MINUTES)", '"every minute"'),
+        "the schedule of tidy, 'every minute', cannot be deployed",
+        "/schedule/app.py: ",
+        "it begins with rate( or cron(: Chalice's Rate and Cron make both",
+    ),
+    InProject(
+        "rate",
+        _app("Rate(1, unit=Rate.MINUTES)", 'Rate(5, unit="MINUTE")'),
+        "the schedule of tidy, 'rate(5 minute)', cannot be deployed",
+        "/rate/app.py: ",
+        "it must be rate(5 minutes)",
+    ),
+    InProject(
+        "rate_unit",
+        _app("Rate(1, unit=Rate.MINUTES)", "Rate(5, unit=60)"),
+        "the schedule of tidy, 'rate(5 60)', cannot be deployed",
+        "/rate_unit/app.py: ",
+        "a rate is a number of minutes, hours or days: Rate(5, Rate.MINUTES)",
+    ),
+    InProject(
+        "rate_without_a_number",
+        _app("Rate(1, unit=Rate.MINUTES)", 'Rate(unit="MINUTES")'),
+        "missing 1 required positional argument: 'value'",
+        'app.py", line',
+        "@app.schedule(Rate(",
+    ),
+    InProject(
+        "cron",
+        _app("Rate(1, unit=Rate.MINUTES)", '"cron(0 3 * * *)"'),
+        "the schedule of tidy, 'cron(0 3 * * *)', cannot be deployed",
+        "/cron/app.py: ",
+        "it has six fields: minutes, hours, day of the month, month, day of the week, year",
+    ),
+    InProject(
         "source",
         _app('queue="audit"', ""),
         "Must provide either `queue` or `queue_arn`",
