@@ -20,6 +20,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from pytest_sessionplugin import options
+from tests.forks import run_module
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
 pytestmark = pytest.mark.process
@@ -69,6 +70,8 @@ SESSIONS = [
     for one in OF_SESSIONS
     if one.language == "console" and not one.text.startswith(("$ make", "$ pip", "$ sessionplugin"))
 ]
+NOT_OF_A_READER = ("anyio", "hypothesispytest", "pytest_cov", "xdist", "xdist.looponfail")
+"""Plugins of this environment that a page does not ask for; they cost half a second."""
 LEFT_OUT = re.compile(r"(pip|python3? -m venv|mkdir \w+$|cd|\.) ?")  # its venv is that of the tests, its folder another
 
 
@@ -130,8 +133,7 @@ def test_a_page_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: 
         if not (tmp_path / ".chalice/config.json").exists():
             write(tmp_path / ".chalice/config.json", CONFIG)
         if untried:
-            files = " ".join(sorted(path.relative_to(tmp_path).as_posix() for path in untried))
-            run_in(tmp_path, f"pytest -ra {files}", "", here[0])
+            pass_in(tmp_path, sorted(path.relative_to(tmp_path).as_posix() for path in untried), page)
 
 
 def start_from_the_tutorial(folder: Path) -> None:
@@ -158,11 +160,29 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
             yield command, shown
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """The variables of a reader's machine."""
+    ours = ("SESSIONPLUGIN_", "AWS_", "PYTEST_")
+    return {name: of for name, of in os.environ.items() if not name.startswith(ours)} | variables
+
+
+def pass_in(folder: Path, files: list[str], page: str) -> None:
+    """Runs the tests of a page that names no command for them."""
+    outputs = folder / "outputs"
+    outputs.mkdir()
+    arguments, environ = ["-ra", "-p", "sessionplugin", *files], environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    status = run_module("pytest", arguments, folder=folder, environ=environ, outputs=outputs, seconds=120)
+    said = (outputs / "stdout").read_text()
+    told = f"{page}: {files}\n{said}{(outputs / 'stderr').read_text()}"
+    assert status == 0, told
+    assert re.search(r"=\s[1-9]\d* passed", said), told
+
+
 def run_in(folder: Path, command: str, shown: str, example: Example) -> None:
-    environ = {
-        name: of for name, of in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_", "PYTEST_"))
-    }
-    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = environment(
+        PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        PYTEST_ADDOPTS=" ".join(f"-p no:{name}" for name in NOT_OF_A_READER),
+    )
     run = subprocess.run(["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=120)  # noqa: S607
     told = f"{example}: $ {command}\n{run.stdout}{run.stderr}"
     assert (run.returncode != 0) == (re.search(r"[1-9] failed", shown) is not None), told
