@@ -137,6 +137,30 @@ def test_a_token_of_another_process_is_accepted(root: Path) -> None:
     assert process.returncode == 0
 
 
+def test_an_app_without_tokens_gets_lines_without_one_and_parameters_are_in_capitals(tmp_path: Path) -> None:
+    write_project(
+        tmp_path,
+        """
+from chalice import Chalice
+
+app = Chalice("rooms")
+
+
+@app.route("/rooms/{name}")
+def room(name):
+    return {}
+""",
+    )
+    with running("serve", *FREE_PORTS, cwd=tmp_path) as process:
+        shown = [line(process)]
+        while "curl" not in shown[-1]:
+            assert process.poll() is None, shown
+            shown.append(line(process))
+    assert shown[-3] == "Put a value of your own in place of NAME.\n"
+    assert re.fullmatch(r"  curl http://127\.0\.0\.1:\d+/rooms/NAME\n", shown[-1])
+    assert "token" not in "".join(shown).lower()
+
+
 def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> None:
     with running("serve", *FREE_PORTS, cwd=root) as process:
         shown = [line(process)]

@@ -270,7 +270,10 @@ class _Lines:
     def _manage(self, at: float, call: Manage, reply: Reply, line: _Line | None) -> None:
         what = f"{call.method} {_target(call.path, '')}"
         if line is None:  # of another process
-            self._end(_Line(what, at), at, self._status(reply.status))
+            line = _Line(what, at)
+            if call.denied is not None and reply.status == 403:
+                line.explain("its signature is missing or wrong: SDKs sign it with the credentials that serve printed")
+            self._end(line, at, self._status(reply.status))
             return
         line.calls_aws("@connections")
         if reply.status >= 300:

@@ -34,7 +34,7 @@ from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.errors import EndpointError, OptionError, SessionPluginError
 from pytest_sessionplugin.gateway.client.transport import Urls
 from pytest_sessionplugin.gateway.core.authorizers import of as authorizers_of
-from pytest_sessionplugin.gateway.values import on_loopback
+from pytest_sessionplugin.gateway.values import AuthorizerKind, on_loopback
 from pytest_sessionplugin.lambdas.schedules import Rota, Timer
 from pytest_sessionplugin.lambdas.service import Beat
 from pytest_sessionplugin.serving.access_log import AccessLog, LoggedCalls
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
     from pytest_sessionplugin.gateway.server.server import Server
-    from pytest_sessionplugin.gateway.values import Api, Observed, RunFunction, Throttles
+    from pytest_sessionplugin.gateway.values import Api, Authorizer, Observed, Route, RunFunction, Throttles
 
 DYNAMODB = "AWS_ENDPOINT_URL_DYNAMODB"
 GRACE = 1.0  # seconds that handlers have to end when it stops
@@ -378,6 +378,7 @@ def dynamodb_endpoint(environment: Mapping[str, str]) -> str | None:
 
 SUBJECT = "alice"
 HALF_A_DAY = 12 * 3600.0
+PARAMETER = r"\{(\w+)\}"  # of a path
 
 
 def as_json(up: Served) -> str:
@@ -391,7 +392,6 @@ def as_json(up: Served) -> str:
 
 def for_people(project: Project, up: Served, *, here: Path, coloured: bool) -> str:
     """Lines to paste into a shell whose working directory is `here`."""
-    token = up.tokens(SUBJECT, expires_in=HALF_A_DAY)
     command = _command(here)
     words = {"http": up.http, "websocket": up.websocket, "token": "$TOKEN", "sessionplugin": command}
     bold, plain = ("\033[1m", "\033[0m") if coloured else ("", "")
@@ -407,12 +407,28 @@ def for_people(project: Project, up: Served, *, here: Path, coloured: bool) -> s
         "",
         *(_connections(up) if up.api.websocket else []),
         *([_aws_cli(up)] if up.aws else []),
-        f"The token is {SUBJECT}'s, for 12 hours; another one: {command} token SUBJECT",
-        "",
-        f"  export TOKEN={token}",
-        *(f"  {filled(example, words)}" for example in project.examples or examples(up.api)),
     ]
-    return "\n".join(lines)
+    pasted = project.examples or examples(up.api, with_token=checks_tokens(project, up.api))
+    if blanks := [] if project.examples else _blanks(up.api):
+        lines.append(f"Put a value of your own in place of {' and '.join(blanks)}.")
+    if checks_tokens(project, up.api):
+        lines.append(f"The token is {SUBJECT}'s, for 12 hours; another one: {command} token SUBJECT")
+        pasted = [f"export TOKEN={up.tokens(SUBJECT, expires_in=HALF_A_DAY)}", *pasted]
+    return "\n".join([*lines, "", *(f"  {filled(example, words)}" for example in pasted)])
+
+
+def checks_tokens(project: Project, api: Api) -> bool:
+    """Whether the app is known to check tokens: by its settings, or by an authorizer that takes some."""
+    placeholders = [*project.section("env").values(), *project.examples]
+    return (
+        "tokens" in project.settings
+        or any("{token" in text for text in placeholders)
+        or any(_takes_token(authorizer) for route in api.routes for authorizer in route.authorizers.values())
+    )
+
+
+def _takes_token(authorizer: Authorizer | None) -> bool:
+    return authorizer is not None and authorizer.kind is not AuthorizerKind.IAM and authorizer.header is not None
 
 
 def _connections(up: Served) -> list[str]:
@@ -428,18 +444,35 @@ def _aws_cli(up: Served) -> str:
     return f"The AWS CLI: {variables} aws dynamodb list-tables"
 
 
-def examples(api: Api) -> list[str]:
-    """Lines to paste that fit any app: one for a route, without parameters if possible, and one for a WebSocket."""
+def examples(api: Api, *, with_token: bool) -> list[str]:
+    """Lines to paste that fit any app: one for a route, without parameters if possible, and one for a WebSocket.
+
+    A parameter is in capital letters. A route that has no authorizer gets no token if another route has one.
+    """
     found = []
-    for route in sorted(api.routes, key=lambda route: "{" in route.path):
-        url = "{http}" + route.path.replace("{", "").replace("}", "")
-        if route.methods & {"GET", "POST"}:
-            post = "" if "GET" in route.methods else " -d '{}' -H 'Content-Type: application/json'"
-            found.append(f'curl {url}{post} -H "Authorization: Bearer {{token}}"')
-            break
+    if (route := _sample(api)) is not None:
+        method = "GET" if "GET" in route.methods else "POST"
+        url = "{http}" + re.sub(PARAMETER, lambda match: match[1].upper(), route.path)
+        post = "" if method == "GET" else " -d '{}' -H 'Content-Type: application/json'"
+        guard = route.authorizers.get(method)
+        guarded = any(each.authorizers for each in api.routes)
+        checked = with_token and (_takes_token(guard) or not guarded)
+        name = guard.header if guard is not None else None
+        found.append(f"curl {url}{post}" + (f' -H "{name or "Authorization"}: Bearer {{token}}"' if checked else ""))
     if api.websocket:
-        found.append("{sessionplugin} connect {websocket} --token {token}")
+        found.append("{sessionplugin} connect {websocket}" + (" --token {token}" if with_token else ""))
     return found
+
+
+def _sample(api: Api) -> Route | None:
+    ranked = sorted(api.routes, key=lambda route: "{" in route.path)
+    return next((route for route in ranked if route.methods & {"GET", "POST"}), None)
+
+
+def _blanks(api: Api) -> list[str]:
+    """The parameters of the sample's path, as the sample has them."""
+    route = _sample(api)
+    return [] if route is None else [name.upper() for name in re.findall(PARAMETER, route.path)]
 
 
 def filled(example: str, words: Mapping[str, str]) -> str:

@@ -76,7 +76,7 @@ def test_an_authorizer_is_shown_with_its_answer(guarded: Stranger) -> None:
             "*note   authorizer member -> alice",
             "*aws    dynamodb:PutItem rooms-us-east-1 {name: lobby} -> 200  (api_handler)",
             "*note   authorizer member -> alice, cached",
-            "*note   authorizer member -> no policy allows GET /mine, principal alice",
+            "*note   authorizer member -> no policy allows GET /mine (allowed: none), principal alice",
             "*note   authorizer member -> it raised Unauthorized",
             "*note   authorizer member -> not asked: the request has no header Authorization",
         ]

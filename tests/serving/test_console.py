@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,69 @@ import pytest
 
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.errors import ProjectError
-from pytest_sessionplugin.gateway.values import Api, Invoke, Route
+from pytest_sessionplugin.gateway.values import Api, Authorizer, AuthorizerKind, Invoke, Route
 from pytest_sessionplugin.serving import console
-from pytest_sessionplugin.serving.serve import examples, filled
+from pytest_sessionplugin.serving.serve import checks_tokens, examples, filled
 
 
 def route(path: str, *methods: str) -> Route:
     return Route(path, frozenset(methods))
 
 
+MEMBER = Authorizer(AuthorizerKind.BUILT_IN, "member")
+KEYED = Authorizer(AuthorizerKind.BUILT_IN, "keyed", "X-Key")
+SIGNED = Authorizer(AuthorizerKind.IAM, "signed")
+
+
 def test_the_first_route_without_parameters_is_called() -> None:
     api = Api((route("/a/{id}", "GET"), route("/b", "PUT"), route("/c", "GET", "POST"), route("/d", "GET")))
-    assert examples(api) == ['curl {http}/c -H "Authorization: Bearer {token}"']
+    assert examples(api, with_token=True) == ['curl {http}/c -H "Authorization: Bearer {token}"']
+    assert examples(api, with_token=False) == ["curl {http}/c"]
 
 
-def test_a_route_that_only_takes_a_body_gets_one() -> None:
+def test_a_route_that_only_takes_a_body_gets_one_and_a_parameter_is_in_capitals() -> None:
     api = Api((route("/a/{id}", "POST"),), websocket={"$default": "message"})
-    assert examples(api) == [
-        "curl {http}/a/id -d '{}' -H 'Content-Type: application/json' -H \"Authorization: Bearer {token}\"",
+    assert examples(api, with_token=True) == [
+        "curl {http}/a/ID -d '{}' -H 'Content-Type: application/json' -H \"Authorization: Bearer {token}\"",
         "{sessionplugin} connect {websocket} --token {token}",
     ]
+    assert examples(api, with_token=False) == [
+        "curl {http}/a/ID -d '{}' -H 'Content-Type: application/json'",
+        "{sessionplugin} connect {websocket}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [(None, ""), (MEMBER, ' -H "Authorization: Bearer {token}"'), (KEYED, ' -H "X-Key: Bearer {token}"'), (SIGNED, "")],
+)
+def test_where_routes_have_authorizers_those_without_get_no_token(first: Authorizer | None, sent: str) -> None:
+    guards = {} if first is None else {"GET": first}
+    routes = (replace(route("/a", "GET"), authorizers=guards), replace(route("/b", "GET"), authorizers={"GET": MEMBER}))
+    assert examples(Api(routes), with_token=True) == [f"curl {{http}}/a{sent}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "guard", "checks"),
+    [
+        ("", None, False),
+        ("", SIGNED, False),
+        ("", replace(MEMBER, header=None), False),
+        ("", MEMBER, True),
+        ("", KEYED, True),
+        ("[tool.sessionplugin.tokens]\nissuer = 'https://login.test'", None, True),
+        ("[tool.sessionplugin.env]\nKEY = '{token:secret}'", None, True),
+        ("[tool.sessionplugin.env]\nTABLE = '{table:Rooms}'", None, False),
+        ("[tool.sessionplugin]\nexamples = ['curl {http} {token}']", None, True),
+    ],
+)
+def test_an_app_checks_tokens_if_its_settings_or_authorizers_name_them(
+    tmp_path: Path, settings: str, guard: Authorizer | None, checks: bool
+) -> None:
+    found = project(tmp_path, "[]")
+    (tmp_path / "pyproject.toml").write_text(settings)
+    guarded = replace(route("/a", "GET"), authorizers={} if guard is None else {"GET": guard})
+    assert checks_tokens(found, Api((guarded,))) is checks
 
 
 def test_placeholders_are_filled_and_json_is_left() -> None:

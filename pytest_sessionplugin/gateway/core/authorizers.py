@@ -17,7 +17,7 @@ from pytest_sessionplugin.gateway.core import cognito, sigv4
 from pytest_sessionplugin.gateway.core.events import IDENTITY, Event
 from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, UNAUTHORIZED, failure
 from pytest_sessionplugin.gateway.core.integration import as_text
-from pytest_sessionplugin.gateway.core.notes import brief
+from pytest_sessionplugin.gateway.core.notes import FEW, brief
 from pytest_sessionplugin.gateway.core.routing import Match
 from pytest_sessionplugin.gateway.values import (
     Api,
@@ -165,13 +165,21 @@ class Policy:
         if not all(statement.allows for statement in covering):
             return replace(DENIED, why=f"its policy denies {_called(arn)}")
         if not covering:
-            return replace(NOT_ALLOWED, why=f"no policy allows {_called(arn)}")
+            return replace(NOT_ALLOWED, why=f"no policy allows {_called(arn)}{self._allowed()}")
         if all(statement.conditional for statement in covering):
             return replace(
                 NOT_ALLOWED, why=f"its policy allows {_called(arn)} under a Condition, which is not evaluated"
             )
         own = {"principalId": self.principal_id, "integrationLatency": round(latency * 1000)}
         return Grant({**self.context, **own})
+
+    def _allowed(self) -> str:
+        """The methods that it allows, the first of them if they are many."""
+        allowing = [each for each in self.statements if each.allows]
+        if any(each.resources.inverted for each in allowing):
+            return ""
+        found = [_method(pattern) for each in allowing for pattern in each.resources.patterns]
+        return f" (allowed: {', '.join(found[:FEW]) or 'none'}{', …' if len(found) > FEW else ''})"
 
 
 def read_answer(returned: Returned | None) -> Policy | Reply:
@@ -195,8 +203,13 @@ def read_answer(returned: Returned | None) -> Policy | Reply:
 
 def _called(arn: str) -> str:
     """The method and the path in the ARN of a method: `POST /rooms`."""
-    method, _, path = arn.split("/", 2)[2].partition("/")
-    return f"{method} /{path}"
+    return _method(arn)
+
+
+def _method(pattern: str) -> str:
+    """The method and the path in a pattern of ARNs, which may be a part of one."""
+    _, *parts = pattern.split("/", 3)
+    return f"{parts[1]} /{parts[2]}" if len(parts) == 3 else pattern
 
 
 def read_policy(result: Any) -> Policy | None:

@@ -129,7 +129,7 @@ class NotReadable(Note):
         if self.allowed is not None:
             return f"{said}: Access-Control-Allow-Origin is {self.allowed}"
         missing = f"{said}: it has no Access-Control-Allow-Origin"
-        return f"{missing}, as all answers of API Gateway's own" if self.by_gateway else f"{missing}; cors=True sets it"
+        return f"{missing}; API Gateway's own answers have none" if self.by_gateway else f"{missing}; cors=True sets it"
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,13 @@ def not_readable(request: Request, reply: Reply, *, by_gateway: bool) -> NotRead
         return None
     allowed = header(reply.headers, "access-control-allow-origin")
     return None if allowed in (ANY, origin) else NotReadable(request.id, origin, allowed, by_gateway)
+
+
+def wrong_api(request: Request) -> str:
+    """The reason why a WebSocket client gets no WebSocket here; empty for another client."""
+    if (header(request.headers, "upgrade") or "").lower() != "websocket":
+        return ""
+    return "a WebSocket client asks the HTTP API, which opens none: the WebSocket API has a URL of its own"
 
 
 def forbidden(request: Request, reply: Reply) -> str:

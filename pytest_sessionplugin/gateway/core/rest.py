@@ -24,6 +24,7 @@ from pytest_sessionplugin.gateway.core.notes import (
     Reason,
     forbidden,
     not_readable,
+    wrong_api,
     wrong_content_type,
 )
 from pytest_sessionplugin.gateway.values import (
@@ -66,6 +67,8 @@ class RestApi:
 
     def receive(self, request: Request, now: float, signers_now: float) -> None:
         """`signers_now` is the time by which callers sign."""
+        if why := wrong_api(request):
+            self._note(Reason(request.id, why))
         match = routing.admit(self._router, request, self._api)
         if match is None:
             self._note(self._no_route(request))

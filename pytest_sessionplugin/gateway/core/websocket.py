@@ -240,6 +240,8 @@ class WebSocketApi:
         self._idle.pop(connection.id, None)
 
 
+CONNECT_FAILED = "$connect failed; to refuse a handshake with another status, it returns {'statusCode': 401}"
+
 MAX_URL = 4_096  # characters of path and query
 
 
@@ -286,7 +288,7 @@ def refusal(answer: IntegrationResult) -> Reply:
 def _why_refused(answer: IntegrationResult) -> str:
     if isinstance(answer, ProxyResult):
         return f"$connect answered {answer.status}"
-    return "$connect has not answered within 29 s" if answer is IntegrationFault.LATE else "$connect failed"
+    return "$connect has not answered within 29 s" if answer is IntegrationFault.LATE else CONNECT_FAILED
 
 
 def _phrase(status: int) -> str:

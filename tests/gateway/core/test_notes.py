@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.gateway.core.notes import NotReadable
+from pytest_sessionplugin.gateway.core.websocket import CONNECT_FAILED
 from pytest_sessionplugin.gateway.values import (
     Authorizer,
     AuthorizerKind,
@@ -100,7 +101,16 @@ class TestAuthorized:
         ("result", "said"),
         [
             (policy(), "alice"),
-            (policy("arn:aws:execute-api:*:*:*/api/GET/*"), "no policy allows POST /rooms, principal alice"),
+            (
+                policy("arn:aws:execute-api:*:*:*/api/GET/*"),
+                "no policy allows POST /rooms (allowed: GET /*), principal alice",
+            ),
+            (
+                policy(Resource=["arn:aws:execute-api:*:*:*/api/GET/", "odd", *(f"a/api/GET/{n}" for n in range(7))]),
+                "no policy allows POST /rooms (allowed: GET /, odd, GET /0, GET /1, GET /2, GET /3, GET /4, GET /5, …)"
+                ", principal alice",
+            ),
+            (policy(Resource=[]), "no policy allows POST /rooms (allowed: none), principal alice"),
             (policy(effect="Deny"), "its policy denies POST /rooms, principal alice"),
             (
                 policy(Condition={"Bool": {}}),
@@ -109,7 +119,16 @@ class TestAuthorized:
             ({"ok": True}, "it did not return a policy but {'ok': True}"),
             ({"x": f"eyJ{'a' * 400}.b.c"}, "it did not return a policy but {'x': 'eyJ…'}"),
         ],
-        ids=["allowed", "not allowed", "denied", "conditional", "malformed", "with a token"],
+        ids=[
+            "allowed",
+            "not allowed",
+            "few of many",
+            "none allowed",
+            "denied",
+            "conditional",
+            "malformed",
+            "with a token",
+        ],
     )
     def test_the_answer_of_a_function(self, desk: Desk, result: Any, said: str) -> None:
         question = only(desk.receive(Request("r1", "POST", "/rooms", headers=SENT)), Invoke)
@@ -153,8 +172,8 @@ class TestNotReadable:
     def test_an_answer_of_the_gateways_own_never_has_the_header(self, desk: Desk) -> None:
         desk.receive(Request("r1", "POST", "/rooms", headers=self.FROM))
         assert noted(desk)[1:] == [
-            "r1 a browser hides this answer from https://b.test: it has no Access-Control-Allow-Origin, as all answers "
-            "of API Gateway's own"
+            "r1 a browser hides this answer from https://b.test: it has no Access-Control-Allow-Origin; API Gateway's "
+            "own answers have none"
         ]
 
     def test_an_answer_of_a_function_has_it_with_cors(self, desk: Desk) -> None:
@@ -203,6 +222,16 @@ class TestPreflight:
         assert noted(desk) == said
 
 
+def test_a_websocket_client_at_the_http_api_is_sent_to_the_other_one(desk: Desk) -> None:
+    upgrade = (("Connection", "Upgrade"), ("Upgrade", "WebSocket"))
+    desk.receive(Request("r1", "GET", "/rooms", headers=upgrade))
+    assert noted(desk)[0] == (
+        "r1 a WebSocket client asks the HTTP API, which opens none: the WebSocket API has a URL of its own"
+    )
+    desk.receive(Request("r2", "GET", "/rooms", headers=(("Upgrade", "h2c"),)))
+    assert not any("WebSocket" in text for text in noted(desk) if text.startswith("r2"))
+
+
 class TestSockets:
     def test_a_wrong_path_names_the_right_ones(self, desk: Desk) -> None:
         desk.receive(Handshake("c1", "/ws"))
@@ -214,14 +243,14 @@ class TestSockets:
 
     def test_a_connect_that_failed(self, desk: Desk) -> None:
         desk.fail(desk.connect("c1"))
-        assert noted(desk) == ["c1 $connect failed"]
+        assert noted(desk) == [f"c1 {CONNECT_FAILED}"]
 
     def test_a_connect_without_an_answer_to_http(self, desk: Desk) -> None:
         desk.answer(desk.connect("c1"), {"ok": True})
         function = desk.api.websocket["$connect"]
         assert noted(desk) == [
             f"c1 {function} returned {{'ok': True}}, not an HTTP answer such as {{'statusCode': 200}}",
-            "c1 $connect failed",
+            f"c1 {CONNECT_FAILED}",
         ]
 
     @pytest.mark.parametrize(
