@@ -7,13 +7,13 @@ import json
 import shutil
 import subprocess
 import tarfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 
-from tests.contracts.documents import CONTRACTS
+from tests.contracts.documents import CONTRACTS, load
 from tests.contracts.widening import broken
 from tests.sources import ROOT
 
@@ -47,7 +47,7 @@ def edited(folder: Path, file: str, steps: str, value: Any) -> Path:
     copy = folder / "contracts"
     shutil.copytree(CONTRACTS, copy, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     path = copy / file
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = deepcopy(load(CONTRACTS / file))
     node, (*above, last) = document, steps.split(" ")
     for step in above:
         node = node[step]

@@ -76,7 +76,7 @@ def _absolute(node: Any, file: Path) -> Any:
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """What fits both, where `other` only adds: properties get more conditions, required ones become more."""
+    """A schema of what fits both, where `other` only adds conditions to properties, and required ones."""
     properties = {**one.get("properties", {})}
     for name, node in other.get("properties", {}).items():
         properties[name] = {**properties.get(name, {}), **node}
