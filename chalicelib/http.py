@@ -55,6 +55,13 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
 }
 BUG: Final = (500, "Internal error")
 
+ALWAYS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Headers of each answer, of API Gateway's own too."""
 CORRELATION_HEADER: Final = "X-Correlation-Id"
 CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", CORRELATION_HEADER)
@@ -227,12 +234,7 @@ def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] 
 
 def response_headers(request: Request, reply: Reply) -> dict[str, str]:
     """The headers of a response, with those that each response has."""
-    return {
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        CORRELATION_HEADER: request.correlation_id,
-        **reply.headers,
-    }
+    return {**ALWAYS, CORRELATION_HEADER: request.correlation_id, **reply.headers}
 
 
 def problem(error: Exception, request_id: str) -> Reply:

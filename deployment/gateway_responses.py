@@ -15,36 +15,41 @@ CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": ",".join(http.EXPOSED_HEADERS),
 }
-MESSAGE: Final = "$context.error.messageString"
-"""API Gateway's own sentence, quotation marks included."""
 
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """The response of one type. Without `status`, API Gateway's own status stays, and the body cannot name it."""
+    """The response of one type. Without `status`, API Gateway's own status stays, and the body cannot name it.
+
+    The detail is ours: API Gateway's may repeat what the client sent, such as the hash of an Authorization header.
+    """
 
     type: str
     code: str
     title: str
-    status: int | None = None
-    detail: str | None = None
+    status: int | None
+    detail: str
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def template(self) -> str:
-        """The body template, with placeholders for API Gateway's values."""
-        known = {"type": f"{errors.CATALOGUE}{self.code}", "title": self.title}
-        if self.status is not None:
-            known["status"] = self.status  # type: ignore[assignment]  # a number among texts
-        begun = json.dumps({**known, "code": self.code}, separators=(",", ":"))[:-1]
-        detail = MESSAGE if self.detail is None else json.dumps(self.detail)
-        return f'{begun},"detail":{detail},"requestId":"$context.requestId"}}'
+        """The body template, with a placeholder for the request's id."""
+        problem = {
+            "type": f"{errors.CATALOGUE}{self.code}",
+            "title": self.title,
+            **({} if self.status is None else {"status": self.status}),
+            "detail": self.detail,
+            "code": self.code,
+            "requestId": "$context.requestId",
+        }
+        return json.dumps(problem, separators=(",", ":"))
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Header names and values in API Gateway's mapping syntax."""
-        headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **CORS, **self.headers}
-        return {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}
+        """Header names and values in API Gateway's mapping syntax: a text in quotation marks, or a variable."""
+        fixed = {"Content-Type": "application/problem+json", **http.ALWAYS, **CORS, **self.headers}
+        headers = {name: f"'{value}'" for name, value in fixed.items()} | {http.CORRELATION_HEADER: "context.requestId"}
+        return {f"gatewayresponse.header.{name}": value for name, value in headers.items()}
 
     def definition(self) -> dict[str, Any]:
         """The value for this type in `x-amazon-apigateway-gateway-responses` of an API's definition.
@@ -58,22 +63,53 @@ class GatewayResponse:
         }
 
 
+AGAIN: Final = {"Retry-After": "1"}
+NO_ROUTE: Final = (
+    "no_such_route",
+    "No such route",
+    404,
+    "There is no such path here, or it does not know this method.",
+)
 RESPONSES: Final = (
-    GatewayResponse("DEFAULT_4XX", "refused_by_gateway", "Refused by API Gateway"),
-    GatewayResponse("DEFAULT_5XX", "unavailable", "Unavailable", headers={"Retry-After": "1"}),
-    GatewayResponse("BAD_REQUEST_BODY", "invalid_request", "Invalid request", 400),
-    GatewayResponse("BAD_REQUEST_PARAMETERS", "invalid_request", "Invalid request", 400),
     GatewayResponse(
-        "MISSING_AUTHENTICATION_TOKEN",  # API Gateway's answer to an unknown path or method
-        "no_such_route",
-        "No such route",
-        404,
-        "There is no such path here, or it does not know this method.",
+        "DEFAULT_4XX",
+        "refused_by_gateway",
+        "Refused by API Gateway",
+        None,
+        "API Gateway refused the request before the service saw it.",
     ),
-    GatewayResponse("RESOURCE_NOT_FOUND", "no_such_route", "No such route", 404),
-    GatewayResponse("REQUEST_TOO_LARGE", "too_large", "Too large", 413),
-    GatewayResponse("UNSUPPORTED_MEDIA_TYPE", "unsupported_media_type", "Unsupported media type", 415),
-    GatewayResponse("THROTTLED", "throttled", "Too many requests", 429, headers={"Retry-After": "1"}),
-    GatewayResponse("INTEGRATION_FAILURE", "unavailable", "Unavailable", 504, headers={"Retry-After": "1"}),
-    GatewayResponse("INTEGRATION_TIMEOUT", "timed_out", "Timed out", 504, headers={"Retry-After": "1"}),
+    GatewayResponse(
+        "DEFAULT_5XX", "unavailable", "Unavailable", None, "API Gateway could not answer the request; try again.", AGAIN
+    ),
+    GatewayResponse("BAD_REQUEST_BODY", "invalid_request", "Invalid request", 400, "The body is not valid."),
+    GatewayResponse("BAD_REQUEST_PARAMETERS", "invalid_request", "Invalid request", 400, "A parameter is not valid."),
+    # four answers to an unknown path or method: the first without an Authorization header, the others by what is in it
+    GatewayResponse("MISSING_AUTHENTICATION_TOKEN", *NO_ROUTE),
+    GatewayResponse("INVALID_SIGNATURE", *NO_ROUTE),
+    GatewayResponse("ACCESS_DENIED", *NO_ROUTE),
+    GatewayResponse("RESOURCE_NOT_FOUND", *NO_ROUTE),
+    GatewayResponse(
+        "REQUEST_TOO_LARGE", "too_large", "Too large", 413, "The request is larger than API Gateway takes."
+    ),
+    GatewayResponse(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "unsupported_media_type",
+        "Unsupported media type",
+        415,
+        "API Gateway does not take this media type or content coding.",
+    ),
+    GatewayResponse(
+        "THROTTLED", "throttled", "Too many requests", 429, "More requests came than this stage takes.", AGAIN
+    ),
+    GatewayResponse(
+        "INTEGRATION_FAILURE", "unavailable", "Unavailable", 504, "The service could not be reached; try again.", AGAIN
+    ),
+    GatewayResponse(
+        "INTEGRATION_TIMEOUT",
+        "timed_out",
+        "Timed out",
+        504,
+        "The service did not answer within 29 seconds; the request may have had an effect all the same.",
+        AGAIN,
+    ),
 )

@@ -159,6 +159,7 @@ def test_a_path_that_is_not_there_is_answered_in_the_services_own_form_after_eve
     assert any(one.code == "no_such_route" for one in RESPONSES)
     for seen in (life.first, life.elsewhere, life.changed, life.back, life.again):
         assert seen.answers["/nowhere"] == (404, "application/problem+json")
+        assert seen.answers["/nowhere with a token"] == (404, "application/problem+json")
 
 
 def test_a_property_that_is_changed_by_hand_is_found(life: Life) -> None:
@@ -234,6 +235,7 @@ class Known:
         with Visitor(self.stage) as visitor:
             anyone = visitor.gateway.http()
             answers = {path: anyone.get(path) for path in ("/health", "/health/ready", "/added", "/nowhere")}
+            answers["/nowhere with a token"] = visitor.gateway.http(token="e30.e30.e30").get("/nowhere")
         return Seen(
             answers["/health"].json()["version"],
             said,

@@ -224,10 +224,21 @@ class TestRefusalsForBrowsers:
             exposed = answer.headers["Access-Control-Expose-Headers"].split(",")
             assert {"ETag", "Location", "Retry-After", "Idempotency-Replayed"} <= set(exposed)
             assert {"x-amzn-Remapped-WWW-Authenticate", "X-Correlation-Id"} <= set(exposed)
-            assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
-                "no-store",
-                "nosniff",
-            )
+
+    def test_every_answer_is_of_this_moment_over_https_alone_and_in_no_frame(
+        self, chalice_gateway: Gateway, alice: HttpClient, create: Callable[..., Any]
+    ) -> None:
+        anyone, path = chalice_gateway.http(), f"/sessions/{create()['sessionId']}"
+        for answer in (
+            *(alice.get(NOWHERE), alice.get("/sessions"), alice.get(path), alice.post("/sessions", content=b"x")),
+            *(alice.get(path, headers={"If-None-Match": "*"}), alice.delete(path)),
+            *(anyone.get("/sessions"), anyone.get("/health"), anyone.get("/health/ready")),
+        ):
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+            assert answer.headers["X-Correlation-Id"]
 
     def test_a_page_may_name_the_correlation_id(self, alice: HttpClient) -> None:
         allowed = alice.options("/sessions").headers["Access-Control-Allow-Headers"]
