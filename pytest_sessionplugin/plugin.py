@@ -44,6 +44,7 @@ FIXTURES = (
     *("chalice_gateway", "chalice_load", "chalice_project", "dynamodb_seed", "dynamodb_specs", "dynamodb_tables"),
     "jwt_tokens",
 )
+AS_ARGUMENT = "name it among the arguments of the test, or of the fixture that uses it."
 IMPORTED_EARLY = (
     "While tests are collected, an app has neither a region nor the variables of its stage. Import it in a test, take "
     "the fixture chalice_app, or set AWS_DEFAULT_REGION and the variables before pytest starts."
@@ -98,6 +99,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        if marker.args[:1] == ("bad_jwt",) and not (marker.args[2:3] or marker.kwargs.get("indirect")):
+            _refuse_names_of_bad_tokens(metafunc.definition.nodeid, marker.args[1:2])
     if "_bad_jwt" in metafunc.fixturenames and not _chosen(metafunc, "bad_jwt"):
         metafunc.parametrize("_bad_jwt", _bad_jwts(metafunc.config), indirect=True)
     marked = _targets(metafunc.definition)
@@ -111,6 +115,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and isinstance(call.excinfo.value, NotOnThisTarget):
         reason = str(call.excinfo.value)
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(reason), call.when).excinfo
+    if call.excinfo is not None and isinstance(call.excinfo.value, NameError) and call.excinfo.value.name in FIXTURES:
+        call.excinfo.value.add_note(f"{call.excinfo.value.name} is a fixture: {AS_ARGUMENT}")
     if call.excinfo is None or not (HARNESS in item.stash or isinstance(call.excinfo.value, KNOWN)):
         report: pytest.TestReport = yield
     else:
@@ -363,6 +369,17 @@ def _chosen(metafunc: pytest.Metafunc, fixture: str) -> bool:
         if fixture in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):
             return True
     return False
+
+
+def _refuse_names_of_bad_tokens(test: str, values: tuple[Any, ...]) -> None:
+    """pytest gives a test these values themselves, which an app refuses whatever they are called."""
+    from pytest_sessionplugin.tokens import bad
+
+    listed = values[0] if values and isinstance(values[0], (list, tuple)) else ()
+    if names := [each for each in listed if isinstance(each, str) and each in bad.MADE]:
+        raise pytest.Collector.CollectError(
+            f"{test}: bad_jwt would be the text {names[0]!r} and no token: add indirect=True to its parametrize."
+        )
 
 
 def _bad_jwts(config: pytest.Config) -> tuple[str, ...]:

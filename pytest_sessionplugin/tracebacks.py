@@ -29,6 +29,7 @@ BETWEEN = frozenset({contextlib.__file__, functools.__file__})
 """Files whose frames stand between two frames of the plugin, or between the test and the plugin."""
 CLIENTS = frozenset({"anyio", "httpx", "requests"})
 """Packages, likewise."""
+SDK = frozenset({"boto3", "botocore"})
 
 
 # --- whose code a file is
@@ -188,7 +189,12 @@ def is_raised(step: TracebackType) -> bool:
 
 
 def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
-    """The traceback without the plugin's frames; None if nothing is left of it."""
+    """The traceback without the plugin's frames; None if nothing is left of it.
+
+    An error of the AWS SDK ends at the line of the test or the project that called it.
+    """
+    if _package(Path(os.path.realpath(_file(_steps(excinfo.tb)[-1])))) in SDK:
+        return to_last_line(excinfo)
     raised = owner(str(excinfo.traceback[-1].path)) is Owner.PLUGIN
 
     def is_hidden(file: str) -> bool:

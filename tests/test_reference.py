@@ -27,7 +27,7 @@ SMALL = "Smaller types"
 FOR_OTHER_ROOMS = {  # members that the plugin's own rooms use
     "Calls": {
         *("asked", "attempted", "attempts", "consumed", "denied", "held_back", "test", "waited", "was_blocked"),
-    },
+    , "without_block"},
     "Clock": {"began"},
     "Faults": {
         *("arm", "awaits", "fire", "kills", "loses_disconnect", "never_fired", "past", "refuses"),
@@ -160,8 +160,8 @@ def test_every_placeholder_is_on_the_page() -> None:
 
 def test_every_fault_and_flaw_is_on_the_page() -> None:
     assert {name_of(code) for code in codes("Faults")} - {'"$connect"', "catch_up"} == set(NAMES)
-    assert codes("Flaws of bad_jwt") == sorted(bad._MADE, key=codes("Flaws of bad_jwt").index)
-    assert len(codes("Flaws of bad_jwt")) == len(bad._MADE)
+    assert codes("Flaws of bad_jwt") == sorted(bad.MADE, key=codes("Flaws of bad_jwt").index)
+    assert len(codes("Flaws of bad_jwt")) == len(bad.MADE)
 
 
 def test_every_command_and_its_options_are_on_the_page() -> None:

@@ -7,7 +7,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -144,6 +144,7 @@ class Calls:
         self.test = test
         self.attempts: list[Attempt] = []  # in order, but for calls of the gateway's own API: its trace has them
         self.denied: tuple[Denial, ...] = ()  # the last result of `denied_by`
+        self.without_block: list[str] = []  # budgets whose `with` block has not begun
         self._root = root or Path()
         self._functions = functions
         self._lock = threading.Lock()
@@ -188,22 +189,16 @@ class Calls:
         """Calls that nothing emulates, even if the app caught the error."""
         return tuple(self._blocked)
 
-    @contextmanager
-    def at_most(self, budget: Mapping[str, float] | None = None, /, **services: float) -> Iterator[None]:
+    def at_most(self, budget: Mapping[str, float] | None = None, /, **services: float) -> AbstractContextManager[None]:
         """Asserts that the block makes no more calls: `at_most(dynamodb=2)`, `at_most({"dynamodb:Scan": 0})`.
 
         `read_units` and `write_units` are capacity units of DynamoDB: `at_most(write_units=4)`.
         """
-        start = self._start({**(budget or {}), **services})
-        yield
-        self._check(start, {**(budget or {}), **services}, "at most", lambda made, n: made <= n)
+        return self._budget({**(budget or {}), **services}, "at most", lambda made, n: made <= n)
 
-    @contextmanager
-    def exactly(self, budget: Mapping[str, float] | None = None, /, **services: float) -> Iterator[None]:
+    def exactly(self, budget: Mapping[str, float] | None = None, /, **services: float) -> AbstractContextManager[None]:
         """Asserts that the block makes exactly as many calls: `exactly(dynamodb=1)`; units as in `at_most`."""
-        start = self._start({**(budget or {}), **services})
-        yield
-        self._check(start, {**(budget or {}), **services}, "exactly", lambda made, n: made == n)
+        return self._budget({**(budget or {}), **services}, "exactly", lambda made, n: made == n)
 
     def denied_by(
         self, policy_file: str | Path, function: str | None = None, *, variables: Mapping[str, str] | None = None
@@ -262,11 +257,26 @@ class Calls:
         with self._lock:
             return tuple(self._calls[start:])
 
-    def _start(self, budget: Mapping[str, float]) -> tuple[int, Units]:
-        for name in budget:
+    def _budget(
+        self, budget: Mapping[str, float], words: str, holds: Callable[[float, float], bool]
+    ) -> AbstractContextManager[None]:
+        for name, allowed in budget.items():
             if name not in UNITS:
                 check(name)
-        return len(self), self._units
+            if not isinstance(allowed, (int, float)):
+                raise TypeError(f"a budget is a number, not {allowed!r} of {name}")
+        asked = f"aws_calls.{words.replace(' ', '_')}({budget})"
+        self.without_block.append(asked)
+        return self._counted(asked, budget, words, holds)
+
+    @contextmanager
+    def _counted(
+        self, asked: str, budget: Mapping[str, float], words: str, holds: Callable[[float, float], bool]
+    ) -> Iterator[None]:
+        self.without_block.remove(asked)
+        start = len(self), self._units
+        yield
+        self._check(start, budget, words, holds)
 
     def _check(
         self,

@@ -31,6 +31,7 @@ def problems(
     open_sockets: Sequence[str | None] = (),
     unfired: Sequence[Fault] = (),
     not_run: Sequence[Race] = (),
+    without_block: Sequence[str] = (),
     blocked: Sequence[BlockedCall] = (),
     left: Sequence[Left] = (),
     allowed: Iterable[str] = (),
@@ -47,6 +48,10 @@ def problems(
         )
     found += [Problem(f"a fault never fired: {fault}.", UNFIRED_FAULTS) for fault in unfired]
     found += [Problem(f"a race was never run: no call came to {race}.", UNFIRED_FAULTS) for race in not_run]
+    found += [
+        Problem(f"{budget} counted nothing: write `with` before it, and the calls below.", UNFIRED_FAULTS)
+        for budget in without_block
+    ]
     found += [Problem(f"{error}", BLOCKED_CALLS) for error in blocked]
     found += [Problem(f"{thread}", LEFT_THREADS) for thread in left]
     return [problem for problem in found if problem.switch not in set(allowed)]

@@ -230,6 +230,7 @@ class LocalHarness:
             open_sockets=[str(ws.connection_id) for app in self._deployed.values() for ws in app.gateway.websockets],
             unfired=account.faults.never_fired,
             not_run=account.races.never_run,
+            without_block=account.calls.without_block,
             blocked=account.calls.blocked,
             left=self._journal.left,
             allowed=self._mark.allow,

@@ -37,16 +37,16 @@ def names(section: Mapping[str, object]) -> tuple[str, ...]:
 
     An app that is not told its issuer cannot refuse another one.
     """
-    return tuple(flaw for flaw in _MADE if _NEEDS.get(flaw) in (None, *section))
+    return tuple(flaw for flaw in MADE if _NEEDS.get(flaw) in (None, *section))
 
 
 def make(flaw: str | None, tokens: Tokens, subject: str = SUBJECT) -> BadToken:
     """Makes the token by the clock of `tokens`. It stays bad however far a test moves time."""
     if flaw is None:
         raise SessionPluginError("bad_jwt is another token in each run of a test: name it among the test's arguments.")
-    if flaw not in _MADE:
-        raise SessionPluginError(f"bad_jwt: there is no {flaw!r}; there are {', '.join(_MADE)}.")
-    return BadToken(_MADE[flaw](tokens, subject), flaw, subject)
+    if flaw not in MADE:
+        raise SessionPluginError(f"bad_jwt: there is no {flaw!r}; there are {', '.join(MADE)}.")
+    return BadToken(MADE[flaw](tokens, subject), flaw, subject)
 
 
 def _saying(**changes: Any) -> Callable[[Tokens, str], str]:
@@ -92,7 +92,7 @@ def _garbage(tokens: Tokens, subject: str) -> str:
     return "garbage"
 
 
-_MADE: Mapping[str, Callable[[Tokens, str], str]] = {
+MADE: Mapping[str, Callable[[Tokens, str], str]] = {
     "expired": _expired,
     "not yet valid": _not_yet_valid,
     "wrong issuer": _saying(iss="https://elsewhere.test"),

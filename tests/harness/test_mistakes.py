@@ -18,7 +18,7 @@ from tests.harness.mistakes import account, clients, projects, runs, settings
 from tests.harness.mistakes.kinds import InProject, InSettings, InTest
 from tests.strangers import REPOSITORY, copy_project
 
-IMPORTS = "import sys\nfrom datetime import datetime\n\nimport pytest\n\n\n"
+IMPORTS = "import sys\nfrom datetime import datetime\n\nimport boto3\nimport pytest\n\n\n"
 REPORTS = """
 import json
 
@@ -59,7 +59,6 @@ for name, arguments, variables, hidden, command in json.load(sys.stdin):
             sys.modules[each] = module
     print(json.dumps([name, int(code), out.getvalue()]))
 """
-USAGE_ERROR = 4
 FILES = {"clients": clients.MISTAKES, "account": account.MISTAKES, "runs": runs.MISTAKES}
 """Mistakes by the file of tests that has them."""
 
@@ -139,7 +138,7 @@ def of_settings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[
         copy_project("club", folder / each.name)
         (folder / each.name / "pyproject.toml").write_text(each.pyproject, encoding="utf-8")
         if each.test:
-            (folder / each.name / "test_it.py").write_text(each.test, encoding="utf-8")
+            (folder / each.name / f"test_{each.name}.py").write_text(each.test, encoding="utf-8")
     runs = [(each.name, each.arguments, dict(each.variables), each.hidden, each.command) for each in settings.MISTAKES]
     printed = run(folder, "-c", SETTINGS, stdin=json.dumps(runs))
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("[")]
@@ -167,7 +166,7 @@ def test_a_mistake_in_a_project(of_projects: Mapping[str, str], mistake: InProje
 @pytest.mark.parametrize("mistake", settings.MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_in_settings(of_settings: Mapping[str, tuple[int, str]], mistake: InSettings) -> None:
     code, shown = of_settings[mistake.name]
-    assert code == (2 if mistake.command else pytest.ExitCode.TESTS_FAILED if mistake.test else USAGE_ERROR)
+    assert code == mistake.code
     shows(shown, mistake.cause, mistake.place, mistake.advice)
 
 

@@ -25,6 +25,27 @@ MISTAKES = [
         "owner: 'alice', not 'bob'",
     ),
     InTest(
+        "row_without_a_key",
+        "dynamodb_tables",
+        'dynamodb_tables["Rooms"].put_item(Item={"nam": "lobby"})',
+        "One or more parameter values were invalid",
+        "Missing the key name in the item",
+    ),
+    InTest(
+        "float",
+        "dynamodb_tables",
+        'dynamodb_tables["Rooms"].put_item(Item={"name": "lobby", "size": 1.5})',
+        "Float types are not supported",
+        "Use Decimal types instead",
+    ),
+    InTest(
+        "region",
+        "dynamodb_tables",
+        'boto3.client("dynamodb", region_name="eu-west-1").describe_table(TableName="club-rooms")',
+        "Table: club-rooms not found",
+        "club-rooms is in us-east-1; this call went to eu-west-1. AWS_DEFAULT_REGION in [tool.sessionplugin.env]",
+    ),
+    InTest(
         "table_of_a_variable",
         "chalice_gateway",
         "pass",
@@ -120,9 +141,17 @@ MISTAKES = [
         "budget_of_a_text",
         "aws_calls",
         "with aws_calls.at_most(dynamodb='1'):\n    pass",
-        "not str",
-        "dynamodb takes float",
+        "not '1' of dynamodb",
+        "a budget is a number",
         "with aws_calls.at_most(dynamodb='1'):",
+    ),
+    InTest(
+        "budget_without_a_block",
+        "aws_calls",
+        "aws_calls.exactly(dynamodb=1)",
+        "aws_calls.exactly({'dynamodb': 1}) counted nothing",
+        "write `with` before it",
+        "teardown of test_account.py::test_budget_without_a_block",
     ),
     InTest(
         "policy", "aws_calls", 'aws_calls.denied_by("policy.json")', "there is no such file", "the project's folder on"

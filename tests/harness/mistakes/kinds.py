@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.strangers import PROJECTS
 
 CLUB = PROJECTS / "club"
@@ -64,4 +66,5 @@ class InSettings:
     variables: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()  # packages that are not installed
     command: bool = False
-    test: str = ""  # without one, the run does not begin
+    test: str = ""  # the file of tests
+    code: int = pytest.ExitCode.USAGE_ERROR

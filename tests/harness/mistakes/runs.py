@@ -23,6 +23,13 @@ MISTAKES = [
         "fixture", "chalice_gatway", "pass", "'chalice_gatway' not found", "mean chalice_gateway?", "test_runs.py, line"
     ),
     *ASYNCHRONOUS,
+    InTest(
+        "no_argument",
+        "",
+        "chalice_gateway.get('/health')",
+        "name 'chalice_gateway' is not defined",
+        "chalice_gateway is a fixture: name it among the arguments of the test",
+    ),
     # tokens
     InTest(
         "flaw",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.harness.mistakes.kinds import InSettings
 
 MISTAKES = [
@@ -55,6 +57,15 @@ MISTAKES = [
         "Start what is there, or name another target with --sessionplugin-target",
         ("--sessionplugin-target=http://127.0.0.1:9",),
         test="def test_it(chalice_gateway): chalice_gateway.get('/health')",
+        code=pytest.ExitCode.TESTS_FAILED,
+    ),
+    InSettings(
+        "bad_token_without_indirect",
+        "bad_jwt would be the text 'expired' and no token",
+        "test_bad_token_without_indirect.py::test_it: ",
+        "add indirect=True to its parametrize",
+        test="import pytest\n\n@pytest.mark.parametrize('bad_jwt', ['expired'])\ndef test_it(bad_jwt): pass\n",
+        code=pytest.ExitCode.INTERRUPTED,
     ),
     # the command
     InSettings(
@@ -65,6 +76,7 @@ MISTAKES = [
         ("serve",),
         hidden=("h11", "websockets"),
         command=True,
+        code=2,
     ),
     InSettings(
         "serve_elsewhere",
@@ -73,6 +85,7 @@ MISTAKES = [
         "Name a folder that has app.py and .chalice/config.json",
         ("serve", "nowhere"),
         command=True,
+        code=2,
     ),
     InSettings(
         "connect_to_nothing",
@@ -81,6 +94,7 @@ MISTAKES = [
         "`sessionplugin serve` prints the URLs that it serves",
         ("connect", "ws://127.0.0.1:9"),
         command=True,
+        code=2,
     ),
     InSettings(
         "token_for_nobody",
@@ -89,5 +103,6 @@ MISTAKES = [
         "usage: ",
         ("token",),
         command=True,
+        code=2,
     ),
 ]
