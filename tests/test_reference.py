@@ -27,7 +27,8 @@ SMALL = "Smaller types"
 FOR_OTHER_ROOMS = {  # members that the plugin's own rooms use
     "Calls": {
         *("asked", "attempted", "attempts", "consumed", "denied", "held_back", "test", "waited", "was_blocked"),
-    , "without_block"},
+        "without_block",
+    },
     "Clock": {"began"},
     "Faults": {
         *("arm", "awaits", "fire", "kills", "loses_disconnect", "never_fired", "past", "refuses"),
