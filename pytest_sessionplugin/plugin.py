@@ -127,6 +127,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[PASSED] = report.passed
     if report.failed and (harness := item.stash.get(HARNESS, None)) is not None:
         report.sections += harness.sections
+        if item.config.stash[OPTIONS].is_deployed:
+            _redact(report)
     if call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
         from pytest_sessionplugin import misuse
 
@@ -351,6 +353,15 @@ def _shortened(
     finally:
         error.__cause__, error.__suppress_context__ = cause, suppressed
         call.excinfo = excinfo
+
+
+def _redact(report: pytest.TestReport) -> None:
+    """Hides the credentials of a stage in the values that pytest printed, such as a header of the test's own."""
+    from pytest_sessionplugin.gateway.redaction import masked
+
+    text = report.longreprtext
+    if (shown := masked(text)) != text:
+        report.longrepr = shown
 
 
 def _with_nearest_fixture(said: str) -> str:

@@ -91,6 +91,13 @@ WHAT_FAILS = """
         alice.get("/nowhere")
         chalice_gateway.websocket("/nowhere", token=jwt_tokens("alice"))
 
+    def test_a_header(chalice_gateway, jwt_tokens):
+        sent = {"Authorization": f"Bearer {jwt_tokens('alice')}"}
+        assert chalice_gateway.get("/nowhere", headers=sent).is_success
+
+    def test_a_difference(jwt_tokens):
+        assert {"token": str(jwt_tokens("alice"))} == {}
+
     def test_an_open_socket(chalice_gateway):
         chalice_gateway.websocket()
 """
@@ -107,7 +114,7 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
             "-rs", f"--sessionplugin-target={target}", "--sessionplugin-timeout=20",
             test_can=WHAT_A_CLIENT_CAN_DO, test_cannot=WHAT_IT_CANNOT, test_fails=WHAT_FAILS,
         )  # fmt: skip
-    result.assert_outcomes(passed=6, skipped=14, failed=1, errors=1)
+    result.assert_outcomes(passed=6, skipped=14, failed=3, errors=1)
     stage = f"*the served app {target} has no "
     for what in (
         "AWS in memory: no tables, no counts, no faults; run this test with --sessionplugin-target=inprocess",
