@@ -35,8 +35,8 @@ class ConnectionStore(Protocol):
     def find_session(self, session_id: str) -> Session | None:
         """The stored session, by a strongly consistent read."""
 
-    def take_seq(self, session_id: str, now: datetime) -> int:
-        """Takes the next `seq` of an active session. Raises SessionNotFound, SessionEnded, SessionPaused."""
+    def take_seq(self, session_id: str, now: datetime) -> Session:
+        """The session, after it took its next `seq`. Raises SessionNotFound, SessionEnded, SessionPaused."""
 
 
 def connect(handshake: frames.Handshake, principal: Principal, *, store: ConnectionStore, now: datetime) -> Connection:
@@ -91,15 +91,17 @@ def receive(
         return hello(connection, action.resume_seq, store=store, now=now)
     if isinstance(action, frames.Publish):
         return publish(connection, action, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
-    return frames.pong()
+    return ping(connection, store=store, now=now)
+
+
+def ping(connection: Connection, *, store: ConnectionStore, now: datetime) -> frames.Frame:
+    """The current `seq` and version: a client that missed the last event sees it here."""
+    return frames.pong(connection, _session_of(connection, store), now)
 
 
 def hello(connection: Connection, resume_seq: int | None, *, store: ConnectionStore, now: datetime) -> frames.Frame:
     """The current session, read after the connection was opened, so that its client misses no later change."""
-    session = store.find_session(connection.session_id)
-    if session is None:
-        raise SessionNotFound(connection.session_id)
-    return frames.welcome(connection, session.at(now), resume_seq)
+    return frames.welcome(connection, _session_of(connection, store).at(now), resume_seq)
 
 
 def publish(
@@ -114,9 +116,9 @@ def publish(
     """Sends data to all other connections of the session, and returns the answer after that delivery."""
     frame = partial(frames.message, sender=connection.subject, data=action.data, at=now, correlation_id=correlation_id)
     frames.text(frame(frames.LARGEST_SEQ))  # raises TooLarge before it takes a seq
-    seq = store.take_seq(connection.session_id, now)
-    deliver.broadcast(connection.session_id, frame(seq), began=now, but=connection.connection_id)
-    return frames.ack(seq)
+    session = store.take_seq(connection.session_id, now)
+    report = deliver.broadcast(connection.session_id, frame(session.seq), began=now, but=connection.connection_id)
+    return frames.ack(session, report)
 
 
 def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
@@ -124,3 +126,10 @@ def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
     connection = store.find_connection(connection_id)
     if connection is not None:
         store.disconnect(connection)
+
+
+def _session_of(connection: Connection, store: ConnectionStore) -> Session:
+    session = store.find_session(connection.session_id)
+    if session is None:
+        raise SessionNotFound(connection.session_id)
+    return session

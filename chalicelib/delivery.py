@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 WORKERS: Final = 16  # more threads gain nothing on the CPU share of a Lambda
 DEADLINE: Final = timedelta(seconds=20)  # after the request began: nine seconds before API Gateway gives up
-ATTEMPTS: Final = 3  # at a throttled recipient
-BACK_OFF: Final = 0.1  # seconds, doubled for each attempt, times a random number below 1
+FIRST: Final = 0.5  # seconds for a first try: a recipient that hangs must not keep the others waiting
+AGAIN: Final = 2.0  # seconds for a second one, after everybody's first
+BACK_OFFS: Final = (0.2, 0.4, 0.8, 1.6, *(2.0,) * 18)
+"""Seconds before a throttled recipient is tried again, made up to half shorter at random. Together they last until the
+deadline at least."""
 
 
 class Answer(Enum):
@@ -37,15 +40,32 @@ class Answer(Enum):
     DONE = "done"
     GONE = "gone"  # 410
     THROTTLED = "throttled"  # 429
-    FAILED = "failed"  # any other answer, or none in time
+    BROKEN = "broken"  # 5xx, or none in time
+    FAILED = "failed"  # any other
 
 
 class Management(Protocol):
-    """The management API of any WebSocket API. Returns what became of a connection, and never raises for it."""
+    """The management API of any WebSocket API. Returns what became of a connection `within` so many seconds."""
 
-    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer: ...
+    def post(self, endpoint: Endpoint, connection_id: str, text: str, within: float) -> Answer: ...
 
-    def close(self, endpoint: Endpoint, connection_id: str) -> Answer: ...
+    def close(self, endpoint: Endpoint, connection_id: str, within: float) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The rest of a delivery for one recipient: send it the text, unless it has it, then close it if it is to be."""
+
+    recipient: Recipient
+    text: str | None
+    close: bool
+    done: Outcome  # if all is done
+    otherwise: Outcome = Outcome.UNSENT  # if there is no time for more
+
+    @property
+    def within(self) -> float:
+        """Seconds for each call."""
+        return AGAIN if self.otherwise is Outcome.FAILED else FIRST
 
 
 class Roster(Protocol):
@@ -81,12 +101,12 @@ class Delivery:
     def send(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
         """Sends a frame to one connection."""
         text = frames.text(frame)
-        return self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
+        return self._insist(lambda within: self._management.post(endpoint, connection_id, text, within), began)
 
     def close(self, endpoint: Endpoint, connection_id: str, frame: frames.Frame, began: datetime) -> Answer:
         """Sends one connection a last frame and closes it, whatever became of the frame."""
         self.send(endpoint, connection_id, frame, began)
-        return self._patiently(lambda: self._management.close(endpoint, connection_id), began)
+        return self._insist(lambda within: self._management.close(endpoint, connection_id, within), began)
 
     def broadcast(
         self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
@@ -94,54 +114,80 @@ class Delivery:
         """Sends a frame to all connections of a session `but` one, and closes them after it with `close`.
 
         A recipient whose token has expired is closed instead. One that is gone leaves the roster, unless it is so
-        young that its handshake may be under way. A recipient whose turn comes later than 20 s after the request
-        began is reported as unsent. Raises Unavailable if the roster cannot be read.
+        young that its handshake may be under way. One that hangs or is answered 5xx is tried once more after all
+        others, one that is throttled until 20 s after the request began; one whose turn comes later is reported as
+        unsent. Raises Unavailable if the roster cannot be read.
         """
         text = frames.text(frame)
         correlation_id = str(frame.get("correlationId", ""))
-
-        def outcome(recipient: Recipient) -> Outcome:
-            return self._deliver(recipient, text, began, close, correlation_id)
-
         counts: Counter[Outcome] = Counter()
+        left: list[Turn] = []
         for page in self._roster.roster(session_id):
-            recipients = [recipient for recipient in page if recipient.connection_id != but]
-            contexts = [copy_context() for _ in recipients]  # for the log lines of the pool's threads
-            outcomes = list(self._executor.map(lambda context, one: context.run(outcome, one), contexts, recipients))
-            counts.update(outcomes)
-            gone = [one for one, became in zip(recipients, outcomes, strict=True) if became is Outcome.GONE]
-            self._forget(gone)
-        if any(counts[outcome] for outcome in (Outcome.THROTTLED, Outcome.FAILED, Outcome.UNSENT)):
+            turns = [self._turn(one, text, close, correlation_id) for one in page if one.connection_id != but]
+            left += self._take(turns, began, counts)
+        for longest in BACK_OFFS:
+            throttled = [turn for turn in left if turn.otherwise is Outcome.THROTTLED]
+            broken = [turn for turn in left if turn.otherwise is Outcome.FAILED]
+            if not left:
+                break
+            if throttled:
+                self._pause(self._shortened(longest))
+            some = WORKERS if throttled else len(broken)  # the throttled do not wait for all that may hang again
+            left = self._take([*throttled, *broken[:some]], began, counts) + broken[some:]
+        counts.update(turn.otherwise for turn in left)
+        report = Report(dict(counts))
+        if report.missed:
             missed = {outcome.value: count for outcome, count in counts.items()}
             log.warning("a delivery missed some", deliveries=missed)
-        return Report(dict(counts))
+        return report
 
-    def _deliver(self, recipient: Recipient, text: str, began: datetime, close: bool, correlation_id: str) -> Outcome:
-        if self._clock() - began >= DEADLINE:
-            return Outcome.UNSENT
-        endpoint, connection_id = recipient.endpoint, recipient.connection_id
+    def _turn(self, recipient: Recipient, text: str, close: bool, correlation_id: str) -> Turn:
         if recipient.expired_at(self._clock()) and not close:
-            frame = frames.closing(TokenExpired(connection_id), correlation_id)
-            answer = self.close(endpoint, connection_id, frame, began)
-            return self._outcome(answer, recipient, Outcome.EXPIRED)
-        answer = self._patiently(lambda: self._management.post(endpoint, connection_id, text), began)
-        if close and answer is not Answer.GONE:
-            answer = self._patiently(lambda: self._management.close(endpoint, connection_id), began)
-        return self._outcome(answer, recipient, Outcome.SENT)
+            last = frames.closing(TokenExpired(recipient.connection_id), correlation_id)
+            return Turn(recipient, frames.text(last), close=True, done=Outcome.EXPIRED)
+        return Turn(recipient, text, close, done=Outcome.SENT)
 
-    def _outcome(self, answer: Answer, recipient: Recipient, done: Outcome) -> Outcome:
+    def _take(self, turns: Sequence[Turn], began: datetime, counts: Counter[Outcome]) -> list[Turn]:
+        """Tries each turn once, counts the outcomes, and returns the turns that are to be tried again."""
+
+        def attempt(turn: Turn) -> Outcome | Turn:
+            return turn.otherwise if self._clock() - began >= DEADLINE else self._attempt(turn)
+
+        contexts = [copy_context() for _ in turns]  # for the log lines of the pool's threads
+        results = list(self._executor.map(lambda context, turn: context.run(attempt, turn), contexts, turns))
+        counts.update(result for result in results if isinstance(result, Outcome))
+        self._forget([turn.recipient for turn, one in zip(turns, results, strict=True) if one is Outcome.GONE])
+        return [result for result in results if isinstance(result, Turn)]
+
+    def _attempt(self, turn: Turn) -> Outcome | Turn:
+        """Its outcome, or what is left of it for another try."""
+        recipient, last = turn.recipient, turn.otherwise is Outcome.FAILED
+        at, answer = (recipient.endpoint, recipient.connection_id), Answer.DONE
+        if turn.text is not None:
+            text = turn.text
+            answer = _answered(lambda: self._management.post(*at, text, turn.within))
+            turn = replace(turn, text=None) if answer is Answer.DONE else turn
+        if turn.close and (answer in (Answer.DONE, Answer.FAILED) or (answer is Answer.BROKEN and last)):
+            answer = _answered(lambda: self._management.close(*at, turn.within))
         if answer is Answer.GONE:
             return Outcome.PENDING if recipient.pending_at(self._clock()) else Outcome.GONE
-        return {Answer.DONE: done, Answer.THROTTLED: Outcome.THROTTLED, Answer.FAILED: Outcome.FAILED}[answer]
+        if answer is Answer.THROTTLED:
+            return replace(turn, otherwise=Outcome.THROTTLED)
+        if answer is Answer.BROKEN and not last:
+            return replace(turn, otherwise=Outcome.FAILED)
+        return turn.done if answer is Answer.DONE else Outcome.FAILED
 
-    def _patiently(self, call: Callable[[], Answer], began: datetime) -> Answer:
-        answer = call()
-        for attempt in range(1, ATTEMPTS):
+    def _insist(self, call: Callable[[float], Answer], began: datetime) -> Answer:
+        answer = _answered(lambda: call(FIRST))
+        for longest in BACK_OFFS:
             if answer is not Answer.THROTTLED or self._clock() - began >= DEADLINE:
                 break
-            self._pause(BACK_OFF * 2**attempt * self._random())
-            answer = call()
-        return answer
+            self._pause(self._shortened(longest))
+            answer = _answered(lambda: call(FIRST))
+        return _answered(lambda: call(AGAIN)) if answer is Answer.BROKEN else answer
+
+    def _shortened(self, longest: float) -> float:
+        return longest * (1 - self._random() / 2)
 
     def _forget(self, gone: Sequence[Recipient]) -> None:
         """Removes their rows. If that fails, the next delivery or their expiry removes them."""
@@ -150,55 +196,71 @@ class Delivery:
                 self._roster.disconnect(*gone)
 
 
+def _answered(call: Callable[[], Answer]) -> Answer:
+    """One recipient's failure, whatever is raised, must not touch the others."""
+    try:
+        return call()
+    except Exception:  # noqa: BLE001  the management API never raises for a connection: this is a bug, or a broken row
+        log.exception("a call to the management API failed")
+        return Answer.FAILED
+
+
 class ManagementApi:
-    """The management API by botocore, with one client per endpoint, made when it is first needed."""
+    """The management API by botocore, with a client for each endpoint and patience, made when it is first needed."""
 
     def __init__(self) -> None:
-        self._clients: dict[Endpoint, ApiGatewayManagementApiClient] = {}
+        self._clients: dict[tuple[Endpoint, float], ApiGatewayManagementApiClient] = {}
         self._lock = threading.Lock()
 
-    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
-        client = self._client(endpoint)
+    def post(self, endpoint: Endpoint, connection_id: str, text: str, within: float) -> Answer:
+        client = self._client(endpoint, within)
         data = text.encode("utf-8")
         return _answer(lambda: client.post_to_connection(ConnectionId=connection_id, Data=data))
 
-    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
-        client = self._client(endpoint)
+    def close(self, endpoint: Endpoint, connection_id: str, within: float) -> Answer:
+        client = self._client(endpoint, within)
         return _answer(lambda: client.delete_connection(ConnectionId=connection_id))
 
-    def _client(self, endpoint: Endpoint) -> ApiGatewayManagementApiClient:
+    def _client(self, endpoint: Endpoint, within: float) -> ApiGatewayManagementApiClient:
         with self._lock:
-            if endpoint not in self._clients:
-                self._clients[endpoint] = _management_client(endpoint)
-            return self._clients[endpoint]
+            if (endpoint, within) not in self._clients:
+                self._clients[endpoint, within] = _management_client(endpoint, within)
+            return self._clients[endpoint, within]
 
 
-def _management_client(endpoint: Endpoint) -> ApiGatewayManagementApiClient:
+def _management_client(endpoint: Endpoint, within: float) -> ApiGatewayManagementApiClient:
     from botocore.config import Config
     from botocore.session import get_session
 
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     suffix = "amazonaws.com.cn" if endpoint.region.startswith("cn-") else "amazonaws.com"
     host = f"{endpoint.api_id}.execute-api.{endpoint.region}.{suffix}"
+    connect = 0.4 * within  # botocore has no time-out of the whole; a kept connection has only to be read
     client: Any = get_session().create_client(
         "apigatewaymanagementapi",
         region_name=endpoint.region,
         endpoint_url=f"https://{host}/{endpoint.stage}",
         config=Config(
-            connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1}, max_pool_connections=WORKERS
+            connect_timeout=connect,
+            read_timeout=within - connect,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=WORKERS,
         ),
     )
     return cast("ApiGatewayManagementApiClient", client)
 
 
 def _answer(call: Callable[[], object]) -> Answer:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
     try:
         call()
     except ClientError as exc:
         status = exc.response["ResponseMetadata"]["HTTPStatusCode"]
-        return {410: Answer.GONE, 429: Answer.THROTTLED}.get(status, Answer.FAILED)
+        known = {410: Answer.GONE, 429: Answer.THROTTLED}
+        return known.get(status, Answer.BROKEN if status >= 500 else Answer.FAILED)
+    except (ConnectionError, HTTPClientError):
+        return Answer.BROKEN
     except BotoCoreError:
         return Answer.FAILED
     return Answer.DONE

@@ -26,7 +26,10 @@ from chalicelib.model import (
     MESSAGE_BYTES,
     Connection,
     Endpoint,
+    Outcome,
+    Report,
     Session,
+    Status,
     document,
     rfc3339,
 )
@@ -37,6 +40,9 @@ REPLY_TO_LENGTH: Final = 128
 LARGEST_SEQ: Final = 10**15  # measures a frame before its number is taken
 RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gateway cuts the connection
 RECONNECT_SPREAD: Final = 300  # seconds over which simultaneous reconnects are spread
+PING_SECONDS: Final = 45  # how often a client is to ping: proxies cut sockets that are idle for a minute
+GAP_SECONDS: Final = 5  # how long a client waits for a seq that is missing, since frames overtake each other
+TOKEN_ENDS: Final = timedelta(minutes=5)  # before a token's end, when a pong tells it
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,8 @@ def welcome(connection: Connection, session: Session, resume_seq: int | None) ->
             "frameBytes": FRAME_BYTES,
             "idleSeconds": int(IDLE_LIMIT.total_seconds()),
             "connectionSeconds": int(CONNECTION_LIMIT.total_seconds()),
+            "pingSeconds": PING_SECONDS,
+            "gapSeconds": GAP_SECONDS,
         },
     }
 
@@ -186,18 +194,34 @@ def message(seq: int, sender: str, data: Any, at: datetime, correlation_id: str)
     }
 
 
-def ack(seq: int) -> Frame:
-    return {"type": "ack", "seq": seq}
+def ack(session: Session, report: Report) -> Frame:
+    """The answer to publish: the session after it took the message's seq, and how many others got or missed it."""
+    return {
+        "type": "ack",
+        "seq": session.seq,
+        "version": session.version,
+        "sent": report[Outcome.SENT],
+        "missed": report.missed,
+    }
 
 
-def pong() -> Frame:
-    return {"type": "pong"}
+def pong(connection: Connection, session: Session, now: datetime) -> Frame:
+    """The answer to ping; in the last five minutes of a token, its end, too."""
+    answer = {"type": "pong", "seq": session.seq, "version": session.version}
+    if connection.token_expires_at - now <= TOKEN_ENDS:
+        answer["tokenExpiresAt"] = rfc3339(connection.token_expires_at)
+    return answer
+
+
+def change(session: Session, correlation_id: str) -> Frame:
+    """Tells the last change of a session, first or again, under the seq that it took."""
+    return (session_ended if session.status is Status.ENDED else session_updated)(session, correlation_id)
 
 
 def session_updated(session: Session, correlation_id: str) -> Frame:
     return {
         "type": "session.updated",
-        "seq": session.seq,
+        "seq": session.change_seq,
         "session": document(session),
         "correlationId": correlation_id,
     }
@@ -206,7 +230,7 @@ def session_updated(session: Session, correlation_id: str) -> Frame:
 def session_ended(session: Session, correlation_id: str) -> Frame:
     return {
         "type": "session.ended",
-        "seq": session.seq,
+        "seq": session.change_seq,
         "reason": session.end_reason,
         "correlationId": correlation_id,
     }

@@ -58,9 +58,9 @@ def once_item(session: Session, once: Once) -> Item:
     }
 
 
-def due_at(ended_at: datetime) -> Item:
-    """When the sweep checks an ended session again: handshakes that its end did not see are over by then."""
-    return {"S": rfc3339(ended_at + PENDING)}
+def due_at(changed_at: datetime) -> Item:
+    """When the sweep looks at a change: its delivery, and handshakes that it did not see, are over by then."""
+    return {"S": rfc3339(changed_at + PENDING)}
 
 
 def seconds(at: datetime) -> Item:
@@ -79,6 +79,7 @@ def session_item(session: Session) -> dict[str, Any]:
         "presence": {"BOOL": session.presence},
         "version": {"N": str(session.version)},
         "seq": {"N": str(session.seq)},
+        "changeSeq": {"N": str(session.change_seq)},
         "createdAt": {"S": rfc3339(session.created_at)},
         "updatedAt": {"S": rfc3339(session.updated_at)},
         "expiresAt": {"S": rfc3339(session.expires_at)},
@@ -93,7 +94,7 @@ def to_session(item: Item) -> Session:
     return Session(
         session_id=item["sessionId"]["S"],
         owner_id=item["ownerId"]["S"],
-        status=Status(item["status"]["S"]),
+        status=to_status(item["status"]["S"]),
         title=item["title"].get("S"),
         metadata=json.loads(item["metadata"]["S"]) if "metadata" in item else None,
         durable=item["durable"]["BOOL"],
@@ -105,7 +106,17 @@ def to_session(item: Item) -> Session:
         expires_at=from_rfc3339(item["expiresAt"]["S"]),
         ended_at=from_rfc3339(item["endedAt"]["S"]) if "endedAt" in item else None,
         written_by=item["writtenBy"]["S"] if "writtenBy" in item else "",
+        change_seq=int(item["changeSeq"]["N"]) if "changeSeq" in item else 0,
+        due_at=from_rfc3339(item["dueAt"]["S"]) if "dueAt" in item else None,
     )
+
+
+def to_status(text: str) -> Status:
+    """A status that a later version has written counts as paused: nobody publishes before that version is here."""
+    try:
+        return Status(text)
+    except ValueError:
+        return Status.PAUSED
 
 
 def connection_items(connection: Connection) -> list[Item]:

@@ -21,7 +21,7 @@ from chalicelib.model import (
     Status,
     Write,
     Written,
-    judge,
+    applies,
     whole_milliseconds,
 )
 
@@ -33,7 +33,6 @@ class MemoryStore:
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, Connection] = {}
         self._once: dict[tuple[str, str], tuple[Once, Session]] = {}
-        self._due: dict[str, datetime] = {}
         self._lock = threading.RLock()
 
     def answers(self) -> None:
@@ -53,7 +52,6 @@ class MemoryStore:
                     return Written(self._sessions[first.session_id], changed=False)
                 self._once[session.owner_id, once.key] = used, first
             self._sessions[session.session_id] = session
-            self._due[session.session_id] = session.expires_at
             return Written(session, changed=True)
 
     def find_session(self, session_id: str) -> Session | None:
@@ -66,49 +64,48 @@ class MemoryStore:
         if after is not None:
             place = (after.created_at, after.session_id)
             own = [session for session in own if (session.created_at, session.session_id) < place]
-        shown = tuple(replace(session, metadata=None, seq=0, written_by="") for session in own[:limit])
+        shown = tuple(_listed(session) for session in own[:limit])
         more = len(own) > limit
         return Page(shown, Position(shown[-1].created_at, shown[-1].session_id) if more else None)
 
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
         with self._lock:
-            session = judge(self._sessions.get(session_id), session_id, write)
-            if not change.alters(session):
+            session = self._found(session_id)
+            if not applies(change, session, write):
                 return Written(session, changed=False)
-            return self._write(change.applied_to(session), write)
-
-    def end_session(self, session_id: str, write: Write) -> Written:
-        with self._lock:
-            try:
-                session = judge(self._sessions.get(session_id), session_id, write)
-            except SessionEnded:
-                return Written(self._sessions[session_id], changed=False)
-            return self._write(replace(session, status=session.status.to(Status.ENDED)), write)
+            now = whole_milliseconds(write.now)
+            changed = replace(change.applied_to(session), written_by=write.request_id)
+            ended_at = now if changed.status is Status.ENDED else None
+            return self._store(replace(changed, ended_at=ended_at), now)
 
     def expire_session(self, session_id: str, now: datetime) -> Written | None:
         with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
                 return None
-            if session.status is Status.ENDED:
+            if session.status is Status.ENDED or now < session.expires_at:
                 return Written(session, changed=False)
-            if now < session.expires_at:
-                return None
-            return self._end(session, session.expires_at, now, session.written_by)
+            return self._store(session.at(now), whole_milliseconds(now))
+
+    def told_session(self, session: Session) -> None:
+        with self._lock:
+            stored = self._sessions.get(session.session_id)
+            if stored is not None and stored.version == session.version and stored.status is not Status.ENDED:
+                self._sessions[session.session_id] = replace(stored, due_at=stored.expires_at)
 
     # --- what is due
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
         with self._lock:
-            due = sorted((at, session_id) for session_id, at in self._due.items() if at <= now)
-        yield from (session_id for _, session_id in due)
+            due = [(one.due_at, one.session_id) for one in self._sessions.values() if one.due_at is not None]
+        yield from (session_id for at, session_id in sorted(due) if at <= now)
 
     def settle_session(self, session_id: str, now: datetime) -> None:
         with self._lock:
             session = self._sessions.get(session_id)
             ended = session is not None and session.status is Status.ENDED
-            if ended and session_id in self._due and self._due[session_id] <= now:
-                del self._due[session_id]
+            if session is not None and ended and session.due_at is not None and session.due_at <= now:
+                self._sessions[session_id] = replace(session, due_at=None)
 
     # --- connections
 
@@ -124,17 +121,15 @@ class MemoryStore:
     def find_connection(self, connection_id: str) -> Connection | None:
         return self._connections.get(connection_id)
 
-    def take_seq(self, session_id: str, now: datetime) -> int:
+    def take_seq(self, session_id: str, now: datetime) -> Session:
         with self._lock:
-            session = self._sessions.get(session_id)
-            if session is None:
-                raise SessionNotFound(session_id)
+            session = self._found(session_id)
             if session.at(now).status is Status.ENDED:
                 raise SessionEnded(session_id)
             if session.status is Status.PAUSED:
                 raise SessionPaused(session_id)
-            self._sessions[session_id] = replace(session, seq=session.seq + 1)
-            return session.seq + 1
+            self._sessions[session_id] = taken = replace(session, seq=session.seq + 1)
+            return taken
 
     def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
         with self._lock:
@@ -143,19 +138,19 @@ class MemoryStore:
 
     # --- how changes are made
 
-    def _write(self, session: Session, write: Write) -> Written:
-        now = whole_milliseconds(write.now)
-        if session.status is Status.ENDED:
-            return self._end(session, now, now, write.request_id)
-        return self._store(session, now, write.request_id)
+    def _found(self, session_id: str) -> Session:
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound(session_id)
+        return session
 
-    def _end(self, session: Session, ended_at: datetime, now: datetime, request_id: str) -> Written:
-        self._due[session.session_id] = whole_milliseconds(now) + PENDING
-        ended = replace(session, status=Status.ENDED, ended_at=ended_at)
-        return self._store(ended, whole_milliseconds(now), request_id)
-
-    def _store(self, session: Session, now: datetime, request_id: str) -> Written:
+    def _store(self, session: Session, now: datetime) -> Written:
         version, seq = session.version + 1, session.seq + 1
-        stored = replace(session, version=version, seq=seq, updated_at=now, written_by=request_id)
+        stored = replace(session, version=version, seq=seq, change_seq=seq, updated_at=now, due_at=now + PENDING)
         self._sessions[session.session_id] = stored
         return Written(stored, changed=True)
+
+
+def _listed(session: Session) -> Session:
+    """The part of a session that a list has."""
+    return replace(session, metadata=None, seq=0, change_seq=0, due_at=None, written_by="")

@@ -34,6 +34,7 @@ DELIVERIES: Final[Mapping[Outcome, Metric]] = {
 """Recipients of deliveries: DeliveriesSent, Pending, Gone, Expired, Throttled, Failed, Unsent."""
 DELIVERY_LATENCY: Final = Metric("DeliveryLatency", "Milliseconds")  # one value for each delivery
 REQUEST_LATENCY: Final = Metric("RequestLatency", "Milliseconds", by="Operation")  # the name of the handler
+SWEEP_BACKLOG: Final = Metric("SweepBacklog", "Count")  # due sessions that a sweep did not see to, one value for each
 FAULTS: Final = Metric("Faults", "Count")  # bugs: 500 and internal_error
 UNAVAILABLES: Final = Metric("Unavailables", "Count")  # 503: a part that the service needs did not answer
 
@@ -46,6 +47,7 @@ ALL: Final = (
     *DELIVERIES.values(),
     DELIVERY_LATENCY,
     REQUEST_LATENCY,
+    SWEEP_BACKLOG,
     FAULTS,
     UNAVAILABLES,
 )

@@ -58,7 +58,8 @@ class Principal:
 
 @dataclass(frozen=True)
 class Session:
-    """`version` counts changes, `seq` counts events; `written_by` is the id of the request of the last change."""
+    """`version` counts changes, `seq` counts events; `change_seq` is the seq of the last change, `written_by` the id of
+    its request. `due_at` is when the sweep looks at it: None in a list, and when nothing is left to do."""
 
     session_id: str
     owner_id: str
@@ -74,6 +75,18 @@ class Session:
     expires_at: datetime
     ended_at: datetime | None = None
     written_by: str = ""
+    change_seq: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def untold(self) -> bool:
+        """Whether somebody may not have heard of the last change: its delivery is not known to be over, or the session
+        has ended and is not settled."""
+        return self.due_at is not None and (self.status is Status.ENDED or self.due_at != self.expires_at)
+
+    def overdue_at(self, now: datetime) -> bool:
+        """Whether it is untold although the delivery of its last change must be over."""
+        return self.untold and self.due_at is not None and self.due_at <= now
 
     @property
     def end_reason(self) -> str:
@@ -117,6 +130,8 @@ class Change:
 
     def alters(self, session: Session) -> bool:
         """Whether JSON would show a difference; in Python, True equals 1 and 1 equals 1.0."""
+        if session.status is Status.ENDED and self.status not in (KEEP, Status.ENDED):
+            return True
         after = self.applied_to(session)
         return replace(after, metadata=None) != replace(session, metadata=None) or (
             json.dumps(after.metadata, sort_keys=True) != json.dumps(session.metadata, sort_keys=True)
@@ -233,6 +248,11 @@ class Report:
     def recipients(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def missed(self) -> int:
+        """Recipients that are connected, as far as is known, and did not get the frame."""
+        return self[Outcome.THROTTLED] + self[Outcome.FAILED] + self[Outcome.UNSENT]
+
 
 def check_session_id(session_id: str) -> None:
     """Raises SessionNotFound for an impossible id, before a table is asked for it."""
@@ -240,20 +260,33 @@ def check_session_id(session_id: str) -> None:
         raise SessionNotFound(session_id)
 
 
-def judge(session: Session | None, session_id: str, write: Write) -> Session:
-    """The session, if `write` may change it. Refuses in the documented order.
+def judge(session: Session, change: Change, write: Write) -> None:
+    """Refuses `change` in the documented order, after SessionNotFound. An ended session can be asked for what it is.
 
-    Raises SessionNotFound, NotOwner, SessionEnded, VersionMismatch.
+    Raises NotOwner, SessionEnded, VersionMismatch.
     """
-    if session is None:
-        raise SessionNotFound(session_id)
+    check_owner(session, write)
+    now = session.at(write.now)
+    if now.status is not Status.ENDED:
+        if write.versions is not None and session.version not in write.versions:
+            raise VersionMismatch(session.session_id, session.version)
+    elif change.alters(now):
+        raise SessionEnded(session.session_id)
+
+
+def applies(change: Change, session: Session, write: Write) -> bool:
+    """Whether `change` is to be written: it is not refused, and makes a difference."""
+    try:
+        judge(session, change, write)
+    except (NotOwner, SessionEnded, VersionMismatch):
+        return False
+    return change.alters(session.at(write.now))
+
+
+def check_owner(session: Session, write: Write) -> None:
+    """Raises NotOwner."""
     if session.owner_id != write.subject:
-        raise NotOwner(session_id, write.subject)
-    if session.at(write.now).status is Status.ENDED:
-        raise SessionEnded(session_id)
-    if write.versions is not None and session.version not in write.versions:
-        raise VersionMismatch(session_id, session.version)
-    return session
+        raise NotOwner(session.session_id, write.subject)
 
 
 def document(session: Session) -> dict[str, Any]:

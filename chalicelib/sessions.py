@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from chalicelib import frames, jsontext, metrics
-from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable, VersionMismatch
+from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable
 from chalicelib.metrics import Measure
 from chalicelib.model import (
     KEEP,
     SESSION_ID_BYTES,
     Change,
     Draft,
-    Keep,
     Once,
     Page,
     Patch,
@@ -30,6 +29,8 @@ from chalicelib.model import (
     Status,
     Write,
     Written,
+    applies,
+    check_owner,
     check_session_id,
     judge,
     merged,
@@ -39,6 +40,7 @@ from chalicelib.model import (
 METADATA_BYTES: Final = 4_096
 METADATA_DEPTH: Final = 16
 MERGE_ATTEMPTS: Final = 5
+END: Final = Change(status=Status.ENDED)
 FILTERED_PAGE: Final = 100  # sessions that one request searches for those with a status
 
 
@@ -55,16 +57,13 @@ class SessionStore(Protocol):
         """The owner's sessions, newest first, without their metadata."""
 
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
-        """Changes it in one request, if `judge` allows it; unchanged if nothing would differ.
+        """Changes it in one request, if that `applies`. It is due again when its delivery must be over.
 
-        Raises SessionNotFound, NotOwner, SessionEnded, VersionMismatch.
+        Raises SessionNotFound.
         """
 
-    def end_session(self, session_id: str, write: Write) -> Written:
-        """Ends it in one request; unchanged if it has ended or expired.
-
-        Raises SessionNotFound, NotOwner, VersionMismatch.
-        """
+    def told_session(self, session: Session) -> None:
+        """Notes that everybody was told of this version: unless it has changed or ended, it is due at its expiry."""
 
 
 class Deliver(Protocol):
@@ -106,6 +105,7 @@ def create_session(
         updated_at=created_at,
         expires_at=created_at + draft.expires_in,
         written_by=request_id,
+        due_at=created_at + draft.expires_in,
     )
     written = store.create_session(session, once)
     if written.changed:
@@ -146,11 +146,15 @@ def change_session(
     correlation_id: str,
     measure: Measure = metrics.unmeasured,
 ) -> Session:
-    """Applies a merge patch, and tells everyone in the session if it changed anything."""
-    written = _apply(session_id, patch, write, store)
+    """Applies a merge patch, and tells everyone in the session if it changed anything, or if a change is untold."""
+    check_session_id(session_id)
+    change, written = _apply(session_id, patch, write, store)
     measure_end(written, measure)
-    if written.changed:
-        _announce(written.session, deliver, write.now, correlation_id)
+    check_owner(written.session, write)
+    if written.changed or _is_untold(written.session, write.now):
+        _tell(written.session, store, deliver, write.now, correlation_id)
+    if not written.changed:
+        judge(written.session, change, write)
     return written.session
 
 
@@ -165,11 +169,32 @@ def end_session(
 ) -> Session:
     """Ends a session and closes its connections; those that are left, if it has ended before."""
     check_session_id(session_id)
-    written = store.end_session(session_id, write)
+    written = store.change_session(session_id, END, write)
     measure_end(written, measure)
-    if written.session.status is Status.ENDED:  # otherwise it has expired, and the sweep tells its connections
-        _announce(written.session, deliver, write.now, correlation_id)
+    check_owner(written.session, write)
+    if written.session.status is Status.ENDED or _is_untold(written.session, write.now):
+        _tell(written.session, store, deliver, write.now, correlation_id)
+    if not written.changed:
+        judge(written.session, END, write)
     return written.session
+
+
+def _is_untold(session: Session, now: datetime) -> bool:
+    """Whether its last change is to be told now; the sweep ends what has expired, and tells that."""
+    return session.untold and (session.status is Status.ENDED or now < session.expires_at)
+
+
+def _tell(session: Session, store: SessionStore, deliver: Deliver, began: datetime, correlation_id: str) -> None:
+    """Tells everyone in the session of its last change, and closes them if it has ended.
+
+    The change is written: an unreadable roster must not make it look refused. The session stays untold, and the sweep
+    tells it, which also settles what has ended.
+    """
+    ended = session.status is Status.ENDED
+    with suppress(Unavailable):
+        deliver.broadcast(session.session_id, frames.change(session, correlation_id), began=began, close=ended)
+        if not ended:
+            store.told_session(session)
 
 
 def measure_end(written: Written, measure: Measure) -> None:
@@ -187,36 +212,27 @@ def fingerprint(draft: Draft) -> str:
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
-def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> Written:
-    check_session_id(session_id)
-    if patch == Patch():
-        return Written(judge(store.find_session(session_id), session_id, write), changed=False)
-    if patch == Patch(status=Status.ENDED):  # may be repeated, as DELETE may
-        return store.end_session(session_id, write)
+def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> tuple[Change, Written]:
+    """The change that the patch is, and the session after it, or before it if nothing was written.
+
+    Raises SessionNotFound, and InvalidRequest for what would become of the metadata.
+    """
     if not isinstance(patch.metadata, Mapping):
-        replaced: Mapping[str, Any] | Keep = {} if patch.metadata is None else KEEP
-        return store.change_session(session_id, Change(patch.status, patch.title, replaced), write)
+        change = Change(patch.status, patch.title, {} if patch.metadata is None else KEEP)
+        if change != Change():
+            return change, store.change_session(session_id, change, write)
+        return change, Written(find_session(session_id, store=store), changed=False)
     for _ in range(MERGE_ATTEMPTS):
-        before = judge(store.find_session(session_id), session_id, write)
+        before = find_session(session_id, store=store)
         metadata = merged(before.metadata, patch.metadata)
-        _check_metadata(metadata)
         change = Change(patch.status, patch.title, metadata)
-        if not change.alters(before):
-            return Written(before, changed=False)
-        try:
-            return store.change_session(session_id, change, replace(write, versions=frozenset({before.version})))
-        except VersionMismatch:
-            continue  # another request wrote in between: merge into that
-    raise Unavailable("The session, which others are changing,")
-
-
-def _announce(session: Session, deliver: Deliver, began: datetime, correlation_id: str) -> None:
-    ended = session.status is Status.ENDED
-    frame = (frames.session_ended if ended else frames.session_updated)(session, correlation_id)
-    # The change is written: an unreadable roster must not make it look refused. Clients see the gap in `seq` at the
-    # next event, and the sweep closes the connections of an ended session.
-    with suppress(Unavailable):
-        deliver.broadcast(session.session_id, frame, began=began, close=ended)
+        if not applies(change, before, write):
+            return change, Written(before, changed=False)
+        _check_metadata(metadata)
+        written = store.change_session(session_id, change, replace(write, versions=frozenset({before.version})))
+        if written.changed or written.session.version == before.version:
+            return change, written
+    raise Unavailable("The session, which others are changing,")  # otherwise another wrote in between: merge into that
 
 
 def _check_metadata(metadata: Mapping[str, Any]) -> None:

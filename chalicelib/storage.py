@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
@@ -25,7 +25,6 @@ from chalicelib.model import (
     Write,
     Written,
     from_rfc3339,
-    judge,
     rfc3339,
 )
 from chalicelib.settings import Tables
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
 NAMED: Final = re.compile(r"#(\w+)")
 ENDED: Final[items.Item] = {"S": Status.ENDED.value}
+COUNTED: Final = "#version = #version + :one, #seq = #seq + :one, #changeSeq = #seq + :one"
+"""Part of each change; `#seq` on the right is the one before."""
 NO_VERSION: Final = -1  # matches no version, where a list must not be empty
 BATCH: Final = 25  # the most writes of one BatchWriteItem
 PASSING_STATUSES: Final = frozenset({408, 429})  # besides each from 500 on
@@ -143,34 +144,45 @@ class Store:
         )
 
     def change_session(self, session_id: str, change: Change, write: Write) -> Written:
+        """It writes the id of the request, too: if the condition fails on an item with this id, the write had happened
+        and only its answer was lost.
+        """
+        now = {"S": rfc3339(write.now)}
         given = items.change_fields(change)
+        sets = {**given, "updatedAt": now, "writtenBy": {"S": write.request_id}, "dueAt": items.due_at(write.now)}
+        if change.status is Status.ENDED:
+            sets |= {"endedAt": now}
+        values = {f":{name}": value for name, value in sets.items()}
+        values |= {":me": {"S": write.subject}, ":final": ENDED, ":one": {"N": "1"}}
         differs = "(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")"
-        changed, session = self._write(session_id, write, given, condition=differs)
-        if changed and session is not None:
-            return Written(session, changed=True)
-        return Written(judge(session, session_id, write), changed=False)
-
-    def end_session(self, session_id: str, write: Write) -> Written:
-        changed, session = self._write(session_id, write, {"status": ENDED})
-        if session is None:
+        conditions = ["#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", differs]
+        if write.versions is not None:
+            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions) or [NO_VERSION])}
+            values |= allowed
+            conditions.append(f"#version IN ({', '.join(allowed)})")
+        updates = ", ".join(f"#{name} = :{name}" for name in sets)
+        updated, item = self._update(session_id, f"SET {updates}, {COUNTED}", " AND ".join(conditions), values)
+        if not item:
             raise SessionNotFound(session_id)
-        if not changed:
-            with suppress(SessionEnded):
-                judge(session, session_id, write)
-        return Written(session, changed)
+        session = items.to_session(item)
+        return Written(session, changed=updated or session.written_by == write.request_id)
 
     def expire_session(self, session_id: str, now: datetime) -> Written | None:
         updated, item = self._update(
             session_id,
-            "SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
-            "#version = #version + :one ADD #seq :one",
+            f"SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, {COUNTED}",
             "#status <> :ended AND #expiresAt <= :now",
             {":ended": ENDED, ":now": {"S": rfc3339(now)}, ":due": items.due_at(now), ":one": {"N": "1"}},
         )
-        session = items.to_session(item) if item else None
-        if session is None or session.status is not Status.ENDED:
-            return None
-        return Written(session, changed=updated)
+        return Written(items.to_session(item), changed=updated) if item else None
+
+    def told_session(self, session: Session) -> None:
+        self._update(
+            session.session_id,
+            "SET #dueAt = #expiresAt",
+            "#version = :told AND #status <> :ended",
+            {":told": {"N": str(session.version)}, ":ended": ENDED},
+        )
 
     # --- what is due
 
@@ -214,19 +226,19 @@ class Store:
             answer = self._client.get_item(TableName=self._tables.connections, Key=key, ConsistentRead=True)
         return items.to_connection(answer["Item"]) if "Item" in answer else None
 
-    def take_seq(self, session_id: str, now: datetime) -> int:
+    def take_seq(self, session_id: str, now: datetime) -> Session:
         updated, item = self._update(
             session_id,
             "ADD #seq :one",
             "#status = :active AND #expiresAt > :now",
             {":one": {"N": "1"}, ":active": {"S": "active"}, ":now": {"S": rfc3339(now)}},
-            returns="UPDATED_NEW",
         )
-        if updated:
-            return int(item["seq"]["N"])
         if not item:
             raise SessionNotFound(session_id)
-        if items.to_session(item).at(now).status is Status.ENDED:
+        session = items.to_session(item)
+        if updated:
+            return session
+        if session.at(now).status is Status.ENDED:
             raise SessionEnded(session_id)
         raise SessionPaused(session_id)
 
@@ -275,42 +287,12 @@ class Store:
             return Written(found, changed=False)
         return Written(session, changed=True)
 
-    def _write(
-        self, session_id: str, write: Write, given: dict[str, Any], *, condition: str = ""
-    ) -> tuple[bool, Session | None]:
-        """One conditional UpdateItem: whether it was written, and the session after it, or before it if not.
-
-        It writes the id of the request, too: if the condition fails on an item with this id, the write had happened
-        and only its answer was lost.
-        """
-        now = {"S": rfc3339(write.now)}
-        sets = {**given, "updatedAt": now, "writtenBy": {"S": write.request_id}}
-        if given.get("status") == ENDED:
-            sets |= {"endedAt": now, "dueAt": items.due_at(write.now)}
-        values = {f":{name}": value for name, value in sets.items()}
-        values |= {":me": {"S": write.subject}, ":final": ENDED, ":one": {"N": "1"}}
-        conditions = ["#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", condition]
-        if write.versions is not None:
-            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions) or [NO_VERSION])}
-            values |= allowed
-            conditions.append(f"#version IN ({', '.join(allowed)})")
-        updates = ", ".join(f"#{name} = :{name}" for name in sets)
-        updated, item = self._update(
-            session_id,
-            f"SET {updates}, #version = #version + :one ADD #seq :one",
-            " AND ".join(filter(None, conditions)),
-            values,
-        )
-        session = items.to_session(item) if item else None
-        return updated or (session is not None and session.written_by == write.request_id), session
-
     def _update(
         self,
         session_id: str,
         update: str,
         condition: str,
         values: Mapping[str, Any],
-        returns: Literal["ALL_NEW", "UPDATED_NEW"] = "ALL_NEW",
     ) -> tuple[bool, items.Item]:
         """One conditional UpdateItem on a session: whether it was made, and the new item, or the old one that failed
         the condition, empty if it did not exist. Attributes are named `#attribute`."""
@@ -323,7 +305,7 @@ class Store:
                     ConditionExpression=condition,
                     ExpressionAttributeNames=names(*NAMED.findall(update + condition)),
                     ExpressionAttributeValues=values,
-                    ReturnValues=returns,
+                    ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as exc:

@@ -33,7 +33,7 @@ def alarms(stage: Stage, websocket_api: Any) -> tuple[Alarm, ...]:
         *_of_the_service(stage),
         *_of_the_gateway(stage, websocket_api),
         *_of_deliveries(stage),
-        _of_the_sweep(stage),
+        *_of_the_sweep(stage),
         *(alarm for function in stage.functions for alarm in _of_a_function(function)),
     )
 
@@ -160,9 +160,9 @@ def _of_deliveries(stage: Stage) -> Iterator[Alarm]:
     )
 
 
-def _of_the_sweep(stage: Stage) -> Alarm:
+def _of_the_sweep(stage: Stage) -> Iterator[Alarm]:
     sweep = next(function for function in stage.functions if function.name == "sweep")
-    return Alarm(
+    yield Alarm(
         name="sweep-silent",
         severity=Severity.PAGE,  # sockets stay open after their sessions ended
         measure=measures.of_function(sweep, "Invocations"),
@@ -174,6 +174,19 @@ def _of_the_sweep(stage: Stage) -> Alarm:
         "ones stay open. After the first deploy the alarm is on until the first run.",
         first=f"check that the rule {stage.sweep_rule} of EventBridge is enabled and may call the function; the drift "
         "of the stack names what was changed.",
+    )
+    yield Alarm(
+        name="sweep-backlog",
+        severity=Severity.TICKET,  # late ends, and sockets that hear late of them
+        measure=measures.of_service(stage, metrics.SWEEP_BACKLOG),
+        statistic="Minimum",
+        threshold=1,  # of five sweeps not one saw to all that was due
+        periods=3,
+        of=3,
+        means="For a quarter of an hour no sweep has seen to all sessions that are due: they end late, and changes "
+        "that could not be told are told late.",
+        first="look at `failed` and `left` in the sweep's log lines. Failed: the error above the line. Left: more "
+        "sessions expire than it can end; wait, spread expiresIn, or look for a slow table.",
     )
 
 

@@ -113,7 +113,9 @@ def _sessions(stage: Stage) -> Iterator[Graph]:
     yield Graph("How long they lasted (s)", _percentiles(measures.of_service(stage, metrics.SESSION_DURATION)))
     [sweep] = (function for function in stage.functions if function.name == "sweep")
     ran = Line(measures.of_function(sweep, "Invocations"), "Sum", "ran")
-    yield Graph("Sweep", (ran, Line(measures.of_schedule(stage, "FailedInvocations"), "Sum", "could not be started")))
+    not_started = Line(measures.of_schedule(stage, "FailedInvocations"), "Sum", "could not be started")
+    left = Line(measures.of_service(stage, metrics.SWEEP_BACKLOG), "Maximum", "sessions left for the next")
+    yield Graph("Sweep", (ran, not_started, left))
     yield Graph("Bugs and 503", _of_service(stage, "Sum", metrics.FAULTS, metrics.UNAVAILABLES))
 
 

@@ -87,6 +87,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     _, read = took(lambda: alice.get(path))
     connect = took(join)
     _, hello = took(lambda: say("welcome", action="hello"))
+    _, ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))
     change, told = took(lambda: alice.patch(path, json={"title": "x"}))
     _, told_of_metadata = took(lambda: alice.patch(path, json={"metadata": {"x": 1}}))
@@ -103,6 +104,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "end one, N connected": [f"{end - len(sockets) * disconnect[0]:g}, and N disconnects", "rows"],
         "connect": [f"{one:g}" for one in connect],
         "`hello`": ["", f"{hello:g}"],
+        "`ping`": ["", f"{ping:g}"],
         "publish to N others": [f"{publish[0]:g}", f"{publish[1] - told:g} + rows"],
         "disconnect": [f"{one:g}" for one in disconnect],
     }

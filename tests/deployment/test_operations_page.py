@@ -19,7 +19,7 @@ from tests.processes import ROOT
 
 DEV = stage.read(ROOT, "dev")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-LINES = 420
+LINES = 430
 CELL = 90  # characters: a cell is a line of its own
 
 
@@ -32,6 +32,8 @@ def fires(alarm: Alarm, timeout: int) -> str:
     limit = f"{alarm.threshold:g}"
     if alarm.below:
         limit = "none"
+    elif alarm.statistic == "Minimum":
+        limit = f"{limit} at least"
     elif alarm.statistic != "Sum":
         share = f"{alarm.threshold / timeout / 10:g} % of its timeout" if timeout else f"{alarm.threshold / 1000:g} s"
         limit = f"{alarm.statistic} of {share}"

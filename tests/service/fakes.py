@@ -31,6 +31,9 @@ class Clock:
         self.now += timedelta(**by)
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds=seconds)
+
 
 @dataclass
 class Deliveries:
@@ -58,12 +61,14 @@ class Management:
     answer: Callable[[str], Answer] = lambda connection_id: Answer.DONE
     posts: list[tuple[str, str]] = field(default_factory=list)
     closes: list[str] = field(default_factory=list)
+    patience: list[float] = field(default_factory=list)  # of the posts
 
-    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
+    def post(self, endpoint: Endpoint, connection_id: str, text: str, within: float) -> Answer:
         self.posts.append((connection_id, text))
+        self.patience.append(within)
         return self.answer(connection_id)
 
-    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
+    def close(self, endpoint: Endpoint, connection_id: str, within: float) -> Answer:
         self.closes.append(connection_id)
         return self.answer(connection_id)
 

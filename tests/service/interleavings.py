@@ -3,6 +3,8 @@
 An actor is ordinary code that gets the objects it calls. It is run again with the results of its calls so far; the
 first call beyond them ends the run and is its next step. Code that depends on these results alone takes the same way
 each time. So the world and each actor's results make up a state, and a state needs to be followed only once.
+
+An actor may be killed between any two of its calls, and its calls may fail, with their effect or without.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from chalicelib.errors import Unavailable
 
 DONE = None
 
@@ -78,11 +82,17 @@ class _Part:
 
 @dataclass(frozen=True)
 class Actor:
-    """`run` is the code; `may_begin` says whether it may take its first step in this world."""
+    """`run` is the code; `may_begin` says whether it may take its first step in this world.
+
+    A `mortal` one may be killed before and after each of its calls; `failures` of its calls to the store may fail,
+    whether the store has done them or not.
+    """
 
     name: str
     run: Callable[[Any], None]
     may_begin: Callable[[Any, dict[str, bool]], bool] = lambda world, busy: True
+    mortal: bool = False
+    failures: int = 0
     results: tuple[Any, ...] = ()
     told: str = ""  # the results as text, kept because it is slow to make
 
@@ -115,17 +125,27 @@ class Node:
         for index, (actor, call) in enumerate(zip(self.actors, self.calls, strict=True)):
             if call is DONE or (not actor.results and not actor.may_begin(self.world, busy)):
                 continue
-            yield self._step(index, actor, call)
+            yield self._step(index, actor, call, _result)
+            if actor.failures and call.part == "store":
+                for fails in (_answer_lost, _unreachable):
+                    yield self._step(index, replace(actor, failures=actor.failures - 1), call, fails)
+            if actor.mortal:
+                dead = replace(actor, told=f"{actor.told};killed")
+                yield self._with(self.world, index, dead, DONE, f"{actor.name}: killed")
 
-    def _step(self, index: int, actor: Actor, call: Call | None) -> Node:
+    def _step(self, index: int, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]) -> Node:
         world = copy.deepcopy(self.world)
         label = ""
         while call is not DONE:
             label = f"{actor.name}: {call.part}.{call.method}"
-            actor = actor.having(_result(world, call))
-            is_clock, call = call.part == "clock", actor.next_call()
+            is_clock = call.part == "clock"
+            actor = actor.having((_result if is_clock else result)(world, call))
+            call = actor.next_call()
             if not is_clock:  # reading the clock belongs to the next step
                 break
+        return self._with(world, index, actor, call, label if result is _result else f"{label} ({result.__name__})")
+
+    def _with(self, world: Any, index: int, actor: Actor, call: Call | None, label: str) -> Node:
         actors = (*self.actors[:index], actor, *self.actors[index + 1 :])
         calls = (*self.calls[:index], call, *self.calls[index + 1 :])
         return Node(world, actors, calls, (*self.path, label))
@@ -137,6 +157,15 @@ def _result(world: Any, call: Call) -> Any:
         return list(result) if isinstance(result, Iterator) else result
     except Exception as error:  # noqa: BLE001  the actor gets any error of the world
         return Raised(error)
+
+
+def _answer_lost(world: Any, call: Call) -> Any:
+    _result(world, call)
+    return _unreachable(world, call)
+
+
+def _unreachable(world: Any, call: Call) -> Any:
+    return Raised(Unavailable("The database"))
 
 
 @dataclass(frozen=True)

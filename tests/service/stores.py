@@ -95,6 +95,8 @@ class StoreContract:
             metadata=session.metadata if change.metadata is KEEP else change.metadata,
             version=2,
             seq=1,
+            change_seq=1,
+            due_at=by.now + timedelta(seconds=35),
             updated_at=by.now,
             written_by=by.request_id,
         )
@@ -113,27 +115,23 @@ class StoreContract:
         change = Change(status=Status.ACTIVE, title="Later")
         assert store.change_session(session.session_id, change, write()).session.title == "Later"
 
-    @pytest.mark.parametrize(
-        "change", [Change(title="x"), Change(title="Standup"), Change(status=Status.ENDED, title="x")]
-    )
-    def test_the_old_item_tells_the_refusals_apart_in_their_order(
+    @pytest.mark.parametrize("change", [Change(title="x"), Change(status=Status.PAUSED), sessions.END])
+    def test_what_may_not_be_changed_comes_back_as_it_was(
         self, store: AnyStore, session: Session, change: Change
     ) -> None:
-        other = frozenset({9})
         with pytest.raises(errors.SessionNotFound):
             store.change_session("a" * 26, change, write())
-        with pytest.raises(errors.VersionMismatch) as mismatch:
-            store.change_session(session.session_id, change, write(versions=other))
-        assert mismatch.value.version == 1
-        with pytest.raises(errors.VersionMismatch):
-            store.change_session(session.session_id, change, write(versions=frozenset()))
-        with pytest.raises(errors.SessionEnded):
-            store.change_session(session.session_id, change, write(now=NOON + HOUR, versions=other))
-        store.end_session(session.session_id, write())
-        with pytest.raises(errors.SessionEnded):
-            store.change_session(session.session_id, change, write(versions=other))
-        with pytest.raises(errors.NotOwner):
-            store.change_session(session.session_id, change, write("mallory", versions=other))
+        refused = [
+            write(versions=frozenset({9})),
+            write(versions=frozenset()),
+            write("mallory"),
+            write(now=NOON + HOUR),
+        ]
+        for by in refused:
+            assert store.change_session(session.session_id, change, by) == Written(session, changed=False)
+        ended = store.change_session(session.session_id, sessions.END, write()).session
+        assert store.change_session(session.session_id, change, write()) == Written(ended, changed=False)
+        assert stored(store, session) == ended
 
     def test_the_versions_that_may_be_changed_are_changed(self, store: AnyStore, session: Session) -> None:
         by = write(versions=frozenset({1, 5}))
@@ -142,35 +140,58 @@ class StoreContract:
     def test_an_end_is_final_and_due_again_after_35_seconds(self, store: AnyStore, session: Session) -> None:
         ended_at = NOON + timedelta(minutes=1)
         by = write(now=ended_at)
-        ended = store.end_session(session.session_id, by)
+        ended = store.change_session(session.session_id, sessions.END, by)
         assert ended.changed
         assert (ended.session.status, ended.session.ended_at, ended.session.seq) == (Status.ENDED, ended_at, 1)
-        assert store.end_session(session.session_id, write()) == Written(ended.session, changed=False)
+        assert store.change_session(session.session_id, sessions.END, write()) == Written(ended.session, changed=False)
         assert stored(store, session) == ended.session
         assert list(store.due_sessions(ended_at + timedelta(seconds=34.9))) == []
         assert list(store.due_sessions(ended_at + timedelta(seconds=35))) == [session.session_id]
 
-    def test_an_end_is_refused_as_a_change_is(self, store: AnyStore, session: Session) -> None:
-        with pytest.raises(errors.SessionNotFound):
-            store.end_session("a" * 26, write())
-        with pytest.raises(errors.NotOwner):
-            store.end_session(session.session_id, write("mallory"))
-        with pytest.raises(errors.VersionMismatch):
-            store.end_session(session.session_id, write(versions=frozenset({2})))
-
-    def test_what_has_expired_is_not_ended_by_hand(self, store: AnyStore, session: Session) -> None:
-        assert store.end_session(session.session_id, write(now=NOON + HOUR)) == Written(session, changed=False)
-
     def test_expiry_ends_what_is_past_it_and_nothing_else(self, store: AnyStore, session: Session) -> None:
         assert store.expire_session("a" * 26, NOON) is None
-        assert store.expire_session(session.session_id, NOON + HOUR - timedelta(milliseconds=1)) is None
+        early = NOON + HOUR - timedelta(milliseconds=1)
+        assert store.expire_session(session.session_id, early) == Written(session, changed=False)
         now = NOON + HOUR + timedelta(seconds=5)
         expired = store.expire_session(session.session_id, now)
         assert expired is not None
         assert expired.changed
         assert (expired.session.status, expired.session.ended_at) == (Status.ENDED, session.expires_at)
         assert (expired.session.version, expired.session.seq, expired.session.updated_at) == (2, 1, now)
+        assert (expired.session.change_seq, expired.session.due_at) == (1, now + timedelta(seconds=35))
         assert store.expire_session(session.session_id, now) == Written(expired.session, changed=False)
+
+    def test_a_change_is_untold_until_everybody_was_told_of_its_version(
+        self, store: AnyStore, session: Session
+    ) -> None:
+        session_id, late = session.session_id, NOON + timedelta(seconds=35)
+        assert not session.untold
+        first = store.change_session(session_id, Change(title="1"), write()).session
+        second = store.change_session(session_id, Change(title="2"), write()).session
+        assert list(store.due_sessions(late - timedelta(milliseconds=1))) == []
+        store.told_session(first)
+        assert stored(store, session) == second, "told of another version"
+        assert (second.untold, list(store.due_sessions(late))) == (True, [session_id])
+        store.told_session(second)
+        assert stored(store, session) == replace(second, due_at=session.expires_at)
+        assert not stored(store, session).untold
+        assert (list(store.due_sessions(late)), list(store.due_sessions(NOON + HOUR))) == ([], [session_id])
+        store.told_session(replace(second, session_id="a" * 26))
+        assert store.find_session("a" * 26) is None
+
+    def test_an_end_stays_untold_until_it_is_settled(self, store: AnyStore, session: Session) -> None:
+        ended = store.change_session(session.session_id, sessions.END, write()).session
+        store.told_session(ended)
+        assert stored(store, session) == ended
+        assert ended.untold
+        store.settle_session(session.session_id, NOON + timedelta(seconds=35))
+        assert stored(store, session) == replace(ended, due_at=None)
+        assert not stored(store, session).untold
+
+    def test_a_message_takes_a_seq_and_leaves_that_of_the_change(self, store: AnyStore, session: Session) -> None:
+        store.change_session(session.session_id, Change(title="x"), write())
+        taken = store.take_seq(session.session_id, NOON)
+        assert (taken.seq, taken.change_seq, taken.version) == (2, 1, 2)
 
     def test_a_session_is_due_at_its_expiry_and_settled_only_when_it_has_ended(
         self, store: AnyStore, session: Session
@@ -196,7 +217,7 @@ class StoreContract:
         newest_first = sorted(made, key=lambda one: one.created_at, reverse=True)
         page = store.list_sessions("alice", None, 3)
         assert [one.session_id for one in page.sessions] == [one.session_id for one in newest_first[:3]]
-        assert page.sessions[0] == replace(newest_first[0], metadata=None, seq=0, written_by="")
+        assert page.sessions[0] == replace(newest_first[0], metadata=None, seq=0, written_by="", due_at=None)
         assert page.after == Position(newest_first[2].created_at, newest_first[2].session_id)
         rest = store.list_sessions("alice", page.after, 3)
         assert [one.session_id for one in rest.sessions] == [newest_first[3].session_id]
@@ -252,8 +273,9 @@ class StoreContract:
         assert roster(store, "s") == [one.connection_id for one in many[55:]]
 
     def test_seqs_are_taken_one_by_one_while_a_session_is_active(self, store: AnyStore, session: Session) -> None:
-        assert [store.take_seq(session.session_id, NOON) for _ in range(3)] == [1, 2, 3]
-        assert stored(store, session) == replace(session, seq=3)
+        taken = [store.take_seq(session.session_id, NOON) for _ in range(3)]
+        assert taken == [replace(session, seq=seq) for seq in (1, 2, 3)]
+        assert stored(store, session) == taken[-1]
         assert store.change_session(session.session_id, Change(status=Status.PAUSED), write()).session.seq == 4
         for session_id, now, refusal in (
             ("a" * 26, NOON, errors.SessionNotFound),
@@ -262,7 +284,7 @@ class StoreContract:
         ):
             with pytest.raises(refusal):
                 store.take_seq(session_id, now)
-        store.end_session(session.session_id, write())
+        store.change_session(session.session_id, sessions.END, write())
         with pytest.raises(errors.SessionEnded):
             store.take_seq(session.session_id, NOON)
         assert stored(store, session).seq == 5

@@ -7,7 +7,8 @@ import pytest
 from chalicelib import connections, errors, frames
 from chalicelib.credentials import Secret
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Change, Connection, Draft, Principal, Session, Status
+from chalicelib.model import Change, Connection, Draft, Outcome, Principal, Report, Session, Status
+from chalicelib.sessions import END
 from tests.service.fakes import ENDPOINT, NOON, Deliveries, connection, new_session, write
 
 BOB = Principal("bob", NOON + timedelta(hours=1))
@@ -50,7 +51,7 @@ def test_a_paused_session_can_be_joined(store: MemoryStore, session: Session) ->
 
 def test_a_refused_connection_leaves_nothing_behind(store: MemoryStore, session: Session) -> None:
     short = new_session(store, Draft(expires_in=timedelta(seconds=60)), now=NOON - timedelta(minutes=5))
-    store.end_session(session.session_id, write())
+    store.change_session(session.session_id, END, write())
     for session_id, refusal in (
         ("a" * 26, errors.SessionNotFound),
         ("not an id", errors.SessionNotFound),
@@ -87,7 +88,10 @@ def test_a_publish_goes_to_everybody_else_and_is_acknowledged(
     store: MemoryStore, session: Session, deliver: Deliveries
 ) -> None:
     join(store, session.session_id)
-    assert [receive(store, deliver, frames.Publish(n)) for n in (1, 2)] == [frames.ack(1), frames.ack(2)]
+    deliver.report = Report({Outcome.SENT: 3, Outcome.GONE: 1, Outcome.FAILED: 1, Outcome.UNSENT: 1})
+    assert [receive(store, deliver, frames.Publish(n)) for n in (1, 2)] == [
+        {"type": "ack", "seq": seq, "version": 1, "sent": 3, "missed": 2} for seq in (1, 2)
+    ]
     assert deliver.but == ["one=", "one="]
     assert deliver.frames[1] == {
         "type": "message",
@@ -99,6 +103,26 @@ def test_a_publish_goes_to_everybody_else_and_is_acknowledged(
     }
 
 
+def test_a_pong_tells_the_last_event_to_whoever_missed_it(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    join(store, session.session_id)
+    assert receive(store, deliver, frames.Ping()) == {"type": "pong", "seq": 0, "version": 1}
+    store.change_session(session.session_id, Change(title="Later"), write())
+    receive(store, deliver, frames.Publish(1))
+    assert receive(store, deliver, frames.Ping()) == {"type": "pong", "seq": 2, "version": 2}
+    store.change_session(session.session_id, END, write())
+    assert receive(store, deliver, frames.Ping()) == {"type": "pong", "seq": 3, "version": 3}
+
+
+def test_a_pong_tells_the_end_of_a_token_in_its_last_five_minutes(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    join(store, session.session_id)
+    assert "tokenExpiresAt" not in receive(store, deliver, frames.Ping(), seconds=3299.9)
+    assert receive(store, deliver, frames.Ping(), seconds=3300)["tokenExpiresAt"] == "2026-03-01T13:00:00.000Z"
+
+
 def test_nothing_is_published_in_a_paused_or_an_ended_session(
     store: MemoryStore, session: Session, deliver: Deliveries
 ) -> None:
@@ -106,7 +130,7 @@ def test_nothing_is_published_in_a_paused_or_an_ended_session(
     store.change_session(session.session_id, Change(status=Status.PAUSED), write())
     with pytest.raises(errors.SessionPaused):
         receive(store, deliver, frames.Publish(1))
-    store.end_session(session.session_id, write())
+    store.change_session(session.session_id, END, write())
     with pytest.raises(errors.SessionEnded):
         receive(store, deliver, frames.Publish(1))
     assert deliver.frames == []
@@ -124,7 +148,7 @@ def test_what_is_too_large_takes_no_seq(store: MemoryStore, session: Session, de
     join(store, session.session_id)
     with pytest.raises(errors.TooLarge):
         receive(store, deliver, frames.Publish("x" * 131_000))
-    assert receive(store, deliver, frames.Publish("x")) == frames.ack(1)
+    assert receive(store, deliver, frames.Publish("x"))["seq"] == 1
 
 
 @pytest.mark.parametrize("action", [frames.Hello(), frames.Publish(1), frames.Ping()])

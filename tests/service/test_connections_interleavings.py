@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +18,7 @@ from chalicelib.credentials import Secret
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Endpoint, Principal, Recipient, Status, Write
+from chalicelib.model import Draft, Endpoint, Patch, Principal, Recipient, Status, Write
 from tests.service.fakes import ENDPOINT, NOON, connection, new_session
 from tests.service.interleavings import Actor, Walk, walk
 
@@ -33,7 +35,7 @@ class Store(MemoryStore):
 
     def __deepcopy__(self, memo: object) -> Store:
         twin = Store()
-        for name in ("_sessions", "_connections", "_once", "_due", "seen"):
+        for name in ("_sessions", "_connections", "_once", "seen"):
             setattr(twin, name, copy.copy(getattr(self, name)))
         return twin
 
@@ -43,14 +45,18 @@ class Store(MemoryStore):
             yield page
 
     def state(self) -> str:
-        return f"{self._sessions} {sorted(self._connections)} {self._due} {sorted(self.seen)}"
+        return f"{self._sessions} {sorted(self._connections)} {sorted(self.seen)}"
 
 
 @dataclass
 class Sockets:
-    """Sockets as API Gateway has them: a pending one is out of reach, and opens when $connect has returned."""
+    """Sockets as API Gateway has them: a pending one is out of reach, and opens when $connect has returned.
+
+    `heard` has the latest version of the session that each client heard of.
+    """
 
     states: dict[str, str]
+    heard: dict[str, int] = field(default_factory=dict)
 
     def accept(self, connection_id: str) -> None:
         self.states[connection_id] = "open"
@@ -58,10 +64,14 @@ class Sockets:
     def refuse(self, connection_id: str) -> None:
         self.states[connection_id] = "refused"
 
-    def post(self, endpoint: Endpoint, connection_id: str, text: str) -> Answer:
-        return Answer.DONE if self.states[connection_id] == "open" else Answer.GONE
+    def post(self, endpoint: Endpoint, connection_id: str, text: str, within: float) -> Answer:
+        if self.states[connection_id] != "open":
+            return Answer.GONE
+        version = json.loads(text).get("session", {}).get("version", 1)
+        self.heard[connection_id] = max(version, self.heard.get(connection_id, 1))
+        return Answer.DONE
 
-    def close(self, endpoint: Endpoint, connection_id: str) -> Answer:
+    def close(self, endpoint: Endpoint, connection_id: str, within: float) -> Answer:
         if self.states[connection_id] != "open":
             return Answer.GONE
         self.states[connection_id] = "closed"
@@ -88,11 +98,14 @@ class World:
 
     def __deepcopy__(self, memo: object) -> World:  # by hand, since a walk makes thousands of copies
         return World(
-            self.session_id, copy.deepcopy(self.store), Sockets({**self.sockets.states}), Clock(self.clock.now)
+            self.session_id,
+            copy.deepcopy(self.store),
+            Sockets({**self.sockets.states}, {**self.sockets.heard}),
+            Clock(self.clock.now),
         )
 
     def state(self) -> str:
-        return f"{self.store.state()} {self.sockets.states} {self.clock.now}"
+        return f"{self.store.state()} {self.sockets} {self.clock.now}"
 
     def open(self) -> list[str]:
         return [connection_id for connection_id, state in self.sockets.states.items() if state == "open"]
@@ -130,23 +143,44 @@ def connect(view: Any) -> None:
         view.sockets.accept("new=")
 
 
+def join(view: Any) -> None:
+    """Connects, and says hello."""
+    connect(view)
+    say(view, "new=", frames.Hello())
+
+
+def say(view: Any, connection_id: str, action: frames.Action) -> None:
+    now, deliver = view.clock(), delivery(view)
+    try:
+        answer = connections.receive(
+            action, connection_id, store=view.store, deliver=deliver, now=now, correlation_id="a"
+        )
+    except (ConnectionNotFound, TokenExpired) as exc:
+        deliver.close(ENDPOINT, connection_id, frames.closing(exc, "a"), now)
+    except SessionsError as exc:
+        deliver.send(ENDPOINT, connection_id, frames.refusal(exc, "r-1"), now)
+    else:
+        deliver.send(ENDPOINT, connection_id, answer, now)
+
+
+def patch(title: str, request_id: str) -> Callable[[Any], None]:
+    def patched(view: Any) -> None:
+        write, deliver = Write("alice", view.clock(), request_id), delivery(view)
+        with contextlib.suppress(SessionsError):
+            sessions.change_session(
+                SESSION_ID, Patch(title=title), write, store=view.store, deliver=deliver, correlation_id="a patch"
+            )
+
+    return patched
+
+
 def end(view: Any) -> None:
     write = Write("alice", view.clock(), "the end")
     sessions.end_session(SESSION_ID, write, store=view.store, deliver=delivery(view), correlation_id="the end")
 
 
 def publish(view: Any) -> None:
-    now, deliver = view.clock(), delivery(view)
-    try:
-        answer = connections.receive(
-            frames.Publish(1), "pub=", store=view.store, deliver=deliver, now=now, correlation_id="a"
-        )
-    except (ConnectionNotFound, TokenExpired) as exc:
-        deliver.close(ENDPOINT, "pub=", frames.closing(exc, "a"), now)
-    except SessionsError as exc:
-        deliver.send(ENDPOINT, "pub=", frames.refusal(exc, "r-1"), now)
-    else:
-        deliver.send(ENDPOINT, "pub=", answer, now)
+    say(view, "pub=", frames.Publish(1))
 
 
 def disconnect(view: Any) -> None:
@@ -251,6 +285,61 @@ def test_everything_at_once(world: World) -> None:
     explore(world, CONNECT, END, PUBLISH, DISCONNECT, MINUTE, SWEEP)
 
 
+# --- told in the end
+
+
+PATCH = Actor("patch", patch("x", "patch"))
+DOOMED = replace(PATCH, mortal=True, failures=2)
+AGAIN = Actor("again", patch("x", "again"), may_begin=lambda world, busy: not busy["patch"])
+JOIN = Actor("join", join)
+
+
+def all_have_heard(world: World) -> None:
+    session = world.store.find_session(world.session_id)
+    assert session is not None
+    for connection_id in world.open():
+        assert world.sockets.heard.get(connection_id, 1) == session.version, f"{connection_id} is on an old version"
+
+
+def heard_within_two_minutes(world: World) -> None:
+    for _ in range(2):
+        world.clock.pass_a_minute()
+        sweep(world)
+    all_have_heard(world)
+    session = world.store.find_session(world.session_id)
+    assert session is not None
+    assert session.status is Status.ENDED or not session.untold, "told again and again"
+
+
+def test_a_patch_that_failed_anywhere_is_told_at_once_when_it_is_made_again(world: World) -> None:
+    """Its calls fail with their effect or without, or it is killed; the same request comes once more."""
+    found = walk(world, [DOOMED, AGAIN], all_have_heard)
+    assert found.ends > 10
+
+
+def test_a_patch_that_failed_anywhere_is_told_within_two_minutes_though_nobody_asks_again(world: World) -> None:
+    assert walk(world, [DOOMED], heard_within_two_minutes).ends > 5
+
+
+@pytest.mark.slow
+def test_a_patch_that_failed_anywhere_beside_a_publish_and_a_join(world: World) -> None:
+    found = walk(world, [DOOMED, PUBLISH, JOIN], heard_within_two_minutes)
+    assert found.states > 500
+
+
+@pytest.mark.slow
+def test_two_patches_that_fail_anywhere_and_a_sweep(world: World) -> None:
+    other = replace(DOOMED, name="other patch", run=patch("y", "other"), failures=1)
+    found = walk(world, [replace(DOOMED, failures=1), other, MINUTE, SWEEP], heard_within_two_minutes)
+    assert found.states > 500
+
+
+@pytest.mark.slow
+def test_patch_end_connect_and_sweep(world: World) -> None:
+    found = explore(world, PATCH, END, CONNECT, MINUTE, SWEEP)
+    assert found.states > 500
+
+
 # --- the walk finds the faults that the rules prevent
 
 
@@ -283,3 +372,25 @@ def test_the_walk_finds_that_an_end_must_be_looked_at_again(world: World, monkey
     monkeypatch.setattr(Store, "due_sessions", never_due)
     with pytest.raises(AssertionError, match=r"\['new='\] left open"):
         explore(world, CONNECT, END, DISCONNECT)
+
+
+def test_the_walk_finds_that_a_change_is_noted_before_it_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model.Session, "untold", property(lambda self: self.status is Status.ENDED))
+    for actors in ([DOOMED, AGAIN], [DOOMED]):
+        with pytest.raises(AssertionError, match="on an old version"):
+            walk(copy.deepcopy(world), actors, heard_within_two_minutes)
+
+
+def test_the_walk_finds_that_only_the_version_that_was_told_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Store.told_session
+
+    def careless(self: Store, session: model.Session) -> None:
+        stored = self.find_session(session.session_id)
+        told(self, replace(session, version=0 if stored is None else stored.version))
+
+    monkeypatch.setattr(Store, "told_session", careless)
+    other = replace(DOOMED, name="other patch", run=patch("y", "other"), failures=0)
+    with pytest.raises(AssertionError, match="on an old version"):
+        walk(world, [PATCH, other], heard_within_two_minutes)

@@ -3,17 +3,21 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from botocore.exceptions import InvalidRegionError
 
 from chalicelib import errors, logs
-from chalicelib.delivery import Answer, Delivery, MeasuredDelivery
+from chalicelib.delivery import AGAIN, FIRST, WORKERS, Answer, Delivery, MeasuredDelivery
 from chalicelib.errors import Unavailable
 from chalicelib.memory import MemoryStore
 from chalicelib.metrics import Metric
-from chalicelib.model import Connection, Outcome, Recipient, Report
+from chalicelib.model import Connection, Endpoint, Outcome, Recipient, Report
 from tests.service.fakes import ENDPOINT, NOON, Clock, Deliveries, Management, connection
 
 FRAME = {"type": "message", "data": "é"}
@@ -32,9 +36,11 @@ class Room:
         self.management = management or Management()
         self.clock = Clock()
         self.pauses: list[float] = []
-        self.delivery = Delivery(
-            self.store, self.management, clock=self.clock, random=lambda: 0.5, pause=self.pauses.append
-        )
+        self.delivery = Delivery(self.store, self.management, clock=self.clock, random=lambda: 0.5, pause=self.pause)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock.advance(seconds=seconds)
 
     def broadcast(self, but: str | None = None, close: bool = False) -> Report:
         return self.delivery.broadcast("s", FRAME, began=NOON, but=but, close=close)
@@ -91,13 +97,18 @@ def test_a_throttled_recipient_is_tried_again_with_growing_pauses() -> None:
     answers = iter([Answer.THROTTLED, Answer.THROTTLED, Answer.DONE])
     room = Room(connection("s"), management=Management(lambda c: next(answers)))
     assert room.broadcast().counts == {Outcome.SENT: 1}
-    assert room.pauses == [0.1, 0.2], "half of 0.2 and of 0.4"
+    assert room.pauses == pytest.approx([0.15, 0.3]), "three quarters of 0.2 and of 0.4: shortened by half of 0.5"
 
 
-def test_a_recipient_that_stays_throttled_is_reported_and_stays() -> None:
+@pytest.mark.parametrize("random", [0.0, 0.999])
+def test_a_recipient_that_stays_throttled_is_tried_for_20_seconds_and_stays(random: float) -> None:
     room = Room(connection("s", connected_at=OLD), management=Management(lambda c: Answer.THROTTLED))
+    room.delivery._random = lambda: random
     assert room.broadcast().counts == {Outcome.THROTTLED: 1}
-    assert len(room.management.posts) == 3
+    assert 18 <= (room.clock.now - NOON).total_seconds() <= 22
+    assert max(room.pauses) <= 2
+    assert room.delivery.send(ENDPOINT, "one=", FRAME, room.clock.now) is Answer.THROTTLED
+    assert 36 <= (room.clock.now - NOON).total_seconds() <= 44
     assert room.store.find_connection("one=") is not None
 
 
@@ -106,6 +117,130 @@ def test_a_failure_is_reported_and_not_tried_again_and_its_row_stays() -> None:
     assert room.broadcast().counts == {Outcome.FAILED: 1}
     assert len(room.management.posts) == 1
     assert room.store.find_connection("one=") is not None
+
+
+@pytest.mark.parametrize(("again", "outcome"), [(Answer.DONE, Outcome.SENT), (Answer.BROKEN, Outcome.FAILED)])
+def test_what_hung_or_was_answered_5xx_is_tried_once_more_after_all_others(again: Answer, outcome: Outcome) -> None:
+    answers = iter([Answer.BROKEN, again])
+    room = Room(*members(3), management=Management(lambda c: next(answers) if c == "000=" else Answer.DONE))
+    assert room.broadcast()[outcome] == (3 if outcome is Outcome.SENT else 1)
+    assert sorted(to for to, _ in room.management.posts[:3]) == ["000=", "001=", "002="]
+    assert [to for to, _ in room.management.posts[3:]] == ["000="]
+    assert room.management.patience == [FIRST] * 3 + [AGAIN]
+    assert room.pauses == []
+
+
+def test_what_broke_is_tried_again_on_a_single_connection_too() -> None:
+    answers = iter([Answer.BROKEN, Answer.DONE])
+    room = Room(management=Management(lambda c: next(answers)))
+    assert room.delivery.send(ENDPOINT, "x=", FRAME, NOON) is Answer.DONE
+    assert room.management.patience == [FIRST, AGAIN]
+
+
+def test_a_close_that_broke_is_tried_again_without_its_frame() -> None:
+    answers = iter([Answer.DONE, Answer.BROKEN, Answer.DONE])
+    room = Room(connection("s"), management=Management(lambda c: next(answers)))
+    assert room.broadcast(close=True).counts == {Outcome.SENT: 1}
+    assert (len(room.management.posts), len(room.management.closes)) == (1, 2)
+
+
+def test_a_socket_that_hangs_is_closed_when_its_frame_was_tried_twice() -> None:
+    answers = iter([Answer.BROKEN, Answer.BROKEN, Answer.DONE])
+    room = Room(connection("s"), management=Management(lambda c: next(answers)))
+    assert room.broadcast(close=True).counts == {Outcome.SENT: 1}
+    assert (len(room.management.posts), len(room.management.closes)) == (2, 1)
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("error", [InvalidRegionError(region_name="no region"), KeyError("x"), RuntimeError("full")])
+def test_whatever_is_raised_for_one_recipient_is_its_own_outcome(
+    error: Exception, close: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(connection_id: str) -> Answer:
+        if connection_id == "001=":
+            raise error
+        return Answer.DONE
+
+    room = Room(*members(5), roster=Pages(), management=Management(answer))
+    assert room.broadcast(close=close).counts == {Outcome.SENT: 4, Outcome.FAILED: 1}
+    assert caplog.messages.count("a call to the management API failed") == 1 + close
+    assert room.delivery.send(ENDPOINT, "001=", FRAME, NOON) is Answer.FAILED
+
+
+# --- many that hang, in simulated time
+
+
+class Workers(Executor):
+    """A pool in simulated time: each of its workers has a time of its own, and the one that is free first goes on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **unused: Any) -> Iterator[Any]:
+        free = [self.clock.now] * WORKERS
+        results = []
+        for args in zip(*iterables, strict=True):
+            first = min(range(WORKERS), key=free.__getitem__)
+            self.clock.now = free[first]
+            results.append(fn(*args))
+            free[first] = self.clock.now
+        self.clock.now = max(free)
+        return iter(results)
+
+
+@dataclass
+class Slow(Management):
+    """Hangs for three seconds for some connections, and answers the others in ten milliseconds."""
+
+    clock: Clock = field(default_factory=Clock)
+    hanging: frozenset[str] = frozenset()
+    throttled: frozenset[str] = frozenset()
+
+    def post(self, endpoint: Endpoint, connection_id: str, text: str, within: float) -> Answer:
+        return self._takes(connection_id, within)
+
+    def close(self, endpoint: Endpoint, connection_id: str, within: float) -> Answer:
+        return self._takes(connection_id, within)
+
+    def _takes(self, connection_id: str, within: float) -> Answer:
+        takes = 3.0 if connection_id in self.hanging else 0.01
+        self.clock.advance(seconds=min(takes, within))
+        if connection_id in self.throttled and self.clock.now < NOON + timedelta(seconds=12):
+            return Answer.THROTTLED
+        return Answer.DONE if takes <= within else Answer.BROKEN
+
+
+@pytest.mark.parametrize("first", ["hanging first", "healthy first", "mixed"])
+@pytest.mark.parametrize("close", [False, True])
+def test_recipients_that_hang_leave_no_healthy_one_unsent(first: str, close: bool) -> None:
+    everybody = members(300)
+    places = {"hanging first": range(130), "healthy first": range(170, 300), "mixed": range(0, 260, 2)}[first]
+    slow = Slow(hanging=frozenset(everybody[i].connection_id for i in places))
+    store = MemoryStore()
+    for one in everybody:
+        store.connect(one)
+    deliver = Delivery(store, slow, clock=slow.clock, random=lambda: 0.5, executor=Workers(slow.clock))
+    report = deliver.broadcast("s", FRAME, began=NOON, close=close)
+    assert report.counts == {Outcome.SENT: 170, Outcome.FAILED: 130}
+    assert slow.clock.now - NOON < timedelta(seconds=26), "what a function has"
+
+
+def test_the_throttled_are_not_kept_waiting_by_those_that_hang() -> None:
+    slow = Slow(
+        hanging=frozenset(f"{i:03d}=" for i in range(130)), throttled=frozenset(f"{i:03d}=" for i in range(130, 300))
+    )
+    store = MemoryStore()
+    for one in members(300):
+        store.connect(one)
+    deliver = Delivery(
+        store,
+        slow,
+        clock=slow.clock,
+        random=lambda: 0.5,
+        pause=slow.clock.sleep,
+        executor=Workers(slow.clock),
+    )
+    assert deliver.broadcast("s", FRAME, began=NOON).counts == {Outcome.SENT: 170, Outcome.FAILED: 130}
 
 
 def test_a_close_that_is_throttled_is_tried_again() -> None:

@@ -52,12 +52,13 @@ async def lived(served: Served) -> None:
         for number in numbers:
             await publisher.send(json.dumps({"action": "publish", "data": number}))
             ack = json.loads(await asyncio.wait_for(publisher.recv(), 60))
-            assert (ack["type"], ack["seq"]) == ("ack", number)
+            assert ack == {"type": "ack", "seq": number, "version": 1, "sent": SOCKETS - 1, "missed": 0}
         for other in others:
             heard = [json.loads(await asyncio.wait_for(other.recv(), 30)) for _ in numbers]
             assert [(frame["seq"], frame["data"]) for frame in heard] == [(n, n) for n in numbers]
         await publisher.send(json.dumps({"action": "ping"}))
-        assert json.loads(await asyncio.wait_for(publisher.recv(), 30)) == {"type": "pong"}, "it never hears itself"
+        pong = {"type": "pong", "seq": PUBLISHES + 1, "version": 1}
+        assert json.loads(await asyncio.wait_for(publisher.recv(), 30)) == pong, "it never hears itself"
         assert served.resident_bytes() < MEMORY
     finally:  # the server is killed next, so that its thousand disconnects need not be waited for
         for socket in (publisher, *others):

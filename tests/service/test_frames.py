@@ -9,7 +9,8 @@ import pytest
 from chalicelib import errors, frames
 from chalicelib.credentials import Secret
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Session
+from chalicelib.model import Change, Session
+from chalicelib.sessions import END
 from tests.service.fakes import ENDPOINT, NOON, connection, new_session, write
 
 ORIGINS = frozenset({"https://app.example"})
@@ -156,7 +157,7 @@ def test_an_envelope_with_anything_else_in_it_is_refused(fields: dict[str, Any])
 def test_an_answer_repeats_the_id(reply_to: str | int | None) -> None:
     envelope = frames.envelope(json.dumps({"action": "ping", **({} if reply_to is None else {"id": reply_to})}))
     expected = {"type": "pong"} if reply_to is None else {"type": "pong", "replyTo": reply_to}
-    assert frames.replying(frames.pong(), envelope.reply_to) == expected
+    assert frames.replying({"type": "pong"}, envelope.reply_to) == expected
 
 
 def test_a_frame_larger_than_api_gateway_carries_is_never_sent() -> None:
@@ -181,6 +182,8 @@ def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
         "frameBytes": 32_768,
         "idleSeconds": 600,
         "connectionSeconds": 7200,
+        "pingSeconds": 45,
+        "gapSeconds": 5,
     }
     assert "2026-03-01T13:45" <= told["reconnectAt"] <= "2026-03-01T13:50:00.000Z"
     assert frames.welcome(connection(session.session_id), session, None)["role"] == "participant"
@@ -201,7 +204,20 @@ def test_an_end_says_whether_anybody_wanted_it(session: Session) -> None:
     assert frames.session_ended(session.at(session.expires_at), "c")["reason"] == "expired"
     store = MemoryStore()
     ended = new_session(store)
-    assert frames.session_ended(store.end_session(ended.session_id, write()).session, "c")["reason"] == "ended"
+    assert frames.session_ended(store.change_session(ended.session_id, END, write()).session, "c")["reason"] == "ended"
+
+
+def test_a_change_is_told_under_its_own_seq_however_late() -> None:
+    store = MemoryStore()
+    session_id = new_session(store).session_id
+    store.change_session(session_id, Change(title="Later"), write())
+    store.take_seq(session_id, NOON)
+    told = frames.change(store.take_seq(session_id, NOON), "c")
+    assert (told["type"], told["seq"], told["session"]["title"]) == ("session.updated", 1, "Later")
+    store.change_session(session_id, END, write())
+    ended = store.find_session(session_id)
+    assert ended is not None
+    assert [frames.change(ended, "c")[name] for name in ("type", "seq")] == ["session.ended", 4]
 
 
 def test_closing_tells_the_client_whether_to_come_back() -> None:

@@ -227,12 +227,16 @@ def test_a_disconnect_that_cannot_be_kept_leaves_its_rows_to_the_next_delivery(
 
 
 def test_a_recipient_that_cannot_be_reached_does_not_fail_the_publish(
-    join: Callable[..., WebSocket], aws_faults: Faults, caplog: pytest.LogCaptureFixture
+    join: Callable[..., WebSocket],
+    aws_faults: Faults,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("chalicelib.delivery.BACK_OFFS", (0.01,))
     bob, carol, dave = join("bob"), join("carol"), join("dave")
     with aws_faults.throttled("apigatewaymanagementapi:PostToConnection", str(carol.connection_id)):
         bob.send_json({"action": "publish", "data": "x"})
-        bob.expect(type="ack", seq=1)
+        bob.expect(type="ack", seq=1, version=1, sent=1, missed=1)
     dave.expect(type="message", seq=1)
     carol.receive_nothing()
     missed = [vars(record)["deliveries"] for record in caplog.records if record.levelname == "WARNING"]

@@ -58,7 +58,13 @@ def test_a_change_sets_what_it_names_and_keeps_the_rest() -> None:
     }
 
 
-def test_an_ended_session_is_due_again_when_no_handshake_can_be_pending() -> None:
+def test_a_status_of_a_later_version_counts_as_paused(session: Session) -> None:
+    """In a rolling deploy one row must not break the list of its owner."""
+    item = {**items.session_item(session), "status": {"S": "locked"}}
+    assert items.to_session(item) == replace(session, status=Status.PAUSED)
+
+
+def test_a_change_is_due_when_no_handshake_can_be_pending() -> None:
     assert items.due_at(NOON) == {"S": "2026-03-01T12:00:35.000Z"}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from chalicelib import errors
 from chalicelib.memory import MemoryStore
 from chalicelib.model import (
+    Change,
     Draft,
     Session,
     Status,
+    applies,
     document,
     from_rfc3339,
     judge,
@@ -44,18 +47,43 @@ def test_a_session_past_its_expiry_has_ended_before_anything_writes_that(session
     assert (expired.status, expired.ended_at, expired.end_reason) == (Status.ENDED, session.expires_at, "expired")
 
 
-def test_judge_finds_404_before_403_before_409_before_412(session: Session) -> None:
+def test_judge_finds_403_before_409_before_412(session: Session) -> None:
     wrong = write("mallory", versions=frozenset({9}))
     ended = replace(session, status=Status.ENDED)
-    with pytest.raises(errors.SessionNotFound):
-        judge(None, session.session_id, wrong)
+    change = Change(title="x")
     with pytest.raises(errors.NotOwner):
-        judge(ended, session.session_id, wrong)
+        judge(ended, change, wrong)
     with pytest.raises(errors.SessionEnded):
-        judge(ended, session.session_id, replace(wrong, subject="alice"))
+        judge(ended, change, replace(wrong, subject="alice"))
     with pytest.raises(errors.VersionMismatch):
-        judge(session, session.session_id, replace(wrong, subject="alice"))
-    assert judge(session, session.session_id, write(versions=frozenset({1}))) is session
+        judge(session, change, replace(wrong, subject="alice"))
+    judge(session, change, write(versions=frozenset({1})))
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        (Change(), False),
+        (Change(status=Status.ENDED), False),
+        (Change(status=Status.ENDED, title=None, metadata={}), False),
+        (Change(title="x"), True),
+        (Change(status=Status.ACTIVE), True),
+        (Change(status=Status.ENDED, metadata={"a": 1}), True),
+    ],
+)
+def test_an_ended_session_may_be_asked_for_what_it_is(session: Session, change: Change, refused: bool) -> None:
+    late = write(now=session.expires_at, versions=frozenset({9}))
+    for ended in (replace(session, status=Status.ENDED), session):
+        with pytest.raises(errors.SessionEnded) if refused else contextlib.nullcontext():
+            judge(ended, change, late)
+        assert not applies(change, ended, late)
+
+
+def test_a_change_applies_if_it_is_allowed_and_makes_a_difference(session: Session) -> None:
+    assert applies(Change(title="x"), session, write())
+    assert not applies(Change(title=session.title), session, write())
+    assert not applies(Change(title="x"), session, write("mallory"))
+    assert not applies(Change(title="x"), session, write(versions=frozenset({9})))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from chalicelib.model import (
     Change,
     Draft,
     Once,
+    Outcome,
     Page,
     Patch,
     Principal,
@@ -168,9 +170,7 @@ def test_a_merge_with_if_match_is_not_tried_on_another_version(deliver: Deliveri
         change(store, deliver, session, Patch(metadata={"mine": 1}), write(versions=frozenset({1})))
 
 
-@pytest.mark.parametrize(
-    "patch", [Patch(status=Status.ACTIVE), Patch(title="x"), Patch(metadata={"a": 1}), Patch(metadata=None), Patch()]
-)
+@pytest.mark.parametrize("patch", [Patch(status=Status.ACTIVE), Patch(title="x"), Patch(metadata={"a": 1})])
 def test_an_ended_session_never_changes(store: MemoryStore, deliver: Deliveries, patch: Patch) -> None:
     session = new_session(store)
     ended = end(store, deliver, session)
@@ -179,11 +179,138 @@ def test_an_ended_session_never_changes(store: MemoryStore, deliver: Deliveries,
     assert store.find_session(session.session_id) == ended
 
 
-def test_to_end_an_ended_session_by_patch_changes_and_tells_nothing(store: MemoryStore, deliver: Deliveries) -> None:
+@pytest.mark.parametrize(
+    "patch",
+    [
+        Patch(status=Status.ENDED),
+        Patch(status=Status.ENDED, title="Standup"),
+        Patch(status=Status.ENDED, metadata={"gone": None}),
+        Patch(metadata=None),
+        Patch(),
+    ],
+)
+def test_a_patch_to_what_an_ended_session_is_succeeds_and_writes_nothing(
+    store: MemoryStore, deliver: Deliveries, patch: Patch
+) -> None:
     session = new_session(store)
     ended = change(store, deliver, session, Patch(status=Status.ENDED))
-    assert change(store, deliver, session, Patch(status=Status.ENDED)) == ended
-    assert [frame["type"] for frame in deliver.frames] == ["session.ended"]
+    assert change(store, deliver, session, patch, write(versions=frozenset({1}))) == ended
+    assert store.find_session(session.session_id) == ended
+
+
+# --- told in the end
+
+
+class Unreachable(Deliveries):
+    def broadcast(self, *args: Any, **kwargs: Any) -> Report:
+        raise errors.Unavailable("The roster")
+
+
+def test_a_change_that_was_delivered_is_told(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    deliver.report = Report({Outcome.FAILED: 3})  # whatever became of the recipients
+    change(store, deliver, session, Patch(title="x"))
+    stored = store.find_session(session.session_id)
+    assert stored is not None
+    assert (stored.untold, stored.due_at) == (False, session.expires_at)
+    change(store, deliver, session, Patch(title="x"))
+    assert len(deliver.frames) == 1
+
+
+REPEATS: list[tuple[Patch, dict[str, Any], type[errors.SessionsError] | None]] = [
+    (Patch(title="x"), {}, None),
+    (Patch(), {}, None),
+    (Patch(metadata={}), {}, None),
+    (Patch(title="y"), {"versions": frozenset({1})}, errors.VersionMismatch),
+    (Patch(title="x"), {"versions": frozenset({1})}, errors.VersionMismatch),
+    (Patch(metadata={"a": 1}), {"versions": frozenset({1})}, errors.VersionMismatch),
+]
+
+
+@pytest.mark.parametrize(("patch", "by", "refusal"), REPEATS)
+def test_a_patch_that_writes_nothing_tells_what_is_untold(
+    store: MemoryStore, deliver: Deliveries, patch: Patch, by: dict[str, Any], refusal: type[Exception] | None
+) -> None:
+    session = new_session(store)
+    untold = change(store, Unreachable(), session, Patch(title="x"))
+    for _ in range(2):
+        with pytest.raises(refusal) if refusal else contextlib.nullcontext():
+            change(store, deliver, session, patch, write(**by))
+    assert [(frame["seq"], frame["session"]["version"]) for frame in deliver.frames] == [(1, 2)], "once"
+    assert store.find_session(session.session_id) == replace(untold, due_at=session.expires_at)
+
+
+def test_a_delete_that_is_refused_tells_what_is_untold(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store)
+    change(store, Unreachable(), session, Patch(title="x"))
+    with pytest.raises(errors.VersionMismatch):
+        end(store, deliver, session, write(versions=frozenset({1})))
+    assert [frame["type"] for frame in deliver.frames] == ["session.updated"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "refusal"), [(Patch(status=Status.ENDED), None), (Patch(), None), (Patch(title="x"), errors.SessionEnded)]
+)
+def test_an_end_is_told_again_by_any_patch_until_it_is_settled(
+    store: MemoryStore, deliver: Deliveries, patch: Patch, refusal: type[Exception] | None
+) -> None:
+    session = new_session(store)
+    end(store, Unreachable(), session)
+    for settled in (False, True):
+        if settled:
+            store.settle_session(session.session_id, NOON + timedelta(minutes=1))
+        with pytest.raises(refusal) if refusal else contextlib.nullcontext():
+            change(store, deliver, session, patch)
+    assert [(frame["type"], frame["seq"]) for frame in deliver.frames] == [("session.ended", 1)]
+    assert deliver.closed == [session.session_id]
+
+
+@pytest.mark.parametrize("subject", ["alice", "mallory"])
+def test_nobody_but_the_owner_has_a_change_told(store: MemoryStore, deliver: Deliveries, subject: str) -> None:
+    session = new_session(store)
+    change(store, Unreachable(), session, Patch(title="x"))
+    with contextlib.suppress(errors.NotOwner):
+        change(store, deliver, session, Patch(), write(subject))
+    with contextlib.suppress(errors.NotOwner, errors.VersionMismatch):
+        end(store, deliver, session, write(subject, versions=frozenset({1})))
+    assert len(deliver.frames) == (subject == "alice")
+
+
+def test_what_has_expired_untold_is_left_to_the_sweep(store: MemoryStore, deliver: Deliveries) -> None:
+    session = new_session(store, Draft(expires_in=timedelta(seconds=60)))
+    change(store, Unreachable(), session, Patch(title="x"))
+    late = NOON + timedelta(seconds=61)
+    with pytest.raises(errors.SessionEnded):
+        change(store, deliver, session, Patch(title="y"), write(now=late))
+    end(store, deliver, session, write(now=late))
+    assert deliver.frames == []
+
+
+class Failing(MemoryStore):
+    def told_session(self, session: Session) -> None:
+        raise errors.Unavailable("The database")
+
+
+def test_a_change_that_was_told_and_not_noted_is_told_again(deliver: Deliveries) -> None:
+    store = Failing()
+    session = new_session(store)
+    for _ in range(2):
+        assert change(store, deliver, session, Patch(title="x")).version == 2
+    assert [frame["seq"] for frame in deliver.frames] == [1, 1]
+
+
+def test_an_earlier_delivery_does_not_pass_for_a_later_one(store: MemoryStore) -> None:
+    session = new_session(store)
+
+    class Slow(Deliveries):
+        def broadcast(self, *args: Any, **kwargs: Any) -> Report:
+            change(store, Unreachable(), session, Patch(title="later"))
+            return super().broadcast(*args, **kwargs)
+
+    change(store, Slow(), session, Patch(title="earlier"))
+    stored = store.find_session(session.session_id)
+    assert stored is not None
+    assert (stored.version, stored.untold) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -307,11 +434,6 @@ def test_what_python_takes_for_equal_is_a_change_all_the_same(
     changed = change(store, deliver, session, Patch(metadata={"a": after}))
     assert repr(changed.metadata) == repr({"a": after})
     assert changed.version == 2
-
-
-class Unreachable(Deliveries):
-    def broadcast(self, *args: Any, **kwargs: Any) -> Report:
-        raise errors.Unavailable("The roster")
 
 
 def test_what_is_written_is_not_refused_because_nobody_could_be_told(store: MemoryStore) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import errors, storage
 from chalicelib.model import Change, Draft, Once
+from chalicelib.sessions import END
 from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
 from pytest_sessionplugin.aws.faults import Faults
@@ -46,7 +47,7 @@ def test_each_item_is_purged_in_its_time(dynamodb_store: Store, dynamodb_tables:
 
 def test_a_settled_session_leaves_the_index_of_due_ones(dynamodb_store: Store, dynamodb_tables: Tables) -> None:
     session = new_session(dynamodb_store)
-    dynamodb_store.end_session(session.session_id, write())
+    dynamodb_store.change_session(session.session_id, END, write())
     late = NOON + timedelta(minutes=1)
     dynamodb_store.settle_session(session.session_id, late)
     item = dynamodb_tables["Sessions"].get_item(Key={"sessionId": session.session_id})["Item"]
@@ -202,13 +203,13 @@ class TestLostAnswers:
     def test_of_an_end(self, dynamodb_store: Store, lose: Any) -> None:
         session = new_session(dynamodb_store)
         lose("UpdateItem")
-        written = dynamodb_store.end_session(session.session_id, write())
+        written = dynamodb_store.change_session(session.session_id, END, write())
         assert (written.changed, written.session.version) == (True, 2)
 
     def test_of_a_seq_leaves_a_gap_and_never_a_double(self, dynamodb_store: Store, lose: Any) -> None:
         session = new_session(dynamodb_store)
         lose("UpdateItem")
-        assert [dynamodb_store.take_seq(session.session_id, NOON) for _ in range(2)] == [2, 3]
+        assert [dynamodb_store.take_seq(session.session_id, NOON).seq for _ in range(2)] == [2, 3]
 
 
 @pytest.mark.parametrize("fault", ["throttled", "unreachable"])
