@@ -23,7 +23,10 @@ from tests.packaging.conftest import REPOSITORY, copy_of_the_checkout
 
 LIMIT = 8_000_000  # bytes, zipped: a cold start fetches it
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # in ELF
-NEVER = {"boto3", "botocore", "s3transfer", "moto", "pytest", "pytest_sessionplugin", "tests", "bench", "urllib3"}
+NEVER = {"boto3", "botocore", "s3transfer", "moto", "pytest", "pytest_sessionplugin", "tests", "bench", "urllib3"} | {
+    "contracts",
+    "jsonschema",
+}
 
 
 @dataclasses.dataclass(frozen=True)
