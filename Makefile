@@ -43,7 +43,7 @@ lowest: .venv-lowest/.ready  ## the tests of the plugin that use libraries, with
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-lowest.txt \
-		-e .[sockets,clock] aiohttp flask flask-cors httpx hypothesis joserfc pytest-cov pytest-xdist
+		-e .[sockets,clock,contracts] aiohttp flask flask-cors httpx hypothesis joserfc pytest-cov pytest-xdist
 	@touch $@
 
 check: setup  ## formatting, lint, types

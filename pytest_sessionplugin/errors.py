@@ -65,6 +65,15 @@ class PolicyError(SessionPluginError):
         self.path = path
 
 
+class ContractError(SessionPluginError):
+    """A contract cannot be read, or does not mean anything."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        """`place` is a file, or a file and a JSON Pointer into it."""
+        super().__init__(f"{place}: {reason}")
+        self.place = place
+
+
 class BlockedCall(SessionPluginError, RuntimeError):
     """A call to AWS that is not emulated. It did not leave the process."""
 

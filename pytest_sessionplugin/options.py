@@ -24,8 +24,13 @@ _SECURE = {"http": "https", "ws": "wss"}
 
 NAMES = ("target", "project", "stage", "timeout")
 LONGEST = 3600.0  # seconds
+CONTRACTS = ("openapi", "asyncapi")
+"""Settings that name the file of a contract."""
 KEYS = frozenset(
-    {*NAMES, "template", "seed", "tokens", "env", "examples", "api_keys", "websocket_domain", "other_hosts"}
+    {
+        *(*NAMES, "template", "seed", "tokens", "env", "examples", "api_keys", "websocket_domain", "other_hosts"),
+        *CONTRACTS,
+    }
 )
 TABLE = "[tool.sessionplugin]"
 DEV = "dev"
@@ -100,6 +105,16 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long a test waits for a frame of a deployed stage (default: 5)",
     )
+    group.addoption(
+        "--sessionplugin-contract-report",
+        action="store_true",
+        help="print which answers and messages of the contracts the run has seen",
+    )
+    group.addoption(
+        "--sessionplugin-contract-complete",
+        action="store_true",
+        help="print it, and fail the run if one of them was not seen",
+    )
 
 
 def from_pytest(config: pytest.Config) -> Options:
@@ -147,6 +162,7 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
     if project.source == DEFAULT and (below := _project_below(root, here)) is not None:
         project = Setting(str(below.resolve()), HERE)
     table = find_table(Path(project.value), root)
+    contract_files(table, Path(project.value))
     target = ranked("target", table, TARGETS[0])
     return Options(target, project, ranked("stage", table, DEV), ranked("timeout", table, "5"))
 
@@ -254,6 +270,25 @@ def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
         raise ValueError(f"{must}{f': put the value of {others[0]} in quotes' if others[0] else ''}.")
     texts: Mapping[str, str] = found
     return texts
+
+
+def contract_files(table: Mapping[str, Any], root: Path) -> dict[str, Path]:
+    """The contracts of the project in `root`, by their kind. Raises OptionError, also if the extra is missing."""
+    from importlib.util import find_spec
+
+    found = {}
+    for kind in CONTRACTS:
+        if (value := table.get(kind)) is None:
+            continue
+        if not isinstance(value, str) or not value:
+            raise OptionError(kind, value, TABLE, "it must be the path of a file.")
+        if not (root / value).is_file():
+            raise OptionError(kind, value, TABLE, f"there is no such file in {root}.")
+        if find_spec("jsonschema") is None:
+            advice = "pip install 'pytest-sessionplugin[contracts]'"
+            raise OptionError(kind, value, TABLE, f"contracts need jsonschema: {advice}.")
+        found[kind] = root / value
+    return found
 
 
 def read_table(folder: Path) -> dict[str, Any]:
@@ -377,7 +412,8 @@ OPEN_SOCKETS = "open_sockets"
 UNFIRED_FAULTS = "unfired_faults"
 BLOCKED_CALLS = "blocked_calls"
 LEFT_THREADS = "left_threads"
-SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS)
+OFF_CONTRACT = "off_contract"
+SWITCHES = (OPEN_SOCKETS, UNFIRED_FAULTS, BLOCKED_CALLS, LEFT_THREADS, OFF_CONTRACT)
 OTHER_HOSTS = "other_hosts"
 """Allows connections that the setting of this name refuses."""
 

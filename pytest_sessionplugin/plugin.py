@@ -38,6 +38,8 @@ HARNESS = pytest.StashKey["LocalHarness | DeployedHarness"]()
 OPEN = pytest.StashKey["LocalHarness | DeployedHarness"]()
 PASSED = pytest.StashKey[bool]()
 KNOWN = (SessionPluginError, GatewayWarning)
+CONTRACTS = "sessionplugin_contracts"
+"""The coverage of a process of pytest-xdist, in its last message."""
 NEED_APP = frozenset({"chalice_app", "chalice_gateway"})
 FIXTURES = (
     *("aws_calls", "aws_faults", "aws_race", "bad_jwt", "chalice_app", "chalice_clock", "chalice_env"),
@@ -63,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "chalice(*, fresh=False, env=None, allow=(), isolation='app', targets=None): an app of the test's own; "
         "variables over the app's environment; leftovers that do not fail the test (open_sockets, unfired_faults, "
-        "blocked_calls, left_threads); 'function': a copy of the app for each function; the targets to run the test "
-        f"on, if this run has them: {', '.join(options.MARKED)}",
+        "blocked_calls, left_threads, off_contract); 'function': a copy of the app for each function; the targets to "
+        f"run the test on, if this run has them: {', '.join(options.MARKED)}",
     )
     if not config.option.help:
         try:
@@ -85,12 +87,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("sessionplugin: calls of threads that outlived their test")
         for sentence, times in HOOK.outlived.blocked.items():
             terminalreporter.write_line(f"{sentence} (times: {times})")
+    if _reports_contracts(terminalreporter.config):
+        terminalreporter.section("sessionplugin: contracts")
+        for line in _setups(terminalreporter.config).coverage.lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if harness := session.config.stash.get(OPEN, None):  # its test was interrupted: pytest closes its fixtures now
+    config = session.config
+    if harness := config.stash.get(OPEN, None):  # its test was interrupted: pytest closes its fixtures now
         harness.abandon()
+    if not _reports_contracts(config):
+        return
+    coverage = _setups(config).coverage
+    if (output := getattr(config, "workeroutput", None)) is not None:  # of pytest-xdist
+        output[CONTRACTS] = coverage.dumped()
+    elif config.option.sessionplugin_contract_complete and not coverage.is_complete and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """pytest-xdist: a process has ended."""
+    if dumped := getattr(node, "workeroutput", {}).get(CONTRACTS):
+        _setups(node.config).coverage.add(dumped)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -415,7 +436,13 @@ def _deployed(request: pytest.FixtureRequest, project: Path, mark: options.Chali
     chosen = request.config.stash[OPTIONS]
     root = _setups(request.config).find(project)
     table = options.find_table(root, request.config.rootpath)
-    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), mark, table, root)
+    contract = _setups(request.config).contract(root, table)
+    return DeployedHarness(chosen.target.value, float(chosen.timeout.value), mark, table, root, contract)
+
+
+def _reports_contracts(config: pytest.Config) -> bool:
+    chosen = config.option
+    return bool(chosen.sessionplugin_contract_report or chosen.sessionplugin_contract_complete)
 
 
 def _targets(definition: pytest.Item) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pytest_sessionplugin import errors
 from pytest_sessionplugin.errors import (
     AuthorizerNotRun,
     BlockedCall,
+    ContractError,
     EndpointError,
     NotOnThisTarget,
     OptionError,
@@ -68,6 +69,11 @@ def test_a_name_that_is_close_to_none_is_answered_with_all_if_they_are_few() -> 
             {"target": "http://127.0.0.1"},
         ),
         (PolicyError(Path("p.json"), "it is not JSON."), "p.json: it is not JSON.", {"path": Path("p.json")}),
+        (
+            ContractError("api.yaml#/paths", "nothing is there."),
+            "api.yaml#/paths: nothing is there.",
+            {"place": "api.yaml#/paths"},
+        ),
         (
             BlockedCall("s3", "GetObject", "nothing emulates it"),
             "s3:GetObject was blocked: nothing emulates it",

@@ -29,6 +29,7 @@ app: functions isolation description project placeholders seed handlers modules 
 lambdas: service threads functions event_sources schedules cron
 tokens: bad deployed cognito tokens cooldown keys
 options
+contract: contract asyncapi openapi coverage schemas documents
 aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook http_clients sleeps service_requests http_requests
 aws: races waits faults calls subjects caller iam tables live_tables table_specs
@@ -60,6 +61,8 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.account": {"time_machine"},
     f"{PLUGIN}.serving": {"websockets"},
     f"{PLUGIN}.app": {"chalice"},
+    f"{PLUGIN}.contract.documents": {"yaml"},
+    f"{PLUGIN}.contract.schemas": {"jsonschema", "referencing"},
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
     f"{PLUGIN}.aws.http_clients": {"httpcore"},

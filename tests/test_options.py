@@ -89,7 +89,7 @@ def test_a_typed_project_is_relative_to_where_it_was_typed(tmp_path: Path) -> No
         ('[tool.sessionplugin]\nstage = ""', "it must be a non-empty string"),
         (
             '[tool.sessionplugin]\ntagret = "x"',
-            "there is no such key; there are api_keys, env, examples, other_hosts, project, seed, stage, target",
+            "there is no such key; there are api_keys, asyncapi, env, examples, openapi, other_hosts, project, seed",
         ),
         ('[tool]\nsessionplugin = "x"', "must be a table"),
         ("[tool.sessionplugin", "it is not TOML"),

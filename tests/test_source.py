@@ -55,8 +55,9 @@ def attributes_of_others(path: Path) -> list[str]:
 @pytest.mark.parametrize("name", [name for name in FILES if name not in PATCHES])
 def test_nothing_is_set_on_a_finished_object(name: str) -> None:
     found = attributes_of_others(FILES[name])
-    if name == "plugin.py":  # pytest's reports are changed by assigning to them
-        found = [each for each in found if not each.partition(": ")[2].startswith(("report.", "call.", "error.__"))]
+    if name == "plugin.py":  # pytest's reports and exit status are changed by assigning to them
+        theirs = ("report.", "call.", "error.__", "session.exitstatus")
+        found = [each for each in found if not each.partition(": ")[2].startswith(theirs)]
     assert found == []
 
 
@@ -89,7 +90,7 @@ def test_a_type_name_means_one_thing() -> None:
 
 def test_the_plugins_files_are_few_and_its_root_is_small() -> None:
     files = [name for name in FILES if not name.endswith("__init__.py")]
-    assert len(files) <= 141
+    assert len(files) <= 147
     assert len([name for name in files if "/" not in name]) <= 6
     assert len([path for path in (ROOT / "chalicelib").glob("*.py") if path.stem != "__init__"]) <= 24
 

@@ -60,6 +60,12 @@ def render(trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
     return _joined([*_lines(trace), *notes])
 
 
+def render_one(seen: Observed, trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
+    """The line of one event, as render() of the whole trace shows it."""
+    began = min((line.at for line in (*_lines(trace), *notes)), default=seen.at)
+    return f"{seen.at - began:8.3f}  {masked(_line(seen, {}) or '')}"
+
+
 def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Line] = ()) -> str:
     """Like render(), for several gateways; each line begins with the name of its gateway."""
     width = max(map(len, traces))

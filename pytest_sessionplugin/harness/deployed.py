@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from pytest_sessionplugin import options
-from pytest_sessionplugin.account.trace import render
+from pytest_sessionplugin.account.trace import render, render_one
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
 from pytest_sessionplugin.gateway.client.deployed import Remote
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
@@ -22,6 +23,11 @@ from pytest_sessionplugin.harness import checks
 from pytest_sessionplugin.options import ChaliceMark
 from pytest_sessionplugin.tokens.deployed import DeployedTokens
 from pytest_sessionplugin.tokens.tokens import TokenSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sessionplugin.contract.contract import Contract, Deviation
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,13 @@ class DeployedHarness:
     """
 
     def __init__(
-        self, target: str, patience: float, mark: ChaliceMark, table: Mapping[str, Any], project: Path
+        self,
+        target: str,
+        patience: float,
+        mark: ChaliceMark,
+        table: Mapping[str, Any],
+        project: Path,
+        contract: Contract | None = None,
     ) -> None:
         self.target = target
         self.mark = mark
@@ -47,6 +59,7 @@ class DeployedHarness:
         self._stack = ExitStack()
         self._tokens: DeployedTokens | None = None
         self._deployed: DeployedStage | None = None
+        self._contract, self._crossed = contract, list[Observed]()
         if mark.fresh:
             raise self.lacking("app of the test's own, for @pytest.mark.chalice(fresh=…, env=…)")
         if mark.each_its_own:
@@ -69,7 +82,13 @@ class DeployedHarness:
         if self._deployed is None:
             trace: list[Observed] = []
             urls = options.urls_of(self.target)
-            remote = Remote(urls, patience=self._patience, lacking=self.lacking, observe=trace.append)
+            remote = Remote(
+                urls,
+                patience=self._patience,
+                lacking=self.lacking,
+                observe=trace.append,
+                hear=self._crossed.append if self._contract is not None else None,
+            )
             self._deployed = DeployedStage(GatewayClient(remote, None, trace=trace, lacking=self.lacking))
             self._stack.callback(self._deployed.gateway.close)
         return self._deployed
@@ -100,7 +119,18 @@ class DeployedHarness:
 
     def problems(self) -> list[checks.Problem]:
         sockets = self._deployed.gateway.websockets if self._deployed is not None else ()
-        return checks.problems(open_sockets=[each.connection_id for each in sockets], allowed=self.mark.allow)
+        return checks.problems(
+            open_sockets=[each.connection_id for each in sockets],
+            off_contract=list(self._off_contract()),
+            allowed=self.mark.allow,
+        )
+
+    def _off_contract(self) -> Iterator[tuple[Deviation, str]]:
+        """Deviations from the contract, each with its line of the trace."""
+        if self._contract is not None:
+            trace, stage = tuple(self._crossed), urlsplit(options.urls_of(self.target).http).path.strip("/")
+            for deviation in self._contract.check(trace, stage, emulated=options.is_served(self.target)):
+                yield deviation, render_one(deviation.seen, trace)
 
     def close(self) -> None:
         self._stack.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sessionplugin.account.clock import Clock
 from pytest_sessionplugin.account.journal import Journal
-from pytest_sessionplugin.account.trace import asked_of_aws, render, render_several
+from pytest_sessionplugin.account.trace import asked_of_aws, render, render_one, render_several
 from pytest_sessionplugin.aws import environment
 from pytest_sessionplugin.errors import ProjectError
 from pytest_sessionplugin.gateway.core.notes import NoRoute
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from pytest_sessionplugin.account.account import Account
     from pytest_sessionplugin.account.apps import DeployedApp, Stack
     from pytest_sessionplugin.account.clock import Agenda
+    from pytest_sessionplugin.account.trace import Line
     from pytest_sessionplugin.app.functions import Process, Processes
     from pytest_sessionplugin.app.isolation import View
     from pytest_sessionplugin.app.modules import Copies
     from pytest_sessionplugin.app.project import Memory
     from pytest_sessionplugin.aws.tables import Tables
+    from pytest_sessionplugin.contract.contract import Deviation
     from pytest_sessionplugin.gateway.activity import Activity
     from pytest_sessionplugin.gateway.client.transport import Transport
     from pytest_sessionplugin.gateway.runtime import Runtime
@@ -204,11 +206,13 @@ class LocalHarness:
     def trace(self) -> str:
         """Everything that crossed the gateways, the calls of AWS and the app's log, in order of time."""
         traces = {app.stack.name: app.gateway.trace for app in self._deployed.values()}
-        attempts = self._account.calls.attempts if self._account is not None else ()
-        notes = [*self._journal.lines, *asked_of_aws(attempts)]
         if len(traces) > 1:
-            return render_several(traces, notes)
-        return render(traces.get(self._own.project.name, ()), notes)
+            return render_several(traces, self._notes())
+        return render(traces.get(self._own.project.name, ()), self._notes())
+
+    def _notes(self) -> list[Line]:
+        attempts = self._account.calls.attempts if self._account is not None else ()
+        return [*self._journal.lines, *asked_of_aws(attempts)]
 
     @property
     def denied(self) -> str:
@@ -233,8 +237,17 @@ class LocalHarness:
             without_block=account.calls.without_block,
             blocked=account.calls.blocked,
             left=self._journal.left,
+            off_contract=list(self._off_contract()),
             allowed=self._mark.allow,
         )
+
+    def _off_contract(self) -> Iterator[tuple[Deviation, str]]:
+        """Deviations from the apps' contracts, each with its line of the trace."""
+        for app in self._deployed.values():
+            project, trace = app.stack.project, tuple(app.gateway.trace)
+            if (contract := self._cache.contract(project.root, project.settings)) is not None:
+                for deviation in contract.check(trace, app.api.stage, emulated=True):
+                    yield deviation, render_one(deviation.seen, trace, self._notes())
 
     def close(self) -> None:
         self._stack.close()
@@ -345,6 +358,8 @@ class LocalHarness:
         is_own = root == self._own.project.root
         if not is_own:
             self.deployed()  # the first app of the account is the test's own
+        project = self._setups[root].project
+        self._cache.contract(root, project.settings)  # a broken one fails the test where it begins
         own, stack = self.process(), self.stack(root)
         processes = self._all_processes()  # closed after all gateways, whose last handlers may import
         view = None if is_own else self._view(stack.memory)

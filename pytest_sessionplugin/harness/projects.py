@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin.app.project import Memory, Project, specs_of
 from pytest_sessionplugin.errors import ProjectError, SessionPluginError, TemplateError
-from pytest_sessionplugin.options import are_texts
+from pytest_sessionplugin.options import are_texts, contract_files
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.moto.emulator import MadeCall
     from pytest_sessionplugin.aws.tables import FirstRows
     from pytest_sessionplugin.aws.templates import TableSpec
+    from pytest_sessionplugin.contract.contract import Contract
+    from pytest_sessionplugin.contract.coverage import Coverage
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class ProjectCache:
         self._others: dict[Path, ProjectSetup] = {}
         self._made: dict[Path, Sequence[MadeCall]] = {}
         self._changed: dict[Path, Mapping[str, str | None]] = {}
+        self._contracts: dict[Path, Contract | None] = {}
 
     def find(self, path: str | os.PathLike[str]) -> Path:
         """The folder of a project, given absolute or from the rootdir."""
@@ -87,6 +90,27 @@ class ProjectCache:
             project = Project(root, self._stage, advice=advice)
             self._others[root] = ProjectSetup(project, Memory(project), {})
         return self._others[root]
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Everything of the contracts that the tests of this process have seen."""
+        from pytest_sessionplugin.contract.coverage import Coverage
+
+        return Coverage()
+
+    def contract(self, root: Path, settings: Mapping[str, Any]) -> Contract | None:
+        """The contract of a project, read once. Raises OptionError or ContractError."""
+        if root not in self._contracts:
+            self._contracts[root] = self._read_contract(root, settings)
+        return self._contracts[root]
+
+    def _read_contract(self, root: Path, settings: Mapping[str, Any]) -> Contract | None:
+        files = contract_files(settings, root)
+        if not files:
+            return None
+        from pytest_sessionplugin.contract.contract import Contract
+
+        return Contract.read(files, self._rootdir.resolve(), self.coverage)
 
     def project(self, root: Path) -> Project:
         if root not in self._projects:

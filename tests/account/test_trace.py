@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_sessionplugin.account.journal import AppLog
-from pytest_sessionplugin.account.trace import MOST, Line, asked_of_aws, render, render_several
+from pytest_sessionplugin.account.trace import MOST, Line, asked_of_aws, render, render_one, render_several
 from pytest_sessionplugin.aws.calls import Attempt, Call
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -122,6 +122,12 @@ def test_while_a_clock_stands_the_lines_keep_the_order_of_their_events() -> None
         Observed(1.0, Respond("r", Reply(200, body=b"[]")), order=3.0).kept(),
     ]
     assert [line.split()[1] for line in render(trace, asked_of_aws([attempt])).splitlines()] == ["http", "aws", "http"]
+
+
+def test_one_line_is_that_of_the_whole() -> None:
+    trace = [Observed(10.0, Request("r", "GET", "/rooms")), Observed(10.25, Respond("r", Reply(200, body=b"{}")))]
+    notes = [Line(9.0, "aws    before them")]
+    assert render_one(trace[1], trace, notes) == render(trace, notes).splitlines()[-1] == "   1.250  http   -> 200  {}"
 
 
 def test_no_line_ends_in_spaces() -> None:

@@ -62,17 +62,18 @@ class Remote:
         patience: float,
         lacking: Callable[[str], Exception],
         observe: Observe,
+        hear: Observe | None = None,
         clock: TimeSource = time.time,
     ) -> None:
         """`patience`: seconds that a receive waits for a frame. `lacking` makes the exception for an API that the
-        target does not name.
+        target does not name. `observe` gets what crosses without credentials, `hear` gets it as it is.
         """
         self.urls: Urls | None = urls
         self.base_urls = urls
         self.patience: float | None = patience
         self._http, self._websocket = urlsplit(urls.http), urlsplit(urls.websocket)
         self._seconds = patience
-        self._lacking, self._observe, self._clock = lacking, observe, clock
+        self._lacking, self._observe, self._hear, self._clock = lacking, observe, hear, clock
         self._pool: deque[http.client.HTTPConnection] = deque()
         self._numbers = itertools.count(1)
 
@@ -149,7 +150,10 @@ class Remote:
         return made
 
     def _saw(self, what: Crossing) -> None:
-        self._observe(Observed(self._clock(), _without_credentials(what)))
+        now = self._clock()
+        self._observe(Observed(now, _without_credentials(what)))
+        if self._hear is not None:
+            self._hear(Observed(now, what))
 
 
 def _socket(url: SplitResult) -> socket.socket:

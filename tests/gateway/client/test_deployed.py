@@ -15,7 +15,7 @@ from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.client.response import HandshakeRefused
 from pytest_sessionplugin.gateway.client.transport import Unreachable, Urls, below
 from pytest_sessionplugin.gateway.client.websocket import ConnectionClosed, NothingReceived
-from pytest_sessionplugin.gateway.values import Observed
+from pytest_sessionplugin.gateway.values import Observed, Request
 from tests.gateway.app import API, App
 from tests.gateway.contract import Http
 from tests.gateway.gateways import on_sockets
@@ -250,3 +250,18 @@ def test_a_host_that_does_not_answer_is_a_sentence() -> None:
 )
 def test_a_path_is_below_the_stage(prefix: str, target: str, http: str, websocket: str) -> None:
     assert (below(prefix, target), below(prefix, target, root="")) == (http, websocket)
+
+
+def test_one_listener_hears_what_crosses_with_its_credentials(urls: Urls) -> None:
+    seen: list[Observed] = []
+    heard: list[Observed] = []
+    transport = Remote(urls, patience=LONG, lacking=Lacking, observe=seen.append, hear=heard.append)
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+    transport.request("GET", f"/rooms/a?token={token}", (("Authorization", f"Bearer {token}"),), b"")
+    transport.close()
+    assert [each.at for each in heard] == [each.at for each in seen]
+    asked, masked = heard[0].what, seen[0].what
+    assert isinstance(asked, Request)
+    assert isinstance(masked, Request)
+    assert (asked.query, dict(asked.headers)["Authorization"]) == (f"token={token}", f"Bearer {token}")
+    assert token not in f"{masked.query}{masked.headers}"

@@ -1,0 +1,155 @@
+"""The files of a contract, JSON or YAML, and the references between them. None is fetched from the network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import url2pathname
+
+import yaml  # type: ignore[import-untyped]
+
+from pytest_sessionplugin.errors import ContractError
+
+DEEPEST = 32  # references in a row
+
+
+class Documents:
+    """The files of one contract, each read once. `root` is the folder from which messages name them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._contents: dict[str, Any] = {}  # by URI
+
+    def open(self, path: Path) -> ContractNode:
+        """The whole of a file."""
+        uri = path.resolve().as_uri()
+        return ContractNode(self, uri, (), self.content(uri))
+
+    def content(self, uri: str) -> Any:
+        """The content of the file at a URI without a fragment. Raises ContractError."""
+        if uri not in self._contents:
+            self._contents[uri] = _read(self._path(uri))
+        return self._contents[uri]
+
+    def name(self, uri: str) -> str:
+        """The path of a file as messages show it."""
+        path = self._path(uri)
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+
+    def _path(self, uri: str) -> Path:
+        url = urlsplit(uri)
+        if url.scheme != "file":
+            raise ContractError(uri, "it is not a file, and contracts are not fetched from the network.")
+        return Path(url2pathname(url.path))
+
+
+@dataclass(frozen=True)
+class ContractNode:
+    """A value in a contract and where it stands. `value` is that of the target if it is a reference."""
+
+    documents: Documents = field(repr=False, compare=False)
+    uri: str  # of the file
+    path: tuple[str, ...]  # keys and indices that lead to it
+    value: Any = field(repr=False, compare=False)
+
+    @property
+    def pointer(self) -> str:
+        """RFC 6901."""
+        return "".join(f"/{escaped(key)}" for key in self.path)
+
+    @property
+    def place(self) -> str:
+        """As `contracts/openapi.yaml#/paths/~1rooms/get`."""
+        return f"{self.documents.name(self.uri)}#{self.pointer}"
+
+    def child(self, key: str) -> ContractNode | None:
+        """The value under a key, or at an index; None if there is none. References are not followed."""
+        value = self.value
+        if isinstance(value, dict) and key in value:
+            return ContractNode(self.documents, self.uri, (*self.path, key), value[key])
+        if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            return ContractNode(self.documents, self.uri, (*self.path, key), value[int(key)])
+        return None
+
+    def get(self, *keys: str) -> ContractNode | None:
+        """The value under the keys, one after another, each reference followed; None if one is missing."""
+        node: ContractNode | None = self
+        for key in keys:
+            node = node.child(key) if node is not None else None
+            node = node.followed() if node is not None else None
+        return node
+
+    def items(self) -> Iterator[tuple[str, ContractNode]]:
+        """The values of an object with their keys, or those of a list with their indices. References are followed."""
+        keys = self.value if isinstance(self.value, dict) else ()
+        for key in map(str, range(len(self.value)) if isinstance(self.value, list) else keys):
+            if (child := self.get(key)) is not None:
+                yield key, child
+
+    def text(self, key: str) -> str | None:
+        """The text under a key; None if there is another value, or none."""
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return value if isinstance(value, str) else None
+
+    def followed(self) -> ContractNode:
+        """The target of a reference; any other value itself. Raises ContractError for one that leads nowhere."""
+        node = self
+        for _ in range(DEEPEST):
+            if (reference := node.text("$ref")) is None:
+                return node
+            node = node.target(reference)
+        raise ContractError(self.place, f"it refers to itself, or through {DEEPEST} others.")
+
+    def target(self, reference: str) -> ContractNode:
+        uri, _, fragment = urljoin(self.uri, reference).partition("#")
+        node: ContractNode | None = ContractNode(self.documents, uri, (), self.documents.content(uri))
+        for key in map(unescaped, unquote(fragment).split("/")[1:]):
+            node = node.child(key) if node is not None else None
+        if node is None:
+            raise ContractError(self.place, f"it refers to {reference}, and nothing is there.")
+        return node
+
+
+def escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def unescaped(key: str) -> str:
+    return key.replace("~1", "/").replace("~0", "~")
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ContractError(str(path), f"it cannot be read: {reason}.") from error
+    try:
+        return json.loads(text) if path.suffix == ".json" else _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
+    except (ValueError, yaml.YAMLError) as error:
+        form = "JSON" if path.suffix == ".json" else "YAML"
+        raise ContractError(str(path), f"it is not {form}: {' '.join(str(error).split())}.") from error
+
+
+def _texts_as_keys(value: Any) -> Any:
+    """YAML takes `200:` for a number."""
+    if isinstance(value, Mapping):
+        return {str(key): _texts_as_keys(each) for key, each in value.items()}
+    return [_texts_as_keys(each) for each in value] if isinstance(value, list) else value
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe YAML with JSON's types, as OpenAPI wants it: dates stay texts, and so do `on` and `no`."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [(tag, form) for tag, form in kinds if not tag.endswith((":timestamp", ":bool"))]
+        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])

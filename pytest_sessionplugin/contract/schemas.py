@@ -1,0 +1,217 @@
+"""The schemas of a contract: JSON Schema in the dialect of their file, by `jsonschema`, of the extra `contracts`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import (  # type: ignore[import-untyped]
+    Draft4Validator,
+    FormatChecker,
+    ValidationError,
+    validators,
+)
+from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT4, specification_with
+
+from pytest_sessionplugin.contract.documents import ContractNode, escaped
+from pytest_sessionplugin.errors import ContractError
+from pytest_sessionplugin.gateway.redaction import is_secret, masked
+
+OPENAPI_30 = "https://spec.openapis.org/oas/3.0"
+"""Stands for the dialect of OpenAPI 3.0, which has no URI of its own."""
+OPENAPI_31 = "https://spec.openapis.org/oas/3.1/dialect/base"
+DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_07 = "http://json-schema.org/draft-07/schema#"
+
+LONGEST = 200  # characters of a sentence
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A part of a value that its schema does not allow."""
+
+    pointer: str  # of the part in the value; empty for the whole
+    sentence: str
+    place: str  # of the keyword in the contract
+
+
+class Schemas:
+    """The schemas of one file and of those that it refers to. A file that names no `$schema` has `dialect`."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self._made: dict[tuple[ContractNode, str, bool], Any] = {}
+        self._registry: Registry[Any] | None = None
+
+    def mismatches(
+        self, node: ContractNode, value: Any, *, of_request: bool, dialect: str | None = None
+    ) -> list[Mismatch]:
+        """Every part of a value that the schema in `node` does not allow. Raises ContractError for a broken schema."""
+        try:
+            errors = list(self._validator(node, of_request, dialect).iter_errors(value))
+        except Unresolvable as error:
+            raise _unresolved(node, error) from error
+        return [_mismatch(node, _closest(error)) for error in errors]
+
+    def _validator(self, node: ContractNode, of_request: bool, dialect: str | None) -> Any:
+        target = node.followed()
+        chosen = dialect or _named(target.value) or self._of_file(target)
+        key = target, chosen, of_request
+        if key not in self._made:
+            cls = _class(chosen, of_request)
+            try:
+                cls.check_schema(target.value)
+            except SchemaError as error:
+                where = "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
+                raise ContractError(f"{target.place}{where}", f"not a schema: {error.message[:LONGEST]}.") from error
+            schema = {"$ref": f"{target.uri}#{_quoted(target.pointer)}"}
+            self._made[key] = cls(schema, registry=self._registry_of(target), format_checker=FORMATS)
+        return self._made[key]
+
+    def _of_file(self, node: ContractNode) -> str:
+        return _named(node.documents.content(node.uri)) or self._dialect
+
+    def _registry_of(self, node: ContractNode) -> Registry[Any]:
+        if self._registry is None:
+            documents = node.documents
+
+            def retrieve(uri: str) -> Resource[Any]:
+                content = documents.content(uri)
+                chosen = _named(content) or self._dialect
+                specification = DRAFT4 if chosen == OPENAPI_30 else specification_with(_standard(chosen))
+                return specification.create_resource(content)
+
+            self._registry = Registry(retrieve=retrieve)  # type: ignore[call-arg]  # attrs without its plugin
+        return self._registry
+
+
+def _unresolved(node: ContractNode, error: BaseException) -> ContractError:
+    """The error of a reference in a schema; the cause has one of ours if a file could not be read."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ContractError):
+        cause = cause.__cause__
+    return cause or ContractError(node.place, f"a reference in the schema leads nowhere: {getattr(error, 'ref', '')}.")
+
+
+def _named(value: Any) -> str | None:
+    """The dialect that a schema or an OpenAPI file names."""
+    if not isinstance(value, dict):
+        return None
+    found = value.get("$schema") or value.get("jsonSchemaDialect")
+    return found if isinstance(found, str) else None
+
+
+def _standard(dialect: str) -> str:
+    return DRAFT_2020_12 if dialect.startswith("https://spec.openapis.org/oas/3.1/") else dialect
+
+
+def _quoted(pointer: str) -> str:
+    """The pointer in a fragment of a URI."""
+    return re.sub(r"[^!$&-;=@-Z_a-z~]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), pointer)
+
+
+@functools.cache
+def _class(dialect: str, of_request: bool) -> Any:
+    if dialect == OPENAPI_30:
+        base: Any = validators.extend(Draft4Validator, {"type": _type_or_null})
+    else:
+        base = validators.validator_for({"$schema": _standard(dialect)}, default=None)
+        if base is None:
+            raise ContractError(dialect, "jsonschema does not know this dialect.")
+    return validators.extend(base, {"required": _required("readOnly" if of_request else "writeOnly")})
+
+
+def _type_or_null(validator: Any, types: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
+    """`nullable` of OpenAPI 3.0."""
+    if value is not None or schema.get("nullable") is not True:
+        yield from Draft4Validator.VALIDATORS["type"](validator, types, value, schema)
+
+
+def _required(absent: str) -> Any:
+    """`required` without properties that a request, or an answer, does not have."""
+
+    def required(validator: Any, names: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[ValidationError]:
+        properties = schema.get("properties", {})
+        for name in names if validator.is_type(value, "object") else ():
+            if name not in value and not (isinstance(of := properties.get(name), dict) and of.get(absent) is True):
+                yield ValidationError(f"{name!r} is a required property")
+
+    return required
+
+
+def _closest(error: Any) -> Any:
+    """Of several alternatives, the error of the one that comes closest: whose constants and type are right."""
+    if not error.context:
+        return error
+    alternatives: dict[Any, list[Any]] = {}
+    for each in error.context:
+        alternatives.setdefault(each.schema_path[0], []).append(each)
+
+    def distance(errors: list[Any]) -> tuple[bool, bool, int]:
+        is_another = any(each.validator in ("const", "enum") for each in errors)
+        return is_another, any(each.validator == "type" and not each.path for each in errors), len(errors)
+
+    return _closest(min(alternatives.values(), key=distance)[0])
+
+
+def _mismatch(node: ContractNode, error: Any) -> Mismatch:
+    where = [str(part) for part in error.absolute_path]
+    sentence = str(error.message)
+    if any(map(is_secret, where)):
+        sentence = f"the value does not satisfy {error.validator!r}"
+    sentence = masked(sentence)
+    if len(sentence) > LONGEST:
+        sentence = f"{sentence[:LONGEST]}…"
+    return Mismatch("".join(f"/{escaped(part)}" for part in where), sentence, _place(node, error.absolute_schema_path))
+
+
+def _place(node: ContractNode, path: Any) -> str:
+    """Where the keyword stands. The path does not say where it goes through references."""
+    at: ContractNode | None = node.followed()
+    parts = [str(part) for part in path]
+    for number, part in enumerate(parts):
+        before = at
+        try:
+            at = before.child(part) or before.followed().child(part) if before is not None else None
+        except ContractError:  # a reference that is relative to an `$id`
+            at = None
+        if at is None and before is not None:
+            return f"{before.place}/{'/'.join(map(escaped, parts[number:]))}"
+    return at.place if at is not None else node.place
+
+
+# --- formats. Which ones jsonschema itself checks depends on what else is installed.
+
+FORMATS = FormatChecker(["date", "email", "ipv4", "ipv6", "regex", "uuid"])
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
+
+
+@FORMATS.checks("date-time", raises=ValueError)  # type: ignore[untyped-decorator]
+def _is_date_time(value: Any) -> bool:
+    """RFC 3339."""
+    if not isinstance(value, str):
+        return True
+    return _DATE_TIME.fullmatch(value) is not None and datetime.fromisoformat(value.upper()) is not None
+
+
+@FORMATS.checks("uri", raises=ValueError)  # type: ignore[untyped-decorator]
+def _is_uri(value: Any) -> bool:
+    return not isinstance(value, str) or (bool(urlsplit(value).scheme) and " " not in value)
+
+
+@FORMATS.checks("int32")  # type: ignore[untyped-decorator]
+def _is_int32(value: Any) -> bool:
+    return not isinstance(value, int) or -(2**31) <= value < 2**31
+
+
+@FORMATS.checks("int64")  # type: ignore[untyped-decorator]
+def _is_int64(value: Any) -> bool:
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
