@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from pytest_sessionplugin.errors import SessionPluginError
+from pytest_sessionplugin.gateway.redaction import masked
 
 
 def talk(
@@ -17,20 +18,22 @@ def talk(
     """Returns when `receive` frames have arrived, or the socket is closed, or the input has ended.
 
     A terminal's input ends at once. Other input ends before its answers arrive: then no frame may come for `wait`
-    seconds. Raises SessionPluginError if the handshake is refused, the host cannot be reached, or fewer than `receive`
-    frames have arrived.
+    seconds. Raises SessionPluginError if the handshake is refused, the host cannot be reached, a line is not UTF-8, or
+    fewer than `receive` frames have arrived.
     """
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if token and not (token.isascii() and token.isprintable()):
+        raise SessionPluginError("the token has a character that no header may have, such as the end of a line.")
+    headers, shown = {"Authorization": f"Bearer {token}"} if token else {}, masked(url)
     try:
         websocket = connect(url, additional_headers=headers, compression=None)
     except InvalidStatus as error:
         body = (error.response.body or b"").decode(errors="replace")
-        raise SessionPluginError(f"{url} was refused: {error.response.status_code} {body}".rstrip()) from error
+        raise SessionPluginError(f"{shown} was refused: {error.response.status_code} {body}".rstrip()) from error
     except OSError as error:
-        sentence = f"{url} cannot be reached: {error.strerror or error}."
+        sentence = f"{shown} cannot be reached: {error.strerror or error}."
         raise SessionPluginError(f"{sentence} `sessionplugin serve` prints the URLs that it serves.") from error
     except WebSocketException as error:
-        raise SessionPluginError(f"{url} cannot be opened: {error}.") from error
+        raise SessionPluginError(f"{shown} cannot be opened: {masked(str(error))}.") from error
     count, sender = 0, Sender(websocket, typed, wait)
     with websocket:
         sender.start()
@@ -47,6 +50,10 @@ def talk(
             sender.stop()
         if not sender.has_left:
             print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
+    if sender.has_stumbled:
+        raise SessionPluginError(
+            "a line of the input is not UTF-8, as a message must be: those after it were not sent."
+        )
     if receive is not None:
         why = f"then none for {wait:g} s; --wait waits longer" if sender.has_left else "then the socket was closed"
         raise SessionPluginError(f"{count} of {receive} frames arrived, {why}.")
@@ -60,6 +67,7 @@ class Sender:
         self._has_heard = threading.Event()
         self._is_over = False
         self.has_left = False  # whether the socket was closed from here
+        self.has_stumbled = False  # whether a line cannot be sent
 
     def start(self) -> None:
         threading.Thread(target=self.run, daemon=True).start()  # it may read from a terminal for ever
@@ -76,9 +84,12 @@ class Sender:
         try:
             for line in iter(self._typed.readline, ""):
                 if line.strip():
+                    line.encode()  # the socket would break
                     self._websocket.send(line.rstrip("\n"))
         except ConnectionClosed:
             return
+        except UnicodeError:  # here, or while it was read
+            self.has_stumbled = True
         while not self._is_over and not self._typed.isatty() and self._has_heard.wait(self._wait):
             self._has_heard.clear()
         if not self._is_over:

@@ -343,7 +343,7 @@ def words(name: str) -> str:
 
 def _check_wait(seconds: float) -> None:
     if not 0 <= seconds <= LONGEST:
-        raise SessionPluginError(f"it waits for {LONGEST:.0f} seconds at most, not for {seconds:g}.")
+        raise SessionPluginError(f"it waits for 0 to {LONGEST:.0f} seconds, not for {seconds:g}.")
 
 
 def _check_kinds(arguments: Sequence[Any], more: Mapping[str, Any]) -> None:

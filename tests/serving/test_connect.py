@@ -126,3 +126,24 @@ def test_a_refused_handshake_is_a_sentence_with_its_status(url: str) -> None:
 def test_a_port_that_nobody_listens_on_is_a_sentence(url: str) -> None:
     with pytest.raises(SessionPluginError, match="cannot be reached"):
         talk("ws://127.0.0.1:9", None, Terminal(), io.StringIO())
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_line_that_is_not_utf_8_is_a_sentence_and_no_traceback(url: str, errors: str) -> None:
+    """Python reads standard input in one of both ways, depending on the locale."""
+    typed = io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8", errors=errors)
+    with pytest.raises(SessionPluginError, match="a line of the input is not UTF-8"):
+        talk(url, None, typed, io.StringIO(), wait=0.01)
+
+
+def test_no_error_shows_a_token(url: str) -> None:
+    secret = "abcdefghijklmnop"
+    for address, token in (
+        (f"{url}/?status=403&token={secret}", None),
+        (f"ws://127.0.0.1:9/?token={secret}", None),
+        (f"http://127.0.0.1:9/?token={secret}", None),
+        (url, f"{secret}\n"),
+    ):
+        with pytest.raises(SessionPluginError) as raised:
+            talk(address, token, Terminal(), io.StringIO())
+        assert secret not in str(raised.value)
