@@ -66,6 +66,13 @@ def test_every_page_of_docs_is_built_and_in_the_navigation() -> None:
     assert {each for each in made if f'{each}"' not in navigation[0]} == set()
 
 
+def test_the_type_of_a_problem_is_an_anchor_of_its_page() -> None:
+    page = (SITE / "errors.html").read_text()
+    codes = re.findall(r"^## (\w+)$", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    assert codes
+    assert [code for code in codes if f'id="{code}"' not in page] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(SITE).as_posix())
 def test_a_page_loads_nothing_from_outside_and_forbids_it(page: Path) -> None:
     found = loads(page.read_text())
