@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from pytest_sessionplugin.errors import nearest
-from pytest_sessionplugin.tracebacks import Owner, is_raised, owner
+from pytest_sessionplugin.tracebacks import Owner, is_raised, owner, steps_of
 
 PACKAGE = __name__.partition(".")[0]
 OVERRIDDEN = ("chalice_project", "chalice_env", "dynamodb_specs", "dynamodb_seed")
@@ -38,7 +38,7 @@ _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 
 def explanation(error: BaseException) -> str:
     """A sentence on what to do; empty if the error does not come from a wrong call of the plugin."""
-    steps = list(_steps(error.__traceback__))
+    steps = steps_of(error.__traceback__)
     owners = [owner(step.tb_frame.f_code.co_filename) for step in steps]
     if Owner.USER not in owners:
         return ""
@@ -190,9 +190,3 @@ def _fits(value: object, kind: Any) -> bool:
     if issubclass(outer, Sequence) and isinstance(value, Collection) and outer is not str:
         return not isinstance(value, Mapping)
     return isinstance(value, outer)
-
-
-def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
-    while trace is not None:
-        yield trace
-        trace = trace.tb_next

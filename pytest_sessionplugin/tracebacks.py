@@ -177,7 +177,7 @@ def of_function(error: BaseException) -> traceback.TracebackException:
 
 def is_shown_whole(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
     """Whether the error is a bug of the plugin: raised there, without a `raise` statement."""
-    last = _steps(excinfo.tb)[-1]
+    last = steps_of(excinfo.tb)[-1]
     ours = owner(_file(last)) is Owner.PLUGIN
     return ours and not (isinstance(excinfo.value, GatewayWarning) or is_raised(last))
 
@@ -193,7 +193,7 @@ def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackTyp
 
     An error of the AWS SDK ends at the line of the test or the project that called it.
     """
-    if _package(Path(os.path.realpath(_file(_steps(excinfo.tb)[-1])))) in SDK:
+    if _package(Path(os.path.realpath(_file(steps_of(excinfo.tb)[-1])))) in SDK:
         return to_last_line(excinfo)
     raised = owner(str(excinfo.traceback[-1].path)) is Owner.PLUGIN
 
@@ -206,7 +206,7 @@ def without_plugin(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackTyp
 
 def to_last_line(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
     """The traceback up to the last line of the project or its tests, without the plugin's frames before it."""
-    steps = _steps(excinfo.tb)
+    steps = steps_of(excinfo.tb)
     while steps and owner(_file(steps[-1])) is not Owner.USER:
         steps.pop()
     return _linked(each for each in steps if owner(_file(each)) is not Owner.PLUGIN)
@@ -214,7 +214,7 @@ def to_last_line(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType 
 
 def last_frame(excinfo: pytest.ExceptionInfo[BaseException]) -> TracebackType | None:
     """The traceback's last step alone: pytest parses the file of each one that it shows."""
-    return _linked(_steps(excinfo.tb)[-1:])
+    return _linked(steps_of(excinfo.tb)[-1:])
 
 
 def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
@@ -226,7 +226,7 @@ def hides_cause(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> boo
 
 def is_in_test(excinfo: pytest.ExceptionInfo[BaseException], root: Path) -> bool:
     """Whether a line of a test or fixture led to the error, and so is worth showing."""
-    return any(is_in(root, _file(each)) for each in _steps(excinfo.tb))
+    return any(is_in(root, _file(each)) for each in steps_of(excinfo.tb))
 
 
 def sections(error: BaseException) -> list[tuple[str, str]]:
@@ -240,11 +240,11 @@ def _is_of_test(cause: BaseException | None, root: Path) -> bool:
     """Whether the cause was raised by a line of the test itself."""
     if cause is None or isinstance(cause, SessionPluginError):
         return False
-    return any(is_in(root, _file(each)) for each in _steps(cause.__traceback__))
+    return any(is_in(root, _file(each)) for each in steps_of(cause.__traceback__))
 
 
 def _without(trace: TracebackType | None, is_hidden: Callable[[str], bool]) -> TracebackType | None:
-    return _linked(each for each in _steps(trace) if not is_hidden(_file(each)))
+    return _linked(each for each in steps_of(trace) if not is_hidden(_file(each)))
 
 
 def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:
@@ -255,7 +255,7 @@ def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:
     return short
 
 
-def _steps(trace: TracebackType | None) -> list[TracebackType]:
+def steps_of(trace: TracebackType | None) -> list[TracebackType]:
     steps = []
     while trace is not None:
         steps.append(trace)

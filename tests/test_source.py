@@ -28,7 +28,6 @@ REASONS = {
     "aws/dynamodb/ttl.py": "an agenda for the clock",
     "children/startup/sitecustomize.py": "runs in every child interpreter",
     "account/journal.py": "kept apart from the trace, which also renders gateways without one",
-    "gateway/redaction.py": "the one place that knows secrets",
     "gateway/client/httpx_transport.py": "one class, loaded for it alone",
     "gateway/core/connection.py": "the states of a connection",
     "gateway/core/gateway_responses.py": "one table",

@@ -16,6 +16,7 @@ _NAME = re.compile(rf"{_WORDS}$", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
 _BEARER = re.compile(r"(?i:\b(bearer|basic)) (?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
 _SHORTEST = 8  # characters of a secret that is replaced; shorter ones are parts of other words
+_LONGEST = 200  # characters of a value
 _OF_QUERY = re.compile(rf"(\b[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST},}})", re.IGNORECASE)
 _OF_JSON = re.compile(
     rf"((?P<q>[\"'])[\w.-]*{_WORDS}(?P=q)\s*:\s*(?P<v>[\"']))([^\"'\\]{{{_SHORTEST},}})(?=(?P=v))", re.IGNORECASE
@@ -80,6 +81,15 @@ def redacted(name: str, value: Any) -> str:
 def shown(value: Any) -> str:
     """The repr of a value without credentials. An object has to redact its own."""
     return repr(_redacted(value))
+
+
+def brief(value: Any) -> str:
+    """The repr of a value without credentials, cut if it is long."""
+    try:
+        text = masked(shown(value))  # before it is cut
+    except ValueError:  # a number of thousands of digits
+        return "a number that is too long"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}{ELLIPSIS}"
 
 
 def _redacted(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.client.request import with_defaults
 from pytest_sessionplugin.gateway.client.websocket import Frame
-from pytest_sessionplugin.gateway.redaction import Masked, masked, masked_bytes, masked_header
+from pytest_sessionplugin.gateway.redaction import Masked, brief, masked, masked_bytes, masked_header
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Handshake,
@@ -129,3 +129,14 @@ def test_the_rest_of_an_element_is_printed_as_it_is() -> None:
         "Request(id='r', method='GET', path='/rooms', query='x=1', headers=(('Accept', 'a/b'),), body=b'{}', "
         "source_ip='127.0.0.1', claims=None)"
     )
+
+
+def test_a_value_is_shown_in_brief_and_without_credentials() -> None:
+    class Held:
+        def __repr__(self) -> str:
+            return f"Held({JWT})"
+
+    assert brief({"token": "0123456789"}) == "{'token': '…'}"
+    assert brief("x" * 500) == f"'{'x' * 199}…"
+    assert brief(Held()) == "Held(eyJ…)"
+    assert brief(10**5000) == "a number that is too long"

@@ -7,11 +7,9 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_sessionplugin.gateway.redaction import shown
+from pytest_sessionplugin.gateway.redaction import brief
 
 Pattern = Mapping[str, Any]
-
-_LONGEST = 200  # characters of a value that a sentence shows
 
 
 def fits(pattern: Any, value: Any) -> bool:
@@ -41,7 +39,7 @@ def _differences(path: str, pattern: Any, value: Any, options: Collection[str]) 
         for index, (wanted, element) in enumerate(zip(pattern, value, strict=True)):
             yield from _differences(f"{path}[{index}]", wanted, element, ())
     elif not _equal(list(pattern) if isinstance(pattern, tuple) else pattern, value):
-        yield f"{path or 'it'} is {short(value)}, not {short(pattern)}"
+        yield f"{path or 'it'} is {brief(value)}, not {brief(pattern)}"
 
 
 def _equal(wanted: Any, value: Any) -> bool:
@@ -61,12 +59,6 @@ def parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def short(value: Any) -> str:
-    """The repr of a value without credentials, cut if it is long."""
-    text = shown(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class Matching:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pytest_sessionplugin.gateway.client.patterns import Matching, Pattern, differences, parsed, short
+from pytest_sessionplugin.gateway.client.patterns import Matching, Pattern, differences, parsed
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import brief, masked
 
 # pytest would print frames as they came; errors have them without credentials
 __tracebackhide__ = True
@@ -216,7 +216,7 @@ class WebSocket:
         while missing := matching.missing:
             enough = len(others) == MANY or (others and self._is_over(since))
             text = None if enough else self._next_text()
-            wanted = " and ".join(map(short, missing))
+            wanted = " and ".join(map(brief, missing))
             if text is None:
                 raise self._nothing(f"expected {wanted}; {self._instead(missing, others)}")
             frame = parsed(text)
@@ -224,7 +224,7 @@ class WebSocket:
                 continue
             if not skip:
                 why = _why(missing, frame)
-                raise AssertionError(f"expected {wanted}, received {short(frame)}{why}{self._transcript()}")
+                raise AssertionError(f"expected {wanted}, received {brief(frame)}{why}{self._transcript()}")
             others.append(frame)
         return matching.frames
 
@@ -237,7 +237,7 @@ class WebSocket:
             return f"no frame came{self._and_quiet}"
         nearest = min(others, key=lambda frame: len(differences(missing[0], frame)))
         count = f"{len(others)} other frame{'s' * (len(others) > 1)} came"
-        return f"{count}{self._and_quiet}; the nearest was {short(nearest)}{_why(missing, nearest)}"
+        return f"{count}{self._and_quiet}; the nearest was {brief(nearest)}{_why(missing, nearest)}"
 
     def _is_over(self, since: float) -> bool:
         """Whether a stage's timeout has passed. Elsewhere no time passes before a frame comes, or none will."""

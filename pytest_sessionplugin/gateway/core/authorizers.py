@@ -17,8 +17,9 @@ from pytest_sessionplugin.gateway.core import cognito, sigv4
 from pytest_sessionplugin.gateway.core.events import IDENTITY, Event
 from pytest_sessionplugin.gateway.core.gateway_responses import FORBIDDEN, UNAUTHORIZED, failure
 from pytest_sessionplugin.gateway.core.integration import as_text
-from pytest_sessionplugin.gateway.core.notes import FEW, brief
+from pytest_sessionplugin.gateway.core.notes import FEW
 from pytest_sessionplugin.gateway.core.routing import Match
+from pytest_sessionplugin.gateway.redaction import brief
 from pytest_sessionplugin.gateway.values import (
     Api,
     Authorizer,

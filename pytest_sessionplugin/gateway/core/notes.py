@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import brief
 from pytest_sessionplugin.gateway.values import (
     Authorizer,
     AuthorizerKind,
@@ -22,7 +22,6 @@ from pytest_sessionplugin.gateway.values import (
 
 FEW = 8  # routes that are listed
 NEAR = 0.6  # of a ratio; 1 is the same path
-SHORT = 200  # characters of a function's result
 ANY = "*"
 
 
@@ -184,15 +183,6 @@ def forbidden(request: Request, reply: Reply) -> str:
 
 def _names(value: str | None) -> set[str]:
     return {name.strip().lower() for name in (value or "").split(",") if name.strip()}
-
-
-def brief(result: Any) -> str:
-    """A function's result, cut if it is long."""
-    try:
-        text = masked(repr(result))  # before it is cut
-    except ValueError:  # a number of thousands of digits
-        return "a number that is too long"
-    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
 
 
 def _named(grant: Grant) -> str | None:
