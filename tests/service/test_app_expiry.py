@@ -16,14 +16,15 @@ from pytest_sessionplugin.tokens.tokens import Tokens
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
 
+DAY = 86_400  # seconds, the longest that a token may be valid
 Create = Callable[..., dict[str, Any]]
 Join = Callable[..., WebSocket]
 
 
 @pytest.fixture
 def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner, with a token that outlasts each test."""
-    return chalice_gateway.http(token=jwt_tokens("alice", expires_in=timedelta(days=30).total_seconds()))
+    """HTTP as the owner, for a day."""
+    return chalice_gateway.http(token=jwt_tokens("alice", expires_in=DAY))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def create(alice: HttpClient) -> Create:
 
 @pytest.fixture
 def join(chalice_gateway: Gateway, jwt_tokens: Tokens) -> Join:
-    def join(session: dict[str, Any], expires_in: float = 3600 * 24) -> WebSocket:
+    def join(session: dict[str, Any], expires_in: float = DAY) -> WebSocket:
         token = jwt_tokens("bob", expires_in=expires_in)
         return chalice_gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=token)
 
@@ -128,13 +129,46 @@ def test_a_socket_outlives_its_token_until_its_next_frame(chalice_clock: Clock, 
         assert_closed(bob, 1000)
 
 
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
+def test_a_silent_socket_whose_token_has_expired_hears_nothing_and_ends_with_the_next_delivery(
+    chalice_clock: Clock, alice: HttpClient, create: Create, join: Join
+) -> None:
+    session = create()
+    with join(session, expires_in=60) as bob, join(session) as carol:
+        chalice_clock.advance(minutes=5, schedules=True)
+        bob.receive_nothing()
+        carol.send_json({"action": "publish", "data": "for those who may hear it"})
+        carol.expect(type="ack")
+        bob.expect(type="closing", code="token_expired", reconnect="now")
+        assert_closed(bob, 1000)
+        carol.receive_nothing()
+
+
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
+def test_a_silent_socket_whose_token_has_expired_ends_after_ten_idle_minutes_at_the_latest(
+    chalice_clock: Clock, create: Create, join: Join, dynamodb_tables: Tables
+) -> None:
+    with join(create(), expires_in=60) as bob:
+        chalice_clock.advance(minutes=9, seconds=59, schedules=True)
+        bob.receive_nothing()
+        chalice_clock.advance(seconds=1)
+        assert_closed(bob, 1001)
+    assert dynamodb_tables["Connections"].scan()["Count"] == 0
+
+
 def test_what_is_purged_can_be_read_for_two_days_more(
-    chalice_clock: Clock, alice: HttpClient, create: Create, dynamodb_tables: Tables, aws_calls: Calls
+    chalice_clock: Clock,
+    chalice_gateway: Gateway,
+    jwt_tokens: Tokens,
+    create: Create,
+    dynamodb_tables: Tables,
+    aws_calls: Calls,
 ) -> None:
     session = create(expiresIn=60)
     purged = timedelta(seconds=60, days=7)
     with aws_calls.exactly(dynamodb=0):
         chalice_clock.advance(purged + timedelta(hours=47, minutes=59))
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
     assert alice.get(f"/sessions/{session['sessionId']}").json()["status"] == "ended"
     chalice_clock.advance(minutes=1)
     assert dynamodb_tables["Sessions"].scan()["Count"] == 0
