@@ -27,7 +27,7 @@ test: setup  ## all tests except those of the wheel, the site and a deployed sta
 	$(BIN)/python -m pytest -n auto --ignore tests/packaging --ignore tests/site $(addprefix --ignore ,$(OF_A_STAGE))
 
 unit: setup  ## the fast tests of each room, without AWS, sockets or processes
-	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service deployment $(ROOMS))
+	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service contracts deployment $(ROOMS))
 
 unit-%:
 	@echo "tests/$*"; $(BIN)/python -m pytest --quiet -m "not process and not sockets and not emulator and not slow" tests/$*

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +13,8 @@ from openapi_spec_validator import validate
 import app
 from chalicelib import errors, http, jsontext
 from deployment import gateway_responses
-from tests.contracts.documents import CONTRACTS, OPENAPI, load, nodes, operations, resolved, validator
+from tests.contracts.documents import CONTRACTS, OPENAPI, load, nodes, operations, problems, resolved, validator
+from tests.sources import ROOT
 
 CONTRACT = load(OPENAPI)
 OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in operations(CONTRACT)}
@@ -79,6 +81,18 @@ def test_a_refusal_is_a_problem_with_its_own_status_and_codes(name: str) -> None
             assert by_gateway(answer) or own["properties"]["status"]["const"] == int(status)
             assert codes(answer) <= set(resolved(first, OPENAPI)[0]["properties"]["code"]["enum"])
         assert ("Retry-After" in answer["headers"]) is (status in {"429", "503", "504", "5XX"})
+
+
+def test_an_example_of_a_refusal_is_that_of_the_catalogue_and_fits() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    for name, answer in CONTRACT["components"]["responses"].items():
+        media = answer["content"]["application/problem+json"]
+        if "example" not in media:
+            assert codes(answer) == {"unavailable"}, name  # the example of that code is the service's
+            continue
+        assert json.dumps(media["example"]) in page, name
+        assert media["example"]["code"] in codes(answer), name
+        assert problems(media["schema"]["allOf"][0]["$ref"].removeprefix("schemas/"), media["example"]) == []
 
 
 def refusals() -> set[tuple[str, str]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from tests.contracts.documents import ASYNCAPI, CONTRACTS, OPENAPI, SCHEMAS, load, nodes, problems
+from tests.contracts.documents import ASYNCAPI, CONTRACTS, LOADER, OPENAPI, SCHEMAS, load, nodes, problems
 
 NAMES = [path.name for path in SCHEMAS]
 ANYTHING = {  # objects that hold whatever a client puts there
@@ -56,6 +59,29 @@ def test_a_schema_has_no_room_for_a_field_that_it_does_not_name(name: str) -> No
 def test_a_field_that_must_be_there_is_described(name: str) -> None:
     for where, node in nodes({**load(CONTRACTS / "schemas" / name), "examples": []}):
         assert set(node.get("required", ())) <= set(node.get("properties", ())), where
+
+
+def twice(text: str) -> list[str]:
+    """Keys that a YAML or JSON text has twice in one mapping: readers take the last one, or refuse the file."""
+    pending, found = [yaml.compose(text, Loader=LOADER)], []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            found += [key for key, count in Counter(keys).items() if count > 1]
+            pending += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            pending += node.value
+    return found
+
+
+@pytest.mark.parametrize("path", [OPENAPI, ASYNCAPI, *SCHEMAS], ids=lambda path: path.name)
+def test_a_file_has_no_key_twice(path: Path) -> None:
+    assert twice(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_key_that_is_there_twice_is_found() -> None:
+    assert twice("a: {b: 1, c: [{d: 1, d: 2}]}\ne: 1\na: 2\n") == ["a", "d"]
 
 
 def test_each_schema_is_used() -> None:
