@@ -93,6 +93,7 @@ def answers(handler: Callable[..., http.Reply]) -> Callable[..., Response]:
     @functools.wraps(handler)
     def answered(**captured: str) -> Response:
         def act(request: http.Request, run: Run) -> http.Reply:
+            credentials.refuse_leaked(request.query)
             principal = authenticate(credentials.bearer(request.headers.get("authorization", "")))
             return handler(Call(request, principal, now(), run), **captured)
 

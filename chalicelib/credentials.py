@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,10 @@ from chalicelib.errors import Unauthenticated
 
 PROTOCOL: Final = "sessions.v1"
 BEARER: Final = "bearer."
-JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]*\.")  # the header of each JWT begins with `{"` in base64
+TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # of RFC 6750
+JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]*\.")  # the header of nearly each JWT begins with `{"` in base64
+PART: Final = re.compile(r"([A-Za-z0-9_-]+)\.(?=[\w-]*\.)")
+HEADER: Final = re.compile(rb'\s*\{\s*"')
 MASK: Final = "[secret]"
 
 
@@ -64,17 +68,17 @@ class Secret:
 
 
 def bearer(authorization: str) -> Secret:
-    """The token of an Authorization header (RFC 6750). Raises Unauthenticated."""
+    """The token of an Authorization header (RFC 6750). Raises Unauthenticated, also for two headers in one."""
     scheme, _, token = authorization.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("Send `Authorization: Bearer <token>`.")
+    if scheme.lower() != "bearer" or not TOKEN.fullmatch(token.strip()):
+        raise Unauthenticated("Send `Authorization: Bearer <token>`, once.")
     return Secret(token.strip())
 
 
 def of_handshake(authorization: Sequence[str], offered: Iterable[str]) -> Secret:
     """The token of a handshake: that of the header if there is one, else of the subprotocol. Raises Unauthenticated."""
     if authorization:
-        return bearer(authorization[0])
+        return bearer(", ".join(authorization))
     for word in offered:
         if word.startswith(BEARER) and len(word) > len(BEARER):
             return Secret(word[len(BEARER) :])
@@ -85,5 +89,17 @@ def of_handshake(authorization: Sequence[str], offered: Iterable[str]) -> Secret
 
 def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:
     """Raises Unauthenticated if a token is anywhere in the query."""
-    if any(JWT.search(text) for name, values in query.items() for text in (name, *values)):
+    if any(is_leaked_in(text) for name, values in query.items() for text in (name, *values)):
         raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")
+
+
+def is_leaked_in(text: str) -> bool:
+    """Whether a JWT is anywhere in the text: an object in base64, whatever white space it begins with, and two dots."""
+    return JWT.search(text) is not None or any(HEADER.match(_decoded(part)) for part in PART.findall(text))
+
+
+def _decoded(part: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:  # of a length that no text has
+        return b""

@@ -88,8 +88,8 @@ class Envelope:
 def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region: str) -> Handshake:
     """A $connect event as a handshake.
 
-    Raises OriginRefused, InvalidRequest without exactly one sessionId, and Unauthenticated without a credential or
-    with a token in the query, which is logged in many places.
+    Raises OriginRefused, InvalidRequest without exactly one sessionId or for subprotocols without ours, and
+    Unauthenticated without a credential or with a token in the query, which is logged in many places.
     """
     headers: dict[str, list[str]] = {}
     for name, values in (event.get("multiValueHeaders") or {}).items():
@@ -103,12 +103,14 @@ def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region:
     if len(session_ids) != 1 or not session_ids[0]:
         raise InvalidRequest("Name one session: ?sessionId=<id>.")
     offered = [word.strip() for line in headers.get("sec-websocket-protocol", []) for word in line.split(",")]
+    if offered and credentials.PROTOCOL not in offered:  # a browser would drop the socket, and its rows would stay
+        raise InvalidRequest(f"Offer the subprotocol {credentials.PROTOCOL}, or none.")
     context = event["requestContext"]
     return Handshake(
         connection_id=context["connectionId"],
         session_id=session_ids[0],
         token=credentials.of_handshake(headers.get("authorization", []), offered),
-        subprotocol=credentials.PROTOCOL if credentials.PROTOCOL in offered else None,
+        subprotocol=credentials.PROTOCOL if offered else None,
         endpoint=Endpoint(context["apiId"], context["stage"], region),
     )
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import errors, jsontext
-from chalicelib.credentials import JWT
+from chalicelib import credentials, errors, jsontext
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
 from chalicelib.model import (
     KEEP,
@@ -37,6 +36,7 @@ JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+VERSION: Final = re.compile(r"[1-9][0-9]{0,14}")
 IF_MATCH_TAGS: Final = 100  # the most that DynamoDB compares with
 
 STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
@@ -77,7 +77,8 @@ EXPOSED_HEADERS: Final = (
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. Header names are in lower case; `path` is as the client called it, with the stage."""
+    """An HTTP request. Header names are in lower case, and the lines of one name are joined by commas (RFC 9110, 5.3);
+    `path` is as the client called it, with the stage."""
 
     id: str
     path: str
@@ -102,14 +103,21 @@ class Reply:
 
 def request(event: Mapping[str, Any], body: bytes | str, fallback_id: str) -> Request:
     """A REST proxy event as a request, whatever its body. `fallback_id` is for `chalice local`, which sends no id."""
-    context = event["requestContext"]
+    context, lines = event["requestContext"], dict[str, list[str]]()
+    for name, values in (event.get("multiValueHeaders") or _lines(event.get("headers") or {})).items():
+        lines.setdefault(name.lower(), []).extend(values)
     return Request(
         id=context.get("requestId") or fallback_id,
         path=context.get("path") or event.get("path") or "/",
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers={name: ", ".join(values) for name, values in lines.items()},
         query=event.get("multiValueQueryStringParameters") or {},
         body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body,
     )
+
+
+def _lines(headers: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """For `chalice local`, which sends one line for each name."""
+    return {name: [value] for name, value in headers.items()}
 
 
 def draft(request: Request) -> Draft:
@@ -166,12 +174,14 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def versions(request: Request) -> frozenset[int] | None:
-    """The versions that If-Match allows; None for any. A weak or foreign tag matches no version."""
+    """The versions that may be changed, by If-Match and If-None-Match; None for any. A weak, foreign or differently
+    written tag matches no version (RFC 9110, 8.8.3.2)."""
+    if request.headers.get("if-none-match", "").strip() == "*":
+        return frozenset()
     sent = request.headers.get("if-match")
     if sent is None or sent.strip() == "*":
         return None
-    tags = [ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(",")]
-    numbers = {int(tag[2]) for tag in tags if tag and not tag[1] and re.fullmatch(r"[0-9]{1,15}", tag[2])}
+    numbers = {int(tag) for tag in _tags(sent, weak=False) if VERSION.fullmatch(tag)}
     if len(numbers) > IF_MATCH_TAGS:
         raise InvalidRequest(f"If-Match names more than {IF_MATCH_TAGS} versions.")
     return frozenset(numbers)
@@ -180,8 +190,13 @@ def versions(request: Request) -> frozenset[int] | None:
 def is_current(request: Request, etag: str) -> bool:
     """Whether the client has this representation, by If-None-Match."""
     sent = request.headers.get("if-none-match", "")
-    tags = [ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(",")]
-    return sent.strip() == "*" or etag.strip('"') in {tag[2] for tag in tags if tag}
+    return sent.strip() == "*" or etag.strip('"') in _tags(sent, weak=True)
+
+
+def _tags(sent: str, *, weak: bool) -> set[str]:
+    """The texts of the tags in a list, the weak ones too if asked for."""
+    found = (ENTITY_TAG.fullmatch(tag.strip()) for tag in sent.split(","))
+    return {tag[2] for tag in found if tag and (weak or not tag[1])}
 
 
 def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
@@ -341,4 +356,4 @@ def _check(text: str, owner_id: str) -> str:
 
 def correlation_id(sent: str | None, request_id: str) -> str:
     """The id that the client sent, if it is well formed and holds no JWT, which would leak; else the request's own."""
-    return sent if sent and CORRELATION_ID.fullmatch(sent) and not JWT.search(sent) else request_id
+    return sent if sent and CORRELATION_ID.fullmatch(sent) and not credentials.is_leaked_in(sent) else request_id

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,10 @@ from tests.service.fakes import ENDPOINT, NOON, connection, new_session, write
 
 ORIGINS = frozenset({"https://app.example"})
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
+
+HEADERS = ['{ "alg":"HS256"}', '{\n"alg":"HS256"}', '\t{"alg":"HS256"}', ' \r\n { "alg":"HS256"}']
+LEAKED = [f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.e30.c2ln" for header in HEADERS]
+"""Tokens whose header begins with white space."""
 
 
 def event(query: dict[str, list[str]] | None = None, **headers: list[str]) -> dict[str, Any]:
@@ -51,8 +56,18 @@ def test_the_header_decides_over_the_subprotocol() -> None:
         handshake(JOIN, Authorization=["Basic x"], Sec_WebSocket_Protocol=["sessions.v1, bearer.abc"])
 
 
-def test_no_protocol_is_named_that_was_not_offered() -> None:
-    assert handshake(JOIN, Sec_WebSocket_Protocol=["bearer.abc"]).subprotocol is None
+@pytest.mark.parametrize("offered", ["bearer.abc", "sessions.v2, bearer.abc", "SESSIONS.V1, bearer.abc", "x", ""])
+def test_offers_without_the_protocol_are_refused(offered: str) -> None:
+    for headers in ({}, {"Authorization": ["Bearer abc"]}):
+        with pytest.raises(errors.InvalidRequest, match=r"sessions\.v1"):
+            handshake(JOIN, Sec_WebSocket_Protocol=[offered], **headers)
+
+
+@pytest.mark.parametrize("lines", [["Bearer abc", "Bearer abc"], ["Bearer abc", "Basic x"], ["Bearer abc, Bearer def"]])
+def test_two_authorizations_are_refused(lines: list[str]) -> None:
+    for headers in ({"Authorization": lines}, {"Authorization": lines[:1], "authorization": lines[1:] or lines}):
+        with pytest.raises(errors.Unauthenticated):
+            handshake(JOIN, **headers)
 
 
 @pytest.mark.parametrize("query", [None, {"sessionId": [""]}, {"sessionId": ["a", "b"]}, {"session": ["a"]}])
@@ -69,6 +84,8 @@ def test_exactly_one_session_is_named(query: dict[str, list[str]] | None) -> Non
         {"authorization": [f"Bearer {TOKEN}"]},
         {"protocol": [f"sessions.v1, bearer.{TOKEN}"]},
         {TOKEN: [""]},
+        *({"token": [token]} for token in LEAKED),
+        {"x": [f"x.{LEAKED[0]}"]},
     ],
 )
 def test_a_token_in_the_query_is_refused_even_beside_a_good_one(leak: dict[str, list[str]]) -> None:
@@ -82,7 +99,7 @@ def test_the_token_is_not_in_what_a_handshake_looks_like() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Sec_WebSocket_Protocol": ["sessions.v1"]}, {"Sec_WebSocket_Protocol": ["bearer."]}]
+    "headers", [{}, {"Sec_WebSocket_Protocol": ["sessions.v1"]}, {"Sec_WebSocket_Protocol": ["sessions.v1, bearer."]}]
 )
 def test_a_handshake_without_a_credential_is_refused(headers: dict[str, list[str]]) -> None:
     with pytest.raises(errors.Unauthenticated):

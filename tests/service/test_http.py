@@ -85,7 +85,7 @@ def test_a_body_ends_at_64_kilobytes() -> None:
         http.patch(request(b'{"title":"x"}' + b" " * (65_536 - 12)))
 
 
-@pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256])
+@pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256, "k, k"])
 def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         http.idempotency_key(request(idempotency_key=key))
@@ -102,6 +102,8 @@ def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
         ('x"7"y', set()),
         ('"7", W/"8"', {7}),
         ('"7-ended"', set()),
+        *((f'"{text}"', set()) for text in ("07", "7 ", "+7", "7.0", "0", "\u0667", "")),
+        ('"7", *', {7}),
         ("7", set()),
         ('"x"', set()),
         ('"9999999999999999999999"', set()),
@@ -110,6 +112,20 @@ def test_an_idempotency_key_is_visible_ascii(key: str) -> None:
 def test_if_match_names_the_versions_that_may_be_changed(sent: str | None, versions: set[int] | None) -> None:
     headers = {} if sent is None else {"if-match": sent}
     assert http.versions(http.Request("r-1", "/", headers, {}, b"")) == versions
+
+
+def test_a_change_of_what_must_not_be_there_is_allowed_for_no_version() -> None:
+    assert http.versions(request(if_none_match=" * ")) == frozenset()
+    assert http.versions(request(if_none_match="*", if_match="*")) == frozenset()
+
+
+@pytest.mark.parametrize("names", [("If-Match", "If-Match"), ("If-Match", "if-match")])
+def test_the_lines_of_one_header_are_one_list(names: tuple[str, str]) -> None:
+    lines: dict[str, list[str]] = {}
+    for name, value in zip(names, ('"7"', '"8"'), strict=True):
+        lines.setdefault(name, []).append(value)
+    event = {"requestContext": {}, "headers": {"If-Match": '"8"'}, "multiValueHeaders": lines}
+    assert http.versions(http.request(event, b"", "r-1")) == frozenset({7, 8})
 
 
 def test_an_unchanged_session_is_not_sent_again(session: Session) -> None:
@@ -228,7 +244,7 @@ def test_a_request_reads_header_names_in_any_case_and_needs_no_request_id() -> N
     assert http.request(event, b"", "made-up") == http.Request("made-up", "/api/x", {"if-match": "1"}, {}, b"")
 
 
-@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "abc"])
+@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Basic abc", "abc", "Bearer a b", "Bearer a, Bearer a"])
 def test_an_authorization_other_than_bearer_is_refused(sent: str) -> None:
     with pytest.raises(errors.Unauthenticated):
         credentials.bearer(sent)
@@ -256,6 +272,13 @@ def test_a_page_is_of_fifty_unless_another_limit_is_named() -> None:
     assert http.page_request(request(), "alice") == (None, 50, None)
 
 
+def test_a_body_that_is_not_utf_8_is_refused() -> None:
+    event = {"requestContext": {"requestId": "r-1"}, "path": "/sessions"}
+    for body in (b'{"title": "\xff"}', '{"title": "x"}'.encode("utf-16"), b'{"title": "\xc0\xaf"}'):
+        with pytest.raises(errors.InvalidRequest, match="not UTF-8"):
+            http.draft(http.request(event, body, "made-up"))
+
+
 def test_a_body_with_a_lone_surrogate_is_refused_like_any_other() -> None:
     event = {"requestContext": {"requestId": "r-1"}, "path": "/sessions"}
     with pytest.raises(errors.InvalidRequest):
@@ -270,7 +293,23 @@ def test_a_safe_correlation_id_is_kept(sent: str) -> None:
 JWT = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
 
-@pytest.mark.parametrize("sent", [None, "", "x" * 129, "a b", "a\nb", "a\x1b[31m", "é", 'a"b', "a\n", JWT, f"x:{JWT}"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "",
+        "x" * 129,
+        "eyAiYWxnIjoiSFMyNTYifQ.e30.c2ln",
+        "a b",
+        "a\nb",
+        "a\x1b[31m",
+        "é",
+        'a"b',
+        "a\n",
+        JWT,
+        f"x:{JWT}",
+    ],
+)
 def test_an_unsafe_correlation_id_is_replaced_by_the_id_of_the_request(sent: str | None) -> None:
     assert correlation_id(sent, "own") == "own"
 

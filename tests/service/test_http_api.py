@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sessionplugin import Gateway
+from pytest_sessionplugin import Gateway, HandshakeRefused
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.gateway.client.http import HttpClient
@@ -52,10 +52,36 @@ class TestConditionalRequests:
     def test_a_change_of_another_version_is_refused(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create()['sessionId']}"
         assert alice.patch(path, json={"title": "x"}, headers={"If-Match": '"1"'}).status_code == 200
-        for tag in ('"1"', '"2-ended"', '"x"', "2"):
+        for tag in ('"1"', '"2-ended"', '"x"', "2", '"02"', 'W/"2"'):
             stale = alice.patch(path, json={"title": "y"}, headers={"If-Match": tag})
             assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch"), tag
         assert alice.patch(path, json={"title": "y"}, headers={"If-Match": "*"}).json()["version"] == 3
+
+    def test_all_lines_of_if_match_are_one_list(self, alice: HttpClient, create: Callable[..., Any]) -> None:
+        path = f"/sessions/{create()['sessionId']}"
+        for version, tags in ((1, ('"1"', '"9"')), (2, ('"9"', '"2"'))):
+            lines = [("If-Match", tag) for tag in tags]
+            assert alice.patch(path, json={"title": f"x{version}"}, headers=lines).json()["version"] == version + 1
+        assert alice.delete(path, headers=[("If-Match", '"1"'), ("If-Match", '"2"')]).status_code == 412
+        assert alice.delete(path, headers=[("If-Match", '"9"'), ("If-Match", '"3"')]).status_code == 204
+
+    def test_a_change_of_what_must_not_be_there_is_refused(
+        self, alice: HttpClient, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
+    ) -> None:
+        path, nothing = f"/sessions/{create()['sessionId']}", {"If-None-Match": "*"}
+        for answer in (alice.patch(path, json={"title": "x"}, headers=nothing), alice.delete(path, headers=nothing)):
+            assert (answer.status_code, answer.json()["code"]) == (412, "version_mismatch")
+        assert alice.delete(NOWHERE, headers=nothing).status_code == 404
+        assert chalice_gateway.http(token=jwt_tokens("bob")).delete(path, headers=nothing).status_code == 403
+        assert alice.get(path).json()["version"] == 1
+
+    def test_more_versions_than_can_be_compared_are_refused(
+        self, alice: HttpClient, create: Callable[..., Any]
+    ) -> None:
+        path = f"/sessions/{create()['sessionId']}"
+        tags = {"If-Match": ", ".join(f'"{version}"' for version in range(1, 102))}
+        for answer in (alice.patch(path, json={"title": "x"}, headers=tags), alice.delete(path, headers=tags)):
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
     def test_merge_patch_is_a_media_type_of_its_own(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create(title='x', metadata={'a': 1, 'b': 2})['sessionId']}"
@@ -173,6 +199,13 @@ class TestBadInput:
             assert answer.json()["requestId"]
         assert everything() == before
 
+    def test_what_is_not_utf_8_is_replaced_before_the_service_sees_it(self, alice: HttpClient) -> None:
+        """API Gateway turns bodies into text, and puts U+FFFD for each byte that it cannot read."""
+        body = {"Content-Type": "application/json"}
+        for title, kept in ((b"a\xffb", "a\ufffdb"), ("a\ufffdb".encode(), "a\ufffdb")):
+            answer = alice.post("/sessions", content=b'{"title":"' + title + b'"}', headers=body)
+            assert (answer.status_code, answer.json()["title"]) == (201, kept)
+
     def test_an_oversized_body_is_refused(self, alice: HttpClient, everything: Callable[[], Any]) -> None:
         answer = alice.post("/sessions", content=b'{"title":"x"' + b" " * 65_536 + b"}")
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
@@ -215,6 +248,50 @@ class TestBadInput:
     def test_a_bad_idempotency_key_is_refused(self, alice: HttpClient, everything: Callable[[], Any], key: str) -> None:
         assert alice.post("/sessions", json={}, headers={"Idempotency-Key": key}).status_code == 400
         assert everything() == [[], [], []]
+
+    def test_two_idempotency_keys_are_refused(self, alice: HttpClient, everything: Callable[[], Any]) -> None:
+        for keys in (("a", "b"), ("a", "a")):
+            lines = [("Idempotency-Key", key) for key in keys]
+            assert alice.post("/sessions", json={}, headers=lines).status_code == 400
+        assert everything() == [[], [], []]
+
+
+class TestCredentials:
+    def test_two_authorizations_are_refused(self, chalice_gateway: Gateway, jwt_tokens: Tokens) -> None:
+        anyone, good = chalice_gateway.http(), ("Authorization", f"Bearer {jwt_tokens('alice')}")
+        assert anyone.get("/sessions", headers=[good]).status_code == 200
+        for lines in ([good, good], [good, ("Authorization", "Basic eDp5")], [("authorization", "Bearer x"), good]):
+            assert anyone.get("/sessions", headers=lines).json()["code"] == "unauthenticated"
+
+    def test_a_token_in_the_query_is_refused_even_beside_a_good_one(
+        self, alice: HttpClient, create: Callable[..., Any], jwt_tokens: Tokens
+    ) -> None:
+        path = f"/sessions/{create()['sessionId']}"
+        for params in ({"token": jwt_tokens("alice")}, {"x": f"Bearer {jwt_tokens('bob')}"}, {jwt_tokens("alice"): ""}):
+            for answer in (
+                *(alice.get(path, params=params), alice.get("/sessions", params=params)),
+                *(alice.post("/sessions", json={}, params=params), alice.delete(path, params=params)),
+                alice.patch(path, json={"title": "x"}, params=params),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        assert alice.get(path).json()["version"] == 1
+
+    @pytest.mark.parametrize("name", ["token", "Authorization", "access_token", "session", "jwt"])
+    def test_a_cookie_does_not_authenticate(
+        self, chalice_gateway: Gateway, create: Callable[..., Any], jwt_tokens: Tokens, name: str
+    ) -> None:
+        session_id = create()["sessionId"]
+        for cookie in (f"{name}={jwt_tokens('alice')}", f"{name}=Bearer {jwt_tokens('alice')}"):
+            anyone = chalice_gateway.http()
+            for answer in (
+                anyone.get("/sessions", headers={"Cookie": cookie}),
+                anyone.delete(f"/sessions/{session_id}", headers={"Cookie": cookie}),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+                assert "Set-Cookie" not in answer.headers
+            with pytest.raises(HandshakeRefused) as refused:
+                chalice_gateway.websocket("/", params={"sessionId": session_id}, headers={"Cookie": cookie})
+            assert refused.value.status_code == 401
 
 
 class TestRefusalsForBrowsers:
