@@ -161,6 +161,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
+    """Two texts with a token of a stage in one. pytest would leave out what they begin with, by which it is known."""
+    if not (config.stash[OPTIONS].is_deployed and isinstance(left, str) and isinstance(right, str)):
+        return None
+    from pytest_sessionplugin.gateway.redaction import masked
+
+    shown = f"{masked(left)!r} {op} {masked(right)!r}"
+    return None if shown == f"{str(left)!r} {op} {str(right)!r}" else [shown]
+
+
 def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: Any) -> None:
     if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
         from pytest_sessionplugin import tracebacks
