@@ -69,11 +69,12 @@ from pathlib import Path
 from pytest_sessionplugin.account import account
 from pytest_sessionplugin.app.project import Project
 from pytest_sessionplugin.lambdas.schedules import Schedule
+from pytest_sessionplugin.serving.access_log import AccessLog
 from pytest_sessionplugin.serving.serve import Ports, served
 
 found = account.schedules
 account.schedules = lambda *of: [Schedule(one.function, 0.01) for one in found(*of)]
-with served(Project(Path.cwd()), Ports("127.0.0.1", 0, 0)):
+with served(Project(Path.cwd()), Ports("127.0.0.1", 0, 0), log=AccessLog()):
     print(sys.modules["app"].swept.wait(10))
 """
 
@@ -431,12 +432,13 @@ def test_help_helps_without_a_project(arguments: list[str]) -> None:
     assert ended.value.code == 0
 
 
-def test_schedules_run_too(root: Path) -> None:
+def test_schedules_run_too_and_have_lines_in_the_log(root: Path) -> None:
     """Each minute, here made shorter."""
     app = APP.replace('app.log.error("swept")', "swept.set()") + "\nimport threading\nswept = threading.Event()\n"
     write_project(root, app)
     ended = subprocess.run([sys.executable, "-c", SWEPT], cwd=root, capture_output=True, text=True, timeout=PATIENCE)
-    assert (ended.stdout, ended.stderr) == ("True\n", "")
+    assert ended.stdout == "True\n"
+    assert re.fullmatch(r"([\d:]{8}  invoke sweep  \d+ ms\n)+", ended.stderr)
 
 
 class DynamoDB(BaseHTTPRequestHandler):

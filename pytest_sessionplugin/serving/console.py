@@ -44,9 +44,7 @@ def shown(functions: RunFunction, root: Path, authorizers: Collection[str]) -> R
         try:
             return functions(invoke)
         except (Exception, SystemExit) as error:
-            if invoke.function in authorizers and str(error) == UNAUTHORIZED:
-                tell(f"{invoke.function} answers {UNAUTHORIZED}: 401.")
-            else:
+            if invoke.function not in authorizers or str(error) != UNAUTHORIZED:
                 failed(invoke.function, error, root)
             raise
 

@@ -226,6 +226,21 @@ class TestLines:
         served.said(rf"  WS {id}  closed by its client: 1000  after \d+ s\n")
         served.said(rf"  WS {id}  disconnect  \d+ ms  leave\n")
 
+    def test_a_call_of_another_process_that_is_not_signed_has_its_reason(self, served: Served) -> None:
+        url = "http" + served.websocket[1].decode() + "/api/@connections/abc%3D"
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.urlopen(url, b"hi", timeout=PATIENCE)  # noqa: S310 - loopback
+        refused.value.close()
+        served.said(r"  POST /api/@connections/abc%3D  403  \d+ ms\n +its signature is missing or wrong: SDKs sign it")
+
+    def test_a_websocket_client_at_the_http_port_is_told_of_the_other_one(self, served: Served) -> None:
+        from websockets.exceptions import InvalidStatus
+        from websockets.sync.client import connect
+
+        with pytest.raises(InvalidStatus):
+            connect("ws" + served.http[1].decode() + "/open")
+        served.said(r"  GET /open  200  .*\n +a WebSocket client asks the HTTP API, which opens none")
+
     def test_no_credential_and_no_control_character_is_shown(self, served: Served) -> None:
         (token, *_) = re.findall(r"eyJ[\w.-]+", served.announced.decode())
         assert served.get(f"/rooms/a?token={SECRET}", Authorization=f"Bearer {SECRET}") == 200

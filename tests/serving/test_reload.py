@@ -382,9 +382,8 @@ class TestWhatIsRaised:
 
     def test_in_an_authorizer_but_not_its_unauthorized(self, raising: Serving) -> None:
         assert raising.get("/guarded", "nobody") == (401, {"message": "Unauthorized"})
-        assert raising.said("guard").strip() == "sessionplugin: guard answers Unauthorized: 401."
         assert raising.get("/guarded", "bug") == (500, {"message": None})
-        assert "guard failed:\n" in raising.said("ZeroDivisionError: a bug in an authorizer")
+        assert raising.said("ZeroDivisionError: a bug in an authorizer").count("guard failed:\n") == 1
 
     def test_in_an_app_that_asks_for_debugging_also_in_its_body(self, serving: Serving) -> None:
         """As on AWS: it is Chalice that answers so."""
