@@ -99,7 +99,8 @@ WHAT_FAILS = """
         assert {"token": str(jwt_tokens("alice"))} == {}
 
     def test_two_texts(jwt_tokens):
-        assert "eyJhbGciOiJIUzI1NiJ9.eyJzdWI" == str(jwt_tokens("alice"))
+        token = str(jwt_tokens("alice"))
+        assert token == token[:50]
 
     def test_an_open_socket(chalice_gateway):
         chalice_gateway.websocket()
