@@ -70,8 +70,9 @@ SESSIONS = [
     for one in OF_SESSIONS
     if one.language == "console" and not one.text.startswith(("$ make", "$ pip", "$ sessionplugin"))
 ]
-NOT_OF_A_READER = ("anyio", "hypothesispytest", "pytest_cov", "xdist", "xdist.looponfail")
-"""Plugins of this environment that a page does not ask for; they cost half a second."""
+NOT_OF_A_READER = ("anyio", "hypothesispytest", "pytest_cov", "schemathesis", "xdist", "xdist.looponfail")
+"""Plugins of this environment that a page does not ask for; they cost half a second or more."""
+INSTALLED = {(one.page, one.text) for one in EXAMPLES if one.language == "console"}
 LEFT_OUT = re.compile(r"(pip|python3? -m venv|mkdir \w+$|cd|\.) ?")  # its venv is that of the tests, its folder another
 
 
@@ -179,9 +180,10 @@ def pass_in(folder: Path, files: list[str], page: str) -> None:
 
 
 def run_in(folder: Path, command: str, shown: str, example: Example) -> None:
+    asked_for = {name for name in NOT_OF_A_READER if (example.page, f"$ pip install {name}\n") in INSTALLED}
     environ = environment(
         PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        PYTEST_ADDOPTS=" ".join(f"-p no:{name}" for name in NOT_OF_A_READER),
+        PYTEST_ADDOPTS=" ".join(f"-p no:{name}" for name in NOT_OF_A_READER if name not in asked_for),
     )
     run = subprocess.run(["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=120)  # noqa: S607
     told = f"{example}: $ {command}\n{run.stdout}{run.stderr}"
