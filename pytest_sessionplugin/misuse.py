@@ -29,6 +29,25 @@ OF_COROUTINE = "The plugin's clients are synchronous, so `def` is enough for a t
 IMPLICIT = (AttributeError, TypeError, ValueError, KeyError, LookupError)
 """Errors that an argument of a wrong type leads to."""
 
+FOR_OTHER_ROOMS: Mapping[str, Collection[str]] = {
+    "Calls": {
+        *("asked", "attempted", "attempts", "consumed", "denied", "held_back", "test", "waited", "was_blocked"),
+        "without_block",
+    },
+    "Clock": {"began"},
+    "Faults": {
+        *("arm", "awaits", "fire", "kills", "loses_disconnect", "never_fired", "past", "refuses"),
+        *("throttles_handshake", "times_out"),
+    },
+    "Gateway": {"runtime"},
+    "Race": {"call", "came", "hold", "parties", "told"},
+    "Races": {"hold", "never_run"},
+    "Tokens": {"close", "in_test", "key", "lookup", "settings", "start_over"},
+    "Call": {"asked", "described", "is_of", "needs"},
+    "Observed": {"kept", "order"},
+}
+"""Public members that other rooms of the plugin use, and no test."""
+
 _PLUGIN_LINE = re.compile(rf"\b{PACKAGE}[/\\\\]plugin\.py:")
 _CALLED = re.compile(r"((?:\w+\.)*)(\w+)\(\) (?:got|missing|takes) ")
 """How Python begins an error about the arguments of a call; it gives no attribute with the function."""
@@ -83,7 +102,8 @@ def _of_attribute(error: AttributeError) -> str:
         return f"{method} is a method: call it, as in {method}().{name}."
     if not _is_ours(type(subject)) or name.startswith("__"):
         return ""
-    known = [each for each in dir(subject) if not each.startswith("_")]
+    inner = {each for base in type(subject).__mro__ for each in FOR_OTHER_ROOMS.get(base.__name__, ())}
+    known = [each for each in dir(subject) if not each.startswith("_") and each not in inner]
     return f"{_nearest(name, known)}{type(subject).__name__} has {', '.join(known)}."
 
 

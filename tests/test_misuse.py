@@ -33,7 +33,7 @@ def budget(allowed: object) -> None:
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: TOKENS.sing({}), "Did you mean sign? Tokens has claims, close, "),
+        (lambda: TOKENS.sing({}), "Did you mean sign? Tokens has claims, end_overlap, jwks, "),
         (lambda: TOKENS.public, "Did you mean public_key_pem? "),
         (lambda: TOKENS.sign.claims, "sign is a method: call it, as in sign().claims."),
         (lambda: TOKENS.sign(claim={}), "Did you mean claims? Tokens.sign() takes claims, key."),

@@ -7,7 +7,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ import pytest_sessionplugin
 from pytest_sessionplugin import __main__, options, plugin
 from pytest_sessionplugin.app import placeholders
 from pytest_sessionplugin.aws.faults import NAMES
+from pytest_sessionplugin.misuse import FOR_OTHER_ROOMS
 from pytest_sessionplugin.serving.control import Interventions, _Desk
 from pytest_sessionplugin.tokens import bad
 from pytest_sessionplugin.tokens.tokens import TokenSettings
@@ -24,23 +25,6 @@ from tests.sources import ROOT
 PAGE = (ROOT / "docs" / "reference.md").read_text()
 SECTIONS = dict(re.findall(r"^#{2,4} ([^\n]+)\n(.*?)(?=^#{2,4} |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 SMALL = "Smaller types"
-FOR_OTHER_ROOMS = {  # members that the plugin's own rooms use
-    "Calls": {
-        *("asked", "attempted", "attempts", "consumed", "denied", "held_back", "test", "waited", "was_blocked"),
-        "without_block",
-    },
-    "Clock": {"began"},
-    "Faults": {
-        *("arm", "awaits", "fire", "kills", "loses_disconnect", "never_fired", "past", "refuses"),
-        *("throttles_handshake", "times_out"),
-    },
-    "Gateway": {"runtime"},
-    "Race": {"call", "came", "hold", "parties", "told"},
-    "Races": {"hold", "never_run"},
-    "Tokens": {"close", "in_test", "key", "lookup", "settings", "start_over"},
-    "Call": {"asked", "described", "is_of", "needs"},
-    "Observed": {"kept", "order"},
-}
 CALLED = {"Tokens": "jwt_tokens", "Races": "aws_race"}  # fixtures whose objects are called
 
 
@@ -60,8 +44,11 @@ def name_of(code: str) -> str:
     return code.partition("(")[0].partition("=")[0]
 
 
-def public(cls: type) -> set[str]:
-    """Members of a class without an underscore, with the attributes that it gives its objects."""
+def public(cls: type, without: Collection[str] | None = None) -> set[str]:
+    """Members of a class without an underscore, with the attributes that it gives its objects.
+
+    By default those for other rooms are left out.
+    """
     found = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("pytest_sessionplugin"):
@@ -73,7 +60,9 @@ def public(cls: type) -> set[str]:
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"
         }
-    return {name for name in found if not name.startswith("_")} - FOR_OTHER_ROOMS.get(cls.__name__, set())
+    return {name for name in found if not name.startswith("_")} - set(
+        FOR_OTHER_ROOMS.get(cls.__name__, ()) if without is None else without
+    )
 
 
 def classes() -> Iterator[tuple[str, set[str]]]:
@@ -83,6 +72,12 @@ def classes() -> Iterator[tuple[str, set[str]]]:
             yield name, {name_of(code) for code in codes(name)} - {CALLED.get(name, "")}
     for row, names in zip(cells(SMALL), cells(SMALL, 1), strict=True):
         yield row.strip("`"), {name_of(code) for code in re.findall(r"`([^`]+)`", names)} - {"None"}
+
+
+def test_a_member_that_is_for_other_rooms_is_there() -> None:
+    for name, members in FOR_OTHER_ROOMS.items():
+        with_all = public(getattr(pytest_sessionplugin, name), without=frozenset())
+        assert set(members) <= with_all, name
 
 
 def test_every_name_of_the_package_is_on_the_page() -> None:
