@@ -14,8 +14,12 @@ from deployment.gateway_responses import RESPONSES
 ORIGIN: Final = "Access-Control-Allow-Origin"
 CREDENTIALS: Final = "Access-Control-Allow-Credentials"
 HOST: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])"
-SENT: Final = re.compile(rf"(?:http://{HOST}(?!:80$)|https://{HOST}(?!:443$))(?::\d+)?")
-"""An origin as a browser writes it: in lower case, without the scheme's default port or anything after it."""
+OTHER: Final = r"(?!(?:https?|ftp|wss?|file):)[a-z][a-z0-9+.-]*"
+SENT: Final = re.compile(rf"(?:http://{HOST}(?!:80$)|https://{HOST}(?!:443$)|{OTHER}://{HOST})(?::\d+)?")
+"""An origin as a browser writes it: in lower case, without the scheme's default port or anything after it. Native apps
+and extensions have schemes of their own, such as capacitor://localhost."""
+NATIVE: Final = "https://localhost"
+"""The origin of native apps on Android: https://capacitorjs.com/docs/config"""
 SHEET: Final = "https://cheatsheetseries.owasp.org/cheatsheets/WebSocket_Security_Cheat_Sheet.html"
 
 
@@ -51,7 +55,9 @@ def _trouble(origin: str) -> Iterator[str]:
 @check("origins-kept", "No loopback origin in a stage that is kept", SHEET)
 def of_a_kept_stage(findings: Findings) -> Iterator[str]:
     for origin in _origins(findings) if findings.stage.kept else ():
-        if is_loopback(host_of(origin)):
+        if origin == NATIVE:
+            yield Note(f"ALLOWED_ORIGINS has {origin}, for native apps on Android: others can serve a page there, too.")
+        elif origin.startswith("http") and is_loopback(host_of(origin)):
             yield f"ALLOWED_ORIGINS has {origin}, a page on anybody's own machine: take it out of a stage that is kept."
 
 

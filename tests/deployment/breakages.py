@@ -218,7 +218,8 @@ for origin in ("*", "https://*.example.com", "null"):
 for origin in (
     *("https://app.example.com/", "app.example.com", "https://APP.example.com", "https://app.example.com:443"),
     *("https://app.example.com:port", "https://app.example.com?x", "https://me@app.example.com"),
-    *("https://bücher.example", "ftp://app.example.com", "https://"),
+    *("https://bücher.example", "ftp://app.example.com", "https://", "file://", "ws://app.example.com"),
+    *("Capacitor://localhost", "capacitor://localhost/", "capacitor://", "capacitor:localhost"),
 ):
     variable("origins-exact", "which no browser sends", "ALLOWED_ORIGINS", origin)
 variable("origins-exact", "serve it over https", "ALLOWED_ORIGINS", "http://app.example.com")

@@ -109,6 +109,19 @@ def test_what_app_py_prints_is_no_part_of_what_is_found(project: Project, capsys
     assert capsys.readouterr() == ("", "hello\n")
 
 
+def test_native_apps_may_connect_to_a_stage_that_is_kept(project: Project) -> None:
+    with project.edited("config.json") as config:
+        ours = config["stages"]["prod"]["environment_variables"]
+        ours["ALLOWED_ORIGINS"] = (
+            "capacitor://localhost,ionic://localhost,tauri://localhost,https://localhost,app://one"
+        )
+    results = project.examine("prod")
+    assert failed(results) == {}
+    assert results["origins-exact"].outcome is Outcome.OK
+    (note,) = results["origins-kept"].findings
+    assert "https://localhost, for native apps on Android" in note
+
+
 # --- accepted findings
 
 

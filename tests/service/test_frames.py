@@ -114,6 +114,14 @@ def test_an_origin_is_one_of_the_list_to_the_letter(origin: str) -> None:
         handshake(JOIN, Origin=[origin], Authorization=["Bearer abc"])
 
 
+@pytest.mark.parametrize("origin", ["capacitor://localhost", "https://localhost", "ionic://localhost"])
+def test_the_origin_of_a_native_app_may_be_listed(origin: str) -> None:
+    headers = {"Origin": [origin], "Authorization": ["Bearer abc"]}
+    assert frames.handshake(event(JOIN, **headers), frozenset({origin}), "us-east-1").session_id == "s"
+    with pytest.raises(errors.OriginRefused):
+        handshake(JOIN, **headers)
+
+
 def test_no_origin_and_a_listed_one_are_let_in() -> None:
     for headers in ({}, {"Origin": ["https://app.example"]}):
         assert handshake(JOIN, Authorization=["Bearer abc"], **headers).session_id == "s"
