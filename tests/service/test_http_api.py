@@ -143,6 +143,35 @@ class TestList:
             assert [one["sessionId"] for one in page["sessions"]] == [session["sessionId"]]
         assert alice.get("/sessions", params={"status": "ended"}).json() == {"sessions": [], "nextCursor": None}
 
+    def test_a_status_of_a_later_version_is_shown_as_paused_and_breaks_nothing(
+        self,
+        alice: HttpClient,
+        create: Callable[..., Any],
+        chalice_gateway: Gateway,
+        jwt_tokens: Tokens,
+        dynamodb_tables: Tables,
+    ) -> None:
+        """As in a rolling deploy, in which both versions run."""
+        odd, other = create(title="odd"), create()
+        dynamodb_tables["Sessions"].update_item(
+            Key={"sessionId": odd["sessionId"]},
+            UpdateExpression="SET #status = :locked",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":locked": "locked"},
+        )
+        path, params = f"/sessions/{odd['sessionId']}", {"sessionId": odd["sessionId"]}
+        listed = {one["sessionId"]: one["status"] for one in alice.get("/sessions").json()["sessions"]}
+        assert listed == {odd["sessionId"]: "paused", other["sessionId"]: "active"}
+        assert len(alice.get("/sessions", params={"status": "paused"}).json()["sessions"]) == 1
+        assert alice.get(path).json()["status"] == "paused"
+        with chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob")) as bob:
+            bob.send_json({"action": "publish", "data": 1})
+            bob.expect(type="error", code="session_paused")
+            assert alice.patch(path, json={"title": "x"}).json()["status"] == "paused"
+            bob.expect(type="session.updated")
+            assert alice.delete(path).status_code == 204
+            bob.expect(type="session.ended")
+
     def test_a_cursor_of_somebody_else_is_refused(
         self, alice: HttpClient, create: Callable[..., Any], chalice_gateway: Gateway, jwt_tokens: Tokens
     ) -> None:

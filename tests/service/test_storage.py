@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib import errors, storage
-from chalicelib.model import Change, Draft, Once
+from chalicelib.model import Change, Draft, Once, Status
 from chalicelib.sessions import END
 from chalicelib.settings import Tables as TableNames
 from chalicelib.storage import Store
@@ -67,6 +68,22 @@ def asked(dynamodb_tables: Tables) -> Iterator[tuple[Store, list[tuple[str, dict
     client.close()
 
 
+WORDS = {"SET", "ADD", "REMOVE", "AND", "OR", "IN", "attribute_not_exists"}
+
+
+def expressions_of(parameters: Any) -> Iterator[str]:
+    """All expressions in the parameters of requests, those of a transaction's items included."""
+    if isinstance(parameters, list):
+        for one in parameters:
+            yield from expressions_of(one)
+    elif isinstance(parameters, dict):
+        for name, value in parameters.items():
+            if name.endswith("Expression"):
+                yield value
+            else:
+                yield from expressions_of(value)
+
+
 class TestRequests:
     """Parameters that make no difference to an emulator."""
 
@@ -96,6 +113,25 @@ class TestRequests:
         store, requests = asked
         made = again(store, Once("key", "print"), Draft(), "alice", 1)
         assert requests[0][1]["ClientRequestToken"] == made.session.session_id
+
+    def test_every_attribute_in_an_expression_has_an_alias(self, asked: Any) -> None:
+        """DynamoDB reserves hundreds of words, and more with time."""
+        store, requests = asked
+        session = new_session(store)
+        again(store, Once("key", "print"), Draft(), "alice", 1)
+        store.list_sessions("alice", None, 1)
+        store.change_session(session.session_id, Change(Status.PAUSED, "x", {}), write(versions=frozenset({1})))
+        store.told_session(session)
+        store.take_seq(new_session(store).session_id, NOON)
+        store.change_session(session.session_id, END, write())
+        store.expire_session(session.session_id, NOON)
+        store.settle_session(session.session_id, NOON)
+        list(store.due_sessions(NOON))
+        roster(store, session.session_id)
+        expressions = list(expressions_of([params for _, params in requests]))
+        assert len(expressions) > 20
+        for expression in expressions:
+            assert set(re.findall(r"(?<![#:\w])[A-Za-z]\w*", expression)) <= WORDS, expression
 
     def test_each_minutes_sweep_begins_at_another_shard(self, asked: Any) -> None:
         store, requests = asked
