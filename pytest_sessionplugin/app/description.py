@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         )
     for path, views in app.routes.items():
         _check_route(project, path, views)
+    _check_parameters(project, app.routes)
     routes = tuple(
         Route(
             path,
@@ -138,6 +139,21 @@ def _check_route(project: Project, path: str, views: Mapping[str, RouteEntry]) -
             f"{project.app_file}: the route {path!r} cannot be deployed: a route begins with a slash and does not end "
             "with one.",
         )
+
+
+def _check_parameters(project: Project, paths: Iterable[str]) -> None:
+    """Raises ProjectError for routes whose parameters differ at the same place, which API Gateway refuses."""
+    first: dict[str, tuple[str, str]] = {}
+    for path in paths:
+        parts = path.split("/")
+        for place, part in enumerate(parts):
+            name, other = first.setdefault("/".join(parts[:place]), (part, path)) if part.startswith("{") else ("", "")
+            if name and name != part:
+                raise ProjectError(
+                    project.root,
+                    f"{project.app_file}: the routes {other} and {path} cannot be deployed together: after "
+                    f"{'/'.join(parts[:place]) or '/'} one has {name} and one {part}. Give both parameters one name.",
+                )
 
 
 def _authorizers(

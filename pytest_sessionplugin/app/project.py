@@ -211,12 +211,26 @@ class Project:
         """Checks the values that Chalice reads at the top of config.json, and in the stage that it deploys."""
         variables, functions = level.get("environment_variables") or {}, level.get("lambda_functions", {})
         self._check_objects({f"{prefix}environment_variables": variables, f"{prefix}lambda_functions": functions})
+        own = {f"lambda_functions.{name}.": each for name, each in functions.items() if isinstance(each, dict)}
+        for place, each in {"": level, **own}.items():
+            self._check_variables(f"{prefix}{place}environment_variables", each.get("environment_variables") or {})
         for name in ("lambda_timeout", "lambda_memory_size"):
             if type(level.get(name, 1)) is not int:
                 raise ProjectError(
                     self.root,
                     f"{self.config_path}: {prefix}{name} is {level[name]!r}; it must be a whole number, of "
                     f"{'seconds' if name == 'lambda_timeout' else 'megabytes'}.",
+                )
+
+    def _check_variables(self, place: str, variables: Any) -> None:
+        """`chalice deploy` refuses a value that is not a string (deploy/validate.py)."""
+        self._check_objects({place: variables})
+        for name, value in variables.items():
+            if not isinstance(value, str):
+                raise ProjectError(
+                    self.root,
+                    f"{self.config_path}: {place}.{name} is {json.dumps(value)}, and `chalice deploy` refuses that: "
+                    "put the value in quotes.",
                 )
 
     def _check_objects(self, values: Mapping[str, Any]) -> None:

@@ -126,7 +126,10 @@ def _text(name: str, value: Any) -> str:
 def pairs(headers: HeaderFields | None) -> Headers:
     if isinstance(headers, HeaderMap):
         return tuple(headers.multi_items())
-    return tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
+    found = tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if odd := [pair for pair in found if isinstance(pair, str) or len(pair) != 2]:
+        raise TypeError(f"headers= takes a mapping or pairs, as {{'X-Name': 'text'}}, and {odd[0]!r} is not a pair")
+    return found
 
 
 def override(defaults: Headers, headers: Headers) -> Headers:

@@ -70,6 +70,13 @@ MISTAKES = [
         "not Tokens",
         "token= takes text",
     ),
+    InTest(
+        "header_as_a_line",
+        "chalice_gateway",
+        "chalice_gateway.get('/health', headers=['X-A: 1'])",
+        "'X-A: 1' is not a pair",
+        "headers= takes a mapping or pairs, as {'X-Name': 'text'}",
+    ),
     InTest("header", "chalice_gateway", "chalice_gateway.get('/', headers={'X-N': 5})", "not int", "'X-N' takes text"),
     InTest(
         "bug",

@@ -72,6 +72,20 @@ MISTAKES = [
         'add "app_name": "app_name"',
     ),
     InProject(
+        "variable",
+        _config(environment_variables={"PORT": 80}),
+        "environment_variables.PORT is 80, and `chalice deploy` refuses that",
+        "/variable/.chalice/config.json",
+        "put the value in quotes",
+    ),
+    InProject(
+        "variable_of_a_function",
+        _config(stages={"dev": {"lambda_functions": {"tidy": {"environment_variables": {"ON": True}}}}}),
+        "stages.dev.lambda_functions.tidy.environment_variables.ON is true",
+        "/variable_of_a_function/.chalice/config.json",
+        "put the value in quotes",
+    ),
+    InProject(
         "timeout", _config(lambda_timeout="1m"), "lambda_timeout is '1m'", ".chalice/config.json", "number, of seconds"
     ),
     # tables
@@ -254,6 +268,20 @@ MISTAKES = [
     ),
     InProject(
         "slash", _app('"/health"', '"/health/"'), "'/health/' cannot be deployed", "app.py", "does not end with one"
+    ),
+    InProject(
+        "parameters",
+        {"app.py": f"{APP}\n@app.route('/rooms/{{room}}/people')\ndef people(room):\n    return {{}}\n"},
+        "the routes /rooms/{name} and /rooms/{room}/people cannot be deployed together",
+        "app.py: ",
+        "Give both parameters one name",
+    ),
+    InProject(
+        "duplicate",
+        {"app.py": f"{APP}\n@app.route('/health')\ndef other():\n    return {{}}\n"},
+        "Duplicate method: 'GET' detected for route: '/health'",
+        'app.py", line',
+        'between view functions: "health" and "other"',
     ),
     InProject(
         "authorizer",
