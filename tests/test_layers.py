@@ -25,7 +25,7 @@ serving: serve reload access_log console process connect control aws_port loopba
 account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts
-app: functions isolation description project placeholders seed handlers modules working_directory logging
+app: functions isolation description project config_json placeholders seed handlers modules working_directory logging
 lambdas: service threads functions event_sources schedules cron
 tokens: bad deployed cognito tokens cooldown keys
 options

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sessionplugin import options
 from pytest_sessionplugin.app import modules
+from pytest_sessionplugin.app.config_json import check_stage, read_config
 from pytest_sessionplugin.app.placeholders import Placeholders, name_in_lambda, name_in_template, refs
 from pytest_sessionplugin.app.seed import Seed
 from pytest_sessionplugin.app.working_directory import working_in
@@ -91,11 +91,7 @@ class Project:
             found = options.choose_stage(self._named_stage, stages, self.config_path)
         except LookupError as error:
             raise ProjectError(self.root, str(error.args[0])) from None
-        level = stages.get(found, {})
-        self._check_objects({f"stages.{found}": level})
-        self._check_level(level, f"stages.{found}.")
-        functions = level.get("lambda_functions", {})
-        self._check_objects({f"stages.{found}.lambda_functions.{name}": each for name, each in functions.items()})
+        check_stage(self.config_path, stages.get(found, {}), found)
         return found
 
     @property
@@ -193,50 +189,11 @@ class Project:
 
     @cached_property
     def config_json(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self.config_path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ProjectError(self.root, f"{self.config_path} is not a JSON object: {error}.") from error
-        if not isinstance(found, dict):
-            raise ProjectError(self.root, f"{self.config_path} is not a JSON object.")
-        self._check_objects({"stages": found.get("stages", {})})
-        self._check_level(found)
-        return found
+        return read_config(self.config_path)
 
     @property
     def config_path(self) -> Path:
         return self.root / ".chalice" / "config.json"
-
-    def _check_level(self, level: Mapping[str, Any], prefix: str = "") -> None:
-        """Checks the values that Chalice reads at the top of config.json, and in the stage that it deploys."""
-        variables, functions = level.get("environment_variables") or {}, level.get("lambda_functions", {})
-        self._check_objects({f"{prefix}environment_variables": variables, f"{prefix}lambda_functions": functions})
-        own = {f"lambda_functions.{name}.": each for name, each in functions.items() if isinstance(each, dict)}
-        for place, each in {"": level, **own}.items():
-            self._check_variables(f"{prefix}{place}environment_variables", each.get("environment_variables") or {})
-        for name in ("lambda_timeout", "lambda_memory_size"):
-            if type(level.get(name, 1)) is not int:
-                raise ProjectError(
-                    self.root,
-                    f"{self.config_path}: {prefix}{name} is {level[name]!r}; it must be a whole number, of "
-                    f"{'seconds' if name == 'lambda_timeout' else 'megabytes'}.",
-                )
-
-    def _check_variables(self, place: str, variables: Any) -> None:
-        """`chalice deploy` refuses a value that is not a string (deploy/validate.py)."""
-        self._check_objects({place: variables})
-        for name, value in variables.items():
-            if not isinstance(value, str):
-                raise ProjectError(
-                    self.root,
-                    f"{self.config_path}: {place}.{name} is {json.dumps(value)}, and `chalice deploy` refuses that: "
-                    "put the value in quotes.",
-                )
-
-    def _check_objects(self, values: Mapping[str, Any]) -> None:
-        """Chalice does not check, and raises an AttributeError or loses the values without a word."""
-        if wrong := [place for place, value in values.items() if not isinstance(value, dict)]:
-            raise ProjectError(self.root, f"{self.config_path}: {wrong[0]} is not a JSON object.")
 
     @cached_property
     def name(self) -> str:

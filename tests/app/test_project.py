@@ -103,33 +103,6 @@ def test_a_section_with_other_things_than_texts_is_a_sentence(project: Project) 
         project.section("env")
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
-def test_a_config_that_is_none_is_a_sentence(project: Project, text: str) -> None:
-    (project.root / ".chalice" / "config.json").write_text(text)
-    with pytest.raises(ProjectError, match=r"config.json is not a JSON object"):
-        _ = project.environment
-
-
-@pytest.mark.parametrize(
-    ("config", "wrong"),
-    [
-        ({"stages": []}, "stages"),
-        ({"stages": {"dev": 3}}, "stages.dev"),
-        ({"stages": {"dev": None}}, "stages.dev"),
-        ({"stages": {"dev": {"environment_variables": "A=1"}}}, "stages.dev.environment_variables"),
-        ({"stages": {"prod": {"lambda_functions": {"worker": 3}}}}, "stages.prod.lambda_functions.worker"),
-        ({"environment_variables": 3}, "environment_variables"),
-        ({"lambda_functions": []}, "lambda_functions"),
-    ],
-)
-def test_a_config_that_chalice_could_not_read_is_a_sentence_that_names_the_place(
-    project: Project, config: dict[str, object], wrong: str
-) -> None:
-    (project.root / ".chalice" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ProjectError, match=rf"config.json: {wrong} is not a JSON object\.$"):
-        _ = project.environment
-
-
 def test_an_app_that_cannot_be_loaded_leaves_nothing_behind(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     (project.root / "app.py").write_text("import chalicelib.a.b.c.d.users\n1 / 0\n")
     users = project.root / "chalicelib" / "a" / "b" / "c" / "d" / "users.py"
