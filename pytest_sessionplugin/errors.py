@@ -198,6 +198,8 @@ class NoApiKey(GatewayWarning):
 class NoAppName(GatewayWarning):
     """config.json has no app_name, and Chalice deploys the app under another name than the one here."""
 
+    __module__ = "pytest_sessionplugin"
+
     def __init__(self, file: Path, stage: str, name: str) -> None:
         super().__init__(
             f"{file} has no app_name, so `chalice deploy` names the functions None-{stage}, as it does those of each "
