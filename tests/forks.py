@@ -1,23 +1,26 @@
 """Python processes that begin with the libraries in memory, as forks of a server that has imported them.
 
 A new interpreter spends most of a short run on these imports. Modules of the plugin and of a project are imported by
-each process itself.
+each process itself. This file overrides methods of `subprocess.Popen` that are internal.
 """
 
 from __future__ import annotations
 
 import functools
 import gc
+import inspect
+import io
 import json
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
-from pathlib import Path
+from typing import Any, AnyStr
 
 LIBRARIES = (
     "boto3",
@@ -34,24 +37,51 @@ LIBRARIES = (
 )
 
 
-def run_module(
-    module: str, arguments: list[str], *, folder: Path, environ: Mapping[str, str], outputs: Path, seconds: float
-) -> int:
-    """Returns the status of `python -m module` in `folder`. Raises TimeoutError.
+class Fork(subprocess.Popen[AnyStr]):
+    """A `Popen` of the command `[sys.executable, "-m", module, …]`.
 
-    Its output is in the files stdout and stderr of `outputs`.
+    SIGINT interrupts it as from a terminal, even where it is ignored in this process.
     """
-    process = _server().Process(target=_become, args=(module, arguments, folder, dict(environ), outputs, _path()))
-    process.start()
-    try:
-        process.join(seconds)
-        if process.exitcode is None:
-            raise TimeoutError(f"python -m {module} {' '.join(arguments)} has not ended in {seconds} s")
-        return process.exitcode
-    finally:
-        process.kill()
-        process.join()
-        process.close()
+
+    def _execute_child(self, *given: Any) -> None:
+        called = inspect.signature(subprocess.Popen._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
+        executable, option, *arguments = called["args"]
+        assert (executable, option) == (sys.executable, "-m")
+        streams = [called["p2cread"], called["c2pwrite"], called["errwrite"]]
+        self._process = _server().Process(
+            target=_become,
+            kwargs={
+                "arguments": arguments,
+                "folder": os.fspath(called["cwd"] or os.getcwd()),
+                "environ": dict(called["env"] or os.environ),
+                "streams": [Connection(os.dup(number if each == -1 else each)) for number, each in enumerate(streams)],
+                "path": _path(),
+                "is_new_session": called["start_new_session"],
+            },
+        )
+        try:
+            self._process.start()
+        finally:
+            self._close_pipe_fds(*(called[name] for name in PIPES))  # type: ignore[attr-defined]
+        self.pid = self._process.pid or 0
+        self._child_created = True
+
+    def _try_wait(self, flags: int) -> tuple[int, int]:
+        self._process.join(0 if flags & os.WNOHANG else None)
+        status = self._process.exitcode
+        if status is None:
+            return 0, 0
+        return self.pid, -status if status < 0 else status << 8
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None:
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid == self.pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 
 
 @functools.cache
@@ -71,27 +101,49 @@ def _path() -> list[str]:
 
 
 def _become(
-    module: str, arguments: list[str], folder: Path, environ: dict[str, str], outputs: Path, path: list[str]
+    arguments: list[str],
+    folder: str,
+    environ: dict[str, str],
+    streams: list[Connection],
+    path: list[str],
+    is_new_session: bool,
 ) -> None:
-    """Turns this fork into what a new interpreter would be."""
+    """Turns this fork into what a new interpreter would be, and runs the module."""
     gc.freeze()  # each collection would look at what the libraries made
-    for number, file, flags in (
-        (0, Path(os.devnull), os.O_RDONLY),
-        (1, outputs / "stdout", os.O_WRONLY | os.O_CREAT),
-        (2, outputs / "stderr", os.O_WRONLY | os.O_CREAT),
-    ):
-        opened = os.open(file, flags)
-        os.dup2(opened, number)
-        os.close(opened)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115  open until the end
+    for number, stream in enumerate(streams):
+        os.dup2(stream.fileno(), number)
+        stream.close()
+    if is_new_session:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
+    sys.stdin, sys.stdout, sys.stderr = _opened(0), _opened(1), _opened(2)
     sys.dont_write_bytecode = bool(environ.get("PYTHONDONTWRITEBYTECODE"))
-    sys.path[:] = [os.getcwd(), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)), *path]
+    sys.path[:] = [folder, *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)), *path]
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     multiprocessing.set_start_method(None, force=True)
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = arguments
+    try:
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # as an interpreter ends
+
+
+def _opened(number: int) -> io.TextIOWrapper:
+    """Opens a standard stream as an interpreter does, with the encoding of the server's."""
+    before = (sys.__stdin__, sys.__stdout__, sys.__stderr__)[number]
+    assert before is not None
+    is_unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+    return io.TextIOWrapper(
+        open(number, "wb" if number else "rb", 0 if is_unbuffered and number else -1, closefd=False),
+        before.encoding,
+        before.errors,
+        line_buffering=not is_unbuffered and (number == 2 or os.isatty(number)),
+        write_through=is_unbuffered,
+    )

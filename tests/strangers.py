@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import run_module
+from tests.forks import Fork
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECTS = Path(__file__).parent / "projects"
@@ -87,17 +88,12 @@ class Stranger:
         arguments = ("-p", "no:cacheprovider", *arguments)
         if not self._forks:
             return self._pytester.runpytest_subprocess(*arguments, timeout=SECONDS)
-        outputs = Path(tempfile.mkdtemp(dir=self.root.parent))
+        command = [sys.executable, "-m", "pytest", f"--basetemp={tempfile.mkdtemp(dir=self.root.parent)}", *arguments]
         began = time.perf_counter()
-        status = run_module(
-            "pytest",
-            [f"--basetemp={outputs / 'basetemp'}", *arguments],
-            folder=Path.cwd(),
-            environ=os.environ,
-            outputs=outputs,
-            seconds=SECONDS,
-        )
-        took = time.perf_counter() - began
-        out, err = ((outputs / name).read_text().splitlines() for name in ("stdout", "stderr"))
-        sys.stdout.writelines(f"{line}\n" for line in (*out, *err))
-        return pytest.RunResult(status, out, err, took)
+        with Fork(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            try:
+                out, err = run.communicate(timeout=SECONDS)
+            finally:
+                run.kill()
+        sys.stdout.write(out + err)
+        return pytest.RunResult(run.returncode, out.splitlines(), err.splitlines(), time.perf_counter() - began)

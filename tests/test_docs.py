@@ -20,7 +20,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from pytest_sessionplugin import options
-from tests.forks import run_module
+from tests.forks import Fork
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
 pytestmark = pytest.mark.process
@@ -169,13 +169,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 def pass_in(folder: Path, files: list[str], page: str) -> None:
     """Runs the tests of a page that names no command for them."""
-    outputs = folder / "outputs"
-    outputs.mkdir()
-    arguments, environ = ["-ra", "-p", "sessionplugin", *files], environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    status = run_module("pytest", arguments, folder=folder, environ=environ, outputs=outputs, seconds=120)
-    said = (outputs / "stdout").read_text()
-    told = f"{page}: {files}\n{said}{(outputs / 'stderr').read_text()}"
-    assert status == 0, told
+    command = [sys.executable, "-m", "pytest", "-ra", "-p", "sessionplugin", *files]
+    environ = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    with Fork(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        said, _ = run.communicate(timeout=120)
+    told = f"{page}: {files}\n{said}"
+    assert run.returncode == 0, told
     assert re.search(r"=\s[1-9]\d* passed", said), told
 
 
