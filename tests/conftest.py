@@ -82,7 +82,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def stranger(request: pytest.FixtureRequest, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Stranger:
-    return Stranger(pytester, monkeypatch, forks=request.node.get_closest_marker("interpreter") is None)
+    return Stranger(pytester, monkeypatch, is_forked=request.node.get_closest_marker("interpreter") is None)
 
 
 @pytest.fixture(params=[["place", "id"], ["place"]], ids=["with a sort key", "without"])

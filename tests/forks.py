@@ -6,8 +6,10 @@ each process itself. This file overrides methods of `subprocess.Popen` that are 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
+import importlib
 import inspect
 import io
 import json
@@ -18,8 +20,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from typing import Any, AnyStr
 
 LIBRARIES = (
@@ -81,6 +85,19 @@ class Fork(subprocess.Popen[AnyStr]):
         return self.returncode
 
 
+def run(
+    command: list[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command of a fork, without input, as `subprocess.run` does. Raises TimeoutExpired."""
+    pipe = subprocess.PIPE
+    with Fork(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 
 
@@ -126,6 +143,8 @@ def _become(
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     multiprocessing.set_start_method(None, force=True)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("sitecustomize")
     sys.argv = arguments
     try:
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)

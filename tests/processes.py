@@ -46,9 +46,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def sessionplugin_serve(project: Path = ROOT, *options: str) -> Iterator[Served]:
+def sessionplugin_serve(
+    project: Path = ROOT, *options: str, start: type[subprocess.Popen[str]] = subprocess.Popen
+) -> Iterator[Served]:
     command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(project), "--json", *options]
-    with process([*command, "--http-port", "0", "--websocket-port", "0"]) as started:
+    with process([*command, "--http-port", "0", "--websocket-port", "0"], start=start) as started:
         assert started.stdout is not None
         said = json.loads(started.stdout.readline() or "{}")
         assert said, "the server ended before it was ready"
@@ -74,10 +76,15 @@ def chalice_local(environment: Mapping[str, str] | None = None, project: Path = 
 
 
 @contextlib.contextmanager
-def process(command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def process(
+    command: list[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    start: type[subprocess.Popen[str]] = subprocess.Popen,
+) -> Iterator[subprocess.Popen[str]]:
     """Starts a process whose standard output the caller reads, and kills it at the end of the block."""
     environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+    started = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
     errors: list[str] = []
     reader = threading.Thread(target=lambda: errors.extend(started.stderr or ()), daemon=True)
     reader.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import Fork
+from tests import forks
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECTS = Path(__file__).parent / "projects"
@@ -58,8 +57,8 @@ def copy_project(name: str, root: Path) -> None:
 class Stranger:
     """A project in a folder, and pytest run there in a process of its own, a fork or a new interpreter."""
 
-    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, forks: bool) -> None:
-        self._forks = forks
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, is_forked: bool) -> None:
+        self._is_forked = is_forked
         self._pytester = pytester
         self._monkeypatch = monkeypatch
         for name in os.environ:
@@ -86,14 +85,11 @@ class Stranger:
     def pytest(self, *arguments: str) -> pytest.RunResult:
         """Runs pytest with these arguments alone."""
         arguments = ("-p", "no:cacheprovider", *arguments)
-        if not self._forks:
+        if not self._is_forked:
             return self._pytester.runpytest_subprocess(*arguments, timeout=SECONDS)
         command = [sys.executable, "-m", "pytest", f"--basetemp={tempfile.mkdtemp(dir=self.root.parent)}", *arguments]
         began = time.perf_counter()
-        with Fork(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            try:
-                out, err = run.communicate(timeout=SECONDS)
-            finally:
-                run.kill()
-        sys.stdout.write(out + err)
-        return pytest.RunResult(run.returncode, out.splitlines(), err.splitlines(), time.perf_counter() - began)
+        ended = forks.run(command, timeout=SECONDS)
+        sys.stdout.write(ended.stdout + ended.stderr)
+        took = time.perf_counter() - began
+        return pytest.RunResult(ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines(), took)

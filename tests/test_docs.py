@@ -20,6 +20,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from pytest_sessionplugin import options
+from tests import forks
 from tests.forks import Fork
 from tests.processes import ROOT, Served, process, sessionplugin_serve
 
@@ -98,7 +99,7 @@ def test_the_tests_of_a_page_pass_as_they_stand(page: str, tmp_path: Path) -> No
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     report = tmp_path / "report.xml"
     command += ["-p", "no:cacheprovider", f"--junit-xml={report}", str(tmp_path)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    run = forks.run(command, cwd=ROOT, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
     cases = ElementTree.parse(report).iter("testcase")  # noqa: S314  written by pytest
     passed = Counter(case.attrib["classname"].rpartition(".")[2] for case in cases if len(case) == 0)
@@ -122,7 +123,7 @@ def test_a_page_runs_from_top_to_bottom_in_an_empty_folder(page: str, tmp_path: 
                     if command.startswith("sessionplugin serve"):
                         options = re.findall(r"(--(?:control|aws)-port) \d+", command)
                         given = [part for option in options for part in (option, "0")]
-                        server = running.enter_context(sessionplugin_serve(tmp_path, *given))
+                        server = running.enter_context(sessionplugin_serve(tmp_path, *given, start=Fork))
                     else:
                         run_in(tmp_path, pointed_at(server, command) if server else command, shown, one)
                     untried = set() if command.startswith("pytest") else untried
@@ -171,11 +172,10 @@ def pass_in(folder: Path, files: list[str], page: str) -> None:
     """Runs the tests of a page that names no command for them."""
     command = [sys.executable, "-m", "pytest", "-ra", "-p", "sessionplugin", *files]
     environ = environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    with Fork(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        said, _ = run.communicate(timeout=120)
-    told = f"{page}: {files}\n{said}"
+    run = forks.run(command, cwd=folder, env=environ, timeout=120)
+    told = f"{page}: {files}\n{run.stdout}{run.stderr}"
     assert run.returncode == 0, told
-    assert re.search(r"=\s[1-9]\d* passed", said), told
+    assert re.search(r"=\s[1-9]\d* passed", run.stdout), told
 
 
 def run_in(folder: Path, command: str, shown: str, example: Example) -> None:

@@ -44,7 +44,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("start_new_session", [True, False])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_it_finds_what_a_new_interpreter_finds(folder: Path, unbuffered: str, start_new_session: bool) -> None:
-    mine = {"PYTHONPATH": "/a:/b", "TZ": "Asia/Kathmandu", "MINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text("import os\nos.environ['CUSTOMIZED'] = '1'")
+    mine = {"PYTHONPATH": f"/a:{folder / 'site'}", "TZ": "Asia/Kathmandu", "MINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environ = {**os.environ, **mine, "PYTHONUNBUFFERED": unbuffered}
     found = []
     for started in (subprocess.Popen[str], Fork[str]):
@@ -61,6 +63,7 @@ def test_it_finds_what_a_new_interpreter_finds(folder: Path, unbuffered: str, st
             output, errors = process.communicate("on stdin", timeout=60)
             found.append((output, errors, process.returncode))
     assert found[0] == found[1]
+    assert "CUSTOMIZED" in found[0][0]
     assert found[0][0].endswith("on stdin\n")
     assert found[0][1:] == ("on stderr\n", 7)
 

@@ -23,6 +23,8 @@ import pytest
 
 from pytest_sessionplugin.__main__ import main
 from pytest_sessionplugin.errors import SessionPluginError
+from tests import forks
+from tests.forks import Fork
 from tests.processes import fetched
 from tests.strangers import APP, COGNITO, PYPROJECT, REPOSITORY, write_project
 
@@ -60,7 +62,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
+    return forks.run([*COMMAND, *arguments], cwd=cwd, timeout=PATIENCE)
 
 
 SWEPT = """
@@ -83,7 +85,7 @@ with served(Project(Path.cwd()), Ports("127.0.0.1", 0, 0), log=AccessLog()):
 def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """The process; killed if the block does not end it."""
     command = [*COMMAND, *arguments]
-    with subprocess.Popen(command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with Fork(command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         watchdog = threading.Timer(PATIENCE, process.kill)
         watchdog.start()
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
+from tests import forks
 from tests.conformance.adapters import APPS
 from tests.conformance.adapters.given import Given
+from tests.forks import Fork
 from tests.processes import ROOT, sessionplugin_serve
 
 pytestmark = pytest.mark.process
@@ -21,12 +22,11 @@ ELSEWHERE = "tests/conformance/test_a_handshake.py::test_a3_without_a_connect_ro
 
 def facts(*given: str) -> str:
     options = [f"--gateway-app={each}" for each in given]
-    run = subprocess.run([*RUN, WITH_TIME, WITHOUT, ELSEWHERE, *options], cwd=ROOT, capture_output=True, text=True)
-    return run.stdout
+    return forks.run([*RUN, WITH_TIME, WITHOUT, ELSEWHERE, *options], cwd=ROOT, timeout=60).stdout
 
 
 def test_two_urls_suffice_and_the_third_is_for_what_takes_time() -> None:
-    with sessionplugin_serve(APPS / "whole", "--control-port", "0") as served:
+    with sessionplugin_serve(APPS / "whole", "--control-port", "0", start=Fork) as served:
         two = f"whole={served.http}/api,{served.websocket}/api"
         assert "1 passed, 2 skipped" in (said := facts(two))
         assert "  D5   no clock and no faults\n" in said

@@ -7,7 +7,6 @@ import ipaddress
 import os
 import re
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+from tests.forks import Fork
 from tests.processes import sessionplugin_serve
 from tests.strangers import REPOSITORY, Stranger
 
@@ -112,7 +113,7 @@ def test_a_stage_gives_what_a_client_can_do_and_skips_the_rest_with_the_reason(
     stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SESSIONPLUGIN_TOKEN_ALICE", JWT)
-    with sessionplugin_serve(stranger.root) as served:
+    with sessionplugin_serve(stranger.root, start=Fork) as served:
         target = f"{served.http},{served.websocket}"
         result = stranger.test(
             "-rs", f"--sessionplugin-target={target}", "--sessionplugin-timeout=20",
@@ -159,17 +160,15 @@ def test_the_services_own_integration_tests_pass_on_a_stage(tmp_path: Path) -> N
 
     Tests that need more than a client sees are skipped. Tests that wait in vain are left out: each takes the timeout.
     """
-    with sessionplugin_serve() as served:
+    with sessionplugin_serve(start=Fork) as served:
         environment = {
             **os.environ,
             "SESSIONPLUGIN_TARGET": f"{served.http},{served.websocket}",
             "SESSIONPLUGIN_TIMEOUT": "20",
         }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}"]
-        run = subprocess.run(
-            [*command, INTEGRATION, "-k", f"deployed and not ({WAITING_IN_VAIN})"],
-            cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        command += [INTEGRATION, "-k", f"deployed and not ({WAITING_IN_VAIN})"]
+        run = forks.run(command, cwd=REPOSITORY, env=environment, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"\b6 passed, \d+ skipped", run.stdout), run.stdout
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.forks import Fork
 from tests.strangers import REPOSITORY, Stranger
 
 GRACE = 5.0  # seconds that a server gives its handlers where nothing is interrupted
@@ -104,7 +105,7 @@ def test_a_hanging_handler_does_not_hold_up_ctrl_c(stranger: Stranger, where: st
     (stranger.root / "app.py").write_text(APP)
     (stranger.root / "test_it.py").write_text(TEST.replace("WHERE", where))
     command = [sys.executable, "-m", "pytest", "-s", "-p", "pytest_sessionplugin.plugin", "-p", "no:cacheprovider"]
-    with subprocess.Popen(
+    with Fork(
         [*command, f"--sessionplugin-target={target}"],
         cwd=stranger.root,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
@@ -112,8 +113,6 @@ def test_a_hanging_handler_does_not_hold_up_ctrl_c(stranger: Stranger, where: st
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # as a terminal interrupts all processes of a job
-        # A shell's background job ignores the signal, and hands that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         try:
             assert run.stdout is not None

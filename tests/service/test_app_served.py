@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.forks import Fork
 from tests.processes import ROOT, Served, chalice_local, sessionplugin_serve
 
 pytestmark = [pytest.mark.process, pytest.mark.sockets]
@@ -49,7 +50,7 @@ def new_token(subject: str) -> str:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with sessionplugin_serve() as served:
+    with sessionplugin_serve(start=Fork) as served:
         yield served
 
 
@@ -80,7 +81,7 @@ class TestSessionpluginServe:
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_serve_ends_cleanly_whoever_is_connected(by: signal.Signals) -> None:
-    with sessionplugin_serve() as served:
+    with sessionplugin_serve(start=Fork) as served:
         _, session = call(f"{served.http}/sessions", "POST", served.token, {})
         with connect(f"{served.websocket}?sessionId={session['sessionId']}", served.token):
             assert served.ask_to_stop(by) == 0

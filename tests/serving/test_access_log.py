@@ -20,6 +20,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.values import Handshake, Observed, Reply, Request, Respond, Send
 from pytest_sessionplugin.serving.access_log import MOST, AccessLog
+from tests.forks import Fork
 from tests.strangers import PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
@@ -150,7 +151,7 @@ def serving(root: Path, *options: str, terminal: bool = False) -> Iterator[Serve
     command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--no-reload", *options]
     command += ["--http-port", "0", "--websocket-port", "0"]
     variables = {**machine, "PYTHONPATH": str(REPOSITORY)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=write, env=variables) as process:
+    with Fork[bytes](command, stdout=subprocess.PIPE, stderr=write, env=variables) as process:
         os.close(write)
         up = Served(process, read)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,6 +21,8 @@ import pytest
 from pytest_sessionplugin.aws.service_requests import ServiceRequest
 from pytest_sessionplugin.aws.wire import Answer
 from pytest_sessionplugin.serving.aws_port import AwsAccount, AwsPort
+from tests import forks
+from tests.forks import Fork
 from tests.processes import process
 from tests.serving.test_control import APP, Up, environment, serving
 from tests.strangers import PYPROJECT, write_project
@@ -422,7 +423,7 @@ class TestServed:
 def test_it_is_for_this_machine_alone(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--host", "0.0.0.0", "--aws-port", "0"]  # noqa: S104
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment())
+    done = forks.run(command, timeout=PATIENCE, env=environment())
     assert (done.returncode, done.stdout) == (2, "")
     assert "with an AWS port it must be a loopback address" in done.stderr
 
@@ -430,7 +431,7 @@ def test_it_is_for_this_machine_alone(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_people_are_told_the_port_and_how_the_aws_cli_uses_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(write_project(tmp_path)), "--aws-port", "0"]
-    with process([*command, "--http-port", "0", "--websocket-port", "0"], environment()) as serve:
+    with process([*command, "--http-port", "0", "--websocket-port", "0"], environment(), start=Fork) as serve:
         assert serve.stdout is not None
         url = next(line.split()[1] for line in serve.stdout if line.startswith("  AWS "))
         hint = next(line for line in serve.stdout if line.startswith("The AWS CLI: "))

@@ -21,6 +21,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests import forks
+from tests.forks import Fork
 from tests.strangers import PYPROJECT, REPOSITORY, write_project
 
 pytest.importorskip("h11")
@@ -179,7 +181,7 @@ def environment(**more: str) -> dict[str, str]:
 def serving(root: Path, *options: str, **variables: str) -> Iterator[Up]:
     command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--json", *options]
     command += ["--http-port", "0", "--websocket-port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(**variables)) as process:
+    with Fork(command, stdout=subprocess.PIPE, text=True, env=environment(**variables)) as process:
         try:
             assert process.stdout is not None
             yield Up(json.loads(process.stdout.readline()))
@@ -462,22 +464,15 @@ class TestPort:
     def test_a_port_in_use_is_a_sentence(self, root: Path, up: Up) -> None:
         taken = str(urllib.parse.urlsplit(up.said["control"]).port)
         command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--control-port", taken]
-        done = subprocess.run(
-            [*command, "--http-port", "0", "--websocket-port", "0"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=environment(),
-        )
+        command += ["--http-port", "0", "--websocket-port", "0"]
+        done = forks.run(command, timeout=PATIENCE, env=environment())
         assert (done.returncode, done.stdout) == (2, "")
         assert f"port {taken} on 127.0.0.1 is in use, so the control port cannot be served there" in done.stderr
         assert f"choose another port, as --control-port {int(taken) + 10}; 0 takes a free one." in done.stderr
 
     def test_it_is_for_this_machine_alone(self, root: Path) -> None:
         command = [sys.executable, "-m", "pytest_sessionplugin", "serve", str(root), "--host", "0.0.0.0"]  # noqa: S104
-        done = subprocess.run(
-            [*command, "--control-port", "0"], capture_output=True, text=True, timeout=PATIENCE, env=environment()
-        )
+        done = forks.run([*command, "--control-port", "0"], timeout=PATIENCE, env=environment())
         assert (done.returncode, done.stdout) == (2, "")
         assert "with a control port it must be a loopback address" in done.stderr
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import forks
 from tests.serving.test_control import PATIENCE, Up, environment, serving
 from tests.strangers import PYPROJECT, write_project
 
@@ -252,5 +252,5 @@ def test_tests_of_a_served_app_start_from_the_same_tables_in_each_run(up: Up, tm
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command.append(f"--sessionplugin-target={up.said['http']},{up.said['websocket']}")
     for _ in range(2):
-        run = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+        run = forks.run(command, cwd=root, env=environment(), timeout=PATIENCE)
         assert "2 passed" in run.stdout, run.stdout + run.stderr

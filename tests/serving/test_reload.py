@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.forks import Fork
 from tests.processes import fetched
 from tests.strangers import APP, CONFIG, PYPROJECT, REPOSITORY, TABLE, write_project
 
@@ -72,7 +73,7 @@ class Serving:
         variables = {
             name: value for name, value in os.environ.items() if not name.startswith(("SESSIONPLUGIN_", "AWS_"))
         }
-        self.process = subprocess.Popen(
+        self.process = Fork(
             [*COMMAND, *FREE_PORTS, *options],
             cwd=root,
             env={
