@@ -130,15 +130,17 @@ class Timer:
     def _comes(self, when: float | Cron, over: threading.Event) -> bool:
         """Waits for the next moment; False if the schedule is over before.
 
-        Each minute is compared with a cron expression, since the clock may be moved: no moment is made up for.
+        It looks each minute, since the clock may be moved: a cron expression's moments on the way are not made up for.
         """
         if not isinstance(when, Cron):
             return not over.wait(when)
-        while not over.wait(60 - self._clock() % 60 + MARGIN):
-            minute = self._clock() // 60 * 60
-            if when.after(minute - 1) == minute:
+        while True:
+            now = self._clock()
+            minute = (now // 60 + 1) * 60
+            if over.wait(minute - now + MARGIN):
+                return False
+            if when.after(minute - 1) == minute and self._clock() < minute + 60:
                 return True
-        return False
 
 
 class Rota:

@@ -119,9 +119,11 @@ def test_while_a_clock_stands_the_lines_keep_the_order_of_their_events() -> None
     attempt = Attempt(1.0, Call("dynamodb", "GetItem"), "200", order=2.0)
     trace = [
         Observed(1.0, Request("r", "GET", "/rooms"), order=1.0),
-        Observed(1.0, Respond("r", Reply(200, body=b"[]")), order=3.0).kept(),
+        Observed(1.0, Invoke("i", "sweep", {}), order=3.0).kept(),
+        Observed(1.0, Respond("r", Reply(200, body=b"[]")), order=4.0),
     ]
-    assert [line.split()[1] for line in render(trace, asked_of_aws([attempt])).splitlines()] == ["http", "aws", "http"]
+    lines = render(trace, asked_of_aws([attempt])).splitlines()
+    assert [line.split()[1] for line in lines] == ["http", "aws", "lambda", "http"]
 
 
 def test_one_line_is_that_of_the_whole() -> None:

@@ -53,10 +53,11 @@ def test_a_cron_expression_runs_in_its_minute_and_in_no_other() -> None:
     ran: queue.Queue[str] = queue.Queue()
     times = iter(
         [
-            datetime(2026, 1, 2, 3, 3, 59, 999_000, tzinfo=UTC),  # it begins to wait
-            datetime(2026, 1, 2, 3, 4, 0, 1, tzinfo=UTC),  # not the minute of the expression
-            datetime(2026, 1, 2, 3, 29, 59, 999_000, tzinfo=UTC),  # moved while it runs on
-            datetime(2026, 1, 2, 3, 30, 0, 1, tzinfo=UTC),  # it is
+            datetime(2026, 1, 2, 3, 3, 59, 999_000, tzinfo=UTC),  # it waits for a minute that is not the expression's
+            datetime(2026, 1, 2, 3, 9, 59, 999_000, tzinfo=UTC),  # and for one that is,
+            datetime(2026, 1, 2, 3, 29, 59, 998_000, tzinfo=UTC),  # but is passed over
+            datetime(2026, 1, 2, 3, 29, 59, 999_000, tzinfo=UTC),  # and for another one,
+            datetime(2026, 1, 2, 3, 30, 0, 1, tzinfo=UTC),  # which comes
         ]
     )
     last = datetime(2026, 1, 2, 3, 30, 1, tzinfo=UTC)
