@@ -81,7 +81,7 @@ class Session:
     @property
     def untold(self) -> bool:
         """Whether somebody may not have heard of the last change: its delivery is not known to be over, or the session
-        has ended and is not settled."""
+        has ended and is not settled. A change that is due at the very expiry passes for told: that tells the end."""
         return self.due_at is not None and (self.status is Status.ENDED or self.due_at != self.expires_at)
 
     def overdue_at(self, now: datetime) -> bool:

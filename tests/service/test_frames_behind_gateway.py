@@ -133,6 +133,31 @@ def test_a_recipient_that_is_throttled_gets_its_frame_all_the_same(
     carol.receive_nothing()
 
 
+def test_a_post_that_is_answered_5xx_is_made_once_more(join: Callable[..., WebSocket], aws_faults: Faults) -> None:
+    bob, carol = join("bob"), join("carol")
+    for times, heard in ((1, 1), (2, 0)):
+        with aws_faults.failing("apigatewaymanagementapi:PostToConnection", times=times):
+            bob.send_json({"action": "publish", "data": "x"})
+            bob.expect(type="ack", sent=heard, missed=1 - heard)
+    carol.expect(type="message", seq=1)
+    carol.receive_nothing()
+
+
+def test_whoever_missed_the_last_event_learns_it_from_the_next_pong(
+    join: Callable[..., WebSocket], aws_faults: Faults, chalice_gateway: Gateway, jwt_tokens: Tokens
+) -> None:
+    bob = join("bob")
+    alice = chalice_gateway.http(token=jwt_tokens("alice"))
+    session_id = alice.get("/sessions").json()["sessions"][0]["sessionId"]
+    with aws_faults.failing("apigatewaymanagementapi:PostToConnection", times=2):
+        assert alice.patch(f"/sessions/{session_id}", json={"title": "Later"}).status_code == 200
+    bob.receive_nothing()
+    bob.send_json({"action": "ping"})
+    bob.expect(type="pong", seq=1, version=2)
+    bob.send_json({"action": "hello"})
+    bob.expect(type="welcome", seq=1, session={"title": "Later"})
+
+
 def test_tables_that_do_not_answer_are_an_error_and_the_socket_stays_usable(
     join: Callable[..., WebSocket], aws_faults: Faults
 ) -> None:
