@@ -12,6 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from chalicelib import auth, frames, http, jsontext, model, sessions
 from tests.contracts.documents import ASYNCAPI, CONTRACTS, LOADER, OPENAPI, SCHEMAS, load, nodes, problems
 
 NAMES = [path.name for path in SCHEMAS]
@@ -110,3 +111,50 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         for where, node in nodes(load(path)):
             file = str(node.get("$ref", "")).partition("#")[0]
             assert not file or (path.parent / file).resolve().is_relative_to(CONTRACTS), f"{path.name}{where}"
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "value"),
+    [
+        ("session.json", "sessionId pattern", f"^{model.SESSION_ID.pattern}$"),
+        ("session.json", "status enum", [status.value for status in model.Status]),
+        ("session.json", "ownerId maxLength", auth.SUBJECT_LENGTH),
+        ("session.json", "title maxLength", http.TITLE_LENGTH),
+        ("new-session.json", "title maxLength", http.TITLE_LENGTH),
+        ("new-session.json", "expiresIn minimum", http.EXPIRES_IN[0]),
+        ("new-session.json", "expiresIn maximum", http.EXPIRES_IN[-1]),
+        ("new-session.json", "expiresIn default", http.EXPIRES_IN[-1]),
+        ("session-patch.json", "title maxLength", http.TITLE_LENGTH),
+        ("session-patch.json", "status enum", [status.value for status in model.Status]),
+        ("session-list.json", "sessions maxItems", http.LIMITS[-1]),
+        ("hello.json", "resume properties seq maximum", frames.LARGEST_SEQ),
+    ],
+)
+def test_a_bound_is_that_of_the_service(name: str, steps: str, value: object) -> None:
+    node = load(CONTRACTS / "schemas" / name)["properties"]
+    for step in steps.split():
+        node = node[step]
+    assert node == value
+
+
+def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
+    metadata = load(CONTRACTS / "schemas" / "new-session.json")["properties"]["metadata"]["description"]
+    assert f"{sessions.METADATA_BYTES:,} bytes" in metadata
+    assert f"{sessions.METADATA_DEPTH} levels" in metadata
+    assert (
+        f"{jsontext.MAX_DEPTH} levels"
+        in load(CONTRACTS / "schemas" / "publish.json")["properties"]["data"]["description"]
+    )
+    assert load(CONTRACTS / "schemas" / "frame-id.json")["maxLength"] == frames.REPLY_TO_LENGTH
+    assert load(CONTRACTS / "schemas" / "correlation-id.json")["pattern"] == f"^{http.CORRELATION_ID.pattern}$"
+    limit = next(
+        each["schema"]
+        for each in load(OPENAPI)["paths"]["/sessions"]["get"]["parameters"]
+        if each.get("name") == "limit"
+    )
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (
+        *http.LIMITS[:: len(http.LIMITS) - 1],
+        http.DEFAULT_LIMIT,
+    )
+    assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{http.KEY.pattern}$"
+    assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]
