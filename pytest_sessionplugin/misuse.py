@@ -155,7 +155,7 @@ def _function(qualified: str) -> Any:
 
 
 def _shown(qualified: str) -> str:
-    return qualified.removesuffix(".__call__")
+    return qualified.removesuffix(".__call__").removeprefix("Verbs.")  # the base of two classes
 
 
 def _of_frame(frame: FrameType) -> str:

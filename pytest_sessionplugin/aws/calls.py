@@ -162,7 +162,12 @@ class Calls:
 
     def __getitem__(self, number: int) -> Call:
         """A call by its place in the order, from 0 on; -1 is the last one so far."""
-        return self._since(0)[number]
+        calls = self._since(0)
+        try:
+            return calls[number]
+        except IndexError:
+            made = ", ".join(map(str, calls)) or "none"
+            raise IndexError(f"there is no call {number}; the app has made: {made}") from None
 
     def count(self, name: str) -> int:
         """Number of calls of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""

@@ -27,6 +27,15 @@ def test_a_service_and_an_operation_are_counted() -> None:
     assert (str(calls[0]), str(calls[-1])) == ("dynamodb:GetItem", "s3:GetObject")
 
 
+def test_a_call_that_was_not_made_is_answered_with_those_that_were() -> None:
+    calls = Calls()
+    with pytest.raises(IndexError, match="there is no call 0; the app has made: none"):
+        calls[0]
+    ask(calls, "dynamodb:GetItem", "s3:GetObject")
+    with pytest.raises(IndexError, match="there is no call 2; the app has made: dynamodb:GetItem, s3:GetObject"):
+        calls[2]
+
+
 def test_a_budget_is_for_its_block() -> None:
     calls = Calls()
     ask(calls, "dynamodb:GetItem")

@@ -36,6 +36,9 @@ class HttpxTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
         base = self._transport.base_urls.http
         target = target_of(base, str(request.url))
+        if not request.url.host:
+            advice = "give the client base_url=chalice_gateway.base_url"
+            raise httpx.UnsupportedProtocol(f"{request.url.path} is a path without a host: {advice}", request=request)
         if target is None:
             raise httpx.ConnectError(f"{request.url.host} {not_this_app(base)}", request=request)
         try:

@@ -97,6 +97,8 @@ def target(path: str, params: Fields | None) -> str:
     """Path and query as sent; percent-encoded parts stay."""
     if not path.startswith("/"):
         raise ValueError(f"a path begins with '/', {path!r} does not")
+    if isinstance(params, (str, bytes)):
+        raise TypeError("params= takes names and values; a query that is a text stands in the path, behind '?'")
     wire = quote(path, safe="/?%:@!$&'()*+,;=~-._")
     if not params:
         return wire

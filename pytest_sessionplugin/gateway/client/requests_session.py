@@ -35,6 +35,8 @@ class GatewaySession(requests.Session):
     def request(self, method: str, url: Any, *args: Any, **options: Any) -> requests.Response:
         """Like that of requests. A path is one of the app."""
         text = url.decode() if isinstance(url, bytes) else url
+        if "://" not in text and not text.startswith("/"):
+            raise requests.exceptions.MissingSchema(f"a path begins with '/', {text!r} does not")
         return super().request(method, self._base + text if text.startswith("/") else text, *args, **options)
 
 

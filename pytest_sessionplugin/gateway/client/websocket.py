@@ -147,6 +147,8 @@ class WebSocket:
 
         Otherwise as expect().
         """
+        if not all(isinstance(pattern, Mapping) for pattern in patterns):
+            raise TypeError("expect_all() takes a mapping for each frame, as in expect_all({'a': 1}, {'a': 2})")
         if any_order:
             return self._find(patterns, skip)
         return [self.expect(pattern, skip=skip) for pattern in patterns]

@@ -75,6 +75,13 @@ def test_the_url_of_another_host_is_refused(each_gateway: GatewayClient, url: st
         http.get(url)
 
 
+def test_a_path_alone_needs_a_base_url(each_gateway: GatewayClient) -> None:
+    sentence = r"^/echo is a path without a host: give the client base_url=chalice_gateway.base_url$"
+    http = httpx.Client(transport=each_gateway.httpx_transport())
+    with http, pytest.raises(httpx.UnsupportedProtocol, match=sentence):
+        http.get("/echo?token=t0ken")
+
+
 def test_a_stage_that_does_not_answer_is_an_error_of_httpx() -> None:
     class Silent(FakeTransport):
         def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:

@@ -53,6 +53,12 @@ def test_a_path_begins_with_a_slash(path: str) -> None:
 # --- the headers
 
 
+def test_a_query_that_is_a_text_stands_in_the_path() -> None:
+    with pytest.raises(TypeError, match="params= takes names and values; a query that is a text stands in the path"):
+        target("/rooms", "a=1")  # type: ignore[arg-type]
+    assert target("/rooms?a=1", None) == "/rooms?a=1"
+
+
 def test_a_header_of_the_test_replaces_a_default_in_any_spelling() -> None:
     headers = with_defaults((("user-agent", "mine"),), None, {"Accept": "*/*"})
     assert headers == (("Accept", "*/*"), ("user-agent", "mine"))

@@ -92,6 +92,11 @@ def test_the_url_of_another_host_is_refused_and_its_token_not_shown(each_gateway
         session.get("https://login.example/?token=t0ken")
 
 
+def test_a_path_without_a_slash_is_refused_as_by_the_gateways_own_client(each_gateway: GatewayClient) -> None:
+    with each_gateway.requests_session() as session, pytest.raises(ValueError, match="a path begins with '/', 'echo'"):
+        session.get("echo")
+
+
 def test_a_stage_that_does_not_answer_is_an_error_of_requests() -> None:
     class Silent(FakeTransport):
         def request(self, method: str, target: str, headers: Headers, body: bytes) -> Reply:

@@ -128,6 +128,9 @@ def test_a_bare_value_is_not_a_pattern() -> None:
     ws: Any = websocket(FakeConnection(ACK))
     with pytest.raises(TypeError, match=r"expect\(\) takes fields, as in expect\(field='ack'\), or a mapping of them"):
         ws.expect("ack")
+    for any_order in (False, True):
+        with pytest.raises(TypeError, match=r"expect_all\(\) takes a mapping for each frame, as in expect_all\({'a'"):
+            ws.expect_all([{"type": "ack"}], any_order=any_order)
 
 
 def test_iteration_receives_until_the_gateway_is_quiet() -> None:
