@@ -78,6 +78,17 @@ NARROWED: list[tuple[str, str, Any, str]] = [
     (PATCH, "required", ["status"], "body/status: must be there"),
     (PATCH, "properties title maxLength", 100, "body/title: maxLength"),
     ("schemas/new-session.json", "properties expiresIn minimum", 61, "body/expiresIn: minimum"),
+    (
+        "schemas/new-session.json",
+        "properties expiresIn default",
+        60,
+        "body/expiresIn: stood for 86400, and stands for 60",
+    ),
+    (ERROR, "properties code", {"type": "integer"}, "error/code: integer is new"),
+    ("openapi.yaml", "components headers CacheControl schema const", "no-cache", "Cache-Control: 'no-cache' is new"),
+    (PATCH, "properties metadata additionalProperties", TEXT, "metadata: a schema of other fields is not compared"),
+    (PATCH, "properties title minLength", 1, "body/title: minLength was 1, and is None"),
+    (PATCH, "properties title not", {"const": "x"}, "body/title: not is not compared"),
     (SESSION, "properties status enum", ["active", "paused", "ended", "hidden"], "'hidden' is new"),
     (SESSION, "properties title type", ["string", "null", "integer"], "title: integer is new"),
     (SESSION, "properties version", {"type": "number"}, "version: minimum"),
@@ -103,6 +114,8 @@ WIDENED: list[tuple[str, str, Any]] = [
     (ERROR, "properties code enum", ["invalid_request", "a_new_one"]),
     ("schemas/hello.json", "properties more", {"type": "boolean"}),
     ("asyncapi.yaml", "operations failure", None),
+    ("asyncapi.yaml", "channels session bindings ws query properties replaces", TEXT),
+    ("openapi.yaml", "info version", "2"),
 ]
 
 

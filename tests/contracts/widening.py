@@ -23,6 +23,7 @@ HIGHEST: Final = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxPr
 SAME: Final = {"pattern", "format"}
 OBJECTS: Final = {"properties", "required", "additionalProperties"}
 COMPARED: Final = ANNOTATIONS | LOWEST | HIGHEST | SAME | OBJECTS | {"type", "items", "const", "enum", "anyOf", "allOf"}
+OF_SCALARS: Final = LOWEST | HIGHEST | {"type", "const", "enum", "pattern"}
 GROWING: Final = {"code"}  # fields of answers whose values may become more
 
 
@@ -99,12 +100,14 @@ def narrower(outer: Schema, inner: Schema, *, heard: bool, where: str = "") -> I
         found = [list(narrower(outer.child(each), inner, heard=heard, where=where)) for each in outer.node["anyOf"]]
         yield from min(found, key=len)
         return
+    if isinstance(outer.node.get("additionalProperties"), Mapping):
+        yield f"{where}: a schema of other fields is not compared"
     if unknown := sorted((set(outer.node) - COMPARED) - {key for key in outer.node if key.startswith("x-")}):
         yield from (f"{where}: {key} is not compared" for key in unknown if outer.node[key] != inner.node.get(key))
+    if not heard and inner.node.get("default") != outer.node.get("default"):
+        yield f"{where}: stood for {inner.node.get('default')}, and stands for {outer.node.get('default')}"
     if inner.values is not None:
-        own = Draft202012Validator(
-            {key: outer.node[key] for key in ("type", "const", "enum", "pattern") if key in outer.node}
-        )
+        own = Draft202012Validator({key: value for key, value in outer.node.items() if key in OF_SCALARS})
         yield from (f"{where}: {value!r} is new" for value in inner.values if not own.is_valid(value))
         return
     if outer.values is not None:
@@ -142,9 +145,12 @@ def _fields(outer: Schema, inner: Schema, *, heard: bool, where: str) -> Iterato
     )
     mine, others = outer.node.get("properties", {}), inner.node.get("properties", {})
     for name, node in others.items():
-        if name in mine and not (heard and name in GROWING):
-            yield from narrower(outer.child(mine[name]), inner.child(node), heard=heard, where=f"{where}/{name}")
-        elif name not in mine and not heard and outer.node.get("additionalProperties") is False:
+        if name in mine:
+            known = mine[name]
+            if heard and name in GROWING:
+                known = {key: value for key, value in known.items() if key not in {"const", "enum"}}
+            yield from narrower(outer.child(known), inner.child(node), heard=heard, where=f"{where}/{name}")
+        elif not heard and outer.node.get("additionalProperties") is False:
             yield f"{where}/{name}: is not taken"
     if inner.node.get("additionalProperties", True) is not False and not heard:
         if outer.node.get("additionalProperties", True) is False:
@@ -252,7 +258,8 @@ def broken_websocket(old: Path, new: Path) -> Iterator[str]:
             yield f"{name}: has another address"
             continue
         for part in ("query", "headers"):
-            taken, sent = (Schema.of(of["bindings"]["ws"][part], file) for of, file in ((there, new), (channel, old)))
+            taken = Schema.of(there["bindings"]["ws"][part], new)
+            sent = Schema.of({**channel["bindings"]["ws"][part], "additionalProperties": False}, old)
             yield from narrower(taken, sent, heard=False, where=f"{name} {part}")
 
 
