@@ -11,7 +11,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -52,6 +52,9 @@ _PLUGIN_LINE = re.compile(rf"\b{PACKAGE}[/\\\\]plugin\.py:")
 _CALLED = re.compile(r"((?:\w+\.)*)(\w+)\(\) (?:got|missing|takes) ")
 """How Python begins an error about the arguments of a call; it gives no attribute with the function."""
 
+_AWAITED = re.compile(r"(?:object |')(\w+)'? (?:can't be used in 'await'|object does not support the asynchronous)")
+"""How Python begins an error about `await` and `async with`."""
+
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -66,6 +69,9 @@ def explanation(error: BaseException) -> str:
         return _of_attribute(error)
     if isinstance(error, TypeError) and (sentence := _of_call(str(error))):
         return sentence
+    if not below and isinstance(error, TypeError) and (awaited := _AWAITED.match(str(error))):
+        known = any(awaited[1] in vars(each) for each in _modules())
+        return "It is synchronous: leave out `await` and `async`." if known else ""
     if isinstance(error, TypeError) and Owner.PLUGIN in owners[-len(below) :] and _is_of_json(steps[-1]):
         return "JSON has dict, list, str, int, float, bool and None: convert the rest, as with str() or list()."
     if isinstance(error, IMPLICIT) and Owner.PLUGIN in owners[-len(below) :] and not is_raised(steps[-1]):
@@ -102,6 +108,8 @@ def _of_attribute(error: AttributeError) -> str:
         return f"{method} is a method: call it, as in {method}().{name}."
     if not _is_ours(type(subject)) or name.startswith("__"):
         return ""
+    if isinstance(subject, Iterable) and hasattr(subject, "__getitem__") and name in subject:
+        return f"A name is looked up, as in [{name!r}]."
     inner = {each for base in type(subject).__mro__ for each in FOR_OTHER_ROOMS.get(base.__name__, ())}
     known = [each for each in dir(subject) if not each.startswith("_") and each not in inner]
     return f"{_nearest(name, known)}{type(subject).__name__} has {', '.join(known)}."
@@ -145,13 +153,18 @@ def _written(parameter: inspect.Parameter) -> str:
 
 def _function(qualified: str) -> Any:
     """The function of the plugin with this name, in one of its modules."""
-    for module in [each for name, each in sys.modules.items() if name.partition(".")[0] == PACKAGE]:
+    for module in _modules():
         found: Any = module
         for part in qualified.split("."):
             found = vars(found).get(part) if isinstance(found, (types.ModuleType, type)) else None
         if callable(found) and getattr(found, "__module__", None) == module.__name__:
             return inspect.unwrap(found)
     return None
+
+
+def _modules() -> list[types.ModuleType]:
+    """The modules of the plugin that are loaded."""
+    return [each for name, each in sys.modules.items() if name.partition(".")[0] == PACKAGE]
 
 
 def _shown(qualified: str) -> str:

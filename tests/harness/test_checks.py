@@ -57,6 +57,11 @@ def test_deviations_are_told_once_for_each_place_and_not_without_end() -> None:
     assert "… and 3 more places of the contract\n" in str(problem)
 
 
+def test_a_budget_without_its_block_is_a_problem() -> None:
+    (found,) = checks.problems(without_block=["aws_calls.exactly({'dynamodb': 1})"])
+    assert str(found).startswith("aws_calls.exactly({'dynamodb': 1}) counted nothing: write `with` before it")
+
+
 def test_sockets_of_a_deployed_stage_have_no_ids_to_name() -> None:
     (found,) = checks.problems(open_sockets=[None, None])
     assert str(found).startswith("2 WebSockets still open. Close what")

@@ -18,7 +18,7 @@ from tests.harness.mistakes import account, clients, projects, runs, settings
 from tests.harness.mistakes.kinds import InProject, InSettings, InTest
 from tests.strangers import REPOSITORY, copy_project
 
-IMPORTS = "import sys\nfrom datetime import datetime\n\nimport boto3\nimport pytest\n\n\n"
+IMPORTS = "import asyncio\nimport sys\nfrom datetime import datetime\n\nimport boto3\nimport pytest\n\n\n"
 REPORTS = """
 import json
 

@@ -9,6 +9,7 @@ LOBBY = 'dynamodb_tables["Rooms"].put_item(Item={"name": "lobby", "owner": "alic
 MISTAKES = [
     # tables
     InTest("table", "dynamodb_tables", 'dynamodb_tables["rooms"].scan()', "there is no table rooms", "mean Rooms?"),
+    InTest("table_as_an_attribute", "dynamodb_tables", "dynamodb_tables.Rooms", "no attribute 'Rooms'", "in ['Rooms']"),
     InTest("key", "dynamodb_tables", 'dynamodb_tables.item("Rooms", id="x")', "the key of Rooms", "is name, not id"),
     InTest(
         "item_missing",

@@ -27,6 +27,22 @@ MISTAKES = [
     # requests
     InTest("path", "chalice_gateway", 'chalice_gateway.get("health")', "'health' does not", "a path begins with '/'"),
     InTest("url", "chalice_gateway", 'chalice_gateway.get("http://a.b/health")', "does not", "a path begins with '/'"),
+    InTest(
+        "awaited",
+        "chalice_gateway",
+        "async def ask():\n    return await chalice_gateway.get('/health')\nasyncio.run(ask())",
+        "object Response can't be used in 'await' expression",
+        "It is synchronous: leave out `await` and `async`",
+        "return await chalice_gateway.get('/health')",
+    ),
+    InTest(
+        "asynchronous_socket",
+        "chalice_gateway",
+        "async def ask():\n    async with chalice_gateway.websocket():\n        pass\nasyncio.run(ask())",
+        "'WebSocket' object does not support the asynchronous context manager protocol",
+        "It is synchronous: leave out `await` and `async`",
+        "async with chalice_gateway.websocket():",
+    ),
     InTest("no_path", "chalice_gateway", "chalice_gateway.get(None)", "NoneType", "path takes str"),
     InTest(
         "route",
