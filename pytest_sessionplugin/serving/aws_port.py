@@ -99,9 +99,8 @@ class _AwsHandler(LoopbackHandler):
 
     def _check(self) -> None:
         """Raises BadRequest for a web page, and for a body whose end cannot be told or is too far away."""
-        if not self.is_from_here:
-            sentence = "only this machine may use the AWS port: request it by its loopback address."
-            raise BadRequest(403, "AccessDeniedException", sentence)
+        if why := self.why_refused("the AWS port"):
+            raise BadRequest(403, "AccessDeniedException", why)
         if not self.path.startswith("/"):
             raise BadRequest(400, "BadRequest", "the target of a request must be a path.")
         coding, length = self.headers.get("Transfer-Encoding"), self.headers.get("Content-Length")

@@ -165,8 +165,8 @@ class _Handler(LoopbackHandler):
     def _refused(self) -> ControlReply | None:
         self.close_connection, keeps = True, self.close_connection
         length = self.headers.get("Content-Length") or "0"
-        if not self.is_from_here:
-            return 403, _error("only this machine may use the control port: request it by its loopback address.")
+        if why := self.why_refused("the control port"):
+            return 403, _error(why)
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             return 411, _error("send a Content-Length with the body.")
         if len(length) > DIGITS or int(length) > MAX_BODY:

@@ -61,10 +61,16 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     timeout = IDLE
     wbufsize = -1
 
-    @property
-    def is_from_here(self) -> bool:
-        """Whether a client of this machine sent the request, and not a web page."""
-        return on_loopback(f"http://{self.headers.get('Host', '')}") and "Origin" not in self.headers
+    def why_refused(self, port: str) -> str:
+        """A sentence for a web page, whose browser sends an Origin, and for a wrong host; empty for any other client.
+
+        `port` is the name of the port in the sentence.
+        """
+        if "Origin" in self.headers:
+            return f"a web page may not use {port}: a browser sent this request. Send it from a program or a shell."
+        if not on_loopback(f"http://{self.headers.get('Host', '')}"):
+            return f"only this machine may use {port}: request it by its loopback address."
+        return ""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: stderr is for the app's own lines."""

@@ -21,7 +21,7 @@ class Handler(LoopbackHandler):
     """Answers whether the client is of this machine."""
 
     def do_GET(self) -> None:
-        body = b"here" if self.is_from_here else b"elsewhere"
+        body = b"elsewhere" if self.why_refused("it") else b"here"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
