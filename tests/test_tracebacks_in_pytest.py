@@ -226,6 +226,12 @@ def test_pytest_formats_one_frame_for_an_error_that_is_reported_as_a_sentence(st
     result.stdout.fnmatch_lines(["*setup formats 1", "*is not a Chalice project: it has no app.py. *"])
 
 
+def test_an_error_of_the_sdk_ends_at_the_line_of_the_test(stranger: Stranger) -> None:
+    result = stranger.test(test_it="def test_it(dynamodb_tables): dynamodb_tables['Rooms'].put_item(Item={'n': 'x'})")
+    result.stdout.fnmatch_lines(["E * Missing the key name in the item", "test_it.py:1: ClientError"])
+    result.stdout.no_fnmatch_line("*botocore/client.py*")
+
+
 def test_a_project_that_a_fixture_names_begins_at_the_rootdir(stranger: Stranger) -> None:
     write_project(stranger.root / "service")
     body = """
