@@ -65,29 +65,31 @@ class GatewayResponse:
 
 AGAIN: Final = {"Retry-After": "1"}
 NO_ROUTE: Final = (
-    "no_such_route",
-    "No such route",
-    404,
-    "There is no such path here, or it does not know this method.",
+    *("MISSING_AUTHENTICATION_TOKEN", "DEFAULT_4XX", "INVALID_SIGNATURE", "EXPIRED_TOKEN", "ACCESS_DENIED"),
+    "RESOURCE_NOT_FOUND",
 )
+"""Types of the answers to an unknown path or method, by what is in the Authorization header; the first is without one.
+To API Gateway a bearer token is an incomplete signature, an error without a type of its own. No route here takes
+signatures."""
 RESPONSES: Final = (
-    GatewayResponse(
-        "DEFAULT_4XX",
-        "refused_by_gateway",
-        "Refused by API Gateway",
-        None,
-        "API Gateway refused the request before the service saw it.",
+    *(
+        GatewayResponse(
+            type, "no_such_route", "No such route", 404, "There is no such path here, or it does not know this method."
+        )
+        for type in NO_ROUTE
     ),
     GatewayResponse(
         "DEFAULT_5XX", "unavailable", "Unavailable", None, "API Gateway could not answer the request; try again.", AGAIN
     ),
     GatewayResponse("BAD_REQUEST_BODY", "invalid_request", "Invalid request", 400, "The body is not valid."),
     GatewayResponse("BAD_REQUEST_PARAMETERS", "invalid_request", "Invalid request", 400, "A parameter is not valid."),
-    # four answers to an unknown path or method: the first without an Authorization header, the others by what is in it
-    GatewayResponse("MISSING_AUTHENTICATION_TOKEN", *NO_ROUTE),
-    GatewayResponse("INVALID_SIGNATURE", *NO_ROUTE),
-    GatewayResponse("ACCESS_DENIED", *NO_ROUTE),
-    GatewayResponse("RESOURCE_NOT_FOUND", *NO_ROUTE),
+    GatewayResponse(
+        "WAF_FILTERED",
+        "refused_by_gateway",
+        "Refused by API Gateway",
+        403,
+        "API Gateway refused the request before the service saw it.",
+    ),
     GatewayResponse(
         "REQUEST_TOO_LARGE", "too_large", "Too large", 413, "The request is larger than API Gateway takes."
     ),
@@ -98,8 +100,9 @@ RESPONSES: Final = (
         415,
         "API Gateway does not take this media type or content coding.",
     ),
-    GatewayResponse(
-        "THROTTLED", "throttled", "Too many requests", 429, "More requests came than this stage takes.", AGAIN
+    *(
+        GatewayResponse(type, "throttled", "Too many requests", 429, "More requests came than this stage takes.", AGAIN)
+        for type in ("THROTTLED", "QUOTA_EXCEEDED")
     ),
     GatewayResponse(
         "INTEGRATION_FAILURE", "unavailable", "Unavailable", 504, "The service could not be reached; try again.", AGAIN
