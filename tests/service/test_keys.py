@@ -184,6 +184,18 @@ def test_a_store_that_was_never_reached_is_unavailable_and_left_alone_for_fiftee
     assert subject(keys, OLD, 15) == "alice"
 
 
+def test_known_keys_stay_in_use_whatever_a_store_raises(
+    store: Store, keys: Keys, logged: pytest.LogCaptureFixture
+) -> None:
+    subject(keys, OLD)
+    store.refuses = NotImplementedError("a text of the store")
+    for after in range(300, 420, 10):
+        assert subject(keys, OLD, after) == "alice"
+    assert store.asked == 1 + 2, "once a minute"
+    assert "NotImplementedError" in logged.text
+    assert "a text of the store" not in logged.text
+
+
 def test_an_answer_that_there_is_no_key_leaves_none_in_use(store: Store, keys: Keys) -> None:
     subject(keys, OLD)
     store.refuses = SettingsError(("JWT_SECRET names ssm:/sessions/dev/jwt, which does not exist.",))
