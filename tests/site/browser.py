@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ OPTIONS: Final = (
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
     "--window-size=1400,30000",  # a page shows the parts that a window has room for
 )
+LISTENING: Final = "DevTools listening on "
 LONGEST: Final = 60.0  # seconds for an answer of the browser
+LIFE: Final = 120.0  # seconds until a browser is killed, whatever it does
 SEEN: Final = """new Promise(done => {
     const end = () => done(document.body.innerText);
     const look = () => %s.every(text => document.body.innerText.includes(text)) && requestIdleCallback(end);
@@ -54,14 +57,21 @@ def browser() -> Iterator[str]:
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
         subprocess.Popen(
-            [executable(), *OPTIONS, f"--user-data-dir={profile}"], stderr=subprocess.PIPE, text=True
+            [executable(), *OPTIONS, f"--user-data-dir={profile}"],
+            env={**os.environ, "TMPDIR": profile},
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process,
     ):
+        end = threading.Timer(LIFE, process.kill)
+        end.start()
         try:
             assert process.stderr is not None
-            lines = (line for line in process.stderr if line.startswith("DevTools listening on "))
-            yield next(lines).split()[-1]
+            address = next((line for line in process.stderr if line.startswith(LISTENING)), None)
+            assert address is not None, "the browser did not start"
+            yield address.removeprefix(LISTENING).strip()
         finally:
+            end.cancel()
             process.kill()
 
 
