@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from chalicelib import items
 from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused, Unavailable
+from chalicelib.logs import log
 from chalicelib.model import (
     Change,
     Connection,
@@ -253,7 +254,7 @@ class Store:
             ConsistentRead=True,
         )
         for page in found:
-            yield [items.to_recipient(item, session_id) for item in page]
+            yield list(_recipients(page, session_id))
 
     # --- how requests are made
 
@@ -328,6 +329,15 @@ class Store:
                     break
             else:
                 raise Unavailable("The table of connections")
+
+
+def _recipients(page: Sequence[items.Item], session_id: str) -> Iterator[Recipient]:
+    """Recipients of the rows. A row that cannot be read is logged, and must not keep a frame from the others."""
+    for item in page:
+        try:
+            yield items.to_recipient(item, session_id)
+        except (KeyError, ValueError):
+            log.exception("a row of a connection cannot be read")
 
 
 # --- DynamoDB

@@ -174,6 +174,19 @@ def test_a_roster_of_many_pages_is_read_to_its_end(dynamodb_store: Store, dynamo
     assert roster(dynamodb_store, "s") == ["0=", "1=", "2=", "3="]
 
 
+@pytest.mark.parametrize("odd", [{"region": 7}, {"connectedAt": "yesterday"}, {"stage": None}])
+def test_a_row_that_cannot_be_read_is_logged_and_keeps_no_other_out_of_the_roster(
+    dynamodb_store: Store, dynamodb_tables: Tables, caplog: pytest.LogCaptureFixture, odd: dict[str, Any]
+) -> None:
+    for i in range(3):
+        dynamodb_store.connect(connection("s", f"{i}="))
+    rows = dynamodb_tables["Connections"]
+    row = rows.get_item(Key={"place": "session#s", "connectionId": "1="})["Item"]
+    rows.put_item(Item={**row, **odd})
+    assert roster(dynamodb_store, "s") == ["0=", "2="]
+    assert caplog.messages == ["a row of a connection cannot be read"]
+
+
 class Unprocessing:
     """A client that leaves the second half of the first `times` batches undone."""
 
