@@ -20,6 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from chalicelib import issuer
+from chalicelib.errors import Unauthenticated
+from chalicelib.keys import keys_of
+from chalicelib.settings import Tokens as ServiceTokens
+from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
+from tests.service.jwts import authenticate, nothing_kept
 
 pytestmark = pytest.mark.sockets
 
@@ -76,6 +81,21 @@ def test_a_document_is_downloaded() -> None:
     with answering(saying(answer, asked)) as port:
         assert issuer.downloaded(f"http://127.0.0.1:{port}/jwks") == {"keys": []}
     assert asked[0].startswith(b"GET /jwks HTTP/1.1\r\n")
+
+
+def test_the_service_finds_the_keys_of_its_issuer_and_a_rotated_one_within_a_minute() -> None:
+    settings = TokenSettings("ES256", "https://issuer.example", "sessions")
+    now = datetime.now(UTC)
+    with Tokens(settings) as tokens:
+        expected = ServiceTokens(settings.issuer, settings.audience, ("ES256",), jwks_url=tokens.jwks_url)
+        keys = keys_of(expected, nothing_kept)
+        assert authenticate(tokens("alice"), expected, keys, now).subject == "alice"
+        tokens.rotate()
+        with pytest.raises(Unauthenticated, match="does not publish"):
+            authenticate(tokens("bob"), expected, keys, now)
+        assert authenticate(tokens("bob"), expected, keys, now + timedelta(minutes=1)).subject == "bob"
+        late = tokens("carol", expires_in=86_400)
+    assert authenticate(late, expected, keys, now + timedelta(hours=2)).subject == "carol", "the issuer is gone"
 
 
 @pytest.mark.parametrize(
