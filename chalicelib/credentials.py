@@ -6,6 +6,7 @@ import base64
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NoReturn
 
 from chalicelib.errors import Unauthenticated
@@ -13,8 +14,8 @@ from chalicelib.errors import Unauthenticated
 PROTOCOL: Final = "sessions.v1"
 BEARER: Final = "bearer."
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # of RFC 6750
-JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]*\.")  # the header of nearly each JWT begins with `{"` in base64
-PART: Final = re.compile(r"([A-Za-z0-9_-]+)\.(?=[\w-]*\.)")
+PART: Final = re.compile(r"[A-Za-z0-9_-]*")  # of a JWT
+OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
 HEADER: Final = re.compile(rb'\s*\{\s*"')
 MASK: Final = "[secret]"
 
@@ -95,7 +96,13 @@ def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:
 
 def is_leaked_in(text: str) -> bool:
     """Whether a JWT is anywhere in the text: an object in base64, whatever white space it begins with, and two dots."""
-    return JWT.search(text) is not None or any(HEADER.match(_decoded(part)) for part in PART.findall(text))
+    parts = text.split(".")[:-1]  # no pattern for the whole: a long text would be read once from each of its letters
+    return any(_ends_with_header(header) and PART.fullmatch(claims) for header, claims in pairwise(parts))
+
+
+def _ends_with_header(text: str) -> bool:
+    part = OTHER.split(text)[-1]
+    return "eyJ" in part or HEADER.match(_decoded(part)) is not None  # nearly each header begins with `{"`
 
 
 def _decoded(part: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.credentials import MASK, Secret
+from chalicelib.credentials import MASK, Secret, is_leaked_in
 
 TEXT = "a-text-that-must-not-be-seen"
 
@@ -98,3 +98,34 @@ def test_it_equals_a_secret_of_the_same_text_and_nothing_else() -> None:
     assert Secret(TEXT) != TEXT
     assert Secret(TEXT) != MASK
     assert {Secret(TEXT), Secret(TEXT)} == {Secret(TEXT)}
+
+
+HEADER = "eyJhbGciOiJIUzI1NiJ9"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            f"{HEADER}.e30.c2ln",
+            f"{HEADER}.e30.",
+            f"{HEADER}..",
+            f"a.b.{HEADER}.e30.c2ln.d",
+            f"token_{HEADER}.e30.c2ln",
+        ),
+        *(f"Bearer {HEADER}.e30.c2ln", f"a,b:{HEADER}.e30.c2ln&c", "eyAiYWxnIjoiSFMyNTYifQ.e30.c2ln"),
+        *("x=ewogImFsZyI6IkhTMjU2In0.e30.c2ln", "." * 9000 + f"{HEADER}.e30.c2ln", "a!" * 4000 + f"{HEADER}.e30.c2ln"),
+    ],
+    ids=lambda text: text[-40:],
+)
+def test_a_token_is_found_anywhere_in_a_text(text: str) -> None:
+    assert is_leaked_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a.b.c", "1.2.3", HEADER, f"{HEADER}.e30", f"{HEADER}.e 30.c2ln", "eyJ" * 3000, "a" * 10_000, "a." * 5000],
+    ids=lambda text: text[:40],
+)
+def test_another_text_is_not_taken_for_a_token(text: str) -> None:
+    assert not is_leaked_in(text)
