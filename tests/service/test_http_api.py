@@ -57,6 +57,19 @@ class TestConditionalRequests:
             assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch"), tag
         assert alice.patch(path, json={"title": "y"}, headers={"If-Match": "*"}).json()["version"] == 3
 
+    @pytest.mark.parametrize("if_match", [{}, {"If-Match": '"1"'}])
+    def test_a_patch_to_what_an_ended_session_is_succeeds_and_any_other_is_refused(
+        self, alice: HttpClient, create: Callable[..., Any], if_match: dict[str, str]
+    ) -> None:
+        path = f"/sessions/{create(title='Standup')['sessionId']}"
+        assert alice.patch(path, json={"status": "ended"}, headers=if_match).status_code == 200
+        for body in ({"status": "ended"}, {}, {"title": "Standup"}, {"status": "ended", "metadata": {"a": None}}):
+            again = alice.patch(path, json=body, headers=if_match)
+            assert (again.status_code, again.headers["ETag"], again.json()["status"]) == (200, '"2"', "ended")
+        for body in ({"status": "active"}, {"title": "x"}, {"status": "ended", "metadata": {"a": 1}}):
+            refused = alice.patch(path, json=body, headers=if_match)
+            assert (refused.status_code, refused.json()["code"]) == (409, "session_ended")
+
     def test_all_lines_of_if_match_are_one_list(self, alice: HttpClient, create: Callable[..., Any]) -> None:
         path = f"/sessions/{create()['sessionId']}"
         for version, tags in ((1, ('"1"', '"9"')), (2, ('"9"', '"2"'))):
