@@ -1,11 +1,15 @@
 """API Gateway's own answers, in the form of the service's errors: problem+json, with CORS. Pure values.
 
+`python -m deployment.gateway_responses > .chalice/gateway.json` writes them for tests and `make serve`, which read no
+package.
+
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -116,3 +120,18 @@ RESPONSES: Final = (
         AGAIN,
     ),
 )
+
+
+def extension() -> dict[str, Any]:
+    """The part of the definition of the REST API."""
+    return {"x-amazon-apigateway-gateway-responses": {one.type: one.definition() for one in RESPONSES}}
+
+
+def template() -> str:
+    """A template for Chalice to merge, with nothing else in it."""
+    api = {"Type": "AWS::Serverless::Api", "Properties": {"DefinitionBody": extension()}}
+    return json.dumps({"Resources": {"RestAPI": api}}, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(template())

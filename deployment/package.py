@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deployment import chalice, dependencies, gateway_settings, key, policies
+from deployment import chalice, dependencies, gateway_responses, gateway_settings, key, policies
 from deployment.artifacts import Code
-from deployment.gateway_responses import RESPONSES
 from deployment.monitoring import resources as monitoring
 from deployment.source import Source
 from deployment.stage import Stage
@@ -211,7 +210,7 @@ def _rest_api(stage: Stage) -> dict[str, Any]:
         "Properties": {
             "DefinitionBody": {
                 "info": {"title": stage.http_api},
-                "x-amazon-apigateway-gateway-responses": {one.type: one.definition() for one in RESPONSES},
+                **gateway_responses.extension(),
             },
             "OpenApiVersion": "2.0",  # else SAM adds a second stage, "Stage", without any of these settings
             "TracingEnabled": stage.tracing,

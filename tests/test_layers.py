@@ -33,7 +33,7 @@ contract: contract asyncapi openapi coverage schemas documents
 aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook http_clients sleeps service_requests http_requests
 aws: races waits faults calls subjects caller iam tables live_tables table_specs
-aws: resources templates invoke_api responses wire endpoints environment
+aws: resources gateway_responses templates invoke_api responses wire endpoints environment
 aws.dynamodb: operations partiql batches selects pages writes legacy control schemas shapes requests capacity streams
 aws.dynamodb: store statements expressions updates conditions literals paths reserved_words ttl kinds values
 gateway.client: gateway websocket inprocess sockets deployed connection httpx_transport requests_session

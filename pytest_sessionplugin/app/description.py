@@ -23,7 +23,7 @@ from chalice.constants import MAX_COMPRESSION_SIZE
 
 from pytest_sessionplugin.app.modules import unlabelled
 from pytest_sessionplugin.app.project import REST_HANDLER
-from pytest_sessionplugin.aws import environment
+from pytest_sessionplugin.aws import environment, gateway_responses
 from pytest_sessionplugin.aws.resources import Resource, Service, named
 from pytest_sessionplugin.errors import AuthorizerNotRun, NoApiKey, NoAppName, ProjectError, SessionPluginError
 from pytest_sessionplugin.gateway.values import REST_FUNCTION, Api, Authorizer, AuthorizerKind, Route
@@ -101,6 +101,7 @@ def describe(app: Chalice, project: Project, region: str = "us-east-1", tokens: 
         api_keys=project.api_keys,
         max_url=10_240 if project.config().api_gateway_endpoint_type in ("REGIONAL", "PRIVATE") else 8192,
         access_keys={environment.ACCESS_KEY: environment.SECRET_KEY},
+        gateway_responses=gateway_responses.described(project.templates),
     )
 
 

@@ -127,6 +127,19 @@ class CustomDomain:
 
 
 @dataclass(frozen=True)
+class GatewayResponse:
+    """The form that an API gives to one type of API Gateway's own answers.
+
+    `headers` are mapping expressions by header name: 'text' in quotation marks, context.requestId, or a part of the
+    request, as method.request.header.Origin. `template` is that of application/json. None leaves what is there.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+
+
+@dataclass(frozen=True)
 class Api:
     """The REST API and the WebSocket API of one app, as `chalice deploy` makes them."""
 
@@ -144,6 +157,7 @@ class Api:
     account_id: str = "123456789012"
     api_keys: frozenset[str] = field(default=frozenset(), repr=False)
     access_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # of the account: id -> secret
+    gateway_responses: Mapping[str, GatewayResponse] = field(default_factory=dict)  # by type, as DEFAULT_4XX
 
     def numbered(self, number: int) -> Api:
         """The same APIs with the ids of the account's app of this number; 0 is the first app."""

@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib import http
 from chalicelib.errors import InvalidRequest
-from deployment.gateway_responses import RESPONSES, GatewayResponse
+from deployment.gateway_responses import RESPONSES, GatewayResponse, template
+from tests.sources import ROOT
 
 each = pytest.mark.parametrize("response", RESPONSES, ids=lambda response: response.type)
 PREFIX = "gatewayresponse.header."
@@ -44,3 +45,8 @@ def test_a_path_that_is_not_there_is_told_the_same_with_a_token_and_without() ->
 def test_whoever_has_to_come_back_is_told_when() -> None:
     later = {one.type for one in RESPONSES if f"{PREFIX}Retry-After" in one.parameters}
     assert later == {one.type for one in RESPONSES if (one.status or int(one.type[-3])) in (429, 504, 5)}
+
+
+def test_tests_and_serve_have_the_answers_of_a_stage() -> None:
+    """`python -m deployment.gateway_responses > .chalice/gateway.json`"""
+    assert (ROOT / ".chalice" / "gateway.json").read_text(encoding="utf-8") == template()

@@ -336,6 +336,34 @@ class TestCredentials:
             assert refused.value.status_code == 401
 
 
+class TestApiGatewaysOwnAnswers:
+    """As a stage has them: .chalice/gateway.json is what deployment/gateway_responses.py makes."""
+
+    @pytest.mark.parametrize(
+        ("method", "path"), [("GET", "/nowhere"), ("PUT", "/sessions"), ("HEAD", NOWHERE), ("GET", "/sessions/a/b")]
+    )
+    def test_a_path_or_method_that_is_not_there_is_404_with_a_token_and_without(
+        self, chalice_gateway: Gateway, alice: HttpClient, method: str, path: str
+    ) -> None:
+        for client in (chalice_gateway.http(), alice):
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+            assert answer.headers["X-Correlation-Id"] == answer.headers["x-amzn-RequestId"]
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            if method != "HEAD":
+                problem = answer.json()
+                assert (problem["status"], problem["code"]) == (404, "no_such_route")
+                assert problem["requestId"] == answer.headers["x-amzn-RequestId"]
+                assert "SHA-256" not in answer.text, "API Gateway's own sentence hashes the token"
+
+    def test_a_function_that_exceeds_its_own_timeout_is_unavailable(
+        self, alice: HttpClient, aws_faults: Faults
+    ) -> None:
+        with aws_faults.timed_out("api_handler"):
+            answer = alice.get("/sessions")
+        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (502, "unavailable", "1")
+
+
 class TestRefusalsForBrowsers:
     def test_every_answer_may_be_read_by_any_page(self, chalice_gateway: Gateway, alice: HttpClient) -> None:
         for answer in (alice.post("/sessions", json={}), alice.get(NOWHERE), chalice_gateway.http().get("/sessions")):

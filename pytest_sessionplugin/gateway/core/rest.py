@@ -8,7 +8,7 @@ import binascii
 from pytest_sessionplugin.gateway.core import authorizers, compression, events, routing, sigv4
 from pytest_sessionplugin.gateway.core.authorizers import Question
 from pytest_sessionplugin.gateway.core.compression import compressed
-from pytest_sessionplugin.gateway.core.gateway_responses import TOO_LARGE, WITHOUT_BODY, failure
+from pytest_sessionplugin.gateway.core.gateway_responses import TOO_LARGE, WITHOUT_BODY, failure, formed
 from pytest_sessionplugin.gateway.core.integration import (
     Emit,
     IntegrationFault,
@@ -154,6 +154,8 @@ class RestApi:
         for find in (wrong_content_type, not_readable):
             if (note := find(request, reply, by_gateway=by_gateway)) is not None:
                 self._note(note)
+        if by_gateway:
+            reply = formed(reply, request, self._api.gateway_responses)
         headers = (*reply.headers, ("x-amzn-RequestId", request.id))
         body = b"" if request.method == "HEAD" else reply.body
         self._emit(Respond(request.id, Reply(reply.status, headers, body)))
