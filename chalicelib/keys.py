@@ -24,7 +24,8 @@ from chalicelib.settings import FAMILIES, LOCAL_KEY_PREFIX, Reference, Tokens, l
 
 LIFESPAN: Final = timedelta(hours=1)  # how long an issuer's key set is used without asking again
 FRESH: Final = timedelta(minutes=5)  # the same for keys stored in AWS: a removed key is refused after that
-REFRESH: Final = timedelta(minutes=1)  # the least time between two answers: for a key that is not known, or unreadable
+REFRESH: Final = timedelta(minutes=1)
+"""The least time between two requests to a source that answers: for an unknown key, or what could not be read."""
 RECOVERY: Final = timedelta(seconds=15)
 """How long a source that did not answer is left alone, counted from when it was asked, which may have taken half of it.
 If this were shorter than a request waits, each request of a function would wait in its turn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.strangers import APP as APP_OF_ALL
-from tests.strangers import CONFIG, PYPROJECT, Stranger, write_project
+from tests.strangers import CONFIG, PYPROJECT, TABLE, Stranger, write_project
 
 APP = """
 from chalice import (
@@ -343,3 +343,48 @@ def test_an_api_key_that_nobody_has_is_a_sentence_where_warnings_are_errors(stra
     result = stranger.test(test_it="def test_it(chalice_gateway): pass")
     result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "GET /keyed need an API key, and there is none, *"])
     assert "pytest_sessionplugin/" not in result.stdout.str()
+
+
+OWN_ERRORS = """
+import pytest
+
+pytestmark = pytest.mark.chalice(targets=["inprocess", "sockets"])
+
+
+def test_errors_of_the_gateway_have_the_form_of_the_template(chalice_gateway):
+    http = chalice_gateway.http()
+    nowhere = http.get("/nowhere")
+    assert (nowhere.status_code, nowhere.json()) == (404, {"code": "no_such_route"})
+    keyed = http.get("/keyed")
+    assert (keyed.status_code, keyed.json()) == (403, {"code": "refused", "id": keyed.headers["X-Id"]})
+    assert http.get("/keyed", headers={"x-api-key": "k"}).json() == {}
+"""
+
+
+def test_a_template_gives_api_gateways_own_errors_a_form(stranger: Stranger) -> None:
+    """It is the one with the tables, which `chalice package --merge-template` takes."""
+    app = APP_OF_ALL + '\n\n@app.route("/keyed", api_key_required=True)\ndef keyed():\n    return {}\n'
+    settings = '[tool.sessionplugin]\napi_keys = ["k"]\n'
+    write_project(
+        stranger.root, app, PYPROJECT.replace("[tool.sessionplugin.env]", f"{settings}\n[tool.sessionplugin.env]")
+    )
+    forms: dict[str, dict[str, object]] = {
+        "MISSING_AUTHENTICATION_TOKEN": {
+            "StatusCode": "404",
+            "ResponseTemplates": {"application/json": '{"code":"no_such_route"}'},
+        },
+        "DEFAULT_4XX": {
+            "ResponseParameters": {"gatewayresponse.header.X-Id": "context.requestId"},
+            "ResponseTemplates": {"application/json": '{"code":"refused","id":"$context.requestId"}'},
+        },
+    }
+    resources = {
+        name.title().replace("_", ""): {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {"RestApiId": {"Ref": "RestAPI"}, "ResponseType": name, **form},
+        }
+        for name, form in forms.items()
+    }
+    template = {"Resources": {"Rooms": TABLE, **resources}}
+    (stranger.root / ".chalice" / "resources.json").write_text(json.dumps(template))
+    stranger.test(test_it=OWN_ERRORS).assert_outcomes(passed=2)
