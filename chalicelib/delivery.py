@@ -184,7 +184,9 @@ class Delivery:
                 break
             self._pause(self._shortened(longest))
             answer = _answered(lambda: call(FIRST))
-        return _answered(lambda: call(AGAIN)) if answer is Answer.BROKEN else answer
+        if answer is Answer.BROKEN and self._clock() - began < DEADLINE:
+            answer = _answered(lambda: call(AGAIN))
+        return answer
 
     def _shortened(self, longest: float) -> float:
         return longest * (1 - self._random() / 2)

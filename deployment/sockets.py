@@ -39,7 +39,7 @@ def close_all(aws: Aws, stage: Stage) -> int:
     )
     with ThreadPoolExecutor(WORKERS) as threads:
         answers = Counter(threads.map(lambda one: _close(delivery, one), _connections(aws, names["connections"])))
-    failed = answers[Answer.THROTTLED] + answers[Answer.FAILED]
+    failed = answers.total() - answers[Answer.DONE] - answers[Answer.GONE]
     if failed:
         raise DeploymentError(LEFT.format(failed=failed, all=answers.total()))
     return answers[Answer.DONE]

@@ -17,7 +17,7 @@ from deployment.plan import PlannedFunction
 GATEWAY: Final = 29  # seconds that API Gateway waits for an answer
 SCHEDULE: Final = 60  # seconds between two sweeps
 STARTS: Final = 5  # seconds: a cold start, and a call to the key store with its timeout and second attempt
-UNDER_WAY: Final = 6  # seconds: a post and a close begun just before the deadline, with their timeouts
+UNDER_WAY: Final = 6  # seconds: a post and a close begun just before the deadline, and the answer to the sender
 DELIVERS: Final = math.ceil(DEADLINE.total_seconds()) + UNDER_WAY
 REACH: Final = "execute-api:ManageConnections"
 ELSEWHERE: Final = ("AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY")

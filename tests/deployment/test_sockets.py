@@ -51,13 +51,14 @@ def test_each_client_is_told_and_closed(
     assert sockets.close_all(aws, dev) == 0
 
 
+@pytest.mark.parametrize(("code", "status"), [("ForbiddenException", 403), ("InternalServerError", 500)])
 def test_a_socket_that_may_still_be_open_fails_the_command(
-    chalice_gateway: Gateway, jwt_tokens: Tokens, aws_faults: Faults, aws: Aws, dev: Stage
+    chalice_gateway: Gateway, jwt_tokens: Tokens, aws_faults: Faults, aws: Aws, dev: Stage, code: str, status: int
 ) -> None:
     session = chalice_gateway.http(token=jwt_tokens("alice")).post("/sessions", json={}).json()
     with (
         chalice_gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=jwt_tokens("bob")),
-        aws_faults.failing("apigatewaymanagementapi:DeleteConnection", code="ForbiddenException", status=403),
+        aws_faults.failing("apigatewaymanagementapi:DeleteConnection", code=code, status=status),
         pytest.raises(DeploymentError, match="1 of 1 sockets could not be closed"),
     ):
         sockets.close_all(aws, dev)

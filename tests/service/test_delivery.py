@@ -135,6 +135,9 @@ def test_what_broke_is_tried_again_on_a_single_connection_too() -> None:
     room = Room(management=Management(lambda c: next(answers)))
     assert room.delivery.send(ENDPOINT, "x=", FRAME, NOON) is Answer.DONE
     assert room.management.patience == [FIRST, AGAIN]
+    room.management.answer = lambda c: Answer.BROKEN
+    assert room.delivery.send(ENDPOINT, "x=", FRAME, NOON - timedelta(seconds=20)) is Answer.BROKEN
+    assert room.management.patience == [FIRST, AGAIN, FIRST], "once only, after the deadline"
 
 
 def test_a_close_that_broke_is_tried_again_without_its_frame() -> None:
