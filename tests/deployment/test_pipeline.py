@@ -15,7 +15,6 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from botocore import xform_name
 from botocore.session import Session
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
 from deployment import stage
 from deployment.monitoring.resources import resources
@@ -140,6 +139,8 @@ def action(operation: str) -> set[str]:
 
 def handled(kinds: set[str]) -> set[str]:
     """Actions that AWS's handlers of these kinds may use, but for what lists them all."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+
     found = set()
     for kind in kinds:
         handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
