@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_sessionplugin.aws.calls import Attempt
+from pytest_sessionplugin.gateway.core.compression import read
 from pytest_sessionplugin.gateway.redaction import masked
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -162,7 +163,7 @@ def _json(value: Any) -> str:
 
 
 def _reply(reply: Reply) -> str:
-    return f"-> {reply.status}  {short(reply.body)}".rstrip()
+    return f"-> {reply.status}  {short(read(reply.headers, reply.body))}".rstrip()
 
 
 def short(body: str | bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from pytest_sessionplugin.contract.documents import ContractNode
 from pytest_sessionplugin.contract.openapi import ANSWERED_BY, UNREAD, Finding, is_json, typed
-from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Mismatch, Schemas
+from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Mismatch, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.values import Handshake
 
@@ -65,7 +64,7 @@ class AsyncApi:
 
     def fitting(self, action: str, data: str | bytes) -> MessageKind | None:
         """The first message of a direction that a frame is."""
-        return next((kind for kind in self._kinds[action].values() if not self._mismatches(kind, data)), None)
+        return next((kind for kind in self._kinds[action].values() if self._fits(kind, data)), None)
 
     def wrong(self, action: str, data: str | bytes) -> Finding:
         """The mismatch of a frame that fits none of its direction: with the message that comes closest."""
@@ -88,18 +87,19 @@ class AsyncApi:
 
     # --- frames
 
+    def _fits(self, kind: MessageKind, data: str | bytes) -> bool:
+        payload, dialect = _payload(kind)
+        try:
+            return payload is None or self._schemas.fits(payload, _value(kind, data), dialect=dialect)
+        except ValueError:
+            return False
+
     def _mismatches(self, kind: MessageKind, data: str | bytes) -> list[Mismatch]:
-        payload, dialect = kind.node.get("payload"), None
-        if isinstance(data, bytes):
-            return [Mismatch("", "it is binary", kind.node.place)]
-        value: Any = data
-        if is_json(kind.content_type):
-            try:
-                value = json.loads(data)
-            except ValueError:
-                return [Mismatch("", "it is not JSON", kind.node.place)]
-        if payload is not None and (form := payload.text("schemaFormat")) is not None:
-            dialect, payload = _dialect(form, payload), payload.get("schema")
+        payload, dialect = _payload(kind)
+        try:
+            value = _value(kind, data)
+        except ValueError as error:
+            return [Mismatch("", str(error), kind.node.place)]
         return [] if payload is None else self._schemas.mismatches(payload, value, of_request=False, dialect=dialect)
 
     # --- handshakes
@@ -144,6 +144,27 @@ class AsyncApi:
 
 def _items(node: ContractNode | None) -> list[tuple[str, ContractNode]]:
     return list(node.items()) if node is not None else []
+
+
+def _payload(kind: MessageKind) -> tuple[ContractNode | None, str | None]:
+    """The schema of a message, and its dialect if it has one of its own."""
+    payload = kind.node.get("payload")
+    form = payload.text("schemaFormat") if payload is not None else None
+    if payload is None or form is None:
+        return payload, None
+    return payload.get("schema"), _dialect(form, payload)
+
+
+def _value(kind: MessageKind, data: str | bytes) -> Any:
+    """The value of a frame. Raises ValueError if it is not of the content type."""
+    if isinstance(data, bytes):
+        raise ValueError("it is binary")  # noqa: TRY004 - it has the wrong form, not the wrong type
+    if not is_json(kind.content_type):
+        return data
+    try:
+        return parsed(data)
+    except ValueError:
+        raise ValueError("it is not JSON") from None
 
 
 def _distance(found: tuple[list[Mismatch], MessageKind]) -> tuple[bool, int]:

@@ -36,6 +36,25 @@ class Documents:
             self._contents[uri] = _read(self._path(uri))
         return self._contents[uri]
 
+    def reached(self, uri: str) -> list[str]:
+        """The URIs of a file and of those that its references lead to, as far as they can be read."""
+        found, todo = [uri], [uri]
+        while todo:
+            here = todo.pop()
+            for reference in _references(self.content(here)):
+                there = urljoin(here, reference).partition("#")[0]
+                if there not in found and self._is_readable(there):
+                    found.append(there)
+                    todo.append(there)
+        return found
+
+    def _is_readable(self, uri: str) -> bool:
+        try:
+            self.content(uri)
+        except ContractError:  # it is raised where the reference is followed
+            return False
+        return True
+
     def name(self, uri: str) -> str:
         """The path of a file as messages show it."""
         path = self._path(uri)
@@ -113,6 +132,17 @@ class ContractNode:
         if node is None:
             raise ContractError(self.place, f"it refers to {reference}, and nothing is there.")
         return node
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for each in value.values():
+            yield from _references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
 
 
 def escaped(key: str) -> str:

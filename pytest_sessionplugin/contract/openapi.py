@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pytest_sessionplugin.contract.documents import ContractNode
-from pytest_sessionplugin.contract.schemas import DRAFT_2020_12, OPENAPI_30, Schemas
+from pytest_sessionplugin.contract.schemas import DRAFT_2020_12, OPENAPI_30, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.core.compression import read
 from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY
@@ -85,8 +84,8 @@ class OpenApi:
     def check(self, request: Request, reply: Reply, stage: str, *, emulated: bool) -> tuple[list[Finding], str | None]:
         """The deviations of an answer, and of its request if it is a 2xx; without any, the part that it covers.
 
-        API Gateway's own answers have another body here than on AWS, where an app can change it: with `emulated`, only
-        their status is looked at. A request without an operation may only be refused.
+        API Gateway's own answers may have another form on AWS, where it can be changed by hand. With `emulated`, their
+        status alone counts, unless a template has given them a form. A request without an operation may only be refused.
         """
         found = self.find(request.method, request.path, stage)
         asked = f"{request.method} {masked(request.path)} answered {reply.status}"
@@ -103,7 +102,7 @@ class OpenApi:
         is_own = is_gateways_own(reply)
         if emulated and not is_own and (by := known[1].text(ANSWERED_BY)) is not None:
             findings.append((f"{asked}, which {by} alone may answer", known[1].place))
-        elif not (emulated and is_own):
+        elif not (emulated and is_own and _has_usual_form(reply)):
             findings += [(f"{asked}, {what}", place) for what, place in self._wrong_answer(request, reply, known[1])]
         if 200 <= reply.status <= 299:
             findings += [
@@ -141,7 +140,7 @@ class OpenApi:
         schema = media.get("schema")
         if is_json(sent):
             try:
-                value = json.loads(body)
+                value = parsed(body)
             except ValueError:
                 yield "with a body that is not JSON", media.place
                 return
@@ -211,6 +210,10 @@ def is_gateways_own(reply: Reply) -> bool:
     if reply.status not in (413, 431) or header(reply.headers, "content-type") != "application/json":
         return False
     return reply.body.startswith(b'{"message": "Request ')
+
+
+def _has_usual_form(reply: Reply) -> bool:
+    return reply.body[:12].lower() == b'{"message": ' and header(reply.headers, "content-type") == "application/json"
 
 
 # --- reading the file

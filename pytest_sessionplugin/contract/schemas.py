@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Schemas:
     def __init__(self, dialect: str) -> None:
         self._dialect = dialect
         self._made: dict[tuple[ContractNode, str, bool], Any] = {}
-        self._registry: Registry[Any] | None = None
+        self._registries: dict[str, Registry[Any]] = {}  # by the URI of a file
 
     def mismatches(
         self, node: ContractNode, value: Any, *, of_request: bool, dialect: str | None = None
@@ -57,9 +58,20 @@ class Schemas:
         """Every part of a value that the schema in `node` does not allow. Raises ContractError for a broken schema."""
         try:
             errors = list(self._validator(node, of_request, dialect).iter_errors(value))
+            return [_mismatch(node, _closest(error)) for error in errors]
         except Unresolvable as error:
             raise _unresolved(node, error) from error
-        return [_mismatch(node, _closest(error)) for error in errors]
+        except RecursionError:
+            return [Mismatch("", "it is nested too deep", node.followed().place)]
+
+    def fits(self, node: ContractNode, value: Any, *, dialect: str | None = None) -> bool:
+        """Whether an answer or a frame has no mismatches, in a fraction of the time."""
+        try:
+            return bool(self._validator(node, False, dialect).is_valid(value))
+        except Unresolvable as error:
+            raise _unresolved(node, error) from error
+        except RecursionError:
+            return False
 
     def _validator(self, node: ContractNode, of_request: bool, dialect: str | None) -> Any:
         target = node.followed()
@@ -80,17 +92,29 @@ class Schemas:
         return _named(node.documents.content(node.uri)) or self._dialect
 
     def _registry_of(self, node: ContractNode) -> Registry[Any]:
-        if self._registry is None:
+        """The file of a schema and all that it leads to: a registry looks up what it knows in a tenth of the time."""
+        if node.uri not in self._registries:
             documents = node.documents
+            known = {uri: self._resource(documents.content(uri)) for uri in documents.reached(node.uri)}
+            registry: Registry[Any] = Registry(retrieve=lambda uri: self._resource(documents.content(uri)))  # type: ignore[call-arg]  # attrs without its plugin
+            self._registries[node.uri] = registry.with_resources(known.items()).crawl()
+        return self._registries[node.uri]
 
-            def retrieve(uri: str) -> Resource[Any]:
-                content = documents.content(uri)
-                chosen = _named(content) or self._dialect
-                specification = DRAFT4 if chosen == OPENAPI_30 else specification_with(_standard(chosen))
-                return specification.create_resource(content)
+    def _resource(self, content: Any) -> Resource[Any]:
+        chosen = _named(content) or self._dialect
+        return (DRAFT4 if chosen == OPENAPI_30 else specification_with(_standard(chosen))).create_resource(content)
 
-            self._registry = Registry(retrieve=retrieve)  # type: ignore[call-arg]  # attrs without its plugin
-        return self._registry
+
+def parsed(text: str | bytes) -> Any:
+    """The value of JSON. Raises ValueError for anything else, as for NaN, or a list that is nested too deep."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _unresolved(node: ContractNode, error: BaseException) -> ContractError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from typing import Any
 
@@ -124,6 +125,11 @@ def test_while_a_clock_stands_the_lines_keep_the_order_of_their_events() -> None
     ]
     lines = render(trace, asked_of_aws([attempt])).splitlines()
     assert [line.split()[1] for line in lines] == ["http", "aws", "lambda", "http"]
+
+
+def test_a_compressed_answer_is_shown_as_its_client_reads_it() -> None:
+    reply = Reply(200, (("Content-Encoding", "gzip"),), gzip.compress(b'{"people":2}'))
+    assert render([Observed(10.0, Respond("r", reply))]) == '   0.000  http   -> 200  {"people":2}'
 
 
 def test_one_line_is_that_of_the_whole() -> None:

@@ -117,6 +117,9 @@ def test_an_answer_of_api_gateway_has_a_body_of_its_own_here_and_not_on_aws(room
     assert told(rooms, get(), UNAUTHORIZED) == []
     assert told(rooms, get(), HEADERS_TOO_LARGE) == []
     assert "content type application/json" in told(rooms, get(), UNAUTHORIZED, emulated=False)[0]
+    headers = (*UNAUTHORIZED.headers[1:], ("Content-Type", "application/problem+json"))
+    assert told(rooms, get(), Reply(401, headers, b"{}")) == []  # formed by a template
+    assert "with a body that is not JSON" in told(rooms, get(), Reply(401, headers, b"no"))[0]
     late = failure(504, "Endpoint request timed out", "InternalServerErrorException")
     assert told(rooms, get(), late) == []
     assert "which API Gateway alone may answer" in told(rooms, get(), Reply(504))[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Schemas
+from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
 from tests.contract.files import opened
 
@@ -114,3 +114,17 @@ def test_a_schema_that_cannot_be_used_is_an_error_of_the_contract(tmp_path: Path
     with pytest.raises(ContractError) as raised:
         told(tmp_path, schema, {"a": 1})
     assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "[-Infinity]", "[" * 100_000, b"\xff\xfe\xff", "9" * 10_000])
+def test_a_text_that_is_not_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parsed(text)
+    assert parsed('{"a": [1.5, null]}') == {"a": [1.5, None]}
+
+
+def test_a_value_that_is_nested_too_deep_is_told(tmp_path: Path) -> None:
+    value: Any = []
+    for _ in range(5_000):
+        value = [value]
+    assert told(tmp_path, "{type: object}", value) == [" it is nested too deep api.yaml#"]
