@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test unit wheel lowest check bench smoke soak conformance rehearse docs contracts doctor tables deploy destroy disconnect package lock clean
+.PHONY: help setup serve test fuzz unit wheel lowest check bench smoke soak conformance rehearse docs contracts doctor tables deploy destroy disconnect package lock clean
 
 help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,13 @@ serve: setup  ## runs the app, HTTP and WebSocket on loopback; OPTIONS='--http-p
 	@exec $(BIN)/sessionplugin serve . $(OPTIONS)
 
 test: setup  ## all tests except those of the wheel, the site and a deployed stage, one process per core
-	$(BIN)/python -m pytest -n auto --ignore tests/packaging --ignore tests/site $(addprefix --ignore ,$(OF_A_STAGE))
+	$(BIN)/python -m pytest -n auto --sessionplugin-contract-complete --ignore tests/packaging --ignore tests/site \
+		$(addprefix --ignore ,$(OF_A_STAGE))
+
+fuzz: setup  ## requests, frames and sequences of them that nobody thought of, held to contracts/: EXAMPLES=5000
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/service/test_http_fuzzed.py tests/service/test_frames_fuzzed.py
+
+EXAMPLES ?= 5000
 
 unit: setup  ## the fast tests of each room, without AWS, sockets or processes
 	@$(MAKE) --no-print-directory --jobs --output-sync $(addprefix unit-,service contracts deployment $(ROOMS))
@@ -32,7 +38,7 @@ unit: setup  ## the fast tests of each room, without AWS, sockets or processes
 unit-%:
 	@echo "tests/$*"; $(BIN)/python -m pytest --quiet -m "not process and not sockets and not emulator and not slow" tests/$*
 
-ROOMS := account app aws children gateway harness lambdas serving tokens
+ROOMS := account app aws children contract gateway harness lambdas serving tokens
 
 wheel: setup  ## builds the wheel, installs it, and tests another team's project with it
 	$(BIN)/python -m pytest tests/packaging

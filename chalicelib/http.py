@@ -32,6 +32,7 @@ TITLE_LENGTH: Final = 200
 EXPIRES_IN: Final = range(60, 86_401)  # seconds
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
+PAGE_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -200,7 +201,9 @@ def _tags(sent: str, *, weak: bool) -> set[str]:
 
 
 def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
-    """Status, limit and position of a list. Raises InvalidRequest."""
+    """Status, limit and position of a list. Raises InvalidRequest, also for a parameter that is unknown."""
+    if not PAGE_PARAMETERS.issuperset(request.query):
+        raise InvalidRequest(f"A list takes the parameters {', '.join(sorted(PAGE_PARAMETERS))} alone.")
     status = _single(request, "status")
     limit = _single(request, "limit")
     cursor = _single(request, "cursor")

@@ -85,7 +85,7 @@ class OpenApi:
         """The deviations of an answer, and of its request if it is a 2xx; without any, the part that it covers.
 
         API Gateway's own answers may have another form on AWS, where it can be changed by hand. With `emulated`, their
-        status alone counts, unless a template has given them a form. A request without an operation may only be refused.
+        status alone counts, unless a template gives them a form. A request without an operation may only be refused.
         """
         found = self.find(request.method, request.path, stage)
         asked = f"{request.method} {masked(request.path)} answered {reply.status}"
