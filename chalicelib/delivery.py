@@ -12,6 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from chalicelib import frames, metrics
@@ -178,14 +179,18 @@ class Delivery:
         return turn.done if answer is Answer.DONE else Outcome.FAILED
 
     def _insist(self, call: Callable[[float], Answer], began: datetime) -> Answer:
-        answer = _answered(lambda: call(FIRST))
+        within = FIRST
+        answer = _answered(partial(call, within))
         for longest in BACK_OFFS:
-            if answer is not Answer.THROTTLED or self._clock() - began >= DEADLINE:
+            if self._clock() - began >= DEADLINE:
                 break
-            self._pause(self._shortened(longest))
-            answer = _answered(lambda: call(FIRST))
-        if answer is Answer.BROKEN and self._clock() - began < DEADLINE:
-            answer = _answered(lambda: call(AGAIN))
+            if answer is Answer.THROTTLED:
+                self._pause(self._shortened(longest))
+            elif answer is Answer.BROKEN and within == FIRST:
+                within = AGAIN
+            else:
+                break
+            answer = _answered(partial(call, within))
         return answer
 
     def _shortened(self, longest: float) -> float:

@@ -106,7 +106,7 @@ def to_session(item: Item) -> Session:
         expires_at=from_rfc3339(item["expiresAt"]["S"]),
         ended_at=from_rfc3339(item["endedAt"]["S"]) if "endedAt" in item else None,
         written_by=item["writtenBy"]["S"] if "writtenBy" in item else "",
-        change_seq=int(item["changeSeq"]["N"]) if "changeSeq" in item else 0,
+        change_seq=int(item.get("changeSeq", item.get("seq", {"N": "0"}))["N"]),  # an earlier version has only `seq`
         due_at=from_rfc3339(item["dueAt"]["S"]) if "dueAt" in item else None,
     )
 

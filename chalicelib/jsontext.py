@@ -10,7 +10,7 @@ from typing import Any, Final
 from chalicelib.errors import InvalidRequest
 
 MAX_DEPTH: Final = 64  # metadata has a smaller limit
-MAX_DIGITS: Final = 38  # of a DynamoDB number
+MAX_DIGITS: Final = 126  # of a whole number below MAX_MAGNITUDE
 MAX_MAGNITUDE: Final = 1e126
 MIN_MAGNITUDE: Final = 1e-130
 
@@ -89,6 +89,9 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    if len(text.strip("-").rstrip("0")) > MAX_DIGITS or len(text) > MAX_DIGITS * 3:
-        raise InvalidRequest(f"A number has more than {MAX_DIGITS} digits.")
-    return int(text)
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise InvalidRequest("A number is too large or too small to be stored.")
+    number = int(text)
+    if float(number) != number:  # but 10**23, which no double is, is what a double is written as
+        _float(text)
+    return number

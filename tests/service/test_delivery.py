@@ -140,6 +140,15 @@ def test_what_broke_is_tried_again_on_a_single_connection_too() -> None:
     assert room.management.patience == [FIRST, AGAIN, FIRST], "once only, after the deadline"
 
 
+def test_what_broke_and_is_throttled_then_is_tried_on_and_does_not_break_a_second_time() -> None:
+    answers = iter([Answer.THROTTLED, Answer.BROKEN, Answer.THROTTLED, Answer.DONE])
+    room = Room(management=Management(lambda c: next(answers)))
+    assert room.delivery.send(ENDPOINT, "x=", FRAME, NOON) is Answer.DONE
+    assert room.management.patience == [FIRST, FIRST, AGAIN, AGAIN]
+    answers = iter([Answer.BROKEN, Answer.THROTTLED, Answer.BROKEN])
+    assert room.delivery.send(ENDPOINT, "x=", FRAME, room.clock.now) is Answer.BROKEN
+
+
 def test_a_close_that_broke_is_tried_again_without_its_frame() -> None:
     answers = iter([Answer.DONE, Answer.BROKEN, Answer.DONE])
     room = Room(connection("s"), management=Management(lambda c: next(answers)))

@@ -28,6 +28,10 @@ VALUES: list[Any] = [1, [], {"a": 1}, [[{"a": []}]]]
         b"0." + b"1" * 39,
         b"3.14159265358979323846",
         b"9007199254740993.0",
+        b"9007199254740993",
+        b"-9007199254740993",
+        b"1" * 38,
+        b"1" + b"0" * 126,
         b"1e-400",
         b"0e9999999999999999999",
         b"1e-9999999999999999999",
@@ -69,14 +73,29 @@ def test_what_readers_could_disagree_on_is_refused(text: bytes) -> None:
         "1.10",
         "0.30000000000000004",
         "5e-100",
-        "1" * 38,
-        "1" + "0" * 60,
+        "9007199254740992",
+        "-1152921504606846976",
+        "1" + "0" * 23,
+        "1" + "0" * 125,
         '{"a":{"b":[1,2.5,true]}}',
     ],
 )
 def test_what_it_takes_it_gives_back(text: str) -> None:
     value = jsontext.parse(text)
     assert jsontext.parse(jsontext.compact(value)) == value
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(st.integers(-(10**130), 10**130) | st.integers(-(2**60), 2**60))
+def test_a_whole_number_is_taken_if_a_reader_with_doubles_writes_it_again(number: int) -> None:
+    kept = float(number) == number or Decimal(repr(float(number))) == number
+    try:
+        assert jsontext.parse(str(number)) == number
+    except InvalidRequest:
+        kept_here = False
+    else:
+        kept_here = True
+    assert kept_here == (kept and abs(number) < 10**126)
 
 
 def test_compact_text_has_neither_white_space_nor_ascii_escapes() -> None:
