@@ -64,10 +64,8 @@ def test_a_status_of_a_later_version_counts_as_paused(session: Session) -> None:
     assert items.to_session(item) == replace(session, status=Status.PAUSED)
 
 
-def test_the_last_change_of_a_row_of_an_earlier_version_is_told_under_a_number_that_it_may_have(
-    session: Session,
-) -> None:
-    """In a rolling deploy the sweep tells an end that the version before has written: 0 is no event's number."""
+def test_the_last_change_of_a_row_of_an_earlier_version_has_the_last_seq(session: Session) -> None:
+    """In a rolling deploy the sweep tells an end that the version before has written. Numbers begin at 1."""
     item = {name: of for name, of in items.session_item(replace(session, seq=7)).items() if name != "changeSeq"}
     assert items.to_session(item).change_seq == 7
 
