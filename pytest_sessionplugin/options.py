@@ -128,6 +128,7 @@ def from_pytest(config: pytest.Config) -> Options:
     check_target(options.target)
     check_project(options.project)
     check_timeout(options.timeout)
+    contract_files(find_table(options.root, config.rootpath), options.root)
     return replace(options, stage=find_stage(options.stage, options.root))
 
 
@@ -162,7 +163,6 @@ def decide(given: Mapping[str, Setting], environment: Mapping[str, str], root: P
     if project.source == DEFAULT and (below := _project_below(root, here)) is not None:
         project = Setting(str(below.resolve()), HERE)
     table = find_table(Path(project.value), root)
-    contract_files(table, Path(project.value))
     target = ranked("target", table, TARGETS[0])
     return Options(target, project, ranked("stage", table, DEV), ranked("timeout", table, "5"))
 
