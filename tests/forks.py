@@ -27,14 +27,17 @@ from pathlib import Path
 from typing import Any, AnyStr
 
 LIBRARIES = (
-    "boto3",
+    "boto3.dynamodb.transform",
     "botocore.client",
     "chalice.app",
+    "chalice.config",
     "cryptography.hazmat.primitives.asymmetric.ec",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "h11",
     "jwt",
-    "moto.dynamodb.models",
+    "moto.dynamodb.responses",
+    "moto.dynamodbstreams.models",
+    "moto.iam.models",
     "pytest",
     "websockets.sync.client",
     "yaml",
