@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_token(commands)
     _add_connect(commands)
+    _add_contract(
+        commands, "openapi", "OpenAPI", "its routes, path parameters, content types, authorizers and API keys"
+    )
+    _add_contract(commands, "asyncapi", "AsyncAPI", "WebSocket handlers")
     return parser
 
 
@@ -292,6 +296,48 @@ def _connect(asked: argparse.Namespace) -> None:
     from pytest_sessionplugin.serving.connect import talk
 
     talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive, wait=asked.wait or (10 if asked.receive else 1))
+
+
+# --- openapi, asyncapi
+
+
+def _add_contract(commands: Any, kind: str, title: str, parts: str) -> None:
+    contract = commands.add_parser(
+        kind,
+        help=f"write the {title} file of the app, or add to it what it lacks",
+        description=f"Writes {title} with all that the app says of itself: {parts}, and docstrings. Whatever is in a "
+        "file that exists stays as it is; what it lacks is added, and what is not in the app is told.",
+    )
+    contract.add_argument("project", nargs="?", help="the folder with app.py and .chalice (default: this one)")
+    contract.add_argument("--stage", help="the Chalice stage whose environment the app gets (default: dev)")
+    contract.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"the file, JSON if its name ends in .json, else YAML (default: `{kind}` in [tool.sessionplugin], else "
+        f"contracts/{kind}.yaml in the project)",
+    )
+    contract.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if the file lacks something that the app has"
+    )
+    contract.set_defaults(run=_contract)
+
+
+def _contract(asked: argparse.Namespace) -> int:
+    from pytest_sessionplugin.serving.contracts import update
+
+    project, here, kind = _project(asked), Path.cwd(), asked.command
+    named = project.settings.get(kind)
+    path = here / asked.out if asked.out is not None else project.root / (named or f"contracts/{kind}.yaml")
+    with redirect_stdout(sys.stderr):  # output of the app is not mixed into the report
+        found = update(project, kind, path.resolve(), here)
+    if not asked.check:
+        found.write()
+    print(found.told(is_written=not asked.check))
+    if found.is_new and named is None and not asked.check:
+        relative = os.path.relpath(path, project.root).replace(os.sep, "/")
+        print(f'To hold the tests to it, put it into {options.TABLE}: {kind} = "{relative}"')
+    return int(asked.check and not found.is_whole)
 
 
 # --- all

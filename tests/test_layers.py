@@ -21,15 +21,16 @@ chalicelib: http memory issuer | credentials jsontext model logs | errors
 
 plugin __main__
 harness: local deployed projects checks
-serving: serve reload access_log console process connect control aws_port loopback
+serving: contracts serve reload access_log console process connect control aws_port loopback
 account: account apps clock journal trace
 children.startup: sitecustomize
 children: listener starts
-app: functions isolation description project config_json placeholders seed handlers modules working_directory logging
+app: functions isolation skeleton description project config_json placeholders seed handlers modules
+app: working_directory logging
 lambdas: service threads functions event_sources schedules cron
 tokens: bad deployed cognito tokens cooldown keys
 options
-contract: contract asyncapi openapi coverage schemas documents
+contract: contract asyncapi openapi coverage schemas merge edits documents
 aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook http_clients sleeps service_requests http_requests
 aws: races waits faults calls subjects caller iam tables live_tables table_specs
@@ -62,6 +63,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.serving": {"websockets"},
     f"{PLUGIN}.app": {"chalice"},
     f"{PLUGIN}.contract.documents": {"yaml"},
+    f"{PLUGIN}.contract.edits": {"yaml"},
     f"{PLUGIN}.contract.schemas": {"jsonschema", "referencing"},
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pytest_sessionplugin.contract.documents import ContractNode
+from pytest_sessionplugin.contract.documents import RECEIVE, SEND, ContractNode
 from pytest_sessionplugin.contract.openapi import ANSWERED_BY, UNREAD, Finding, is_json, typed
 from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Mismatch, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
@@ -15,9 +15,6 @@ from pytest_sessionplugin.gateway.values import Handshake
 
 REFUSAL = "x-refusal"
 """`true` in a message with which the app refuses a frame that is off the contract."""
-
-RECEIVE, SEND = "receive", "send"
-"""Actions of an operation. The app is the one that receives and sends."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,7 @@ class AsyncApi:
         kinds = list(self._kinds[action].values())
         if not kinds:
             return f"and the contract has no message to {action}", f"{self.name}#/operations"
+        kinds = [kind for kind in kinds if kind.node.text(ANSWERED_BY) is None] or kinds
         found = [(self._mismatches(kind, data), kind) for kind in kinds]
         mismatches, kind = min(found, key=_distance)
         if any(map(_is_another, mismatches)) and len(kinds) > 1:

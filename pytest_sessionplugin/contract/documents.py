@@ -17,6 +17,11 @@ from pytest_sessionplugin.errors import ContractError
 
 DEEPEST = 32  # references in a row
 
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+"""The operations of a path in OpenAPI."""
+RECEIVE, SEND = "receive", "send"
+"""Actions of an operation in AsyncAPI. The app is the one that receives and sends."""
+
 
 class Documents:
     """The files of one contract, each read once. `root` is the folder from which messages name them."""
@@ -33,7 +38,8 @@ class Documents:
     def content(self, uri: str) -> Any:
         """The content of the file at a URI without a fragment. Raises ContractError."""
         if uri not in self._contents:
-            self._contents[uri] = _read(self._path(uri))
+            path = self._path(uri)
+            self._contents[uri] = content_of(path, text_of(path))
         return self._contents[uri]
 
     def reached(self, uri: str) -> list[str]:
@@ -153,17 +159,26 @@ def unescaped(key: str) -> str:
     return key.replace("~1", "/").replace("~0", "~")
 
 
-def _read(path: Path) -> Any:
+def text_of(path: Path) -> str:
+    """The text of a file, with its own line ends. Raises ContractError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ContractError(str(path), f"it cannot be read: {reason}.") from error
+
+
+def content_of(path: Path, text: str) -> Any:
+    """The content of a file with this text: JSON by the end of its name, else YAML. Raises ContractError."""
     try:
-        return json.loads(text) if path.suffix == ".json" else _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
+        return json.loads(text) if is_json_file(path) else _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
     except (ValueError, yaml.YAMLError) as error:
-        form = "JSON" if path.suffix == ".json" else "YAML"
+        form = "JSON" if is_json_file(path) else "YAML"
         raise ContractError(str(path), f"it is not {form}: {' '.join(str(error).split())}.") from error
+
+
+def is_json_file(path: Path) -> bool:
+    return path.suffix == ".json"
 
 
 def _texts_as_keys(value: Any) -> Any:

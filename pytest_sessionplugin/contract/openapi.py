@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pytest_sessionplugin.contract.documents import ContractNode
+from pytest_sessionplugin.contract.documents import METHODS, ContractNode
 from pytest_sessionplugin.contract.schemas import DRAFT_2020_12, OPENAPI_30, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.core.compression import read
@@ -16,7 +16,6 @@ from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY
 from pytest_sessionplugin.gateway.redaction import masked
 from pytest_sessionplugin.gateway.values import Headers, Reply, Request, header
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 ANSWERED_BY = "x-answered-by"
 """In a response or message that is not the app's: whose it is, as `API Gateway`. No test need see it."""
 
