@@ -68,7 +68,10 @@ class OpenApi:
 
     def find(self, method: str, path: str, stage: str) -> tuple[HttpOperation, Mapping[str, str]] | None:
         """The operation of a raw path, with or without the stage or a server's path in front, and its variables."""
-        candidates = [path, *(path[len(start) :] for start in (*self._prefixes, f"/{stage}") if _below(path, start))]
+        starts = [*self._prefixes, f"/{stage}"]
+        if "/" in stage:  # an emulator's, whose answers lead to paths with the stage: the last part comes twice
+            starts.append(f"/{stage}/{stage.rpartition('/')[2]}")
+        candidates = [path, *(path[len(start) :] for start in starts if _below(path, start))]
         for candidate in candidates:
             for operation in self.operations:
                 if (found := operation.path.fullmatch(candidate.rstrip("/") or "/")) is None:

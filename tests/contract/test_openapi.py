@@ -57,6 +57,11 @@ def test_the_path_of_a_server_may_stand_in_front(tmp_path: Path) -> None:
     assert rooms.check(get("/v1/rooms/a"), GOOD, "api", emulated=True)[1] == "GET /rooms/{name} 200"
 
 
+@pytest.mark.parametrize("path", ["/x/1/api/rooms/a", "/x/1/api/api/rooms/a"])
+def test_an_emulator_has_its_stage_below_a_path_and_takes_it_twice(rooms: OpenApi, path: str) -> None:
+    assert rooms.check(get(path), GOOD, "x/1/api", emulated=True) == ([], "GET /rooms/{name} 200")
+
+
 @pytest.mark.parametrize(
     ("reply", "sentence"),
     [
