@@ -176,8 +176,10 @@ def idempotency_key(request: Request) -> str | None:
 
 def versions(request: Request) -> frozenset[int] | None:
     """The versions that may be changed, by If-Match and If-None-Match; None for any. A weak, foreign or differently
-    written tag matches no version (RFC 9110, 8.8.3.2)."""
-    if request.headers.get("if-none-match", "").strip() == "*":
+    written tag matches no version (RFC 9110, 8.8.3.2). Raises InvalidRequest."""
+    if "if-none-match" in request.headers:
+        if "*" not in [tag.strip() for tag in request.headers["if-none-match"].split(",")]:
+            raise InvalidRequest("If-None-Match of a change is * alone; name the versions to change in If-Match.")
         return frozenset()
     sent = request.headers.get("if-match")
     if sent is None or sent.strip() == "*":

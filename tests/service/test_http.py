@@ -117,6 +117,13 @@ def test_if_match_names_the_versions_that_may_be_changed(sent: str | None, versi
 def test_a_change_of_what_must_not_be_there_is_allowed_for_no_version() -> None:
     assert http.versions(request(if_none_match=" * ")) == frozenset()
     assert http.versions(request(if_none_match="*", if_match="*")) == frozenset()
+    assert http.versions(request(if_none_match="*, *")) == frozenset(), "the header twice"
+
+
+@pytest.mark.parametrize("sent", ['"1"', 'W/"1", "2"', "", "x"])
+def test_a_change_ignores_no_tag_of_if_none_match(sent: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match="If-None-Match"):
+        http.versions(request(if_none_match=sent, if_match="*"))
 
 
 @pytest.mark.parametrize("names", [("If-Match", "If-Match"), ("If-Match", "if-match")])

@@ -78,7 +78,7 @@ def test_a_session_that_just_expired_stays_due_although_nobody_was_there(store: 
     assert sweep(store, deliver, clock) == (0, 1)
 
 
-def test_an_index_that_lags_ends_nothing(store: MemoryStore) -> None:
+def test_an_index_that_lags_ends_and_tells_nothing(store: MemoryStore) -> None:
     class Lagging(MemoryStore):
         def due_sessions(self, now):  # type: ignore[no-untyped-def]
             yield from self._sessions
@@ -87,6 +87,10 @@ def test_an_index_that_lags_ends_nothing(store: MemoryStore) -> None:
     session = new_session(lagging)
     assert sweep(lagging, deliver, Clock()) == (0, 0)
     assert lagging.find_session(session.session_id) == session
+    for change in (Change(title="x"), END):
+        changed = lagging.change_session(session.session_id, change, write()).session
+        assert sweep(lagging, deliver, Clock()) == (0, 0), "its own delivery may still be under way"
+        assert lagging.find_session(session.session_id) == changed
     assert deliver.frames == []
 
 
