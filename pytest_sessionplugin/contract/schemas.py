@@ -121,7 +121,7 @@ def _unresolved(node: ContractNode, error: BaseException) -> ContractError:
     """The error of a reference in a schema; the cause has one of ours if a file could not be read."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ContractError):
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__
     return cause or ContractError(node.place, f"a reference in the schema leads nowhere: {getattr(error, 'ref', '')}.")
 
 
