@@ -56,7 +56,8 @@ _VARIABLE = re.compile(r"\$(?:\{(context(?:\.\w+)+)\}|(context(?:\.\w+)+))")
 
 
 def formed(reply: Reply, request: Request, responses: Mapping[str, GatewayResponse]) -> Reply:
-    """The answer in the API's own form. A type without one has that of DEFAULT_4XX or DEFAULT_5XX, but its own status.
+    """The answer in the API's own form. A type without one has that of DEFAULT_4XX or DEFAULT_5XX, whose status, if it
+    is set, is that of each type without one.
 
     What API Gateway refuses before it looks at the API stays as it is: a request that is too large.
     """
@@ -65,17 +66,14 @@ def formed(reply: Reply, request: Request, responses: Mapping[str, GatewayRespon
         return reply
     family = f"DEFAULT_{reply.status // 100}XX"
     kind = "INTEGRATION_TIMEOUT" if reply.status == 504 else _TYPES.get(error_type, family)
-    found = responses.get(kind)
-    if found is None and family in responses:
-        found = GatewayResponse(None, responses[family].headers, responses[family].template)
-    if found is None:
-        return reply
+    fallback = responses.get(family, GatewayResponse())
+    found = responses.get(kind, fallback)
     headers = {name.lower(): (name, value) for name, value in reply.headers}
     for name, expression in found.headers.items():
         if (value := _value(expression, request)) is not None:
             headers[name.lower()] = (name, value)
     body = reply.body if found.template is None else _filled(found.template, reply, request, kind).encode()
-    return Reply(found.status or reply.status, tuple(headers.values()), body, reply.why)
+    return Reply(found.status or fallback.status or reply.status, tuple(headers.values()), body, reply.why)
 
 
 def _value(expression: str, request: Request) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -74,9 +75,14 @@ def test_an_api_gives_an_answer_its_own_status_headers_and_body() -> None:
     assert json.loads(reply.body) == told
 
 
-def test_a_type_without_a_form_of_its_own_has_that_of_its_family_and_its_own_status() -> None:
-    reply = formed(failure(401, "Unauthorized", "UnauthorizedException"), REQUEST, {"DEFAULT_4XX": PROBLEM})
-    assert (reply.status, json.loads(reply.body)["type"]) == (401, "UNAUTHORIZED")
+def test_a_type_without_a_form_or_a_status_of_its_own_has_that_of_its_family() -> None:
+    refused = failure(401, "Unauthorized", "UnauthorizedException")
+    reply = formed(refused, REQUEST, {"DEFAULT_4XX": PROBLEM})
+    assert (reply.status, json.loads(reply.body)["type"]) == (404, "UNAUTHORIZED")
+    own = replace(PROBLEM, status=None)
+    assert formed(refused, REQUEST, {"DEFAULT_4XX": PROBLEM, "UNAUTHORIZED": own}).status == 404
+    assert formed(refused, REQUEST, {"DEFAULT_4XX": own}).status == 401
+    assert formed(refused, REQUEST, {"DEFAULT_4XX": PROBLEM, "UNAUTHORIZED": replace(own, status=403)}).status == 403
     late = failure(504, "Endpoint request timed out", "InternalServerErrorException")
     assert formed(late, REQUEST, {"DEFAULT_4XX": PROBLEM}) == late
     assert json.loads(formed(late, REQUEST, {"DEFAULT_5XX": PROBLEM}).body)["type"] == "INTEGRATION_TIMEOUT"
