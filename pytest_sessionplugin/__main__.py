@@ -334,7 +334,7 @@ def _contract(asked: argparse.Namespace) -> int:
     if not asked.check:
         found.write()
     print(found.told(is_written=not asked.check))
-    if found.is_new and named is None and not asked.check:
+    if found.before is None and named is None and not asked.check:
         relative = os.path.relpath(path, project.root).replace(os.sep, "/")
         print(f'To hold the tests to it, put it into {options.TABLE}: {kind} = "{relative}"')
     return int(asked.check and not found.is_whole)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from pytest_sessionplugin.contract.documents import escaped
 from pytest_sessionplugin.errors import ContractError
 
 APPEND = "-"
@@ -27,25 +28,30 @@ class Addition:
     value: Any
 
 
-def applied(content: Any, additions: Sequence[Addition]) -> Any:
-    """A copy of a file's content with the additions. Null, as of a key without a value, is an empty object or list."""
+def applied(content: Any, additions: Sequence[Addition], name: str = "") -> Any:
+    """A copy of a file's content with the additions. Null, as of a key without a value, is an empty object or list.
+
+    Raises ContractError with the `name` of the file.
+    """
     result = json.loads(json.dumps(content))
     for addition in additions:
-        result = _put(result, addition.path, addition.value)
+        result = _put(result, addition.path, addition.value, f"{name}#")
     return result
 
 
-def _put(content: Any, path: Sequence[str], value: Any) -> Any:
+def _put(content: Any, path: Sequence[str], value: Any, place: str) -> Any:
     key, *rest = path
+    below = f"{place}/{escaped(key)}"
     if content is None:
         content = [] if key == APPEND else {}
-    if isinstance(content, list):
-        if key == APPEND:
-            return [*content, value]
-        return [_put(each, rest, value) if str(number) == key else each for number, each in enumerate(content)]
-    if not isinstance(content, dict):
-        raise ContractError("/".join(path), "it must be in an object or a list.")
-    return {**content, key: _put(content.get(key), rest, value) if rest else value}
+    if isinstance(content, list) and key == APPEND:
+        return [*content, value]
+    if isinstance(content, list) and rest and key.isdigit() and int(key) < len(content):
+        number = int(key)
+        return [*content[:number], _put(content[number], rest, value, below), *content[number + 1 :]]
+    if not isinstance(content, dict) or key == APPEND:
+        raise ContractError(place, f"it must be {'a list' if key == APPEND else 'an object'}.")
+    return {**content, key: _put(content.get(key), rest, value, below) if rest else value}
 
 
 # --- a whole text
@@ -91,12 +97,12 @@ _Dumper.add_representer(str, _literal)
 # --- additions to a YAML text
 
 
-def inserted(text: str, additions: Sequence[Addition]) -> str:
+def inserted(text: str, additions: Sequence[Addition], name: str = "") -> str:
     """The YAML with the additions in it. Raises ContractError for a place that the text does not have as such.
 
     A text may mean something else afterwards, where it is YAML of a rare kind: the caller compares.
     """
-    plan = list(_edits(text, additions))
+    plan = list(_edits(text, additions, name))
     plan.sort(key=lambda edit: (edit.start, edit.end, -edit.depth))
     parts, at = [], 0
     for edit in plan:
@@ -124,13 +130,13 @@ class _Place:
     column: int
 
 
-def _edits(text: str, additions: Sequence[Addition]) -> Iterator[_Edit]:
+def _edits(text: str, additions: Sequence[Addition], name: str) -> Iterator[_Edit]:
     root = yaml.compose(text, Loader=_Composer)
     by_owner: dict[tuple[str, ...], list[Addition]] = {}
     for addition in additions:
         by_owner.setdefault(addition.path[:-1], []).append(addition)
     for path, group in by_owner.items():
-        place = _find(root, path)
+        place = _find(root, path, name)
         is_list = group[0].path[-1] == APPEND
         new: Any = [each.value for each in group] if is_list else {each.path[-1]: each.value for each in group}
         yield from _edits_at(text, place, new, len(path))
@@ -189,16 +195,16 @@ def _is_collection(node: Any) -> bool:
     return isinstance(node, (yaml.MappingNode, yaml.SequenceNode))
 
 
-def _find(root: Any, path: Sequence[str]) -> _Place:
-    place = _Place(root, is_in_flow=False, column=0)
-    for number, part in enumerate(path):
-        found = _child(place, part)
+def _find(root: Any, path: Sequence[str], name: str) -> _Place:
+    place, pointer = _Place(root, is_in_flow=False, column=0), f"{name}#"
+    for part in path:
+        found, pointer = _child(place, part), f"{pointer}/{escaped(part)}"
         if found is None:
-            raise ContractError("/".join(path[: number + 1]), "it stands elsewhere in the file: behind an alias.")
+            raise ContractError(pointer, "it stands elsewhere in the file, behind an alias: add to it by hand.")
         place = found
     node = place.node
     if node.tag == "alias" or not (_is_collection(node) or node.value in ("", "~", "null")):
-        raise ContractError("/".join(path), "it is an alias, or neither an object nor a list.")
+        raise ContractError(pointer, "it is an alias, or neither an object nor a list: add to it by hand.")
     return place
 
 

@@ -145,7 +145,7 @@ class _OpenApiMerge(_Merging):
         if security is None:
             self._add(_secured(name, needed), operation, "security", value=[self._named(needed)])
             return
-        alternatives = [each.value or {} for _, each in security.items()]
+        alternatives = [each.value if isinstance(each.value, dict) else {} for _, each in security.items()]
         if not all(alternatives) or not alternatives:
             names = " and ".join(needed)
             self._merge.by_hand.append(f"{name} needs {names} in the app, and its `security` in the file lets all pass")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack, chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.aws.hook import HOOK
 from pytest_sessionplugin.contract import merge
 from pytest_sessionplugin.contract.documents import Documents, content_of, is_json_file, text_of
-from pytest_sessionplugin.contract.edits import applied, as_json, as_yaml, inserted
+from pytest_sessionplugin.contract.edits import Addition, applied, as_json, as_yaml, inserted
 from pytest_sessionplugin.errors import ContractError, GatewayWarning, ProjectError
 from pytest_sessionplugin.serving.console import Console
 from pytest_sessionplugin.tokens.tokens import Tokens, TokenSettings
@@ -28,39 +29,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContractUpdate:
-    """A contract as its file has it, and with everything that the app has."""
+    """A contract as its file has it, and everything that the app has and the file lacks."""
 
     path: Path
     name: str  # of the file, in messages
-    is_new: bool
-    text: str
-    added: tuple[str, ...]
-    by_hand: tuple[str, ...]
-    gone: tuple[str, ...]
+    before: str | None  # the text of the file; None if there is none
+    content: Any  # with the additions
+    additions: Sequence[Addition]
+    added: Sequence[str]
+    by_hand: Sequence[str] = ()
+    gone: Sequence[str] = ()
 
     @property
     def is_whole(self) -> bool:
         """Whether the file lacks nothing."""
-        return not (self.is_new or self.added or self.by_hand)
+        return not (self.added or self.by_hand)
 
     def write(self) -> None:
-        """Raises ContractError."""
-        if not (self.is_new or self.added):
+        """Raises ContractError for a file that cannot be extended or written; then it stays as it is."""
+        if not self.added:
             return
+        text = self._text()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(self.text.encode())
+            self.path.write_bytes(text.encode())
         except OSError as error:
             raise ContractError(self.name, f"it cannot be written: {error.strerror}.") from error
+
+    def _text(self) -> str:
+        if is_json_file(self.path):
+            return as_json(self.content, like=self.before or "")
+        if self.before is None:
+            return as_yaml(self.content)
+        text = inserted(self.before, self.additions, self.name)
+        if not _means(self.path, text, self.content):
+            said = "; ".join(self.added)
+            raise ContractError(self.name, f"it has YAML of a kind that cannot be extended. Add by hand: {said}.")
+        return text
 
     def told(self, *, is_written: bool) -> str:
         """A report for people: the state of the file, and a line for each addition and each part that is gone."""
         if self.is_whole:
             head = f"{self.name} has all that the app has."
         elif not is_written:
-            head = f"{self.name} {'does not exist' if self.is_new else 'lacks'}:"
+            head = f"{self.name} {'does not exist' if self.before is None else 'lacks'}:"
         else:
-            head = f"{self.name} is {'new' if self.is_new else 'extended' if self.added else 'as it was'}:"
+            head = f"{self.name} is {'new' if self.before is None else 'extended' if self.added else 'as it was'}:"
         lines = [f"  + {each}" for each in self.added]
         lines += [f"  ! {each}: to be written by hand" for each in self.by_hand]
         lines += [f"  - {each}: in the file, not in the app" for each in self.gone]
@@ -70,7 +84,7 @@ class ContractUpdate:
 def update(project: Project, kind: str, path: Path, here: Path) -> ContractUpdate:
     """Compares the contract at `path` with the app. `kind` is `openapi` or `asyncapi`. Writes nothing.
 
-    Raises ProjectError for an app without such an API, ContractError for a file that cannot be extended.
+    Raises ProjectError for an app without such an API, ContractError for a file that cannot be read.
     """
     made = skeleton_of(project, kind)
     name = path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
@@ -78,24 +92,11 @@ def update(project: Project, kind: str, path: Path, here: Path) -> ContractUpdat
         if not made["operations" if kind == "asyncapi" else "paths"]:
             has = "WebSocket handlers" if kind == "asyncapi" else "routes"
             raise ProjectError(project.root, f"{project.app_file}: the app has no {has}, so there is no contract.")
-        return ContractUpdate(
-            path, name, True, as_json(made) if is_json_file(path) else as_yaml(made), _parts(made), (), ()
-        )
-    text = text_of(path)
+        return ContractUpdate(path, name, None, made, (), _parts(made))
     root = Documents(here).open(path)
-    compare = merge.asyncapi if kind == "asyncapi" else merge.openapi
-    found = compare(root, made)
-    content = applied(root.value, found.additions)
-    if not found.additions:
-        after = text
-    elif is_json_file(path):
-        after = as_json(content, like=text)
-    else:
-        after = inserted(text, found.additions)
-        if not _means(path, after, content):
-            said = "; ".join(found.added)
-            raise ContractError(name, f"the file uses YAML that cannot be extended. Add by hand: {said}.")
-    return ContractUpdate(path, name, False, after, tuple(found.added), tuple(found.by_hand), tuple(found.gone))
+    found = (merge.asyncapi if kind == "asyncapi" else merge.openapi)(root, made)
+    content = applied(root.value, found.additions, name)
+    return ContractUpdate(path, name, text_of(path), content, found.additions, found.added, found.by_hand, found.gone)
 
 
 def _means(path: Path, text: str, content: Any) -> bool:

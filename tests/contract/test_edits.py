@@ -93,8 +93,20 @@ def test_the_content_with_additions_is_a_copy() -> None:
     changed = applied(content, [Addition(("a", "b", "-"), 2), Addition(("c", "d"), 3), Addition(("e", "-"), 4)])
     assert changed == {"a": {"b": [1, 2]}, "c": {"d": 3}, "e": [4]}
     assert content == {"a": {"b": [1]}, "c": None, "e": None}
-    with pytest.raises(ContractError, match="an object or a list"):
-        applied({"a": "text"}, [Addition(("a", "b"), 1)])
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "said"),
+    [
+        ({"a/b": "text"}, ("a/b", "c"), r"api\.yaml#/a~1b: it must be an object\."),
+        ({"a": [1]}, ("a", "c"), r"api\.yaml#/a: it must be an object\."),
+        ({"a": [{}]}, ("a", "1", "c"), r"api\.yaml#/a: it must be an object\."),
+        ({"a": {"b": {}}}, ("a", "b", "-"), r"api\.yaml#/a/b: it must be a list\."),
+    ],
+)
+def test_an_addition_to_another_type_is_refused(content: dict[str, Any], path: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        applied(content, [Addition(path, 1)], "api.yaml")
 
 
 def test_json_keeps_its_indentation() -> None:

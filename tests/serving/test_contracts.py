@@ -170,7 +170,7 @@ def test_the_file_is_that_of_the_settings_from_any_folder(root: Path, tmp_path: 
         (
             ["openapi"],
             "openapi: 3.1.0\npaths: &none {}\nx-more: *none\n",
-            "contracts/openapi.yaml: the file uses YAML that cannot be extended. Add by hand: GET /rooms/{name}, POST",
+            "contracts/openapi.yaml: it has YAML of a kind that cannot be extended. Add by hand: GET /rooms/{name}",
         ),
     ],
 )
@@ -185,6 +185,20 @@ def test_a_file_that_cannot_be_extended_is_a_sentence_and_stays(
     assert said in ended.stderr
     assert ended.stderr.startswith("sessionplugin: ")
     assert not file or path.read_text() == file
+
+
+def test_a_check_tells_of_a_file_that_cannot_be_extended(root: Path) -> None:
+    path = root / "contracts" / "openapi.yaml"
+    path.parent.mkdir()
+    path.write_text("openapi: 3.1.0\npaths: &none {}\nx-more: *none\n")
+    checked = run("openapi", "--check", cwd=root)
+    assert (checked.returncode, checked.stdout.partition("\n")[0]) == (1, "contracts/openapi.yaml lacks:")
+
+
+def test_the_contracts_of_this_repository_have_all_that_its_app_has() -> None:
+    for kind in ("openapi", "asyncapi"):
+        checked = run(kind, "--check", cwd=REPOSITORY)
+        assert (checked.returncode, checked.stdout) == (0, f"contracts/{kind}.yaml has all that the app has.\n")
 
 
 def test_an_app_without_such_an_api_has_no_contract(root: Path) -> None:
