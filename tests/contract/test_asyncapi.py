@@ -45,8 +45,8 @@ def test_a_frame_is_a_message_of_its_direction(
             "and it is not welcome at /pair/0: 'x' is not of type 'integer'",
             "api.yaml#/components/messages/welcome/payload/schema/properties/pair/prefixItems/0/type",
         ),
-        # `note`, which API Gateway sends, is as close.
-        ("send", "x", "and it is not welcome: it is not JSON", "api.yaml#/components/messages/welcome"),
+        # `note`, which API Gateway alone sends, would be closer.
+        ("send", '{"no": 1, "type": 1}', "and it is none of welcome, refused", "api.yaml#/operations"),
         ("receive", "{", "and it is not hello: it is not JSON", "api.yaml#/components/messages/hello"),
         ("receive", b"x", "and it is not hello: it is binary", "api.yaml#/components/messages/hello"),
         (

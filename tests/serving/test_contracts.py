@@ -60,6 +60,14 @@ OF_DEPOT = """
 """
 
 
+WITHOUT_EXTRA = """
+import sys
+sys.modules.update(jsonschema=None, referencing=None, h11=None, websockets=None)
+from pytest_sessionplugin.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return forks.run([sys.executable, "-m", "pytest_sessionplugin", *arguments], cwd=cwd, timeout=30)
 
@@ -116,6 +124,14 @@ def test_a_merge_adds_lines_and_tells_what_is_gone(root: Path, file: Path) -> No
     assert list(found["paths"]["/rooms/{name}"]) == ["parameters", "get", "post", "put"]
     assert found["paths"]["/new/{thing}"]["get"]["summary"] == "New."
     assert run("openapi", "--check", cwd=root).returncode == 0
+
+
+def test_it_needs_no_extra(root: Path, file: Path) -> None:
+    file.write_text(file.read_text().partition("  /bug")[0])
+    command = [sys.executable, "-c", WITHOUT_EXTRA, "openapi"]
+    made = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "  + GET /bug\n" in made.stdout
 
 
 @pytest.mark.parametrize("name", ["chat", "club", "depot"])
