@@ -80,7 +80,7 @@ def test_requests_of_each_operation_are_answered_as_the_contract_says(
 def test_sequences_by_the_links_of_the_contract_are_answered_as_it_says(
     contract: BaseSchema, sending: Callable[[str], dict[str, Any]]
 ) -> None:
-    met: set[tuple[str, int]] = set()
+    met: set[str] = set()
     numbers = itertools.count()
 
     class Workflow(contract.as_state_machine()):  # type: ignore[misc]
@@ -92,7 +92,7 @@ def test_sequences_by_the_links_of_the_contract_are_answered_as_it_says(
 
         def validate_response(self, response: Any, case: Case[Any], additional_checks: Any = None, **sent: Any) -> None:
             validate(case, response, sent)
-            met.add((case.operation.label, response.status_code))
+            met.add(case.operation.label)
 
     Workflow.run(settings=thorough(EXAMPLES // 4, stateful_step_count=STEPS))
-    assert {("POST /sessions", 201), ("GET /sessions/{sessionId}", 200), ("PATCH /sessions/{sessionId}", 200)} <= met
+    assert {"POST /sessions", *(f"{verb} /sessions/{{sessionId}}" for verb in ("GET", "PATCH", "DELETE"))} <= met
