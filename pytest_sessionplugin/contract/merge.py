@@ -14,6 +14,9 @@ from pytest_sessionplugin.errors import ContractError
 USUAL_CONTENT = "application/json"
 """The content type of a route that names none. Many such routes take no body, so that a file need not have it."""
 
+AUTHTYPE, SIGNED = "x-amazon-apigateway-authtype", "awsSigv4"
+"""Marks a security scheme whose header has a signature, and no token."""
+
 
 @dataclass
 class Merge:
@@ -151,7 +154,7 @@ class _OpenApiMerge(_Merging):
             self._merge.by_hand.append(f"{name} needs {names} in the app, and its `security` in the file lets all pass")
             return
         missing = [
-            {scheme: scopes for scheme, scopes in needed.items() if self._header(scheme) not in self._headers(each)}
+            {scheme: scopes for scheme, scopes in needed.items() if not self._is_among(each, scheme)}
             for each in alternatives
         ]
         if not any(missing):
@@ -164,11 +167,13 @@ class _OpenApiMerge(_Merging):
             for scheme, scopes in self._named(lacks).items():
                 self._add(_secured(name, [scheme]), operation, "security", str(number), scheme, value=scopes)
 
-    def _headers(self, names: Iterable[str]) -> set[str]:
-        return {_carrier(self._schemes[name].value) for name in names if name in self._schemes}
+    @property
+    def _ours(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._skeleton["components"]["securitySchemes"]
+        return found
 
-    def _header(self, scheme: str) -> str:
-        return _carrier(self._skeleton["components"]["securitySchemes"][scheme])
+    def _is_among(self, names: Iterable[str], scheme: str) -> bool:
+        return any(name in self._schemes and _is_same(self._schemes[name].value, self._ours[scheme]) for name in names)
 
     def _named(self, needed: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The same with the file's names of the schemes. Adds a scheme that it lacks."""
@@ -179,16 +184,15 @@ class _OpenApiMerge(_Merging):
 
     def _scheme(self, name: str) -> str:
         """The file's own scheme of this name, else one for the same header, else the app's, which is added."""
-        header, ours = self._header(name), self._skeleton["components"]["securitySchemes"]
-        same = [each for each, scheme in self._schemes.items() if _carrier(scheme.value) == header]
-        found = name if name in same else next((each for each in same if each not in ours), None)
+        same = [each for each, scheme in self._schemes.items() if _is_same(scheme.value, self._ours[name])]
+        found = name if name in same else next((each for each in same if each not in self._ours), None)
         if found is not None:
             return found
-        chosen = name if name not in self._schemes else f"{name}-{header}"
+        chosen = name if name not in self._schemes else f"{name}-{self._ours[name]['name'].lower()}"
         if chosen not in self._new_schemes:
             self._new_schemes.add(chosen)
             said = f"the security scheme {chosen}"
-            self._add(said, self._root, "components", "securitySchemes", chosen, value=ours[name])
+            self._add(said, self._root, "components", "securitySchemes", chosen, value=self._ours[name])
         return chosen
 
     def _fitted(self, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +223,16 @@ def _has_parameter(owner: ContractNode, name: str) -> bool:
 
 def _has_cors(item: Mapping[str, Any]) -> bool:
     return any("headers" in each["responses"]["2XX"] for key, each in item.items() if key in METHODS)
+
+
+def _is_same(theirs: Any, ours: Mapping[str, Any]) -> bool:
+    """Whether a security scheme of the file stands for one of the app: it is in the same header, signed or not."""
+    if _carrier(theirs) != _carrier(ours):
+        return False
+    kinds = (theirs.get(AUTHTYPE), ours[AUTHTYPE]) if AUTHTYPE in ours else (None, None)
+    if SIGNED in kinds:
+        return kinds in ((SIGNED, SIGNED), (None, SIGNED)) and theirs["type"] == "apiKey"
+    return True
 
 
 def _carrier(scheme: Any) -> str:

@@ -181,6 +181,28 @@ def test_a_scheme_for_the_same_header_is_the_authorizers(tmp_path: Path, scheme:
     assert addition.value == [{"token": []}]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "is_same"),
+    [
+        ("{type: http, scheme: bearer}", False),
+        ("{type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: custom}", False),
+        ("{type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: awsSigv4}", True),
+        ("{type: apiKey, in: header, name: Authorization}", True),
+    ],
+)
+def test_a_signature_is_no_token(tmp_path: Path, theirs: str, is_same: bool) -> None:
+    text = BARE % (", security: [mine: []]", f"components: {{securitySchemes: {{mine: {theirs}}}}}\n")
+    skeleton = guarded(sigv4=[])
+    skeleton["components"]["securitySchemes"] = {
+        "sigv4": {**MEMBER, "x-amazon-apigateway-authtype": "awsSigv4"},
+        "member": {**MEMBER, "x-amazon-apigateway-authtype": "custom"},
+    }
+    assert (compared(tmp_path, text, skeleton) == Merge()) is is_same
+    signed = "awsSigv4" in theirs
+    skeleton["paths"] = guarded(member=[])["paths"]
+    assert (compared(tmp_path, text, skeleton) == Merge()) is not signed
+
+
 def test_each_alternative_needs_the_credential(tmp_path: Path) -> None:
     components = "components: {securitySchemes: {token: {type: http, scheme: bearer}, api_key: {type: mutualTLS}}}\n"
     text = BARE % (", security: [{token: []}, {api_key: []}, {lost: []}]", components)
