@@ -19,7 +19,7 @@ from types import FrameType
 from weakref import WeakSet
 
 from pytest_sessionplugin.aws import caller
-from pytest_sessionplugin.gateway.values import HANDLER_THREAD
+from pytest_sessionplugin.gateway.values import HANDLER_THREAD, FunctionTimedOut
 from pytest_sessionplugin.tracebacks import Owner, owner
 
 GRACE = 0.05  # seconds for a thread that is about to end
@@ -68,7 +68,7 @@ class LeftThreads:
 
     @contextmanager
     def while_running(self, function: str) -> Iterator[None]:
-        """One run of one function."""
+        """One run of one function. One that is ended by its time-out takes the threads of the environment along."""
         self.look()
         with self._lock:
             if not self._running:
@@ -78,6 +78,10 @@ class LeftThreads:
             self._functions[function] = None
         try:
             yield
+        except FunctionTimedOut:
+            with self._lock:
+                self._told.update({*_born} | ({*threading.enumerate()} - self._before))
+            raise
         finally:
             with self._lock:
                 self._running -= 1

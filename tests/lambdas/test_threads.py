@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.gateway.values import FunctionTimedOut
 from pytest_sessionplugin.lambdas.threads import Left, LeftThreads
 
 ROOT = Path("/srv/shop")
@@ -97,6 +98,22 @@ def test_work_that_an_executor_begins_late_is_told_when_somebody_looks(shop: Sho
         shop.threads.look()
         assert [left.does for left in shop.told] == ["still runs, in work (app.py:1),"]
         shop.go_on.set()
+
+
+def test_the_threads_of_an_environment_end_with_a_function_that_its_timeout_ends(shop: Shop) -> None:
+    app = shop.at("app.py")
+    with ThreadPoolExecutor(2, "pool") as pool:
+        with shop.threads.while_running("api_handler"):
+            pool.submit(int).result()
+        with pytest.raises(FunctionTimedOut), shop.threads.while_running("api_handler"):
+            pool.submit(app, shop.wait)
+            pool.submit(app, shop.wait)
+            raise FunctionTimedOut("it was ended where it stood")
+        assert shop.began.wait(20)
+        shop.threads.look()
+        pool.submit(app, shop.threads.calls, "dynamodb:PutItem")
+        shop.go_on.set()
+    assert shop.told == []
 
 
 def test_a_thread_that_no_function_began_may_call(shop: Shop) -> None:
