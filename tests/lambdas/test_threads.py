@@ -102,13 +102,17 @@ def test_work_that_an_executor_begins_late_is_told_when_somebody_looks(shop: Sho
 
 def test_the_threads_of_an_environment_end_with_a_function_that_its_timeout_ends(shop: Shop) -> None:
     app = shop.at("app.py")
+
+    def ends() -> None:
+        pool.submit(app, shop.wait)
+        pool.submit(app, shop.wait)
+        raise FunctionTimedOut("it was ended where it stood")
+
     with ThreadPoolExecutor(2, "pool") as pool:
         with shop.threads.while_running("api_handler"):
             pool.submit(int).result()
         with pytest.raises(FunctionTimedOut), shop.threads.while_running("api_handler"):
-            pool.submit(app, shop.wait)
-            pool.submit(app, shop.wait)
-            raise FunctionTimedOut("it was ended where it stood")
+            ends()
         assert shop.began.wait(20)
         shop.threads.look()
         pool.submit(app, shop.threads.calls, "dynamodb:PutItem")
