@@ -5,6 +5,7 @@ A socket outlives the key that admitted it, until its token expires or API Gatew
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,16 +38,19 @@ def close_all(aws: Aws, stage: Stage) -> int:
         clock=lambda: datetime.now(UTC),
         random=lambda: 1.0,
     )
+    correlation_id = str(uuid.uuid4())
     with ThreadPoolExecutor(WORKERS) as threads:
-        answers = Counter(threads.map(lambda one: _close(delivery, one), _connections(aws, names["connections"])))
+        answers = Counter(
+            threads.map(lambda one: _close(delivery, one, correlation_id), _connections(aws, names["connections"]))
+        )
     failed = answers.total() - answers[Answer.DONE] - answers[Answer.GONE]
     if failed:
         raise DeploymentError(LEFT.format(failed=failed, all=answers.total()))
     return answers[Answer.DONE]
 
 
-def _close(delivery: Delivery, connection: Connection) -> Answer:
-    frame = frames.closing(TokenExpired(connection.connection_id), correlation_id="")
+def _close(delivery: Delivery, connection: Connection, correlation_id: str) -> Answer:
+    frame = frames.closing(TokenExpired(connection.connection_id), correlation_id)
     return delivery.close(connection.endpoint, connection.connection_id, frame, began=datetime.now(UTC))
 
 

@@ -20,9 +20,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any, AnyStr
 
@@ -108,7 +109,20 @@ PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*LIBRARIES, __name__])  # one that is not installed is passed over
+    with _without_path():
+        ensure_running()
     return context
+
+
+@contextlib.contextmanager
+def _without_path() -> Iterator[None]:
+    """Keeps the hook of the plugin for child processes, which a test may have set, out of the server."""
+    path = os.environ.pop("PYTHONPATH", None)
+    try:
+        yield
+    finally:
+        if path is not None:
+            os.environ["PYTHONPATH"] = path
 
 
 @functools.cache

@@ -65,7 +65,7 @@ def test_g5_the_resource_is_the_template_and_the_path_is_concrete(whole: Client)
     assert context["path"] == f"/{context['stage']}/echo/a/b"
     assert event["pathParameters"] == {"first": "a", "second": "b"}
     fixed = whole.http("GET", "/echo/fixed").event
-    assert fixed["requestContext"]["resourcePath"] == "/echo/fixed"  # and not /echo/{one}
+    assert fixed["requestContext"]["resourcePath"] == "/echo/fixed"  # and not /echo/{first}
 
 
 def test_g6_maps_that_are_empty_are_null(whole: Client) -> None:

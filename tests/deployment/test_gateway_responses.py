@@ -49,4 +49,4 @@ def test_whoever_has_to_come_back_is_told_when() -> None:
 
 def test_tests_and_serve_have_the_answers_of_a_stage() -> None:
     """`python -m deployment.gateway_responses > .chalice/gateway.json`"""
-    assert (ROOT / ".chalice" / "gateway.json").read_text(encoding="utf-8") == template()
+    assert json.loads((ROOT / ".chalice" / "gateway.json").read_text(encoding="utf-8")) == json.loads(template())

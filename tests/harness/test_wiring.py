@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.strangers import APP, Stranger
+from tests.strangers import Stranger
 
 HARD = '''
 import os
@@ -192,34 +192,3 @@ def test_a_setup_that_failed_fails_alike_when_it_is_asked_again(stranger: Strang
         """,
     )
     run.assert_outcomes(passed=2)
-
-
-RATE = """
-
-@app.schedule(60)
-def wrong(event): pass
-"""
-
-
-@pytest.mark.parametrize("target", ["inprocess", "sockets"])
-def test_a_rate_that_cannot_be_deployed_matters_only_to_the_clock(stranger: Stranger, target: str) -> None:
-    (stranger.root / "app.py").write_text(APP + RATE)
-    run = stranger.test(
-        f"--sessionplugin-target={target}",
-        test_rate="""
-        import threading
-        import pytest
-        from pytest_sessionplugin import SessionPluginError
-
-        def test_routes(chalice_gateway):
-            assert chalice_gateway.http().get("/rooms/lobby").status_code == 200
-
-        def test_schedules(chalice_gateway, chalice_clock):
-            with pytest.raises(SessionPluginError, match="the schedule of wrong, 60, cannot be deployed"):
-                chalice_clock.advance(minutes=1, schedules=True)
-
-        def test_nothing_is_left():
-            assert "gateway" not in {thread.name for thread in threading.enumerate()}
-        """,
-    )
-    run.assert_outcomes(passed=3)

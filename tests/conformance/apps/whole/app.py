@@ -259,9 +259,9 @@ def echo_fixed() -> Any:
     return seen()
 
 
-@app.route("/echo/{one}")
-def echo_one(one: str) -> Any:
-    return {"one": one, **seen()}
+@app.route("/echo/{first}")
+def echo_one(first: str) -> Any:
+    return {"first": first, **seen()}
 
 
 @app.route("/echo/{first}/{second}")
