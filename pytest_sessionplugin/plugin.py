@@ -165,9 +165,9 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
     """Two texts with a token of a stage in one. pytest would leave out what they begin with, by which it is known."""
     if not (config.stash[OPTIONS].is_deployed and isinstance(left, str) and isinstance(right, str)):
         return None
-    from pytest_sessionplugin.gateway.redaction import masked
+    from pytest_sessionplugin.gateway.redaction import redacted
 
-    shown = f"{masked(left)!r} {op} {masked(right)!r}"
+    shown = f"{redacted(left)!r} {op} {redacted(right)!r}"
     return None if shown == f"{str(left)!r} {op} {str(right)!r}" else [shown]
 
 
@@ -388,10 +388,10 @@ def _shortened(
 
 def _redact(report: pytest.TestReport) -> None:
     """Hides the credentials of a stage in the values that pytest printed, such as a header of the test's own."""
-    from pytest_sessionplugin.gateway.redaction import masked
+    from pytest_sessionplugin.gateway.redaction import redacted
 
     text = report.longreprtext
-    if (shown := masked(text)) != text:
+    if (shown := redacted(text)) != text:
         report.longrepr = shown
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_sessionplugin.aws.calls import Attempt
 from pytest_sessionplugin.gateway.core.compression import read
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -64,7 +64,7 @@ def render(trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
 def render_one(seen: Observed, trace: Sequence[Observed], notes: Iterable[Line] = ()) -> str:
     """The line of one event, as render() of the whole trace shows it."""
     began = min((line.at for line in (*_lines(trace), *notes)), default=seen.at)
-    return f"{seen.at - began:8.3f}  {masked(_line(seen, {}) or '')}"
+    return f"{seen.at - began:8.3f}  {redacted(_line(seen, {}) or '')}"
 
 
 def render_several(traces: Mapping[str, Sequence[Observed]], notes: Iterable[Line] = ()) -> str:
@@ -85,7 +85,7 @@ def _joined(lines: Iterable[Line]) -> str:
     lines = sorted(lines, key=lambda line: (line.at, line.order))
     shown = lines[-MOST:]
     before = [f"… {len(lines) - MOST} lines before these"] if len(lines) > MOST else []
-    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {masked(line.text)}".rstrip() for line in shown)])
+    return "\n".join([*before, *(f"{line.at - lines[0].at:8.3f}  {redacted(line.text)}".rstrip() for line in shown)])
 
 
 def _line(seen: Observed, runs: Mapping[str, Invoke]) -> str | None:
@@ -167,7 +167,7 @@ def _reply(reply: Reply) -> str:
 
 
 def short(body: str | bytes) -> str:
-    text = masked(body.decode(errors="replace") if isinstance(body, bytes) else body)  # before it is cut
+    text = redacted(body.decode(errors="replace") if isinstance(body, bytes) else body)  # before it is cut
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 

@@ -16,7 +16,7 @@ from pytest_sessionplugin.aws import iam
 from pytest_sessionplugin.aws.iam import Asked, Need
 from pytest_sessionplugin.aws.subjects import Subject, listed, subjects
 from pytest_sessionplugin.errors import BlockedCall, SessionPluginError, UnknownName
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,7 +73,7 @@ class Call:
     @property
     def described(self) -> str:
         """The call and its subjects, without credentials: `dynamodb:GetItem chat-dev-rooms {name: lobby}`."""
-        return masked(f"{self} {listed(self.subjects)}".rstrip())
+        return redacted(f"{self} {listed(self.subjects)}".rstrip())
 
     def is_of(self, name: str) -> bool:
         """Whether `dynamodb`, or `dynamodb:UpdateItem`, names this call."""

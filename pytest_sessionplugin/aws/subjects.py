@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_sessionplugin.aws import iam
 from pytest_sessionplugin.aws.iam import ARN, Asked
-from pytest_sessionplugin.gateway.redaction import masked, redacted
+from pytest_sessionplugin.gateway.redaction import redacted, redacted_value
 
 FEW = 3  # subjects that are shown of a batch
 LONGEST = 100  # characters of a key
@@ -30,9 +30,9 @@ class Subject:
     condition: str = ""  # of a query, with its values
 
     def __str__(self) -> str:
-        shown = masked(self.condition)
+        shown = redacted(self.condition)
         if self.key is not None:
-            shown = f"{{{', '.join(f'{name}: {redacted(name, value)}' for name, value in self.key.items())}}}"
+            shown = f"{{{', '.join(f'{name}: {redacted_value(name, value)}' for name, value in self.key.items())}}}"
         cut = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
         return f"{self.name} {cut}" if cut else self.name
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -128,7 +128,7 @@ class Frames:
         if seen is not None and isinstance(seen.what, Handshake):
             finding = self._asyncapi.wrong_handshake(seen.what)
             if finding is not None:
-                yield Deviation(seen, f"a handshake was accepted {masked(finding[0])}", finding[1])
+                yield Deviation(seen, f"a handshake was accepted {redacted(finding[0])}", finding[1])
 
     def _verdict(self, action: str, data: str | bytes) -> tuple[bool, str, str]:
         """Whether a frame fits; then `refusal` if it is one, else why it does not fit, and the place."""

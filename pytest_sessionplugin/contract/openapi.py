@@ -13,7 +13,7 @@ from pytest_sessionplugin.contract.schemas import DRAFT_2020_12, OPENAPI_30, Sch
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.core.compression import read
 from pytest_sessionplugin.gateway.core.gateway_responses import WITHOUT_BODY
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import Headers, Reply, Request, header
 
 ANSWERED_BY = "x-answered-by"
@@ -90,7 +90,7 @@ class OpenApi:
         status alone counts, unless a template gives them a form. A request without an operation may only be refused.
         """
         found = self.find(request.method, request.path, stage)
-        asked = f"{request.method} {masked(request.path)} answered {reply.status}"
+        asked = f"{request.method} {redacted(request.path)} answered {reply.status}"
         if found is None:
             preflight = request.method == "OPTIONS" and reply.status < 300 and self.has_path(request.path, stage)
             if 400 <= reply.status <= 499 or preflight:
@@ -179,7 +179,7 @@ class OpenApi:
                 declared |= _properties(schema) if sent is UNREAD else set()
         declared |= set(self._keys_in_query())
         for name in dict.fromkeys(name for name, _ in query if name.partition("[")[0] not in declared):
-            yield f"with the query parameter {masked(name)}, which the operation does not have", operation.node.place
+            yield f"with the query parameter {redacted(name)}, which the operation does not have", operation.node.place
         if (body := operation.node.get("requestBody")) is not None:
             content = read(request.headers, request.body)
             if content or body.value.get("required") is True:

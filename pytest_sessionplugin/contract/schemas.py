@@ -24,7 +24,7 @@ from referencing.jsonschema import DRAFT4, specification_with
 
 from pytest_sessionplugin.contract.documents import ContractNode, escaped
 from pytest_sessionplugin.errors import ContractError
-from pytest_sessionplugin.gateway.redaction import is_secret, masked
+from pytest_sessionplugin.gateway.redaction import is_secret, redacted
 
 OPENAPI_30 = "https://spec.openapis.org/oas/3.0"
 """Stands for the dialect of OpenAPI 3.0, which has no URI of its own."""
@@ -191,7 +191,7 @@ def _mismatch(node: ContractNode, error: Any) -> Mismatch:
     sentence = str(error.message)
     if any(map(is_secret, where)):
         sentence = f"the value does not satisfy {error.validator!r}"
-    sentence = masked(sentence)
+    sentence = redacted(sentence)
     if len(sentence) > LONGEST:
         sentence = f"{sentence[:LONGEST]}…"
     return Mismatch("".join(f"/{escaped(part)}" for part in where), sentence, _place(node, error.absolute_schema_path))

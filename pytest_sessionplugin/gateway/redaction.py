@@ -25,7 +25,7 @@ _OF_JSON = re.compile(
 _others: dict[str, None] = {}  # secrets other than JWTs, plain and URL-encoded
 
 
-class Masked(str):
+class RedactedText(str):
     """A secret with a redacted repr, as pytest prints the arguments of a failed call.
 
     It is redacted in every text until the process ends, like a JWT.
@@ -33,7 +33,7 @@ class Masked(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Masked:
+    def __new__(cls, text: str) -> RedactedText:
         if len(text) >= _SHORTEST and _JWT.fullmatch(text) is None:
             _others.update({str(text): None, quote_plus(text): None})
         return super().__new__(cls, text)
@@ -42,8 +42,8 @@ class Masked(str):
         return repr(f"{self[:3]}{ELLIPSIS}")
 
 
-def masked(text: str) -> str:
-    """The text without JWTs, `Masked` secrets, bearer tokens, and values whose name says that they are secret.
+def redacted(text: str) -> str:
+    """The text without JWTs, `RedactedText` secrets, bearer tokens, and values whose name says that they are secret.
 
     Such names end with token, ticket, password, secret, signature or api_key, in a query string or in JSON.
     """
@@ -55,16 +55,16 @@ def masked(text: str) -> str:
     return _OF_JSON.sub(lambda found: f"{found[1]}{found[4][:3]}{ELLIPSIS}", text)
 
 
-def masked_bytes(data: bytes) -> bytes:
-    return masked(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+def redacted_bytes(data: bytes) -> bytes:
+    return redacted(data.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
-def masked_header(name: str, value: str) -> str:
-    return ELLIPSIS if is_secret(name) else masked(value)
+def redacted_header(name: str, value: str) -> str:
+    return ELLIPSIS if is_secret(name) else redacted(value)
 
 
-def masked_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, masked_header(name, value)) for name, value in headers)
+def redacted_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, redacted_header(name, value)) for name, value in headers)
 
 
 def is_secret(name: str) -> bool:
@@ -72,9 +72,9 @@ def is_secret(name: str) -> bool:
     return name.lower() in _CREDENTIALS or _NAME.search(name) is not None
 
 
-def redacted(name: str, value: Any) -> str:
+def redacted_value(name: str, value: Any) -> str:
     """The value of a named attribute. Of a secret one, the first characters tell it from others."""
-    text = masked(str(value))
+    text = redacted(str(value))
     return f"{text[:3]}{ELLIPSIS}" if is_secret(name) and len(text) >= _SHORTEST else text
 
 
@@ -86,7 +86,7 @@ def shown(value: Any) -> str:
 def brief(value: Any) -> str:
     """The repr of a value without credentials, cut if it is long."""
     try:
-        text = masked(shown(value))  # before it is cut
+        text = redacted(shown(value))  # before it is cut
     except ValueError:  # a number of thousands of digits
         return "a number that is too long"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}{ELLIPSIS}"
@@ -94,9 +94,9 @@ def brief(value: Any) -> str:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return masked(value)
+        return redacted(value)
     if isinstance(value, bytes):
-        return masked_bytes(value)
+        return redacted_bytes(value)
     if isinstance(value, Mapping):
         return {name: _under(name, each) for name, each in value.items()}
     if isinstance(value, list):
@@ -105,7 +105,7 @@ def _redacted(value: Any) -> Any:
         if len(value) == 2 and isinstance(value[0], str):  # perhaps a header
             return value[0], _under(value[0], value[1])
         return tuple(_redacted(each) for each in value)
-    return _Quoted(masked(repr(value))) if isinstance(value, BaseException) else value
+    return _Quoted(redacted(repr(value))) if isinstance(value, BaseException) else value
 
 
 def _under(name: Any, value: Any) -> Any:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_sessionplugin.gateway.redaction import Redacted, masked
+from pytest_sessionplugin.gateway.redaction import Redacted, redacted
 
 Headers = tuple[tuple[str, str], ...]
 """Header pairs in the order and the spelling in which they were sent."""
@@ -357,7 +357,7 @@ class Note:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return masked(self.text)
+        return redacted(self.text)
 
 
 # --- given to a gateway

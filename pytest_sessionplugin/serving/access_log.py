@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 from pytest_sessionplugin.aws import caller
 from pytest_sessionplugin.aws.calls import Uncounted
 from pytest_sessionplugin.gateway.core.notes import Authorized
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -294,7 +294,9 @@ class _Lines:
         if (line := self._asked.pop(id, None)) is not None:
             self._end(line, at, self._word("left before it was answered", YELLOW))
         elif (opened := self._open.pop(id, None)) is not None:
-            self._say(at, f"WS {id}  closed by {by}: {code} {masked(reason)}".rstrip() + f"  after {at - opened:.0f} s")
+            self._say(
+                at, f"WS {id}  closed by {by}: {code} {redacted(reason)}".rstrip() + f"  after {at - opened:.0f} s"
+            )
 
     def _end(self, line: _Line, at: float, status: str, more: str = "") -> None:
         self._text.append(f"{_clock(int(line.at))}  {line.what}{status}{line.rest(at - line.at)}{more}\n")
@@ -316,12 +318,12 @@ class _Lines:
 
 @lru_cache(maxsize=256)
 def _target(path: str, query: str) -> str:
-    return _plain(_cut(masked(f"{path}?{query}" if query else path)))
+    return _plain(_cut(redacted(f"{path}?{query}" if query else path)))
 
 
 def _frame(data: str | bytes) -> str:
     """Redacted before it is cut, which could leave half of a secret."""
-    return f"{len(data)} bytes" if isinstance(data, bytes) else _cut(masked(data))
+    return f"{len(data)} bytes" if isinstance(data, bytes) else _cut(redacted(data))
 
 
 def _cut(text: str) -> str:
@@ -359,4 +361,4 @@ def _subject(credential: str) -> str:
         subject = claims["sub"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return _plain(f"token of {masked(subject)}") if isinstance(subject, str) else ""
+    return _plain(f"token of {redacted(subject)}") if isinstance(subject, str) else ""

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 
 
 def talk(
@@ -23,7 +23,7 @@ def talk(
     """
     if token and not (token.isascii() and token.isprintable()):
         raise SessionPluginError("the token has a character that no header may have, such as the end of a line.")
-    headers, shown = {"Authorization": f"Bearer {token}"} if token else {}, masked(url)
+    headers, shown = {"Authorization": f"Bearer {token}"} if token else {}, redacted(url)
     try:
         websocket = connect(url, additional_headers=headers, compression=None)
     except InvalidStatus as error:
@@ -33,7 +33,7 @@ def talk(
         sentence = f"{shown} cannot be reached: {error.strerror or error}."
         raise SessionPluginError(f"{sentence} `sessionplugin serve` prints the URLs that it serves.") from error
     except WebSocketException as error:
-        raise SessionPluginError(f"{shown} cannot be opened: {masked(str(error))}.") from error
+        raise SessionPluginError(f"{shown} cannot be opened: {redacted(str(error))}.") from error
     count, sender = 0, Sender(websocket, typed, wait)
     with websocket:
         sender.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.redaction import Masked
+from pytest_sessionplugin.gateway.redaction import RedactedText
 from pytest_sessionplugin.tokens.keys import Key, find_local_key, local_key_path
 from pytest_sessionplugin.tokens.tokens import HOUR, Tokens, TokenSettings
 
@@ -47,14 +47,14 @@ class DeployedTokens(Tokens):
         usual = expires_in == HOUR and not claims
         variable = READY + re.sub(r"[^A-Z0-9]", "_", subject.upper())
         if usual and (ready := self._environment.get(variable, "").strip()):
-            return Masked(ready)
+            return RedactedText(ready)
         self._require_key(f"token of {subject}: set {variable if usual else KEY}{f', or {KEY}' if usual else ''}")
         return super().__call__(subject, expires_in=expires_in, **claims)
 
     @property
     def secret(self) -> str:
         self._require_key(f"secret of its tokens: set {KEY}")
-        return Masked(super().secret)
+        return RedactedText(super().secret)
 
     @property
     def public_key_pem(self) -> str:
@@ -101,14 +101,14 @@ def key_of(environment: Mapping[str, str], algorithm: str) -> Key | None:
     if ("PRIVATE KEY" in text) != (algorithm != "HS256"):
         wanted = "a secret" if algorithm == "HS256" else "a private key in PEM, or a file with one"
         raise SessionPluginError(f"{KEY} is not {wanted}, which {algorithm} signs with.")
-    key = Key(algorithm, Masked(text), environment.get(KEY_ID) or None)
+    key = Key(algorithm, RedactedText(text), environment.get(KEY_ID) or None)
     _try(key)
     return key
 
 
 def _of_served(project: Path, algorithm: str) -> Key | None:
     key = find_local_key(project, algorithm)
-    return key and replace(key, private=Masked(key.private))
+    return key and replace(key, private=RedactedText(key.private))
 
 
 def _read(path: Path) -> str:

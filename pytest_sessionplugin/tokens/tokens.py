@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pytest_sessionplugin.errors import SessionPluginError, UnknownArgument
-from pytest_sessionplugin.gateway.redaction import Masked
+from pytest_sessionplugin.gateway.redaction import RedactedText
 from pytest_sessionplugin.tokens import cooldown
 from pytest_sessionplugin.tokens.keys import ALGORITHMS, Key
 
@@ -111,7 +111,7 @@ class Tokens:
 
         key = key or self.key
         headers = {"kid": key.id} if key.id else None
-        return Masked(jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers))
+        return RedactedText(jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers=headers))
 
     @property
     def key(self) -> Key:

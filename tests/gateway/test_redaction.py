@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sessionplugin.gateway.client.request import with_defaults
 from pytest_sessionplugin.gateway.client.websocket import Frame
-from pytest_sessionplugin.gateway.redaction import Masked, brief, masked, masked_bytes, masked_header
+from pytest_sessionplugin.gateway.redaction import RedactedText, brief, redacted, redacted_bytes, redacted_header
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Handshake,
@@ -27,17 +27,17 @@ from tests.gateway.client.fakes import response
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9."
 
 
-def test_a_jwt_is_masked_wherever_it_stands() -> None:
-    assert masked(f'{{"token":"{JWT}"}}') == '{"token":"eyJ…"}'
-    assert masked_bytes(b"\xff" + JWT.encode() + b" x") == b"\xff" + "eyJ… x".encode()
-    assert masked("eyJ is not a token, nor is a.b.c") == "eyJ is not a token, nor is a.b.c"
+def test_a_jwt_is_redacted_wherever_it_stands() -> None:
+    assert redacted(f'{{"token":"{JWT}"}}') == '{"token":"eyJ…"}'
+    assert redacted_bytes(b"\xff" + JWT.encode() + b" x") == b"\xff" + "eyJ… x".encode()
+    assert redacted("eyJ is not a token, nor is a.b.c") == "eyJ is not a token, nor is a.b.c"
     assert str(Frame("sent", f"refresh {JWT}x")).endswith("sent  refresh eyJ…")
     assert JWT not in repr(response(Reply(401), f"/?token={JWT}"))
 
 
 @pytest.mark.parametrize(("name", "value"), [("authorization", "Basic x"), ("Cookie", "x"), ("X-Api-Key", "x")])
-def test_a_header_with_a_credential_is_masked_whole(name: str, value: str) -> None:
-    assert masked_header(name, value) == "…"
+def test_a_header_with_a_credential_is_redacted_whole(name: str, value: str) -> None:
+    assert redacted_header(name, value) == "…"
     with pytest.raises(ValueError, match="…") as refused:
         with_defaults(((name, f"{value}\n"),), None, {})
     assert value not in str(refused.value).partition("value")[2]
@@ -50,18 +50,18 @@ def test_a_header_that_cannot_be_sent_names_itself_and_shows_no_frame_with_its_v
     assert all(entry.ishidden(refused) for entry in refused.traceback[1:])
 
 
-def test_what_is_not_a_jwt_and_was_masked_once_is_masked_wherever_it_stands() -> None:
-    secret = Masked("opaque/s3cret value")
-    assert masked(f"?token={secret}&again=opaque%2Fs3cret+value") == "?token=opa…&again=opa…"
+def test_what_is_not_a_jwt_and_was_redacted_once_is_redacted_wherever_it_stands() -> None:
+    secret = RedactedText("opaque/s3cret value")
+    assert redacted(f"?token={secret}&again=opaque%2Fs3cret+value") == "?token=opa…&again=opa…"
     assert secret not in repr(response(Reply(200, (), secret.encode())))
     assert "s3cret" not in repr(response(Reply(200), "/?token=opaque%2Fs3cret+value"))
-    Masked("word")
-    assert masked("a word") == "a word"
+    RedactedText("word")
+    assert redacted("a word") == "a word"
 
 
-def test_an_encrypted_token_is_masked_whole() -> None:
+def test_an_encrypted_token_is_redacted_whole() -> None:
     header = "eyJhbGciOiJkaXIifQ"
-    assert masked(f"x {header}..aXY.Y2lwaGVy.dGFn y") == "x eyJ… y"
+    assert redacted(f"x {header}..aXY.Y2lwaGVy.dGFn y") == "x eyJ… y"
 
 
 def test_nothing_that_a_failed_assertion_shows_has_a_jwt_in_it() -> None:
@@ -72,8 +72,8 @@ def test_nothing_that_a_failed_assertion_shows_has_a_jwt_in_it() -> None:
     assert JWT[:30] not in str(Frame("sent", "x" * 480 + JWT))
 
 
-def test_a_masked_text_is_the_same_text() -> None:
-    text = Masked(JWT)
+def test_a_redacted_text_is_the_same_text() -> None:
+    text = RedactedText(JWT)
     assert text == JWT
     assert f"Bearer {text}" == f"Bearer {JWT}"
     assert repr(text) == "'eyJ…'"
@@ -95,8 +95,8 @@ BODY = f'{{"password": "{OPAQUE}"}}'.encode()
         ('{"token_use": "an access token"}', '{"token_use": "an access token"}'),
     ],
 )
-def test_a_value_whose_name_says_that_it_is_secret_is_masked(text: str, expected: str) -> None:
-    assert masked(text) == expected
+def test_a_value_whose_name_says_that_it_is_secret_is_redacted(text: str, expected: str) -> None:
+    assert redacted(text) == expected
 
 
 @pytest.mark.parametrize(

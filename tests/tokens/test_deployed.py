@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from pytest_sessionplugin.errors import NotOnThisTarget, SessionPluginError
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.tokens.deployed import DeployedTokens, key_of
 from pytest_sessionplugin.tokens.keys import Key, local_key
 from pytest_sessionplugin.tokens.tokens import TokenSettings
@@ -76,7 +76,7 @@ def test_a_served_app_takes_tokens_of_its_checkouts_key_unless_another_one_is_na
     key = local_key(tmp_path, "HS256").private
     assert read(made()("bob", scope="write"), key)["scope"] == "write"
     assert read(made(SESSIONPLUGIN_TOKENS_KEY=SECRET)("bob"))["sub"] == "bob"
-    assert key not in masked(f"the key is {key}")
+    assert key not in redacted(f"the key is {key}")
 
 
 def test_without_either_it_says_which_variables_to_set() -> None:

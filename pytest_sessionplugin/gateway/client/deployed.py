@@ -24,7 +24,7 @@ from pytest_sessionplugin.gateway.client.connection import SocketConnection, ope
 from pytest_sessionplugin.gateway.client.http import exchange
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Refused, Unreachable, Urls, below
 from pytest_sessionplugin.gateway.core.websocket import NO_CLOSE_FRAME, NO_STATUS
-from pytest_sessionplugin.gateway.redaction import masked, masked_bytes, masked_headers
+from pytest_sessionplugin.gateway.redaction import redacted, redacted_bytes, redacted_headers
 from pytest_sessionplugin.gateway.values import (
     Accept,
     Close,
@@ -206,19 +206,19 @@ def _sentence(netloc: str, error: Exception) -> str:
 def _without_credentials(what: Crossing) -> Crossing:
     match what:
         case Request():
-            headers, body = masked_headers(what.headers), masked_bytes(what.body)
-            return replace(what, query=masked(what.query), headers=headers, body=body)
+            headers, body = redacted_headers(what.headers), redacted_bytes(what.body)
+            return replace(what, query=redacted(what.query), headers=headers, body=body)
         case Handshake():
-            return replace(what, query=masked(what.query), headers=masked_headers(what.headers))
+            return replace(what, query=redacted(what.query), headers=redacted_headers(what.headers))
         case Respond() | Refuse():
-            reply = Reply(what.reply.status, masked_headers(what.reply.headers), masked_bytes(what.reply.body))
+            reply = Reply(what.reply.status, redacted_headers(what.reply.headers), redacted_bytes(what.reply.body))
             return replace(what, reply=reply)
         case Accept():
-            return replace(what, subprotocol=masked(what.subprotocol or "") or None)
+            return replace(what, subprotocol=redacted(what.subprotocol or "") or None)
         case Message():
-            return replace(what, data=masked(what.data) if isinstance(what.data, str) else masked_bytes(what.data))
+            return replace(what, data=redacted(what.data) if isinstance(what.data, str) else redacted_bytes(what.data))
         case Send():
-            return replace(what, text=masked(what.text))
+            return replace(what, text=redacted(what.text))
     return what
 
 

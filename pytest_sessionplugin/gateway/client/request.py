@@ -12,7 +12,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 from pytest_sessionplugin.gateway.core.integration import is_sendable
-from pytest_sessionplugin.gateway.redaction import masked, masked_header, masked_headers
+from pytest_sessionplugin.gateway.redaction import redacted, redacted_header, redacted_headers
 from pytest_sessionplugin.gateway.values import Headers
 
 # pytest would print tokens, which are arguments of most functions here; the test's own line says more
@@ -64,7 +64,7 @@ class HeaderMap(Mapping[str, str]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"HeaderMap({masked_headers(self._pairs)!r})"
+        return f"HeaderMap({redacted_headers(self._pairs)!r})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +78,7 @@ class SentRequest:
     content: bytes = b""
 
     def __str__(self) -> str:
-        return f"{self.method} {masked(self.target)}"
+        return f"{self.method} {redacted(self.target)}"
 
     def __repr__(self) -> str:
         return f"<SentRequest {self}>"
@@ -200,7 +200,7 @@ def _checked(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"header {name!r} takes text, not {type(value).__name__}; several values are given as pairs")
     if not is_sendable(name, value) or not _is_latin_1(value):
-        raise ValueError(f"header {name!r} cannot have the value {masked_header(name, value)!r}")
+        raise ValueError(f"header {name!r} cannot have the value {redacted_header(name, value)!r}")
     return value.strip()
 
 

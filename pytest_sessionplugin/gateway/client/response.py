@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pytest_sessionplugin.gateway.client.request import HeaderMap, SentRequest
 from pytest_sessionplugin.gateway.core.compression import read
-from pytest_sessionplugin.gateway.redaction import masked
+from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import Reply
 
 # pytest would print bodies as they came; errors have them without credentials
@@ -106,6 +106,6 @@ class HandshakeRefused(Response, Exception):
 
 def _described(response: Response) -> str:
     """As `404 Not Found of GET /rooms/a: {"code": …}`, without credentials."""
-    text = masked(response.text)
+    text = redacted(response.text)
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
     return f"{response.status_code} {response.reason_phrase}".rstrip() + f" of {response.request}: {shown or 'no body'}"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pytest_sessionplugin.gateway.client.patterns import Matching, Pattern, differences, parsed
 from pytest_sessionplugin.gateway.client.transport import ClientConnection, Ended, Transport
-from pytest_sessionplugin.gateway.redaction import brief, masked
+from pytest_sessionplugin.gateway.redaction import brief, redacted
 
 # pytest would print frames as they came; errors have them without credentials
 __tracebackhide__ = True
@@ -57,14 +57,14 @@ class Frame:
         try:
             return json.loads(self.data)
         except ValueError:
-            raise AssertionError(f"expected JSON, received {masked(str(self.data))}") from None
+            raise AssertionError(f"expected JSON, received {redacted(str(self.data))}") from None
 
     def __str__(self) -> str:
-        shown = masked(str(self.data))
+        shown = redacted(str(self.data))
         return f"{self.direction:>8}  {shown if len(shown) <= 500 else f'{shown[:500]}… ({len(self.data)})'}"
 
     def __repr__(self) -> str:
-        return f"Frame({self.direction!r}, {masked(repr(self.data))})"
+        return f"Frame({self.direction!r}, {redacted(repr(self.data))})"
 
 
 class WebSocket:
@@ -130,7 +130,7 @@ class WebSocket:
         try:
             return json.loads(text)
         except ValueError:
-            raise AssertionError(f"expected JSON, received {masked(text)}{self._transcript()}") from None
+            raise AssertionError(f"expected JSON, received {redacted(text)}{self._transcript()}") from None
 
     def expect(self, pattern: Pattern | None = None, /, *, skip: bool = False, **fields: Any) -> dict[str, Any]:
         """The next frame, an object that has these fields; with `skip`, the next one that has them.
@@ -172,7 +172,7 @@ class WebSocket:
             raise self._closed(found)
         if found is not None:
             self._held = found
-            raise AssertionError(f"expected no frame, received {masked(found)}{self._transcript()}")
+            raise AssertionError(f"expected no frame, received {redacted(found)}{self._transcript()}")
 
     # --- leaving
 

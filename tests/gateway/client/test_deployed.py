@@ -260,8 +260,8 @@ def test_one_listener_hears_what_crosses_with_its_credentials(urls: Urls) -> Non
     transport.request("GET", f"/rooms/a?token={token}", (("Authorization", f"Bearer {token}"),), b"")
     transport.close()
     assert [each.at for each in heard] == [each.at for each in seen]
-    asked, masked = heard[0].what, seen[0].what
+    asked, redacted = heard[0].what, seen[0].what
     assert isinstance(asked, Request)
-    assert isinstance(masked, Request)
+    assert isinstance(redacted, Request)
     assert (asked.query, dict(asked.headers)["Authorization"]) == (f"token={token}", f"Bearer {token}")
-    assert token not in f"{masked.query}{masked.headers}"
+    assert token not in f"{redacted.query}{redacted.headers}"
