@@ -159,7 +159,7 @@ def list_sessions(call: Call) -> http.Reply:
 @route("/sessions/{session_id}", methods=["GET"])
 @answers
 def find_session(call: Call, session_id: str) -> http.Reply:
-    session = sessions.find_session(session_id, store=service().store)
+    session = sessions.find_session(session_id, store=service().store, now=call.now)
     return http.found(call.request, session, call.now)
 
 

@@ -16,7 +16,16 @@ from chalicelib.errors import (
     TokenExpired,
     Unavailable,
 )
-from chalicelib.model import Connection, Principal, Recipient, Session, Status, check_session_id, whole_milliseconds
+from chalicelib.model import (
+    Connection,
+    Principal,
+    Recipient,
+    Session,
+    Status,
+    check_kept,
+    check_session_id,
+    whole_milliseconds,
+)
 from chalicelib.sessions import Deliver
 
 
@@ -56,10 +65,7 @@ def connect(handshake: frames.Handshake, principal: Principal, *, store: Connect
     check_session_id(connection.session_id)
     try:
         store.connect(connection)
-        session = store.find_session(connection.session_id)
-        if session is None:
-            raise SessionNotFound(connection.session_id)
-        if session.at(now).status is Status.ENDED:
+        if _session_of(connection, store, now).at(now).status is Status.ENDED:
             raise SessionEnded(connection.session_id)
     except SessionsError:
         with contextlib.suppress(Unavailable):  # the refusal stands
@@ -96,12 +102,12 @@ def receive(
 
 def ping(connection: Connection, *, store: ConnectionStore, now: datetime) -> frames.Frame:
     """The current `seq` and version: a client that missed the last event sees it here."""
-    return frames.pong(connection, _session_of(connection, store), now)
+    return frames.pong(connection, _session_of(connection, store, now), now)
 
 
 def hello(connection: Connection, resume_seq: int | None, *, store: ConnectionStore, now: datetime) -> frames.Frame:
     """The current session, read after the connection was opened, so that its client misses no later change."""
-    return frames.welcome(connection, _session_of(connection, store).at(now), resume_seq)
+    return frames.welcome(connection, _session_of(connection, store, now).at(now), resume_seq)
 
 
 def publish(
@@ -128,8 +134,9 @@ def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
         store.disconnect(connection)
 
 
-def _session_of(connection: Connection, store: ConnectionStore) -> Session:
+def _session_of(connection: Connection, store: ConnectionStore, now: datetime) -> Session:
     session = store.find_session(connection.session_id)
     if session is None:
         raise SessionNotFound(connection.session_id)
+    check_kept(session, now)
     return session

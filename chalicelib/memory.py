@@ -22,6 +22,7 @@ from chalicelib.model import (
     Write,
     Written,
     applies,
+    check_kept,
     whole_milliseconds,
 )
 
@@ -78,14 +79,14 @@ class MemoryStore:
             ended_at = now if changed.status is Status.ENDED else None
             return self._store(replace(changed, ended_at=ended_at), now)
 
-    def expire_session(self, session_id: str, now: datetime) -> Written | None:
+    def expire_session(self, session_id: str, now: datetime, request_id: str) -> Written | None:
         with self._lock:
             session = self._sessions.get(session_id)
-            if session is None:
+            if session is None or session.purged_at(now):
                 return None
             if session.status is Status.ENDED or now < session.expires_at:
-                return Written(session, changed=False)
-            return self._store(session.at(now), whole_milliseconds(now))
+                return Written(session, changed=session.ended_by(request_id, now))
+            return self._store(replace(session.at(now), written_by=request_id), whole_milliseconds(now))
 
     def told_session(self, session: Session) -> None:
         with self._lock:
@@ -124,6 +125,7 @@ class MemoryStore:
     def take_seq(self, session_id: str, now: datetime) -> Session:
         with self._lock:
             session = self._found(session_id)
+            check_kept(session, now)
             if session.at(now).status is Status.ENDED:
                 raise SessionEnded(session_id)
             if session.status is Status.PAUSED:

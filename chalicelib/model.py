@@ -88,6 +88,11 @@ class Session:
         """Whether it is untold although the delivery of its last change must be over."""
         return self.untold and self.due_at is not None and self.due_at <= now
 
+    def ended_by(self, request_id: str, now: datetime) -> bool:
+        """Whether this request of a sweep has just ended it. Lambda may run a sweep again under the same id: by then it
+        is due again."""
+        return self.status is Status.ENDED and self.written_by == request_id and not self.overdue_at(now)
+
     @property
     def end_reason(self) -> str:
         """Why it ended: an end at the very expiry was not requested."""
@@ -98,6 +103,10 @@ class Session:
         if self.status is Status.ENDED or now < self.expires_at:
             return self
         return replace(self, status=Status.ENDED, ended_at=self.expires_at)
+
+    def purged_at(self, now: datetime) -> bool:
+        """Whether it counts as removed: TTL deletes its row at that time or, at times, days later."""
+        return self.expires_at + SESSION_PURGE <= now
 
 
 @dataclass(frozen=True)
@@ -258,6 +267,12 @@ def check_session_id(session_id: str) -> None:
     """Raises SessionNotFound for an impossible id, before a table is asked for it."""
     if not SESSION_ID.fullmatch(session_id):
         raise SessionNotFound(session_id)
+
+
+def check_kept(session: Session, now: datetime) -> None:
+    """Raises SessionNotFound for a session that counts as purged."""
+    if session.purged_at(now):
+        raise SessionNotFound(session.session_id)
 
 
 def judge(session: Session, change: Change, write: Write) -> None:

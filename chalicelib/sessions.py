@@ -30,6 +30,7 @@ from chalicelib.model import (
     Write,
     Written,
     applies,
+    check_kept,
     check_owner,
     check_session_id,
     judge,
@@ -113,23 +114,23 @@ def create_session(
     return written
 
 
-def find_session(session_id: str, *, store: SessionStore) -> Session:
+def find_session(session_id: str, *, store: SessionStore, now: datetime) -> Session:
     """The stored session, which may have expired (see `Session.at`). Raises SessionNotFound."""
     check_session_id(session_id)
     session = store.find_session(session_id)
     if session is None:
         raise SessionNotFound(session_id)
+    check_kept(session, now)
     return session
 
 
 def list_sessions(
     owner: Principal, *, store: SessionStore, now: datetime, status: Status | None, limit: int, after: Position | None
 ) -> Page:
-    """A page of the owner's sessions, newest first. With a status it may be short, or empty, before the end."""
-    if status is None:
-        return store.list_sessions(owner.subject, after, limit)
-    page = store.list_sessions(owner.subject, after, FILTERED_PAGE)
-    wanted = tuple(session for session in page.sessions if session.at(now).status is status)
+    """A page of the owner's sessions, newest first. It may be short, or empty, before the end."""
+    page = store.list_sessions(owner.subject, after, limit if status is None else FILTERED_PAGE)
+    kept = (session for session in page.sessions if not session.purged_at(now))
+    wanted = tuple(session for session in kept if status in (None, session.at(now).status))
     if len(wanted) <= limit:
         return replace(page, sessions=wanted)
     last = wanted[limit - 1]
@@ -149,6 +150,7 @@ def change_session(
     """Applies a merge patch, and tells everyone in the session if it changed anything, or if a change is untold."""
     check_session_id(session_id)
     change, written = _apply(session_id, patch, write, store)
+    check_kept(written.session, write.now)
     measure_end(written, measure)
     check_owner(written.session, write)
     if written.changed or _is_untold(written.session, write.now):
@@ -170,6 +172,7 @@ def end_session(
     """Ends a session and closes its connections; those that are left, if it has ended before."""
     check_session_id(session_id)
     written = store.change_session(session_id, END, write)
+    check_kept(written.session, write.now)
     measure_end(written, measure)
     check_owner(written.session, write)
     if written.session.status is Status.ENDED or _is_untold(written.session, write.now):
@@ -221,9 +224,9 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
         change = Change(patch.status, patch.title, {} if patch.metadata is None else KEEP)
         if change != Change():
             return change, store.change_session(session_id, change, write)
-        return change, Written(find_session(session_id, store=store), changed=False)
+        return change, Written(find_session(session_id, store=store, now=write.now), changed=False)
     for _ in range(MERGE_ATTEMPTS):
-        before = find_session(session_id, store=store)
+        before = find_session(session_id, store=store, now=write.now)
         metadata = merged(before.metadata, patch.metadata)
         change = Change(patch.status, patch.title, metadata)
         if not applies(change, before, write):

@@ -15,6 +15,7 @@ from chalicelib import items
 from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused, Unavailable
 from chalicelib.logs import log
 from chalicelib.model import (
+    SESSION_PURGE,
     Change,
     Connection,
     Once,
@@ -25,6 +26,7 @@ from chalicelib.model import (
     Status,
     Write,
     Written,
+    check_kept,
     from_rfc3339,
     rfc3339,
 )
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
 
 
 NAMED: Final = re.compile(r"#(\w+)")
+UNREADABLE: Final = (KeyError, TypeError, ValueError)  # a row without an attribute, or with one of a wrong type
 ENDED: Final[items.Item] = {"S": Status.ENDED.value}
 COUNTED: Final = "#version = #version + :one, #seq = #seq + :one, #changeSeq = #seq + :one"
 """Part of each change; `#seq` on the right is the one before."""
 NO_VERSION: Final = -1  # matches no version, where a list must not be empty
 BATCH: Final = 25  # the most writes of one BatchWriteItem
+UNREACHABLE: Final = 3  # shards, after which a sweep asks for no other: each may take 6 s of its 60 s
 PASSING_STATUSES: Final = frozenset({408, 429})  # besides each from 500 on
 PASSING_CODES: Final = frozenset(
     {
@@ -140,7 +144,7 @@ class Store:
             answer = self._client.query(**query)
         last = answer.get("LastEvaluatedKey")
         return Page(
-            tuple(items.to_session(item) for item in answer["Items"]),
+            tuple(_sessions(answer["Items"])),
             Position(from_rfc3339(last["createdAt"]["S"]), last["sessionId"]["S"]) if last else None,
         )
 
@@ -168,14 +172,25 @@ class Store:
         session = items.to_session(item)
         return Written(session, changed=updated or session.written_by == write.request_id)
 
-    def expire_session(self, session_id: str, now: datetime) -> Written | None:
+    def expire_session(self, session_id: str, now: datetime, request_id: str) -> Written | None:
         updated, item = self._update(
             session_id,
-            f"SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, {COUNTED}",
-            "#status <> :ended AND #expiresAt <= :now",
-            {":ended": ENDED, ":now": {"S": rfc3339(now)}, ":due": items.due_at(now), ":one": {"N": "1"}},
+            "SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
+            f"#writtenBy = :writtenBy, {COUNTED}",
+            "#status <> :ended AND #expiresAt <= :now AND #expiresAt > :kept",
+            {
+                ":ended": ENDED,
+                ":now": {"S": rfc3339(now)},
+                ":kept": {"S": rfc3339(now - SESSION_PURGE)},
+                ":due": items.due_at(now),
+                ":writtenBy": {"S": request_id},
+                ":one": {"N": "1"},
+            },
         )
-        return Written(items.to_session(item), changed=updated) if item else None
+        session = items.to_session(item) if item else None
+        if session is None or session.purged_at(now):
+            return None
+        return Written(session, changed=updated or session.ended_by(request_id, now))
 
     def told_session(self, session: Session) -> None:
         self._update(
@@ -188,6 +203,7 @@ class Store:
     # --- what is due
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
+        unreachable: list[Unavailable] = []
         first = int(now.timestamp() // 60)  # another shard each minute: none starves where sweeps stop early
         for shard in ((first + i) % items.SHARDS for i in range(items.SHARDS)):
             found = pages(
@@ -201,8 +217,15 @@ class Store:
                     ":now": {"S": rfc3339(now)},
                 },
             )
-            for page in found:
-                yield from (item["sessionId"]["S"] for item in page)
+            try:
+                for page in found:
+                    yield from (item["sessionId"]["S"] for item in page)
+            except Unavailable as exc:
+                unreachable.append(exc)
+                if len(unreachable) == UNREACHABLE:
+                    break
+        if unreachable:
+            raise unreachable[0]
 
     def settle_session(self, session_id: str, now: datetime) -> None:
         self._update(
@@ -239,6 +262,7 @@ class Store:
         session = items.to_session(item)
         if updated:
             return session
+        check_kept(session, now)
         if session.at(now).status is Status.ENDED:
             raise SessionEnded(session_id)
         raise SessionPaused(session_id)
@@ -331,12 +355,21 @@ class Store:
                 raise Unavailable("The table of connections")
 
 
+def _sessions(page: Sequence[items.Item]) -> Iterator[Session]:
+    """Sessions of the rows. A row that cannot be read is logged, and must not take the list of its owner."""
+    for item in page:
+        try:
+            yield items.to_session(item)
+        except UNREADABLE:
+            log.exception("a row of a session cannot be read")
+
+
 def _recipients(page: Sequence[items.Item], session_id: str) -> Iterator[Recipient]:
     """Recipients of the rows. A row that cannot be read is logged, and must not keep a frame from the others."""
     for item in page:
         try:
             yield items.to_recipient(item, session_id)
-        except (KeyError, ValueError):
+        except UNREADABLE:
             log.exception("a row of a connection cannot be read")
 
 

@@ -24,10 +24,10 @@ class DueStore(Protocol):
     """Stored sessions that are due. Each method raises Unavailable when the tables do not answer in time."""
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
-        """Ids of due sessions, from an index that may lag behind."""
+        """Ids of due sessions, from an index that may lag behind. Raises after them if it did not answer in part."""
 
-    def expire_session(self, session_id: str, now: datetime) -> Written | None:
-        """Ends it if it has expired, else finds it unchanged; None if it does not exist."""
+    def expire_session(self, session_id: str, now: datetime, request_id: str) -> Written | None:
+        """Ends it if it has expired, else finds it unchanged; None if it does not exist, or no longer."""
 
     def settle_session(self, session_id: str, now: datetime) -> None:
         """Removes an ended session from those that are due at `now`."""
@@ -63,18 +63,20 @@ def sweep(
     """
     began = clock()
     done: Counter[Done] = Counter()
-    for session_id in store.due_sessions(began):
-        now = clock()
-        if now - began > BUDGET:
-            done[Done.LEFT] += 1
-            continue
-        with logs.about(session_id=session_id):
-            try:
-                done[_see_to(session_id, store, deliver, now, correlation_id, measure)] += 1
-            except Exception:  # noqa: BLE001  one broken session must not keep the others open
-                log.exception("a session that is due could not be seen to")
-                done[Done.FAILED] += 1
-    measure(metrics.SWEEP_BACKLOG, done[Done.LEFT] + done[Done.FAILED])
+    try:
+        for session_id in store.due_sessions(began):
+            now = clock()
+            if now - began > BUDGET:
+                done[Done.LEFT] += 1
+                continue
+            with logs.about(session_id=session_id):
+                try:
+                    done[_see_to(session_id, store, deliver, now, correlation_id, measure)] += 1
+                except Exception:  # noqa: BLE001  one broken session must not keep the others open
+                    log.exception("a session that is due could not be seen to")
+                    done[Done.FAILED] += 1
+    finally:  # also of a sweep that fails for sessions that it could not list
+        measure(metrics.SWEEP_BACKLOG, done[Done.LEFT] + done[Done.FAILED])
     return Sweep(*(done[one] for one in (Done.EXPIRED, Done.SETTLED, Done.TOLD, Done.FAILED, Done.LEFT)))
 
 
@@ -90,7 +92,7 @@ class Done(Enum):
 def _see_to(
     session_id: str, store: DueStore, deliver: Deliver, now: datetime, correlation_id: str, measure: Measure
 ) -> Done:
-    written = store.expire_session(session_id, now)
+    written = store.expire_session(session_id, now, correlation_id)  # which is the sweep's own
     if written is None:
         return Done.WAITING
     measure_end(written, measure)

@@ -149,17 +149,35 @@ class StoreContract:
         assert list(store.due_sessions(ended_at + timedelta(seconds=35))) == [session.session_id]
 
     def test_expiry_ends_what_is_past_it_and_nothing_else(self, store: AnyStore, session: Session) -> None:
-        assert store.expire_session("a" * 26, NOON) is None
+        assert store.expire_session("a" * 26, NOON, "sweep-1") is None
         early = NOON + HOUR - timedelta(milliseconds=1)
-        assert store.expire_session(session.session_id, early) == Written(session, changed=False)
+        assert store.expire_session(session.session_id, early, "sweep-1") == Written(session, changed=False)
         now = NOON + HOUR + timedelta(seconds=5)
-        expired = store.expire_session(session.session_id, now)
+        expired = store.expire_session(session.session_id, now, "sweep-1")
         assert expired is not None
         assert expired.changed
         assert (expired.session.status, expired.session.ended_at) == (Status.ENDED, session.expires_at)
         assert (expired.session.version, expired.session.seq, expired.session.updated_at) == (2, 1, now)
         assert (expired.session.change_seq, expired.session.due_at) == (1, now + timedelta(seconds=35))
-        assert store.expire_session(session.session_id, now) == Written(expired.session, changed=False)
+        assert store.expire_session(session.session_id, now, "sweep-2") == Written(expired.session, changed=False)
+        assert store.expire_session(session.session_id, now, "sweep-1") == expired, "a repeat of the same request"
+        late = now + timedelta(seconds=35)
+        rerun = store.expire_session(session.session_id, late, "sweep-1")
+        assert rerun == Written(expired.session, changed=False), "the same event, run again"
+
+    def test_past_its_purge_a_session_takes_no_seq_and_is_not_ended(self, store: AnyStore, session: Session) -> None:
+        purge = session.expires_at + timedelta(days=7)
+        just_before = purge - timedelta(milliseconds=1)
+        with pytest.raises(errors.SessionEnded):
+            store.take_seq(session.session_id, just_before)
+        with pytest.raises(errors.SessionNotFound):
+            store.take_seq(session.session_id, purge)
+        assert store.expire_session(session.session_id, purge, "sweep-1") is None
+        assert stored(store, session) == session
+        expired = store.expire_session(session.session_id, just_before, "sweep-1")
+        assert expired is not None
+        assert expired.changed
+        assert store.expire_session(session.session_id, purge, "sweep-1") is None
 
     def test_a_change_is_untold_until_everybody_was_told_of_its_version(
         self, store: AnyStore, session: Session
@@ -201,7 +219,7 @@ class StoreContract:
         assert list(store.due_sessions(late)) == [session.session_id]
         store.settle_session(session.session_id, late)
         assert list(store.due_sessions(late)) == [session.session_id], "it has not ended yet"
-        store.expire_session(session.session_id, late)
+        store.expire_session(session.session_id, late, "sweep-1")
         store.settle_session(session.session_id, late)
         later = late + timedelta(seconds=35)
         assert list(store.due_sessions(later)) == [session.session_id], "a handshake may still be pending"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, WebSocket
+from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, HandshakeRefused, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
@@ -69,6 +69,33 @@ def test_a_session_expires(chalice_clock: Clock, alice: HttpClient, create: Crea
     assert alice.get(path).json()["status"] == "active"
     chalice_clock.advance(seconds=1)
     assert alice.get(path).json()["status"] == "ended"
+
+
+@pytest.mark.chalice(targets=["inprocess", "sockets"])
+def test_a_session_is_not_found_past_its_purge_whether_or_not_ttl_has_come(
+    chalice_clock: Clock,
+    chalice_gateway: Gateway,
+    create: Create,
+    jwt_tokens: Tokens,
+    dynamodb_tables: Tables,
+    aws_calls: Calls,
+) -> None:
+    session = create(expiresIn=60)
+    key, path = {"sessionId": session["sessionId"]}, f"/sessions/{session['sessionId']}"
+    with aws_calls.exactly(dynamodb=0):
+        chalice_clock.advance(days=7, seconds=59)
+    http = chalice_gateway.http(token=jwt_tokens("alice"))
+    assert (http.get(path).json()["status"], len(http.get("/sessions").json()["sessions"])) == ("ended", 1)
+    chalice_clock.advance(seconds=1)
+    assert http.get("/sessions").json() == {"sessions": [], "nextCursor": None}
+    for answer in (http.get(path), http.patch(path, json={"title": "x"}), http.delete(path)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
+    with pytest.raises(HandshakeRefused) as refused:
+        chalice_gateway.websocket("/", params=key, token=jwt_tokens("bob"))
+    assert refused.value.status_code == 404
+    assert "Item" in dynamodb_tables["Sessions"].get_item(Key=key), "TTL comes two days late"
+    chalice_clock.advance(days=2)
+    assert dynamodb_tables["Sessions"].scan()["Count"] == 0
 
 
 @pytest.mark.chalice(targets=["inprocess", "sockets"])
@@ -154,25 +181,6 @@ def test_a_silent_socket_whose_token_has_expired_ends_after_ten_idle_minutes_at_
         chalice_clock.advance(seconds=1)
         assert_closed(bob, 1001)
     assert dynamodb_tables["Connections"].scan()["Count"] == 0
-
-
-def test_what_is_purged_can_be_read_for_two_days_more(
-    chalice_clock: Clock,
-    chalice_gateway: Gateway,
-    jwt_tokens: Tokens,
-    create: Create,
-    dynamodb_tables: Tables,
-    aws_calls: Calls,
-) -> None:
-    session = create(expiresIn=60)
-    purged = timedelta(seconds=60, days=7)
-    with aws_calls.exactly(dynamodb=0):
-        chalice_clock.advance(purged + timedelta(hours=47, minutes=59))
-    alice = chalice_gateway.http(token=jwt_tokens("alice"))
-    assert alice.get(f"/sessions/{session['sessionId']}").json()["status"] == "ended"
-    chalice_clock.advance(minutes=1)
-    assert dynamodb_tables["Sessions"].scan()["Count"] == 0
-    assert alice.get(f"/sessions/{session['sessionId']}").status_code == 404
 
 
 def test_a_lost_disconnect_leaves_rows_that_ttl_removes(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -199,3 +200,19 @@ def test_rows_whose_answer_was_lost_are_removed_again() -> None:
     with pytest.raises(errors.Unavailable):
         join(store, new_session(store).session_id)
     assert store.find_connection("one=") is None
+
+
+def test_past_its_purge_a_session_is_not_found_by_handshakes_and_frames(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    purge = session.expires_at + timedelta(days=7)
+    lasting = Principal("bob", purge + timedelta(hours=1))
+    handshake = frames.Handshake("one=", session.session_id, Secret("token"), None, ENDPOINT)
+    with pytest.raises(errors.SessionNotFound):
+        connections.connect(handshake, lasting, store=store, now=purge)
+    assert store.find_connection("one=") is None
+    store.connect(replace(connection(session.session_id), token_expires_at=lasting.expires_at))
+    for action in (frames.Hello(), frames.Publish("x"), frames.Ping()):
+        with pytest.raises(errors.SessionNotFound):
+            receive(store, deliver, action, (purge - NOON).total_seconds())
+    assert deliver.frames == []

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -77,7 +79,7 @@ def test_a_new_session_is_active_and_lasts_as_long_as_was_asked(store: MemorySto
 def test_what_cannot_be_an_id_is_not_found_without_asking_the_store(store: MemoryStore, session_id: str) -> None:
     session, nothing = new_session(store), cast("MemoryStore", object())  # an object without any method
     with pytest.raises(errors.SessionNotFound):
-        sessions.find_session(session_id, store=nothing)
+        sessions.find_session(session_id, store=nothing, now=NOON)
     with pytest.raises(errors.SessionNotFound):
         end(nothing, Deliveries(), replace(session, session_id=session_id))
     with pytest.raises(errors.SessionNotFound):
@@ -396,11 +398,13 @@ def test_a_repeated_create_finds_the_session_as_it_is_now(store: MemoryStore, de
     assert (again.session.session_id, again.session.title) == (first.session.session_id, "renamed")
 
 
-def everything(store: MemoryStore, owner: Principal, limit: int, status: Status | None = None) -> list[Page]:
-    pages = [sessions.list_sessions(owner, store=store, now=NOON, status=status, limit=limit, after=None)]
+def everything(
+    store: MemoryStore, owner: Principal, limit: int, status: Status | None = None, now: datetime = NOON
+) -> list[Page]:
+    pages = [sessions.list_sessions(owner, store=store, now=now, status=status, limit=limit, after=None)]
     while pages[-1].after is not None:
         pages.append(
-            sessions.list_sessions(owner, store=store, now=NOON, status=status, limit=limit, after=pages[-1].after)
+            sessions.list_sessions(owner, store=store, now=now, status=status, limit=limit, after=pages[-1].after)
         )
     return pages
 
@@ -441,3 +445,35 @@ def test_what_is_written_is_not_refused_because_nobody_could_be_told(store: Memo
     assert change(store, Unreachable(), session, Patch(title="x")).version == 2
     ended = end(store, Unreachable(), session)
     assert ended.status is Status.ENDED
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_past_its_purge_a_session_is_not_found_although_its_row_is_there(
+    store: MemoryStore, deliver: Deliveries, ended: bool
+) -> None:
+    session = new_session(store)
+    if ended:
+        store.change_session(session.session_id, sessions.END, write())
+    purge = session.expires_at + timedelta(days=7)
+
+    def attempts(now: datetime) -> list[Callable[[], object]]:
+        told: dict[str, Any] = {"store": store, "deliver": deliver, "correlation_id": "c"}
+        return [
+            lambda: sessions.find_session(session.session_id, store=store, now=now),
+            lambda: sessions.end_session(session.session_id, write(now=now), **told),
+            *(
+                partial(sessions.change_session, session.session_id, patch, write(subject, now=now), **told)
+                for patch in (Patch(), Patch(title="x"), Patch(metadata={"a": 1}))
+                for subject in ("alice", "mallory")
+            ),
+        ]
+
+    deliver.frames.clear()
+    for attempt in attempts(purge):
+        with pytest.raises(errors.SessionNotFound):
+            attempt()
+    assert deliver.frames == []
+    assert everything(store, ALICE, 9, now=purge) == [Page((), None)]
+    just_before = purge - timedelta(milliseconds=1)
+    assert attempts(just_before)[0]() == store.find_session(session.session_id)
+    assert len(everything(store, ALICE, 9, now=just_before)[0].sessions) == 1

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib import errors, storage
 from chalicelib.model import Change, Draft, Once, Status
@@ -124,7 +124,7 @@ class TestRequests:
         store.told_session(session)
         store.take_seq(new_session(store).session_id, NOON)
         store.change_session(session.session_id, END, write())
-        store.expire_session(session.session_id, NOON)
+        store.expire_session(session.session_id, NOON, "sweep")
         store.settle_session(session.session_id, NOON)
         list(store.due_sessions(NOON))
         roster(store, session.session_id)
@@ -185,6 +185,52 @@ def test_a_row_that_cannot_be_read_is_logged_and_keeps_no_other_out_of_the_roste
     rows.put_item(Item={**row, **odd})
     assert roster(dynamodb_store, "s") == ["0=", "2="]
     assert caplog.messages == ["a row of a connection cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("version", None), ("durable", "yes"), ("createdAt", "zzz"), ("expiresAt", 7), ("version", "three")],
+)
+def test_a_session_that_cannot_be_read_is_logged_and_keeps_no_other_out_of_the_list(
+    dynamodb_store: Store, dynamodb_tables: Tables, caplog: pytest.LogCaptureFixture, name: str, odd: Any
+) -> None:
+    made = [new_session(dynamodb_store, now=NOON + timedelta(seconds=i)).session_id for i in range(3)]
+    rows = dynamodb_tables["Sessions"]
+    row = rows.get_item(Key={"sessionId": made[1]})["Item"]
+    del row[name]
+    rows.put_item(Item=row if odd is None else {**row, name: odd})
+    page = dynamodb_store.list_sessions("alice", None, 3)
+    assert [one.session_id for one in page.sessions] == [made[2], made[0]]
+    assert caplog.messages == ["a row of a session cannot be read"]
+    assert (caplog.records[0].levelname, "Standup" in caplog.text) == ("ERROR", False)
+    assert f"'{odd}'" not in caplog.text
+
+
+class OutOfReach:
+    """A client that answers for no shard of `out`; each other has one due session, of the shard's name."""
+
+    def __init__(self, *out: str) -> None:
+        self.out = out
+        self.asked: list[str] = []
+
+    def query(self, ExpressionAttributeValues: dict[str, dict[str, str]], **query: Any) -> dict[str, Any]:
+        shard = ExpressionAttributeValues[":shard"]["S"]
+        self.asked.append(shard)
+        if shard in self.out:
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+        return {"Items": [{"sessionId": {"S": shard}}]}
+
+
+@pytest.mark.parametrize(("out", "asked"), [(("3",), 16), (("0", "15"), 16), (("2", "5", "7", "9"), 8)])
+def test_a_shard_that_is_out_of_reach_keeps_no_other_from_the_sweep(out: tuple[str, ...], asked: int) -> None:
+    client: Any = OutOfReach(*out)
+    found = []
+    midnight = NOON.replace(hour=0)  # this minute's sweep begins at shard 0
+    with pytest.raises(errors.Unavailable):  # noqa: PT012  what was found before
+        for session_id in Store(client, TableNames("s", "c", "e")).due_sessions(midnight):
+            found.append(session_id)
+    assert client.asked == [str(shard) for shard in range(asked)]
+    assert found == [shard for shard in client.asked if shard not in out]
 
 
 class Unprocessing:
@@ -253,6 +299,13 @@ class TestLostAnswers:
         session = new_session(dynamodb_store)
         lose("UpdateItem")
         written = dynamodb_store.change_session(session.session_id, END, write())
+        assert (written.changed, written.session.version) == (True, 2)
+
+    def test_of_an_expiry(self, dynamodb_store: Store, lose: Any) -> None:
+        session = new_session(dynamodb_store, Draft(expires_in=HOUR))
+        lose("UpdateItem")
+        written = dynamodb_store.expire_session(session.session_id, session.expires_at, "sweep")
+        assert written is not None
         assert (written.changed, written.session.version) == (True, 2)
 
     def test_of_a_seq_leaves_a_gap_and_never_a_double(self, dynamodb_store: Store, lose: Any) -> None:

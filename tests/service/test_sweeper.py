@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -132,10 +133,10 @@ def test_no_delivery_begins_at_the_end_of_what_it_may_take(store: MemoryStore) -
 @pytest.mark.parametrize("error", [KeyError("presence"), Unavailable("The database")])
 def test_one_session_that_cannot_be_seen_to_keeps_no_other_open(error: Exception) -> None:
     class Broken(MemoryStore):
-        def expire_session(self, session_id: str, now: datetime) -> Written | None:
+        def expire_session(self, session_id: str, now: datetime, request_id: str) -> Written | None:
             if session_id == broken:
                 raise error
-            return super().expire_session(session_id, now)
+            return super().expire_session(session_id, now, request_id)
 
     store, clock = Broken(), Clock()
     made = [new_session(store, MINUTE).session_id for _ in range(3)]
@@ -143,6 +144,35 @@ def test_one_session_that_cannot_be_seen_to_keeps_no_other_open(error: Exception
     clock.advance(minutes=1)
     swept = sweeper.sweep(store=store, deliver=Deliveries(), clock=clock, correlation_id="an-event")
     assert swept == sweeper.Sweep(expired=2, settled=0, told=0, failed=1, left=0)
+
+
+def test_what_a_sweep_cannot_list_keeps_no_other_open_and_fails_it_at_the_end() -> None:
+    class Partly(MemoryStore):
+        def due_sessions(self, now: datetime) -> Iterator[str]:
+            yield from super().due_sessions(now)
+            raise Unavailable("The database")
+
+    store, clock, deliver, backlog = Partly(), Clock(), Deliveries(), []
+    made = {new_session(store, MINUTE).session_id for _ in range(3)}
+    clock.advance(minutes=1)
+    with pytest.raises(Unavailable):
+        sweeper.sweep(
+            store=store,
+            deliver=deliver,
+            clock=clock,
+            correlation_id="an-event",
+            measure=lambda metric, value=1.0, by="": backlog.append(metric),
+        )
+    assert set(deliver.closed) == made
+    assert metrics.SWEEP_BACKLOG in backlog
+
+
+def test_past_its_purge_a_session_is_left_to_ttl(store: MemoryStore) -> None:
+    clock, deliver = Clock(), Deliveries()
+    session = new_session(store, MINUTE)
+    clock.advance(days=7, minutes=1)
+    assert sweep(store, deliver, clock) == (0, 0)
+    assert (store.find_session(session.session_id), deliver.frames) == (session, [])
 
 
 def test_what_is_untold_is_told_once(store: MemoryStore) -> None:
