@@ -44,7 +44,8 @@ wheel: setup  ## builds the wheel, installs it, and tests another team's project
 	$(BIN)/python -m pytest tests/packaging
 
 lowest: .venv-lowest/.ready  ## the tests of the plugin that use libraries, with the lowest supported versions
-	.venv-lowest/bin/python -m pytest -n auto $(addprefix tests/,$(ROOMS)) --ignore tests/aws/dynamodb
+	.venv-lowest/bin/python -m pytest -n auto -m 'not process' $(addprefix tests/,$(ROOMS)) --ignore tests/aws/dynamodb
+	.venv-lowest/bin/python -m pytest -n auto -m process tests/harness
 
 .venv-lowest/.ready: pyproject.toml requirements-lowest.txt
 	$(PYTHON) -m venv --clear .venv-lowest

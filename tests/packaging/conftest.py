@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 MADE_HERE = shutil.ignore_patterns("__pycache__", ".pytest_cache", "local", "deployed", "deployments")
 CLONED = ["app.py", "chalicelib", ".chalice", ".gitignore"]  # the service
 CLONED += ["requirements.in", "requirements.lock", "requirements.txt"]
-CLONED += ["conftest.py", "pyproject.toml", "pytest_sessionplugin", "tests"]
+CLONED += ["conftest.py", "contracts", "pyproject.toml", "pytest_sessionplugin", "tests"]
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +49,14 @@ def dependencies(folder: Path, distribution: Distribution) -> Environment:
     """An environment with the wheel's requirements, without the wheel."""
     environment = Environment(folder / "dependencies")
     environment.install(*(line for line in distribution.requires or [] if "extra ==" not in line))
+    return environment
+
+
+@pytest.fixture(scope="session")
+def contracts(folder: Path, distribution: Distribution) -> Environment:
+    """An environment with the requirements of the extra alone, which a checkout's own tests are held to."""
+    environment = Environment(folder / "contracts")
+    environment.install(*(line.partition(";")[0] for line in distribution.requires or [] if "'contracts'" in line))
     return environment
 
 

@@ -96,13 +96,15 @@ def test_the_command_says_the_line_that_installs_them(
 
 @pytest.mark.parametrize("command", [["pytest"], ["python", "-m", "pytest"]], ids=" ".join)
 def test_a_checkout_that_is_not_installed_tests_itself_all_the_same(
-    dependencies: Environment, checkout: Path, command: list[str]
+    dependencies: Environment, contracts: Environment, checkout: Path, command: list[str]
 ) -> None:
-    run = dependencies.run(*command, ITS_OWN_TESTS, cwd=checkout)
+    run = dependencies.run(*command, ITS_OWN_TESTS, cwd=checkout, PYTHONPATH=str(contracts.packages))
     assert set(run.outcomes) == {"passed"}, run.output
     assert f"project {checkout.resolve()}" in run.output
 
 
-def test_a_checkout_beside_an_installed_plugin_loads_it_once(plain: Environment, checkout: Path) -> None:
-    run = plain.pytest(ITS_OWN_TESTS, cwd=checkout)
+def test_a_checkout_beside_an_installed_plugin_loads_it_once(
+    plain: Environment, contracts: Environment, checkout: Path
+) -> None:
+    run = plain.pytest(ITS_OWN_TESTS, cwd=checkout, PYTHONPATH=str(contracts.packages))
     assert set(run.outcomes) == {"passed"}, run.output
