@@ -327,7 +327,7 @@ def _contract(asked: argparse.Namespace) -> int:
     from pytest_sessionplugin.serving.contracts import update
 
     project, here, kind = _project(asked), Path.cwd(), asked.command
-    named = project.settings.get(kind)
+    named = options.contract_path(project.settings, kind)
     path = here / asked.out if asked.out is not None else project.root / (named or f"contracts/{kind}.yaml")
     with redirect_stdout(sys.stderr):  # output of the app is not mixed into the report
         found = update(project, kind, path.resolve(), here)

@@ -272,16 +272,22 @@ def section(table: Mapping[str, Any], name: str) -> Mapping[str, str]:
     return texts
 
 
+def contract_path(table: Mapping[str, Any], kind: str) -> str | None:
+    """The path of a contract as the settings have it. Raises OptionError for another kind of value."""
+    value = table.get(kind)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise OptionError(kind, value, TABLE, "it must be the path of a file.")
+    return value
+
+
 def contract_files(table: Mapping[str, Any], root: Path) -> dict[str, Path]:
     """The contracts of the project in `root`, by their kind. Raises OptionError, also if the extra is missing."""
     from importlib.util import find_spec
 
     found = {}
     for kind in CONTRACTS:
-        if (value := table.get(kind)) is None:
+        if (value := contract_path(table, kind)) is None:
             continue
-        if not isinstance(value, str) or not value:
-            raise OptionError(kind, value, TABLE, "it must be the path of a file.")
         if not (root / value).is_file():
             raise OptionError(kind, value, TABLE, f"there is no such file in {root}.")
         if find_spec("jsonschema") is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pytest_sessionplugin.contract.documents import RECEIVE, SEND, ContractNode
+from pytest_sessionplugin.contract.documents import RECEIVE, SEND, ContractNode, version_of
 from pytest_sessionplugin.contract.openapi import ANSWERED_BY, UNREAD, Finding, is_json, typed
 from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Mismatch, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
@@ -34,8 +34,7 @@ class AsyncApi:
     """`root` is the whole file. Raises ContractError if it is not AsyncAPI 3.0."""
 
     def __init__(self, root: ContractNode) -> None:
-        if not (root.text("asyncapi") or "").startswith("3."):
-            raise ContractError(root.place, "`asyncapi` must be a version 3.0 or newer.")
+        version_of(root, "asyncapi")
         self._root = root
         self._schemas = Schemas(DRAFT_07)
         self._default = root.text("defaultContentType") or "application/json"
@@ -73,10 +72,10 @@ class AsyncApi:
         mismatches, kind = min(found, key=_distance)
         if any(map(_is_another, mismatches)) and len(kinds) > 1:
             names = ", ".join(each.name for each in kinds)
-            return f"and it is none of {names}", f"{self.name}#/operations"
+            return f"and it is none of the messages {names}", f"{self.name}#/operations"
         first = mismatches[0]
         where = f" at {first.pointer}" if first.pointer else ""
-        return f"and it is not {kind.name}{where}: {first.sentence}", first.place
+        return f"and it is not the message `{kind.name}`{where}: {first.sentence}", first.place
 
     def wrong_handshake(self, handshake: Handshake) -> Finding | None:
         """Why an accepted handshake is not one of the contract: its query, or a header."""

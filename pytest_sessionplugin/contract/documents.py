@@ -19,6 +19,8 @@ DEEPEST = 32  # references in a row
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """The operations of a path in OpenAPI."""
+VERSIONS = {"openapi": (("3.0.", "3.1."), "3.0 or 3.1"), "asyncapi": (("3.",), "3.0 or newer")}
+"""The versions that are read: how they start, and how messages name them."""
 RECEIVE, SEND = "receive", "send"
 """Actions of an operation in AsyncAPI. The app is the one that receives and sends."""
 
@@ -132,12 +134,26 @@ class ContractNode:
 
     def target(self, reference: str) -> ContractNode:
         uri, _, fragment = urljoin(self.uri, reference).partition("#")
-        node: ContractNode | None = ContractNode(self.documents, uri, (), self.documents.content(uri))
+        try:
+            content = self.documents.content(uri)
+        except ContractError as error:
+            raise ContractError(self.place, f"it refers to {reference}. {error}") from error
+        node: ContractNode | None = ContractNode(self.documents, uri, (), content)
         for key in map(unescaped, unquote(fragment).split("/")[1:]):
             node = node.child(key) if node is not None else None
         if node is None:
             raise ContractError(self.place, f"it refers to {reference}, and nothing is there.")
         return node
+
+
+def version_of(root: ContractNode, kind: str) -> str:
+    """The version of a whole file that is to be `openapi` or `asyncapi`. Raises ContractError for others."""
+    version, (starts, names) = root.text(kind) or "", VERSIONS[kind]
+    if not version.startswith(starts):
+        found = [f"{key}: {root.value[key]}" for key in ("swagger", *VERSIONS) if root.child(key) is not None]
+        said = f"the file has `{found[0]}`" if found else "the file has none"
+        raise ContractError(root.place, f"`{kind}` must be a version {names}; {said}.")
+    return version
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -171,10 +187,30 @@ def text_of(path: Path) -> str:
 def content_of(path: Path, text: str) -> Any:
     """The content of a file with this text: JSON by the end of its name, else YAML. Raises ContractError."""
     try:
-        return json.loads(text) if is_json_file(path) else _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
+        if is_json_file(path):
+            return json.loads(text, object_pairs_hook=_object)
+        return _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
     except (ValueError, yaml.YAMLError) as error:
         form = "JSON" if is_json_file(path) else "YAML"
-        raise ContractError(str(path), f"it is not {form}: {' '.join(str(error).split())}.") from error
+        raise ContractError(str(path), f"it is not {form}: {_reason(error)}.") from error
+
+
+def _reason(error: ValueError | yaml.YAMLError) -> str:
+    """One line. PyYAML's own text has four."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    begun = error.context_mark
+    context = f", {error.context} from line {begun.line + 1}" if error.context and begun is not None else ""
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}{context}"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"an object has the key {key} twice")
+        found[key] = value
+    return found
 
 
 def is_json_file(path: Path) -> bool:
@@ -189,12 +225,27 @@ def _texts_as_keys(value: Any) -> Any:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML with JSON's types, as OpenAPI wants it: dates stay texts, and so do `on` and `no`."""
+    """Safe YAML with the types of JSON: dates, `on` and `no` stay texts. A key that comes twice is an error."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
         first: [(tag, form) for tag, form in kinds if not tag.endswith((":timestamp", ":bool"))]
         for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            self._refuse_a_key_twice(node)
+        return super().construct_mapping(node, deep=deep)
+
+    def _refuse_a_key_twice(self, node: Any) -> None:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in lines:
+                problem = f"the key {key.value} stands in line {lines[key.value]}, too"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            lines[key.value] = key.start_mark.line + 1
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])

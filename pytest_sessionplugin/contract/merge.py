@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_sessionplugin.contract.documents import METHODS, RECEIVE, SEND, ContractNode, escaped
+from pytest_sessionplugin.contract.documents import METHODS, RECEIVE, SEND, ContractNode, escaped, version_of
 from pytest_sessionplugin.contract.edits import APPEND, Addition
-from pytest_sessionplugin.errors import ContractError
 
 USUAL_CONTENT = "application/json"
 """The content type of a route that names none. Many such routes take no body, so that a file need not have it."""
@@ -30,15 +29,13 @@ class Merge:
 
 def openapi(root: ContractNode, skeleton: Mapping[str, Any]) -> Merge:
     """`root` is the whole file. Raises ContractError if it is not OpenAPI 3.0 or 3.1."""
-    if not (root.text("openapi") or "").startswith(("3.0.", "3.1.")):
-        raise ContractError(root.place, "`openapi` must be a version 3.0 or 3.1.")
+    version_of(root, "openapi")
     return _OpenApiMerge(root, skeleton).merge()
 
 
 def asyncapi(root: ContractNode, skeleton: Mapping[str, Any]) -> Merge:
     """`root` is the whole file. Raises ContractError if it is not AsyncAPI 3.0."""
-    if not (root.text("asyncapi") or "").startswith("3."):
-        raise ContractError(root.place, "`asyncapi` must be a version 3.0 or newer.")
+    version_of(root, "asyncapi")
     return _AsyncApiMerge(root, skeleton).merge()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pytest_sessionplugin.contract.documents import METHODS, ContractNode
+from pytest_sessionplugin.contract.documents import METHODS, ContractNode, version_of
 from pytest_sessionplugin.contract.schemas import DRAFT_2020_12, OPENAPI_30, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.core.compression import read
@@ -46,9 +46,7 @@ class OpenApi:
     """`root` is the whole file. Raises ContractError if it is not OpenAPI 3.0 or 3.1."""
 
     def __init__(self, root: ContractNode) -> None:
-        version = root.text("openapi") or ""
-        if not version.startswith(("3.0.", "3.1.")):
-            raise ContractError(root.place, "`openapi` must be a version 3.0 or 3.1.")
+        version = version_of(root, "openapi")
         self._root = root
         self._schemas = Schemas(OPENAPI_30 if version.startswith("3.0.") else DRAFT_2020_12)
         self._prefixes = [path for path in map(_path_of_server, _list(root.get("servers"))) if path]
@@ -225,6 +223,7 @@ def _operations(root: ContractNode) -> Iterator[HttpOperation]:
     paths = root.get("paths")
     if paths is None or not isinstance(paths.value, dict):
         raise ContractError(root.place, "it has no `paths`.")
+    known: dict[tuple[str, str], str] = {}  # the path of an operation, by its method and pattern
     for template, path in paths.items():
         variables = tuple(re.findall(r"\{([^}]*)\}", template))
         parts = (part if number % 2 == 0 else None for number, part in enumerate(re.split(r"\{([^}]*)\}", template)))
@@ -232,6 +231,10 @@ def _operations(root: ContractNode) -> Iterator[HttpOperation]:
         for method in METHODS:
             if (operation := path.get(method)) is None:
                 continue
+            if (other := known.setdefault((method, pattern.pattern), template)) != template:
+                raise ContractError(
+                    operation.place, f"{other} is the same path, and has {method}, too: keep one of them."
+                )
             own = _list(operation.get("parameters"))
             names = {(each.text("in"), each.text("name")) for each in own}
             of_path = [

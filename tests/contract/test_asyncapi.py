@@ -42,17 +42,17 @@ def test_a_frame_is_a_message_of_its_direction(
         (
             "send",
             '{"type":"welcome","pair":["x"]}',
-            "and it is not welcome at /pair/0: 'x' is not of type 'integer'",
+            "and it is not the message `welcome` at /pair/0: 'x' is not of type 'integer'",
             "api.yaml#/components/messages/welcome/payload/schema/properties/pair/prefixItems/0/type",
         ),
         # `note`, which API Gateway alone sends, would be closer.
-        ("send", '{"no": 1, "type": 1}', "and it is none of welcome, refused", "api.yaml#/operations"),
-        ("receive", "{", "and it is not hello: it is not JSON", "api.yaml#/components/messages/hello"),
-        ("receive", b"x", "and it is not hello: it is binary", "api.yaml#/components/messages/hello"),
+        ("send", '{"no": 1, "type": 1}', "and it is none of the messages welcome, refused", "api.yaml#/operations"),
+        ("receive", "{", "and it is not the message `hello`: it is not JSON", "api.yaml#/components/messages/hello"),
+        ("receive", b"x", "and it is not the message `hello`: it is binary", "api.yaml#/components/messages/hello"),
         (
             "receive",
             '{"action":"bye"}',
-            "and it is not hello at /action: 'hello' was expected",
+            "and it is not the message `hello` at /action: 'hello' was expected",
             "api.yaml#/components/messages/hello/payload/properties/action/const",
         ),
     ],
@@ -66,7 +66,7 @@ def test_why_a_frame_is_no_message_is_told_by_the_closest(
 def test_a_frame_with_a_constant_of_no_message_is_none_of_them(tmp_path: Path) -> None:
     messages = "".join(f"{name}: {{payload: {{properties: {{type: {{const: {name}}}}}}}}}, " for name in ("a", "b"))
     chat = AsyncApi(opened(tmp_path, f"{{asyncapi: 3.0.0, channels: {{room: {{messages: {{{messages}}}}}}}}}"))
-    assert chat.wrong("send", '{"type":"c"}') == ("and it is none of a, b", "api.yaml#/operations")
+    assert chat.wrong("send", '{"type":"c"}') == ("and it is none of the messages a, b", "api.yaml#/operations")
     assert chat.fitting("receive", '{"type":"a"}') is chat.fitting("send", '{"type":"a"}')
 
 
@@ -100,7 +100,7 @@ def test_every_message_is_expected_but_those_of_somebody_else(chat: AsyncApi) ->
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("asyncapi: 2.6.0", "api.yaml#: `asyncapi` must be a version 3.0 or newer."),
+        ("asyncapi: 2.6.0", "api.yaml#: `asyncapi` must be a version 3.0 or newer; the file has `asyncapi: 2.6.0`."),
         ("asyncapi: 3.0.0", "api.yaml#: it has no messages: neither in `operations` nor in `channels`."),
         ("{asyncapi: 3.0.0, operations: {a: {action: talk}}}", "api.yaml#/operations/a: `action` must be receive or s"),
         ("{asyncapi: 3.0.0, operations: {a: {action: send}}}", "api.yaml#/operations/a: it has no `channel`."),

@@ -55,7 +55,7 @@ def test_an_answer_is_held_to_the_operation_of_its_request(held: Held) -> None:
 
 def test_a_frame_of_the_app_that_is_no_message_is_told(held: Held) -> None:
     found = held.told(Send("a", WELCOME), Send("a", '{"type":"welcome"}'), Send("b", WELCOME))
-    assert found == [(1.0, "the app sent a frame, and it is not welcome: 'pair' is a required property")]
+    assert found == [(1.0, "the app sent a frame, and it is not the message `welcome`: 'pair' is a required property")]
     assert held.coverage.files["chat.yaml"].seen == {"send welcome"}
 
 
@@ -63,7 +63,8 @@ def test_a_frame_of_a_client_that_is_no_message_has_to_be_refused(held: Held) ->
     [(at, sentence)] = held.told(Message("a", HELLO), Message("a", "{}"), Send("a", WELCOME), Send("b", NO))
     assert at == 1.0
     assert (
-        sentence == "a client sent a frame that was not refused, and it is not hello: 'action' is a required property"
+        sentence == "a client sent a frame that was not refused, "
+        "and it is not the message `hello`: 'action' is a required property"
     )
     assert held.coverage.files["chat.yaml"].seen == {"receive hello", "send welcome", "send refused"}
 

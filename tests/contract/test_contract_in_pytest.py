@@ -98,10 +98,10 @@ def told_of_each(result: pytest.RunResult) -> None:
             "off the contract: POST */rooms/full answered 200, body at /people: 3 is greater * (2 times like this)",
             "    contracts/openapi.yaml#/paths/~1rooms~1{name}/post/responses/200/content/application~1json/schema/*",
             "*ERROR at teardown of test_a_frame*",
-            "off the contract: a client sent a frame that was not refused, and it is not text: 'hi!' does not match *",
+            "off the contract: a client sent a frame that was not refused, and it is not the message `text`: 'hi!' *",
             "    contracts/asyncapi.yaml#/channels/room/messages/text/payload/pattern",
             "  *socket * > hi!",
-            "off the contract: the app sent a frame, and it is not echo: *",
+            "off the contract: the app sent a frame, and it is not the message `echo`: *",
         ]
     )
 
@@ -148,7 +148,9 @@ def test_a_file_that_is_no_contract_fails_each_test_with_the_place(held: Strange
     (held.root / "contracts" / "asyncapi.yaml").write_text("asyncapi: 2.6.0")
     result = held.test(test_on=ON_IT)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["contracts/asyncapi.yaml#: `asyncapi` must be a version 3.0 or newer."])
+    result.stdout.fnmatch_lines(
+        ["contracts/asyncapi.yaml#: `asyncapi` must be a version 3.0 or newer; the file has `asyncapi: 2.6.0`."]
+    )
 
 
 def test_a_run_without_a_contract_imports_nothing_for_it(stranger: Stranger) -> None:

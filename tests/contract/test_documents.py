@@ -51,7 +51,10 @@ def test_children_are_followed_and_those_that_are_missing_are_none(tmp_path: Pat
     ("reference", "told"),
     [
         ("#/nowhere", "api.yaml#/a: it refers to #/nowhere, and nothing is there."),
-        ("https://example.com/a.yaml", "https://example.com/a.yaml: it is not a file, and contracts are not fetched"),
+        (
+            "https://example.com/a.yaml",
+            "a.yaml. https://example.com/a.yaml: it is not a file, and contracts are not fetched",
+        ),
         ("missing.yaml", "missing.yaml: it cannot be read: No such file or directory."),
         ("#/a", "api.yaml#/a: it refers to itself, or through 32 others."),
     ],
@@ -60,12 +63,33 @@ def test_a_reference_that_leads_nowhere_is_told_with_its_place(tmp_path: Path, r
     with pytest.raises(ContractError) as raised:
         opened(tmp_path, f"a: {{$ref: '{reference}'}}").get("a")
     assert told in str(raised.value)
+    assert str(raised.value).startswith("api.yaml#/a: it refers to ")
 
 
 @pytest.mark.parametrize(("name", "text", "form"), [("a.json", "{", "JSON"), ("a.yaml", "a: [", "YAML")])
 def test_a_file_that_is_not_of_its_form_is_told(tmp_path: Path, name: str, text: str, form: str) -> None:
     with pytest.raises(ContractError, match=f"{name}: it is not {form}: "):
         opened(tmp_path, text, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.yaml", "a:\n  b: 1\n  c: 2\n  b: 3\n", "line 4, column 3: the key b stands in line 2, too."),
+        ("a.yaml", "list: [{200: 1, '200': 2}]", "line 1, column 17: the key 200 stands in line 1, too."),
+        ("a.yaml", "a: 1\nb: [1, 2\nc: 3\n", "while parsing a flow sequence from line 2."),
+        ("a.json", '{"a": {"b": 1, "b": 2}}', "an object has the key b twice."),
+    ],
+)
+def test_the_fault_of_a_file_is_told_with_its_line(tmp_path: Path, name: str, text: str, told: str) -> None:
+    with pytest.raises(ContractError) as raised:
+        opened(tmp_path, text, name)
+    assert str(raised.value).endswith(told)
+    assert "unicode string" not in str(raised.value)
+
+
+def test_a_key_that_comes_by_a_merge_may_be_given_again(tmp_path: Path) -> None:
+    assert opened(tmp_path, "a: &a {b: 1}\nc: {<<: *a, b: 2}\n").value["c"] == {"b": 2}
 
 
 def test_a_file_outside_of_the_folder_has_its_whole_path(tmp_path: Path) -> None:

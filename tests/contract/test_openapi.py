@@ -195,10 +195,16 @@ def test_every_answer_is_expected_but_those_of_somebody_else(rooms: OpenApi) -> 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("openapi: 2.0.0", "api.yaml#: `openapi` must be a version 3.0 or 3.1."),
-        ("swagger: '2.0'", "api.yaml#: `openapi` must be a version 3.0 or 3.1."),
+        ("openapi: 2.0.0", "api.yaml#: `openapi` must be a version 3.0 or 3.1; the file has `openapi: 2.0.0`."),
+        ("swagger: '2.0'", "api.yaml#: `openapi` must be a version 3.0 or 3.1; the file has `swagger: 2.0`."),
+        ("asyncapi: 3.0.0", "api.yaml#: `openapi` must be a version 3.0 or 3.1; the file has `asyncapi: 3.0.0`."),
+        ("", "api.yaml#: `openapi` must be a version 3.0 or 3.1; the file has none."),
         ("openapi: 3.1.0", "api.yaml#: it has no `paths`."),
         ("{openapi: 3.1.0, paths: {/a: {get: {}}}}", "api.yaml#/paths/~1a/get: it has no `responses`."),
+        (
+            "{openapi: 3.1.0, paths: {'/{a}': {get: &get {responses: {default: {}}}}, '/{b}': {get: *get}}}",
+            "api.yaml#/paths/~1{b}/get: /{a} is the same path, and has get, too: keep one of them.",
+        ),
     ],
 )
 def test_a_file_that_is_not_openapi_is_told(tmp_path: Path, text: str, sentence: str) -> None:

@@ -175,7 +175,7 @@ def test_the_file_is_that_of_the_settings_from_any_folder(root: Path, tmp_path: 
     ("arguments", "file", "said"),
     [
         (["openapi"], "swagger: '2.0'", "contracts/openapi.yaml#: `openapi` must be a version 3.0 or 3.1"),
-        (["openapi"], "openapi: [", "it is not YAML: while parsing a flow node"),
+        (["openapi"], "openapi: [", "column 1: did not find expected node content"),
         (["openapi", "--out", "app.py/x"], "", "app.py/x: it cannot be written: File exists."),
         (["asyncapi", "--stage", "none"], "", "there is no stage none in"),
         (
@@ -201,6 +201,14 @@ def test_a_file_that_cannot_be_extended_is_a_sentence_and_stays(
     assert said in ended.stderr
     assert ended.stderr.startswith("sessionplugin: ")
     assert not file or path.read_text() == file
+
+
+def test_a_setting_that_is_not_a_path_is_a_sentence(root: Path) -> None:
+    (root / "pyproject.toml").write_text(f'[tool.sessionplugin]\nopenapi = ["api.yaml"]\n\n{PYPROJECT}')
+    ended = run("openapi", "--check", cwd=root)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "openapi = ['api.yaml'] ([tool.sessionplugin]): it must be the path of a file." in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_check_tells_of_a_file_that_cannot_be_extended(root: Path) -> None:
@@ -269,7 +277,7 @@ def test_the_example_holds_to_its_skeletons_and_to_a_schema_that_somebody_adds(
         assert run(kind, "--check", cwd=root).returncode == 0
     off = stranger.test("tests/test_watching.py", "tests/test_lots.py")
     off.stdout.fnmatch_lines(
-        ["off the contract: the app sent a frame, and it is not sent at /type: 'sold' is not one*"]
+        ["off the contract: the app sent a frame, and it is not the message `sent` at /type: 'sold' is not one*"]
     )
     off.assert_outcomes(passed=33, errors=2)
 
