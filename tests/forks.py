@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
@@ -68,7 +69,8 @@ class Fork(subprocess.Popen[AnyStr]):
             },
         )
         try:
-            self._process.start()
+            with _unled():
+                self._process.start()
         finally:
             self._close_pipe_fds(*(called[name] for name in PIPES))  # type: ignore[attr-defined]
         self.pid = self._process.pid or 0
@@ -109,20 +111,24 @@ PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*LIBRARIES, __name__])  # one that is not installed is passed over
-    with _without_path():
+    with _unled():
         ensure_running()
     return context
 
 
 @contextlib.contextmanager
-def _without_path() -> Iterator[None]:
-    """Keeps the hook of the plugin for child processes, which a test may have set, out of the server."""
-    path = os.environ.pop("PYTHONPATH", None)
+def _unled() -> Iterator[None]:
+    """Keeps the plugin of this process, which leads the processes that it starts to its account, out of a process."""
+    starts = sys.modules.get("pytest_sessionplugin.children.starts")
+    leader = starts.STARTS.follow(None) if starts and starts.STARTS.account() else None
+    prepare = spawn.get_preparation_data
+    spawn.get_preparation_data = getattr(prepare, "real", prepare)
     try:
         yield
     finally:
-        if path is not None:
-            os.environ["PYTHONPATH"] = path
+        spawn.get_preparation_data = prepare
+        if starts and leader:
+            starts.STARTS.follow(leader)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sessionplugin.children.starts import ACCOUNT, STARTS, Led
 from tests.forks import Fork
 
 pytestmark = pytest.mark.process
@@ -94,3 +96,14 @@ def test_it_hangs_until_a_signal_ends_it(folder: Path, by: signal.Signals) -> No
         _, errors = process.communicate(timeout=60)
         assert process.poll() == process.wait(0) == -by
         assert ("KeyboardInterrupt" in errors) == (by == signal.SIGINT)
+
+
+def test_an_account_of_this_process_leads_no_fork(folder: Path) -> None:
+    STARTS.follow(Led("http://127.0.0.1:2/none#account"))
+    try:
+        with Fork[str](COMMAND, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            output, _ = process.communicate("", timeout=60)
+    finally:
+        STARTS.follow(None)
+    [_, _, _, _, ours, _, _, variables, *_] = json.loads(output.partition("\n")[0])
+    assert (ours, dict(variables).get(ACCOUNT)) == ([], None)
