@@ -127,4 +127,4 @@ def test_a_value_that_is_nested_too_deep_is_told(tmp_path: Path) -> None:
     value: Any = []
     for _ in range(5_000):
         value = [value]
-    assert told(tmp_path, "{type: object}", value) == [" it is nested too deep api.yaml#"]
+    assert told(tmp_path, "{items: {$ref: '#'}}", value) == [" it is nested too deep api.yaml#"]
