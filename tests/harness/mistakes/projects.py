@@ -54,7 +54,7 @@ MISTAKES = [
         {".chalice/config.json": '{"version": "2.0",}'},
         "is not a JSON object",
         ".chalice/config.json",
-        "Expecting property name enclosed in double quotes: line 1 column 19",
+        "line 1 column 1",
     ),
     InProject("list_of_stages", _config(stages=["dev"]), "stages is not", ".chalice/config.json", "a JSON object"),
     InProject(
