@@ -61,7 +61,7 @@ class Turn:
     text: str | None
     close: bool
     done: Outcome  # if all is done
-    otherwise: Outcome = Outcome.UNSENT  # if there is no time for more
+    otherwise: Outcome = Outcome.UNSENT  # if the deadline comes first
 
     @property
     def within(self) -> float:

@@ -95,7 +95,7 @@ class Source(Generic[K]):
     """Keys that are fetched from elsewhere, and used for `lifespan`.
 
     They are asked for again when they are stale, and, once a minute at most, when a token was signed by none of them.
-    While there is no answer, the known ones stay in use. One thread asks at a time; others wait for it only if they
+    Without an answer the known keys stay in use. One thread asks at a time; others wait for it only if they
     have no key, or none that fits.
     """
 

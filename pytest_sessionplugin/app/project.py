@@ -61,7 +61,7 @@ class Project:
     """
 
     def __init__(self, root: Path, stage: str | None = None, outer: Path | None = None, *, advice: str = "") -> None:
-        """`advice` says how to name another folder, in case there is no project; by default, in the settings."""
+        """`advice` says how to name another folder, if this one has no project; by default, in the settings."""
         self.root = root.resolve()
         self._named_stage = stage
         self._outer = outer or self.root

@@ -167,7 +167,7 @@ class Calls:
             return calls[number]
         except IndexError:
             made = ", ".join(map(str, calls)) or "none"
-            raise IndexError(f"there is no call {number}; the app has made: {made}") from None
+            raise IndexError(f"call {number} was not made; the app has made: {made}") from None
 
     def count(self, name: str) -> int:
         """Number of calls of a service, `dynamodb`, or of an operation, `dynamodb:UpdateItem`."""

@@ -72,7 +72,7 @@ class AsyncApi:
         mismatches, kind = min(found, key=_distance)
         if any(map(_is_another, mismatches)) and len(kinds) > 1:
             names = ", ".join(each.name for each in kinds)
-            return f"and it is none of the messages {names}", f"{self.name}#/operations"
+            return f"and it is not one of the messages {names}", f"{self.name}#/operations"
         first = mismatches[0]
         where = f" at {first.pointer}" if first.pointer else ""
         return f"and it is not the message `{kind.name}`{where}: {first.sentence}", first.place

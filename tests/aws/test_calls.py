@@ -29,10 +29,10 @@ def test_a_service_and_an_operation_are_counted() -> None:
 
 def test_a_call_that_was_not_made_is_answered_with_those_that_were() -> None:
     calls = Calls()
-    with pytest.raises(IndexError, match="there is no call 0; the app has made: none"):
+    with pytest.raises(IndexError, match="call 0 was not made; the app has made: none"):
         calls[0]
     ask(calls, "dynamodb:GetItem", "s3:GetObject")
-    with pytest.raises(IndexError, match="there is no call 2; the app has made: dynamodb:GetItem, s3:GetObject"):
+    with pytest.raises(IndexError, match="call 2 was not made; the app has made: dynamodb:GetItem, s3:GetObject"):
         calls[2]
 
 

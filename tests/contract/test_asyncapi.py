@@ -46,7 +46,7 @@ def test_a_frame_is_a_message_of_its_direction(
             "api.yaml#/components/messages/welcome/payload/schema/properties/pair/prefixItems/0/type",
         ),
         # `note`, which API Gateway alone sends, would be closer.
-        ("send", '{"no": 1, "type": 1}', "and it is none of the messages welcome, refused", "api.yaml#/operations"),
+        ("send", '{"no": 1, "type": 1}', "and it is not one of the messages welcome, refused", "api.yaml#/operations"),
         ("receive", "{", "and it is not the message `hello`: it is not JSON", "api.yaml#/components/messages/hello"),
         ("receive", b"x", "and it is not the message `hello`: it is binary", "api.yaml#/components/messages/hello"),
         (
@@ -66,7 +66,7 @@ def test_why_a_frame_is_no_message_is_told_by_the_closest(
 def test_a_frame_with_a_constant_of_no_message_is_none_of_them(tmp_path: Path) -> None:
     messages = "".join(f"{name}: {{payload: {{properties: {{type: {{const: {name}}}}}}}}}, " for name in ("a", "b"))
     chat = AsyncApi(opened(tmp_path, f"{{asyncapi: 3.0.0, channels: {{room: {{messages: {{{messages}}}}}}}}}"))
-    assert chat.wrong("send", '{"type":"c"}') == ("and it is none of the messages a, b", "api.yaml#/operations")
+    assert chat.wrong("send", '{"type":"c"}') == ("and it is not one of the messages a, b", "api.yaml#/operations")
     assert chat.fitting("receive", '{"type":"a"}') is chat.fitting("send", '{"type":"a"}')
 
 
