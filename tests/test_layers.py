@@ -30,7 +30,7 @@ app: working_directory logging
 lambdas: service threads functions event_sources schedules cron
 tokens: bad deployed cognito tokens cooldown keys
 options
-contract: contract asyncapi openapi coverage schemas merge edits documents
+contract: contract asyncapi openapi coverage schemas merge edits documents stack
 aws.moto: emulator tables contents resources snapshots regions patches
 aws: interceptor relay hook http_clients sleeps service_requests http_requests
 aws: races waits faults calls subjects caller iam tables live_tables table_specs
@@ -64,7 +64,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.app": {"chalice"},
     f"{PLUGIN}.contract.documents": {"yaml"},
     f"{PLUGIN}.contract.edits": {"yaml"},
-    f"{PLUGIN}.contract.schemas": {"jsonschema", "referencing"},
+    f"{PLUGIN}.contract.schemas": {"attrs", "jsonschema", "referencing"},
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
     f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
     f"{PLUGIN}.aws.http_clients": {"httpcore"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_sessionplugin.contract.stack import on_own_stack
 from pytest_sessionplugin.gateway.redaction import redacted
 from pytest_sessionplugin.gateway.values import (
     Accept,
@@ -63,6 +64,9 @@ class Contract:
 
         `stage` may stand in front of a path. `emulated`: the gateway is the plugin's, not AWS's.
         """
+        return on_own_stack(lambda: self._check(trace, stage, emulated))
+
+    def _check(self, trace: Sequence[Observed], stage: str, emulated: bool) -> list[Deviation]:
         found: list[Deviation] = []
         if self._openapi is not None:
             found += self._exchanges(self._openapi, trace, stage, emulated)

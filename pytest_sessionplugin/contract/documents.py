@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from urllib.request import url2pathname
 
 import yaml  # type: ignore[import-untyped]
 
+from pytest_sessionplugin.contract.stack import on_own_stack
 from pytest_sessionplugin.errors import ContractError
 
 DEEPEST = 32  # references in a row
+MOST_LEVELS = 100  # of objects and lists in each other, in one file
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """The operations of a path in OpenAPI."""
@@ -186,10 +188,20 @@ def text_of(path: Path) -> str:
 
 def content_of(path: Path, text: str) -> Any:
     """The content of a file with this text: JSON by the end of its name, else YAML. Raises ContractError."""
-    try:
+
+    def parsed() -> Any:
         if is_json_file(path):
-            return json.loads(text, object_pairs_hook=_object)
-        return _texts_as_keys(yaml.load(text, _Loader))  # noqa: S506
+            content = json.loads(text, object_pairs_hook=_object)
+        else:
+            _refuse_depth_of_yaml(text)
+            content = yaml.load(text, _Loader)  # noqa: S506
+        _refuse_depth(content)
+        return content if is_json_file(path) else _texts_as_keys(content)
+
+    try:
+        return on_own_stack(parsed)
+    except RecursionError as error:
+        raise ContractError(str(path), f"it is nested deeper than {MOST_LEVELS} levels.") from error
     except (ValueError, yaml.YAMLError) as error:
         form = "JSON" if is_json_file(path) else "YAML"
         raise ContractError(str(path), f"it is not {form}: {_reason(error)}.") from error
@@ -202,6 +214,32 @@ def _reason(error: ValueError | yaml.YAMLError) -> str:
     begun = error.context_mark
     context = f", {error.context} from line {begun.line + 1}" if error.context and begun is not None else ""
     return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}{context}"
+
+
+def _refuse_depth(content: Any) -> None:
+    """Raises RecursionError for a content of more than MOST_LEVELS: what reads it recurses."""
+    level = [content]
+    for _ in range(MOST_LEVELS + 1):
+        if not level:
+            return
+        members = {id(each): each for value in level for each in _members(value)}  # an alias of YAML counts once
+        level = [each for each in members.values() if isinstance(each, dict | list)]
+    raise RecursionError("the content is nested too deep")
+
+
+def _refuse_depth_of_yaml(text: str) -> None:
+    """The same for a text: PyYAML's parser of C would overflow the stack of the process."""
+    levels = 0
+    for event in yaml.parse(text, _Loader):
+        levels += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if levels > MOST_LEVELS:
+            raise RecursionError("the content is nested too deep")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

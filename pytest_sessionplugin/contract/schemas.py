@@ -5,24 +5,25 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 from jsonschema import (  # type: ignore[import-untyped]
     Draft4Validator,
     FormatChecker,
     ValidationError,
     validators,
 )
-from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4, specification_with
 
 from pytest_sessionplugin.contract.documents import ContractNode, escaped
+from pytest_sessionplugin.contract.stack import on_own_stack, refuse_recursion
 from pytest_sessionplugin.errors import ContractError
 from pytest_sessionplugin.gateway.redaction import is_secret, redacted
 
@@ -56,22 +57,31 @@ class Schemas:
         self, node: ContractNode, value: Any, *, of_request: bool, dialect: str | None = None
     ) -> list[Mismatch]:
         """Every part of a value that the schema in `node` does not allow. Raises ContractError for a broken schema."""
-        try:
-            errors = list(self._validator(node, of_request, dialect).iter_errors(value))
-            return [_mismatch(node, _closest(error)) for error in errors]
-        except Unresolvable as error:
-            raise _unresolved(node, error) from error
-        except RecursionError:
-            return [Mismatch("", "it is nested too deep", node.followed().place)]
+
+        def told() -> list[Mismatch]:
+            validator = self._validator(node, of_request, dialect)
+            try:
+                return [_mismatch(node, _closest(error)) for error in validator.iter_errors(value)]
+            except Unresolvable as error:
+                raise _unresolved(node, error) from error
+            except RecursionError:
+                return [Mismatch("", "it is nested too deep", node.followed().place)]
+
+        return on_own_stack(told)
 
     def fits(self, node: ContractNode, value: Any, *, dialect: str | None = None) -> bool:
         """Whether an answer or a frame has no mismatches, in a fraction of the time."""
-        try:
-            return bool(self._validator(node, False, dialect).is_valid(value))
-        except Unresolvable as error:
-            raise _unresolved(node, error) from error
-        except RecursionError:
-            return False
+
+        def is_valid() -> bool:
+            validator = self._validator(node, False, dialect)
+            try:
+                return bool(validator.is_valid(value))
+            except Unresolvable as error:
+                raise _unresolved(node, error) from error
+            except RecursionError:
+                return False
+
+        return on_own_stack(is_valid)
 
     def _validator(self, node: ContractNode, of_request: bool, dialect: str | None) -> Any:
         target = node.followed()
@@ -79,11 +89,7 @@ class Schemas:
         key = target, chosen, of_request
         if key not in self._made:
             cls = _class(chosen, of_request)
-            try:
-                cls.check_schema(target.value)
-            except SchemaError as error:
-                where = "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
-                raise ContractError(f"{target.place}{where}", f"not a schema: {error.message[:LONGEST]}.") from error
+            _check(cls, target)
             schema = {"$ref": f"{target.uri}#{_quoted(target.pointer)}"}
             self._made[key] = cls(schema, registry=self._registry_of(target), format_checker=FORMATS)
         return self._made[key]
@@ -125,6 +131,17 @@ def _unresolved(node: ContractNode, error: BaseException) -> ContractError:
     return cause or ContractError(node.place, f"a reference in the schema leads nowhere: {getattr(error, 'ref', '')}.")
 
 
+def _check(cls: Any, node: ContractNode) -> None:
+    """Raises ContractError for a value that is not a schema of the dialect. jsonschema's own takes its own class."""
+    try:
+        error = next(cls(cls.META_SCHEMA, format_checker=cls.FORMAT_CHECKER).iter_errors(node.value), None)
+    except RecursionError as recursion:
+        raise ContractError(node.place, "not a schema: it is nested too deep.") from recursion
+    if error is not None:
+        where = "".join(f"/{escaped(str(part))}" for part in error.absolute_path)
+        raise ContractError(f"{node.place}{where}", f"not a schema: {error.message[:LONGEST]}.")
+
+
 def _named(value: Any) -> str | None:
     """The dialect that a schema or an OpenAPI file names."""
     if not isinstance(value, dict):
@@ -150,7 +167,22 @@ def _class(dialect: str, of_request: bool) -> Any:
         base = validators.validator_for({"$schema": _standard(dialect)}, default=None)
         if base is None:
             raise ContractError(dialect, "jsonschema does not know this dialect.")
-    return validators.extend(base, {"required": _required("readOnly" if of_request else "writeOnly")})
+    cls = validators.extend(base, {"required": _required("readOnly" if of_request else "writeOnly")})
+    cls.evolve = _evolved(of_request, [(each.name, each.alias) for each in attrs.fields(cls) if each.init])
+    return cls
+
+
+def _evolved(of_request: bool, fields: Sequence[tuple[str, str]]) -> Any:
+    """`evolve`, by which a validator descends. jsonschema's own takes its own class for a schema with `$schema`."""
+
+    def evolve(validator: Any, **changes: Any) -> Any:
+        refuse_recursion()
+        schema = changes.get("schema")
+        named = schema.get("$schema") if isinstance(schema, dict) else None
+        cls = _class(named, of_request) if isinstance(named, str) else type(validator)
+        return cls(**{alias: getattr(validator, name) for name, alias in fields} | changes)
+
+    return evolve
 
 
 def _type_or_null(validator: Any, types: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[ValidationError]:

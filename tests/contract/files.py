@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_sessionplugin.contract.documents import ContractNode, Documents
 from pytest_sessionplugin.gateway.values import Observed
+
+Result = TypeVar("Result")
 
 ROOMS = """
 openapi: 3.1.0
@@ -109,6 +112,19 @@ def opened(folder: Path, text: str, name: str = "api.yaml", **others: str) -> Co
         (folder / f"{other}.yaml").write_text(dedent(content))
     (folder / name).write_text(dedent(text))
     return Documents(folder).open(folder / name)
+
+
+def at_depth(frames: int, work: Callable[[], Result]) -> Result:
+    """The result of `work`, called below so many more frames."""
+    return work() if frames == 0 else at_depth(frames - 1, work)
+
+
+def nested(levels: int, innermost: Any = None) -> Any:
+    """Lists in each other."""
+    value = [] if innermost is None else innermost
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def traced(*crossed: Any) -> list[Observed]:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sessionplugin.contract.schemas import DRAFT_07, DRAFT_2020_12, OPENAPI_30, Schemas, parsed
 from pytest_sessionplugin.errors import ContractError
-from tests.contract.files import opened
+from tests.contract.files import at_depth, nested, opened
 
 
 def told(folder: Path, schema: str, value: Any, dialect: str = DRAFT_2020_12, of_request: bool = False) -> list[str]:
@@ -123,8 +123,53 @@ def test_a_text_that_is_not_json_is_a_value_error(text: str | bytes) -> None:
     assert parsed('{"a": [1.5, null]}') == {"a": [1.5, None]}
 
 
-def test_a_value_that_is_nested_too_deep_is_told(tmp_path: Path) -> None:
-    value: Any = []
-    for _ in range(5_000):
-        value = [value]
-    assert told(tmp_path, "{items: {$ref: '#'}}", value) == [" it is nested too deep api.yaml#"]
+DEPTHS = (*range(61), 300, 600)
+"""Of the caller's stack: Python's own limit would strike at another point of the work at each of them."""
+NO_END = "{$id: 'urn:a', allOf: [{$ref: '#/$defs/b'}], $defs: {b: {anyOf: [{$ref: '#'}]}}}"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "schema", "value"),
+    [
+        (DRAFT_2020_12, "{items: {$ref: '#'}}", nested(5_000)),
+        (DRAFT_2020_12, "{$schema: 'https://json-schema.org/draft/2020-12/schema', items: {$ref: '#'}}", nested(5_000)),
+        (DRAFT_2020_12, "{$dynamicAnchor: a, items: {$dynamicRef: '#a'}}", nested(5_000)),
+        (DRAFT_2020_12, "{unevaluatedItems: false, items: {$ref: '#'}}", nested(5_000)),
+        (DRAFT_2020_12, "{items: {oneOf: [false, {$ref: '#'}]}}", nested(5_000)),
+        (DRAFT_2020_12, "{type: integer}", nested(5_000)),  # its sentence would show the value
+        (DRAFT_2020_12, "{uniqueItems: true}", [nested(5_000), nested(5_000)]),
+        (DRAFT_2020_12, NO_END, 1),
+        (DRAFT_07, "{items: {$ref: '#'}}", nested(5_000)),
+        (OPENAPI_30, "{type: array, items: {$ref: '#'}}", nested(5_000)),
+    ],
+)
+def test_a_value_that_is_nested_too_deep_is_told(tmp_path: Path, dialect: str, schema: str, value: Any) -> None:
+    schemas, node = Schemas(dialect), opened(tmp_path, schema)
+    for frames in DEPTHS:
+        [found] = at_depth(frames, lambda: schemas.mismatches(node, value, of_request=False))
+        assert (found.sentence, found.place) == ("it is nested too deep", "api.yaml#")
+        assert at_depth(frames, lambda: schemas.fits(node, value)) is False
+
+
+@pytest.mark.parametrize("levels", range(55, 75))
+def test_how_deep_a_value_may_be_nested_does_not_depend_on_the_caller(tmp_path: Path, levels: int) -> None:
+    schemas, node = Schemas(DRAFT_2020_12), opened(tmp_path, "{items: {anyOf: [{type: string}, {$ref: '#'}]}}")
+    verdicts = {at_depth(frames, lambda: schemas.fits(node, nested(levels, innermost=1))) for frames in (0, 300, 600)}
+    assert len(verdicts) == 1
+
+
+@pytest.mark.parametrize("levels", range(80, 100))
+def test_a_schema_that_is_nested_too_deep_is_an_error_of_the_contract(tmp_path: Path, levels: int) -> None:
+    node = opened(tmp_path, "{not: " * levels + "{}" + "}" * levels)
+    for frames in DEPTHS:
+        with pytest.raises(ContractError, match=r"api.yaml#: not a schema: it is nested too deep."):
+            at_depth(frames, lambda: Schemas(DRAFT_2020_12).fits(node, 1))
+
+
+@pytest.mark.parametrize("dialect", [DRAFT_07, DRAFT_2020_12])
+def test_a_property_of_the_other_direction_is_not_required_by_a_file_that_names_its_dialect(
+    tmp_path: Path, dialect: str
+) -> None:
+    schema = f"{{$schema: '{dialect}', required: [id], properties: {{id: {{readOnly: true}}}}}}"
+    assert told(tmp_path, schema, {}, of_request=True) == []
+    assert told(tmp_path, schema, {}) != []
