@@ -53,6 +53,12 @@ class Schema:
         return Schema.of(node, self.file)
 
     @property
+    def alternatives(self) -> list[Schema]:
+        """The schemas of `anyOf`, each together with what stands beside it."""
+        beside = _absolute({key: value for key, value in self.node.items() if key != "anyOf"}, self.file)
+        return [Schema(_merged(beside, self.child(each).absolute), self.file) for each in self.node["anyOf"]]
+
+    @property
     def kinds(self) -> frozenset[str]:
         kind = self.node.get("type", KINDS)
         return frozenset([kind] if isinstance(kind, str) else kind)
@@ -93,11 +99,11 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def narrower(outer: Schema, inner: Schema, *, heard: bool, where: str = "") -> Iterator[str]:
     """Reasons why a value of `inner` may be none of `outer`. `heard`: in an answer, where clients ignore new fields."""
     if "anyOf" in inner.node:
-        for each in inner.node["anyOf"]:
-            yield from narrower(outer, inner.child(each), heard=heard, where=where)
+        for each in inner.alternatives:
+            yield from narrower(outer, each, heard=heard, where=where)
         return
     if "anyOf" in outer.node:
-        found = [list(narrower(outer.child(each), inner, heard=heard, where=where)) for each in outer.node["anyOf"]]
+        found = [list(narrower(each, inner, heard=heard, where=where)) for each in outer.alternatives]
         yield from min(found, key=len)
         return
     if isinstance(outer.node.get("additionalProperties"), Mapping):
