@@ -45,7 +45,7 @@ gateway.core: core rest websocket management authorizers cognito integration not
 gateway.core: compression upgrade gateway_responses
 gateway: values redaction
 misuse tracebacks
-errors
+notation errors
 """
 
 OUTSIDE = {  # what else a file may import besides the standard library; a room stands for its files
@@ -62,11 +62,11 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     f"{PLUGIN}.account": {"time_machine"},
     f"{PLUGIN}.serving": {"websockets"},
     f"{PLUGIN}.app": {"chalice"},
-    f"{PLUGIN}.contract.documents": {"yaml"},
+    f"{PLUGIN}.notation": {"yaml"},
     f"{PLUGIN}.contract.edits": {"yaml"},
     f"{PLUGIN}.contract.schemas": {"attrs", "jsonschema", "referencing"},
     f"{PLUGIN}.tokens": {"cryptography", "jwt"},
-    f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb", "yaml"},
+    f"{PLUGIN}.aws": {"boto3", "botocore", "types_boto3_dynamodb"},
     f"{PLUGIN}.aws.http_clients": {"httpcore"},
     f"{PLUGIN}.aws.moto": {"moto", "requests", "responses"},
     f"{PLUGIN}.aws.dynamodb": set(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sessionplugin.errors import ProjectError
+from pytest_sessionplugin.notation import json_value
 
 NUMBERS = {"lambda_timeout": "seconds", "lambda_memory_size": "megabytes"}
 
@@ -15,7 +16,7 @@ NUMBERS = {"lambda_timeout": "seconds", "lambda_memory_size": "megabytes"}
 def read_config(path: Path) -> dict[str, Any]:
     """Its object, whose values at the top are checked. Raises ProjectError."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _refused(path, f" is not a JSON object: {error}.") from error
     if not isinstance(found, dict):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sessionplugin.errors import TemplateError
+from pytest_sessionplugin.notation import json_value, strict_loader, yaml_value
 
 TableSpec = Mapping[str, Any]
 """The properties of an AWS::DynamoDB::Table, with its TableName and without intrinsic functions."""
@@ -75,22 +74,12 @@ def _parsed(path: Path, modified: int, size: int) -> dict[str, Any]:
     language = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     try:
         text = path.read_text(encoding="utf-8")
-        template = json.loads(text, object_pairs_hook=_once) if language == "JSON" else _parse_yaml(text)
+        template = json_value(text) if language == "JSON" else yaml_value(text, _loader())
     except ValueError as error:
         raise TemplateError(f"{path} is not a CloudFormation template in {language}: {error}.") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise TemplateError(f"{path} is not a CloudFormation template in {language}: it has no Resources.")
     return template
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises ValueError for a repeated key: Python's reader would silently use the last one."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key} is there twice")
-        found[key] = value
-    return found
 
 
 # --- kinds of tables
@@ -225,26 +214,12 @@ class Resolver:
 # --- YAML
 
 
-def _parse_yaml(text: str) -> Any:
-    """Raises ValueError with one line."""
-    yaml, loader = _yaml()
-    try:
-        return yaml.load(text, loader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ValueError(f"{line}{error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
-
-
 @functools.cache
-def _yaml() -> tuple[Any, Any]:
-    """PyYAML, imported for the first template that needs it, and a loader of templates."""
-    yaml: Any = importlib.import_module("yaml")  # it has no types of its own
-    loader: Any = type("_Loader", (yaml.SafeLoader,), {})  # safe: makes no objects, whatever a tag says
+def _loader() -> Any:
+    """A loader of templates."""
+    loader: Any = type("_Loader", (strict_loader(),), {})
     loader.add_multi_constructor("!", _short)
-    loader.add_constructor("tag:yaml.org,2002:map", functools.partial(_mapping, yaml))
-    return yaml, loader
+    return loader
 
 
 def _short(loader: Any, name: str, node: Any) -> dict[str, Any]:
@@ -257,13 +232,3 @@ def _short(loader: Any, name: str, node: Any) -> dict[str, Any]:
         case _:
             argument = loader.construct_mapping(node, deep=True)
     return {name if name in ("Ref", "Condition") else f"Fn::{name}": argument}
-
-
-def _mapping(yaml: Any, loader: Any, node: Any) -> Any:
-    """A mapping. Raises MarkedYAMLError for a repeated key: PyYAML would silently use the last one."""
-    seen = set()
-    for key, _ in node.value:
-        if key.value in seen and key.id == "scalar":
-            raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-        seen.add(key.value if key.id == "scalar" else id(key))
-    return (yield from loader.construct_yaml_map(node))

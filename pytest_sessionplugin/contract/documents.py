@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
-import yaml  # type: ignore[import-untyped]
-
-from pytest_sessionplugin.contract.stack import on_own_stack
 from pytest_sessionplugin.errors import ContractError
+from pytest_sessionplugin.notation import json_value, strict_loader, yaml_value
 
 DEEPEST = 32  # references in a row
-MOST_LEVELS = 100  # of objects and lists in each other, in one file
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """The operations of a path in OpenAPI."""
@@ -188,67 +184,11 @@ def text_of(path: Path) -> str:
 
 def content_of(path: Path, text: str) -> Any:
     """The content of a file with this text: JSON by the end of its name, else YAML. Raises ContractError."""
-
-    def parsed() -> Any:
-        if is_json_file(path):
-            content = json.loads(text, object_pairs_hook=_object)
-        else:
-            _refuse_depth_of_yaml(text)
-            content = yaml.load(text, _Loader)  # noqa: S506
-        _refuse_depth(content)
-        return content if is_json_file(path) else _texts_as_keys(content)
-
     try:
-        return on_own_stack(parsed)
-    except RecursionError as error:
-        raise ContractError(str(path), f"it is nested deeper than {MOST_LEVELS} levels.") from error
-    except (ValueError, yaml.YAMLError) as error:
+        return json_value(text) if is_json_file(path) else _texts_as_keys(yaml_value(text, _Loader))
+    except ValueError as error:
         form = "JSON" if is_json_file(path) else "YAML"
-        raise ContractError(str(path), f"it is not {form}: {_reason(error)}.") from error
-
-
-def _reason(error: ValueError | yaml.YAMLError) -> str:
-    """One line. PyYAML's own text has four."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return " ".join(str(error).split())
-    begun = error.context_mark
-    context = f", {error.context} from line {begun.line + 1}" if error.context and begun is not None else ""
-    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}{context}"
-
-
-def _refuse_depth(content: Any) -> None:
-    """Raises RecursionError for a content of more than MOST_LEVELS: what reads it recurses."""
-    level = [content]
-    for _ in range(MOST_LEVELS + 1):
-        if not level:
-            return
-        members = {id(each): each for value in level for each in _members(value)}  # an alias of YAML counts once
-        level = [each for each in members.values() if isinstance(each, dict | list)]
-    raise RecursionError("the content is nested too deep")
-
-
-def _refuse_depth_of_yaml(text: str) -> None:
-    """The same for a text: PyYAML's parser of C would overflow the stack of the process."""
-    levels = 0
-    for event in yaml.parse(text, _Loader):
-        levels += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if levels > MOST_LEVELS:
-            raise RecursionError("the content is nested too deep")
-
-
-def _members(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"an object has the key {key} twice")
-        found[key] = value
-    return found
+        raise ContractError(str(path), f"it is not {form}: {error}.") from error
 
 
 def is_json_file(path: Path) -> bool:
@@ -262,28 +202,13 @@ def _texts_as_keys(value: Any) -> Any:
     return [_texts_as_keys(each) for each in value] if isinstance(value, list) else value
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML with the types of JSON: dates, `on` and `no` stay texts. A key that comes twice is an error."""
+class _Loader(strict_loader()):  # type: ignore[misc]
+    """YAML with the types of JSON: dates, `on` and `no` stay texts."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
         first: [(tag, form) for tag, form in kinds if not tag.endswith((":timestamp", ":bool"))]
-        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        for first, kinds in strict_loader().yaml_implicit_resolvers.items()
     }
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            self._refuse_a_key_twice(node)
-        return super().construct_mapping(node, deep=deep)
-
-    def _refuse_a_key_twice(self, node: Any) -> None:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key.value in lines:
-                problem = f"the key {key.value} stands in line {lines[key.value]}, too"
-                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
-            lines[key.value] = key.start_mark.line + 1
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])

@@ -213,11 +213,14 @@ TABLE = "Resources: {Rooms: {Type: AWS::DynamoDB::Table, Properties: {TableName:
         ("Resources:", "* is not a CloudFormation template in YAML: it has no Resources."),
         ("just a text", "* is not a CloudFormation template in YAML: it has no Resources."),
         ("", "* is not a CloudFormation template in YAML: it has no Resources."),
-        ("Resources:\n  a: [", "* is not a CloudFormation template in YAML: line 2: *"),
-        ("Resources:\n\ta: 1", "* is not a CloudFormation template in YAML: line 2: *"),
-        ("Resources: {a: !!python/name:os.system x}", "* in YAML: line 1: could not determine a constructor *"),
+        ("Resources:\n  a: [", "* is not a CloudFormation template in YAML: line *"),
+        ("Resources:\n\ta: 1", "* is not a CloudFormation template in YAML: line 2, column *"),
+        (
+            "Resources: {a: !!python/name:os.system x}",
+            "* in YAML: line 1, column 16: could not determine a constructor *",
+        ),
         ("Resources: {a: \x00}", "* is not a CloudFormation template in YAML: unacceptable character *"),
-        ("Resources:\n  Rooms: {}\n  Rooms: {}", "* in YAML: line 3: Rooms is there twice."),
+        ("Resources:\n  Rooms: {}\n  Rooms: {}", "* in YAML: line 3, column 3: the key Rooms stands in line 2, too."),
     ],
 )
 def test_what_is_not_understood_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -233,7 +236,7 @@ def test_what_is_not_understood_is_one_sentence(tmp_path: Path, text: str, sente
 
 def test_a_name_that_is_twice_in_json_is_a_sentence_too(tmp_path: Path) -> None:
     path = write(tmp_path, '{"Resources": {"Rooms": {}, "Rooms": {}}}', "resources.json")
-    with pytest.raises(TemplateError, match=r"resources.json is not .* in JSON: Rooms is there twice\."):
+    with pytest.raises(TemplateError, match=r"resources.json is not .* in JSON: an object has the key Rooms twice\."):
         tables(path, STACK)
 
 

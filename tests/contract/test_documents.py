@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sessionplugin.contract.documents import Documents, content_of
+from pytest_sessionplugin.contract.documents import Documents
 from pytest_sessionplugin.errors import ContractError
-from tests.contract.files import at_depth, nested, opened
+from tests.contract.files import opened
 
 
 def test_yaml_has_the_types_of_json(tmp_path: Path) -> None:
@@ -96,20 +96,3 @@ def test_a_file_outside_of_the_folder_has_its_whole_path(tmp_path: Path) -> None
     (tmp_path / "here").mkdir()
     (tmp_path / "a.yaml").write_text("a: 1")
     assert Documents(tmp_path / "here").open(tmp_path / "a.yaml").place == f"{(tmp_path / 'a.yaml').as_posix()}#"
-
-
-@pytest.mark.parametrize("name", ["api.yaml", "api.json"])
-@pytest.mark.parametrize("levels", [101, 400, 900, 1_500, 100_000])
-def test_a_file_that_is_nested_too_deep_is_told_wherever_the_caller_is(tmp_path: Path, name: str, levels: int) -> None:
-    text = "[" * levels + "]" * levels
-    for frames in (0, 300, 600):
-        with pytest.raises(ContractError, match=r"nested deeper than 100 levels|exceeded maximum nesting depth"):
-            at_depth(frames, lambda: content_of(tmp_path / name, text))
-    assert content_of(tmp_path / name, "[" * 100 + "]" * 100) == nested(99)
-
-
-def test_an_alias_of_yaml_counts_once(tmp_path: Path) -> None:
-    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 2)}]" for n in range(1, 12))]
-    assert content_of(tmp_path / "api.yaml", "\n".join(lines))["a1"] == [[1], [1]]
-    with pytest.raises(ContractError, match=r"nested deeper than 100 levels"):
-        content_of(tmp_path / "api.yaml", "&a [*a]")

@@ -108,7 +108,7 @@ MISTAKES = [
         {**_settings('template = "t.yaml"'), "t.yaml": "Resources:\n  Rooms: [\n"},
         "is not a CloudFormation template in YAML",
         "t.yaml",
-        "line 3: expected the node content",
+        "line 3, column 1: did not find expected node content",
     ),
     InProject(
         "type", _template("::Table", "::Tabel"), "Type is AWS::DynamoDB::Tabel", "/type/.chalice/", "Table may be meant"
