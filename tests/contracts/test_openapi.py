@@ -31,7 +31,7 @@ def subclasses(kind: type[errors.SessionsError]) -> set[type[errors.SessionsErro
     return below.union(*map(subclasses, below))
 
 
-ELSEWHERE = {
+ELSEWHERE: set[type[errors.SessionsError]] = {
     errors.NotConnected,
     *(kind for kind in subclasses(errors.SessionsError) if kind.code in {"origin_refused", "not_allowed"}),
 }
