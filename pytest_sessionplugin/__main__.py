@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+BROKEN = 3  # the exit status of `connect` for a socket that did not end well
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 try:
@@ -272,10 +273,13 @@ def _add_connect(commands: Any) -> None:
         help="talk to a WebSocket: each line you type is sent",
         description="Opens a WebSocket, sends each line of the input, and prints each frame that arrives. Ends when "
         "the socket is closed or the input has ended: a terminal's at once, with Ctrl-D; a pipe's or a file's when no "
-        "frame has arrived for --wait seconds.",
+        f"frame has arrived for --wait seconds. Exits with {BROKEN} if the socket broke, or was closed with another "
+        "code than 1000 or 1001.",
     )
     connect.add_argument("url", help="ws://…, with the query that the app wants")
-    connect.add_argument("--token", help="is sent as Authorization: Bearer")
+    credential = connect.add_mutually_exclusive_group()
+    credential.add_argument("--token", help="is sent as Authorization: Bearer")
+    credential.add_argument("--ticket", help="is sent in the query, as ?ticket=")
     connect.add_argument(
         "--receive", type=_count, metavar="N", help="leave when N frames have arrived; fewer are an error"
     )
@@ -288,14 +292,16 @@ def _add_connect(commands: Any) -> None:
     connect.set_defaults(run=_connect)
 
 
-def _connect(asked: argparse.Namespace) -> None:
+def _connect(asked: argparse.Namespace) -> int:
     from pytest_sessionplugin import options
 
     if reason := options.why_not("sockets"):
         raise SessionPluginError(reason)
     from pytest_sessionplugin.serving.connect import talk
 
-    talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive, wait=asked.wait or (10 if asked.receive else 1))
+    wait = asked.wait or (10 if asked.receive else 1)
+    is_well = talk(asked.url, asked.token, sys.stdin, sys.stdout, asked.receive, ticket=asked.ticket, wait=wait)
+    return 0 if is_well else BROKEN
 
 
 # --- openapi, asyncapi

@@ -195,6 +195,23 @@ def test_a_person_gets_urls_a_token_and_lines_that_can_be_pasted(root: Path) -> 
         assert process.wait(PATIENCE) == 0
 
 
+def test_a_ticket_is_sent_and_no_log_shows_it_and_a_socket_that_breaks_has_a_status_of_its_own(root: Path) -> None:
+    ticket = "q7WvH0m2T4y9sXcK1bNdRg"
+    with running("serve", "--frames", *FREE_PORTS, cwd=root) as process:
+        while " connect ws://" not in (shown := line(process)):
+            assert process.poll() is None
+        url = re.findall(r"ws://[\d.:]+", shown)[0]
+        talk = [*COMMAND, "connect", url, "--ticket", ticket]
+        for sent, status, told in (("hi\n", 0, "< echo hi\n"), ("x" * 33_000 + "\n", 3, "closed: 1009")):
+            ended = subprocess.run([*talk, "--wait", "2"], input=sent, capture_output=True, text=True, cwd=root)
+            assert (ended.returncode, ended.stderr) == (status, "")
+            assert ended.stdout.startswith(told)
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=20)
+    assert "/?ticket=q7W…" in log
+    assert ticket not in log
+
+
 INTERRUPTED_IMPORT = """
 import sys
 class Interrupted:
@@ -240,6 +257,7 @@ def test_what_cannot_be_served_is_one_sentence(root: Path) -> None:
             (["serve", "--http-port", "0", "--websocket-port", port], "choose another port, as --websocket-port "),
             (["serve", "--quiet", "--frames"], "--quiet prints no frames: leave out --quiet or --frames."),
             (["serve", ".."], "is not a Chalice project: it has no app.py"),
+            (["connect", "ws://127.0.0.1:1", "--ticket", ""], "the ticket is empty."),
             (["connect", "ws//"], "ws// cannot be opened: "),
             (["connect", f"http://127.0.0.1:{port}"], f"http://127.0.0.1:{port} cannot be opened: "),
         ):

@@ -21,6 +21,8 @@ _OF_QUERY = re.compile(rf"(\b[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST},}})", re
 _OF_JSON = re.compile(
     rf"((?P<q>[\"'])[\w.-]*{_WORDS}(?P=q)\s*:\s*(?P<v>[\"']))([^\"'\\]{{{_SHORTEST},}})(?=(?P=v))", re.IGNORECASE
 )
+_SUBPROTOCOL = re.compile(r"\b((?:ticket|bearer)\.)((?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w~+/=-]{20,})")
+_OFFERED = re.compile(rf"((?:[\w-]*{_WORDS}|bearer)\.)[^,\s]+", re.IGNORECASE)  # in a Sec-WebSocket-Protocol
 
 _others: dict[str, None] = {}  # secrets other than JWTs, plain and URL-encoded
 
@@ -45,12 +47,14 @@ class RedactedText(str):
 def redacted(text: str) -> str:
     """The text without JWTs, `RedactedText` secrets, bearer tokens, and values whose name says that they are secret.
 
-    Such names end with token, ticket, password, secret, signature or api_key, in a query string or in JSON.
+    Such names end with token, ticket, password, secret, signature or api_key, in a query string or in JSON. The rest of
+    a subprotocol that begins with `ticket.` or `bearer.` is a secret, too.
     """
     for other in tuple(_others):
         text = text.replace(other, f"{other[:3]}{ELLIPSIS}")
     text = _JWT.sub(f"eyJ{ELLIPSIS}", text)
     text = _BEARER.sub(rf"\1 {ELLIPSIS}", text)
+    text = _SUBPROTOCOL.sub(lambda found: f"{found[1]}{found[2][:3]}{ELLIPSIS}", text)
     text = _OF_QUERY.sub(lambda found: f"{found[1]}{found[2][:3]}{ELLIPSIS}", text)
     return _OF_JSON.sub(lambda found: f"{found[1]}{found[4][:3]}{ELLIPSIS}", text)
 
@@ -60,7 +64,11 @@ def redacted_bytes(data: bytes) -> bytes:
 
 
 def redacted_header(name: str, value: str) -> str:
-    return ELLIPSIS if is_secret(name) else redacted(value)
+    if is_secret(name):
+        return ELLIPSIS
+    if name.lower() == "sec-websocket-protocol":
+        value = _OFFERED.sub(rf"\1{ELLIPSIS}", value)
+    return redacted(value)
 
 
 def redacted_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -110,8 +118,12 @@ def _redacted(value: Any) -> Any:
 
 def _under(name: Any, value: Any) -> Any:
     """The value of a header or a field."""
-    if isinstance(name, str) and is_secret(name) and isinstance(value, (str, list)):
-        return ELLIPSIS
+    if not isinstance(name, str):
+        return _redacted(value)
+    if isinstance(value, str):
+        return redacted_header(name, value)
+    if isinstance(value, list):
+        return ELLIPSIS if is_secret(name) else [_under(name, each) for each in value]
     return _redacted(value)
 
 

@@ -4,37 +4,50 @@ from __future__ import annotations
 
 import threading
 from typing import TextIO
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from pytest_sessionplugin.errors import SessionPluginError
-from pytest_sessionplugin.gateway.redaction import redacted
+from pytest_sessionplugin.gateway.redaction import RedactedText, redacted
 
 
 def talk(
-    url: str, token: str | None, typed: TextIO, out: TextIO, receive: int | None = None, *, wait: float = 1.0
-) -> None:
+    url: str,
+    token: str | None,
+    typed: TextIO,
+    out: TextIO,
+    receive: int | None = None,
+    *,
+    ticket: str | None = None,
+    wait: float = 1.0,
+) -> bool:
     """Returns when `receive` frames have arrived, or the socket is closed, or the input has ended.
 
     A terminal's input ends at once. Other input ends before its answers arrive: then no frame may come for `wait`
-    seconds. Raises SessionPluginError if the handshake is refused, the host cannot be reached, a line is not UTF-8, or
+    seconds. False if the other end closed the socket for a reason other than that it was done or is leaving, or if it
+    broke. Raises SessionPluginError if the handshake is refused, the host cannot be reached, a line is not UTF-8, or
     fewer than `receive` frames have arrived.
     """
     if token and not (token.isascii() and token.isprintable()):
         raise SessionPluginError("the token has a character that no header may have, such as the end of a line.")
-    headers, shown = {"Authorization": f"Bearer {token}"} if token else {}, redacted(url)
+    if ticket is not None:
+        url = _with_ticket(url, ticket)
+    headers, shown = {"Authorization": f"Bearer {RedactedText(token)}"} if token else {}, redacted(url)
     try:
         websocket = connect(url, additional_headers=headers, compression=None)
     except InvalidStatus as error:
         body = (error.response.body or b"").decode(errors="replace")
-        raise SessionPluginError(f"{shown} was refused: {error.response.status_code} {body}".rstrip()) from error
+        raise SessionPluginError(
+            f"{shown} was refused: {error.response.status_code} {redacted(body)}".rstrip()
+        ) from error
     except OSError as error:
         sentence = f"{shown} cannot be reached: {error.strerror or error}."
         raise SessionPluginError(f"{sentence} `sessionplugin serve` prints the URLs that it serves.") from error
     except WebSocketException as error:
         raise SessionPluginError(f"{shown} cannot be opened: {redacted(str(error))}.") from error
-    count, sender = 0, Sender(websocket, typed, wait)
+    count, is_well, sender = 0, True, Sender(websocket, typed, wait)
     with websocket:
         sender.start()
         try:
@@ -43,13 +56,14 @@ def talk(
                 print("<", message, file=out, flush=True)
                 sender.hear()
                 if count == receive:
-                    return
+                    return True
         except ConnectionClosed:  # with a code that says that something went wrong
-            pass
+            is_well = sender.has_left
         finally:
             sender.stop()
         if not sender.has_left:
-            print(f"closed: {websocket.close_code} {websocket.close_reason}".rstrip(), file=out, flush=True)
+            told = redacted(f"closed: {websocket.close_code} {websocket.close_reason}")
+            print(told.rstrip(), file=out, flush=True)
     if sender.has_stumbled:
         raise SessionPluginError(
             "a line of the input is not UTF-8, as a message must be: those after it were not sent."
@@ -57,6 +71,21 @@ def talk(
     if receive is not None:
         why = f"then none for {wait:g} s; --wait waits longer" if sender.has_left else "then the socket was closed"
         raise SessionPluginError(f"{count} of {receive} frames arrived, {why}.")
+    return is_well
+
+
+def _with_ticket(url: str, ticket: str) -> str:
+    """The URL with the ticket in its query.
+
+    A subprotocol would do only for apps that choose one: a browser drops a socket whose offers found no answer.
+    """
+    if not ticket:
+        raise SessionPluginError("the ticket is empty.")
+    parts = urlsplit(url)
+    if "ticket" in parse_qs(parts.query, keep_blank_values=True):
+        raise SessionPluginError("the URL has a ticket already: leave it out there, or leave out --ticket.")
+    own = f"ticket={quote(RedactedText(ticket), safe='')}"
+    return urlunsplit(parts._replace(query=f"{parts.query}&{own}" if parts.query else own))
 
 
 class Sender:

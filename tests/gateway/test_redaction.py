@@ -43,6 +43,19 @@ def test_a_header_with_a_credential_is_redacted_whole(name: str, value: str) -> 
     assert value not in str(refused.value).partition("value")[2]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("chat, ticket.open-sesame,x", "chat, ticket.…,x"),
+        ("Bearer.sesame", "Bearer.…"),
+        ("access_token.a.b, chat.v1", "access_token.…, chat.v1"),
+    ],
+)
+def test_a_subprotocol_with_a_credential_is_redacted_whatever_it_is(value: str, expected: str) -> None:
+    assert redacted_header("sec-websocket-protocol", value) == expected
+    assert "sesame" not in repr(Handshake("c", "/", "", (("Sec-WebSocket-Protocol", value),)))
+
+
 @pytest.mark.parametrize("wrong", ["opaque s3cret\n", "opaque s3cret \N{SNOWMAN}"])
 def test_a_header_that_cannot_be_sent_names_itself_and_shows_no_frame_with_its_value(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"^header 'Authorization' cannot have the value '…'$") as refused:
@@ -80,6 +93,7 @@ def test_a_redacted_text_is_the_same_text() -> None:
 
 
 OPAQUE = "s3cr3t-0123456789"
+TICKET = "qQvWvHTmyTyTysXcKAbNdR"  # no digit, as one of forty
 BODY = f'{{"password": "{OPAQUE}"}}'.encode()
 
 
@@ -91,6 +105,10 @@ BODY = f'{{"password": "{OPAQUE}"}}'.encode()
         (f'{{"apiKey": "{OPAQUE}", "name": "a long enough name"}}', '{"apiKey": "s3c…", "name": "a long enough name"}'),
         (f"{{'password': '{OPAQUE}'}}", "{'password': 's3c…'}"),
         (f"Bearer {OPAQUE} is refused", "Bearer … is refused"),
+        (f'["sessions.v1", "ticket.{TICKET}"]', '["sessions.v1", "ticket.qQv…"]'),
+        (f"sessions.v1, bearer.{OPAQUE}.{OPAQUE}", "sessions.v1, bearer.s3c…"),
+        (f"/rooms?id=1&ticket={TICKET}", "/rooms?id=1&ticket=qQv…"),
+        ("ticket.py, app.ticket.TicketUsed, bearer.scheme", "ticket.py, app.ticket.TicketUsed, bearer.scheme"),
         ("a bearer token is missing: token: none", "a bearer token is missing: token: none"),
         ('{"token_use": "an access token"}', '{"token_use": "an access token"}'),
     ],
@@ -113,6 +131,9 @@ def test_a_value_whose_name_says_that_it_is_secret_is_redacted(text: str, expect
         Send("c", f'{{"token": "{OPAQUE}"}}'),
         Manage("POST", "host", "/api/@connections/c", f'{{"token": "{OPAQUE}"}}'.encode()),
         Accept("c", JWT),
+        Accept("c", f"ticket.{OPAQUE}"),
+        Handshake("c", "/", "", (("Sec-WebSocket-Protocol", f"chat, ticket.{OPAQUE}"),)),
+        Invoke("i", "f", {"multiValueHeaders": {"Sec-WebSocket-Protocol": [f"chat, Bearer.{OPAQUE}"]}}),
     ],
     ids=lambda what: type(what).__name__,
 )  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from pytest_sessionplugin.errors import SessionPluginError
 from pytest_sessionplugin.serving.connect import Sender, talk
@@ -77,8 +80,53 @@ def test_a_terminals_ctrl_d_ends_it(url: str) -> None:
 
 def test_a_socket_that_the_other_end_closes_ends_it_and_says_how(url: str) -> None:
     out = io.StringIO()
-    talk(url, None, io.StringIO("x" * 33_000 + "\n"), out, wait=20)
+    assert talk(url, None, io.StringIO("x" * 33_000 + "\n"), out, wait=20) is False
     assert out.getvalue().startswith("closed: 1009")
+
+
+@contextmanager
+def peer(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+    """The URL of a server that runs a handler: unlike a gateway, it closes with any code."""
+    with serve(handler, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(("code", "is_well"), [(1000, True), (1001, True), (1006, False), (1011, False), (4000, False)])
+def test_whether_it_ended_well_depends_on_the_code(code: int, is_well: bool) -> None:
+    def close(connection: ServerConnection) -> None:
+        connection.recv()
+        if code == 1006:
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.close(code, "as it is")
+
+    out = io.StringIO()
+    with peer(close) as url:
+        assert talk(url, None, io.StringIO("a\n"), out, wait=20) is is_well
+    assert out.getvalue() == ("closed: 1006\n" if code == 1006 else f"closed: {code} as it is\n")
+
+
+def test_a_ticket_is_sent_in_the_query() -> None:
+    targets = []
+    with peer(lambda connection: targets.append(connection.request and connection.request.path)) as url:
+        for address, ticket in ((url, "a b&c"), (f"{url}/api?room=1", "abc")):
+            talk(address, None, Terminal(), io.StringIO(), ticket=ticket)
+    assert targets == ["/?ticket=a%20b%26c", "/api?room=1&ticket=abc"]
+
+
+@pytest.mark.parametrize(
+    ("address", "ticket", "told"),
+    [("ws://127.0.0.1:9?ticket=", "abc", "the URL has a ticket already"), ("ws://127.0.0.1:9", "", "is empty")],
+)
+def test_a_ticket_that_cannot_be_sent_is_a_sentence(address: str, ticket: str, told: str) -> None:
+    with pytest.raises(SessionPluginError, match=told):
+        talk(address, None, io.StringIO(), io.StringIO(), ticket=ticket)
 
 
 def test_fewer_frames_than_were_asked_for_are_an_error(url: str, pipe: tuple[TextIO, TextIO]) -> None:
@@ -136,6 +184,15 @@ def test_a_line_that_is_not_utf_8_is_a_sentence_and_no_traceback(url: str, error
         talk(url, None, typed, io.StringIO(), wait=0.01)
 
 
+def test_no_output_shows_a_ticket_or_a_token() -> None:
+    secret = "sesame-open-sesame-now"
+    with peer(lambda connection: connection.close(1008, f"{secret} is spent")) as url:
+        for token, ticket in ((secret, None), (None, secret)):
+            out = io.StringIO()
+            talk(url, token, io.StringIO("a\n"), out, ticket=ticket, wait=20)
+            assert out.getvalue() == "closed: 1008 ses… is spent\n"
+
+
 def test_no_error_shows_a_token(url: str) -> None:
     secret = "abcdefghijklmnop"
     for address, token in (
@@ -146,4 +203,8 @@ def test_no_error_shows_a_token(url: str) -> None:
     ):
         with pytest.raises(SessionPluginError) as raised:
             talk(address, token, Terminal(), io.StringIO())
+        assert secret not in str(raised.value)
+    for address in (f"{url}/?status=403", "ws://127.0.0.1:9", "http://127.0.0.1:9"):
+        with pytest.raises(SessionPluginError) as raised:
+            talk(address, None, Terminal(), io.StringIO(), ticket=secret)
         assert secret not in str(raised.value)
