@@ -112,12 +112,20 @@ def test_whether_it_ended_well_depends_on_the_code(code: int, is_well: bool) -> 
     assert out.getvalue() == ("closed: 1006\n" if code == 1006 else f"closed: {code} as it is\n")
 
 
-def test_a_ticket_is_sent_in_the_query() -> None:
-    targets = []
-    with peer(lambda connection: targets.append(connection.request and connection.request.path)) as url:
-        for address, ticket in ((url, "a b&c"), (f"{url}/api?room=1", "abc")):
-            talk(address, None, Terminal(), io.StringIO(), ticket=ticket)
-    assert targets == ["/?ticket=a%20b%26c", "/api?room=1&ticket=abc"]
+@pytest.mark.parametrize(
+    ("path", "ticket", "target"),
+    [("", "a b&c", "/?ticket=a%20b%26c"), ("/api?room=1", "abc", "/api?room=1&ticket=abc")],
+)
+def test_a_ticket_is_sent_in_the_query(path: str, ticket: str, target: str) -> None:
+    def tell(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        connection.send(connection.request.path)
+        connection.recv()
+
+    out = io.StringIO()
+    with peer(tell) as url:
+        talk(f"{url}{path}", None, io.StringIO("a\n"), out, receive=1, ticket=ticket, wait=20)
+    assert out.getvalue() == f"< {target}\n"
 
 
 @pytest.mark.parametrize(
