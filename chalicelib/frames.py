@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -85,7 +85,7 @@ class Envelope:
 # --- in
 
 
-def handshake(event: Mapping[str, Any], allowed_origins: frozenset[str], region: str) -> Handshake:
+def handshake(event: Mapping[str, Any], allowed_origins: Container[str], region: str) -> Handshake:
     """A $connect event as a handshake.
 
     Raises OriginRefused, InvalidRequest without exactly one sessionId or for subprotocols without ours, and

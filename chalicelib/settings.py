@@ -28,6 +28,7 @@ MAX_LIFETIME: Final = 86_400  # seconds of a token, unless the settings say othe
 LONGEST: Final = 31_536_000  # seconds that the settings may say: a year
 
 STORES: Final = ("ssm", "secretsmanager")
+_LOOPBACK: Final = re.compile(r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
 _MEANT: Final = re.compile(r"(ssm|secrets?[-_ ]?manager|arn|\{\{ *resolve) *:", re.IGNORECASE)
 _BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----", re.DOTALL)
@@ -56,11 +57,23 @@ class Tables:
 
 
 @dataclass(frozen=True)
+class Origins:
+    """Pages and native apps that may open sockets: those that are listed, and, with `loopback`, pages of this machine,
+    from any port. Browsers resolve the names below localhost to this machine (RFC 6761, 6.3)."""
+
+    listed: frozenset[str]
+    loopback: bool
+
+    def __contains__(self, origin: object) -> bool:
+        return origin in self.listed or (self.loopback and _LOOPBACK.fullmatch(str(origin)) is not None)
+
+
+@dataclass(frozen=True)
 class Settings:
     tokens: Tokens
     tables: Tables | None  # None: the store is in memory
     region: str
-    allowed_origins: frozenset[str]
+    allowed_origins: Origins
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
@@ -104,7 +117,14 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
         problems.append("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     if problems:
         raise SettingsError(tuple(problems))
-    return Settings(tokens, tables, region, _words(environment.get("ALLOWED_ORIGINS", "")))
+    origins = Origins(_words(environment.get("ALLOWED_ORIGINS", "")), loopback=_are_of_a_checkout(tokens))
+    return Settings(tokens, tables, region, origins)
+
+
+def _are_of_a_checkout(tokens: Tokens) -> bool:
+    """Whether each token is signed with the key of a checkout, which no function on AWS takes."""
+    keys = secrets_in(tokens.secret.reveal())
+    return bool(keys) and all(key.startswith(LOCAL_KEY_PREFIX) for key in keys)
 
 
 def _tokens(

@@ -9,7 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,10 +25,11 @@ SOMEBODYS_AWS = {
 }
 
 
-def connect(url: str, token: str) -> Any:
+def connect(url: str, token: str, origin: str | None = None) -> Any:
     from websockets.sync import client  # late: a unit run collects this file
 
-    return client.connect(url, additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
+    headers = {"Authorization": f"Bearer {token}"}
+    return client.connect(url, additional_headers=headers, origin=cast("Any", origin), compression=None)
 
 
 def call(url: str, method: str = "GET", token: str = "", body: Any = None) -> tuple[int, Any]:
@@ -74,6 +75,19 @@ class TestSessionpluginServe:
             assert json.loads(bob.recv(timeout=10))["session"]["status"] == "paused"
             assert call(path, "DELETE", served.token)[0] == 204
             assert json.loads(bob.recv(timeout=10))["type"] == "session.ended"
+
+    def test_a_page_of_this_machine_opens_a_socket_without_a_setting(self, served: Served) -> None:
+        from websockets.exceptions import InvalidStatus
+
+        _, session = call(f"{served.http}/sessions", "POST", served.token, {})
+        url = f"{served.websocket}?sessionId={session['sessionId']}"
+        for origin in ("http://localhost:5173", "http://127.0.0.1:8000", "https://[::1]:8443"):
+            with connect(url, served.token, origin) as alice:
+                alice.send('{"action":"ping"}')
+                assert json.loads(alice.recv(timeout=10))["type"] == "pong"
+        for origin in ("https://evil.example", "http://localhost.evil.example:5173", "null"):
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(url, served.token, origin)
 
     def test_it_is_ready(self, served: Served) -> None:
         assert call(f"{served.http}/health/ready") == (200, {"status": "ready"})

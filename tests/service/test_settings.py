@@ -46,8 +46,62 @@ def problem(**changes: Any) -> str:
 def test_a_complete_environment_is_taken_as_it_is() -> None:
     found = settings(ALLOWED_ORIGINS="https://a.example, https://b.example")
     assert found.tables == Tables("s", "c", "e")
-    assert found.allowed_origins == {"https://a.example", "https://b.example"}
+    assert found.allowed_origins.listed == {"https://a.example", "https://b.example"}
     assert (found.region, found.tokens.algorithms) == ("eu-west-1", ("HS256",))
+
+
+LOCAL = "local-" + "k" * 40
+LOOPBACK = ("http://localhost:3000", "https://127.0.0.1", "http://[::1]:65535", "http://app.localhost:5173")
+
+
+@pytest.mark.parametrize("origin", LOOPBACK)
+def test_a_page_of_this_machine_may_connect_where_tokens_have_the_key_of_a_checkout(origin: str) -> None:
+    assert origin in settings(JWT_SECRET=LOCAL).allowed_origins
+    assert origin in settings(JWT_SECRET=f"{LOCAL}\n{LOCAL}x", ALLOWED_ORIGINS="https://a.example").allowed_origins
+    assert "https://a.example" not in settings(JWT_SECRET=LOCAL).allowed_origins
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"JWT_SECRET": f"{LOCAL}\n{'k' * 32}"},
+        {"JWT_SECRET": "ssm:local-key"},
+        {"JWT_SECRET": None, "JWT_PUBLIC_KEY": LOCAL, "JWT_ALGORITHMS": "ES256"},
+        {"JWT_SECRET": None, "JWT_JWKS_URL": "http://127.0.0.1:8000/local-key", "JWT_ALGORITHMS": "ES256"},
+    ],
+)
+@pytest.mark.parametrize("origin", LOOPBACK)
+def test_a_page_of_this_machine_is_listed_everywhere_else(changes: dict[str, str | None], origin: str) -> None:
+    assert origin not in settings(**changes).allowed_origins
+    assert origin in settings(**changes, ALLOWED_ORIGINS=origin).allowed_origins
+
+
+def test_no_function_on_aws_takes_the_key_of_a_checkout_and_so_no_page_of_somebodys_machine() -> None:
+    assert "somebody's checkout" in problem(JWT_SECRET=LOCAL, AWS_LAMBDA_FUNCTION_NAME="f")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "https://localhost.example",
+        "http://localhost.",
+        "http://127.0.0.1.example:80",
+        "http://127.0.0.2",
+        "http://[::1",
+        "http://localhost:3000/",
+        "http://localhost:123456",
+        "http://LOCALHOST",
+        "http://a@localhost",
+        "http://localhost\n",
+        "ws://localhost",
+        "capacitor://localhost",
+        "https://a.example",
+    ],
+)
+def test_nothing_that_only_looks_like_a_page_of_this_machine_may_connect(origin: str) -> None:
+    assert origin not in settings(JWT_SECRET=LOCAL).allowed_origins
 
 
 @pytest.mark.parametrize(
