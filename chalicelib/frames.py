@@ -120,9 +120,12 @@ def envelope(text: str) -> Envelope:
     fields = jsontext.parse(text)
     if not isinstance(fields, dict):
         raise InvalidRequest("A frame is a JSON object.")
-    reply_to = fields.pop("id", None)
-    if isinstance(reply_to, bool) or not isinstance(reply_to, (str, int, type(None))):
-        raise InvalidRequest("id is text or a whole number.")
+    reply_to = None
+    if "id" in fields:
+        sent = fields.pop("id")
+        reply_to = sent if isinstance(sent, str) else jsontext.whole(sent)
+        if reply_to is None:
+            raise InvalidRequest("id is text or a whole number.")
     if len(str(reply_to)) > REPLY_TO_LENGTH:
         raise InvalidRequest(f"id is longer than {REPLY_TO_LENGTH} characters.")
     return Envelope(reply_to, fields)
@@ -265,7 +268,7 @@ def replying(frame: Frame, reply_to: str | int | None) -> Frame:
 def _resume(value: Any) -> int | None:
     if value is None:
         return None
-    seq = value.get("seq") if isinstance(value, dict) and set(value) == {"seq"} else None
-    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq <= LARGEST_SEQ:
+    seq = jsontext.whole(value["seq"]) if isinstance(value, dict) and set(value) == {"seq"} else None
+    if seq is None or not 0 <= seq <= LARGEST_SEQ:
         raise InvalidRequest('resume is {"seq": <the last seq that you saw>}.')
     return seq

@@ -124,8 +124,8 @@ def _lines(headers: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
 def draft(request: Request) -> Draft:
     """The body of a create. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
     body = fields(request, JSON) if request.body else {}
-    expires_in = body.pop("expiresIn", EXPIRES_IN[-1])
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in not in EXPIRES_IN:
+    expires_in = jsontext.whole(body.pop("expiresIn", EXPIRES_IN[-1]))
+    if expires_in is None or expires_in not in EXPIRES_IN:
         raise InvalidRequest(f"expiresIn is a whole number of seconds, {EXPIRES_IN[0]} to {EXPIRES_IN[-1]}.")
     result = Draft(
         title=_title(body.pop("title", None)),

@@ -56,6 +56,13 @@ def size(value: Any) -> int:
     return len(compact(value).encode("utf-8"))
 
 
+def whole(value: Any) -> int | None:
+    """The whole number that a JSON value is, or None. 1.0 and 1 are one number, as in JSON Schema."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def depth(value: Any) -> int:
     """How deep objects and arrays are nested; 0 for a scalar."""
     deepest = 0

@@ -132,6 +132,7 @@ def test_no_origin_and_a_listed_one_are_let_in() -> None:
     [
         ('{"action":"hello"}', frames.Hello()),
         ('{"action":"hello","resume":{"seq":3}}', frames.Hello(3)),
+        ('{"action":"hello","resume":{"seq":3.0}}', frames.Hello(3)),
         ('{"action":"publish","data":null}', frames.Publish(None)),
         ('{"action":"publish","data":{"a":[1]}}', frames.Publish({"a": [1]})),
         ('{"action":"ping"}', frames.Ping()),
@@ -183,6 +184,18 @@ def test_an_answer_repeats_the_id(reply_to: str | int | None) -> None:
     envelope = frames.envelope(json.dumps({"action": "ping", **({} if reply_to is None else {"id": reply_to})}))
     expected = {"type": "pong"} if reply_to is None else {"type": "pong", "replyTo": reply_to}
     assert frames.replying({"type": "pong"}, envelope.reply_to) == expected
+
+
+@pytest.mark.parametrize(("text", "reply_to"), [("7.0", 7), ("-0.0", 0), ("1e2", 100), ("1e125", 10**125)])
+def test_an_id_that_is_whole_is_repeated_as_an_integer(text: str, reply_to: int) -> None:
+    told = frames.envelope(f'{{"action":"ping","id":{text}}}').reply_to
+    assert (type(told), float(str(told))) == (int, float(reply_to))
+
+
+@pytest.mark.parametrize("text", ["7.5", "true", "null", "[]", "{}"])
+def test_an_id_that_is_neither_text_nor_whole_is_refused(text: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match="id is text or a whole number"):
+        frames.envelope(f'{{"action":"ping","id":{text}}}')
 
 
 def test_a_frame_larger_than_api_gateway_carries_is_never_sent() -> None:

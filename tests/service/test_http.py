@@ -30,7 +30,7 @@ def test_a_create_without_a_body_takes_the_defaults() -> None:
 
 
 def test_a_create_takes_every_field() -> None:
-    body = {"title": "t" * 200, "metadata": {"a": 1}, "expiresIn": 60, "durable": True, "presence": True}
+    body = {"title": "t" * 200, "metadata": {"a": 1}, "expiresIn": 60.0, "durable": True, "presence": True}
     assert http.draft(request(body)) == Draft("t" * 200, {"a": 1}, timedelta(seconds=60), True, True)
 
 

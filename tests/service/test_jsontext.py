@@ -98,6 +98,12 @@ def test_a_whole_number_is_taken_if_a_reader_with_doubles_writes_it_again(number
     assert kept_here == (kept and abs(number) < 10**126)
 
 
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    values: tuple[Any, ...] = (1, 1.0, -0.0, 1e15, 1.5, True, "1", None, [])
+    assert [jsontext.whole(value) for value in values] == [1, 1, 0, 10**15, None, None, None, None, None]
+    assert {type(jsontext.whole(value)) for value in (1, 1.0, -0.0)} == {int}
+
+
 def test_compact_text_has_neither_white_space_nor_ascii_escapes() -> None:
     assert jsontext.compact({"a": ["é", 1]}) == '{"a":["é",1]}'
     assert jsontext.size("é") == 4
