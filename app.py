@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
-from chalicelib import connections, credentials, frames, http, logs, metrics, sessions, sweeper
+from chalicelib import connections, conversations, credentials, frames, http, logs, metrics, sessions, sweeper
 from chalicelib.context import Call, Run, Said, running
 from chalicelib.errors import NotConnected, Unavailable, code_of
-from chalicelib.model import SESSION_ID, Endpoint, Principal
+from chalicelib.members import Endpoint
+from chalicelib.model import SESSION_ID, Principal
 
 if TYPE_CHECKING:
     from chalicelib.credentials import Secret
@@ -211,14 +212,14 @@ def ready() -> http.Reply:
 # --- WebSocket. API Gateway turns an exception of a handler into a 502, or a frame of its own
 
 
-def admits(handler: Callable[[WebsocketEvent], str | None]) -> Callable[[WebsocketEvent], Mapping[str, Any]]:
+def admits(handler: Callable[[WebsocketEvent, Run], str | None]) -> Callable[[WebsocketEvent], Mapping[str, Any]]:
     """Answers the handshake: 200 with the handler's subprotocol, or the status of a refusal or bug."""
 
     @functools.wraps(handler)
     def admitted(event: WebsocketEvent) -> Mapping[str, Any]:
         with observe_socket(handler.__name__, event) as handshake:
             try:
-                subprotocol = handler(event)
+                subprotocol = handler(event, handshake)
             except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 handshake.observation.ends_with(exc)
                 handshake.measure(metrics.CONNECTS_REFUSED, by=code_of(exc))
@@ -234,14 +235,12 @@ def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEve
 
     @functools.wraps(handler)
     def conversed(event: WebsocketEvent) -> None:
-        began, reply_to = now(), None
+        began, envelope = now(), frames.envelope(event.body)
         connection_id, context = event.connection_id, event.to_dict()["requestContext"]
         with observe_socket(handler.__name__, event) as frame:
             endpoint = Endpoint(context["apiId"], context["stage"], service().settings.region)
             try:
-                envelope = frames.envelope(event.body)
-                reply_to = envelope.reply_to
-                answer = handler(Said(frames.action(envelope), connection_id, began, frame))
+                answer = handler(Said(envelope, connection_id, began, frame))
             except NotConnected as exc:
                 frame.observation.ends_with(exc)
                 service().delivery.close(endpoint, connection_id, frames.closing(exc, frame.correlation_id), began)
@@ -249,32 +248,41 @@ def converses(handler: Callable[[Said], frames.Frame]) -> Callable[[WebsocketEve
             except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 frame.observation.ends_with(exc)
                 answer = frames.refusal(exc, frame.correlation_id)
-            service().delivery.send(endpoint, connection_id, frames.replying(answer, reply_to), began)
+            service().delivery.send(endpoint, connection_id, frames.replying(answer, envelope.reply_to), began)
 
     return conversed
 
 
 @app.on_ws_connect()
 @admits
-def connect(event: WebsocketEvent) -> str | None:
+def connect(event: WebsocketEvent, run: Run) -> str | None:
     settings = service().settings
     handshake = frames.handshake(event.to_dict(), settings.allowed_origins, settings.region)
     if SESSION_ID.fullmatch(handshake.session_id):
         logs.learn(session_id=handshake.session_id)
     principal = authenticate(handshake.token)
-    connections.connect(handshake, principal, store=service().store, now=now())
+    connections.connect(
+        handshake,
+        principal,
+        store=service().store,
+        deliver=run.deliver,
+        now=now(),
+        limits=settings.limits,
+        correlation_id=run.correlation_id,
+    )
     return handshake.subprotocol
 
 
 @app.on_ws_message()
 @converses
 def message(said: Said) -> frames.Frame:
-    return connections.receive(
-        said.action,
+    return conversations.receive(
+        said.envelope,
         said.connection_id,
         store=service().store,
         deliver=said.run.deliver,
         now=said.now,
+        limits=service().settings.limits,
         correlation_id=said.run.correlation_id,
     )
 

@@ -11,13 +11,13 @@ import jwt
 from chalicelib.credentials import Secret
 from chalicelib.errors import Unauthenticated
 from chalicelib.keys import Keys
-from chalicelib.model import LEEWAY, Principal
+from chalicelib.members import GUEST, LEEWAY
+from chalicelib.model import Principal
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # API Gateway takes headers of 10,240 bytes in all
 TYPES: Final = frozenset({"jwt", "at+jwt"})  # values of `typ`; other tokens of an issuer are not for an API
 SUBJECT_LENGTH: Final = 255
-GUEST: Final = "guest:"  # begins the subjects that only a ticket of an owner gives
 LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 
 

@@ -1,31 +1,36 @@
-"""The use cases of a connection: connect, hello, publish, ping, disconnect."""
+"""The use cases of a connection's life: connect, hand over, disconnect."""
 
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from chalicelib import frames, logs
+from chalicelib import frames
 from chalicelib.errors import (
-    ConnectionNotFound,
+    Banned,
+    Duplicate,
+    NotConnected,
+    Replaced,
     SessionEnded,
+    SessionFull,
     SessionNotFound,
     SessionsError,
-    TokenExpired,
     Unavailable,
 )
+from chalicelib.members import Connection, Duplicates, Metered, Recipient, Role, Standing, role_of
 from chalicelib.model import (
-    Connection,
     Principal,
-    Recipient,
+    Report,
     Session,
     Status,
     check_kept,
     check_session_id,
+    rfc3339,
     whole_milliseconds,
 )
+from chalicelib.rates import Limits
 from chalicelib.sessions import Deliver
 
 
@@ -33,40 +38,68 @@ class ConnectionStore(Protocol):
     """Stored connections. Each method raises Unavailable when the tables do not answer in time."""
 
     def connect(self, connection: Connection) -> None:
-        """Stores both copies of a new connection."""
+        """Stores both rows of a new connection."""
 
     def disconnect(self, *recipients: Recipient) -> None:
-        """Removes both copies of each, if they are there."""
+        """Removes both rows of each, if they are there."""
 
     def find_connection(self, connection_id: str) -> Connection | None:
         """The connection, by a strongly consistent read."""
 
-    def find_session(self, session_id: str) -> Session | None:
-        """The stored session, by a strongly consistent read."""
+    def meter(self, connection_id: str, now: datetime, cost: timedelta) -> Metered | None:
+        """The connection, after a frame of it was metered; None if it is not there."""
 
-    def take_seq(self, session_id: str, now: datetime) -> Session:
-        """The session, after it took its next `seq`. Raises SessionNotFound, SessionEnded, SessionPaused."""
+    def refresh(self, connection: Connection, token_expires_at: datetime) -> datetime | None:
+        """Lets it last until then, or later if it does; None if it is not there."""
+
+    def set_role(self, connection: Connection, role: Role, revision: int) -> None:
+        """Sets its role, if it is there, and unless it has one of this revision or a later one."""
+
+    def end_hand_over(self, connection: Connection) -> None:
+        """Notes that it has taken the place of the connection that it replaces."""
+
+    def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
+        """The connections of a subject in a session, by strongly consistent reads."""
+
+    def count_connections(self, session_id: str, at_most: int) -> int:
+        """The number of connections in a session, by a strongly consistent read that ends at `at_most`."""
+
+    def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
+        """The stored session, and the owner's word on a subject, by one strongly consistent read."""
 
 
-def connect(handshake: frames.Handshake, principal: Principal, *, store: ConnectionStore, now: datetime) -> Connection:
-    """Admits a connection. Writes it before reading the session, so that a simultaneous end sees it or is seen by it.
+def connect(
+    handshake: frames.Handshake,
+    principal: Principal,
+    *,
+    store: ConnectionStore,
+    deliver: Deliver,
+    now: datetime,
+    limits: Limits,
+    correlation_id: str,
+) -> Connection:
+    """Admits a connection. Writes it before reading the session, the owner's word on the subject and its other
+    connections, so that whatever happens at the same time sees it or is seen by it.
 
-    Raises SessionNotFound, SessionEnded, Unavailable, and removes the connection again. If the tables do not answer,
-    rows may stay that the next delivery or their expiry removes.
+    Raises SessionNotFound, Banned, SessionEnded, Duplicate, SessionFull, Unavailable, and removes the connection again.
+    If the tables do not answer, rows may stay that the next delivery or their expiry removes.
     """
     connection = Connection(
         connection_id=handshake.connection_id,
         session_id=handshake.session_id,
-        subject=principal.subject,
         connected_at=whole_milliseconds(now),
         token_expires_at=whole_milliseconds(principal.expires_at),
         endpoint=handshake.endpoint,
+        subject=principal.subject,
+        role=principal.role,
+        replaces=handshake.replaces,
     )
     check_session_id(connection.session_id)
     try:
         store.connect(connection)
-        if _session_of(connection, store, now).at(now).status is Status.ENDED:
-            raise SessionEnded(connection.session_id)
+        session = _admit(connection, store, now)
+        surplus = _surplus(connection, session, store, limits)
+        close(surplus, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     except SessionsError:
         with contextlib.suppress(Unavailable):  # the refusal stands
             store.disconnect(connection)
@@ -74,57 +107,76 @@ def connect(handshake: frames.Handshake, principal: Principal, *, store: Connect
     return connection
 
 
-def receive(
-    action: frames.Action,
-    connection_id: str,
+def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Session:
+    """The session, if the subject may come in; its role is noted."""
+    session, standing = store.find_with_standing(connection.session_id, connection.subject)
+    if session is None:
+        raise SessionNotFound(connection.session_id)
+    check_kept(session, now)
+    check_ban(session, standing, now)
+    if session.at(now).status is Status.ENDED:
+        raise SessionEnded(connection.session_id)
+    role = role_of(connection.subject, session.owner_id, standing.role, connection.role, session.join_as)
+    if role not in (Role.OWNER, connection.role or Role.PARTICIPANT):
+        store.set_role(connection, role, standing.revision)
+    return session
+
+
+def _surplus(connection: Connection, session: Session, store: ConnectionStore, limits: Limits) -> Sequence[Connection]:
+    """Connections of the subject for which there is no room any more. Raises Duplicate, SessionFull if there is none
+    for this one. Who finds more than may be leaves: of two at one seat, both may."""
+    own = store.connections_of(connection.session_id, connection.subject)
+    others = [one for one in own if one.connection_id not in (connection.connection_id, connection.replaces)]
+    handed_over = any(one.connection_id == connection.replaces for one in own)
+    newer = [one for one in others if one.age > connection.age]
+    if (session.duplicates is Duplicates.OLDEST and others) or (session.duplicates is Duplicates.NEWEST and newer):
+        raise Duplicate(session.session_id)
+    leaving = others if session.duplicates is Duplicates.NEWEST else []
+    if session.max_connections is not None:
+        spare = len(leaving) + handed_over
+        found = store.count_connections(session.session_id, session.max_connections + spare + 1)
+        if found - spare > session.max_connections:
+            raise SessionFull(session.session_id, session.max_connections)
+    if leaving or not limits.per_subject:
+        return leaving
+    if len(newer) >= limits.per_subject:
+        raise SessionFull(session.session_id, limits.per_subject)
+    excess = len(others) + 1 - limits.per_subject
+    return sorted(others, key=lambda one: one.age)[:excess] if excess > 0 else []
+
+
+def check_ban(session: Session, standing: Standing, now: datetime) -> None:
+    """Raises Banned."""
+    if standing.banned_until is not None and standing.banned_at(now):
+        raise Banned(session.session_id, rfc3339(standing.banned_until))
+
+
+def close(
+    connections: Sequence[Recipient],
+    reason: Callable[[str], NotConnected],
     *,
     store: ConnectionStore,
     deliver: Deliver,
     now: datetime,
     correlation_id: str,
-) -> frames.Frame:
-    """Performs the action of a frame, and returns the answer to its sender.
-
-    After ConnectionNotFound and TokenExpired the socket must be closed; after a refusal of the action it stays usable.
-    """
-    connection = store.find_connection(connection_id)
-    if connection is None:
-        raise ConnectionNotFound(connection_id)
-    logs.learn(session_id=connection.session_id, subject=logs.subject_hash(connection.subject))
-    if connection.expired_at(now):
-        raise TokenExpired(connection_id)
-    if isinstance(action, frames.Hello):
-        return hello(connection, action.resume_seq, store=store, now=now)
-    if isinstance(action, frames.Publish):
-        return publish(connection, action, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
-    return ping(connection, store=store, now=now)
+) -> Report:
+    """Removes connections, then tells them why and closes them. A connection that is pending, or hangs, hears nothing
+    more: its next frame is answered by the close."""
+    if not connections:
+        return Report({})
+    store.disconnect(*connections)
+    frame = frames.closing(reason(""), correlation_id)
+    return deliver.tell(connections, frame, began=now, close=True)
 
 
-def ping(connection: Connection, *, store: ConnectionStore, now: datetime) -> frames.Frame:
-    """The current `seq` and version: a client that missed the last event sees it here."""
-    return frames.pong(connection, _session_of(connection, store, now), now)
-
-
-def hello(connection: Connection, resume_seq: int | None, *, store: ConnectionStore, now: datetime) -> frames.Frame:
-    """The current session, read after the connection was opened, so that its client misses no later change."""
-    return frames.welcome(connection, _session_of(connection, store, now).at(now), resume_seq)
-
-
-def publish(
-    connection: Connection,
-    action: frames.Publish,
-    *,
-    store: ConnectionStore,
-    deliver: Deliver,
-    now: datetime,
-    correlation_id: str,
-) -> frames.Frame:
-    """Sends data to all other connections of the session, and returns the answer after that delivery."""
-    frame = partial(frames.message, sender=connection.subject, data=action.data, at=now, correlation_id=correlation_id)
-    frames.text(frame(frames.LARGEST_SEQ))  # raises TooLarge before it takes a seq
-    session = store.take_seq(connection.session_id, now)
-    report = deliver.broadcast(connection.session_id, frame(session.seq), began=now, but=connection.connection_id)
-    return frames.ack(session, report)
+def hand_over(
+    connection: Connection, *, store: ConnectionStore, deliver: Deliver, now: datetime, correlation_id: str
+) -> None:
+    """Closes the connection whose place this one takes, if it is of the same subject in the same session."""
+    old = store.find_connection(str(connection.replaces))
+    if old is not None and (old.session_id, old.subject) == (connection.session_id, connection.subject):
+        close([old], Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    store.end_hand_over(connection)
 
 
 def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
@@ -132,11 +184,3 @@ def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
     connection = store.find_connection(connection_id)
     if connection is not None:
         store.disconnect(connection)
-
-
-def _session_of(connection: Connection, store: ConnectionStore, now: datetime) -> Session:
-    session = store.find_session(connection.session_id)
-    if session is None:
-        raise SessionNotFound(connection.session_id)
-    check_kept(session, now)
-    return session

@@ -66,9 +66,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Said:
-    """An action that a connection asks for in a frame."""
+    """A frame of a connection."""
 
-    action: frames.Action
+    envelope: frames.Envelope
     connection_id: str
     now: datetime
     run: Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from chalicelib import frames, metrics
 from chalicelib.errors import TokenExpired, Unavailable
 from chalicelib.logs import log
+from chalicelib.members import Endpoint, Recipient
 from chalicelib.metrics import Measure
-from chalicelib.model import Endpoint, Outcome, Recipient, Report
+from chalicelib.model import Outcome, Report
 from chalicelib.sessions import Deliver
 
 if TYPE_CHECKING:
@@ -119,13 +120,24 @@ class Delivery:
         others, one that is throttled until 20 s after the request began; one whose turn comes later is reported as
         unsent. Raises Unavailable if the roster cannot be read.
         """
+        others = ([one for one in page if one.connection_id != but] for page in self._roster.roster(session_id))
+        return self._deliver(others, frame, began, close)
+
+    def tell(
+        self, recipients: Sequence[Recipient], frame: frames.Frame, *, began: datetime, close: bool = False
+    ) -> Report:
+        """Like `broadcast`, to these recipients."""
+        return self._deliver([recipients], frame, began, close)
+
+    def _deliver(
+        self, pages: Iterable[Sequence[Recipient]], frame: frames.Frame, began: datetime, close: bool
+    ) -> Report:
         text = frames.text(frame)
         correlation_id = str(frame.get("correlationId", ""))
         counts: Counter[Outcome] = Counter()
         left: list[Turn] = []
-        for page in self._roster.roster(session_id):
-            turns = [self._turn(one, text, close, correlation_id) for one in page if one.connection_id != but]
-            left += self._take(turns, began, counts)
+        for page in pages:
+            left += self._take([self._turn(one, text, close, correlation_id) for one in page], began, counts)
         for longest in BACK_OFFS:
             throttled = [turn for turn in left if turn.otherwise is Outcome.THROTTLED]
             broken = [turn for turn in left if turn.otherwise is Outcome.FAILED]
@@ -284,8 +296,16 @@ class MeasuredDelivery:
     def broadcast(
         self, session_id: str, frame: frames.Frame, *, began: datetime, but: str | None = None, close: bool = False
     ) -> Report:
+        return self._measured(lambda: self.deliver.broadcast(session_id, frame, began=began, but=but, close=close))
+
+    def tell(
+        self, recipients: Sequence[Recipient], frame: frames.Frame, *, began: datetime, close: bool = False
+    ) -> Report:
+        return self._measured(lambda: self.deliver.tell(recipients, frame, began=began, close=close))
+
+    def _measured(self, delivery: Callable[[], Report]) -> Report:
         at = self.monotonic()
-        report = self.deliver.broadcast(session_id, frame, began=began, but=but, close=close)
+        report = delivery()
         self.measure(metrics.DELIVERY_LATENCY, (self.monotonic() - at) * 1000)
         for outcome, count in report.counts.items():
             self.measure(metrics.DELIVERIES[outcome], count)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zlib
+from datetime import timedelta
 from typing import Final
 
 CATALOGUE: Final = "https://sessions.example/docs/errors.html#"
@@ -114,6 +116,47 @@ class VersionMismatch(SessionsError):
         self.version = version
 
 
+class NotAllowed(SessionsError):
+    """The role of a connection does not allow its action."""
+
+    code = "not_allowed"
+
+    def __init__(self, action: str, role: str) -> None:
+        super().__init__(f"A {role} may not {action}.")
+        self.action = action
+        self.role = role
+
+
+class Banned(SessionsError):
+    """The owner keeps the subject out for a while."""
+
+    code = "banned"
+
+    def __init__(self, session_id: str, until: str) -> None:
+        super().__init__(f"The owner of the session keeps this subject out until {until}.")
+        self.session_id = session_id
+        self.until = until
+
+
+class Duplicate(SessionsError):
+    """The session takes one connection of a subject."""
+
+    code = "duplicate"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("The session takes one connection of a subject, and there is another.")
+        self.session_id = session_id
+
+
+class SessionFull(SessionsError):
+    code = "session_full"
+
+    def __init__(self, session_id: str, limit: int) -> None:
+        super().__init__(f"The session takes at most {limit} connections.")
+        self.session_id = session_id
+        self.limit = limit
+
+
 class IdempotencyMismatch(SessionsError):
     code = "idempotency_mismatch"
 
@@ -123,9 +166,11 @@ class IdempotencyMismatch(SessionsError):
 
 
 class NotConnected(SessionsError):
-    """The connection gets a last frame and is closed. `reconnect` says what its client may do."""
+    """The connection gets a last frame and is closed. `reconnect` says when its client may come back: `now`, `never`,
+    or `after` so many seconds."""
 
     reconnect = "now"
+    after: timedelta | None = None
 
     def __init__(self, detail: str, connection_id: str) -> None:
         super().__init__(detail)
@@ -152,19 +197,67 @@ class TokenExpired(NotConnected):
         )
 
 
-class Unavailable(SessionsError):
-    """A part that the service needs did not answer in time. `retry_after` is the least wait in seconds."""
+class Kicked(NotConnected):
+    """The owner closed the connections of the subject, or keeps it out."""
 
-    code = "unavailable"
+    code = "kicked"
+    reconnect = "never"
 
-    def __init__(self, what: str, retry_after: int = 1) -> None:
-        super().__init__(f"{what} did not answer in time; try again.")
-        self.what = what
+    def __init__(self, connection_id: str) -> None:
+        super().__init__("The owner of the session has closed this connection.", connection_id)
+
+
+class Replaced(NotConnected):
+    """Another connection of the subject has taken the place of this one."""
+
+    code = "replaced"
+    reconnect = "never"
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__("Another connection of this subject has taken the place of this one.", connection_id)
+
+
+class TooFast(NotConnected):
+    """Frames come far faster than the connection's rate, though they are refused."""
+
+    code = "rate_limited"
+    reconnect = "after"
+
+    def __init__(self, connection_id: str, after: timedelta) -> None:
+        super().__init__("Frames came far too fast, and went on coming.", connection_id)
+        self.after = after
+
+
+class TryAgain(SessionsError):
+    """The same request may succeed after a while, of which `retry_after` is the least in seconds."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
         self.retry_after = retry_after
 
     def wait(self, request_id: str) -> int:
         """The seconds that this request is to wait, spread by its id: not all come back in the same moment."""
         return self.retry_after + zlib.crc32(request_id.encode()) % RETRY_SPREAD
+
+
+class RateLimited(TryAgain):
+    """Frames or messages come faster than the rate of their connection or session. `after` is the least wait."""
+
+    code = "rate_limited"
+
+    def __init__(self, after: timedelta) -> None:
+        super().__init__("This comes too fast; slow down, and try again.", max(1, math.ceil(after.total_seconds())))
+        self.after = after
+
+
+class Unavailable(TryAgain):
+    """A part that the service needs did not answer in time."""
+
+    code = "unavailable"
+
+    def __init__(self, what: str, retry_after: int = 1) -> None:
+        super().__init__(f"{what} did not answer in time; try again.", retry_after)
+        self.what = what
 
 
 class IllegalTransition(SessionsError):

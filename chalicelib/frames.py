@@ -16,16 +16,14 @@ from chalicelib.errors import (
     OriginRefused,
     SessionsError,
     TooLarge,
-    Unavailable,
+    TryAgain,
     is_refusal,
 )
+from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, role_of
 from chalicelib.model import (
-    CONNECTION_LIMIT,
     FRAME_BYTES,
     IDLE_LIMIT,
     MESSAGE_BYTES,
-    Connection,
-    Endpoint,
     Outcome,
     Report,
     Session,
@@ -33,6 +31,7 @@ from chalicelib.model import (
     document,
     rfc3339,
 )
+from chalicelib.rates import Limits
 
 Frame = Mapping[str, Any]
 
@@ -54,6 +53,7 @@ class Handshake:
     token: Secret
     subprotocol: str | None  # named in the answer, if the client offered it
     endpoint: Endpoint
+    replaces: str | None = None  # the id of a connection whose place this one takes
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ Action: TypeAlias = "Hello | Publish | Ping"
 
 @dataclass(frozen=True)
 class Envelope:
-    """A client's frame before its action is parsed; the answer repeats `reply_to`."""
+    """A client's frame before its action is parsed; the answer repeats `reply_to`. A text that is no frame has a
+    `fault`."""
 
     reply_to: str | int | None
     fields: Mapping[str, Any]
+    fault: InvalidRequest | None = None
 
 
 # --- in
@@ -116,7 +118,14 @@ def handshake(event: Mapping[str, Any], allowed_origins: Container[str], region:
 
 
 def envelope(text: str) -> Envelope:
-    """A client's text as an envelope. Raises InvalidRequest."""
+    """A client's text as an envelope."""
+    try:
+        return _envelope(text)
+    except InvalidRequest as fault:
+        return Envelope(None, {}, fault)
+
+
+def _envelope(text: str) -> Envelope:
     fields = jsontext.parse(text)
     if not isinstance(fields, dict):
         raise InvalidRequest("A frame is a JSON object.")
@@ -132,7 +141,9 @@ def envelope(text: str) -> Envelope:
 
 
 def action(sent: Envelope) -> Action:
-    """The action of an envelope. Raises InvalidRequest."""
+    """The action of an envelope. Raises InvalidRequest, also for its fault."""
+    if sent.fault is not None:
+        raise sent.fault
     fields = dict(sent.fields)
     name = fields.pop("action", None)
     result: Action
@@ -164,13 +175,13 @@ def text(frame: Frame) -> str:
     return sent
 
 
-def welcome(connection: Connection, session: Session, resume_seq: int | None) -> Frame:
+def welcome(connection: Connection, session: Session, resume_seq: int | None, limits: Limits) -> Frame:
     """The answer to hello, with a snapshot; `recovered` if the client has seen every event."""
     spread = timedelta(seconds=zlib.crc32(connection.connection_id.encode()) % RECONNECT_SPREAD)
     return {
         "type": "welcome",
         "connectionId": connection.connection_id,
-        "role": "owner" if connection.subject == session.owner_id else "participant",
+        "role": role_of(connection.subject, session.owner_id, connection.role).value,
         "session": document(session),
         "seq": session.seq,
         "events": [],
@@ -184,6 +195,8 @@ def welcome(connection: Connection, session: Session, resume_seq: int | None) ->
             "connectionSeconds": int(CONNECTION_LIMIT.total_seconds()),
             "pingSeconds": PING_SECONDS,
             "gapSeconds": GAP_SECONDS,
+            "framesPerSecond": limits.frames.per_second,
+            "sessionPublishesPerSecond": limits.publishes.per_second,
         },
     }
 
@@ -243,18 +256,26 @@ def session_ended(session: Session, correlation_id: str) -> Frame:
 
 def closing(error: NotConnected, correlation_id: str) -> Frame:
     """The last frame before the service closes a socket: API Gateway closes with 1000 whatever the reason."""
+    after = {} if error.after is None else {"afterMs": _spread(error.after, correlation_id)}
     return {
         "type": "closing",
         "code": error.code,
         "reason": error.detail,
         "reconnect": error.reconnect,
+        **after,
         "correlationId": correlation_id,
     }
 
 
+def _spread(after: timedelta, correlation_id: str) -> int:
+    """Milliseconds: at least `after` and at most twice that, since all that were closed at once come back."""
+    least = round(after.total_seconds() * 1000)
+    return least + zlib.crc32(correlation_id.encode()) % least
+
+
 def refusal(error: Exception, request_id: str) -> Frame:
     """Tells a refusal, and nothing about a bug. `retryAfter` is in seconds."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, TryAgain):
         return {"type": "error", "code": error.code, "detail": error.detail, "retryAfter": error.wait(request_id)}
     if isinstance(error, SessionsError) and is_refusal(error):
         return {"type": "error", "code": error.code, "detail": error.detail}

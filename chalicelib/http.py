@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from chalicelib import credentials, errors, jsontext
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
+from chalicelib.members import Duplicates, Role
 from chalicelib.model import (
     KEEP,
     SESSION_ID,
@@ -30,6 +31,7 @@ from chalicelib.model import (
 BODY_BYTES: Final = 65_536
 TITLE_LENGTH: Final = 200
 EXPIRES_IN: Final = range(60, 86_401)  # seconds
+MAX_CONNECTIONS: Final = range(1, 501)
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
 PAGE_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
@@ -44,14 +46,18 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
     errors.InvalidRequest: (400, "Invalid request"),
     errors.Unauthenticated: (401, "Not authenticated"),
     errors.NotOwner: (403, "Not the owner"),
+    errors.Banned: (403, "Banned"),
     errors.OriginRefused: (403, "Origin refused"),
     errors.SessionNotFound: (404, "No such session"),
     errors.SessionEnded: (409, "Session ended"),
     errors.SessionPaused: (409, "Session paused"),
+    errors.Duplicate: (409, "Connected already"),
+    errors.SessionFull: (409, "Session full"),
     errors.VersionMismatch: (412, "Version mismatch"),
     errors.TooLarge: (413, "Too large"),
     errors.UnsupportedMediaType: (415, "Unsupported media type"),
     errors.IdempotencyMismatch: (422, "Idempotency-Key used before"),
+    errors.RateLimited: (429, "Too fast"),
     errors.Unavailable: (503, "Unavailable"),
 }
 BUG: Final = (500, "Internal error")
@@ -133,6 +139,9 @@ def draft(request: Request) -> Draft:
         expires_in=timedelta(seconds=expires_in),
         durable=_flag(body.pop("durable", False), "durable"),
         presence=_flag(body.pop("presence", False), "presence"),
+        join_as=_join_as(body.pop("joinAs", Role.PARTICIPANT.value)),
+        duplicates=_duplicates(body.pop("duplicates", Duplicates.ALLOW.value)),
+        max_connections=_max_connections(body.pop("maxConnections", None)),
     )
     _refuse_unknown(body)
     return result
@@ -146,9 +155,14 @@ def patch(request: Request) -> Patch:
         status = _status(status)
     title = body.pop("title", KEEP)
     metadata = body.pop("metadata", KEEP)
+    join_as = body.pop("joinAs", KEEP)
     _refuse_unknown(body)
-    title = title if title is KEEP else _title(title)
-    return Patch(status, title, metadata if metadata is KEEP else _metadata(metadata))
+    return Patch(
+        status,
+        title if title is KEEP else _title(title),
+        metadata if metadata is KEEP else _metadata(metadata),
+        join_as if join_as is KEEP else _join_as(join_as),
+    )
 
 
 def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
@@ -274,7 +288,7 @@ def problem(error: Exception, request_id: str) -> Reply:
     headers = {"Content-Type": "application/problem+json"}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.TryAgain):
         headers["Retry-After"] = str(error.wait(request_id))
     return Reply(status, jsontext.compact(body), headers)
 
@@ -314,6 +328,25 @@ def _status(value: Any) -> Status:
         return Status(value)
     except ValueError as exc:
         raise InvalidRequest("status is one of active, paused, ended.") from exc
+
+
+def _join_as(value: Any) -> Role:
+    if value not in (Role.PARTICIPANT.value, Role.VIEWER.value):
+        raise InvalidRequest("joinAs is participant or viewer.")
+    return Role(value)
+
+
+def _duplicates(value: Any) -> Duplicates:
+    try:
+        return Duplicates(value)
+    except ValueError as exc:
+        raise InvalidRequest("duplicates is one of allow, newest, oldest.") from exc
+
+
+def _max_connections(value: Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value not in MAX_CONNECTIONS):
+        raise InvalidRequest(f"maxConnections is null, or {MAX_CONNECTIONS[0]} to {MAX_CONNECTIONS[-1]}.")
+    return value
 
 
 def _refuse_unknown(rest: Mapping[str, Any]) -> None:

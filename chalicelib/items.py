@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib import jsontext
-from chalicelib.model import (
+from chalicelib.members import (
     CONNECTION_PURGE,
+    PENDING,
+    Connection,
+    Duplicates,
+    Endpoint,
+    Recipient,
+    Role,
+    Standing,
+    Ticket,
+    subject_key,
+)
+from chalicelib.model import (
     IDEMPOTENCY_PURGE,
     KEEP,
-    PENDING,
     SESSION_PURGE,
     Change,
-    Connection,
-    Endpoint,
     Once,
-    Recipient,
     Session,
     Status,
     from_rfc3339,
@@ -28,6 +35,8 @@ from chalicelib.model import (
 
 Item = Mapping[str, Any]  # attribute name -> {"S": …}, as DynamoDB writes it
 
+ALONE: Final[Item] = {"S": "-"}  # the `member` of a place that has one
+FIRST_MEMBER: Final[Item] = {"S": "0"}  # of a roster: what sorts before is standings
 SHARDS: Final = 16  # of the index `due`, which spread a minute's sessions over partitions
 
 
@@ -40,6 +49,8 @@ def change_fields(change: Change) -> dict[str, Any]:
         given["title"] = nullable(change.title)
     if change.metadata is not KEEP:
         given["metadata"] = {"S": jsontext.compact(change.metadata)}
+    if change.join_as is not KEEP:
+        given["joinAs"] = {"S": change.join_as.value}
     return given
 
 
@@ -50,8 +61,8 @@ def nullable(text: str | None) -> Item:
 def once_item(session: Session, once: Once) -> Item:
     """The record of a create, under its owner and the caller's key."""
     return {
-        "place": {"S": f"idempotency#{session.owner_id}"},
-        "connectionId": {"S": once.key},
+        "place": {"S": f"create#{session.owner_id}"},
+        "member": {"S": once.key},
         "sessionId": {"S": session.session_id},
         "fingerprint": {"S": once.fingerprint},
         "purgeAt": seconds(session.created_at + IDEMPOTENCY_PURGE),
@@ -68,7 +79,18 @@ def seconds(at: datetime) -> Item:
     return {"N": str(int(at.timestamp()))}
 
 
+def milliseconds(at: datetime) -> Item:
+    """Whole milliseconds since 1970."""
+    return {"N": str(round(at.timestamp() * 1000))}
+
+
+def to_moment(item: Item) -> datetime:
+    """The moment of whole milliseconds since 1970."""
+    return datetime.fromtimestamp(int(item["N"]) / 1000, UTC)
+
+
 def session_item(session: Session) -> dict[str, Any]:
+    most = session.max_connections
     return {
         "sessionId": {"S": session.session_id},
         "ownerId": {"S": session.owner_id},
@@ -86,8 +108,16 @@ def session_item(session: Session) -> dict[str, Any]:
         "writtenBy": {"S": session.written_by},
         "dueShard": {"S": str(zlib.crc32(session.session_id.encode()) % SHARDS)},
         "dueAt": {"S": rfc3339(session.expires_at)},
-        "purgeAt": seconds(session.expires_at + SESSION_PURGE),
+        "joinAs": {"S": session.join_as.value},
+        "duplicates": {"S": session.duplicates.value},
+        **({} if most is None else {"maxConnections": {"N": str(most)}}),
+        "purgeAt": session_purge(session),
     }
+
+
+def session_purge(session: Session) -> Item:
+    """When a session goes, and what its owner said with it."""
+    return seconds(session.expires_at + SESSION_PURGE)
 
 
 def to_session(item: Item) -> Session:
@@ -108,6 +138,11 @@ def to_session(item: Item) -> Session:
         written_by=item["writtenBy"]["S"] if "writtenBy" in item else "",
         change_seq=int(item.get("changeSeq", item.get("seq", {"N": "0"}))["N"]),  # an earlier version has only `seq`
         due_at=from_rfc3339(item["dueAt"]["S"]) if "dueAt" in item else None,
+        seq_at=from_rfc3339(item["seqAt"]["S"]) if "seqAt" in item else None,
+        presence_seq=int(item["presenceSeq"]["N"]) if "presenceSeq" in item else 0,
+        join_as=Role(item["joinAs"]["S"]) if "joinAs" in item else Role.PARTICIPANT,
+        duplicates=Duplicates(item["duplicates"]["S"]) if "duplicates" in item else Duplicates.ALLOW,
+        max_connections=int(item["maxConnections"]["N"]) if "maxConnections" in item else None,
     )
 
 
@@ -120,7 +155,8 @@ def to_status(text: str) -> Status:
 
 
 def connection_items(connection: Connection) -> list[Item]:
-    """Both copies: one is found by the connection's id, the other in its session."""
+    """Both rows of a connection: the pointer, found by its id, and its row in the session's roster."""
+    role, replaces = connection.role, connection.replaces
     common = {
         "subject": {"S": connection.subject},
         "sessionId": {"S": connection.session_id},
@@ -129,40 +165,89 @@ def connection_items(connection: Connection) -> list[Item]:
         "apiId": {"S": connection.endpoint.api_id},
         "stage": {"S": connection.endpoint.stage},
         "region": {"S": connection.endpoint.region},
+        **({} if role is None else {"role": {"S": role.value}, "roleRevision": {"N": "0"}}),
         "purgeAt": seconds(connection.connected_at + CONNECTION_PURGE),
     }
-    return [{**key, **common} for key in connection_keys(connection)]
+    pointer, row = connection_keys(connection)
+    return [{**pointer, **common, **({} if replaces is None else {"replaces": {"S": replaces}})}, {**row, **common}]
 
 
 def connection_keys(recipient: Recipient) -> list[Item]:
-    connection_id = {"S": recipient.connection_id}
+    """The keys of both rows, the pointer's first."""
     return [
-        {"place": {"S": connection_place(recipient.connection_id)}, "connectionId": connection_id},
-        {"place": {"S": session_place(recipient.session_id)}, "connectionId": connection_id},
+        pointer_key(recipient.connection_id),
+        {"place": session_place(recipient.session_id), "member": {"S": recipient.member}},
     ]
 
 
-def connection_place(connection_id: str) -> str:
-    return f"connection#{connection_id}"
+def pointer_key(connection_id: str) -> Item:
+    return {"place": {"S": f"connection#{connection_id}"}, "member": ALONE}
 
 
-def session_place(session_id: str) -> str:
-    return f"session#{session_id}"
+def session_place(session_id: str) -> Item:
+    return {"S": f"session#{session_id}"}
 
 
 def to_connection(item: Item) -> Connection:
-    recipient = to_recipient(item, item["sessionId"]["S"])
-    return Connection(**vars(recipient), subject=item["subject"]["S"])
-
-
-RECIPIENT: Final = ("connectionId", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region")
-
-
-def to_recipient(item: Item, session_id: str) -> Recipient:
-    return Recipient(
-        connection_id=item["connectionId"]["S"],
-        session_id=session_id,
+    """The connection of either of its rows."""
+    place, member = item["place"]["S"], item["member"]["S"]
+    return Connection(
+        connection_id=member.partition("#")[2] or place.partition("#")[2],
+        session_id=item["sessionId"]["S"],
         connected_at=from_rfc3339(item["connectedAt"]["S"]),
         token_expires_at=from_rfc3339(item["tokenExpiresAt"]["S"]),
         endpoint=Endpoint(item["apiId"]["S"], item["stage"]["S"], item["region"]["S"]),
+        subject=item["subject"]["S"],
+        role=Role(item["role"]["S"]) if "role" in item else None,
+        replaces=item["replaces"]["S"] if "replaces" in item else None,
+    )
+
+
+def standing_key(session_id: str, subject: str) -> Item:
+    return {"place": session_place(session_id), "member": {"S": f"!{subject_key(subject)}"}}
+
+
+def to_standing(item: Item) -> Standing:
+    return Standing(
+        role=Role(item["role"]["S"]) if "role" in item else None,
+        banned_until=from_rfc3339(item["bannedUntil"]["S"]) if "bannedUntil" in item else None,
+        revision=int(item["revision"]["N"]) if "revision" in item else 0,
+    )
+
+
+def ticket_key(digest: str) -> Item:
+    return {"place": {"S": f"ticket#{digest}"}, "member": ALONE}
+
+
+def ticket_item(ticket: Ticket) -> Item:
+    ends, lasts = ticket.token_expires_at, ticket.lasts
+    optional = {
+        "role": {"S": ticket.role.value} if ticket.role else None,
+        "origin": {"S": ticket.origin} if ticket.origin else None,
+        "replaces": {"S": ticket.replaces} if ticket.replaces else None,
+        "tokenExpiresAt": {"S": rfc3339(ends)} if ends else None,
+        "lasts": {"N": str(int(lasts.total_seconds()))} if lasts else None,
+    }
+    return {
+        **ticket_key(ticket.digest),
+        "sessionId": {"S": ticket.session_id},
+        "subject": {"S": ticket.subject},
+        "expiresAt": {"S": rfc3339(ticket.expires_at)},
+        **{name: value for name, value in optional.items() if value is not None},
+        "purgeAt": seconds(ticket.expires_at),
+    }
+
+
+def to_ticket(item: Item) -> Ticket:
+    return Ticket(
+        digest=item["place"]["S"].partition("#")[2],
+        session_id=item["sessionId"]["S"],
+        subject=item["subject"]["S"],
+        expires_at=from_rfc3339(item["expiresAt"]["S"]),
+        role=Role(item["role"]["S"]) if "role" in item else None,
+        origin=item["origin"]["S"] if "origin" in item else None,
+        replaces=item["replaces"]["S"] if "replaces" in item else None,
+        token_expires_at=from_rfc3339(item["tokenExpiresAt"]["S"]) if "tokenExpiresAt" in item else None,
+        lasts=timedelta(seconds=int(item["lasts"]["N"])) if "lasts" in item else None,
+        used_by=item["usedBy"]["S"] if "usedBy" in item else None,
     )

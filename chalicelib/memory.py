@@ -5,18 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from chalicelib.errors import IdempotencyMismatch, SessionEnded, SessionNotFound, SessionPaused
+from chalicelib import rates
+from chalicelib.errors import (
+    IdempotencyMismatch,
+    NotOwner,
+    RateLimited,
+    SessionEnded,
+    SessionNotFound,
+    SessionPaused,
+)
+from chalicelib.members import PENDING, Connection, Metered, Recipient, Role, Standing, Ticket
 from chalicelib.model import (
     IDEMPOTENCY_PURGE,
-    PENDING,
     Change,
-    Connection,
     Once,
     Page,
     Position,
-    Recipient,
     Session,
     Status,
     Write,
@@ -25,6 +31,7 @@ from chalicelib.model import (
     check_kept,
     whole_milliseconds,
 )
+from chalicelib.rates import UNLIMITED, Rate
 
 
 class MemoryStore:
@@ -33,6 +40,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, Connection] = {}
+        self._tats: dict[str, datetime] = {}  # of connections and sessions, by their ids
+        self._revisions: dict[str, int] = {}  # of the roles of connections
+        self._standings: dict[tuple[str, str], Standing] = {}
+        self._tickets: dict[str, Ticket] = {}
         self._once: dict[tuple[str, str], tuple[Once, Session]] = {}
         self._lock = threading.RLock()
 
@@ -113,30 +124,122 @@ class MemoryStore:
     def connect(self, connection: Connection) -> None:
         with self._lock:
             self._connections[connection.connection_id] = connection
+            if connection.role is not None:
+                self._revisions[connection.connection_id] = 0
 
     def disconnect(self, *recipients: Recipient) -> None:
         with self._lock:
             for recipient in recipients:
                 self._connections.pop(recipient.connection_id, None)
+                self._revisions.pop(recipient.connection_id, None)
+                self._tats.pop(recipient.connection_id, None)
 
     def find_connection(self, connection_id: str) -> Connection | None:
         return self._connections.get(connection_id)
 
-    def take_seq(self, session_id: str, now: datetime) -> Session:
+    def meter(self, connection_id: str, now: datetime, cost: timedelta) -> Metered | None:
+        with self._lock:
+            connection = self._connections.get(connection_id)
+            if connection is None:
+                return None
+            tat = max(self._tats.get(connection_id, now), whole_milliseconds(now)) + cost
+            self._tats[connection_id] = tat
+            return Metered(connection, whole_milliseconds(tat))
+
+    def refresh(self, connection: Connection, token_expires_at: datetime) -> datetime | None:
+        with self._lock:
+            stored = self._connections.get(connection.connection_id)
+            if stored is None:
+                return None
+            expires_at = max(stored.token_expires_at, token_expires_at)
+            self._connections[stored.connection_id] = replace(stored, token_expires_at=expires_at)
+            return expires_at
+
+    def set_role(self, connection: Connection, role: Role, revision: int) -> None:
+        with self._lock:
+            stored = self._connections.get(connection.connection_id)
+            if stored is not None and self._revisions.get(stored.connection_id, -1) < revision:
+                self._connections[stored.connection_id] = replace(stored, role=role)
+                self._revisions[stored.connection_id] = revision
+
+    def end_hand_over(self, connection: Connection) -> None:
+        with self._lock:
+            stored = self._connections.get(connection.connection_id)
+            if stored is not None and stored.replaces == connection.replaces:
+                self._connections[stored.connection_id] = replace(stored, replaces=None)
+
+    # --- the roster of a session
+
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        yield self._of_roster(session_id)
+
+    def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
+        return [one for one in self._of_roster(session_id) if one.subject == subject]
+
+    def count_connections(self, session_id: str, at_most: int) -> int:
+        return min(len(self._of_roster(session_id)), at_most)
+
+    def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], bool]:
+        rest = [one for one in self._of_roster(session_id) if after is None or one.member > after]
+        return rest[:limit], len(rest) > limit
+
+    def _of_roster(self, session_id: str) -> list[Connection]:
+        with self._lock:
+            found = [one for one in self._connections.values() if one.session_id == session_id]
+        return sorted(found, key=lambda one: one.member)
+
+    # --- the owner's word on a subject
+
+    def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
+        with self._lock:
+            return self._sessions.get(session_id), self._standings.get((session_id, subject), Standing())
+
+    def set_standing_role(self, session: Session, subject: str, role: Role) -> Standing:
+        with self._lock:
+            _, before = self.find_with_standing(session.session_id, subject)
+            after = replace(before, role=role, revision=before.revision + 1)
+            self._standings[session.session_id, subject] = after
+            return after
+
+    def ban(self, session: Session, subject: str, until: datetime | None) -> None:
+        with self._lock:
+            _, before = self.find_with_standing(session.session_id, subject)
+            self._standings[session.session_id, subject] = replace(before, banned_until=until)
+
+    # --- tickets
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._tickets[ticket.digest] = ticket
+
+    def use_ticket(
+        self, digest: str, session_id: str, origin: str | None, connection_id: str, now: datetime
+    ) -> Ticket | None:
+        with self._lock:
+            ticket = self._tickets.get(digest)
+            if ticket is not None and ticket.admits(session_id, origin, connection_id, now):
+                self._tickets[digest] = ticket = replace(ticket, used_by=connection_id)
+            return ticket
+
+    # --- numbers
+
+    def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
         with self._lock:
             session = self._found(session_id)
             check_kept(session, now)
+            if owner_id not in (None, session.owner_id):
+                raise NotOwner(session_id, str(owner_id))
             if session.at(now).status is Status.ENDED:
                 raise SessionEnded(session_id)
             if session.status is Status.PAUSED:
                 raise SessionPaused(session_id)
-            self._sessions[session_id] = taken = replace(session, seq=session.seq + 1)
+            now = whole_milliseconds(now)
+            tat = max(self._tats.get(session_id, now), now) + rate.cost
+            if rate.cost and tat > now + rates.BURST:
+                raise RateLimited(rates.wait(tat, now))
+            self._tats[session_id] = tat
+            self._sessions[session_id] = taken = replace(session, seq=session.seq + 1, seq_at=now)
             return taken
-
-    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
-        with self._lock:
-            page = [c for c in self._connections.values() if c.session_id == session_id]
-        yield page
 
     # --- how changes are made
 
@@ -148,11 +251,13 @@ class MemoryStore:
 
     def _store(self, session: Session, now: datetime) -> Written:
         version, seq = session.version + 1, session.seq + 1
-        stored = replace(session, version=version, seq=seq, change_seq=seq, updated_at=now, due_at=now + PENDING)
+        stored = replace(
+            session, version=version, seq=seq, change_seq=seq, updated_at=now, seq_at=now, due_at=now + PENDING
+        )
         self._sessions[session.session_id] = stored
         return Written(stored, changed=True)
 
 
 def _listed(session: Session) -> Session:
     """The part of a session that a list has."""
-    return replace(session, metadata=None, seq=0, change_seq=0, due_at=None, written_by="")
+    return replace(session, metadata=None, seq=0, change_seq=0, due_at=None, seq_at=None, written_by="")

@@ -11,14 +11,11 @@ from enum import Enum
 from typing import Any, Final
 
 from chalicelib.errors import IllegalTransition, NotOwner, SessionEnded, SessionNotFound, VersionMismatch
+from chalicelib.members import Duplicates, Role
 
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
 
-LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are checked
-PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
-CONNECTION_LIMIT: Final = timedelta(hours=2)  # after which API Gateway cuts a WebSocket
-CONNECTION_PURGE: Final = CONNECTION_LIMIT + timedelta(minutes=5)
 SESSION_PURGE: Final = timedelta(days=7)  # after expiresAt
 IDEMPOTENCY_PURGE: Final = timedelta(days=1)
 
@@ -50,16 +47,18 @@ KEEP: Final = Keep.KEEP
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller, by a verified token."""
+    """The caller, by a verified token, or by a ticket, which may name a role."""
 
     subject: str
     expires_at: datetime
+    role: Role | None = None
 
 
 @dataclass(frozen=True)
 class Session:
-    """`version` counts changes, `seq` counts events; `change_seq` is the seq of the last change, `written_by` the id of
-    its request. `due_at` is when the sweep looks at it: None in a list, and when nothing is left to do."""
+    """`version` counts changes, `seq` counts events, of which the last was at `seq_at`; `change_seq` is the seq of the
+    last change, `written_by` the id of its request; `presence_seq` counts what is told of who is in. `due_at` is when
+    the sweep looks at it: None in a list, and when nothing is left to do."""
 
     session_id: str
     owner_id: str
@@ -77,6 +76,11 @@ class Session:
     written_by: str = ""
     change_seq: int = 0
     due_at: datetime | None = None
+    seq_at: datetime | None = None
+    presence_seq: int = 0
+    join_as: Role = Role.PARTICIPANT  # the role of those of whom the owner has said nothing
+    duplicates: Duplicates = Duplicates.ALLOW
+    max_connections: int | None = None
 
     @property
     def untold(self) -> bool:
@@ -118,6 +122,9 @@ class Draft:
     expires_in: timedelta = timedelta(days=1)
     durable: bool = False
     presence: bool = False
+    join_as: Role = Role.PARTICIPANT
+    duplicates: Duplicates = Duplicates.ALLOW
+    max_connections: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,7 @@ class Patch:
     status: Status | Keep = KEEP
     title: str | Keep | None = KEEP
     metadata: Mapping[str, Any] | Keep | None = KEEP
+    join_as: Role | Keep = KEEP
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ class Change:
     status: Status | Keep = KEEP
     title: str | Keep | None = KEEP
     metadata: Mapping[str, Any] | Keep = KEEP
+    join_as: Role | Keep = KEEP
 
     def alters(self, session: Session) -> bool:
         """Whether JSON would show a difference; in Python, True equals 1 and 1 equals 1.0."""
@@ -152,6 +161,7 @@ class Change:
             status=session.status if self.status is KEEP else session.status.to(self.status),
             title=session.title if self.title is KEEP else self.title,
             metadata=session.metadata if self.metadata is KEEP else self.metadata,
+            join_as=session.join_as if self.join_as is KEEP else self.join_as,
         )
 
 
@@ -163,41 +173,6 @@ class Write:
     now: datetime
     request_id: str
     versions: frozenset[int] | None = None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The API through which a connection is reached."""
-
-    api_id: str
-    stage: str
-    region: str
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """A connection as a delivery needs it."""
-
-    connection_id: str
-    session_id: str
-    connected_at: datetime
-    token_expires_at: datetime
-    endpoint: Endpoint
-
-    def expired_at(self, now: datetime) -> bool:
-        """Whether its token has expired, with the same leeway as when it was verified."""
-        return self.token_expires_at + LEEWAY <= now
-
-    def pending_at(self, now: datetime) -> bool:
-        """Whether its handshake may still be under way, so that a 410 does not mean that it is gone."""
-        return now - self.connected_at < PENDING
-
-
-@dataclass(frozen=True)
-class Connection(Recipient):
-    """One open WebSocket of one principal in one session."""
-
-    subject: str
 
 
 @dataclass(frozen=True)
@@ -314,6 +289,9 @@ def document(session: Session) -> dict[str, Any]:
         "metadata": session.metadata,
         "durable": session.durable,
         "presence": session.presence,
+        "joinAs": session.join_as.value,
+        "duplicates": session.duplicates.value,
+        "maxConnections": session.max_connections,
         "version": session.version,
         "createdAt": rfc3339(session.created_at),
         "updatedAt": rfc3339(session.updated_at),

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from chalicelib import storage
+from chalicelib import dynamodb
 from chalicelib.delivery import Delivery, ManagementApi
 from chalicelib.errors import Unavailable
 from chalicelib.keys import Keys, StoredText, keys_of, local_key
@@ -51,7 +51,7 @@ def _store(settings: Settings) -> tuple[Store | MemoryStore, Callable[[], None]]
     if settings.tables is None:
         memory = MemoryStore()
         return memory, memory.answers
-    client, impatient = storage.clients(settings.region, None, READY_WITHIN)
+    client, impatient = dynamodb.clients(settings.region, None, READY_WITHIN)
     return Store(client, settings.tables), Store(impatient, settings.tables).answers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from chalicelib import frames, jsontext, metrics
 from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable
+from chalicelib.members import Recipient
 from chalicelib.metrics import Measure
 from chalicelib.model import (
     KEEP,
@@ -77,6 +78,11 @@ class Deliver(Protocol):
         the roster cannot be read.
         """
 
+    def tell(
+        self, recipients: Sequence[Recipient], frame: frames.Frame, *, began: datetime, close: bool = False
+    ) -> Report:
+        """Like `broadcast`, to these recipients."""
+
 
 def create_session(
     draft: Draft,
@@ -107,6 +113,9 @@ def create_session(
         expires_at=created_at + draft.expires_in,
         written_by=request_id,
         due_at=created_at + draft.expires_in,
+        join_as=draft.join_as,
+        duplicates=draft.duplicates,
+        max_connections=draft.max_connections,
     )
     written = store.create_session(session, once)
     if written.changed:
@@ -211,7 +220,12 @@ def measure_end(written: Written, measure: Measure) -> None:
 
 def fingerprint(draft: Draft) -> str:
     """Equal for drafts with the same meaning."""
-    meaning = {**vars(draft), "expires_in": draft.expires_in.total_seconds()}
+    meaning = {
+        **vars(draft),
+        "expires_in": draft.expires_in.total_seconds(),
+        "join_as": draft.join_as.value,
+        "duplicates": draft.duplicates.value,
+    }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
@@ -221,14 +235,14 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
     Raises SessionNotFound, and InvalidRequest for what would become of the metadata.
     """
     if not isinstance(patch.metadata, Mapping):
-        change = Change(patch.status, patch.title, {} if patch.metadata is None else KEEP)
+        change = Change(patch.status, patch.title, {} if patch.metadata is None else KEEP, patch.join_as)
         if change != Change():
             return change, store.change_session(session_id, change, write)
         return change, Written(find_session(session_id, store=store, now=write.now), changed=False)
     for _ in range(MERGE_ATTEMPTS):
         before = find_session(session_id, store=store, now=write.now)
         metadata = merged(before.metadata, patch.metadata)
-        change = Change(patch.status, patch.title, metadata)
+        change = Change(patch.status, patch.title, metadata, patch.join_as)
         if not applies(change, before, write):
             return change, Written(before, changed=False)
         _check_metadata(metadata)

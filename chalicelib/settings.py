@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.credentials import Secret
 from chalicelib.errors import SettingsError
+from chalicelib.rates import Limits, Rate
 
 FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     "secret": frozenset({"HS256", "HS384", "HS512"}),
@@ -25,6 +26,7 @@ MOST_KEYS: Final = 3  # a rotation needs two; more lines are a file that was pas
 LOCAL_KEY_PREFIX: Final = "local-"
 NONE: Final = Secret("")
 MAX_LIFETIME: Final = 86_400  # seconds of a token, unless the settings say otherwise
+MOST: Final = 1_000  # that a rate or a cap may be: a meter counts milliseconds
 LONGEST: Final = 31_536_000  # seconds that the settings may say: a year
 
 STORES: Final = ("ssm", "secretsmanager")
@@ -74,6 +76,7 @@ class Settings:
     tables: Tables | None  # None: the store is in memory
     region: str
     allowed_origins: Origins
+    limits: Limits
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
@@ -115,16 +118,33 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
         problems.append("AWS_REGION is not set.")
     if environment.get("LOG_LEVEL", "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         problems.append("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    limits = _limits(environment, problems)
     if problems:
         raise SettingsError(tuple(problems))
     origins = Origins(_words(environment.get("ALLOWED_ORIGINS", "")), loopback=_are_of_a_checkout(tokens))
-    return Settings(tokens, tables, region, origins)
+    return Settings(tokens, tables, region, origins, limits)
 
 
 def _are_of_a_checkout(tokens: Tokens) -> bool:
     """Whether each token is signed with the key of a checkout, which no function on AWS takes."""
     keys = secrets_in(tokens.secret.reveal())
     return bool(keys) and all(key.startswith(LOCAL_KEY_PREFIX) for key in keys)
+
+
+def _limits(environment: Mapping[str, str], problems: list[str]) -> Limits:
+    def number(name: str, default: float) -> int:
+        text = environment.get(name, "").strip() or str(default)
+        if re.fullmatch(r"[0-9]{1,4}", text) and int(text) <= MOST:
+            return int(text)
+        problems.append(f"{name} must be a whole number, 0 (no limit) to {MOST}.")
+        return 0
+
+    usual = Limits()
+    return Limits(
+        Rate(number("FRAME_RATE", usual.frames.per_second)),
+        Rate(number("SESSION_RATE", usual.publishes.per_second)),
+        number("MAX_PER_SUBJECT", usual.per_subject),
+    )
 
 
 def _tokens(

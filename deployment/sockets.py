@@ -15,7 +15,7 @@ from typing import Final
 from chalicelib import frames, items
 from chalicelib.delivery import WORKERS, Answer, Delivery, ManagementApi
 from chalicelib.errors import TokenExpired
-from chalicelib.model import Connection
+from chalicelib.members import Connection
 from chalicelib.settings import Tables
 from chalicelib.storage import Store
 from deployment.aws import Aws
@@ -61,9 +61,9 @@ def _connections(aws: Aws, table: str) -> Iterator[Connection]:
         .paginate(
             TableName=table,
             ConsistentRead=True,
-            FilterExpression="begins_with(#place, :connection)",  # the other copy of each is found by its session
+            FilterExpression="begins_with(#place, :connection)",  # the pointers: a session's roster has the same
             ExpressionAttributeNames={"#place": "place"},
-            ExpressionAttributeValues={":connection": {"S": items.connection_place("")}},
+            ExpressionAttributeValues={":connection": items.pointer_key("")["place"]},
         )
     )
     for page in pages:

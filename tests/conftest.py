@@ -72,11 +72,11 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def dynamodb_store(dynamodb_tables: Tables) -> Store:
-    from chalicelib import storage
+    from chalicelib import dynamodb
     from chalicelib.storage import Store
     from tests.service.stores import names_of
 
-    return Store(storage.clients("us-east-1", None)[0], names_of(dynamodb_tables))
+    return Store(dynamodb.clients("us-east-1", None)[0], names_of(dynamodb_tables))
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ PLUGIN = "pytest_sessionplugin"
 # From top to bottom. An import points to a line further down, or, within a line, to a file further right.
 TABLE = """
 app
-chalicelib: service context | auth connections sweeper delivery | keys storage sessions | settings items metrics frames
-chalicelib: http memory issuer | credentials jsontext model logs | errors
+chalicelib: service context | auth conversations connections sweeper delivery
+chalicelib: keys storage session_rows connection_rows dynamodb sessions | settings items metrics frames
+chalicelib: http memory issuer | credentials jsontext model members rates logs | errors
 
 plugin __main__
 harness: local deployed projects checks
@@ -53,7 +54,8 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     "chalicelib.auth": {"jwt"},
     "chalicelib.keys": {"botocore", "jwt"},
     "chalicelib.delivery": {"botocore", "types_boto3_apigatewaymanagementapi"},
-    "chalicelib.storage": {"botocore", "types_boto3_dynamodb"},
+    "chalicelib.dynamodb": {"botocore", "types_boto3_dynamodb"},
+    "chalicelib.session_rows": {"botocore"},
     "chalicelib.metrics": {"aws_lambda_powertools"},
     "chalicelib.logs": {"aws_lambda_powertools"},
     f"{PLUGIN}.plugin": {"chalice", "pytest"},

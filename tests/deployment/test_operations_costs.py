@@ -13,7 +13,7 @@ import pytest
 from botocore.client import BaseClient
 
 from chalicelib import items
-from chalicelib.model import Connection, Endpoint
+from chalicelib.members import Connection, Endpoint
 from deployment import stage
 from deployment.monitoring.alarms import alarms
 from pytest_sessionplugin import Gateway

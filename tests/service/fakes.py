@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.delivery import Answer
 from chalicelib.frames import Frame
-from chalicelib.model import Connection, Draft, Endpoint, Principal, Report, Session, Write
+from chalicelib.members import Connection, Endpoint, Recipient
+from chalicelib.model import Draft, Principal, Report, Session, Write
+from chalicelib.rates import Limits, Rate
 from chalicelib.sessions import SessionStore, create_session
 
+UNLIMITED = Limits(Rate(0), Rate(0), 0)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDPOINT = Endpoint("abc123", "api", "us-east-1")
 ALICE = Principal("alice", NOON + timedelta(hours=1))
@@ -42,6 +45,7 @@ class Deliveries:
     frames: list[Frame] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     but: list[str | None] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)  # ids of connections
     report: Report = field(default_factory=lambda: Report({}))
 
     def broadcast(
@@ -51,6 +55,13 @@ class Deliveries:
         self.but.append(but)
         if close:
             self.closed.append(session_id)
+        return self.report
+
+    def tell(self, recipients: Sequence[Recipient], frame: Frame, *, began: datetime, close: bool = False) -> Report:
+        self.frames.append(frame)
+        self.told += [one.connection_id for one in recipients]
+        if close:
+            self.closed += [one.connection_id for one in recipients]
         return self.report
 
 

@@ -97,6 +97,7 @@ class StoreContract:
             seq=1,
             change_seq=1,
             due_at=by.now + timedelta(seconds=35),
+            seq_at=by.now,
             updated_at=by.now,
             written_by=by.request_id,
         )
@@ -292,7 +293,7 @@ class StoreContract:
 
     def test_seqs_are_taken_one_by_one_while_a_session_is_active(self, store: AnyStore, session: Session) -> None:
         taken = [store.take_seq(session.session_id, NOON) for _ in range(3)]
-        assert taken == [replace(session, seq=seq) for seq in (1, 2, 3)]
+        assert taken == [replace(session, seq=seq, seq_at=NOON) for seq in (1, 2, 3)]
         assert stored(store, session) == taken[-1]
         assert store.change_session(session.session_id, Change(status=Status.PAUSED), write()).session.seq == 4
         for session_id, now, refusal in (

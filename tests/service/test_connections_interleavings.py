@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import connections, frames, model, sessions, sweeper
+from chalicelib import connections, conversations, frames, model, sessions, sweeper
 from chalicelib.credentials import Secret
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
+from chalicelib.members import Connection, Endpoint
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Endpoint, Patch, Principal, Recipient, Status, Write
-from tests.service.fakes import ENDPOINT, NOON, connection, new_session
+from chalicelib.model import Draft, Patch, Principal, Status, Write
+from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, connection, new_session
 from tests.service.interleavings import Actor, Walk, walk
 
 BOB = Principal("bob", NOON + timedelta(days=1))
@@ -35,17 +36,18 @@ class Store(MemoryStore):
 
     def __deepcopy__(self, memo: object) -> Store:
         twin = Store()
-        for name in ("_sessions", "_connections", "_once", "seen"):
+        for name in ("_sessions", "_connections", "_once", "_tats", "_revisions", "_standings", "_tickets", "seen"):
             setattr(twin, name, copy.copy(getattr(self, name)))
         return twin
 
-    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
         for page in super().roster(session_id):
             self.seen.update(one.connection_id for one in page)
             yield page
 
     def state(self) -> str:
-        return f"{self._sessions} {sorted(self._connections)} {sorted(self.seen)}"
+        rows = f"{sorted(self._connections.items())} {self._standings} {self._tickets}"
+        return f"{self._sessions} {rows} {sorted(self.seen)}"
 
 
 @dataclass
@@ -133,10 +135,12 @@ def delivery(view: Any) -> Delivery:
 
 
 def connect(view: Any) -> None:
-    now = view.clock()
+    now, deliver = view.clock(), delivery(view)
     handshake = frames.Handshake("new=", SESSION_ID, Secret("token"), None, ENDPOINT)
     try:
-        connections.connect(handshake, BOB, store=view.store, now=now)
+        connections.connect(
+            handshake, BOB, store=view.store, deliver=deliver, now=now, limits=UNLIMITED, correlation_id="a"
+        )
     except SessionsError:
         view.sockets.refuse("new=")
     else:
@@ -146,14 +150,20 @@ def connect(view: Any) -> None:
 def join(view: Any) -> None:
     """Connects, and says hello."""
     connect(view)
-    say(view, "new=", frames.Hello())
+    say(view, "new=", {"action": "hello"})
 
 
-def say(view: Any, connection_id: str, action: frames.Action) -> None:
+def say(view: Any, connection_id: str, action: Mapping[str, Any]) -> None:
     now, deliver = view.clock(), delivery(view)
     try:
-        answer = connections.receive(
-            action, connection_id, store=view.store, deliver=deliver, now=now, correlation_id="a"
+        answer = conversations.receive(
+            frames.Envelope(None, action),
+            connection_id,
+            store=view.store,
+            deliver=deliver,
+            now=now,
+            limits=UNLIMITED,
+            correlation_id="a",
         )
     except (ConnectionNotFound, TokenExpired) as exc:
         deliver.close(ENDPOINT, connection_id, frames.closing(exc, "a"), now)
@@ -180,7 +190,7 @@ def end(view: Any) -> None:
 
 
 def publish(view: Any) -> None:
-    say(view, "pub=", frames.Publish(1))
+    say(view, "pub=", {"action": "publish", "data": 1})
 
 
 def disconnect(view: Any) -> None:

@@ -15,9 +15,10 @@ from botocore.exceptions import InvalidRegionError
 from chalicelib import errors, logs
 from chalicelib.delivery import AGAIN, FIRST, WORKERS, Answer, Delivery, MeasuredDelivery
 from chalicelib.errors import Unavailable
+from chalicelib.members import Connection, Endpoint, Recipient
 from chalicelib.memory import MemoryStore
 from chalicelib.metrics import Metric
-from chalicelib.model import Connection, Endpoint, Outcome, Recipient, Report
+from chalicelib.model import Outcome, Report
 from tests.service.fakes import ENDPOINT, NOON, Clock, Deliveries, Management, connection
 
 FRAME = {"type": "message", "data": "é"}
@@ -315,7 +316,7 @@ def test_what_the_deadline_leaves_is_reported_as_unsent() -> None:
 
 
 class Pages(MemoryStore):
-    def roster(self, session_id: str) -> Iterator[Sequence[Recipient]]:
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
         for page in super().roster(session_id):
             yield from ([one] for one in page)
 

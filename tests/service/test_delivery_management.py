@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.delivery import AGAIN, FIRST, Answer, Management, ManagementApi, _management_client
-from chalicelib.model import Endpoint
+from chalicelib.members import Endpoint
 from pytest_sessionplugin import Gateway, WebSocket
 from pytest_sessionplugin.aws.faults import Faults
 from pytest_sessionplugin.tokens.tokens import Tokens

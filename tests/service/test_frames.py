@@ -11,6 +11,7 @@ from chalicelib import errors, frames
 from chalicelib.credentials import Secret
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Change, Session
+from chalicelib.rates import Limits
 from chalicelib.sessions import END
 from tests.service.fakes import ENDPOINT, NOON, connection, new_session, write
 
@@ -212,7 +213,7 @@ def session() -> Session:
 
 
 def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
-    told = frames.welcome(connection(session.session_id, subject="alice"), session, None)
+    told = frames.welcome(connection(session.session_id, subject="alice"), session, None, Limits())
     assert (told["role"], told["session"]["sessionId"], told["seq"]) == ("owner", session.session_id, 0)
     assert told["tokenExpiresAt"] == "2026-03-01T13:00:00.000Z"
     assert told["limits"] == {
@@ -222,19 +223,21 @@ def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
         "connectionSeconds": 7200,
         "pingSeconds": 45,
         "gapSeconds": 5,
+        "framesPerSecond": 10,
+        "sessionPublishesPerSecond": 50,
     }
     assert "2026-03-01T13:45" <= told["reconnectAt"] <= "2026-03-01T13:50:00.000Z"
-    assert frames.welcome(connection(session.session_id), session, None)["role"] == "participant"
+    assert frames.welcome(connection(session.session_id), session, None, Limits())["role"] == "participant"
 
 
 def test_reconnects_of_one_moment_are_spread(session: Session) -> None:
-    times = {frames.welcome(connection("s", f"{i}="), session, None)["reconnectAt"] for i in range(100)}
+    times = {frames.welcome(connection("s", f"{i}="), session, None, Limits())["reconnectAt"] for i in range(100)}
     assert len(times) > 50
 
 
 @pytest.mark.parametrize(("resume", "recovered"), [(None, False), (0, True), (5, False)])
 def test_nothing_is_recovered_but_what_was_never_missed(session: Session, resume: int | None, recovered: bool) -> None:
-    told = frames.welcome(connection("s"), session, resume)
+    told = frames.welcome(connection("s"), session, resume, Limits())
     assert (told["recovered"], told["events"]) == (recovered, [])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib import items
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Change, Draft, Once, Recipient, Session, Status
+from chalicelib.model import Change, Draft, Once, Session, Status
 from tests.service.fakes import NOON, connection, new_session
 
 
@@ -79,20 +79,12 @@ def test_a_connection_has_two_copies_that_both_come_back() -> None:
     copies = items.connection_items(one)
     assert [copy["place"] for copy in copies] == [{"S": "connection#one="}, {"S": "session#s"}]
     assert [items.to_connection(copy) for copy in copies] == [one, one]
-    keys = [{name: copy[name] for name in ("place", "connectionId")} for copy in copies]
+    keys = [{name: copy[name] for name in ("place", "member")} for copy in copies]
     assert keys == items.connection_keys(one)
-
-
-def test_a_roster_needs_no_more_than_its_fields() -> None:
-    one = connection("s")
-    projected = {name: items.connection_items(one)[1][name] for name in items.RECIPIENT}
-    assert items.to_recipient(projected, "s") == Recipient(
-        one.connection_id, "s", one.connected_at, one.token_expires_at, one.endpoint
-    )
 
 
 def test_a_create_is_remembered_under_its_owner_for_a_day(session: Session) -> None:
     item = items.once_item(session, Once("key", "print"))
-    assert (item["place"], item["connectionId"]) == ({"S": "idempotency#alice"}, {"S": "key"})
+    assert (item["place"], item["member"]) == ({"S": "create#alice"}, {"S": "key"})
     assert (item["sessionId"], item["fingerprint"]) == ({"S": session.session_id}, {"S": "print"})
     assert item["purgeAt"] == items.seconds(session.created_at + timedelta(days=1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib import errors, storage
+from chalicelib import dynamodb, errors
 from chalicelib.model import Change, Draft, Once, Status
 from chalicelib.sessions import END
 from chalicelib.settings import Tables as TableNames
@@ -42,7 +42,7 @@ def test_each_item_is_purged_in_its_time(dynamodb_store: Store, dynamodb_tables:
     assert purged == {
         "connection": in_time,
         "session": in_time,
-        "idempotency": int((NOON + timedelta(days=1)).timestamp()),
+        "create": int((NOON + timedelta(days=1)).timestamp()),
     }
 
 
@@ -58,7 +58,7 @@ def test_a_settled_session_leaves_the_index_of_due_ones(dynamodb_store: Store, d
 @pytest.fixture
 def asked(dynamodb_tables: Tables) -> Iterator[tuple[Store, list[tuple[str, dict[str, Any]]]]]:
     """A store, and the requests that it makes: operations and their parameters."""
-    (client,) = storage.clients("us-east-1", None)
+    (client,) = dynamodb.clients("us-east-1", None)
     requests: list[tuple[str, dict[str, Any]]] = []
     client.meta.events.register(
         "provide-client-params.dynamodb",
@@ -148,7 +148,7 @@ class TestRequests:
 
 @pytest.mark.slow
 def test_timeouts_fit_what_api_gateway_waits() -> None:
-    clients: Any = storage.clients("us-east-1", None, 0.3)
+    clients: Any = dynamodb.clients("us-east-1", None, 0.3)
     usual, impatient = (client.meta.config for client in clients)
     assert (usual.connect_timeout, usual.read_timeout, usual.retries["total_max_attempts"]) == (1, 2, 2)
     assert (impatient.connect_timeout, impatient.read_timeout, impatient.retries["total_max_attempts"]) == (0.3, 0.3, 1)

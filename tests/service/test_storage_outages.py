@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.retries import standard
 
-from chalicelib import storage
+from chalicelib import dynamodb
 from chalicelib.errors import Unavailable
 from pytest_sessionplugin import Gateway, HandshakeRefused
 from pytest_sessionplugin.aws.faults import Faults
@@ -91,13 +91,13 @@ def cancelled(*codes: str) -> ClientError:
     ],
 )
 def test_a_transaction_that_was_cancelled_for_a_passing_reason_is_unavailable(reason: str) -> None:
-    with pytest.raises(Unavailable), storage.asking():
+    with pytest.raises(Unavailable), dynamodb.asking():
         raise cancelled("None", reason)
 
 
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "ValidationError", "ItemCollectionSizeLimitExceeded"])
 def test_a_transaction_that_was_cancelled_for_good_is_told_as_it_is(reason: str) -> None:
-    with pytest.raises(ClientError), storage.asking():
+    with pytest.raises(ClientError), dynamodb.asking():
         raise cancelled("None", reason)
 
 

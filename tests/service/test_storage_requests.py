@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.model import Connection, Endpoint
+from chalicelib.members import Connection, Endpoint
 from chalicelib.storage import Store
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.aws.calls import Calls

@@ -1,0 +1,134 @@
+"""Values of the people in a session: roles, connections, standings and tickets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are checked
+PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
+CONNECTION_LIMIT: Final = timedelta(hours=2)  # after which API Gateway cuts a WebSocket
+CONNECTION_PURGE: Final = CONNECTION_LIMIT + timedelta(minutes=5)
+GUEST: Final = "guest:"  # begins the subjects that only a ticket of an owner gives
+
+
+class Role(Enum):
+    OWNER = "owner"  # created the session, and alone changes it
+    PARTICIPANT = "participant"  # publishes and hears
+    VIEWER = "viewer"  # hears
+
+
+class Duplicates(Enum):
+    """The rule for several connections of one subject in a session."""
+
+    ALLOW = "allow"  # all stay
+    NEWEST = "newest"  # the newest stays
+    OLDEST = "oldest"  # the oldest stays
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The API through which a connection is reached."""
+
+    api_id: str
+    stage: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A connection as a delivery needs it."""
+
+    connection_id: str
+    session_id: str
+    connected_at: datetime
+    token_expires_at: datetime
+    endpoint: Endpoint
+    subject: str
+
+    @property
+    def member(self) -> str:
+        """Its key in the session's roster, where the connections of a subject are neighbours."""
+        return f"{subject_key(self.subject)}#{self.connection_id}"
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """Sorts the connections of a session, the oldest first, in one way for everybody."""
+        return self.connected_at, self.member
+
+    def expired_at(self, now: datetime) -> bool:
+        """Whether its token has expired, with the same leeway as when it was verified."""
+        return self.token_expires_at + LEEWAY <= now
+
+    def pending_at(self, now: datetime) -> bool:
+        """Whether its handshake may still be under way, so that a 410 does not mean that it is gone."""
+        return now - self.connected_at < PENDING
+
+
+@dataclass(frozen=True)
+class Connection(Recipient):
+    """One open WebSocket of one principal in one session. It takes the place of the connection that it `replaces`."""
+
+    role: Role | None = None  # None: not said, which is a participant
+    replaces: str | None = None
+
+
+@dataclass(frozen=True)
+class Metered:
+    """A connection after it was metered: `tat` is when the bucket of its frames is full again."""
+
+    connection: Connection
+    tat: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The owner's word on a subject in a session; `revision` counts the roles that it was given."""
+
+    role: Role | None = None
+    banned_until: datetime | None = None
+    revision: int = 0
+
+    def banned_at(self, now: datetime) -> bool:
+        return self.banned_until is not None and now < self.banned_until
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A handshake's credential, good once. Its connection ends with the token that asked for it, or a guest's `lasts`
+    so long."""
+
+    digest: str  # SHA-256 of the ticket, in hexadecimal digits: the ticket itself is not stored
+    session_id: str
+    subject: str
+    expires_at: datetime
+    role: Role | None = None
+    origin: str | None = None  # the only one that may use it
+    replaces: str | None = None
+    token_expires_at: datetime | None = None
+    lasts: timedelta | None = None
+    used_by: str | None = None  # the id of a connection
+
+    def admits(self, session_id: str, origin: str | None, connection_id: str, now: datetime) -> bool:
+        """Whether this connection may use it. The connection that used it may again: its answer was lost."""
+        return (
+            self.session_id == session_id
+            and self.origin in (None, origin)
+            and now < self.expires_at
+            and self.used_by in (None, connection_id)
+        )
+
+
+def subject_key(subject: str) -> str:
+    """Stands for a subject in keys of the table of connections: 32 hexadecimal digits."""
+    return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def role_of(subject: str, owner_id: str, *said: Role | None) -> Role:
+    """The role of a subject: the owner's own, or the first that was said of it."""
+    if subject == owner_id:
+        return Role.OWNER
+    return next((role for role in said if role is not None), Role.PARTICIPANT)

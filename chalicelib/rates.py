@@ -1,0 +1,59 @@
+"""How fast frames and messages may come: a bucket that is one instant, the time when it is full again.
+
+A row keeps that time (`tat`, theoretical arrival time, of the generic cell rate algorithm). Each frame moves it on by
+its cost; its distance from now is the verdict. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+BURST: Final = timedelta(seconds=2)  # how much may come at once, as time at the rate
+FAR: Final = timedelta(seconds=6)  # beyond it, a connection is closed
+
+
+class Verdict(Enum):
+    DONE = "done"
+    REFUSED = "refused"  # comes too fast
+    CLOSED = "closed"  # comes far too fast
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many a second on average, and those of two seconds at once. 0 refuses nothing."""
+
+    per_second: int
+
+    @property
+    def cost(self) -> timedelta:
+        """How far one moves the time on."""
+        return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta()
+
+
+UNLIMITED: Final = Rate(0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Rates of the frames of a connection and of the messages of a session, and the most connections of a subject in a
+    session; 0 is no limit."""
+
+    frames: Rate = Rate(10)
+    publishes: Rate = Rate(50)
+    per_subject: int = 20
+
+
+def verdict(tat: datetime, now: datetime) -> Verdict:
+    """The verdict on what moved the time on to `tat`."""
+    ahead = tat - now
+    if ahead <= BURST:
+        return Verdict.DONE
+    return Verdict.REFUSED if ahead <= FAR else Verdict.CLOSED
+
+
+def wait(tat: datetime, now: datetime) -> timedelta:
+    """How long until another may come."""
+    return max(tat - now - BURST, timedelta())

@@ -1,0 +1,285 @@
+"""The rows of sessions in DynamoDB: each method shows the requests that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib import items, rates
+from chalicelib.dynamodb import UNREADABLE, Rows, asking, names, pages, refused_by_condition, refused_by_transaction
+from chalicelib.errors import (
+    IdempotencyMismatch,
+    NotOwner,
+    RateLimited,
+    SessionEnded,
+    SessionNotFound,
+    SessionPaused,
+    Unavailable,
+)
+from chalicelib.logs import log
+from chalicelib.members import Standing
+from chalicelib.model import (
+    SESSION_PURGE,
+    Change,
+    Once,
+    Page,
+    Position,
+    Session,
+    Status,
+    Write,
+    Written,
+    check_kept,
+    from_rfc3339,
+    rfc3339,
+)
+from chalicelib.rates import UNLIMITED, Rate
+
+ENDED: Final[items.Item] = {"S": Status.ENDED.value}
+ONE: Final[items.Item] = {"N": "1"}
+COUNTED: Final = "#version = #version + :one, #seq = #seq + :one, #changeSeq = #seq + :one, #seqAt = :seqAt"
+"""Part of each change; `#seq` on the right is the one before."""
+NO_VERSION: Final = -1  # matches no version, where a list must not be empty
+UNREACHABLE: Final = 3  # shards, after which a sweep asks for no other: each may take 6 s of its 60 s
+
+
+class SessionRows(Rows):
+    """Sessions, and the queue of those that are due."""
+
+    def create_session(self, session: Session, once: Once | None) -> Written:
+        put = {
+            "TableName": self._tables.sessions,
+            "Item": items.session_item(session),
+            "ConditionExpression": "attribute_not_exists(#sessionId)",
+            "ExpressionAttributeNames": names("sessionId"),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if once is not None:
+            return self._create_once(session, once, put)
+        try:
+            with asking():
+                self._client.put_item(**put)  # type: ignore[arg-type]  # a transaction takes the same mapping
+        except ClientError as exc:
+            old = refused_by_condition(exc)
+            if old is None or old.get("writtenBy") != {"S": session.written_by}:
+                raise
+        return Written(session, changed=True)
+
+    def find_session(self, session_id: str) -> Session | None:
+        with asking():
+            answer = self._client.get_item(
+                TableName=self._tables.sessions,
+                Key={"sessionId": {"S": session_id}},
+                ConsistentRead=True,
+            )
+        return items.to_session(answer["Item"]) if "Item" in answer else None
+
+    def list_sessions(self, owner_id: str, after: Position | None, limit: int) -> Page:
+        query: dict[str, Any] = {
+            "TableName": self._tables.sessions,
+            "IndexName": "by-owner",
+            "KeyConditionExpression": "#ownerId = :owner",
+            "ExpressionAttributeNames": names("ownerId"),
+            "ExpressionAttributeValues": {":owner": {"S": owner_id}},
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if after is not None:
+            query["ExclusiveStartKey"] = {
+                "ownerId": {"S": owner_id},
+                "createdAt": {"S": rfc3339(after.created_at)},
+                "sessionId": {"S": after.session_id},
+            }
+        with asking():
+            answer = self._client.query(**query)
+        last = answer.get("LastEvaluatedKey")
+        return Page(
+            tuple(_sessions(answer["Items"])),
+            Position(from_rfc3339(last["createdAt"]["S"]), last["sessionId"]["S"]) if last else None,
+        )
+
+    def change_session(self, session_id: str, change: Change, write: Write) -> Written:
+        """It writes the id of the request, too: if the condition fails on an item with this id, the write had happened
+        and only its answer was lost.
+        """
+        now = {"S": rfc3339(write.now)}
+        given = items.change_fields(change)
+        sets = {**given, "updatedAt": now, "writtenBy": {"S": write.request_id}, "dueAt": items.due_at(write.now)}
+        if change.status is Status.ENDED:
+            sets |= {"endedAt": now}
+        values = {f":{name}": value for name, value in sets.items()}
+        values |= {":me": {"S": write.subject}, ":final": ENDED, ":one": ONE, ":seqAt": now}
+        differs = "(" + " OR ".join(f"#{name} <> :{name}" for name in given) + ")"
+        conditions = ["#ownerId = :me", "#status <> :final", "#expiresAt > :updatedAt", differs]
+        if write.versions is not None:
+            allowed = {f":v{i}": {"N": str(v)} for i, v in enumerate(sorted(write.versions) or [NO_VERSION])}
+            values |= allowed
+            conditions.append(f"#version IN ({', '.join(allowed)})")
+        updates = ", ".join(f"#{name} = :{name}" for name in sets)
+        updated, item = self._change(session_id, f"SET {updates}, {COUNTED}", " AND ".join(conditions), values)
+        if not item:
+            raise SessionNotFound(session_id)
+        session = items.to_session(item)
+        return Written(session, changed=updated or session.written_by == write.request_id)
+
+    def expire_session(self, session_id: str, now: datetime, request_id: str) -> Written | None:
+        updated, item = self._change(
+            session_id,
+            "SET #status = :ended, #endedAt = #expiresAt, #updatedAt = :now, #dueAt = :due, "
+            f"#writtenBy = :writtenBy, {COUNTED}",
+            "#status <> :ended AND #expiresAt <= :now AND #expiresAt > :kept",
+            {
+                ":ended": ENDED,
+                ":now": {"S": rfc3339(now)},
+                ":kept": {"S": rfc3339(now - SESSION_PURGE)},
+                ":due": items.due_at(now),
+                ":writtenBy": {"S": request_id},
+                ":one": ONE,
+                ":seqAt": {"S": rfc3339(now)},
+            },
+        )
+        session = items.to_session(item) if item else None
+        if session is None or session.purged_at(now):
+            return None
+        return Written(session, changed=updated or session.ended_by(request_id, now))
+
+    def told_session(self, session: Session) -> None:
+        self._change(
+            session.session_id,
+            "SET #dueAt = #expiresAt",
+            "#version = :told AND #status <> :ended",
+            {":told": {"N": str(session.version)}, ":ended": ENDED},
+        )
+
+    # --- what is due
+
+    def due_sessions(self, now: datetime) -> Iterator[str]:
+        unreachable: list[Unavailable] = []
+        first = int(now.timestamp() // 60)  # another shard each minute: none starves where sweeps stop early
+        for shard in ((first + i) % items.SHARDS for i in range(items.SHARDS)):
+            found = pages(
+                self._client,
+                TableName=self._tables.sessions,
+                IndexName="due",
+                KeyConditionExpression="#dueShard = :shard AND #dueAt <= :now",
+                ExpressionAttributeNames=names("dueShard", "dueAt"),
+                ExpressionAttributeValues={
+                    ":shard": {"S": str(shard)},
+                    ":now": {"S": rfc3339(now)},
+                },
+            )
+            try:
+                for page in found:
+                    yield from (item["sessionId"]["S"] for item in page)
+            except Unavailable as exc:
+                unreachable.append(exc)
+                if len(unreachable) == UNREACHABLE:
+                    break
+        if unreachable:
+            raise unreachable[0]
+
+    def settle_session(self, session_id: str, now: datetime) -> None:
+        self._change(
+            session_id,
+            "REMOVE #dueShard, #dueAt",
+            "#status = :ended AND #dueAt <= :now",
+            {":ended": ENDED, ":now": {"S": rfc3339(now)}},
+        )
+
+    def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
+        """The rate is metered in the same write; within a burst, in a second one."""
+        conditions = ["#status = :active", "#expiresAt > :now"]
+        values = {":one": ONE, ":active": {"S": Status.ACTIVE.value}, ":now": {"S": rfc3339(now)}}
+        if owner_id is not None:
+            conditions.append("#ownerId = :owner")
+            values[":owner"] = {"S": owner_id}
+        taking, condition = "SET #seq = #seq + :one, #seqAt = :now", " AND ".join(conditions)
+        if not rate.cost:
+            updated, item = self._change(session_id, taking, condition, values)
+        else:
+            idle = {":tat": items.milliseconds(now + rate.cost), ":at": items.milliseconds(now)}
+            updated, item = self._change(
+                session_id,
+                f"{taking}, #tat = :tat",
+                f"{condition} AND (attribute_not_exists(#tat) OR #tat <= :at)",
+                values | idle,
+            )
+            if not updated and "tat" in item and items.to_moment(item["tat"]) > now:
+                busy = {
+                    ":cost": {"N": str(round(rate.cost.total_seconds() * 1000))},
+                    ":full": items.milliseconds(now + rates.BURST - rate.cost),
+                }
+                updated, item = self._change(
+                    session_id, f"{taking}, #tat = #tat + :cost", f"{condition} AND #tat <= :full", values | busy
+                )
+        if not item:
+            raise SessionNotFound(session_id)
+        session = items.to_session(item)
+        if updated:
+            return session
+        check_kept(session, now)
+        if owner_id not in (None, session.owner_id):
+            raise NotOwner(session_id, str(owner_id))
+        if session.at(now).status is Status.ENDED:
+            raise SessionEnded(session_id)
+        if session.status is not Status.ACTIVE:
+            raise SessionPaused(session_id)
+        raise RateLimited(rates.wait(items.to_moment(item["tat"]) + rate.cost, now))
+
+    def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
+        sessions, connections = self._tables.sessions, self._tables.connections
+        keys: dict[str, list[items.Item]] = {
+            sessions: [{"sessionId": {"S": session_id}}],
+            connections: [items.standing_key(session_id, subject)],
+        }
+        found = self.get_batch(keys)
+        session = next(map(items.to_session, found[sessions]), None)
+        return session, next(map(items.to_standing, found[connections]), Standing())
+
+    # --- how requests are made
+
+    def _create_once(self, session: Session, once: Once, put: dict[str, Any]) -> Written:
+        put_record = {
+            "TableName": self._tables.connections,
+            "Item": items.once_item(session, once),
+            # a record past its purgeAt counts as purged, before DynamoDB removes it
+            "ConditionExpression": "attribute_not_exists(#place) OR #purgeAt <= :now",
+            "ExpressionAttributeNames": names("place", "purgeAt"),
+            "ExpressionAttributeValues": {":now": items.seconds(session.created_at)},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            with asking():
+                self._client.transact_write_items(
+                    TransactItems=[{"Put": put_record}, {"Put": put}],  # type: ignore[typeddict-item]  # the same mapping
+                    ClientRequestToken=session.session_id,
+                )
+        except ClientError as exc:
+            before = refused_by_transaction(exc)
+            if not before:
+                raise
+            if before["fingerprint"]["S"] != once.fingerprint:
+                raise IdempotencyMismatch(once.key) from exc
+            if before["sessionId"]["S"] == session.session_id:
+                return Written(session, changed=True)  # only the answer was lost
+            found = self.find_session(before["sessionId"]["S"])
+            if found is None:
+                raise SessionNotFound(before["sessionId"]["S"]) from exc
+            return Written(found, changed=False)
+        return Written(session, changed=True)
+
+    def _change(
+        self, session_id: str, update: str, condition: str, values: Mapping[str, Any]
+    ) -> tuple[bool, items.Item]:
+        return self.update(self._tables.sessions, {"sessionId": {"S": session_id}}, update, condition, values)
+
+
+def _sessions(page: Sequence[items.Item]) -> Iterator[Session]:
+    """Sessions of the rows. A row that cannot be read is logged, and must not take the list of its owner."""
+    for item in page:
+        try:
+            yield items.to_session(item)
+        except UNREADABLE:
+            log.exception("a row of a session cannot be read")
