@@ -86,7 +86,10 @@ class ConnectionRows(Rows):
     # --- the roster of a session
 
     def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
-        for page in pages(self._client, **self._of_roster(session_id)):
+        query = self._of_roster(session_id)
+        query["ProjectionExpression"] = ", ".join(f"#{name}" for name in items.RECIPIENT)
+        query["ExpressionAttributeNames"] |= names(*items.RECIPIENT)
+        for page in pages(self._client, **query):
             yield list(_connections(page))
 
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:

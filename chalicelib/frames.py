@@ -76,8 +76,7 @@ Action: TypeAlias = "Hello | Publish | Ping"
 
 @dataclass(frozen=True)
 class Envelope:
-    """A client's frame before its action is parsed; the answer repeats `reply_to`. A text that is no frame has a
-    `fault`."""
+    """A client's frame before its action is parsed; the answer repeats `reply_to`. Other texts have a `fault`."""
 
     reply_to: str | int | None
     fields: Mapping[str, Any]

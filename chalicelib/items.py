@@ -159,7 +159,6 @@ def connection_items(connection: Connection) -> list[Item]:
     role, replaces = connection.role, connection.replaces
     common = {
         "subject": {"S": connection.subject},
-        "sessionId": {"S": connection.session_id},
         "connectedAt": {"S": rfc3339(connection.connected_at)},
         "tokenExpiresAt": {"S": rfc3339(connection.token_expires_at)},
         "apiId": {"S": connection.endpoint.api_id},
@@ -168,8 +167,12 @@ def connection_items(connection: Connection) -> list[Item]:
         **({} if role is None else {"role": {"S": role.value}, "roleRevision": {"N": "0"}}),
         "purgeAt": seconds(connection.connected_at + CONNECTION_PURGE),
     }
+    of_pointer = {
+        "sessionId": {"S": connection.session_id},
+        **({} if replaces is None else {"replaces": {"S": replaces}}),
+    }
     pointer, row = connection_keys(connection)
-    return [{**pointer, **common, **({} if replaces is None else {"replaces": {"S": replaces}})}, {**row, **common}]
+    return [{**pointer, **of_pointer, **common}, {**row, **common}]
 
 
 def connection_keys(recipient: Recipient) -> list[Item]:
@@ -188,12 +191,16 @@ def session_place(session_id: str) -> Item:
     return {"S": f"session#{session_id}"}
 
 
+RECIPIENT: Final = ("place", "member", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region")
+"""Attributes of a roster's row that a delivery needs."""
+
+
 def to_connection(item: Item) -> Connection:
     """The connection of either of its rows."""
     place, member = item["place"]["S"], item["member"]["S"]
     return Connection(
         connection_id=member.partition("#")[2] or place.partition("#")[2],
-        session_id=item["sessionId"]["S"],
+        session_id=item["sessionId"]["S"] if "sessionId" in item else place.partition("#")[2],
         connected_at=from_rfc3339(item["connectedAt"]["S"]),
         token_expires_at=from_rfc3339(item["tokenExpiresAt"]["S"]),
         endpoint=Endpoint(item["apiId"]["S"], item["stage"]["S"], item["region"]["S"]),

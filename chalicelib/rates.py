@@ -39,7 +39,7 @@ UNLIMITED: Final = Rate(0)
 @dataclass(frozen=True)
 class Limits:
     """Rates of the frames of a connection and of the messages of a session, and the most connections of a subject in a
-    session; 0 is no limit."""
+    session; 0 refuses nothing."""
 
     frames: Rate = Rate(10)
     publishes: Rate = Rate(50)

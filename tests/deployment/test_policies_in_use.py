@@ -95,7 +95,7 @@ class Life:
         session = self._alice.post("/sessions", json={}).json()
         with self._join(session, "bob") as bob:
             for row in tables["Connections"].scan()["Items"]:
-                tables["Connections"].delete_item(Key={"place": row["place"], "connectionId": row["connectionId"]})
+                tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
             bob.send_json({"action": "publish", "data": 1})
             bob.expect(type="closing", code="connection_not_found")
             with pytest.raises(ConnectionClosed):

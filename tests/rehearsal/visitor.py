@@ -73,7 +73,8 @@ class Visitor:
     def rows(self, session_id: str) -> list[dict[str, Any]]:
         """Both rows of each connection of a session."""
         found: list[dict[str, Any]] = self.stage.tables["Connections"].scan(ConsistentRead=True)["Items"]
-        return [row for row in found if row.get("sessionId") == session_id and "connectedAt" in row]
+        places = {f"session#{session_id}", *(row["place"] for row in found if row.get("sessionId") == session_id)}
+        return [row for row in found if row["place"] in places and "connectedAt" in row]
 
     def expire(self, session_id: str) -> None:
         """Moves the expiry of one session a minute into the past."""
@@ -88,15 +89,16 @@ class Visitor:
         """Adds a connection, long gone, to the session's roster; returns a function that looks for it there."""
         [row, *_] = [row for row in self.rows(session_id) if row["place"].startswith("session#")]
         ghost = f"gone-{session_id}"
-        for place in (row["place"], f"connection#{ghost}"):
-            gone = {**row, "place": place, "connectionId": ghost, "connectedAt": LONG_AGO}
-            self.stage.tables["Connections"].put_item(Item=gone)
-        return lambda: any(row["connectionId"] == ghost for row in self.rows(session_id))
+        gone = {**row, "member": f"{row['member'].partition('#')[0]}#{ghost}", "connectedAt": LONG_AGO}
+        pointer = {**gone, "place": f"connection#{ghost}", "member": "-", "sessionId": session_id}
+        for one in (gone, pointer):
+            self.stage.tables["Connections"].put_item(Item=one)
+        return lambda: any(one["member"] == gone["member"] for one in self.rows(session_id))
 
     def forget(self, session_id: str) -> None:
         """Deletes the rows of all connections of a session."""
         for row in self.rows(session_id):
-            key = {"place": row["place"], "connectionId": row["connectionId"]}
+            key = {"place": row["place"], "member": row["member"]}
             self.stage.tables["Connections"].delete_item(Key=key)
 
     # --- what an operator may do

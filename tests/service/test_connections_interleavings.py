@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import connections, conversations, frames, model, sessions, sweeper
+from chalicelib import connections, conversations, frames, members, sessions, sweeper
 from chalicelib.credentials import Secret
 from chalicelib.delivery import Answer, Delivery
 from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.members import Connection, Endpoint
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Patch, Principal, Status, Write
+from chalicelib.model import Draft, Patch, Principal, Session, Status, Write
 from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, connection, new_session
 from tests.service.interleavings import Actor, Walk, walk
 
@@ -356,7 +356,7 @@ def test_patch_end_connect_and_sweep(world: World) -> None:
 def test_the_walk_finds_that_gone_must_mean_pending_on_a_young_row(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "PENDING", timedelta(0))
+    monkeypatch.setattr(members, "PENDING", timedelta(0))
     with pytest.raises(AssertionError, match=r"open without its row|left open"):
         explore(world, CONNECT, END)
 
@@ -385,7 +385,7 @@ def test_the_walk_finds_that_an_end_must_be_looked_at_again(world: World, monkey
 
 
 def test_the_walk_finds_that_a_change_is_noted_before_it_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model.Session, "untold", property(lambda self: self.status is Status.ENDED))
+    monkeypatch.setattr(Session, "untold", property(lambda self: self.status is Status.ENDED))
     for actors in ([DOOMED, AGAIN], [DOOMED]):
         with pytest.raises(AssertionError, match="on an old version"):
             walk(copy.deepcopy(world), actors, heard_within_two_minutes)
@@ -396,7 +396,7 @@ def test_the_walk_finds_that_only_the_version_that_was_told_is_noted(
 ) -> None:
     told = Store.told_session
 
-    def careless(self: Store, session: model.Session) -> None:
+    def careless(self: Store, session: Session) -> None:
         stored = self.find_session(session.session_id)
         told(self, replace(session, version=0 if stored is None else stored.version))
 

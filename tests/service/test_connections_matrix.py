@@ -106,7 +106,7 @@ def test_a_connection_without_a_row_is_closed_whatever_it_says(
     table = dynamodb_tables["Connections"]
     keys = [one["AttributeName"] for one in table.key_schema]
     for row in table.scan()["Items"]:
-        if bob.connection_id in (row.get("connectionId"), str(row["place"]).partition("#")[2]):
+        if bob.connection_id in (str(row["member"]).partition("#")[2], str(row["place"]).partition("#")[2]):
             table.delete_item(Key={name: row[name] for name in keys})
     bob.send_json(FRAMES[frame])
     bob.expect(type="closing", code="connection_not_found", reconnect="now")

@@ -161,7 +161,7 @@ def test_a_frame_is_an_action(text: str, action: frames.Action) -> None:
 )
 def test_a_text_that_is_not_an_envelope_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidRequest):
-        frames.envelope(text)
+        frames.action(frames.envelope(text))
 
 
 @pytest.mark.parametrize(

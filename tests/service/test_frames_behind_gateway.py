@@ -108,7 +108,7 @@ def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
     others = [join(f"guest-{i}") for i in range(10)]
     for row in dynamodb_tables["Connections"].scan()["Items"]:  # as if they had joined an hour ago
         dynamodb_tables["Connections"].update_item(
-            Key={"place": row["place"], "connectionId": row["connectionId"]},
+            Key={"place": row["place"], "member": row["member"]},
             UpdateExpression="SET connectedAt = :then",
             ExpressionAttributeValues={":then": "2026-01-01T00:00:00.000Z"},
         )
@@ -118,7 +118,8 @@ def test_a_publish_reaches_everyone_else_when_every_second_socket_is_gone(
         bob.expect(type="ack", seq=1, replyTo=1)
     for alive in others[1::2]:
         alive.expect(type="message", seq=1)
-    left = {row["connectionId"] for row in dynamodb_tables["Connections"].scan()["Items"]}
+    rows = dynamodb_tables["Connections"].scan()["Items"]
+    left = {str(row["place"] if row["member"] == "-" else row["member"]).partition("#")[2] for row in rows}
     assert left == {bob.connection_id, *(str(alive.connection_id) for alive in others[1::2])}
 
 
@@ -194,7 +195,7 @@ def test_a_socket_whose_row_is_gone_is_told_to_connect_again(
 ) -> None:
     bob = join()
     for row in dynamodb_tables["Connections"].scan()["Items"]:
-        dynamodb_tables["Connections"].delete_item(Key={"place": row["place"], "connectionId": row["connectionId"]})
+        dynamodb_tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
     bob.send_json({"action": "ping"})
     bob.expect(type="closing", code="connection_not_found", reconnect="now")
     with pytest.raises(ConnectionClosed):
@@ -213,7 +214,7 @@ def test_a_bug_is_an_error_that_says_nothing_of_itself_and_is_logged(
 ) -> None:
     bob = join()
     with monkeypatch.context() as patched:
-        patched.setattr("chalicelib.connections.receive", a_bug)
+        patched.setattr("chalicelib.conversations.receive", a_bug)
         bob.send_json({"action": "ping", "id": 1})
         answer = bob.expect(type="error", code="internal_error", replyTo=1)
         chalice_gateway.settle()  # on sockets, the frame arrives before the handler has logged its end

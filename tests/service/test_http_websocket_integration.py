@@ -470,9 +470,9 @@ def outlive(dynamodb_tables: Tables) -> Callable[[WebSocket], None]:
     def pass_by(socket: WebSocket) -> None:
         rows = dynamodb_tables["Connections"].scan()["Items"]
         for row in rows:
-            if row["connectionId"] == socket.connection_id:
+            if socket.connection_id in (str(row["place"]).partition("#")[2], str(row["member"]).partition("#")[2]):
                 dynamodb_tables["Connections"].update_item(
-                    Key={"place": row["place"], "connectionId": row["connectionId"]},
+                    Key={"place": row["place"], "member": row["member"]},
                     UpdateExpression="SET tokenExpiresAt = :past",
                     ExpressionAttributeValues={":past": "2026-01-01T00:00:00.000Z"},
                 )

@@ -191,7 +191,7 @@ class Run:
             self.hears(bob)
             self.says(bob, action="publish", data=word())
             for row in self.tables["Connections"].scan()["Items"]:
-                self.tables["Connections"].delete_item(Key={"place": row["place"], "connectionId": row["connectionId"]})
+                self.tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
             self.says(bob, action="publish", data=word())
 
     def bugs(self, path: str) -> None:
@@ -217,7 +217,7 @@ class Run:
         in_place_of("jwt.get_unverified_header", lambda: self.asks(alice, "GET", path))
         in_place_of("chalicelib.connections.connect", lambda: self.refused(path, self.secrets.token()))
         with self.join(path) as bob:
-            in_place_of("chalicelib.connections.receive", lambda: self.says(bob, action="publish", data=word()))
+            in_place_of("chalicelib.conversations.receive", lambda: self.says(bob, action="publish", data=word()))
 
         def leave() -> None:
             bob.close()

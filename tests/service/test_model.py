@@ -128,6 +128,7 @@ def test_a_document_has_every_field_and_a_listed_one_no_metadata(session: Sessio
     shown = document(session)
     assert set(shown) == {
         *("sessionId", "ownerId", "status", "title", "metadata", "durable", "presence", "version"),
+        *("joinAs", "duplicates", "maxConnections"),
         *("createdAt", "updatedAt", "endedAt", "expiresAt"),
     }
     assert "metadata" not in document(replace(session, metadata=None))

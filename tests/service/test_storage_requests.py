@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.members import Connection, Endpoint
 from chalicelib.storage import Store
-from pytest_sessionplugin import Gateway
+from pytest_sessionplugin import Clock, Gateway
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.tokens.tokens import Tokens
 
@@ -34,6 +34,7 @@ def test_no_operation_asks_more_when_more_are_connected(
     chalice_gateway: Gateway,
     jwt_tokens: Tokens,
     aws_calls: Calls,
+    chalice_clock: Clock,
     crowd: Callable[[str, int], None],
     connections: int,
 ) -> None:
@@ -50,13 +51,14 @@ def test_no_operation_asks_more_when_more_are_connected(
         alice.get(path)
     with aws_calls.exactly(dynamodb=1, write_units=0):
         alice.get("/sessions")
-    with aws_calls.exactly(dynamodb=2, write_units=2, read_units=1):
+    with aws_calls.exactly(dynamodb=3, write_units=2, read_units=3):
         bob = chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob"))
-    with aws_calls.exactly(delivering(2, write_units=1)):
+    with aws_calls.exactly(delivering(2, write_units=2)):
         bob.send_json({"action": "publish", "data": "x"})
         bob.expect(type="ack")
-    for action, answer in (("hello", "welcome"), ("ping", "pong")):
-        with aws_calls.exactly(dynamodb=2, write_units=0, read_units=2):
+    for action, answer, read in (("hello", "welcome", 2), ("ping", "pong", 1)):
+        chalice_clock.advance(timedelta(seconds=1))  # past the frame before
+        with aws_calls.exactly(dynamodb=2, write_units=1, read_units=read):
             bob.send_json({"action": action})
             bob.expect(type=answer)
     with aws_calls.exactly(delivering(1 + TOLD, write_units=4 + 3)):

@@ -1,0 +1,35 @@
+"""Values of the people in a session."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.members import Role, Standing, role_of, subject_key
+from tests.service.fakes import NOON, connection
+
+
+def test_the_connections_of_a_subject_are_neighbours_in_a_roster() -> None:
+    members = sorted(connection("s", f"{i}=", subject).member for i in range(3) for subject in ("alice", "bob"))
+    assert [member.partition("#")[0] for member in members] in (
+        [subject_key("alice")] * 3 + [subject_key("bob")] * 3,
+        [subject_key("bob")] * 3 + [subject_key("alice")] * 3,
+    )
+
+
+def test_a_subject_of_any_text_has_a_key_that_sorts_behind_each_standing() -> None:
+    for subject in ("alice", "é", "\ud800", "x" * 255):
+        assert subject_key(subject) >= "0"
+        assert len(subject_key(subject)) == 32
+
+
+def test_a_ban_ends_at_its_moment() -> None:
+    standing = Standing(banned_until=NOON)
+    assert standing.banned_at(NOON - timedelta(milliseconds=1))
+    assert not standing.banned_at(NOON)
+    assert not Standing().banned_at(NOON)
+
+
+def test_the_owner_is_the_owner_and_others_are_what_was_said_first() -> None:
+    assert role_of("alice", "alice", Role.VIEWER) is Role.OWNER
+    assert role_of("bob", "alice", None, Role.VIEWER, Role.PARTICIPANT) is Role.VIEWER
+    assert role_of("bob", "alice", None, None) is Role.PARTICIPANT
