@@ -196,7 +196,7 @@ def test_an_id_that_is_whole_is_repeated_as_an_integer(text: str, reply_to: int)
 @pytest.mark.parametrize("text", ["7.5", "true", "null", "[]", "{}"])
 def test_an_id_that_is_neither_text_nor_whole_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidRequest, match="id is text or a whole number"):
-        frames.envelope(f'{{"action":"ping","id":{text}}}')
+        frames.action(frames.envelope(f'{{"action":"ping","id":{text}}}'))
 
 
 def test_a_frame_larger_than_api_gateway_carries_is_never_sent() -> None:
