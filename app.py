@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
-from chalicelib import connections, conversations, credentials, frames, http, logs, metrics, sessions, sweeper
+from chalicelib import connections, conversations, credentials, frames, http, logs, metrics, sessions, sweeper, tickets
 from chalicelib.context import Call, Run, Said, running
 from chalicelib.errors import NotConnected, Unavailable, code_of
 from chalicelib.members import Endpoint
@@ -65,6 +65,15 @@ def authenticate(token: Secret) -> Principal:
     principal = auth.authenticate(token, service().settings.tokens, service().keys, now())
     logs.learn(subject=logs.subject_hash(principal.subject))
     return principal
+
+
+def identify(handshake: frames.Handshake) -> tuple[Principal, frames.Handshake]:
+    """The principal of a handshake, and the handshake with what its ticket adds."""
+    if not handshake.by_ticket:
+        return authenticate(handshake.credential), handshake
+    principal, admitted = tickets.use(handshake, store=service().store, now=now())
+    logs.learn(subject=logs.subject_hash(principal.subject))
+    return principal, admitted
 
 
 # --- what is logged and measured
@@ -193,6 +202,26 @@ def end_session(call: Call, session_id: str) -> http.Reply:
     return http.Reply(204)
 
 
+@route("/sessions/{session_id}/tickets", methods=["POST"])
+@answers
+def issue_ticket(call: Call, session_id: str) -> http.Reply:
+    settings, origin = service().settings, call.request.headers.get("origin")
+    if origin is not None:
+        credentials.check_origin(origin, settings.allowed_origins)
+    guest, replaces = http.new_ticket(call.request)
+    ticket = tickets.issue(
+        session_id,
+        call.principal,
+        guest=guest,
+        replaces=replaces,
+        origin=origin,
+        store=service().store,
+        now=call.now,
+        random=os.urandom,
+    )
+    return http.issued(ticket, session_id, settings.websocket_url)
+
+
 @route("/health", methods=["GET"])
 @answers_anyone
 def health() -> http.Reply:
@@ -260,7 +289,7 @@ def connect(event: WebsocketEvent, run: Run) -> str | None:
     handshake = frames.handshake(event.to_dict(), settings.allowed_origins, settings.region)
     if SESSION_ID.fullmatch(handshake.session_id):
         logs.learn(session_id=handshake.session_id)
-    principal = authenticate(handshake.token)
+    principal, handshake = identify(handshake)
     connections.connect(
         handshake,
         principal,

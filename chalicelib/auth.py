@@ -11,13 +11,12 @@ import jwt
 from chalicelib.credentials import Secret
 from chalicelib.errors import Unauthenticated
 from chalicelib.keys import Keys
-from chalicelib.members import GUEST, LEEWAY
+from chalicelib.members import GUEST, LEEWAY, SUBJECT_LENGTH, is_subject
 from chalicelib.model import Principal
 from chalicelib.settings import Tokens
 
 TOKEN_BYTES: Final = 8_192  # API Gateway takes headers of 10,240 bytes in all
 TYPES: Final = frozenset({"jwt", "at+jwt"})  # values of `typ`; other tokens of an issuer are not for an API
-SUBJECT_LENGTH: Final = 255
 LEAST, GREATEST = 0, 221_845_392_000  # seconds: from 1970 to the year 9000
 
 
@@ -99,7 +98,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime:
 
 
 def _subject(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= SUBJECT_LENGTH or not value.isprintable():
+    if not is_subject(value):
         raise Unauthenticated(f"The subject of the token is not text of 1 to {SUBJECT_LENGTH} printable characters.")
     if value.startswith(GUEST):
         raise Unauthenticated(f"The subject of the token begins with {GUEST}, which only a guest's does.")

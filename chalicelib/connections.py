@@ -13,9 +13,9 @@ from chalicelib.errors import (
     Duplicate,
     NotConnected,
     Replaced,
-    SessionEnded,
     SessionFull,
     SessionNotFound,
+    SessionOver,
     SessionsError,
     Unavailable,
 )
@@ -81,7 +81,7 @@ def connect(
     """Admits a connection. Writes it before reading the session, the owner's word on the subject and its other
     connections, so that whatever happens at the same time sees it or is seen by it.
 
-    Raises SessionNotFound, Banned, SessionEnded, Duplicate, SessionFull, Unavailable, and removes the connection again.
+    Raises SessionNotFound, Banned, SessionOver, Duplicate, SessionFull, Unavailable, and removes the connection again.
     If the tables do not answer, rows may stay that the next delivery or their expiry removes.
     """
     connection = Connection(
@@ -115,7 +115,7 @@ def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Ses
     check_kept(session, now)
     check_ban(session, standing, now)
     if session.at(now).status is Status.ENDED:
-        raise SessionEnded(connection.session_id)
+        raise SessionOver(connection.session_id)
     role = role_of(connection.subject, session.owner_id, standing.role, connection.role, session.join_as)
     if role not in (Role.OWNER, connection.role or Role.PARTICIPANT):
         store.set_role(connection, role, standing.revision)

@@ -1,18 +1,19 @@
-"""Credentials: read from a header or a subprotocol, refused in a query, and masked in logs."""
+"""Credentials: read from a header, a subprotocol or, a ticket alone, a query, and masked in logs."""
 
 from __future__ import annotations
 
 import base64
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NoReturn
 
-from chalicelib.errors import Unauthenticated
+from chalicelib.errors import OriginRefused, Unauthenticated
 
 PROTOCOL: Final = "sessions.v1"
-BEARER: Final = "bearer."
+BEARER: Final = "bearer."  # begins the subprotocol of a token
+TICKET: Final = "ticket."  # begins that of a ticket
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # of RFC 6750
 PART: Final = re.compile(r"[A-Za-z0-9_-]*")  # of a JWT
 OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -76,16 +77,29 @@ def bearer(authorization: str) -> Secret:
     return Secret(token.strip())
 
 
-def of_handshake(authorization: Sequence[str], offered: Iterable[str]) -> Secret:
-    """The token of a handshake: that of the header if there is one, else of the subprotocol. Raises Unauthenticated."""
+def of_handshake(
+    authorization: Sequence[str], offered: Iterable[str], tickets: Sequence[str] = ()
+) -> tuple[Secret, bool]:
+    """The credential of a handshake, and whether it is a ticket: that of the header if there is one, else of the first
+    subprotocol that has one, else of the query. The others do not count. Raises Unauthenticated."""
     if authorization:
-        return bearer(", ".join(authorization))
+        return bearer(", ".join(authorization)), False
     for word in offered:
-        if word.startswith(BEARER) and len(word) > len(BEARER):
-            return Secret(word[len(BEARER) :])
+        for prefix in (BEARER, TICKET):
+            if word.startswith(prefix) and len(word) > len(prefix):
+                return Secret(word.removeprefix(prefix)), prefix == TICKET
+    if len(tickets) == 1 and tickets[0]:
+        return Secret(tickets[0]), True
     raise Unauthenticated(
-        f"Send the token as `Authorization: Bearer <token>` or `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>`."
+        "Send a token as `Authorization: Bearer <token>`, or one token or ticket as"
+        f" `Sec-WebSocket-Protocol: {PROTOCOL}, {BEARER}<token>` or `{PROTOCOL}, {TICKET}<ticket>`."
     )
+
+
+def check_origin(origin: str, allowed: Container[str]) -> None:
+    """Raises OriginRefused for a page that may not open sockets."""
+    if origin not in allowed:
+        raise OriginRefused(origin)
 
 
 def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:

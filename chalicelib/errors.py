@@ -99,6 +99,10 @@ class SessionEnded(SessionsError):
         self.session_id = session_id
 
 
+class SessionOver(SessionEnded):
+    """Somebody wants to come into a session that has ended."""
+
+
 class SessionPaused(SessionsError):
     code = "session_paused"
 

@@ -13,13 +13,12 @@ from chalicelib.credentials import Secret
 from chalicelib.errors import (
     InvalidRequest,
     NotConnected,
-    OriginRefused,
     SessionsError,
     TooLarge,
     TryAgain,
     is_refusal,
 )
-from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, role_of
+from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, is_connection_id, role_of
 from chalicelib.model import (
     FRAME_BYTES,
     IDLE_LIMIT,
@@ -50,10 +49,12 @@ class Handshake:
 
     connection_id: str
     session_id: str
-    token: Secret
+    credential: Secret
     subprotocol: str | None  # named in the answer, if the client offered it
     endpoint: Endpoint
     replaces: str | None = None  # the id of a connection whose place this one takes
+    by_ticket: bool = False  # whether the credential is a ticket, not a token
+    origin: str | None = None  # of the page that opens it
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,17 @@ class Envelope:
 def handshake(event: Mapping[str, Any], allowed_origins: Container[str], region: str) -> Handshake:
     """A $connect event as a handshake.
 
-    Raises OriginRefused, InvalidRequest without exactly one sessionId or for subprotocols without ours, and
-    Unauthenticated without a credential or with a token in the query, which is logged in many places.
+    Raises OriginRefused, InvalidRequest without exactly one sessionId, for an impossible `replaces` or for subprotocols
+    without ours, and Unauthenticated without a credential or with a token in the query, which is logged in many places.
     """
     headers: dict[str, list[str]] = {}
     for name, values in (event.get("multiValueHeaders") or {}).items():
         headers.setdefault(name.lower(), []).extend(values)
     query: Mapping[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
     credentials.refuse_leaked(query)
-    for origin in headers.get("origin", []):
-        if origin not in allowed_origins:
-            raise OriginRefused(origin)
+    origins = headers.get("origin", [])
+    for origin in origins:
+        credentials.check_origin(origin, allowed_origins)
     session_ids = query.get("sessionId", [])
     if len(session_ids) != 1 or not session_ids[0]:
         raise InvalidRequest("Name one session: ?sessionId=<id>.")
@@ -107,13 +108,26 @@ def handshake(event: Mapping[str, Any], allowed_origins: Container[str], region:
     if offered and credentials.PROTOCOL not in offered:  # a browser would drop the socket, and its rows would stay
         raise InvalidRequest(f"Offer the subprotocol {credentials.PROTOCOL}, or none.")
     context = event["requestContext"]
+    authorization = headers.get("authorization", [])
+    credential, by_ticket = credentials.of_handshake(authorization, offered, query.get("ticket", []))
     return Handshake(
         connection_id=context["connectionId"],
         session_id=session_ids[0],
-        token=credentials.of_handshake(headers.get("authorization", []), offered),
+        credential=credential,
         subprotocol=credentials.PROTOCOL if offered else None,
         endpoint=Endpoint(context["apiId"], context["stage"], region),
+        replaces=_replaces(query.get("replaces", [])),
+        by_ticket=by_ticket,
+        origin=", ".join(origins) or None,
     )
+
+
+def _replaces(named: list[str]) -> str | None:
+    if not named:
+        return None
+    if len(named) != 1 or not is_connection_id(named[0]):
+        raise InvalidRequest("Name one connection: ?replaces=<connectionId>.")
+    return named[0]
 
 
 def envelope(text: str) -> Envelope:

@@ -12,8 +12,18 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from chalicelib import credentials, errors, jsontext
+from chalicelib.credentials import Secret
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
-from chalicelib.members import Duplicates, Role
+from chalicelib.members import (
+    GUEST,
+    SUBJECT_LENGTH,
+    TICKET_LASTS,
+    Duplicates,
+    Guest,
+    Role,
+    is_connection_id,
+    is_subject,
+)
 from chalicelib.model import (
     KEEP,
     SESSION_ID,
@@ -32,6 +42,7 @@ BODY_BYTES: Final = 65_536
 TITLE_LENGTH: Final = 200
 EXPIRES_IN: Final = range(60, 86_401)  # seconds
 MAX_CONNECTIONS: Final = range(1, 501)
+GUEST_LASTS: Final = range(60, 7_201)  # seconds
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
 PAGE_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
@@ -49,6 +60,7 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
     errors.Banned: (403, "Banned"),
     errors.OriginRefused: (403, "Origin refused"),
     errors.SessionNotFound: (404, "No such session"),
+    errors.SessionOver: (410, "Session ended"),
     errors.SessionEnded: (409, "Session ended"),
     errors.SessionPaused: (409, "Session paused"),
     errors.Duplicate: (409, "Connected already"),
@@ -165,6 +177,34 @@ def patch(request: Request) -> Patch:
     )
 
 
+def new_ticket(request: Request) -> tuple[Guest | None, str | None]:
+    """The body of a request for a ticket: the guest that it is for, None for the caller, and the connection that it
+    replaces. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    body = fields(request, JSON) if request.body else {}
+    replaces = _connection_id(body.pop("replaces")) if "replaces" in body else None
+    guest = _guest(body) if "subject" in body else None
+    if guest is None and not {"role", "expiresIn"}.isdisjoint(body):
+        raise InvalidRequest("role and expiresIn are a guest's: name its subject.")
+    _refuse_unknown(body)
+    return guest, replaces
+
+
+def _connection_id(value: Any) -> str:
+    if not is_connection_id(value):
+        raise InvalidRequest("replaces is the id of a connection.")
+    return value
+
+
+def _guest(body: dict[str, Any]) -> Guest:
+    subject, lasts = body.pop("subject"), body.pop("expiresIn", int(Guest.lasts.total_seconds()))
+    if not is_subject(subject) or not subject.startswith(GUEST) or subject == GUEST:
+        raise InvalidRequest(f"subject is {GUEST} and a name, {SUBJECT_LENGTH} printable characters at most.")
+    if isinstance(lasts, bool) or not isinstance(lasts, int) or lasts not in GUEST_LASTS:
+        raise InvalidRequest(f"expiresIn is a whole number of seconds, {GUEST_LASTS[0]} to {GUEST_LASTS[-1]}.")
+    role = _join_as(body.pop("role"), "role") if "role" in body else None
+    return Guest(subject, role, timedelta(seconds=lasts))
+
+
 def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
     """A body that is a JSON object. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
     sent = request.headers.get("content-type", JSON[0])
@@ -262,6 +302,18 @@ def listed(page: Page, owner_id: str, now: datetime) -> Reply:
     return json_reply(200, {"sessions": shown, "nextCursor": cursor})
 
 
+def issued(ticket: Secret, session_id: str, websocket_url: str | None) -> Reply:
+    """A ticket, with what a browser needs to open a socket by it."""
+    shown: dict[str, Any] = {
+        "ticket": ticket.reveal(),
+        "expiresIn": int(TICKET_LASTS.total_seconds()),
+        "protocols": [credentials.PROTOCOL, f"{credentials.TICKET}{ticket.reveal()}"],
+    }
+    if websocket_url is not None:
+        shown["url"] = f"{websocket_url}?sessionId={session_id}"
+    return json_reply(201, shown)
+
+
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(status, jsontext.compact(body), {"Content-Type": "application/json", **(headers or {})})
 
@@ -295,7 +347,7 @@ def problem(error: Exception, request_id: str) -> Reply:
 
 def handshake_status(error: Exception) -> int:
     """The status that refuses a handshake, which is all that API Gateway passes on."""
-    return 410 if isinstance(error, errors.SessionEnded) else _meaning(error)[0]
+    return _meaning(error)[0]
 
 
 def _meaning(error: Exception) -> tuple[int, str]:
@@ -330,9 +382,9 @@ def _status(value: Any) -> Status:
         raise InvalidRequest("status is one of active, paused, ended.") from exc
 
 
-def _join_as(value: Any) -> Role:
+def _join_as(value: Any, name: str = "joinAs") -> Role:
     if value not in (Role.PARTICIPANT.value, Role.VIEWER.value):
-        raise InvalidRequest("joinAs is participant or viewer.")
+        raise InvalidRequest(f"{name} is participant or viewer.")
     return Role(value)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, TypeGuard
 
 LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are checked
 PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
 CONNECTION_LIMIT: Final = timedelta(hours=2)  # after which API Gateway cuts a WebSocket
 CONNECTION_PURGE: Final = CONNECTION_LIMIT + timedelta(minutes=5)
 GUEST: Final = "guest:"  # begins the subjects that only a ticket of an owner gives
+SUBJECT_LENGTH: Final = 255
+TICKET_LASTS: Final = timedelta(seconds=60)
+CONNECTION_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")  # whatever API Gateway may choose
 
 
 class Role(Enum):
@@ -97,6 +101,15 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Guest:
+    """Somebody without a token whom an owner lets in by a ticket, for a connection that `lasts` so long."""
+
+    subject: str
+    role: Role | None = None  # None: as the session says
+    lasts: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
 class Ticket:
     """A handshake's credential, good once. Its connection ends with the token that asked for it, or a guest's `lasts`
     so long."""
@@ -120,6 +133,16 @@ class Ticket:
             and now < self.expires_at
             and self.used_by in (None, connection_id)
         )
+
+
+def is_subject(value: object) -> TypeGuard[str]:
+    """Whether it may be the subject of a token or ticket: printable text of 1 to 255 characters."""
+    return isinstance(value, str) and 0 < len(value) <= SUBJECT_LENGTH and value.isprintable()
+
+
+def is_connection_id(value: object) -> TypeGuard[str]:
+    """Whether it may be the id of a connection."""
+    return isinstance(value, str) and CONNECTION_ID.fullmatch(value) is not None
 
 
 def subject_key(subject: str) -> str:

@@ -29,6 +29,7 @@ MAX_LIFETIME: Final = 86_400  # seconds of a token, unless the settings say othe
 MOST: Final = 1_000  # that a rate or a cap may be: a meter counts milliseconds
 LONGEST: Final = 31_536_000  # seconds that the settings may say: a year
 
+WEBSOCKET_URL: Final = re.compile(r"wss?://[^\s/?#]+(/[^\s?#]*)?")
 STORES: Final = ("ssm", "secretsmanager")
 _LOOPBACK: Final = re.compile(r"https?://(?:(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]+")  # of a parameter, with a version or label, a secret, or an ARN
@@ -77,6 +78,7 @@ class Settings:
     region: str
     allowed_origins: Origins
     limits: Limits
+    websocket_url: str | None = None  # that of a ticket's answer; None: not known
 
 
 def is_local(environment: Mapping[str, str]) -> bool:
@@ -119,10 +121,13 @@ def from_environment(environment: Mapping[str, str], local_key: Callable[[], str
     if environment.get("LOG_LEVEL", "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         problems.append("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     limits = _limits(environment, problems)
+    websocket_url = environment.get("WEBSOCKET_URL", "").strip()
+    if websocket_url and not WEBSOCKET_URL.fullmatch(websocket_url):
+        problems.append("WEBSOCKET_URL must be wss:// or ws://, a host and a path, without a query.")
     if problems:
         raise SettingsError(tuple(problems))
     origins = Origins(_words(environment.get("ALLOWED_ORIGINS", "")), loopback=_are_of_a_checkout(tokens))
-    return Settings(tokens, tables, region, origins, limits)
+    return Settings(tokens, tables, region, origins, limits, websocket_url or None)
 
 
 def _are_of_a_checkout(tokens: Tokens) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 AHEAD: Final = frozenset(
     {
-        *("issue_ticket", "list_participants", "set_role", "kick_participant", "send_message"),
+        *("list_participants", "set_role", "kick_participant", "send_message"),
         *("send", "refresh", "direct", "role"),
         *("banned", "duplicate", "session_full", "not_allowed", "rate_limited", "kicked", "replaced"),
     }

@@ -33,7 +33,7 @@ def subclasses(kind: type[errors.SessionsError]) -> set[type[errors.SessionsErro
 
 ELSEWHERE: set[type[errors.SessionsError]] = {
     errors.NotConnected,
-    *(kind for kind in subclasses(errors.SessionsError) if kind.code in {"origin_refused", "not_allowed"}),
+    *(kind for kind in subclasses(errors.SessionsError) if kind.code == "not_allowed"),
 }
 """Refusals of handshakes and frames alone."""
 

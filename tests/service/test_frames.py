@@ -49,7 +49,7 @@ def test_the_token_travels_in_the_authorization_header() -> None:
 )
 def test_or_in_the_subprotocol_and_the_answer_names_the_protocol_alone(offered: list[str]) -> None:
     found = handshake(JOIN, sec_websocket_protocol=offered)
-    assert (found.token.reveal(), found.subprotocol) == ("abc", "sessions.v1")
+    assert (found.credential.reveal(), found.subprotocol) == ("abc", "sessions.v1")
 
 
 def test_the_header_decides_over_the_subprotocol() -> None:

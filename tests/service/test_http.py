@@ -233,7 +233,7 @@ def test_the_headers_of_a_refusal_tell_what_to_do() -> None:
         (errors.Unauthenticated("x"), 401),
         (errors.OriginRefused("x"), 403),
         (errors.SessionNotFound("x"), 404),
-        (errors.SessionEnded("x"), 410),
+        (errors.SessionOver("x"), 410),
         (errors.Unavailable("x"), 503),
         (RuntimeError("x"), 500),
     ],

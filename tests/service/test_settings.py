@@ -43,6 +43,19 @@ def problem(**changes: Any) -> str:
     return " ".join(caught.value.problems)
 
 
+@pytest.mark.parametrize(
+    "url", ["wss://abc.execute-api.eu-west-1.amazonaws.com/api", "ws://127.0.0.1:8001", "wss://x/"]
+)
+def test_the_url_of_the_websocket_api_is_taken_as_it_is(url: str) -> None:
+    assert settings(WEBSOCKET_URL=f" {url} ").websocket_url == url
+    assert settings().websocket_url is settings(WEBSOCKET_URL="").websocket_url is None
+
+
+@pytest.mark.parametrize("url", ["https://x/api", "x/api", "wss://", "wss://x/api?a=1", "wss://x/api#a", "wss://x/a b"])
+def test_a_url_that_no_socket_is_opened_at_is_told(url: str) -> None:
+    assert "WEBSOCKET_URL" in problem(WEBSOCKET_URL=url)
+
+
 def test_a_complete_environment_is_taken_as_it_is() -> None:
     found = settings(ALLOWED_ORIGINS="https://a.example, https://b.example")
     assert found.tables == Tables("s", "c", "e")
