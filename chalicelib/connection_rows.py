@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chalicelib import items
@@ -11,6 +11,7 @@ from chalicelib.dynamodb import UNREADABLE, Rows, asking, names, pages
 from chalicelib.logs import log
 from chalicelib.members import Connection, Metered, Recipient, Role, Standing, Ticket, subject_key
 from chalicelib.model import Session, rfc3339
+from chalicelib.rates import Rate
 
 
 class ConnectionRows(Rows):
@@ -33,21 +34,21 @@ class ConnectionRows(Rows):
             )
         return items.to_connection(answer["Item"]) if "Item" in answer else None
 
-    def meter(self, connection_id: str, now: datetime, cost: timedelta) -> Metered | None:
+    def meter(self, connection_id: str, now: datetime, rate: Rate) -> Metered | None:
+        """Within a burst, the frame is added to those before it by a second request."""
         key, table = items.pointer_key(connection_id), self._tables.connections
         updated, item = self.update(
             table,
             key,
             "SET #tat = :tat",
             "attribute_exists(#place) AND (attribute_not_exists(#tat) OR #tat <= :now)",
-            {":tat": items.milliseconds(now + cost), ":now": items.milliseconds(now)},
+            {":tat": items.microseconds(rate.moved(None, now)), ":now": items.microseconds(now)},
         )
-        if not updated and item:
-            milliseconds = {"N": str(round(cost.total_seconds() * 1000))}
+        if not updated and item and rate.cost:
             updated, item = self.update(
-                table, key, "ADD #tat :cost", "attribute_exists(#place)", {":cost": milliseconds}
+                table, key, "ADD #tat :cost", "attribute_exists(#place)", {":cost": items.duration(rate.cost)}
             )
-        return Metered(items.to_connection(item), items.to_moment(item["tat"])) if updated else None
+        return Metered(items.to_connection(item), items.to_moment(item["tat"])) if item else None
 
     def refresh(self, connection: Connection, token_expires_at: datetime) -> datetime | None:
         expires_at: datetime | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from chalicelib import frames
@@ -30,7 +30,7 @@ from chalicelib.model import (
     rfc3339,
     whole_milliseconds,
 )
-from chalicelib.rates import Limits
+from chalicelib.rates import Limits, Rate
 from chalicelib.sessions import Deliver
 
 
@@ -46,7 +46,7 @@ class ConnectionStore(Protocol):
     def find_connection(self, connection_id: str) -> Connection | None:
         """The connection, by a strongly consistent read."""
 
-    def meter(self, connection_id: str, now: datetime, cost: timedelta) -> Metered | None:
+    def meter(self, connection_id: str, now: datetime, rate: Rate) -> Metered | None:
         """The connection, after a frame of it was metered; None if it is not there."""
 
     def refresh(self, connection: Connection, token_expires_at: datetime) -> datetime | None:

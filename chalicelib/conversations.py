@@ -19,7 +19,7 @@ from chalicelib.errors import (
 )
 from chalicelib.members import Connection, Role
 from chalicelib.model import Session, check_kept
-from chalicelib.rates import UNLIMITED, Limits, Rate, Verdict, verdict, wait
+from chalicelib.rates import UNLIMITED, Limits, Rate, Verdict
 from chalicelib.sessions import Deliver
 
 OF_VIEWERS: Final = (frames.Hello, frames.Ping)
@@ -53,18 +53,18 @@ def receive(
     After ConnectionNotFound, TokenExpired, Kicked and TooFast the socket must be closed; after a refusal of the action
     it stays usable.
     """
-    metered = store.meter(connection_id, now, limits.frames.cost)
+    metered = store.meter(connection_id, now, limits.frames)
     if metered is None:
         raise ConnectionNotFound(connection_id)
     connection = metered.connection
     logs.learn(session_id=connection.session_id, subject=logs.subject_hash(connection.subject))
     if connection.expired_at(now):
         raise TokenExpired(connection_id)
-    match verdict(metered.tat, now):
+    match limits.frames.verdict(metered.tat, now):
         case Verdict.CLOSED:
-            raise TooFast(connection_id, wait(metered.tat, now))
+            raise TooFast(connection_id, limits.frames.wait(metered.tat, now))
         case Verdict.REFUSED:
-            raise RateLimited(wait(metered.tat, now))
+            raise RateLimited(limits.frames.wait(metered.tat, now))
     action = frames.action(envelope)
     if connection.role is Role.VIEWER and not isinstance(action, OF_VIEWERS):
         raise NotAllowed(type(action).__name__.lower(), connection.role.value)

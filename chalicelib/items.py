@@ -37,6 +37,7 @@ Item = Mapping[str, Any]  # attribute name -> {"S": …}, as DynamoDB writes it
 
 ALONE: Final[Item] = {"S": "-"}  # the `member` of a place that has one
 FIRST_MEMBER: Final[Item] = {"S": "0"}  # of a roster: what sorts before is standings
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SHARDS: Final = 16  # of the index `due`, which spread a minute's sessions over partitions
 
 
@@ -79,14 +80,19 @@ def seconds(at: datetime) -> Item:
     return {"N": str(int(at.timestamp()))}
 
 
-def milliseconds(at: datetime) -> Item:
-    """Whole milliseconds since 1970."""
-    return {"N": str(round(at.timestamp() * 1000))}
+def microseconds(at: datetime) -> Item:
+    """Whole microseconds since 1970: a meter that rounds more would let too many or too few through."""
+    return duration(at - EPOCH)
+
+
+def duration(time: timedelta) -> Item:
+    """Whole microseconds."""
+    return {"N": str(time // timedelta(microseconds=1))}
 
 
 def to_moment(item: Item) -> datetime:
-    """The moment of whole milliseconds since 1970."""
-    return datetime.fromtimestamp(int(item["N"]) / 1000, UTC)
+    """The moment of whole microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=int(item["N"]))
 
 
 def session_item(session: Session) -> dict[str, Any]:

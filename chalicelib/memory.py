@@ -5,16 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from chalicelib import rates
 from chalicelib.errors import (
     IdempotencyMismatch,
-    NotOwner,
     RateLimited,
-    SessionEnded,
     SessionNotFound,
-    SessionPaused,
 )
 from chalicelib.members import PENDING, Connection, Metered, Recipient, Role, Standing, Ticket
 from chalicelib.model import (
@@ -28,10 +24,10 @@ from chalicelib.model import (
     Write,
     Written,
     applies,
-    check_kept,
+    check_active,
     whole_milliseconds,
 )
-from chalicelib.rates import UNLIMITED, Rate
+from chalicelib.rates import UNLIMITED, Rate, Verdict
 
 
 class MemoryStore:
@@ -137,14 +133,13 @@ class MemoryStore:
     def find_connection(self, connection_id: str) -> Connection | None:
         return self._connections.get(connection_id)
 
-    def meter(self, connection_id: str, now: datetime, cost: timedelta) -> Metered | None:
+    def meter(self, connection_id: str, now: datetime, rate: Rate) -> Metered | None:
         with self._lock:
             connection = self._connections.get(connection_id)
             if connection is None:
                 return None
-            tat = max(self._tats.get(connection_id, now), whole_milliseconds(now)) + cost
-            self._tats[connection_id] = tat
-            return Metered(connection, whole_milliseconds(tat))
+            self._tats[connection_id] = tat = rate.moved(self._tats.get(connection_id), now)
+            return Metered(connection, tat)
 
     def refresh(self, connection: Connection, token_expires_at: datetime) -> datetime | None:
         with self._lock:
@@ -226,19 +221,12 @@ class MemoryStore:
     def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
         with self._lock:
             session = self._found(session_id)
-            check_kept(session, now)
-            if owner_id not in (None, session.owner_id):
-                raise NotOwner(session_id, str(owner_id))
-            if session.at(now).status is Status.ENDED:
-                raise SessionEnded(session_id)
-            if session.status is Status.PAUSED:
-                raise SessionPaused(session_id)
-            now = whole_milliseconds(now)
-            tat = max(self._tats.get(session_id, now), now) + rate.cost
-            if rate.cost and tat > now + rates.BURST:
-                raise RateLimited(rates.wait(tat, now))
-            self._tats[session_id] = tat
-            self._sessions[session_id] = taken = replace(session, seq=session.seq + 1, seq_at=now)
+            check_active(session, now, owner_id)
+            tat = self._tats.get(session_id)
+            if tat is not None and rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
+                raise RateLimited(rate.wait(tat, now))
+            self._tats[session_id] = rate.moved(tat, now)
+            self._sessions[session_id] = taken = replace(session, seq=session.seq + 1, seq_at=whole_milliseconds(now))
             return taken
 
     # --- how changes are made

@@ -10,7 +10,14 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final
 
-from chalicelib.errors import IllegalTransition, NotOwner, SessionEnded, SessionNotFound, VersionMismatch
+from chalicelib.errors import (
+    IllegalTransition,
+    NotOwner,
+    SessionEnded,
+    SessionNotFound,
+    SessionPaused,
+    VersionMismatch,
+)
 from chalicelib.members import Duplicates, Role
 
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
@@ -248,6 +255,20 @@ def check_kept(session: Session, now: datetime) -> None:
     """Raises SessionNotFound for a session that counts as purged."""
     if session.purged_at(now):
         raise SessionNotFound(session.session_id)
+
+
+def check_active(session: Session, now: datetime, owner_id: str | None = None) -> None:
+    """Refuses a message in a session that is not active, or is not the owner's if one is named.
+
+    Raises SessionNotFound, NotOwner, SessionEnded, SessionPaused.
+    """
+    check_kept(session, now)
+    if owner_id not in (None, session.owner_id):
+        raise NotOwner(session.session_id, str(owner_id))
+    if session.at(now).status is Status.ENDED:
+        raise SessionEnded(session.session_id)
+    if session.status is not Status.ACTIVE:
+        raise SessionPaused(session.session_id)
 
 
 def judge(session: Session, change: Change, write: Write) -> None:

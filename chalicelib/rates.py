@@ -29,8 +29,22 @@ class Rate:
 
     @property
     def cost(self) -> timedelta:
-        """How far one moves the time on."""
-        return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta()
+        """How far one moves the time on. Rounded down, so that two seconds hold all of theirs."""
+        return timedelta(microseconds=1_000_000 // self.per_second) if self.per_second else timedelta()
+
+    def moved(self, tat: datetime | None, now: datetime) -> datetime:
+        """The time after one more."""
+        return (now if tat is None else max(tat, now)) + self.cost
+
+    def verdict(self, tat: datetime, now: datetime) -> Verdict:
+        """The verdict on the one that moved the time on to `tat`."""
+        if not self.per_second or tat - now <= BURST:
+            return Verdict.DONE
+        return Verdict.REFUSED if tat - now <= FAR else Verdict.CLOSED
+
+    def wait(self, tat: datetime, now: datetime) -> timedelta:
+        """How long until another may come."""
+        return max(tat + self.cost - now - BURST, timedelta())
 
 
 UNLIMITED: Final = Rate(0)
@@ -44,16 +58,3 @@ class Limits:
     frames: Rate = Rate(10)
     publishes: Rate = Rate(50)
     per_subject: int = 20
-
-
-def verdict(tat: datetime, now: datetime) -> Verdict:
-    """The verdict on what moved the time on to `tat`."""
-    ahead = tat - now
-    if ahead <= BURST:
-        return Verdict.DONE
-    return Verdict.REFUSED if ahead <= FAR else Verdict.CLOSED
-
-
-def wait(tat: datetime, now: datetime) -> timedelta:
-    """How long until another may come."""
-    return max(tat - now - BURST, timedelta())

@@ -8,15 +8,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib import items, rates
+from chalicelib import items
 from chalicelib.dynamodb import UNREADABLE, Rows, asking, names, pages, refused_by_condition, refused_by_transaction
 from chalicelib.errors import (
     IdempotencyMismatch,
-    NotOwner,
     RateLimited,
-    SessionEnded,
     SessionNotFound,
-    SessionPaused,
     Unavailable,
 )
 from chalicelib.logs import log
@@ -31,11 +28,11 @@ from chalicelib.model import (
     Status,
     Write,
     Written,
-    check_kept,
+    check_active,
     from_rfc3339,
     rfc3339,
 )
-from chalicelib.rates import UNLIMITED, Rate
+from chalicelib.rates import BURST, UNLIMITED, Rate
 
 ENDED: Final[items.Item] = {"S": Status.ENDED.value}
 ONE: Final[items.Item] = {"N": "1"}
@@ -191,42 +188,28 @@ class SessionRows(Rows):
     def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
         """The rate is metered in the same write; within a burst, in a second one."""
         conditions = ["#status = :active", "#expiresAt > :now"]
-        values = {":one": ONE, ":active": {"S": Status.ACTIVE.value}, ":now": {"S": rfc3339(now)}}
+        values: dict[str, items.Item] = {
+            ":one": ONE,
+            ":active": {"S": Status.ACTIVE.value},
+            ":now": {"S": rfc3339(now)},
+        }
         if owner_id is not None:
             conditions.append("#ownerId = :owner")
             values[":owner"] = {"S": owner_id}
-        taking, condition = "SET #seq = #seq + :one, #seqAt = :now", " AND ".join(conditions)
-        if not rate.cost:
-            updated, item = self._change(session_id, taking, condition, values)
-        else:
-            idle = {":tat": items.milliseconds(now + rate.cost), ":at": items.milliseconds(now)}
+        for metering, condition, given in _meterings(rate, now):
             updated, item = self._change(
                 session_id,
-                f"{taking}, #tat = :tat",
-                f"{condition} AND (attribute_not_exists(#tat) OR #tat <= :at)",
-                values | idle,
+                f"SET #seq = #seq + :one, #seqAt = :now{metering}",
+                " AND ".join([*conditions, *condition]),
+                values | given,
             )
-            if not updated and "tat" in item and items.to_moment(item["tat"]) > now:
-                busy = {
-                    ":cost": {"N": str(round(rate.cost.total_seconds() * 1000))},
-                    ":full": items.milliseconds(now + rates.BURST - rate.cost),
-                }
-                updated, item = self._change(
-                    session_id, f"{taking}, #tat = #tat + :cost", f"{condition} AND #tat <= :full", values | busy
-                )
-        if not item:
-            raise SessionNotFound(session_id)
-        session = items.to_session(item)
-        if updated:
-            return session
-        check_kept(session, now)
-        if owner_id not in (None, session.owner_id):
-            raise NotOwner(session_id, str(owner_id))
-        if session.at(now).status is Status.ENDED:
-            raise SessionEnded(session_id)
-        if session.status is not Status.ACTIVE:
-            raise SessionPaused(session_id)
-        raise RateLimited(rates.wait(items.to_moment(item["tat"]) + rate.cost, now))
+            if not item:
+                raise SessionNotFound(session_id)
+            session = items.to_session(item)
+            if updated:
+                return session
+            check_active(session, now, owner_id)
+        raise RateLimited(rate.wait(items.to_moment(item["tat"]), now))
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         sessions, connections = self._tables.sessions, self._tables.connections
@@ -274,6 +257,17 @@ class SessionRows(Rows):
         self, session_id: str, update: str, condition: str, values: Mapping[str, Any]
     ) -> tuple[bool, items.Item]:
         return self.update(self._tables.sessions, {"sessionId": {"S": session_id}}, update, condition, values)
+
+
+def _meterings(rate: Rate, now: datetime) -> Iterator[tuple[str, list[str], dict[str, items.Item]]]:
+    """Updates of a meter, their conditions and values: for one that is full, then for one that holds another."""
+    if not rate.cost:
+        yield "", [], {}
+        return
+    full = {":tat": items.microseconds(rate.moved(None, now)), ":at": items.microseconds(now)}
+    yield ", #tat = :tat", ["(attribute_not_exists(#tat) OR #tat <= :at)"], full
+    some = {":cost": items.duration(rate.cost), ":most": items.microseconds(now + BURST - rate.cost)}
+    yield ", #tat = #tat + :cost", ["#tat <= :most"], some
 
 
 def _sessions(page: Sequence[items.Item]) -> Iterator[Session]:
