@@ -235,6 +235,16 @@ def test_reconnects_of_one_moment_are_spread(session: Session) -> None:
     assert len(times) > 50
 
 
+def test_waits_of_one_moment_are_spread() -> None:
+    after, ids = timedelta(seconds=4.1), [f"request-{i}" for i in range(100)]
+    waits = {frames.refusal(errors.RateLimited(after), one)["retryAfter"] for one in ids}
+    assert waits == {5, 6, 7, 8, 9}, "the least wait, in whole seconds, and up to four more"
+    pauses = {frames.closing(errors.TooFast("one=", after), one)["afterMs"] for one in ids}
+    assert len(pauses) > 90
+    assert 4_100 <= min(pauses) <= max(pauses) < 8_200
+    assert frames.refusal(errors.RateLimited(timedelta()), "request-0")["retryAfter"] >= 1
+
+
 @pytest.mark.parametrize(("resume", "recovered"), [(None, False), (0, True), (5, False)])
 def test_nothing_is_recovered_but_what_was_never_missed(session: Session, resume: int | None, recovered: bool) -> None:
     told = frames.welcome(connection("s"), session, resume, Limits())

@@ -222,8 +222,10 @@ def test_a_bug_says_nothing_of_itself() -> None:
 
 def test_the_headers_of_a_refusal_tell_what_to_do() -> None:
     assert http.problem(errors.Unauthenticated("x"), "r").headers["WWW-Authenticate"] == "Bearer"
-    waits = {http.problem(errors.Unavailable("x", retry_after=2), str(i)).headers["Retry-After"] for i in range(100)}
-    assert waits == {"2", "3", "4", "5", "6"}, "spread, so that not all come back at once"
+    for error in (errors.Unavailable("x", retry_after=2), errors.RateLimited(timedelta(seconds=1.02))):
+        waits = {http.problem(error, str(i)).headers["Retry-After"] for i in range(100)}
+        assert waits == {"2", "3", "4", "5", "6"}, "spread, so that not all come back at once"
+    assert http.problem(errors.RateLimited(timedelta()), "r").status == 429
 
 
 @pytest.mark.parametrize(

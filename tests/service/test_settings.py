@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import SettingsError
+from chalicelib.rates import Limits, Rate
 from chalicelib.settings import (
     Reference,
     Settings,
@@ -125,6 +126,25 @@ def test_a_token_is_valid_for_a_day_at_most_unless_the_settings_say_otherwise(te
         assert settings(JWT_MAX_LIFETIME=text, JWT_SECRET=key).tokens.max_lifetime == timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("changes", "limits"),
+    [
+        ({}, Limits(Rate(10), Rate(50), 20)),
+        ({"FRAME_RATE": "", "SESSION_RATE": " ", "MAX_PER_SUBJECT": None}, Limits(Rate(10), Rate(50), 20)),
+        ({"FRAME_RATE": "0", "SESSION_RATE": "0", "MAX_PER_SUBJECT": "0"}, Limits(Rate(0), Rate(0), 0)),
+        ({"FRAME_RATE": " 1 ", "SESSION_RATE": "1000", "MAX_PER_SUBJECT": "007"}, Limits(Rate(1), Rate(1000), 7)),
+    ],
+)
+def test_rates_and_the_connections_of_a_subject_have_limits(changes: dict[str, str | None], limits: Limits) -> None:
+    assert settings(**changes).limits == limits
+
+
+def test_each_limit_that_is_no_number_is_told() -> None:
+    said = problem(FRAME_RATE="fast", SESSION_RATE="-1", MAX_PER_SUBJECT="1e2")
+    for name in ("FRAME_RATE", "SESSION_RATE", "MAX_PER_SUBJECT"):
+        assert f"{name} must be a whole number, 0 (no limit) to 1000." in said
+
+
 @pytest.mark.parametrize("name", [name for name in COMPLETE if name != "JWT_SECRET"])
 def test_what_is_missing_is_named(name: str) -> None:
     assert f"{name} is not set." in problem(**{name: None})
@@ -139,6 +159,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ("changes", "sentence"),
     [
         *(({"JWT_MAX_LIFETIME": text}, "JWT_MAX_LIFETIME") for text in ("0", "-1", "1h", "1.5", "31536001", "9" * 99)),
+        *(({"FRAME_RATE": text}, "FRAME_RATE") for text in ("-1", "1.5", "1001", "٣", "1_0", "ten", "9" * 99)),
         ({"JWT_SECRET": None}, "exactly one"),
         ({"JWT_PUBLIC_KEY": "-----BEGIN PUBLIC KEY-----"}, "exactly one"),
         ({"JWT_SECRET": "k" * 31}, "at least 32 bytes"),
