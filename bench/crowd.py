@@ -58,10 +58,10 @@ async def crowd(place: Place, served: Served, count: int) -> tuple[float, int]:
     together, apart = await place.new_session(), await place.new_session()
     gate, joined = asyncio.Semaphore(AT_ONCE), 0
 
-    async def join(session_id: str) -> ClientConnection:
+    async def join(session_id: str, number: int) -> ClientConnection:
         nonlocal joined
         async with gate:
-            socket = await place.join(session_id)
+            socket = await place.join(session_id, f"guest-{number}")  # a subject has few connections in a session
         joined += 1
         if joined % 100 == 0:
             progress(f"{joined:,} of {count:,} sockets")
@@ -69,8 +69,8 @@ async def crowd(place: Place, served: Served, count: int) -> tuple[float, int]:
 
     async with AsyncExitStack() as stack:
         stack.callback(served.process.kill)  # else each socket would close in turn, which takes long
-        idle = [join(apart) for _ in range(count - TOGETHER)]
-        sockets = await asyncio.gather(*(join(together) for _ in range(TOGETHER)), *idle)
+        idle = [join(apart, number) for number in range(count - TOGETHER)]
+        sockets = await asyncio.gather(*(join(together, number) for number in range(TOGETHER)), *idle)
         (publisher, *others), rest = sockets[:TOGETHER], sockets[TOGETHER:]
         taken = []
         for number in range(1, PUBLISHES + 1):

@@ -30,16 +30,18 @@ def main() -> None:
 
 
 def rows() -> int:
-    """The number of rows in the connections table."""
+    """The number of rows of connections; tickets, and what owners said of subjects, may stay in their table."""
     import boto3
 
     pages = boto3.client("dynamodb").get_paginator("scan")
-    found = pages.paginate(TableName=os.environ["CONNECTIONS_TABLE"], Select="COUNT")
+    found = pages.paginate(
+        TableName=os.environ["CONNECTIONS_TABLE"], Select="COUNT", FilterExpression="attribute_exists(connectedAt)"
+    )
     return sum(page["Count"] for page in found)
 
 
 def weigh() -> dict[str, object]:
-    """Memory in use after all sessions, which have ended, are purged as their TTL would do days later.
+    """Memory in use after all sessions, which have ended, and all tickets are purged as their TTL would do in time.
 
     DynamoDB keeps the tokens of transactions for ten minutes. The service uses transactions only for an
     Idempotency-Key, which clients of a soak do not send.
@@ -53,17 +55,18 @@ def weigh() -> dict[str, object]:
 
 
 def purge() -> int:
-    """Deletes all sessions and returns their number."""
+    """Deletes all items and returns their number."""
     import boto3
 
-    table = boto3.resource("dynamodb").Table(os.environ["SESSIONS_TABLE"])
-    names = [each["AttributeName"] for each in table.key_schema]
     purged = 0
-    while found := table.scan()["Items"]:
-        with table.batch_writer() as batch:
-            for item in found:
-                batch.delete_item(Key={name: item[name] for name in names})
-        purged += len(found)
+    for variable in ("SESSIONS_TABLE", "CONNECTIONS_TABLE"):
+        table = boto3.resource("dynamodb").Table(os.environ[variable])
+        names = [each["AttributeName"] for each in table.key_schema]
+        while found := table.scan()["Items"]:
+            with table.batch_writer() as batch:
+                for item in found:
+                    batch.delete_item(Key={name: item[name] for name in names})
+            purged += len(found)
     return purged
 
 

@@ -1,115 +1,122 @@
-"""Who may say what in which session: each role, frame and status, behind the gateway."""
+"""Who may say what in which session: each role, frame, status and credential, behind the gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, WebSocket
 from pytest_sessionplugin.aws.faults import Faults
-from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
+from tests.service import verdicts
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
 
-ROLES = {"alice": "owner", "bob": "participant"}
-STATUSES = {  # as a client is told, and the answer to publish
-    "active": ("active", {"type": "ack"}),
-    "paused": ("paused", {"type": "error", "code": "session_paused"}),
-    "ended": ("ended", {"type": "error", "code": "session_ended"}),
-    "expired": ("ended", {"type": "error", "code": "session_ended"}),
-}
-FRAMES: dict[str, Any] = {
-    "hello": {"action": "hello"},
-    "publish": {"action": "publish", "data": 1},
-    "ping": {"action": "ping"},
-    "not one of ours": {"action": "end"},
+SHORT = 40  # seconds; sessions last 60 at least
+LATER = 75  # seconds, when what was short is over, with a token's leeway
+ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor"}
+STATUSES = ("active", "paused", "ended", "expired")
+CREDENTIALS = ("valid", "expired", "forgotten")
+ACTIONS: dict[str, dict[str, Any]] = {  # publish at the end: every other connection hears it
+    "hello": {},
+    "ping": {},
+    "end": {},
+    "publish": {"data": 1},
 }
 
 
-@pytest.fixture
-def owner(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
+class Room:
+    """A session in which a subject has a socket for each action, and somebody listens."""
 
+    def __init__(self, gateway: Gateway, tokens: Tokens, clock: Clock, stack: ExitStack, role: str, **new: Any) -> None:
+        self._gateway, self._tokens, self._clock, self._stack = gateway, tokens, clock, stack
+        self.subject = ROLES[role]
+        join_as = "viewer" if role == "viewer" else "participant"
+        self._alice = gateway.http(token=tokens("alice"))
+        self.session_id: str = self._alice.post("/sessions", json={"joinAs": join_as, **new}).json()["sessionId"]
+        self._path = f"/sessions/{self.session_id}"
+        self.listener = self._join("carol")
+        self.sockets: dict[str, WebSocket] = {}
 
-@pytest.fixture
-def sockets(
-    chalice_gateway: Gateway, jwt_tokens: Tokens, owner: HttpClient, chalice_clock: Clock
-) -> Iterator[dict[str, WebSocket]]:
-    """A socket of each subject in one session, and of a listener."""
-    session_id = owner.post("/sessions", json={"expiresIn": 60}).json()["sessionId"]
-    with ExitStack() as stack:
-        yield {
-            subject: stack.enter_context(
-                chalice_gateway.websocket("/", params={"sessionId": session_id}, token=jwt_tokens(subject))
-            )
-            for subject in (*ROLES, "listener")
-        }
+    def enter(self, credential: str) -> None:
+        lasts = SHORT if credential == "expired" else 3600
+        for action in ACTIONS:
+            self.sockets[action] = self._join(self.subject, lasts)
 
+    def _join(self, subject: str, expires_in: float = 3600) -> WebSocket:
+        token = self._tokens(subject, expires_in=expires_in)
+        socket = self._gateway.websocket("/", params={"sessionId": self.session_id}, token=token)
+        return self._stack.enter_context(closing(socket))
 
-@pytest.fixture
-def bring(
-    sockets: dict[str, WebSocket], owner: HttpClient, chalice_clock: Clock, aws_faults: Faults
-) -> Callable[[str], None]:
-    """Brings the session to a status, and leaves every socket open."""
-
-    def brought(status: str) -> None:
-        path = f"/sessions/{owner.get('/sessions').json()['sessions'][0]['sessionId']}"
+    def become(self, status: str, faults: Faults) -> None:
+        """Brings the session to a status, and leaves every socket open."""
         if status == "paused":
-            assert owner.patch(path, json={"status": "paused"}).status_code == 200
-            for socket in sockets.values():
+            assert self._alice.patch(self._path, json={"status": "paused"}).status_code == 200
+            for socket in (self.listener, *self.sockets.values()):
                 socket.expect(type="session.updated")
         elif status == "ended":
-            with aws_faults.failing("apigatewaymanagementapi", code="InternalServerError", status=500):
-                assert owner.delete(path).status_code == 204
-        elif status == "expired":
-            chalice_clock.advance(seconds=61)
+            with faults.failing("apigatewaymanagementapi"):
+                assert self._alice.delete(self._path).status_code == 204
 
-    return brought
+    def lose(self, credential: str, tables: Tables) -> None:
+        """Takes from the sockets what admitted them, and leaves them open."""
+        if credential == "forgotten":
+            forget(tables, self.sockets.values())
+
+    def wait(self) -> None:
+        self._clock.advance(seconds=LATER)
 
 
-@pytest.mark.parametrize("frame", FRAMES)
+def forget(tables: Tables, sockets: Iterable[WebSocket]) -> None:
+    """Deletes both rows of connections."""
+    ids = {socket.connection_id for socket in sockets}
+    for row in tables["Connections"].scan()["Items"]:
+        if {str(row["place"]).partition("#")[2], str(row["member"]).rpartition("#")[2]} & ids:
+            tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("subject", ROLES)
-def test_a_frame_is_answered_by_role_and_status(
-    sockets: dict[str, WebSocket], bring: Callable[[str], None], subject: str, status: str, frame: str
+@pytest.mark.parametrize("role", ROLES)
+def test_a_frame_is_answered_by_role_status_and_credential(
+    chalice_gateway: Gateway,
+    jwt_tokens: Tokens,
+    chalice_clock: Clock,
+    dynamodb_tables: Tables,
+    aws_faults: Faults,
+    stack: ExitStack,
+    role: str,
+    status: str,
+    credential: str,
 ) -> None:
-    bring(status)
-    shown, published = STATUSES[status]
-    expected: dict[str, Any] = {
-        "hello": {"type": "welcome", "role": ROLES[subject]},
-        "publish": published,
-        "ping": {"type": "pong"},
-        "not one of ours": {"type": "error", "code": "invalid_request"},
-    }
-    sockets[subject].send_json({**FRAMES[frame], "id": frame})
-    answer = sockets[subject].expect(replyTo=frame, **expected[frame])
-    if frame == "hello":
-        assert answer["session"]["status"] == shown
-    if (frame, status) == ("publish", "active"):
-        sender: dict[str, Any] = {"from": subject}
-        sockets["listener"].expect(type="message", **sender)
-    sockets["listener"].receive_nothing()
-
-
-@pytest.mark.parametrize("frame", list(FRAMES)[:3])
-@pytest.mark.parametrize("status", STATUSES)
-def test_a_connection_without_a_row_is_closed_whatever_it_says(
-    sockets: dict[str, WebSocket], bring: Callable[[str], None], dynamodb_tables: Tables, status: str, frame: str
-) -> None:
-    bring(status)
-    bob = sockets["bob"]
-    table = dynamodb_tables["Connections"]
-    keys = [one["AttributeName"] for one in table.key_schema]
-    for row in table.scan()["Items"]:
-        if bob.connection_id in (str(row["member"]).partition("#")[2], str(row["place"]).partition("#")[2]):
-            table.delete_item(Key={name: row[name] for name in keys})
-    bob.send_json(FRAMES[frame])
-    bob.expect(type="closing", code="connection_not_found", reconnect="now")
-    with pytest.raises(ConnectionClosed):
-        bob.receive_json()
-    sockets["listener"].receive_nothing()
+    lasts = 60 if status == "expired" else 3600
+    room = Room(chalice_gateway, jwt_tokens, chalice_clock, stack, role, expiresIn=lasts)
+    room.enter(credential)
+    room.become(status, aws_faults)
+    room.lose(credential, dynamodb_tables)
+    room.wait()
+    for action, fields in ACTIONS.items():
+        expected = verdicts.of_frame(role, action, status, credential)
+        socket = room.sockets[action]
+        socket.send_json({"action": action, **fields, "id": action})
+        answer = socket.expect(expected)
+        if expected["type"] == "closing":
+            with pytest.raises(ConnectionClosed):
+                socket.receive_json()
+        else:
+            assert answer["replyTo"] == action
+            socket.receive_nothing()
+        if expected["type"] == "ack" and action == "publish":
+            assert answer["sent"] == len(ACTIONS), "every other connection, the listener's too"
+            room.listener.expect({"type": "message", "from": room.subject})
+        room.listener.receive_nothing()
