@@ -7,9 +7,10 @@ import json
 import urllib.request
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 
-from tests.processes import Served, sessionplugin_serve
+from tests.processes import ROOT, Served, sessionplugin_serve
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -35,13 +36,20 @@ async def join_all(served: Served, session_id: str) -> list[ClientConnection]:
 
     gate = asyncio.Semaphore(AT_ONCE)
     url = f"{served.websocket}?sessionId={session_id}"
-    bearer = {"Authorization": f"Bearer {served.token}"}
 
-    async def join() -> ClientConnection:
+    async def join(token: str) -> ClientConnection:
+        bearer = {"Authorization": f"Bearer {token}"}
         async with gate:
             return await connect(url, additional_headers=bearer, compression=None, ping_interval=None, open_timeout=60)
 
-    return await asyncio.gather(*(join() for _ in range(SOCKETS)))
+    return await asyncio.gather(*(join(token_of(served, f"guest {number}")) for number in range(SOCKETS)))
+
+
+def token_of(served: Served, subject: str) -> str:
+    """The server's token, made out to another subject with the key of this checkout."""
+    claims = jwt.decode(served.token, options={"verify_signature": False})
+    key = (ROOT / ".chalice" / "local" / "key").read_text().strip()
+    return jwt.encode({**claims, "sub": subject}, key, "HS256")
 
 
 async def lived(served: Served) -> None:
