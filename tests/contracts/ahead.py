@@ -1,4 +1,4 @@
-"""Parts of the contracts whose code is still to come: operations, frames and codes by their names."""
+"""Parts of the contracts whose code is still to come: operations and frames by their names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,5 @@ AHEAD: Final = frozenset(
     {
         *("list_participants", "set_role", "kick_participant", "send_message"),
         *("send", "refresh", "direct", "role"),
-        *("banned", "duplicate", "session_full", "not_allowed", "rate_limited", "kicked", "replaced"),
     }
 )
