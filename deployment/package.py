@@ -20,7 +20,7 @@ from deployment import chalice, dependencies, gateway_responses, gateway_setting
 from deployment.artifacts import Code
 from deployment.monitoring import resources as monitoring
 from deployment.source import Source
-from deployment.stage import Stage
+from deployment.stage import REST, Function, Stage
 
 TEMPLATE: Final = "template.json"
 CODE: Final = chalice.CODE
@@ -38,6 +38,9 @@ SNAPSHOT: Final = ("AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Integration")
 FUNCTION: Final = "AWS::Serverless::Function"
 VERSION: Final = "VERSION"
 """Name of each function's variable that holds the version of the source, and, in small letters, of its tag."""
+
+ADDRESS: Final = "WEBSOCKET_URL"
+"""Name of the variable by which the function of all routes tells clients where to open sockets."""
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,19 @@ def _functions(stage: Stage, version: str) -> dict[str, Any]:
                 "FunctionName": function.full_name,
                 "Description": f"{function.name} of {stage.full_name}, version {version}",
                 "Tags": {VERSION.lower(): version},
-                "Environment": {"Variables": {VERSION: version}},
+                "Environment": {"Variables": {VERSION: version, **_address(stage, function)}},
             },
         }
     merged[SWEEP]["Properties"]["Events"] = {"SweepEvent": {"Properties": {"Name": stage.sweep_rule}}}
     return merged
+
+
+def _address(stage: Stage, function: Function) -> dict[str, Any]:
+    """The API's own URL, unless the stage names another one, such as that of its domain."""
+    if function.name != REST or ADDRESS in function.environment:
+        return {}
+    own = f"wss://${{{WEBSOCKET_API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{stage.api_stage}"
+    return {ADDRESS: {"Fn::Sub": own}}
 
 
 def _sweep_invocations() -> dict[str, Any]:

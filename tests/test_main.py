@@ -126,6 +126,21 @@ def test_it_serves_http_and_websocket_and_ends_on_ctrl_c(root: Path) -> None:
     assert "ZeroDivisionError: a bug in a handler" in errors
 
 
+def test_an_app_is_told_the_address_of_its_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from websockets.sync.client import connect
+
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    tell = '\n\n@app.route("/address")\ndef address():\n    return {"sockets": os.environ["SOCKETS"]}\n'
+    root = write_project(tmp_path, APP + tell, PYPROJECT + 'SOCKETS = "{websocket:url}"\n')
+    with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
+        up = json.loads(line(process))
+        status, told = get(f"{up['http']}/address")
+        assert (status, told) == (200, {"sockets": f"{up['websocket']}/api"})
+        with connect(told["sockets"]) as client:
+            client.send("hi")
+            assert client.recv(PATIENCE) == "echo hi"
+
+
 def test_a_token_of_another_process_is_accepted(root: Path) -> None:
     with running("serve", "--json", *FREE_PORTS, cwd=root) as process:
         up = json.loads(line(process))

@@ -89,9 +89,23 @@ def test_functions_are_those_of_the_stage(described: Described) -> None:
         properties = described.properties(chalice.logical_id(function.name))
         assert properties["FunctionName"] == function.full_name
         assert (properties["MemorySize"], properties["Timeout"]) == (function.memory, function.timeout)
-        assert properties["Environment"]["Variables"] == {**function.environment, "VERSION": described.version}
+        own = {"VERSION": described.version}
+        if function.name == stage.REST:
+            own["WEBSOCKET_URL"] = "wss://ws1.execute-api.eu-north-1.<AWS::URLSuffix>/api"
+        assert properties["Environment"]["Variables"] == {**function.environment, **own}
         assert properties["Tracing"] == ("Active" if described.stage.tracing else "PassThrough")
     assert len(described.of_type("AWS::Serverless::Function")) == len(described.stage.functions)
+
+
+def test_a_stage_may_name_the_address_of_its_sockets(tmp_path: Path) -> None:
+    for named in ("wss://live.example.org", ""):
+        config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+        config["stages"]["dev"]["environment_variables"]["WEBSOCKET_URL"] = named
+        project = tmp_path / f"project{len(named)}"
+        shutil.copytree(ROOT / ".chalice", project / ".chalice")
+        (project / ".chalice" / "config.json").write_text(json.dumps(config))
+        merged = package.additions(stage.read(project, "dev"), "a-version")["Resources"]
+        assert "WEBSOCKET_URL" not in merged["APIHandler"]["Properties"]["Environment"]["Variables"]
 
 
 def test_a_function_has_the_narrowed_policy_and_no_other(described: Described) -> None:

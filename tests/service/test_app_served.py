@@ -89,6 +89,13 @@ class TestSessionpluginServe:
             with pytest.raises(InvalidStatus, match="403"):
                 connect(url, served.token, origin)
 
+    def test_a_socket_opens_at_the_address_that_the_app_is_given(self, served: Served) -> None:
+        """`{websocket:url}`, which ends with the stage."""
+        _, session = call(f"{served.http}/sessions", "POST", served.token, {})
+        with connect(f"{served.websocket}/api?sessionId={session['sessionId']}", served.token) as alice:
+            alice.send('{"action":"ping"}')
+            assert json.loads(alice.recv(timeout=10))["type"] == "pong"
+
     def test_it_is_ready(self, served: Served) -> None:
         assert call(f"{served.http}/health/ready") == (200, {"status": "ready"})
 
