@@ -1,86 +1,193 @@
-"""The number of requests to DynamoDB depends on the operation, and never on the number of connections."""
+"""Requests to DynamoDB and units of each operation, which no number of connections changes: protocol.md, section 4.
+
+Units are those of a session of up to 1 KB. Reads of a whole roster grow with it, and are not asserted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from chalicelib import items
 from chalicelib.members import Connection, Endpoint
 from chalicelib.storage import Store
-from pytest_sessionplugin import Clock, Gateway
+from pytest_sessionplugin import Clock, Gateway, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
+from pytest_sessionplugin.aws.tables import Tables
+from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
 
 DELIVERY = 1  # reads one page of the roster
 TOLD = 1  # notes that a change was told
-
-
-@pytest.fixture
-def crowd(dynamodb_store: Store) -> Callable[[str, int], None]:
-    """Adds rows of connections to a session, whose handshakes stay pending however long the test takes."""
-
-    def join(session_id: str, count: int) -> None:
-        later, endpoint = datetime.now(UTC) + timedelta(hours=1), Endpoint("w3bs0cket0", "api", "us-east-1")
-        for i in range(count):
-            dynamodb_store.connect(Connection(f"{i:04d}=", session_id, later, later, endpoint, "guest"))
-
-    return join
-
-
-@pytest.mark.parametrize("connections", [1, pytest.param(500, marks=pytest.mark.slow)])
-def test_no_operation_asks_more_when_more_are_connected(
-    chalice_gateway: Gateway,
-    jwt_tokens: Tokens,
-    aws_calls: Calls,
-    chalice_clock: Clock,
-    crowd: Callable[[str, int], None],
-    connections: int,
-) -> None:
-    """Units are those of a session of up to 1 KB. Only the roster's reads, which are not asserted, grow."""
-    alice = chalice_gateway.http(token=jwt_tokens("alice"))
-    with aws_calls.exactly(dynamodb=1, write_units=3, read_units=0):
-        session = alice.post("/sessions", json={}).json()
-    with aws_calls.exactly(dynamodb=1, write_units=6, read_units=0):
-        alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"})
-    path, params = f"/sessions/{session['sessionId']}", {"sessionId": session["sessionId"]}
-    crowd(session["sessionId"], connections - 1)
-
-    with aws_calls.exactly(dynamodb=1, write_units=0, read_units=1):
-        alice.get(path)
-    with aws_calls.exactly(dynamodb=1, write_units=0):
-        alice.get("/sessions")
-    with aws_calls.exactly(dynamodb=3, write_units=2, read_units=3):
-        bob = chalice_gateway.websocket("/", params=params, token=jwt_tokens("bob"))
-    with aws_calls.exactly(delivering(2, write_units=2)):
-        bob.send_json({"action": "publish", "data": "x"})
-        bob.expect(type="ack")
-    for action, answer, read in (("hello", "welcome", 2), ("ping", "pong", 1)):
-        chalice_clock.advance(timedelta(seconds=1))  # past the frame before
-        with aws_calls.exactly(dynamodb=2, write_units=1, read_units=read):
-            bob.send_json({"action": action})
-            bob.expect(type=answer)
-    with aws_calls.exactly(delivering(1 + TOLD, write_units=4 + 3)):
-        alice.patch(path, json={"title": "x"})
-    bob.expect(type="session.updated")
-    with aws_calls.exactly(delivering(2 + TOLD, write_units=4 + 3)):
-        alice.patch(path, json={"metadata": {"a": 1}})
-    bob.expect(type="session.updated")
-    with aws_calls.exactly(dynamodb=1, write_units=1):  # a condition that fails is a write
-        alice.patch(path, json={"title": "x"})
-    with aws_calls.exactly(dynamodb=2, write_units=2, read_units=1):
-        bob.close()
-        chalice_gateway.settle()
-    with aws_calls.exactly(delivering(1, write_units=4)):
-        alice.delete(path)
+JOINING = {"dynamodb": 3, "write_units": 2, "read_units": 3}  # both rows; session and standing; own connections
 
 
 def delivering(requests: int, write_units: int) -> dict[str, float]:
     return {"dynamodb": requests + DELIVERY, "dynamodb:Query": DELIVERY, "write_units": write_units}
 
 
-def test_refusals_ask_as_little(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Calls) -> None:
+@dataclass(frozen=True)
+class Room:
+    """A session of alice in which so many are connected, on a clock that a test advances."""
+
+    alice: HttpClient
+    session_id: str
+    join: Callable[..., WebSocket]
+    clock: Clock
+
+    @property
+    def path(self) -> str:
+        return f"/sessions/{self.session_id}"
+
+    def say(self, socket: WebSocket, action: str, answer: str, **fields: Any) -> None:
+        socket.send_json({"action": action, **fields})
+        socket.expect(type=answer)
+
+    def rest(self) -> None:
+        """Lets meters be full again."""
+        self.clock.advance(seconds=1)
+
+
+@pytest.fixture(params=[1, pytest.param(500, marks=pytest.mark.slow)], ids=["1 connected", "500 connected"])
+def new_room(
+    request: pytest.FixtureRequest,
+    chalice_clock: Clock,
+    chalice_gateway: Gateway,
+    jwt_tokens: Tokens,
+    dynamodb_store: Store,
+    dynamodb_tables: Tables,
+) -> Callable[..., Room]:
+    """Makes a room. The handshakes of all but one stay pending however long the test takes."""
+    later, endpoint = datetime.now(UTC) + timedelta(hours=1), Endpoint("w3bs0cket0", "api", "us-east-1")
+
+    def new_room(**draft: Any) -> Room:
+        alice = chalice_gateway.http(token=jwt_tokens("alice"))
+        session_id = alice.post("/sessions", json=draft).json()["sessionId"]
+        crowd = [Connection(f"{i:04d}=", session_id, later, later, endpoint, f"{i}") for i in range(1, request.param)]
+        rows = [{"PutRequest": {"Item": row}} for one in crowd for row in items.connection_items(one)]
+        dynamodb_store.write_batches(dynamodb_tables["Connections"].name, rows)
+
+        def join(subject: str = "bob", **query: str) -> WebSocket:
+            token = None if "ticket" in query else jwt_tokens(subject)
+            return chalice_gateway.websocket("/", params={"sessionId": session_id, **query}, token=token)
+
+        return Room(alice, session_id, join, chalice_clock)
+
+    return new_room
+
+
+def test_of_sessions(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    room = new_room()
+    alice, path = room.alice, room.path
+    with aws_calls.exactly(dynamodb=1, write_units=3, read_units=0):
+        alice.post("/sessions", json={})
+    with aws_calls.exactly(dynamodb=1, write_units=6, read_units=0):
+        alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"})
+    with aws_calls.exactly(dynamodb=1, write_units=0, read_units=1):
+        alice.get(path)
+    with aws_calls.exactly(dynamodb=1, write_units=0):
+        alice.get("/sessions")
+    with aws_calls.exactly(delivering(1 + TOLD, write_units=4 + 3)):
+        alice.patch(path, json={"title": "x"})
+    with aws_calls.exactly(delivering(2 + TOLD, write_units=4 + 3)):
+        alice.patch(path, json={"metadata": {"a": 1}})
+    with aws_calls.exactly(dynamodb=1, write_units=1):  # a condition that fails is a write
+        alice.patch(path, json={"title": "x"})
+    with aws_calls.exactly(delivering(1, write_units=4)):
+        alice.delete(path)
+
+
+def test_of_handshakes_and_disconnects(
+    new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway
+) -> None:
+    room = new_room()
+    with aws_calls.exactly(JOINING):
+        bob = room.join()
+    with aws_calls.exactly(dynamodb=2, write_units=2, read_units=1):
+        bob.close()
+        chalice_gateway.settle()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
+        ticket = room.alice.post(f"{room.path}/tickets", json={}).json()["ticket"]
+    with aws_calls.exactly({**JOINING, "dynamodb": 4, "write_units": 3}):
+        bob = room.join(ticket=ticket)
+    bob.close()
+
+
+def test_of_a_viewer_by_the_session(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    """The role is noted on both rows."""
+    room = new_room(joinAs="viewer")
+    with aws_calls.exactly({**JOINING, "dynamodb": 5, "write_units": 4}):
+        bob = room.join()
+    bob.close()
+    with aws_calls.exactly(JOINING):
+        alice = room.join("alice")
+    alice.close()
+
+
+def test_of_a_session_with_a_limit(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    """It counts the roster."""
+    room = new_room(maxConnections=500)
+    with aws_calls.exactly({"dynamodb": 4, "dynamodb:Query": 2, "write_units": 2}):
+        bob = room.join("1")
+    bob.close()
+
+
+def test_of_frames(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    room = new_room()
+    bob = room.join()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
+        room.say(bob, "hello", "welcome")
+    room.rest()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=1):
+        room.say(bob, "ping", "pong")
+    room.rest()
+    with aws_calls.exactly(delivering(2, write_units=2)):
+        room.say(bob, "publish", "ack", data="x")
+    bob.close()
+
+
+def test_of_a_burst(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    """One more to meter the connection, and one to meter the session. A refused frame asks for nothing else."""
+    room = new_room()
+    bob, carol = room.join(), room.join("carol")
+    room.say(carol, "publish", "ack", data="x")
+    bob.expect(type="message")
+    room.say(bob, "ping", "pong")
+    with aws_calls.exactly(dynamodb=3, write_units=2, read_units=1):
+        room.say(bob, "ping", "pong")
+    with aws_calls.exactly(delivering(4, write_units=4)):
+        room.say(bob, "publish", "ack", data="x")
+    for _ in range(17):
+        room.say(bob, "ping", "pong")
+    with aws_calls.exactly(dynamodb=2, write_units=2, read_units=0):
+        room.say(bob, "publish", "error", data="x")
+    for socket in (bob, carol):
+        socket.close()
+
+
+def test_of_a_hand_over(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
+    """The first frame of a connection that takes another's place reads and removes that, and notes it. The other's
+    disconnect finds nothing."""
+    room = new_room()
+    old = room.join()
+    with aws_calls.exactly(JOINING):
+        new = room.join(replaces=old.connection_id)
+    with aws_calls.exactly(dynamodb=2 + 3 + 1, write_units=1 + 2 + 1, read_units=1 + 1 + 1):
+        room.say(new, "ping", "pong")
+        chalice_gateway.settle()
+    old.expect(type="closing", code="replaced")
+    room.rest()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=1):
+        room.say(new, "ping", "pong")
+    for socket in (old, new):
+        socket.close()
+
+
+def test_of_refusals(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Calls) -> None:
     alice = chalice_gateway.http(token=jwt_tokens("alice"))
     mallory = chalice_gateway.http(token=jwt_tokens("mallory"))
     session = alice.post("/sessions", json={}).json()
