@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Chalice, CloudWatchEvent, CORSConfig, Rate, Response, WebsocketEvent
 
-from chalicelib import connections, conversations, credentials, frames, http, logs, metrics, sessions, sweeper, tickets
+from chalicelib import (
+    connections,
+    conversations,
+    credentials,
+    frames,
+    http,
+    logs,
+    messages,
+    metrics,
+    sessions,
+    sweeper,
+    tickets,
+)
 from chalicelib.context import Call, Run, Said, running
 from chalicelib.errors import NotConnected, Unavailable, code_of
 from chalicelib.members import Endpoint
@@ -222,6 +234,20 @@ def issue_ticket(call: Call, session_id: str) -> http.Reply:
     return http.issued(ticket, session_id, settings.websocket_url)
 
 
+@route("/sessions/{session_id}/messages", methods=["POST"])
+@answers
+def send_message(call: Call, session_id: str) -> http.Reply:
+    seq, report = messages.send_message(
+        session_id,
+        http.new_message(call.request),
+        call.sender(),
+        store=service().store,
+        deliver=call.run.deliver,
+        rate=service().settings.limits.publishes,
+    )
+    return http.sent(seq, report)
+
+
 @route("/health", methods=["GET"])
 @answers_anyone
 def health() -> http.Reply:
@@ -310,6 +336,7 @@ def message(said: Said) -> frames.Frame:
         said.connection_id,
         store=service().store,
         deliver=said.run.deliver,
+        authenticate=authenticate,
         now=said.now,
         limits=service().settings.limits,
         correlation_id=said.run.correlation_id,

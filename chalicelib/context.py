@@ -14,11 +14,12 @@ from typing import Any, Final
 from chalicelib import frames, http, logs, metrics, sessions
 from chalicelib.errors import Unavailable, code_of, is_refusal
 from chalicelib.logs import Place, log, place
+from chalicelib.messages import Sender
 from chalicelib.metrics import Metric
 from chalicelib.model import SESSION_ID, Draft, Once, Principal, Write
 from chalicelib.sessions import Deliver
 
-QUIET: Final = frozenset({"list_sessions", "find_session", "health", "ready", "message", "disconnect"})
+QUIET: Final = frozenset({"list_sessions", "find_session", "send_message", "health", "ready", "message", "disconnect"})
 """Operations that are logged at DEBUG when they succeed. Changes and connects are logged at INFO."""
 
 metric_lines = logs.Log(f"{logs.NAME}.metrics")
@@ -57,6 +58,10 @@ class Call:
 
     def write(self) -> Write:
         return Write(self.principal.subject, self.now, self.request.id, http.versions(self.request))
+
+    def sender(self) -> Sender:
+        """The owner's server, as far as is known."""
+        return Sender(self.principal.subject, self.now, self.request.id, self.run.correlation_id, as_owner=True)
 
     def once(self, draft: Draft) -> Once | None:
         """The caller's Idempotency-Key, if there is one, with the fingerprint of its draft. Raises InvalidRequest."""

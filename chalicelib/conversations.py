@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Final, Protocol
 
-from chalicelib import connections, frames, logs
+from chalicelib import connections, frames, logs, messages
 from chalicelib.connections import ConnectionStore
+from chalicelib.credentials import Secret
 from chalicelib.errors import (
     ConnectionNotFound,
     Kicked,
@@ -16,26 +17,19 @@ from chalicelib.errors import (
     SessionNotFound,
     TokenExpired,
     TooFast,
+    Unauthenticated,
 )
-from chalicelib.members import Connection, Role
-from chalicelib.model import Session, check_kept
-from chalicelib.rates import UNLIMITED, Limits, Rate, Verdict
+from chalicelib.members import GUEST, Connection, Role
+from chalicelib.messages import MessageStore, Sender
+from chalicelib.model import Principal, Session, check_kept, whole_milliseconds
+from chalicelib.rates import Limits, Verdict
 from chalicelib.sessions import Deliver
 
-OF_VIEWERS: Final = (frames.Hello, frames.Ping)
+OF_VIEWERS: Final = (frames.Hello, frames.Refresh, frames.Ping)
 
 
-class ConversationStore(ConnectionStore, Protocol):
+class ConversationStore(ConnectionStore, MessageStore, Protocol):
     """Stored connections and sessions. Each method raises Unavailable when the tables do not answer in time."""
-
-    def find_session(self, session_id: str) -> Session | None:
-        """The stored session, by a strongly consistent read."""
-
-    def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
-        """The session, after it took its next `seq`, for its owner if named.
-
-        Raises SessionNotFound, NotOwner, SessionEnded, SessionPaused, RateLimited.
-        """
 
 
 def receive(
@@ -44,11 +38,12 @@ def receive(
     *,
     store: ConversationStore,
     deliver: Deliver,
+    authenticate: Callable[[Secret], Principal],
     now: datetime,
     limits: Limits,
     correlation_id: str,
 ) -> frames.Frame:
-    """Meters a frame, performs its action, and returns the answer to its sender.
+    """Meters a frame, performs its action, and returns the answer to its sender. `correlation_id` is the frame's own.
 
     After ConnectionNotFound, TokenExpired, Kicked and TooFast the socket must be closed; after a refusal of the action
     it stays usable.
@@ -70,19 +65,20 @@ def receive(
         raise NotAllowed(type(action).__name__.lower(), connection.role.value)
     if connection.replaces is not None:
         connections.hand_over(connection, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    sender = Sender(connection.subject, now, correlation_id, correlation_id, connection_id)
     match action:
         case frames.Hello():
             return hello(connection, action.resume_seq, store=store, now=now, limits=limits)
         case frames.Publish():
-            return publish(
-                connection,
-                action,
-                store=store,
-                deliver=deliver,
-                now=now,
-                rate=limits.publishes,
-                correlation_id=correlation_id,
+            session, report = messages.publish(
+                connection.session_id, action.data, sender, store=store, deliver=deliver, rate=limits.publishes
             )
+            return frames.ack(session, report)
+        case frames.Send():
+            report = messages.send(connection.session_id, action.to, action.data, sender, store=store, deliver=deliver)
+            return frames.sent(report)
+        case frames.Refresh():
+            return refresh(connection, action.token, store=store, authenticate=authenticate)
         case frames.Ping():
             return ping(connection, store=store, now=now)
 
@@ -107,22 +103,26 @@ def hello(
     return frames.welcome(connection, session.at(now), resume_seq, limits)
 
 
-def publish(
+def refresh(
     connection: Connection,
-    action: frames.Publish,
+    token: Secret,
     *,
     store: ConversationStore,
-    deliver: Deliver,
-    now: datetime,
-    rate: Rate,
-    correlation_id: str,
+    authenticate: Callable[[Secret], Principal],
 ) -> frames.Frame:
-    """Sends data to all other connections of the session, and returns the answer after that delivery."""
-    frame = partial(frames.message, sender=connection.subject, data=action.data, at=now, correlation_id=correlation_id)
-    frames.text(frame(frames.LARGEST_SEQ))  # raises TooLarge before it takes a seq
-    session = store.take_seq(connection.session_id, now, rate)
-    report = deliver.broadcast(connection.session_id, frame(session.seq), began=now, but=connection.connection_id)
-    return frames.ack(session, report)
+    """Lets a connection last as long as a new token of its subject; never shorter than before.
+
+    Raises NotAllowed for a guest, Unauthenticated, and ConnectionNotFound if its rows have gone in the meantime.
+    """
+    if connection.subject.startswith(GUEST):
+        raise NotAllowed("refresh", "guest")
+    principal = authenticate(token)
+    if principal.subject != connection.subject:
+        raise Unauthenticated("The token is of another subject than the connection.")
+    expires_at = store.refresh(connection, whole_milliseconds(principal.expires_at))
+    if expires_at is None:
+        raise ConnectionNotFound(connection.connection_id)
+    return frames.refreshed(expires_at)
 
 
 def _kept(connection: Connection, session: Session | None, now: datetime) -> Session:

@@ -18,7 +18,7 @@ from chalicelib.errors import (
     TryAgain,
     is_refusal,
 )
-from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, is_connection_id, role_of
+from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, is_connection_id, role_of, subject_of
 from chalicelib.model import (
     FRAME_BYTES,
     IDLE_LIMIT,
@@ -68,11 +68,22 @@ class Publish:
 
 
 @dataclass(frozen=True)
+class Send:
+    to: str  # a subject
+    data: Any
+
+
+@dataclass(frozen=True)
+class Refresh:
+    token: Secret
+
+
+@dataclass(frozen=True)
 class Ping:
     pass
 
 
-Action: TypeAlias = "Hello | Publish | Ping"
+Action: TypeAlias = "Hello | Publish | Send | Refresh | Ping"
 
 
 @dataclass(frozen=True)
@@ -163,13 +174,15 @@ def action(sent: Envelope) -> Action:
     if name == "hello":
         result = Hello(_resume(fields.pop("resume", None)))
     elif name == "publish":
-        if "data" not in fields:
-            raise InvalidRequest("publish needs data.")
-        result = Publish(fields.pop("data"))
+        result = Publish(_data(name, fields))
+    elif name == "send":
+        result = Send(subject_of(fields.pop("to", None), "to"), _data(name, fields))
+    elif name == "refresh":
+        result = Refresh(_token(fields))
     elif name == "ping":
         result = Ping()
     else:
-        raise InvalidRequest("action must be hello, publish or ping.")
+        raise InvalidRequest("action must be hello, publish, send, refresh or ping.")
     if fields:
         unknown = ", ".join(sorted(fields))
         raise InvalidRequest(f"{name} has no field {unknown[:200]}.")
@@ -225,6 +238,17 @@ def message(seq: int, sender: str, data: Any, at: datetime, correlation_id: str)
     }
 
 
+def direct(message_id: str, sender: str, data: Any, at: datetime, correlation_id: str) -> Frame:
+    return {
+        "type": "direct",
+        "id": message_id,
+        "from": sender,
+        "data": data,
+        "at": rfc3339(at),
+        "correlationId": correlation_id,
+    }
+
+
 def ack(session: Session, report: Report) -> Frame:
     """The answer to publish: the session after it took the message's seq, and how many others got or missed it."""
     return {
@@ -234,6 +258,16 @@ def ack(session: Session, report: Report) -> Frame:
         "sent": report[Outcome.SENT],
         "missed": report.missed,
     }
+
+
+def sent(report: Report) -> Frame:
+    """The answer to send: how many connections of the subject got or missed it; none if nobody is there."""
+    return {"type": "ack", "sent": report[Outcome.SENT], "missed": report.missed}
+
+
+def refreshed(token_expires_at: datetime) -> Frame:
+    """The answer to refresh: when the connection ends now."""
+    return {"type": "ack", "tokenExpiresAt": rfc3339(token_expires_at)}
 
 
 def pong(connection: Connection, session: Session, now: datetime) -> Frame:
@@ -306,3 +340,16 @@ def _resume(value: Any) -> int | None:
     if seq is None or not 0 <= seq <= LARGEST_SEQ:
         raise InvalidRequest('resume is {"seq": <the last seq that you saw>}.')
     return seq
+
+
+def _data(name: str, fields: dict[str, Any]) -> Any:
+    if "data" not in fields:
+        raise InvalidRequest(f"{name} needs data.")
+    return fields.pop("data")
+
+
+def _token(fields: dict[str, Any]) -> Secret:
+    token = fields.pop("token", None)
+    if not isinstance(token, str) or not token:
+        raise InvalidRequest("refresh needs a token, as text.")
+    return Secret(token)

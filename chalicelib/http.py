@@ -23,14 +23,18 @@ from chalicelib.members import (
     Role,
     is_connection_id,
     is_subject,
+    subject_of,
 )
 from chalicelib.model import (
     KEEP,
     SESSION_ID,
     Draft,
+    NewMessage,
+    Outcome,
     Page,
     Patch,
     Position,
+    Report,
     Session,
     Status,
     document,
@@ -220,6 +224,18 @@ def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
     return body
 
 
+def new_message(request: Request) -> NewMessage:
+    """The body of a message. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    if "idempotency-key" in request.headers:  # who sends one relies on it
+        raise InvalidRequest("A message takes no Idempotency-Key: a repeat is another message.")
+    body = fields(request, JSON)
+    if "data" not in body:
+        raise InvalidRequest("A message needs data.")
+    message = NewMessage(body.pop("data"), subject_of(body.pop("to"), "to") if "to" in body else None)
+    _refuse_unknown(body)
+    return message
+
+
 def idempotency_key(request: Request) -> str | None:
     """The Idempotency-Key, if there is one. Raises InvalidRequest."""
     key = request.headers.get("idempotency-key")
@@ -312,6 +328,11 @@ def issued(ticket: Secret, session_id: str, websocket_url: str | None) -> Reply:
     if websocket_url is not None:
         shown["url"] = f"{websocket_url}?sessionId={session_id}"
     return json_reply(201, shown)
+
+
+def sent(seq: int | None, report: Report) -> Reply:
+    numbered = {} if seq is None else {"seq": seq}
+    return json_reply(201, {**numbered, "sent": report[Outcome.SENT], "missed": report.missed})
 
 
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, TypeGuard
 
+from chalicelib.errors import InvalidRequest
+
 LEEWAY: Final = timedelta(seconds=10)  # for clocks that differ, wherever a token's times are checked
 PENDING: Final = timedelta(seconds=35)  # a younger connection that is "gone" may still be opening
 CONNECTION_LIMIT: Final = timedelta(hours=2)  # after which API Gateway cuts a WebSocket
@@ -138,6 +140,13 @@ class Ticket:
 def is_subject(value: object) -> TypeGuard[str]:
     """Whether it may be the subject of a token or ticket: printable text of 1 to 255 characters."""
     return isinstance(value, str) and 0 < len(value) <= SUBJECT_LENGTH and value.isprintable()
+
+
+def subject_of(value: object, name: str) -> str:
+    """The subject that a field of this name holds. Raises InvalidRequest."""
+    if not is_subject(value):
+        raise InvalidRequest(f"{name} is a subject: text of 1 to {SUBJECT_LENGTH} printable characters.")
+    return value
 
 
 def is_connection_id(value: object) -> TypeGuard[str]:

@@ -207,6 +207,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class NewMessage:
+    """An owner's message to everybody in a session, or to the connections of one subject."""
+
+    data: Any
+    to: str | None = None
+
+
+@dataclass(frozen=True)
 class Once:
     """A create that must happen once: the caller's key, and the fingerprint of its first use."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 AHEAD: Final = frozenset(
     {
-        *("list_participants", "set_role", "kick_participant", "send_message"),
-        *("send", "refresh", "direct", "role"),
+        *("list_participants", "set_role", "kick_participant"),
+        "role",
     }
 )

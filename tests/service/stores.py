@@ -308,5 +308,39 @@ class StoreContract:
             store.take_seq(session.session_id, NOON)
         assert stored(store, session).seq == 5
 
+    def test_a_seq_for_an_owner_is_taken_by_the_owner_alone(self, store: AnyStore, session: Session) -> None:
+        assert store.take_seq(session.session_id, NOON, owner_id="alice").seq == 1
+        with pytest.raises(errors.NotOwner):
+            store.take_seq(session.session_id, NOON, owner_id="bob")
+        assert store.take_seq(session.session_id, NOON).seq == 2
+
+    def test_the_connections_of_a_subject_are_those_in_one_session(self, store: AnyStore) -> None:
+        mine = [connection("s", "one=", "carol"), connection("s", "two=", "carol")]
+        for joined in (*mine, connection("s", "three=", "carole"), connection("t", "four=", "carol")):
+            store.connect(joined)
+        assert sorted(store.connections_of("s", "carol"), key=lambda one: one.connection_id) == mine
+        assert list(store.connections_of("s", "caro")) == []
+
+    def test_a_refresh_makes_a_connection_last_longer_and_never_shorter(self, store: AnyStore) -> None:
+        one, other = connection("s", "one="), connection("s", "two=")
+        for joined in (one, other):
+            store.connect(joined)
+        for hours, expected in ((2, 2), (3, 3), (3, 3), (1, 3), (2, 3)):
+            now_until = store.refresh(one, NOON + hours * HOUR)
+            assert now_until == NOON + expected * HOUR
+            assert store.find_connection("one=") == replace(one, token_expires_at=now_until)
+            [row] = [row for page in store.roster("s") for row in page if row.connection_id == "one="]
+            assert row.token_expires_at == now_until
+        assert store.find_connection("two=") == other
+
+    def test_a_refresh_of_a_connection_that_has_gone_makes_none(self, store: AnyStore) -> None:
+        one = connection("s", "one=")
+        assert store.refresh(one, NOON + 2 * HOUR) is None
+        store.connect(one)
+        store.disconnect(one)
+        assert store.refresh(one, NOON + 2 * HOUR) is None
+        assert store.find_connection("one=") is None
+        assert roster(store, "s") == []
+
     def test_the_store_answers(self, store: AnyStore) -> None:
         store.answers()

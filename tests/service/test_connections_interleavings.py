@@ -20,7 +20,7 @@ from chalicelib.errors import ConnectionNotFound, SessionsError, TokenExpired
 from chalicelib.members import Connection, Endpoint
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Draft, Patch, Principal, Session, Status, Write
-from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, connection, new_session
+from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, connection, new_session, unverified
 from tests.service.interleavings import Actor, Walk, walk
 
 BOB = Principal("bob", NOON + timedelta(days=1))
@@ -161,6 +161,7 @@ def say(view: Any, connection_id: str, action: Mapping[str, Any]) -> None:
             connection_id,
             store=view.store,
             deliver=deliver,
+            authenticate=unverified,
             now=now,
             limits=UNLIMITED,
             correlation_id="a",

@@ -15,7 +15,7 @@ from chalicelib.members import Connection
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Change, Draft, Outcome, Principal, Report, Session, Status
 from chalicelib.sessions import END
-from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, Deliveries, connection, new_session, write
+from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, Deliveries, connection, new_session, unverified, write
 
 BOB = Principal("bob", NOON + timedelta(hours=1))
 
@@ -46,7 +46,14 @@ def receive(store: MemoryStore, deliver: Deliveries, action: Mapping[str, Any], 
     now = NOON + timedelta(seconds=seconds)
     envelope = frames.Envelope(None, action)
     return conversations.receive(
-        envelope, "one=", store=store, deliver=deliver, now=now, limits=UNLIMITED, correlation_id="a-request"
+        envelope,
+        "one=",
+        store=store,
+        deliver=deliver,
+        authenticate=unverified,
+        now=now,
+        limits=UNLIMITED,
+        correlation_id="a-request",
     )
 
 

@@ -136,6 +136,8 @@ def test_no_origin_and_a_listed_one_are_let_in() -> None:
         ('{"action":"hello","resume":{"seq":3.0}}', frames.Hello(3)),
         ('{"action":"publish","data":null}', frames.Publish(None)),
         ('{"action":"publish","data":{"a":[1]}}', frames.Publish({"a": [1]})),
+        ('{"action":"send","to":"guest:ada","data":null}', frames.Send("guest:ada", None)),
+        ('{"action":"refresh","token":"a.b.c"}', frames.Refresh(Secret("a.b.c"))),
         ('{"action":"ping"}', frames.Ping()),
     ],
 )
@@ -167,7 +169,10 @@ def test_a_text_that_is_not_an_envelope_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        *({}, {"action": None}, {"action": "shout"}, {"action": ["ping"]}, {"action": "send", "to": "x", "data": 1}),
+        *({}, {"action": None}, {"action": "shout"}, {"action": ["ping"]}, {"action": "shout", "data": 1}),
+        *({"action": "send", "data": 1}, {"action": "send", "to": "x"}, {"action": "send", "to": "", "data": 1}),
+        *({"action": "send", "to": "x", "data": 1, "token": "x"}, {"action": "send", "to": "x" * 256, "data": 1}),
+        *({"action": "refresh"}, {"action": "refresh", "token": ""}, {"action": "refresh", "token": "x", "to": "x"}),
         *({"action": "publish"}, {"action": "publish", "data": 1, "to": "x"}, {"action": "ping", "data": 1}),
         *(
             {"action": "hello", "resume": seq}
