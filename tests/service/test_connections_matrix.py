@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 SHORT = 40  # seconds; sessions last 60 at least
 LATER = 75  # seconds, when what was short is over, with a token's leeway
-ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor"}
+ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor", "guest": "guest:ada", "guest viewer": "guest:eve"}
 STATUSES = ("active", "paused", "ended", "expired")
-CREDENTIALS = ("valid", "expired", "forgotten")
+CREDENTIALS = ("valid", "expired", "replaced", "forgotten")
 ACTIONS: dict[str, dict[str, Any]] = {  # publish at the end: every other connection hears it
     "hello": {},
     "ping": {},
@@ -34,48 +34,61 @@ class Room:
 
     def __init__(self, gateway: Gateway, tokens: Tokens, clock: Clock, stack: ExitStack, role: str, **new: Any) -> None:
         self._gateway, self._tokens, self._clock, self._stack = gateway, tokens, clock, stack
-        self.subject = ROLES[role]
-        join_as = "viewer" if role == "viewer" else "participant"
+        self.subject, self._role = ROLES[role], "viewer" if "viewer" in role else "participant"
         self._alice = gateway.http(token=tokens("alice"))
-        self.session_id: str = self._alice.post("/sessions", json={"joinAs": join_as, **new}).json()["sessionId"]
+        self.session_id: str = self._alice.post("/sessions", json={"joinAs": self._role, **new}).json()["sessionId"]
         self._path = f"/sessions/{self.session_id}"
         self.listener = self._join("carol")
         self.sockets: dict[str, WebSocket] = {}
 
     def enter(self, credential: str) -> None:
-        lasts = SHORT if credential == "expired" else 3600
         for action in ACTIONS:
-            self.sockets[action] = self._join(self.subject, lasts)
+            self.sockets[action] = self._join(self.subject, short=credential == "expired")
 
-    def _join(self, subject: str, expires_in: float = 3600) -> WebSocket:
-        token = self._tokens(subject, expires_in=expires_in)
-        socket = self._gateway.websocket("/", params={"sessionId": self.session_id}, token=token)
+    def _join(self, subject: str, *, short: bool = False, **params: str) -> WebSocket:
+        """By a token, or a guest by a ticket."""
+        room = {"sessionId": self.session_id, **params}
+        if subject.startswith("guest:"):
+            guest = {"subject": subject, "role": self._role, "expiresIn": 60 if short else 3600}
+            protocols = self._alice.post(f"{self._path}/tickets", json=guest).json()["protocols"]
+            socket = self._gateway.websocket("/", params=room, subprotocols=protocols)
+        else:
+            token = self._tokens(subject, expires_in=SHORT if short else 3600)
+            socket = self._gateway.websocket("/", params=room, token=token)
         return self._stack.enter_context(closing(socket))
 
-    def become(self, status: str, faults: Faults) -> None:
-        """Brings the session to a status, and leaves every socket open."""
+    def become(self, status: str, faults: Faults, *, heard: bool) -> None:
+        """Brings the session to a status, which the sockets hear or not, and leaves every socket open."""
         if status == "paused":
             assert self._alice.patch(self._path, json={"status": "paused"}).status_code == 200
-            for socket in (self.listener, *self.sockets.values()):
-                socket.expect(type="session.updated")
+            self.listener.expect(type="session.updated")
+            for socket in self.sockets.values():
+                socket.expect(type="session.updated") if heard else socket.receive_nothing()
         elif status == "ended":
             with faults.failing("apigatewaymanagementapi"):
                 assert self._alice.delete(self._path).status_code == 204
 
-    def lose(self, credential: str, tables: Tables) -> None:
+    def lose(self, credential: str, tables: Tables, faults: Faults) -> None:
         """Takes from the sockets what admitted them, and leaves them open."""
+        ids = [str(socket.connection_id) for socket in self.sockets.values()]
         if credential == "forgotten":
-            forget(tables, self.sockets.values())
+            forget(tables, ids)
+        elif credential == "replaced":
+            with faults.gone(*ids):
+                for connection_id in ids:
+                    new = self._join(self.subject, replaces=connection_id)
+                    new.send_json({"action": "hello"})
+                    new.expect(type="welcome")
+                    new.close()
 
     def wait(self) -> None:
         self._clock.advance(seconds=LATER)
 
 
-def forget(tables: Tables, sockets: Iterable[WebSocket]) -> None:
+def forget(tables: Tables, ids: Sequence[str]) -> None:
     """Deletes both rows of connections."""
-    ids = {socket.connection_id for socket in sockets}
     for row in tables["Connections"].scan()["Items"]:
-        if {str(row["place"]).partition("#")[2], str(row["member"]).rpartition("#")[2]} & ids:
+        if {str(row["place"]).partition("#")[2], str(row["member"]).rpartition("#")[2]}.intersection(ids):
             tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
 
 
@@ -102,8 +115,8 @@ def test_a_frame_is_answered_by_role_status_and_credential(
     lasts = 60 if status == "expired" else 3600
     room = Room(chalice_gateway, jwt_tokens, chalice_clock, stack, role, expiresIn=lasts)
     room.enter(credential)
-    room.become(status, aws_faults)
-    room.lose(credential, dynamodb_tables)
+    room.lose(credential, dynamodb_tables, aws_faults)
+    room.become(status, aws_faults, heard=credential not in verdicts.ROWLESS)
     room.wait()
     for action, fields in ACTIONS.items():
         expected = verdicts.of_frame(role, action, status, credential)

@@ -33,3 +33,32 @@ def of_frame(role: str, action: str, status: str, credential: str) -> dict[str, 
         case "publish" | "send":
             return {"type": "error", "code": f"session_{SHOWN.get(status, status)}"}
     return {"type": "error", "code": "invalid_request"}
+
+
+def of_request(operation: str, caller: str, status: str) -> tuple[int, str | None]:
+    """The status of an answer, and the code of a refusal. A `purged` session has a row that counts no more."""
+    if caller in ("nobody", "guest"):
+        return 401, "unauthenticated"
+    if operation in ("create_session", "list_sessions"):
+        return DONE[operation], None
+    if status in ("purged", "unknown"):
+        return 404, "session_not_found"
+    if caller != "owner" and operation not in ("find_session", "issue_ticket"):
+        return 403, "not_owner"
+    if status in ("ended", "expired"):
+        if operation in ("issue_ticket", "issue_guest_ticket"):
+            return 410, "session_ended"
+        if operation == "change_session":
+            return 409, "session_ended"
+    return DONE[operation], None
+
+
+DONE = {
+    "create_session": 201,
+    "list_sessions": 200,
+    "find_session": 200,
+    "change_session": 200,
+    "end_session": 204,
+    "issue_ticket": 201,
+    "issue_guest_ticket": 201,
+}
