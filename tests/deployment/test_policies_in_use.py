@@ -36,6 +36,8 @@ def test_each_policy_allows_what_its_function_does_and_nothing_else(
     boto3.client("ssm").put_parameter(Name=NAME, Value=KEY, Type="SecureString")
     life = Life(chalice_gateway, jwt_tokens)
     life.of_a_session_that_is_ended()
+    life.of_a_session_with_few_seats(chalice_clock)
+    life.of_a_session_with_a_guest()
     life.of_a_session_whose_guests_vanish(chalice_clock, aws_faults)
     life.of_a_socket_that_nobody_remembers(dynamodb_tables)
     life.of_a_session_that_expires(chalice_clock, aws_faults)
@@ -78,6 +80,25 @@ class Life:
         with pytest.raises(HandshakeRefused):
             self._join(session, "bob")
 
+    def of_a_session_with_few_seats(self, clock: Clock) -> None:
+        few = {"joinAs": "viewer", "duplicates": "newest", "maxConnections": 2}
+        session = self._alice.post("/sessions", json=few).json()
+        with self._join(session, "bob") as old:
+            clock.advance(seconds=1)
+            with self._join(session, "bob"):
+                old.expect(type="closing", code="replaced")
+
+    def of_a_session_with_a_guest(self) -> None:
+        session = self._alice.post("/sessions", json={}).json()
+        asked = self._alice.post(f"/sessions/{session['sessionId']}/tickets", json={"subject": "guest:ada"})
+        params = {"sessionId": session["sessionId"]}
+        with self._gateway.websocket("/", params=params, subprotocols=asked.json()["protocols"]):
+            pass
+        with self._join(session, "bob") as old, self._join(session, "bob", replaces=str(old.connection_id)) as new:
+            new.send_json({"action": "hello"})
+            old.expect(type="closing", code="replaced")
+            new.expect(type="welcome")
+
     def of_a_session_whose_guests_vanish(self, clock: Clock, faults: Faults) -> None:
         session = self._alice.post("/sessions", json={}).json()
         with self._join(session, "alice") as alice, self._join(session, "bob") as bob:
@@ -110,8 +131,9 @@ class Life:
             clock.advance(minutes=5, schedules=True)
             bob.expect(type="session.ended", reason="expired")
 
-    def _join(self, session: dict[str, Any], subject: str) -> WebSocket:
-        return self._gateway.websocket("/", params={"sessionId": session["sessionId"]}, token=self._sign(subject))
+    def _join(self, session: dict[str, Any], subject: str, **params: str) -> WebSocket:
+        params["sessionId"] = session["sessionId"]
+        return self._gateway.websocket("/", params=params, token=self._sign(subject))
 
     def _sign(self, subject: str) -> str:
         return jwt.encode(self._tokens.claims(subject, expires_in=7200), KEY, "HS256")
