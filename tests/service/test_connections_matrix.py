@@ -20,11 +20,14 @@ SHORT = 40  # seconds; sessions last 60 at least
 LATER = 75  # seconds, when what was short is over, with a token's leeway
 ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor", "guest": "guest:ada", "guest viewer": "guest:eve"}
 STATUSES = ("active", "paused", "ended", "expired")
-CREDENTIALS = ("valid", "expired", "replaced", "forgotten")
+CREDENTIALS = ("valid", "expired", "refreshed", "replaced", "forgotten")
+SHORT_LIVED = ("expired", "refreshed")
 ACTIONS: dict[str, dict[str, Any]] = {  # publish at the end: every other connection hears it
     "hello": {},
     "ping": {},
     "end": {},
+    "refresh": {},  # with a token of the subject
+    "send": {"to": "carol", "data": 1},
     "publish": {"data": 1},
 }
 
@@ -43,7 +46,7 @@ class Room:
 
     def enter(self, credential: str) -> None:
         for action in ACTIONS:
-            self.sockets[action] = self._join(self.subject, short=credential == "expired")
+            self.sockets[action] = self._join(self.subject, short=credential in SHORT_LIVED)
 
     def _join(self, subject: str, *, short: bool = False, **params: str) -> WebSocket:
         """By a token, or a guest by a ticket."""
@@ -73,6 +76,10 @@ class Room:
         ids = [str(socket.connection_id) for socket in self.sockets.values()]
         if credential == "forgotten":
             forget(tables, ids)
+        elif credential == "refreshed":
+            for action, socket in self.sockets.items():
+                self.say(action, {"action": "refresh"})
+                assert socket.receive_json()["type"] == ("error" if self.subject.startswith("guest:") else "ack")
         elif credential == "replaced":
             with faults.gone(*ids):
                 for connection_id in ids:
@@ -80,6 +87,11 @@ class Room:
                     new.send_json({"action": "hello"})
                     new.expect(type="welcome")
                     new.close()
+
+    def say(self, of: str, frame: dict[str, Any]) -> None:
+        """Says it on one of the sockets; `refresh` with a good token."""
+        token = {"token": self._tokens(self.subject)} if frame["action"] == "refresh" else {}
+        self.sockets[of].send_json({**frame, **token})
 
     def wait(self) -> None:
         self._clock.advance(seconds=LATER)
@@ -121,7 +133,7 @@ def test_a_frame_is_answered_by_role_status_and_credential(
     for action, fields in ACTIONS.items():
         expected = verdicts.of_frame(role, action, status, credential)
         socket = room.sockets[action]
-        socket.send_json({"action": action, **fields, "id": action})
+        room.say(action, {"action": action, **fields, "id": action})
         answer = socket.expect(expected)
         if expected["type"] == "closing":
             with pytest.raises(ConnectionClosed):
@@ -129,7 +141,10 @@ def test_a_frame_is_answered_by_role_status_and_credential(
         else:
             assert answer["replyTo"] == action
             socket.receive_nothing()
-        if expected["type"] == "ack" and action == "publish":
+        if expected["type"] == "ack" and action == "send":
+            assert answer["sent"] == 1
+            room.listener.expect({"type": "direct", "from": room.subject})
+        elif expected["type"] == "ack" and action == "publish":
             assert answer["sent"] == len(ACTIONS), "every other connection, the listener's too"
             room.listener.expect({"type": "message", "from": room.subject})
         room.listener.receive_nothing()

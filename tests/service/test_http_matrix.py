@@ -20,6 +20,8 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of 
     "change_session": ("PATCH", "/sessions/ID", {"title": "new"}),
     "issue_ticket": ("POST", "/sessions/ID/tickets", {}),
     "issue_guest_ticket": ("POST", "/sessions/ID/tickets", {"subject": "guest:ada"}),
+    "send_message": ("POST", "/sessions/ID/messages", {"data": 1}),
+    "send_direct": ("POST", "/sessions/ID/messages", {"data": 1, "to": "carol"}),
     "end_session": ("DELETE", "/sessions/ID", None),
 }
 

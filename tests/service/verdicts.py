@@ -14,7 +14,7 @@ def of_frame(role: str, action: str, status: str, credential: str) -> dict[str, 
     """Fields of the answer to a frame. `closing` is the last one: the socket is closed after it."""
     if credential in ROWLESS:
         return {"type": "closing", "code": "connection_not_found", "reconnect": "now"}
-    if credential == "expired":
+    if credential == "expired" or (credential == "refreshed" and role in GUESTS):
         return {"type": "closing", "code": "token_expired", "reconnect": "now"}
     if role in VIEWERS and action in ("publish", "send"):
         return {"type": "error", "code": "not_allowed"}
@@ -48,8 +48,10 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
     if status in ("ended", "expired"):
         if operation in ("issue_ticket", "issue_guest_ticket"):
             return 410, "session_ended"
-        if operation == "change_session":
+        if operation in ("change_session", "send_message", "send_direct"):
             return 409, "session_ended"
+    if status == "paused" and operation in ("send_message", "send_direct"):
+        return 409, "session_paused"
     return DONE[operation], None
 
 
@@ -61,4 +63,6 @@ DONE = {
     "end_session": 204,
     "issue_ticket": 201,
     "issue_guest_ticket": 201,
+    "send_message": 201,
+    "send_direct": 201,
 }
