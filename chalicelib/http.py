@@ -200,10 +200,10 @@ def _connection_id(value: Any) -> str:
 
 
 def _guest(body: dict[str, Any]) -> Guest:
-    subject, lasts = body.pop("subject"), body.pop("expiresIn", int(Guest.lasts.total_seconds()))
+    subject, lasts = body.pop("subject"), jsontext.whole(body.pop("expiresIn", int(Guest.lasts.total_seconds())))
     if not is_subject(subject) or not subject.startswith(GUEST) or subject == GUEST:
         raise InvalidRequest(f"subject is {GUEST} and a name, {SUBJECT_LENGTH} printable characters at most.")
-    if isinstance(lasts, bool) or not isinstance(lasts, int) or lasts not in GUEST_LASTS:
+    if lasts is None or lasts not in GUEST_LASTS:
         raise InvalidRequest(f"expiresIn is a whole number of seconds, {GUEST_LASTS[0]} to {GUEST_LASTS[-1]}.")
     role = _join_as(body.pop("role"), "role") if "role" in body else None
     return Guest(subject, role, timedelta(seconds=lasts))
@@ -417,9 +417,10 @@ def _duplicates(value: Any) -> Duplicates:
 
 
 def _max_connections(value: Any) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value not in MAX_CONNECTIONS):
+    most = jsontext.whole(value)
+    if value is not None and (most is None or most not in MAX_CONNECTIONS):
         raise InvalidRequest(f"maxConnections is null, or {MAX_CONNECTIONS[0]} to {MAX_CONNECTIONS[-1]}.")
-    return value
+    return most
 
 
 def _refuse_unknown(rest: Mapping[str, Any]) -> None:

@@ -96,6 +96,19 @@ class TestSessionpluginServe:
             alice.send('{"action":"ping"}')
             assert json.loads(alice.recv(timeout=10))["type"] == "pong"
 
+    def test_a_ticket_opens_one_socket_at_the_url_that_comes_with_it(self, served: Served) -> None:
+        _, session = call(f"{served.http}/sessions", "POST", served.token, {})
+        status, issued = call(f"{served.http}/sessions/{session['sessionId']}/tickets", "POST", served.token, {})
+        assert (status, issued["url"]) == (201, f"{served.websocket}/api?sessionId={session['sessionId']}")
+        command = [sys.executable, "-m", "pytest_sessionplugin", "connect", issued["url"], "--ticket", issued["ticket"]]
+        for code, said in ((0, '< {"type":"welcome"'), (2, "")):
+            ended = subprocess.run(
+                [*command, "--receive", "1"], input='{"action":"hello"}\n', capture_output=True, text=True, timeout=30
+            )
+            assert (ended.returncode, ended.stdout[: len(said)]) == (code, said)
+        assert "was refused: 401" in ended.stderr
+        assert issued["ticket"] not in ended.stderr
+
     def test_it_is_ready(self, served: Served) -> None:
         assert call(f"{served.http}/health/ready") == (200, {"status": "ready"})
 

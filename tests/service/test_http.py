@@ -34,6 +34,12 @@ def test_a_create_takes_every_field() -> None:
     assert http.draft(request(body)) == Draft("t" * 200, {"a": 1}, timedelta(seconds=60), True, True)
 
 
+@pytest.mark.parametrize(("written", "most"), [("500.0", 500), ("1", 1), ("null", None)])
+def test_a_cap_may_be_written_as_a_fraction_if_it_is_whole(written: str, most: int | None) -> None:
+    found = http.draft(request(f'{{"maxConnections":{written}}}'.encode())).max_connections
+    assert (found, type(found)) == (most, type(most))
+
+
 @pytest.mark.parametrize(
     "body",
     [

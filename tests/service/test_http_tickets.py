@@ -21,7 +21,7 @@ def test_a_ticket_without_a_body_is_the_callers_own() -> None:
 
 def test_a_guests_ticket_takes_every_field() -> None:
     assert http.new_ticket(request({"subject": "guest:ada"})) == (Guest("guest:ada", None, timedelta(hours=1)), None)
-    for role, seconds in ((Role.VIEWER, 60), (Role.PARTICIPANT, 7200)):
+    for role, seconds in ((Role.VIEWER, 60.0), (Role.PARTICIPANT, 7200)):
         subject = "guest:" + "é" * 249
         body = {"subject": subject, "role": role.value, "expiresIn": seconds, "replaces": "x="}
         assert http.new_ticket(request(body)) == (Guest(subject, role, timedelta(seconds=seconds)), "x=")
