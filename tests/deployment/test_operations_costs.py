@@ -13,6 +13,7 @@ import pytest
 from botocore.client import BaseClient
 
 from chalicelib import items
+from chalicelib.frames import PING_SECONDS
 from chalicelib.members import Connection, Endpoint
 from deployment import stage
 from deployment.monitoring.alarms import alarms
@@ -25,9 +26,9 @@ MILLION: Final = 1e6
 SECONDS: Final = 30 * 24 * 60 * 60  # of a month
 PEOPLE, ROOM = 1_000, 10
 POSTS: Final = 500  # a second, by one function
-OTHERWISE: Final = 0.012  # seconds of a publish besides its posts
+OTHERWISE: Final = 0.012  # seconds of a frame besides its posts to others
 GB: Final = 1769 / 1024  # memory of a function that posts
-LINES: Final = 1_000  # bytes in the logs for a publish
+LINES: Final = 1_000  # bytes in the logs for a frame of a client
 FRAME: Final = 300  # bytes
 READ_UNIT: Final = 4096  # bytes
 WRITES: Final = {"BatchWriteItem", "PutItem", "TransactWriteItems", "UpdateItem"}
@@ -74,9 +75,9 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         for name in ("bob", "carol")
     ]
 
-    def join() -> None:
-        dave = chalice_gateway.websocket("/", params={"sessionId": session_id}, token=jwt_tokens("dave"))
-        sockets.append(dave)
+    def join(**credential: str) -> None:
+        params = {"sessionId": session_id, **credential}
+        sockets.append(chalice_gateway.websocket("/", params=params, token=None if credential else jwt_tokens("dave")))
 
     def say(answer: str, **frame: Any) -> None:
         sockets[0].send_json(frame)
@@ -86,8 +87,12 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     create_once, _ = took(lambda: alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"}))
     _, read = took(lambda: alice.get(path))
     connect = took(join)
-    _, hello = took(lambda: say("welcome", action="hello"))
-    _, ping = took(lambda: say("pong", action="ping"))
+    sockets.pop().close()
+    ask = took(lambda: alice.post(f"{path}/tickets", json={}))
+    ticket = alice.post(f"{path}/tickets", json={}).json()["ticket"]
+    connect_by_ticket = took(lambda: join(ticket=ticket))
+    hello = took(lambda: say("welcome", action="hello"))
+    ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))
     change, told = took(lambda: alice.patch(path, json={"title": "x"}))
     _, told_of_metadata = took(lambda: alice.patch(path, json={"metadata": {"x": 1}}))
@@ -95,17 +100,19 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     end, told_of_the_end = took(lambda: alice.delete(path))
     for socket in sockets:
         socket.close()
-    assert told == 1
+    assert told == publish[1] == 1
+    assert connect[1] == connect_by_ticket[1]
     assert told_of_the_end == told + len(sockets) * disconnect[1]
     assert {cells[0]: cells[1:3] for cells in rows("Costs") if len(cells) == 4} == {
         "create a session": [f"{create:g}, with `Idempotency-Key` {create_once:g}", ""],
         "read one": ["", f"{read:g}"],
         "change one, N connected": [f"{change:g}", f"rows; {told_of_metadata - told:g} for `metadata`"],
         "end one, N connected": [f"{end - len(sockets) * disconnect[0]:g}, and N disconnects", "rows"],
-        "connect": [f"{one:g}" for one in connect],
-        "`hello`": ["", f"{hello:g}"],
-        "`ping`": ["", f"{ping:g}"],
-        "publish to N others": [f"{publish[0]:g}", f"{publish[1] - told:g} + rows"],
+        "ask for a ticket": [f"{one:g}" for one in ask],
+        "connect": [f"{connect[0]:g}, by ticket {connect_by_ticket[0]:g}", f"{connect[1]:g}"],
+        "`hello`": [f"{one:g}" for one in hello],
+        "`ping`": [f"{one:g}" for one in ping],
+        "publish to N others": [f"{publish[0]:g}", "rows"],
         "disconnect": [f"{one:g}" for one in disconnect],
     }
 
@@ -142,30 +149,30 @@ def price(item: str) -> float:
 def test_a_large_publish_costs_what_the_page_says() -> None:
     others = 100
     seconds = others / POSTS + OTHERWISE
-    reads = 1 + math.ceil((others + 1) * row_bytes() / READ_UNIT)
+    reads = math.ceil((others + 1) * row_bytes() / READ_UNIT)
     gateway = (2 + others) * price("messages")
     functions = price("Lambda calls") + seconds * GB * price("Lambda GB-seconds")
-    tables = price("writes") + reads * price("reads")
+    tables = 2 * price("writes") + reads * price("reads")
     said = re.findall(r"\$([\d.]+) for", section("Costs"))
     assert said == [f"{gateway * MILLION:.0f}", f"{functions * MILLION:.2f}", f"{tables * MILLION:.2f}"]
 
 
 def month(pause: float) -> dict[str, tuple[float, float]]:
-    """Units and dollars of a month by item; everybody publishes once in `pause` seconds."""
-    rate = PEOPLE / pause
-    publishes = rate * SECONDS
-    messages = publishes * (ROOM + 1)
+    """Units and dollars of a month by item; everybody pings, and publishes once in `pause` seconds."""
+    publishes, pings = PEOPLE / pause * SECONDS, PEOPLE / PING_SECONDS * SECONDS
+    frames = publishes + pings
+    messages = publishes * (ROOM + 1) + pings * 2
     billion = 1000 * MILLION
     amounts = {
         "messages": messages,
         "minutes of connections": PEOPLE * SECONDS / 60,
-        "Lambda calls": publishes,
-        "Lambda GB-seconds": publishes * ((ROOM - 1) / POSTS + OTHERWISE) * GB,
-        "writes": publishes,
-        "reads": 2 * publishes,
-        "GB of logs": publishes * LINES / 1e9,
-        "traces": (1 + 0.05 * (rate - 1)) * SECONDS,
-        "GB to the internet": publishes * ROOM * FRAME / 1e9,
+        "Lambda calls": frames,
+        "Lambda GB-seconds": (publishes * (ROOM - 1) / POSTS + frames * OTHERWISE) * GB,
+        "writes": 2 * publishes + pings,
+        "reads": frames,
+        "GB of logs": frames * LINES / 1e9,
+        "traces": SECONDS + 0.05 * (frames - SECONDS),
+        "GB to the internet": (publishes * ROOM + pings) * FRAME / 1e9,
     }
     costs = {item: amount * price(item) for item, amount in amounts.items()}
     costs["messages"] -= max(0, messages - billion) * 0.20 / MILLION

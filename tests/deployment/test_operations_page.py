@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.rates import BURST, FAR, Limits
 from deployment import stage
 from deployment.__main__ import parser
 from deployment.doctor import registry
@@ -19,7 +20,8 @@ from tests.processes import ROOT
 
 DEV = stage.read(ROOT, "dev")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-LINES = 430
+LINES = 460
+NAMES = re.compile(r"`([A-Z_]+)`")
 CELL = 90  # characters: a cell is a line of its own
 
 
@@ -64,6 +66,19 @@ def test_the_saved_queries_are_on_the_page() -> None:
 def test_the_alarms_that_undo_an_update_are_on_the_page() -> None:
     [listed] = re.findall(r"alarms (`faults`.*?), and undoes", section("Roll back"), re.DOTALL)
     assert tuple(re.findall(r"`([\w-]+)`", listed)) == ROLLBACK
+
+
+def test_the_rates_are_those_of_a_stage_without_settings() -> None:
+    limits = Limits()
+    told = {
+        name: [int(number) for number in re.findall(r"\d+", cells[1])]
+        for cells in rows("Rates")
+        for name in NAMES.findall(cells[1])
+    }
+    assert told["FRAME_RATE"] == [limits.frames.per_second, BURST // limits.frames.cost]
+    assert told["SESSION_RATE"] == [limits.publishes.per_second, BURST // limits.publishes.cost]
+    assert told["MAX_PER_SUBJECT"] == [limits.per_subject]
+    assert f"after {FAR // limits.frames.cost} at once" in section("Rates")
 
 
 def test_each_stuck_state_has_a_way_out() -> None:
