@@ -20,12 +20,16 @@ class ConnectionRows(Rows):
     # --- connections
 
     def connect(self, connection: Connection) -> None:
-        puts = [{"PutRequest": {"Item": item}} for item in items.connection_items(connection)]
-        self.write_batches(self._tables.connections, puts)
+        for item in items.connection_items(connection):
+            self.write_batches(self._tables.connections, [{"PutRequest": {"Item": item}}])
 
     def disconnect(self, *recipients: Recipient) -> None:
         keys = [key for recipient in recipients for key in items.connection_keys(recipient)]
         self.write_batches(self._tables.connections, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+    def expel(self, *recipients: Recipient) -> None:
+        for keys in zip(*map(items.connection_keys, recipients), strict=True):
+            self.write_batches(self._tables.connections, [{"DeleteRequest": {"Key": key}} for key in keys])
 
     def find_connection(self, connection_id: str) -> Connection | None:
         with asking():
@@ -99,10 +103,11 @@ class ConnectionRows(Rows):
         query["ExpressionAttributeValues"][":member"] = {"S": f"{subject_key(subject)}#"}
         return [one for page in pages(self._client, **query) for one in _connections(page)]
 
-    def count_connections(self, session_id: str, at_most: int) -> int:
-        query = {**self._of_roster(session_id), "Limit": at_most, "Select": "COUNT"}
+    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
+        query = {**self._of_roster(session_id), "Limit": at_most, "ProjectionExpression": "#member"}
         with asking():
-            return self._client.query(**query)["Count"]
+            answer = self._client.query(**query)
+        return [item["member"]["S"].partition("#")[2] for item in answer["Items"]]
 
     def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], bool]:
         query = {**self._of_roster(session_id), "Limit": limit}

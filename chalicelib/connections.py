@@ -16,7 +16,6 @@ from chalicelib.errors import (
     SessionFull,
     SessionNotFound,
     SessionOver,
-    SessionsError,
     Unavailable,
 )
 from chalicelib.members import Connection, Duplicates, Metered, Recipient, Role, Standing, role_of
@@ -38,10 +37,13 @@ class ConnectionStore(Protocol):
     """Stored connections. Each method raises Unavailable when the tables do not answer in time."""
 
     def connect(self, connection: Connection) -> None:
-        """Stores both rows of a new connection."""
+        """Stores both rows of a new connection, the roster's last: whoever finds it there can remove it whole."""
 
     def disconnect(self, *recipients: Recipient) -> None:
         """Removes both rows of each, if they are there."""
+
+    def expel(self, *recipients: Recipient) -> None:
+        """The same for open sockets, the roster's rows last: of a removal that failed, they are found again."""
 
     def find_connection(self, connection_id: str) -> Connection | None:
         """The connection, by a strongly consistent read."""
@@ -61,8 +63,8 @@ class ConnectionStore(Protocol):
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         """The connections of a subject in a session, by strongly consistent reads."""
 
-    def count_connections(self, session_id: str, at_most: int) -> int:
-        """The number of connections in a session, by a strongly consistent read that ends at `at_most`."""
+    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
+        """The ids of connections in a session, by a strongly consistent read that ends at `at_most`."""
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         """The stored session, and the owner's word on a subject, by one strongly consistent read."""
@@ -100,7 +102,7 @@ def connect(
         session = _admit(connection, store, now)
         surplus = _surplus(connection, session, store, limits)
         close(surplus, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
-    except SessionsError:
+    except Exception:
         with contextlib.suppress(Unavailable):  # the refusal stands
             store.disconnect(connection)
         raise
@@ -108,7 +110,10 @@ def connect(
 
 
 def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Session:
-    """The session, if the subject may come in; its role is noted."""
+    """The session, if the subject may come in; its role is noted.
+
+    The owner's word is noted whatever it is: an earlier one may be on its way to the connection.
+    """
     session, standing = store.find_with_standing(connection.session_id, connection.subject)
     if session is None:
         raise SessionNotFound(connection.session_id)
@@ -117,7 +122,8 @@ def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Ses
     if session.at(now).status is Status.ENDED:
         raise SessionOver(connection.session_id)
     role = role_of(connection.subject, session.owner_id, standing.role, connection.role, session.join_as)
-    if role not in (Role.OWNER, connection.role or Role.PARTICIPANT):
+    said = standing.role is not None or role is not (connection.role or Role.PARTICIPANT)
+    if said and role is not Role.OWNER:
         store.set_role(connection, role, standing.revision)
     return session
 
@@ -127,15 +133,14 @@ def _surplus(connection: Connection, session: Session, store: ConnectionStore, l
     for this one. Who finds more than may be leaves: of two at one seat, both may."""
     own = store.connections_of(connection.session_id, connection.subject)
     others = [one for one in own if one.connection_id not in (connection.connection_id, connection.replaces)]
-    handed_over = any(one.connection_id == connection.replaces for one in own)
     newer = [one for one in others if one.age > connection.age]
     if (session.duplicates is Duplicates.OLDEST and others) or (session.duplicates is Duplicates.NEWEST and newer):
         raise Duplicate(session.session_id)
     leaving = others if session.duplicates is Duplicates.NEWEST else []
     if session.max_connections is not None:
-        spare = len(leaving) + handed_over
-        found = store.count_connections(session.session_id, session.max_connections + spare + 1)
-        if found - spare > session.max_connections:
+        freed = {one.connection_id for one in own if one in leaving or one.connection_id == connection.replaces}
+        seated = store.seated(session.session_id, session.max_connections + len(own) + 1)
+        if len(set(seated) - freed) > session.max_connections:  # by ids: one of the freed may have left meanwhile
             raise SessionFull(session.session_id, session.max_connections)
     if leaving or not limits.per_subject:
         return leaving
@@ -164,7 +169,7 @@ def close(
     more: its next frame is answered by the close."""
     if not connections:
         return Report({})
-    store.disconnect(*connections)
+    store.expel(*connections)
     frame = frames.closing(reason(""), correlation_id)
     return deliver.tell(connections, frame, began=now, close=True)
 

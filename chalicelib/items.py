@@ -161,7 +161,7 @@ def to_status(text: str) -> Status:
 
 
 def connection_items(connection: Connection) -> list[Item]:
-    """Both rows of a connection: the pointer, found by its id, and its row in the session's roster."""
+    """Both rows of a connection: the pointer, found by its id, then its row in the session's roster."""
     role, replaces = connection.role, connection.replaces
     common = {
         "subject": {"S": connection.subject},

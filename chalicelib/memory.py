@@ -130,6 +130,9 @@ class MemoryStore:
                 self._revisions.pop(recipient.connection_id, None)
                 self._tats.pop(recipient.connection_id, None)
 
+    def expel(self, *recipients: Recipient) -> None:
+        self.disconnect(*recipients)
+
     def find_connection(self, connection_id: str) -> Connection | None:
         return self._connections.get(connection_id)
 
@@ -171,8 +174,8 @@ class MemoryStore:
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         return [one for one in self._of_roster(session_id) if one.subject == subject]
 
-    def count_connections(self, session_id: str, at_most: int) -> int:
-        return min(len(self._of_roster(session_id)), at_most)
+    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
+        return [one.connection_id for one in self._of_roster(session_id)[:at_most]]
 
     def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], bool]:
         rest = [one for one in self._of_roster(session_id) if after is None or one.member > after]

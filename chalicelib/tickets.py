@@ -38,8 +38,8 @@ class TicketStore(Protocol):
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         """The connections of a subject in a session, by strongly consistent reads."""
 
-    def count_connections(self, session_id: str, at_most: int) -> int:
-        """The number of connections in a session, by a strongly consistent read that ends at `at_most`."""
+    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
+        """The ids of connections in a session, by a strongly consistent read that ends at `at_most`."""
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Stores a new ticket."""
@@ -105,8 +105,9 @@ def _check_seat(session: Session, subject: str, replaces: str | None, store: Tic
     if others and session.duplicates is Duplicates.OLDEST:
         raise Duplicate(session.session_id)
     if most is not None:
-        leaving = len(own) - (0 if session.duplicates is Duplicates.NEWEST else len(others))
-        if store.count_connections(session.session_id, most + leaving) - leaving >= most:
+        leaving = own if session.duplicates is Duplicates.NEWEST else [one for one in own if one not in others]
+        seated = set(store.seated(session.session_id, most + len(leaving)))
+        if len(seated - {one.connection_id for one in leaving}) >= most:
             raise SessionFull(session.session_id, most)
 
 

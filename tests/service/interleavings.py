@@ -10,13 +10,20 @@ An actor may be killed between any two of its calls, and its calls may fail, wit
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.errors import Unavailable
 
 DONE = None
+FAILURES: Final[Mapping[str, Exception]] = {
+    "store": Unavailable("The database"),
+    "tables": ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com"),
+}
+"""Parts of a world whose calls may fail, and what they raise then."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,9 @@ class Call:
     method: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    def __str__(self) -> str:
+        return " ".join([f"{self.part}.{self.method}", *(arg for arg in self.args[:2] if isinstance(arg, str))])
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,8 @@ class _Part:
 class Actor:
     """`run` is the code; `may_begin` says whether it may take its first step in this world.
 
-    A `mortal` one may be killed before and after each of its calls; `failures` of its calls to the store may fail,
-    whether the store has done them or not.
+    A `mortal` one may be killed before and after each of its calls; `failures` of its calls to the store or the tables
+    may fail, whether these have done them or not.
     """
 
     name: str
@@ -126,7 +136,7 @@ class Node:
             if call is DONE or (not actor.results and not actor.may_begin(self.world, busy)):
                 continue
             yield self._step(index, actor, call, _result)
-            if actor.failures and call.part == "store":
+            if actor.failures and call.part in FAILURES:
                 for fails in (_answer_lost, _unreachable):
                     yield self._step(index, replace(actor, failures=actor.failures - 1), call, fails)
             if actor.mortal:
@@ -137,7 +147,7 @@ class Node:
         world = copy.deepcopy(self.world)
         label = ""
         while call is not DONE:
-            label = f"{actor.name}: {call.part}.{call.method}"
+            label = f"{actor.name}: {call}"
             is_clock = call.part == "clock"
             actor = actor.having((_result if is_clock else result)(world, call))
             call = actor.next_call()
@@ -165,7 +175,7 @@ def _answer_lost(world: Any, call: Call) -> Any:
 
 
 def _unreachable(world: Any, call: Call) -> Any:
-    return Raised(Unavailable("The database"))
+    return Raised(FAILURES[call.part])
 
 
 @dataclass(frozen=True)

@@ -291,6 +291,18 @@ class StoreContract:
         store.disconnect(*many[:55])
         assert roster(store, "s") == [one.connection_id for one in many[55:]]
 
+    def test_connections_are_expelled_whole_and_leave_their_seats(self, store: AnyStore) -> None:
+        many = [connection("s", f"{i:03d}=") for i in range(60)]
+        for joined in (*many, connection("t", "000t=")):
+            store.connect(joined)
+        assert sorted(store.seated("s", 100)) == [one.connection_id for one in many]
+        assert len(store.seated("s", 7)) == 7
+        store.expel(*many[:55])
+        store.expel(*many[:2])
+        assert sorted(store.seated("s", 100)) == [one.connection_id for one in many[55:]]
+        assert [store.find_connection(one.connection_id) for one in many[:55]] == [None] * 55
+        assert store.seated("u", 100) == []
+
     def test_seqs_are_taken_one_by_one_while_a_session_is_active(self, store: AnyStore, session: Session) -> None:
         taken = [store.take_seq(session.session_id, NOON) for _ in range(3)]
         assert taken == [replace(session, seq=seq, seq_at=NOON) for seq in (1, 2, 3)]

@@ -9,6 +9,7 @@ import pytest
 from chalicelib.storage import Store
 from tests.service.fakes import connection
 from tests.service.stores import roster
+from tests.service.walked import NAMES, Client, empty_tables
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
@@ -40,3 +41,25 @@ def test_a_row_that_cannot_be_read_is_logged_and_keeps_no_other_out_of_the_roste
     rows.put_item(Item={**row, **odd})
     assert roster(dynamodb_store, "s") == ["0=", "2="]
     assert caplog.messages == ["a row of a connection cannot be read"]
+
+
+def test_the_roster_is_written_last_and_removed_last() -> None:
+    """A row of the roster has a pointer to remove; what a removal left behind is found there again. Each is a
+    request of its own, since DynamoDB does a batch in any order: this one does it backwards."""
+    tables, writes = empty_tables(), list[tuple[str, str]]()
+
+    def ask(operation: str, request: Any) -> Any:
+        place = request.get("Item", request.get("Key"))["place"]["S"]
+        writes.append((operation, place.partition("#")[0]))
+        return tables.ask(operation, request)
+
+    client: Any = Client(ask, backwards=True)
+    store = Store(client, NAMES)
+    one, two = connection("s"), connection("s", "two=")
+    store.connect(one)
+    assert writes == [("PutItem", "connection"), ("PutItem", "session")]
+    store.connect(two)
+    del writes[:]
+    store.expel(one, two)
+    assert writes == [("DeleteItem", "connection")] * 2 + [("DeleteItem", "session")] * 2
+    assert tables.items(NAMES.connections) == []

@@ -23,7 +23,7 @@ from pytest_sessionplugin.tokens.tokens import Tokens
 
 DELIVERY = 1  # reads one page of the roster
 TOLD = 1  # notes that a change was told
-JOINING = {"dynamodb": 3, "write_units": 2, "read_units": 3}  # both rows; session and standing; own connections
+JOINING = {"dynamodb": 4, "write_units": 2, "read_units": 3}  # two rows; session and standing; own connections
 
 
 def delivering(requests: int, write_units: int) -> dict[str, float]:
@@ -112,7 +112,7 @@ def test_of_handshakes_and_disconnects(
         chalice_gateway.settle()
     with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
         ticket = room.alice.post(f"{room.path}/tickets", json={}).json()["ticket"]
-    with aws_calls.exactly({**JOINING, "dynamodb": 4, "write_units": 3}):
+    with aws_calls.exactly({**JOINING, "dynamodb": 5, "write_units": 3}):
         bob = room.join(ticket=ticket)
     bob.close()
 
@@ -120,7 +120,7 @@ def test_of_handshakes_and_disconnects(
 def test_of_a_viewer_by_the_session(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     """The role is noted on both rows."""
     room = new_room(joinAs="viewer")
-    with aws_calls.exactly({**JOINING, "dynamodb": 5, "write_units": 4}):
+    with aws_calls.exactly({**JOINING, "dynamodb": 6, "write_units": 4}):
         bob = room.join()
     bob.close()
     with aws_calls.exactly(JOINING):
@@ -131,7 +131,7 @@ def test_of_a_viewer_by_the_session(new_room: Callable[..., Room], aws_calls: Ca
 def test_of_a_session_with_a_limit(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     """It counts the roster."""
     room = new_room(maxConnections=500)
-    with aws_calls.exactly({"dynamodb": 4, "dynamodb:Query": 2, "write_units": 2}):
+    with aws_calls.exactly({"dynamodb": 5, "dynamodb:Query": 2, "write_units": 2}):
         bob = room.join("1")
     bob.close()
 
@@ -176,7 +176,7 @@ def test_of_a_hand_over(new_room: Callable[..., Room], aws_calls: Calls, chalice
     old = room.join()
     with aws_calls.exactly(JOINING):
         new = room.join(replaces=old.connection_id)
-    with aws_calls.exactly(dynamodb=2 + 3 + 1, write_units=1 + 2 + 1, read_units=1 + 1 + 1):
+    with aws_calls.exactly(dynamodb=2 + 4 + 1, write_units=1 + 2 + 1, read_units=1 + 1 + 1):
         room.say(new, "ping", "pong")
         chalice_gateway.settle()
     old.expect(type="closing", code="replaced")
@@ -204,7 +204,7 @@ def test_of_refusals(chalice_gateway: Gateway, jwt_tokens: Tokens, aws_calls: Ca
     for client, method in ((alice, "GET"), (alice, "DELETE"), (chalice_gateway.http(), "GET")):
         with aws_calls.exactly(dynamodb=0):
             client.request(method, "/sessions/nonsense")
-    with aws_calls.exactly(dynamodb=3), pytest.raises(Exception, match="404"):
+    with aws_calls.exactly(dynamodb=4), pytest.raises(Exception, match="404"):
         chalice_gateway.websocket("/", params={"sessionId": "a" * 26}, token=jwt_tokens("bob"))
     with aws_calls.exactly(dynamodb=0), pytest.raises(Exception, match="401"):
         chalice_gateway.websocket("/", params={"sessionId": "a" * 26})

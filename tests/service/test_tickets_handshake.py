@@ -316,7 +316,7 @@ class TestIssue:
         with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
             guests = ticket(alice, session_id, subject="guest:ada", role="participant")
         for one in (issued, guests):
-            with aws_calls.exactly(dynamodb=4, write_units=3):
+            with aws_calls.exactly(dynamodb=5, write_units=3):
                 socket = opens(session_id, one)
             socket.close()
         with aws_calls.exactly(dynamodb=1, write_units=1):
