@@ -1,4 +1,4 @@
-"""Finds credentials in logs and output of a test: JWTs and keys of a checkout, by their form."""
+"""Finds credentials in logs and output of a test: JWTs, tickets and keys of a checkout, by their form."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 FORMS: Final = re.compile(
     r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"  # a JWT: header and claims begin with `{"` in base64
     r"|\blocal-[\w-]{40,}"  # chalicelib.keys.local_key
+    r"|\b[A-Z2-7]{26}\b"  # chalicelib.tickets.TEXT
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from chalicelib import errors, sessions
+from chalicelib.members import Role, Ticket
 from chalicelib.memory import MemoryStore
 from chalicelib.model import (
     KEEP,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 AnyStore: TypeAlias = "Store | MemoryStore"
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 def stored(store: AnyStore, session: Session) -> Session:
@@ -353,6 +355,36 @@ class StoreContract:
         assert store.refresh(one, NOON + 2 * HOUR) is None
         assert store.find_connection("one=") is None
         assert roster(store, "s") == []
+
+    @pytest.mark.parametrize(
+        "ticket",
+        [
+            Ticket("d" * 64, "s", "bob", NOON + MINUTE, token_expires_at=NOON + HOUR),
+            Ticket("d" * 64, "s", "bob", NOON + MINUTE, None, "https://a.example", "old=", NOON + HOUR),
+            Ticket("d" * 64, "s", "guest:é", NOON + MINUTE, Role.VIEWER, lasts=timedelta(seconds=60)),
+        ],
+        ids=["one's own", "of a page", "a guest's"],
+    )
+    def test_a_ticket_is_used_by_one_connection_which_may_ask_again(self, store: AnyStore, ticket: Ticket) -> None:
+        store.put_ticket(ticket)
+        used, just_before = replace(ticket, used_by="one="), NOON + MINUTE - timedelta(milliseconds=1)
+        for _ in range(2):
+            assert store.use_ticket(ticket.digest, "s", ticket.origin, "one=", just_before) == used
+            assert store.use_ticket(ticket.digest, "s", ticket.origin, "two=", just_before) == used
+
+    def test_a_ticket_that_does_not_admit_a_connection_comes_back_unused(self, store: AnyStore) -> None:
+        ticket = Ticket("d" * 64, "s", "bob", NOON + MINUTE, origin="https://a.example", token_expires_at=NOON + HOUR)
+        store.put_ticket(ticket)
+        for session_id, origin, now in (
+            ("t", ticket.origin, NOON),
+            ("s", None, NOON),
+            ("s", "https://b.example", NOON),
+            ("s", ticket.origin, NOON + MINUTE),
+        ):
+            assert store.use_ticket(ticket.digest, session_id, origin, "one=", now) == ticket
+        assert store.use_ticket("e" * 64, "s", None, "one=", NOON) is None
+        assert store.use_ticket("e" * 64, "s", None, "one=", NOON) is None, "its use has made none"
+        assert store.use_ticket(ticket.digest, "s", ticket.origin, "two=", NOON) == replace(ticket, used_by="two=")
 
     def test_the_store_answers(self, store: AnyStore) -> None:
         store.answers()

@@ -98,6 +98,7 @@ class Run:
         self.http_refusals(path)
         self.bad_credentials(path)
         self.socket(path)
+        self.tickets(path)
         self.bugs(path)
         self.unavailable(path)
         self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(UTC)))
@@ -194,6 +195,36 @@ class Run:
                 self.tables["Connections"].delete_item(Key={"place": row["place"], "member": row["member"]})
             self.says(bob, action="publish", data=word())
 
+    def ticket(self, path: str, **fields: Any) -> str:
+        issued = self.asks(self.alice, "POST", f"{path}/tickets", json=fields).json()
+        return self.secrets.keep(issued["ticket"])
+
+    def by_ticket(self, path: str, ticket: str, **query: str) -> Any:
+        params = {"sessionId": path.rpartition("/")[2], "ticket": ticket, **query}
+        return self.gateway.websocket("/", params=params)
+
+    def tickets(self, path: str) -> None:
+        word = self.secrets.word
+        guests = self.ticket(path, subject=f"guest:{word()}", role="viewer", replaces=word())
+        params = {"sessionId": path.rpartition("/")[2]}
+        with self.gateway.websocket("/", params=params, subprotocols=["sessions.v1", f"ticket.{guests}"]) as guest:
+            self.says(guest, action="hello", id=word())
+            self.says(guest, action="publish", data=word())
+        with self.by_ticket(path, self.ticket(path), replaces=word()) as alice:
+            self.says(alice, action="hello")
+        lost = self.ticket(path)
+        with self.faults.failing("dynamodb:UpdateItem", message=lost), pytest.raises(HandshakeRefused):
+            self.by_ticket(path, lost)
+        for ticket in (guests, word()):
+            with pytest.raises(HandshakeRefused):
+                self.by_ticket(path, ticket)
+        self.asks(self.gateway.http(token=guests), "GET", path)
+        self.asks(self.alice, "GET", f"/sessions/{self.ticket(path)}")
+        mallory = self.gateway.http(token=self.secrets.token("mallory"))
+        for body in ({"subject": f"guest:{word()}"}, {"subject": word()}, {word(): word()}, {"replaces": [word()]}):
+            self.asks(mallory, "POST", f"{path}/tickets", json=body)
+        self.asks(mallory, "POST", f"{path}/tickets", headers={"Origin": f"https://{word()}.example"})
+
     def bugs(self, path: str) -> None:
         """Bugs whose exceptions, and their causes, hold all their arguments and all secrets."""
 
@@ -216,6 +247,10 @@ class Run:
         in_place_of("chalicelib.auth.authenticate", lambda: self.asks(alice, "GET", path))
         in_place_of("jwt.get_unverified_header", lambda: self.asks(alice, "GET", path))
         in_place_of("chalicelib.connections.connect", lambda: self.refused(path, self.secrets.token()))
+        in_place_of("chalicelib.tickets.issue", lambda: self.asks(alice, "POST", f"{path}/tickets"))
+        ticket = self.ticket(path)
+        with pytest.raises(HandshakeRefused):
+            in_place_of("chalicelib.tickets.use", lambda: self.by_ticket(path, ticket))
         with self.join(path) as bob:
             in_place_of("chalicelib.conversations.receive", lambda: self.says(bob, action="publish", data=word()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +17,12 @@ from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
+    from chalicelib.storage import Store
     from pytest_sessionplugin.account.clock import Clock
     from pytest_sessionplugin.aws.tables import Tables
 
 HERE = "http://localhost:3000"
+GUEST = "guest:ada"
 BOTH = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
 
@@ -65,6 +68,18 @@ def opens(chalice_gateway: Gateway) -> Callable[..., WebSocket]:
     return opened
 
 
+@pytest.fixture
+def bans(dynamodb_store: Store) -> Callable[..., None]:
+    """Keeps a subject out of a session for an hour."""
+
+    def ban(session_id: str, subject: str) -> None:
+        session = dynamodb_store.find_session(session_id)
+        assert session is not None
+        dynamodb_store.ban(session, subject, datetime.now(UTC) + timedelta(hours=1))
+
+    return ban
+
+
 def refused(opens: Callable[..., WebSocket], *args: Any, **options: Any) -> int:
     with pytest.raises(HandshakeRefused) as caught:
         opens(*args, **options)
@@ -100,7 +115,7 @@ class TestUse:
     def test_a_guest_joins_with_the_role_and_time_that_the_owner_said(
         self, chalice_gateway: Gateway, alice: HttpClient, session_id: str, opens: Callable[..., WebSocket]
     ) -> None:
-        issued = ticket(alice, session_id, subject="guest:ada", role="viewer", expiresIn=60)
+        issued = ticket(alice, session_id, subject=GUEST, role="viewer", expiresIn=60)
         with opens(session_id, issued) as ada:
             assert welcomed(ada)["role"] == "viewer"
             ada.send_json({"action": "publish", "data": "x"})
@@ -125,15 +140,24 @@ class TestUse:
         bob: HttpClient,
         session_id: str,
         opens: Callable[..., WebSocket],
+        bans: Callable[..., None],
         dynamodb_tables: Tables,
     ) -> None:
-        issued, late = ticket(bob, session_id), ticket(bob, session_id)
+        issued, late, guests = (
+            ticket(bob, session_id),
+            ticket(bob, session_id),
+            ticket(alice, session_id, subject=GUEST),
+        )
+        bans(session_id, GUEST)
+        assert refused(opens, session_id, guests) == 403
         assert alice.delete(f"/sessions/{session_id}").status_code == 204
         assert refused(opens, session_id, issued) == 410
-        assert refused(opens, session_id, issued) == 401, "it is spent"
-        assert refused(opens, session_id, late) == 410
-        places = {str(row["place"]).partition("#")[0] for row in dynamodb_tables["Connections"].scan()["Items"]}
-        assert places == {"ticket"}, "no row of a connection stays"
+        bans(session_id, "bob")
+        assert refused(opens, session_id, late) == 403
+        for one in (issued, late, guests):
+            assert refused(opens, session_id, one) == 401, "it is spent"
+        rows = [str(row["place"]).partition("#")[0] for row in dynamodb_tables["Connections"].scan()["Items"]]
+        assert "connection" not in rows, "no row of a connection stays"
 
 
 @pytest.mark.chalice(targets=["sockets"])
@@ -199,7 +223,7 @@ class TestTime:
     def test_a_guests_time_counts_from_the_use(
         self, alice: HttpClient, session_id: str, opens: Callable[..., WebSocket], chalice_clock: Clock
     ) -> None:
-        issued = ticket(alice, session_id, subject="guest:ada", expiresIn=60)
+        issued = ticket(alice, session_id, subject=GUEST, expiresIn=60)
         chalice_clock.advance(seconds=50)
         with opens(session_id, issued) as ada:
             chalice_clock.advance(seconds=69)
@@ -273,19 +297,35 @@ class TestReplaces:
 
 
 class TestIssue:
-    def test_only_the_owner_has_tickets_for_guests(self, bob: HttpClient, session_id: str) -> None:
-        answer = bob.post(f"/sessions/{session_id}/tickets", json={"subject": "guest:ada"})
-        assert (answer.status_code, answer.json()["code"]) == (403, "not_owner")
-
-    def test_who_would_be_refused_is_told_why(self, alice: HttpClient, bob: HttpClient, session_id: str) -> None:
-        path = f"/sessions/{session_id}/tickets"
-        answer = bob.post("/sessions/" + "a" * 26 + "/tickets", json={})
-        assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
-        answer = bob.post(path, json={}, headers={"Origin": "https://evil.example"})
-        assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
-        alice.delete(f"/sessions/{session_id}")
-        answer = bob.post(path, json={})
-        assert (answer.status_code, answer.json()["code"]) == (410, "session_ended")
+    def test_who_would_be_refused_is_told_why(
+        self,
+        chalice_gateway: Gateway,
+        alice: HttpClient,
+        bob: HttpClient,
+        aws_faults: Faults,
+        bans: Callable[..., None],
+    ) -> None:
+        well, ended, banned = (create(alice) for _ in range(3))
+        alice.delete(f"/sessions/{ended}")
+        bans(banned, "bob")
+        evil = {"Origin": "https://evil.example"}
+        for client, session_id, body, headers, refusal in (
+            (bob, well, b"[]", {}, (400, "invalid_request")),
+            (chalice_gateway.http(), well, b"", {}, (401, "unauthenticated")),
+            (bob, well, b'{"subject":"guest:ada"}', {}, (403, "not_owner")),
+            (bob, well, b"", evil, (403, "origin_refused")),
+            (bob, banned, b"", {}, (403, "banned")),
+            (bob, "a" * 26, b"", {}, (404, "session_not_found")),
+            (bob, "nonsense", b"", {}, (404, "session_not_found")),
+            (bob, ended, b"", {}, (410, "session_ended")),
+            (bob, well, b"{" + b" " * 65_536 + b"}", {}, (413, "too_large")),
+            (bob, well, b"{}", {"Content-Type": "text/plain"}, (415, "unsupported_media_type")),
+        ):
+            answer = client.post(f"/sessions/{session_id}/tickets", content=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == refusal
+        with aws_faults.failing("dynamodb:PutItem"):
+            answer = bob.post(f"/sessions/{well}/tickets")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
     def test_the_ticket_is_not_in_the_table(self, bob: HttpClient, session_id: str, dynamodb_tables: Tables) -> None:
         issued = ticket(bob, session_id, HERE, replaces="x=")
@@ -314,7 +354,7 @@ class TestIssue:
         with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
             issued = ticket(bob, session_id)
         with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
-            guests = ticket(alice, session_id, subject="guest:ada", role="participant")
+            guests = ticket(alice, session_id, subject=GUEST, role="participant")
         for one in (issued, guests):
             with aws_calls.exactly(dynamodb=5, write_units=3):
                 socket = opens(session_id, one)
