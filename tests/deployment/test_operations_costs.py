@@ -94,13 +94,17 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     hello = took(lambda: say("welcome", action="hello"))
     ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))
+    send = took(lambda: say("ack", action="send", to="carol", data="x"))
+    refresh = took(lambda: say("ack", action="refresh", token=jwt_tokens("bob", expires_in=7200)))
+    serve = took(lambda: alice.post(f"{path}/messages", json={"data": "x"}))
     change, told = took(lambda: alice.patch(path, json={"title": "x"}))
     _, told_of_metadata = took(lambda: alice.patch(path, json={"metadata": {"x": 1}}))
     disconnect = took(sockets.pop().close)
     end, told_of_the_end = took(lambda: alice.delete(path))
     for socket in sockets:
         socket.close()
-    assert told == publish[1] == 1
+    assert told == publish[1] == serve[1] == 1
+    assert refresh[1] == 0
     assert connect[1] == connect_by_ticket[1]
     assert told_of_the_end == told + len(sockets) * disconnect[1]
     assert {cells[0]: cells[1:3] for cells in rows("Costs") if len(cells) == 4} == {
@@ -112,7 +116,9 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "connect": [f"{connect[0]:g}, by ticket {connect_by_ticket[0]:g}", f"{connect[1]:g}"],
         "`hello`": [f"{one:g}" for one in hello],
         "`ping`": [f"{one:g}" for one in ping],
-        "publish to N others": [f"{publish[0]:g}", "rows"],
+        "publish to N others": [f"{publish[0]:g}, of a server {serve[0]:g}", "rows"],
+        "`send` to N connections": [f"{one:g}" for one in send],
+        "`refresh`": [f"{refresh[0]:g}", ""],
         "disconnect": [f"{one:g}" for one in disconnect],
     }
 

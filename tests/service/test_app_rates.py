@@ -141,6 +141,23 @@ def test_a_session_takes_a_hundred_messages_at_once_and_the_next_takes_no_number
         socket.close()
 
 
+def test_messages_of_a_server_count_on_the_session_too(
+    chalice_clock: Clock, alice: HttpClient, join: Join, aws_calls: Calls
+) -> None:
+    with join() as bob:
+        path = f"/sessions/{answers(bob, 1, {'action': 'hello'})[0]['session']['sessionId']}/messages"
+        assert kinds(answers(bob, 10, PUBLISH)) == {"ack": 10}
+        assert {alice.post(path, json={"data": "x"}).status_code for _ in range(90)} == {201}
+        with aws_calls.exactly(dynamodb=2, write_units=2):
+            refused = alice.post(path, json={"data": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 5
+        assert alice.post(path, json={"data": "x", "to": "carol"}).status_code == 201, "counts on nothing"
+        chalice_clock.advance(seconds=int(refused.headers["Retry-After"]))
+        assert alice.post(path, json={"data": "x"}).json()["seq"] == 101
+        assert kinds([bob.receive_json() for _ in range(91)]) == {"message": 91}
+
+
 @pytest.mark.chalice(env={"FRAME_RATE": "0", "SESSION_RATE": "0"})
 def test_no_rate_refuses_nothing(join: Join) -> None:
     with join() as bob:

@@ -37,6 +37,7 @@ class Room:
     alice: HttpClient
     session_id: str
     join: Callable[..., WebSocket]
+    token: Tokens
     clock: Clock
 
     @property
@@ -75,7 +76,7 @@ def new_room(
             token = None if "ticket" in query else jwt_tokens(subject)
             return chalice_gateway.websocket("/", params={"sessionId": session_id, **query}, token=token)
 
-        return Room(alice, session_id, join, chalice_clock)
+        return Room(alice, session_id, join, jwt_tokens, chalice_clock)
 
     return new_room
 
@@ -147,7 +148,21 @@ def test_of_frames(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     room.rest()
     with aws_calls.exactly(delivering(2, write_units=2)):
         room.say(bob, "publish", "ack", data="x")
+    room.rest()
+    with aws_calls.exactly(dynamodb=3, write_units=1, read_units=2):
+        room.say(bob, "send", "ack", to="nobody", data="x")
+    room.rest()
+    with aws_calls.exactly(dynamodb=3, write_units=3, read_units=0):
+        room.say(bob, "refresh", "ack", token=room.token("bob", expires_in=7200))
     bob.close()
+
+
+def test_of_messages_of_a_server(new_room: Callable[..., Room], aws_calls: Calls) -> None:
+    room = new_room()
+    with aws_calls.exactly(delivering(1, write_units=1)):
+        room.alice.post(f"{room.path}/messages", json={"data": "x"})
+    with aws_calls.exactly(dynamodb=2, write_units=0, read_units=2):
+        room.alice.post(f"{room.path}/messages", json={"data": "x", "to": "bob"})
 
 
 def test_of_a_burst(new_room: Callable[..., Room], aws_calls: Calls) -> None:
