@@ -40,6 +40,7 @@ def test_each_policy_allows_what_its_function_does_and_nothing_else(
     life.of_a_session_with_a_guest()
     life.of_a_session_whose_guests_vanish(chalice_clock, aws_faults)
     life.of_a_socket_that_nobody_remembers(dynamodb_tables)
+    life.of_a_connection_that_is_refreshed(chalice_clock)
     life.of_a_session_that_expires(chalice_clock, aws_faults)
     assert chalice_gateway.http().get("/health/ready").status_code == 200
 
@@ -121,6 +122,19 @@ class Life:
             bob.expect(type="closing", code="connection_not_found")
             with pytest.raises(ConnectionClosed):
                 bob.receive_json()
+
+    def of_a_connection_that_is_refreshed(self, clock: Clock) -> None:
+        session = self._alice.post("/sessions", json={}).json()
+        with self._join(session, "bob") as bob:
+            clock.advance(minutes=6)  # so that the frame is the first to look for the key again
+            bob.send_json({"action": "refresh", "token": self._sign("bob")})
+            bob.expect(type="ack")
+            bob.send_json({"action": "send", "to": "bob", "data": 1})
+            bob.expect(type="direct")
+            bob.expect(type="ack", sent=1)
+            messages = f"/sessions/{session['sessionId']}/messages"
+            for to in ({}, {"to": "bob"}):
+                assert self._alice.post(messages, json={"data": 1, **to}).status_code == 201
 
     def of_a_session_that_expires(self, clock: Clock, faults: Faults) -> None:
         session = self._alice.post("/sessions", json={"expiresIn": 600}).json()

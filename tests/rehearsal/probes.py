@@ -87,6 +87,12 @@ def talks(visitor: Visitor) -> None:
         assert not haunted()
 
 
+def refreshes(visitor: Visitor) -> None:
+    with visitor.join(visitor.create()) as bob:
+        bob.send_json({"action": "refresh", "token": visitor.tokens("bob")})
+        bob.expect(type="ack")
+
+
 def closes_strangers(visitor: Visitor) -> None:
     session_id = visitor.create()
     with visitor.join(session_id) as bob:
@@ -128,7 +134,7 @@ def all_of(visitor: Visitor) -> None:
 ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
     "api_handler": (is_ready, keeps_sessions, lists_sessions, creates_once, tells_and_closes, forgets_who_is_gone),
     "websocket_connect": (admits,),
-    "websocket_message": (talks, closes_strangers),
+    "websocket_message": (talks, refreshes, closes_strangers),
     "websocket_disconnect": (forgets_who_leaves,),
     "sweep": (ends_what_expires,),
 }

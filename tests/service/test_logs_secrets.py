@@ -99,6 +99,7 @@ class Run:
         self.bad_credentials(path)
         self.socket(path)
         self.tickets(path)
+        self.refreshes(path)
         self.bugs(path)
         self.unavailable(path)
         self.gateway.invoke("sweep", scheduled_event("sweep", "us-east-1", datetime.now(UTC)))
@@ -124,6 +125,8 @@ class Run:
         self.asks(self.alice, "GET", "/sessions", params={"cursor": f"{cursor}x"})
         self.asks(self.alice, "GET", path)
         self.asks(self.alice, "PATCH", path, json={"title": word(), "metadata": {word(): word()}})
+        for to in ({}, {"to": word()}):
+            self.asks(self.alice, "POST", f"{path}/messages", json={"data": word(), **to})
         self.asks(self.alice, "GET", "/health")
         self.asks(self.alice, "GET", "/health/ready")
         return path
@@ -140,6 +143,10 @@ class Run:
         for _ in range(2):
             self.asks(alice, "POST", "/sessions", json={"title": word()}, headers=key)
         self.asks(mallory, "PATCH", path, json={"title": word()})
+        self.asks(mallory, "POST", f"{path}/messages", json={"data": word()})
+        self.asks(alice, "POST", f"{path}/messages", json={"data": word(), "to": word() * 20})
+        self.asks(alice, "POST", f"{path}/messages", json={"data": word(), word(): 1})
+        self.asks(alice, "POST", f"{path}/messages", json={"data": word()}, headers={"Idempotency-Key": word()})
         self.asks(alice, "PATCH", path, json={"title": word()}, headers={"If-Match": '"77"'})
         self.asks(alice, "GET", f"/sessions/{self.secrets.token()}")
         self.asks(alice, "GET", "/sessions/" + "a" * 26, headers={"X-Correlation-Id": self.secrets.token()})
@@ -184,6 +191,10 @@ class Run:
             self.says(bob, action="hello", id=word())
             self.says(bob, action="publish", data={word(): word()}, id=word())
             self.hears(carol)
+            self.says(bob, action="send", to=word(), data=word())
+            self.says(bob, action="send", to="carol", data={word(): word()})
+            self.hears(carol)
+            self.says(bob, action="send", to=[word()], data=word())
             self.says(bob, action=word())
             self.says(bob, action="ping", **{word(): word()})
             bob.send_text(word())
@@ -225,6 +236,14 @@ class Run:
             self.asks(mallory, "POST", f"{path}/tickets", json=body)
         self.asks(mallory, "POST", f"{path}/tickets", headers={"Origin": f"https://{word()}.example"})
 
+    def refreshes(self, path: str) -> None:
+        tokens = [self.secrets.token("bob"), self.secrets.token("carol")]
+        tokens += [self.secrets.token("bob", expires_in=-60), self.secrets.signed(BAD_TOKENS["alg None"](self.tokens))]
+        with self.join(path) as bob:
+            for token in (*tokens, self.secrets.word(), [self.secrets.token("bob")]):
+                self.says(bob, action="refresh", token=token, id=self.secrets.word())
+            self.says(bob, action="refresh", token=self.secrets.token("bob"), **{self.secrets.word(): 1})
+
     def bugs(self, path: str) -> None:
         """Bugs whose exceptions, and their causes, hold all their arguments and all secrets."""
 
@@ -253,6 +272,8 @@ class Run:
             in_place_of("chalicelib.tickets.use", lambda: self.by_ticket(path, ticket))
         with self.join(path) as bob:
             in_place_of("chalicelib.conversations.receive", lambda: self.says(bob, action="publish", data=word()))
+            for name in ("chalicelib.auth.authenticate", "jwt.get_unverified_header"):
+                in_place_of(name, lambda: self.says(bob, action="refresh", token=self.secrets.token("bob")))
 
         def leave() -> None:
             bob.close()
@@ -289,7 +310,7 @@ def check(run: Run, written: io.StringIO, capfd: pytest.CaptureFixture[str], jso
     with leaks.listening():
         run.everything()
     assert run.statuses >= {200, 201, 204, 400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503}
-    assert run.codes >= {"welcome", "ack", "message", "session.updated", "invalid_request"}
+    assert run.codes >= {"welcome", "ack", "message", "session.updated", "direct", "invalid_request", "unauthenticated"}
     assert run.codes >= {"session_paused", "connection_not_found", "internal_error", "unavailable"}
     assert len(secrets.all) > USED
     assert root.level == level, "botocore logs bodies and headers at DEBUG"
