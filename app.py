@@ -24,6 +24,7 @@ from chalicelib import (
     logs,
     messages,
     metrics,
+    participants,
     sessions,
     sweeper,
     tickets,
@@ -181,7 +182,7 @@ def list_sessions(call: Call) -> http.Reply:
 @route("/sessions/{session_id}", methods=["GET"])
 @answers
 def find_session(call: Call, session_id: str) -> http.Reply:
-    session = sessions.find_session(session_id, store=service().store, now=call.now)
+    session = sessions.find_session(session_id, call.principal, store=service().store, now=call.now)
     return http.found(call.request, session, call.now)
 
 
@@ -246,6 +247,50 @@ def send_message(call: Call, session_id: str) -> http.Reply:
         rate=service().settings.limits.publishes,
     )
     return http.sent(seq, report)
+
+
+@route("/sessions/{session_id}/participants", methods=["GET"])
+@answers
+def list_participants(call: Call, session_id: str) -> http.Reply:
+    limit, after = http.participants_request(call.request, session_id)
+    page = participants.list_participants(
+        session_id, call.principal, store=service().store, now=call.now, limit=limit, after=after
+    )
+    return http.participants(page, session_id)
+
+
+@route("/sessions/{session_id}/participants", methods=["PATCH"])
+@answers
+def set_role(call: Call, session_id: str) -> http.Reply:
+    subject, role = http.new_role(call.request)
+    participants.set_role(
+        session_id,
+        call.principal,
+        subject,
+        role,
+        store=service().store,
+        deliver=call.run.deliver,
+        now=call.now,
+        correlation_id=call.run.correlation_id,
+    )
+    return http.json_reply(200, {"subject": subject, "role": role.value})
+
+
+@route("/sessions/{session_id}/participants", methods=["DELETE"])
+@answers
+def kick_participant(call: Call, session_id: str) -> http.Reply:
+    subject, ban = http.kick(call.request)
+    removal = participants.kick_participant(
+        session_id,
+        call.principal,
+        subject,
+        ban,
+        store=service().store,
+        deliver=call.run.deliver,
+        now=call.now,
+        correlation_id=call.run.correlation_id,
+    )
+    return http.removal(removal)
 
 
 @route("/health", methods=["GET"])

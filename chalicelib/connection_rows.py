@@ -109,13 +109,14 @@ class ConnectionRows(Rows):
             answer = self._client.query(**query)
         return [item["member"]["S"].partition("#")[2] for item in answer["Items"]]
 
-    def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], bool]:
+    def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], str | None]:
         query = {**self._of_roster(session_id), "Limit": limit}
         if after is not None:
             query["ExclusiveStartKey"] = {"place": items.session_place(session_id), "member": {"S": after}}
         with asking():
             answer = self._client.query(**query)
-        return list(_connections(answer["Items"])), "LastEvaluatedKey" in answer
+        last = answer.get("LastEvaluatedKey")
+        return list(_connections(answer["Items"])), last["member"]["S"] if last else None
 
     def _of_roster(self, session_id: str) -> dict[str, Any]:
         return {

@@ -9,12 +9,10 @@ from typing import Protocol
 
 from chalicelib import frames
 from chalicelib.errors import (
-    Banned,
     Duplicate,
     NotConnected,
     Replaced,
     SessionFull,
-    SessionNotFound,
     SessionOver,
     Unavailable,
 )
@@ -24,9 +22,9 @@ from chalicelib.model import (
     Report,
     Session,
     Status,
-    check_kept,
+    check_ban,
     check_session_id,
-    rfc3339,
+    kept,
     whole_milliseconds,
 )
 from chalicelib.rates import Limits, Rate
@@ -114,10 +112,8 @@ def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Ses
 
     The owner's word is noted whatever it is: an earlier one may be on its way to the connection.
     """
-    session, standing = store.find_with_standing(connection.session_id, connection.subject)
-    if session is None:
-        raise SessionNotFound(connection.session_id)
-    check_kept(session, now)
+    found, standing = store.find_with_standing(connection.session_id, connection.subject)
+    session = kept(connection.session_id, found, now)
     check_ban(session, standing, now)
     if session.at(now).status is Status.ENDED:
         raise SessionOver(connection.session_id)
@@ -148,12 +144,6 @@ def _surplus(connection: Connection, session: Session, store: ConnectionStore, l
         raise SessionFull(session.session_id, limits.per_subject)
     excess = len(others) + 1 - limits.per_subject
     return sorted(others, key=lambda one: one.age)[:excess] if excess > 0 else []
-
-
-def check_ban(session: Session, standing: Standing, now: datetime) -> None:
-    """Raises Banned."""
-    if standing.banned_until is not None and standing.banned_at(now):
-        raise Banned(session.session_id, rfc3339(standing.banned_until))
 
 
 def close(

@@ -19,7 +19,12 @@ from chalicelib.metrics import Metric
 from chalicelib.model import SESSION_ID, Draft, Once, Principal, Write
 from chalicelib.sessions import Deliver
 
-QUIET: Final = frozenset({"list_sessions", "find_session", "send_message", "health", "ready", "message", "disconnect"})
+QUIET: Final = frozenset(
+    {
+        *("list_sessions", "find_session", "list_participants", "send_message"),
+        *("health", "ready", "message", "disconnect"),
+    }
+)
 """Operations that are logged at DEBUG when they succeed. Changes and connects are logged at INFO."""
 
 metric_lines = logs.Log(f"{logs.NAME}.metrics")

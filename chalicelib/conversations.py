@@ -14,14 +14,13 @@ from chalicelib.errors import (
     Kicked,
     NotAllowed,
     RateLimited,
-    SessionNotFound,
     TokenExpired,
     TooFast,
     Unauthenticated,
 )
 from chalicelib.members import GUEST, Connection, Role
 from chalicelib.messages import MessageStore, Sender
-from chalicelib.model import Principal, Session, check_kept, whole_milliseconds
+from chalicelib.model import Principal, kept, whole_milliseconds
 from chalicelib.rates import Limits, Verdict
 from chalicelib.sessions import Deliver
 
@@ -85,7 +84,7 @@ def receive(
 
 def ping(connection: Connection, *, store: ConversationStore, now: datetime) -> frames.Frame:
     """The current `seq` and version: a client that missed the last event sees it here."""
-    session = _kept(connection, store.find_session(connection.session_id), now)
+    session = kept(connection.session_id, store.find_session(connection.session_id), now)
     return frames.pong(connection, session, now)
 
 
@@ -97,7 +96,7 @@ def hello(
     Raises Kicked if the owner keeps the subject out.
     """
     found, standing = store.find_with_standing(connection.session_id, connection.subject)
-    session = _kept(connection, found, now)
+    session = kept(connection.session_id, found, now)
     if standing.banned_at(now):
         raise Kicked(connection.connection_id)
     return frames.welcome(connection, session.at(now), resume_seq, limits)
@@ -123,10 +122,3 @@ def refresh(
     if expires_at is None:
         raise ConnectionNotFound(connection.connection_id)
     return frames.refreshed(expires_at)
-
-
-def _kept(connection: Connection, session: Session | None, now: datetime) -> Session:
-    if session is None:
-        raise SessionNotFound(connection.session_id)
-    check_kept(session, now)
-    return session

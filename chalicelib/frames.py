@@ -18,7 +18,7 @@ from chalicelib.errors import (
     TryAgain,
     is_refusal,
 )
-from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, is_connection_id, role_of, subject_of
+from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, Role, is_connection_id, role_of, subject_of
 from chalicelib.model import (
     FRAME_BYTES,
     IDLE_LIMIT,
@@ -281,6 +281,10 @@ def pong(connection: Connection, session: Session, now: datetime) -> Frame:
 def change(session: Session, correlation_id: str) -> Frame:
     """Tells the last change of a session, first or again, under the seq that it took."""
     return (session_ended if session.status is Status.ENDED else session_updated)(session, correlation_id)
+
+
+def role(role: Role, correlation_id: str) -> Frame:
+    return {"type": "role", "role": role.value, "correlationId": correlation_id}
 
 
 def session_updated(session: Session, correlation_id: str) -> Frame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import credentials, errors, jsontext
+from chalicelib import credentials, cursors, errors, jsontext
 from chalicelib.credentials import Secret
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
 from chalicelib.members import (
@@ -20,6 +18,8 @@ from chalicelib.members import (
     TICKET_LASTS,
     Duplicates,
     Guest,
+    ParticipantPage,
+    Removal,
     Role,
     is_connection_id,
     is_subject,
@@ -27,7 +27,6 @@ from chalicelib.members import (
 )
 from chalicelib.model import (
     KEEP,
-    SESSION_ID,
     Draft,
     NewMessage,
     Outcome,
@@ -38,7 +37,6 @@ from chalicelib.model import (
     Session,
     Status,
     document,
-    from_rfc3339,
     rfc3339,
 )
 
@@ -49,7 +47,8 @@ MAX_CONNECTIONS: Final = range(1, 501)
 GUEST_LASTS: Final = range(60, 7_201)  # seconds
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
-PAGE_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
+BAN: Final = range(86_401)  # seconds
+DEFAULT_BAN: Final = "3600"
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -155,7 +154,7 @@ def draft(request: Request) -> Draft:
         expires_in=timedelta(seconds=expires_in),
         durable=_flag(body.pop("durable", False), "durable"),
         presence=_flag(body.pop("presence", False), "presence"),
-        join_as=_join_as(body.pop("joinAs", Role.PARTICIPANT.value)),
+        join_as=_role(body.pop("joinAs", Role.PARTICIPANT.value), "joinAs"),
         duplicates=_duplicates(body.pop("duplicates", Duplicates.ALLOW.value)),
         max_connections=_max_connections(body.pop("maxConnections", None)),
     )
@@ -177,7 +176,7 @@ def patch(request: Request) -> Patch:
         status,
         title if title is KEEP else _title(title),
         metadata if metadata is KEEP else _metadata(metadata),
-        join_as if join_as is KEEP else _join_as(join_as),
+        join_as if join_as is KEEP else _role(join_as, "joinAs"),
     )
 
 
@@ -205,7 +204,7 @@ def _guest(body: dict[str, Any]) -> Guest:
         raise InvalidRequest(f"subject is {GUEST} and a name, {SUBJECT_LENGTH} printable characters at most.")
     if lasts is None or lasts not in GUEST_LASTS:
         raise InvalidRequest(f"expiresIn is a whole number of seconds, {GUEST_LASTS[0]} to {GUEST_LASTS[-1]}.")
-    role = _join_as(body.pop("role"), "role") if "role" in body else None
+    role = _role(body.pop("role"), "role") if "role" in body else None
     return Guest(subject, role, timedelta(seconds=lasts))
 
 
@@ -274,18 +273,36 @@ def _tags(sent: str, *, weak: bool) -> set[str]:
 
 def page_request(request: Request, owner_id: str) -> tuple[Status | None, int, Position | None]:
     """Status, limit and position of a list. Raises InvalidRequest, also for a parameter that is unknown."""
-    if not PAGE_PARAMETERS.issuperset(request.query):
-        raise InvalidRequest(f"A list takes the parameters {', '.join(sorted(PAGE_PARAMETERS))} alone.")
-    status = _single(request, "status")
-    limit = _single(request, "limit")
-    cursor = _single(request, "cursor")
-    if limit is not None and (not re.fullmatch(r"[0-9]{1,3}", limit) or int(limit) not in LIMITS):
-        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.")
+    cursor, limit, status = _parameters(request, "cursor", "limit", "status")
     return (
         None if status is None else _status(status),
-        DEFAULT_LIMIT if limit is None else int(limit),
-        None if cursor is None else read_cursor(cursor, owner_id),
+        _limit(limit),
+        None if cursor is None else cursors.read_session_cursor(cursor, owner_id),
     )
+
+
+def participants_request(request: Request, session_id: str) -> tuple[int, str | None]:
+    """Limit and position of a list of participants. Raises InvalidRequest."""
+    cursor, limit = _parameters(request, "cursor", "limit")
+    return _limit(limit), None if cursor is None else cursors.read_participant_cursor(cursor, session_id)
+
+
+def new_role(request: Request) -> tuple[str, Role]:
+    """A subject, and the role that it is given. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    (subject,) = _parameters(request, "subject")
+    body = fields(request, JSON)
+    role = _role(body.pop("role", None), "role")
+    _refuse_unknown(body)
+    return subject_of(subject, "subject"), role
+
+
+def kick(request: Request) -> tuple[str, timedelta]:
+    """A subject, and for how long it is kept out. Raises InvalidRequest."""
+    ban, subject = _parameters(request, "ban", "subject")
+    seconds = DEFAULT_BAN if ban is None else ban
+    if not re.fullmatch(r"[0-9]{1,5}", seconds) or int(seconds) not in BAN:
+        raise InvalidRequest(f"ban is a whole number of seconds, {BAN[0]} to {BAN[-1]}.")
+    return subject_of(subject, "subject"), timedelta(seconds=int(seconds))
 
 
 # --- out
@@ -313,7 +330,7 @@ def found(request: Request, session: Session, now: datetime) -> Reply:
 
 
 def listed(page: Page, owner_id: str, now: datetime) -> Reply:
-    cursor = None if page.after is None else write_cursor(page.after, owner_id)
+    cursor = None if page.after is None else cursors.write_session_cursor(page.after, owner_id)
     shown = [document(session.at(now)) for session in page.sessions]
     return json_reply(200, {"sessions": shown, "nextCursor": cursor})
 
@@ -333,6 +350,20 @@ def issued(ticket: Secret, session_id: str, websocket_url: str | None) -> Reply:
 def sent(seq: int | None, report: Report) -> Reply:
     numbered = {} if seq is None else {"seq": seq}
     return json_reply(201, {**numbered, "sent": report[Outcome.SENT], "missed": report.missed})
+
+
+def participants(page: ParticipantPage, session_id: str) -> Reply:
+    cursor = None if page.after is None else cursors.write_participant_cursor(page.after, session_id)
+    shown = [
+        {"subject": one.subject, "role": one.role.value, "connections": one.connections, "since": rfc3339(one.since)}
+        for one in page.participants
+    ]
+    return json_reply(200, {"participants": shown, "nextCursor": cursor})
+
+
+def removal(removal: Removal) -> Reply:
+    until = None if removal.banned_until is None else rfc3339(removal.banned_until)
+    return json_reply(200, {"closed": removal.closed, "pending": removal.pending, "bannedUntil": until})
 
 
 def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
@@ -403,10 +434,18 @@ def _status(value: Any) -> Status:
         raise InvalidRequest("status is one of active, paused, ended.") from exc
 
 
-def _join_as(value: Any, name: str = "joinAs") -> Role:
+def _role(value: Any, name: str) -> Role:
     if value not in (Role.PARTICIPANT.value, Role.VIEWER.value):
         raise InvalidRequest(f"{name} is participant or viewer.")
     return Role(value)
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"[0-9]{1,3}", value) or int(value) not in LIMITS:
+        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.")
+    return int(value)
 
 
 def _duplicates(value: Any) -> Duplicates:
@@ -428,42 +467,14 @@ def _refuse_unknown(rest: Mapping[str, Any]) -> None:
         raise InvalidRequest(f"Unknown field: {', '.join(sorted(rest))[:200]}.")
 
 
-def _single(request: Request, name: str) -> str | None:
-    values = request.query.get(name, [])
-    if len(values) > 1:
-        raise InvalidRequest(f"{name} is given once.")
-    return values[0] if values else None
-
-
-# --- cursors and ids
-
-
-def write_cursor(position: Position, owner_id: str) -> str:
-    text = f"{rfc3339(position.created_at)} {position.session_id}"
-    return base64.urlsafe_b64encode(f"{text} {_check(text, owner_id)}".encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str, owner_id: str) -> Position:
-    """The position of a cursor. Raises InvalidRequest unless it came from this owner's list."""
-    try:
-        if len(cursor) > 200 or not re.fullmatch(r"[A-Za-z0-9_-]+", cursor):
-            raise ValueError("not base64url")
-        text, _, check = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().rpartition(" ")
-        created_at, _, session_id = text.partition(" ")
-        position = Position(from_rfc3339(created_at), session_id)
-        if (
-            check != _check(text, owner_id)
-            or not SESSION_ID.fullmatch(session_id)
-            or write_cursor(position, owner_id) != cursor
-        ):
-            raise ValueError("not a cursor of this list")
-    except ValueError as exc:
-        raise InvalidRequest("cursor did not come from this list.") from exc
-    return position
-
-
-def _check(text: str, owner_id: str) -> str:
-    return hashlib.sha256(f"{owner_id}\n{text}".encode()).hexdigest()[:16]
+def _parameters(request: Request, *names: str) -> tuple[str | None, ...]:
+    """The values of parameters of the query, None without one. Raises InvalidRequest for one that is not named."""
+    if not request.query.keys() <= set(names):
+        raise InvalidRequest(f"Of parameters, {' and '.join(names)} are known alone.")
+    for name, values in request.query.items():
+        if len(values) > 1:
+            raise InvalidRequest(f"{name} is given once.")
+    return tuple(request.query[name][0] if request.query.get(name) else None for name in names)
 
 
 def correlation_id(sent: str | None, request_id: str) -> str:

@@ -112,6 +112,33 @@ class Guest:
 
 
 @dataclass(frozen=True)
+class Participant:
+    """A subject in a session with all its connections, the oldest of which was opened at `since`."""
+
+    subject: str
+    role: Role
+    connections: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class ParticipantPage:
+    """One page of a session's participants; the rest begins after the subject with the key `after`, None at the end."""
+
+    participants: tuple[Participant, ...]
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Outcomes for the connections of a subject that was put out: `pending` ones are closed at their next frame."""
+
+    closed: int
+    pending: int
+    banned_until: datetime | None
+
+
+@dataclass(frozen=True)
 class Ticket:
     """A handshake's credential, good once. Its connection ends with the token that asked for it, or a guest's `lasts`
     so long."""

@@ -177,9 +177,9 @@ class MemoryStore:
     def seated(self, session_id: str, at_most: int) -> Sequence[str]:
         return [one.connection_id for one in self._of_roster(session_id)[:at_most]]
 
-    def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], bool]:
+    def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], str | None]:
         rest = [one for one in self._of_roster(session_id) if after is None or one.member > after]
-        return rest[:limit], len(rest) > limit
+        return rest[:limit], rest[limit - 1].member if len(rest) > limit else None
 
     def _of_roster(self, session_id: str) -> list[Connection]:
         with self._lock:

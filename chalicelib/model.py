@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from chalicelib.errors import (
+    Banned,
     IllegalTransition,
     NotOwner,
     SessionEnded,
@@ -18,7 +19,7 @@ from chalicelib.errors import (
     SessionPaused,
     VersionMismatch,
 )
-from chalicelib.members import Duplicates, Role
+from chalicelib.members import Duplicates, Role, Standing
 
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
@@ -279,12 +280,20 @@ def check_active(session: Session, now: datetime, owner_id: str | None = None) -
         raise SessionPaused(session.session_id)
 
 
+def kept(session_id: str, session: Session | None, now: datetime) -> Session:
+    """The session that was found. Raises SessionNotFound if there is none, or it counts as purged."""
+    if session is None:
+        raise SessionNotFound(session_id)
+    check_kept(session, now)
+    return session
+
+
 def judge(session: Session, change: Change, write: Write) -> None:
     """Refuses `change` in the documented order, after SessionNotFound. An ended session can be asked for what it is.
 
     Raises NotOwner, SessionEnded, VersionMismatch.
     """
-    check_owner(session, write)
+    check_owner(session, write.subject)
     now = session.at(write.now)
     if now.status is not Status.ENDED:
         if write.versions is not None and session.version not in write.versions:
@@ -302,10 +311,16 @@ def applies(change: Change, session: Session, write: Write) -> bool:
     return change.alters(session.at(write.now))
 
 
-def check_owner(session: Session, write: Write) -> None:
+def check_owner(session: Session, subject: str) -> None:
     """Raises NotOwner."""
-    if session.owner_id != write.subject:
-        raise NotOwner(session.session_id, write.subject)
+    if session.owner_id != subject:
+        raise NotOwner(session.session_id, subject)
+
+
+def check_ban(session: Session, standing: Standing, now: datetime) -> None:
+    """Raises Banned."""
+    if standing.banned_until is not None and standing.banned_at(now):
+        raise Banned(session.session_id, rfc3339(standing.banned_until))
 
 
 def document(session: Session) -> dict[str, Any]:

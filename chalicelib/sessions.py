@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from chalicelib import frames, jsontext, metrics
-from chalicelib.errors import InvalidRequest, SessionNotFound, Unavailable
-from chalicelib.members import Recipient
+from chalicelib.errors import InvalidRequest, Unavailable
+from chalicelib.members import Recipient, Standing
 from chalicelib.metrics import Measure
 from chalicelib.model import (
     KEEP,
@@ -31,10 +31,12 @@ from chalicelib.model import (
     Write,
     Written,
     applies,
+    check_ban,
     check_kept,
     check_owner,
     check_session_id,
     judge,
+    kept,
     merged,
     whole_milliseconds,
 )
@@ -54,6 +56,9 @@ class SessionStore(Protocol):
 
     def find_session(self, session_id: str) -> Session | None:
         """The stored session, by a strongly consistent read."""
+
+    def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
+        """The stored session, and the owner's word on a subject, by one strongly consistent read."""
 
     def list_sessions(self, owner_id: str, after: Position | None, limit: int) -> Page:
         """The owner's sessions, newest first, without their metadata."""
@@ -123,13 +128,12 @@ def create_session(
     return written
 
 
-def find_session(session_id: str, *, store: SessionStore, now: datetime) -> Session:
-    """The stored session, which may have expired (see `Session.at`). Raises SessionNotFound."""
+def find_session(session_id: str, reader: Principal, *, store: SessionStore, now: datetime) -> Session:
+    """The stored session, which may have expired (see `Session.at`). Raises SessionNotFound, Banned."""
     check_session_id(session_id)
-    session = store.find_session(session_id)
-    if session is None:
-        raise SessionNotFound(session_id)
-    check_kept(session, now)
+    found, standing = store.find_with_standing(session_id, reader.subject)
+    session = kept(session_id, found, now)
+    check_ban(session, standing, now)
     return session
 
 
@@ -161,7 +165,7 @@ def change_session(
     change, written = _apply(session_id, patch, write, store)
     check_kept(written.session, write.now)
     measure_end(written, measure)
-    check_owner(written.session, write)
+    check_owner(written.session, write.subject)
     if written.changed or _is_untold(written.session, write.now):
         _tell(written.session, store, deliver, write.now, correlation_id)
     if not written.changed:
@@ -183,7 +187,7 @@ def end_session(
     written = store.change_session(session_id, END, write)
     check_kept(written.session, write.now)
     measure_end(written, measure)
-    check_owner(written.session, write)
+    check_owner(written.session, write.subject)
     if written.session.status is Status.ENDED or _is_untold(written.session, write.now):
         _tell(written.session, store, deliver, write.now, correlation_id)
     if not written.changed:
@@ -238,9 +242,9 @@ def _apply(session_id: str, patch: Patch, write: Write, store: SessionStore) -> 
         change = Change(patch.status, patch.title, {} if patch.metadata is None else KEEP, patch.join_as)
         if change != Change():
             return change, store.change_session(session_id, change, write)
-        return change, Written(find_session(session_id, store=store, now=write.now), changed=False)
+        return change, Written(kept(session_id, store.find_session(session_id), write.now), changed=False)
     for _ in range(MERGE_ATTEMPTS):
-        before = find_session(session_id, store=store, now=write.now)
+        before = kept(session_id, store.find_session(session_id), write.now)
         metadata = merged(before.metadata, patch.metadata)
         change = Change(patch.status, patch.title, metadata, patch.join_as)
         if not applies(change, before, write):

@@ -10,20 +10,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from chalicelib.connections import check_ban
 from chalicelib.credentials import Secret
 from chalicelib.errors import (
     Duplicate,
     NotOwner,
     OriginRefused,
     SessionFull,
-    SessionNotFound,
     SessionOver,
     Unauthenticated,
 )
 from chalicelib.frames import Handshake
 from chalicelib.members import LEEWAY, TICKET_LASTS, Connection, Duplicates, Guest, Standing, Ticket
-from chalicelib.model import Principal, Session, Status, check_kept, check_session_id, whole_milliseconds
+from chalicelib.model import Principal, Session, Status, check_ban, check_session_id, kept, whole_milliseconds
 
 RANDOM_BYTES: Final = 16
 TEXT: Final = re.compile(r"[A-Z2-7]{26}")  # base32 in capitals: not to be taken for a session's id, nor for an option
@@ -67,10 +65,8 @@ def issue(
     """
     check_session_id(session_id)
     subject = caller.subject if guest is None else guest.subject
-    session, standing = store.find_with_standing(session_id, subject)
-    if session is None:
-        raise SessionNotFound(session_id)
-    check_kept(session, now)
+    found, standing = store.find_with_standing(session_id, subject)
+    session = kept(session_id, found, now)
     if guest is not None and caller.subject != session.owner_id:
         raise NotOwner(session_id, caller.subject)
     check_ban(session, standing, now)

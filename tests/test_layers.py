@@ -16,9 +16,9 @@ PLUGIN = "pytest_sessionplugin"
 # From top to bottom. An import points to a line further down, or, within a line, to a file further right.
 TABLE = """
 app
-chalicelib: service context | auth tickets conversations messages connections sweeper delivery
+chalicelib: service context | auth tickets conversations messages participants connections sweeper delivery
 chalicelib: keys storage session_rows connection_rows dynamodb sessions | settings items metrics frames
-chalicelib: http memory issuer | credentials jsontext model members rates logs | errors
+chalicelib: http cursors memory issuer | credentials jsontext model members rates logs | errors
 
 plugin __main__
 harness: local deployed projects checks

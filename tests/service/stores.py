@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from chalicelib import errors, sessions
-from chalicelib.members import Role, Ticket
+from chalicelib.members import Role, Standing, Ticket, subject_key
 from chalicelib.memory import MemoryStore
 from chalicelib.model import (
     KEEP,
@@ -304,6 +304,70 @@ class StoreContract:
         assert sorted(store.seated("s", 100)) == [one.connection_id for one in many[55:]]
         assert [store.find_connection(one.connection_id) for one in many[:55]] == [None] * 55
         assert store.seated("u", 100) == []
+
+    def test_a_roster_is_read_page_by_page_in_the_order_of_its_subjects(
+        self, store: AnyStore, session: Session
+    ) -> None:
+        here = session.session_id
+        bobs = [connection(here, f"{i}=", "bob") for i in range(3)]
+        others = [connection(here, f"{i}=", f"subject-{i}") for i in range(4, 9)]
+        for joined in (*reversed(bobs), *others, connection("t", "elsewhere=")):
+            store.connect(joined)
+        store.set_standing_role(session, "bob", Role.VIEWER)  # a row of the same place, before its roster
+        members = sorted((*bobs, *others), key=lambda one: one.member)
+        assert store.roster_page(here, None, 9) == (members, None)
+        found, rest = store.roster_page(here, None, 5)
+        assert (found, rest) == (members[:5], members[4].member)
+        assert store.roster_page(here, rest, 5) == (members[5:], None)
+        after_bob = [one for one in members if one.member > bobs[2].member]
+        between = f"{subject_key('bob')}~"
+        assert store.roster_page(here, between, 9) == (after_bob, None), "a place without a row"
+        assert store.roster_page(here, "~", 9) == ([], None)
+        assert list(store.connections_of(here, "bob")) == bobs
+        assert list(store.connections_of(here, "alice")) == []
+
+    def test_the_owners_word_on_a_subject_is_kept(self, store: AnyStore, session: Session) -> None:
+        def said(subject: str = "bob") -> Standing:
+            found, standing = store.find_with_standing(session.session_id, subject)
+            assert found == session
+            return standing
+
+        assert said() == Standing()
+        assert store.set_standing_role(session, "bob", Role.VIEWER) == said() == Standing(Role.VIEWER, None, 1)
+        store.ban(session, "bob", NOON + HOUR)
+        assert said() == Standing(Role.VIEWER, NOON + HOUR, 1)
+        assert store.set_standing_role(session, "bob", Role.PARTICIPANT) == said()
+        store.ban(session, "bob", None)
+        store.ban(session, "bob", None)
+        assert said() == Standing(Role.PARTICIPANT, None, 2)
+        assert said("carol") == Standing()
+        assert store.find_with_standing("a" * 26, "bob") == (None, Standing())
+        assert roster(store, session.session_id) == [], "it is no connection"
+
+    def test_the_latest_word_on_a_role_wins_and_makes_no_row(self, store: AnyStore) -> None:
+        one, absent = connection("s", "one="), connection("s", "absent=")
+        store.connect(one)
+        for role, revision, expected in (
+            (Role.VIEWER, 0, Role.VIEWER),
+            (Role.PARTICIPANT, 0, Role.VIEWER),
+            (Role.PARTICIPANT, 2, Role.PARTICIPANT),
+            (Role.VIEWER, 1, Role.PARTICIPANT),
+            (Role.VIEWER, 3, Role.VIEWER),
+        ):
+            store.set_role(one, role, revision)
+            assert store.find_connection("one=") == replace(one, role=expected)
+            assert list(store.connections_of("s", "bob")) == [replace(one, role=expected)]
+        store.set_role(absent, Role.VIEWER, 1)
+        assert store.find_connection("absent=") is None
+        assert roster(store, "s") == ["one="]
+
+    def test_a_role_that_a_ticket_gave_counts_as_the_first_word(self, store: AnyStore) -> None:
+        one = replace(connection("s", "one="), role=Role.PARTICIPANT)
+        store.connect(one)
+        store.set_role(one, Role.VIEWER, 0)
+        assert store.find_connection("one=") == one
+        store.set_role(one, Role.VIEWER, 1)
+        assert store.find_connection("one=") == replace(one, role=Role.VIEWER)
 
     def test_seqs_are_taken_one_by_one_while_a_session_is_active(self, store: AnyStore, session: Session) -> None:
         taken = [store.take_seq(session.session_id, NOON) for _ in range(3)]

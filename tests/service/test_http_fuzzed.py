@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from pytest_sessionplugin import Gateway
 from pytest_sessionplugin.gateway.values import on_loopback
 from pytest_sessionplugin.tokens.tokens import Tokens
-from tests.contracts.ahead import AHEAD
 from tests.service.fuzz import EXAMPLES, thorough
 from tests.sources import ROOT
 
@@ -30,8 +29,7 @@ STEPS = 8  # at most, of a sequence
 def contract() -> BaseSchema:
     import schemathesis
 
-    described = schemathesis.openapi.from_path(ROOT / "contracts" / "openapi.yaml")
-    return described.exclude(operation_id=sorted(AHEAD))
+    return schemathesis.openapi.from_path(ROOT / "contracts" / "openapi.yaml")
 
 
 @pytest.fixture

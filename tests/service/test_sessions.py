@@ -79,7 +79,7 @@ def test_a_new_session_is_active_and_lasts_as_long_as_was_asked(store: MemorySto
 def test_what_cannot_be_an_id_is_not_found_without_asking_the_store(store: MemoryStore, session_id: str) -> None:
     session, nothing = new_session(store), cast("MemoryStore", object())  # an object without any method
     with pytest.raises(errors.SessionNotFound):
-        sessions.find_session(session_id, store=nothing, now=NOON)
+        sessions.find_session(session_id, ALICE, store=nothing, now=NOON)
     with pytest.raises(errors.SessionNotFound):
         end(nothing, Deliveries(), replace(session, session_id=session_id))
     with pytest.raises(errors.SessionNotFound):
@@ -459,7 +459,7 @@ def test_past_its_purge_a_session_is_not_found_although_its_row_is_there(
     def attempts(now: datetime) -> list[Callable[[], object]]:
         told: dict[str, Any] = {"store": store, "deliver": deliver, "correlation_id": "c"}
         return [
-            lambda: sessions.find_session(session.session_id, store=store, now=now),
+            lambda: sessions.find_session(session.session_id, ALICE, store=store, now=now),
             lambda: sessions.end_session(session.session_id, write(now=now), **told),
             *(
                 partial(sessions.change_session, session.session_id, patch, write(subject, now=now), **told)

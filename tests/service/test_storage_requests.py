@@ -88,7 +88,7 @@ def test_of_sessions(new_room: Callable[..., Room], aws_calls: Calls) -> None:
         alice.post("/sessions", json={})
     with aws_calls.exactly(dynamodb=1, write_units=6, read_units=0):
         alice.post("/sessions", json={}, headers={"Idempotency-Key": "k"})
-    with aws_calls.exactly(dynamodb=1, write_units=0, read_units=1):
+    with aws_calls.exactly(dynamodb=1, write_units=0, read_units=2):
         alice.get(path)
     with aws_calls.exactly(dynamodb=1, write_units=0):
         alice.get("/sessions")
@@ -199,6 +199,26 @@ def test_of_a_hand_over(new_room: Callable[..., Room], aws_calls: Calls, chalice
     with aws_calls.exactly(dynamodb=2, write_units=1, read_units=1):
         room.say(new, "ping", "pong")
     for socket in (old, new):
+        socket.close()
+
+
+def test_of_people(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
+    """Each connection of a subject is written twice, in a kick all pointers first; its disconnect finds nothing."""
+    room = new_room()
+    alice, path, bob = room.alice, f"{room.path}/participants", {"subject": "bob"}
+    sockets = [room.join() for _ in range(3)]
+    with aws_calls.exactly({"dynamodb": 2, "dynamodb:Query": 1, "write_units": 0}):
+        alice.get(path)
+    with aws_calls.exactly({"dynamodb": 3 + 2 * 3, "dynamodb:Query": 1, "write_units": 1 + 2 * 3}):
+        alice.patch(path, params=bob, json={"role": "viewer"})
+    with aws_calls.exactly({"dynamodb": 5 + 3, "dynamodb:Query": 1, "write_units": 1 + 2 * 3}):
+        alice.delete(path, params=bob)
+        chalice_gateway.settle()
+    with aws_calls.exactly({"dynamodb": 3, "dynamodb:Query": 1, "write_units": 1}):
+        alice.delete(path, params={**bob, "ban": "0"})
+    with aws_calls.exactly({"dynamodb": 3, "dynamodb:Query": 1, "write_units": 1}):
+        alice.patch(path, params=bob, json={"role": "participant"})
+    for socket in sockets:
         socket.close()
 
 
