@@ -32,8 +32,11 @@ def connect(url: str, token: str, origin: str | None = None) -> Any:
     return client.connect(url, additional_headers=headers, origin=cast("Any", origin), compression=None)
 
 
-def call(url: str, method: str = "GET", token: str = "", body: Any = None) -> tuple[int, Any]:
+def call(
+    url: str, method: str = "GET", token: str = "", body: Any = None, origin: str | None = None
+) -> tuple[int, Any]:
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    headers |= {} if origin is None else {"Origin": origin}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310  a loopback URL
     try:
@@ -108,6 +111,28 @@ class TestSessionpluginServe:
             assert (ended.returncode, ended.stdout[: len(said)]) == (code, said)
         assert "was refused: 401" in ended.stderr
         assert issued["ticket"] not in ended.stderr
+
+    def test_a_page_of_this_machine_joins_by_a_ticket_that_no_other_page_can_use(self, served: Served) -> None:
+        from websockets.exceptions import InvalidStatus
+        from websockets.sync import client
+
+        _, session = call(f"{served.http}/sessions", "POST", served.token, {})
+        path, here, there = (
+            f"{served.http}/sessions/{session['sessionId']}",
+            "http://localhost:5173",
+            "http://localhost:80",
+        )
+        status, issued = call(f"{path}/tickets", "POST", served.token, {}, here)
+        assert status == 201
+        for page in (there, None):
+            with pytest.raises(InvalidStatus, match="403"):
+                client.connect(issued["url"], subprotocols=issued["protocols"], origin=cast("Any", page))
+        with client.connect(issued["url"], subprotocols=issued["protocols"], origin=cast("Any", here)) as alice:
+            assert alice.subprotocol == "sessions.v1"
+            alice.send('{"action":"hello"}')
+            assert json.loads(alice.recv(timeout=10))["role"] == "owner"
+        status, problem = call(f"{path}/tickets", "POST", served.token, {}, "https://evil.example")
+        assert (status, problem["code"]) == (403, "origin_refused")
 
     def test_it_is_ready(self, served: Served) -> None:
         assert call(f"{served.http}/health/ready") == (200, {"status": "ready"})
