@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import logs
 from pytest_sessionplugin import BadToken, Clock, ConnectionClosed, Gateway, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.gateway.client.http import HttpClient
@@ -180,3 +181,11 @@ def test_a_refresh_whose_row_has_gone_is_told_and_writes_no_new_one(
     bob.send_json({"action": "refresh", "token": jwt_tokens("bob", expires_in=300)})
     assert_told_and_closed(bob, "connection_not_found")
     assert str(rows[row]["place"]) not in {str(item["place"]) for item in table.scan()["Items"]}
+
+
+def test_a_frame_is_logged_as_its_connections_subject_whatever_token_it_has(
+    join: Join, jwt_tokens: Tokens, caplog: pytest.LogCaptureFixture
+) -> None:
+    refresh(join("bob"), jwt_tokens("carol"))
+    [record] = [record for record in caplog.records if record.getMessage() == "message refused as unauthenticated"]
+    assert vars(record)["subject"] == logs.subject_hash("bob")
