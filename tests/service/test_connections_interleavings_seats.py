@@ -147,6 +147,7 @@ def one_at_most(end: World) -> None:
 # --- what fails
 
 
+@pytest.mark.slow
 def test_a_handshake_that_fails_anywhere_leaves_no_row_and_takes_no_seat() -> None:
     """Two time-outs in a row are one failure, since the client asks a second time. A refusal that fails leaves rows."""
     world = new_world(Draft(max_connections=1))
