@@ -125,6 +125,17 @@ class TestUse:
             assert "tokenExpiresAt" in ada.expect(type="pong"), "it ends within five minutes"
         assert refused(opens, session_id, issued) == 401
 
+    def test_a_ticket_beside_a_token_is_not_looked_at(
+        self, bob: HttpClient, jwt_tokens: Tokens, session_id: str, opens: Callable[..., WebSocket]
+    ) -> None:
+        issued = ticket(bob, session_id)
+        with opens(session_id, issued, token=jwt_tokens("carol")) as socket:
+            socket.send_json({"action": "publish", "data": "x"})
+            socket.expect(type="ack", sent=0)
+        assert refused(opens, session_id, issued, token="no.good.token") == 401
+        with opens(session_id, issued) as socket:
+            welcomed(socket)
+
     def test_another_session_or_page_neither_uses_nor_spends_it(
         self, alice: HttpClient, bob: HttpClient, session_id: str, opens: Callable[..., WebSocket]
     ) -> None:
@@ -356,6 +367,14 @@ class TestIssue:
             issued = ticket(bob, session_id)
         with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
             guests = ticket(alice, session_id, subject=GUEST, role="participant")
+        for seats, requests in (
+            ({"duplicates": "newest"}, 2),
+            ({"duplicates": "oldest"}, 3),
+            ({"maxConnections": 9}, 4),
+        ):
+            few = create(alice, **seats)
+            with aws_calls.exactly(dynamodb=requests, write_units=1):
+                ticket(bob, few)
         for one in (issued, guests):
             with aws_calls.exactly(dynamodb=5, write_units=3):
                 socket = opens(session_id, one)
