@@ -78,6 +78,21 @@ def test_a_direct_message_to_oneself_comes_before_its_ack(join: Join) -> None:
     bob.expect(type="ack", sent=2, missed=0)
 
 
+def test_a_guest_is_reached_and_answers_by_its_subject(
+    join: Join, path: str, alice: HttpClient, chalice_gateway: Gateway
+) -> None:
+    bob = join("bob")
+    tickets, session_id = path.replace("messages", "tickets"), path.split("/")[2]
+    ticket = alice.post(tickets, json={"subject": "guest:ada"}).json()["ticket"]
+    with chalice_gateway.websocket("/", params={"sessionId": session_id, "ticket": ticket}) as ada:
+        bob.send_json({"action": "send", "to": "guest:ada", "data": 1})
+        bob.expect(type="ack", sent=1)
+        sender = ada.expect(type="direct", data=1)["from"]
+        ada.send_json({"action": "send", "to": sender, "data": 2})
+        ada.expect(type="ack", sent=1)
+        bob.expect({"type": "direct", "from": "guest:ada", "data": 2})
+
+
 @on_sockets_too
 def test_a_subject_that_is_not_there_is_an_answer(join: Join, path: str, alice: HttpClient) -> None:
     bob = join("bob")
@@ -196,6 +211,21 @@ def test_nothing_is_sent_in_a_paused_or_an_ended_session(
 def test_a_body_that_is_no_message_is_refused(alice: HttpClient, path: str, body: str) -> None:
     refused = alice.post(path, content=body, headers={"Content-Type": "application/json"})
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+def test_a_body_of_another_type_is_refused(alice: HttpClient, path: str) -> None:
+    refused = alice.post(path, content='{"data":1}', headers={"Content-Type": "text/plain"})
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_bug_is_answered_without_its_text(alice: HttpClient, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def a_bug(*args: Any, **given: Any) -> None:
+        raise RuntimeError("arn:aws:a-detail-of-ours")
+
+    monkeypatch.setattr("chalicelib.messages.send_message", a_bug)
+    failed = alice.post(path, json={"data": 1})
+    assert (failed.status_code, failed.json()["code"]) == (500, "internal_error")
+    assert "arn:aws" not in failed.text
 
 
 @pytest.mark.parametrize("body", [{"data": 1}, {"data": 1, "to": "bob"}])
