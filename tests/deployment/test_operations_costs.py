@@ -88,8 +88,9 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     _, read = took(lambda: alice.get(path))
     connect = took(join)
     sockets.pop().close()
-    ask = took(lambda: alice.post(f"{path}/tickets", json={}))
-    ticket = alice.post(f"{path}/tickets", json={}).json()["ticket"]
+    dave = chalice_gateway.http(token=jwt_tokens("dave"))
+    ask = took(lambda: dave.post(f"{path}/tickets", json={}))
+    ticket = dave.post(f"{path}/tickets", json={}).json()["ticket"]
     connect_by_ticket = took(lambda: join(ticket=ticket))
     hello = took(lambda: say("welcome", action="hello"))
     ping = took(lambda: say("pong", action="ping"))
@@ -97,6 +98,13 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     send = took(lambda: say("ack", action="send", to="carol", data="x"))
     refresh = took(lambda: say("ack", action="refresh", token=jwt_tokens("bob", expires_in=7200)))
     serve = took(lambda: alice.post(f"{path}/messages", json={"data": "x"}))
+    people, carol = f"{path}/participants", {"subject": "carol"}
+    who = took(lambda: alice.get(people))
+    role = took(lambda: alice.patch(people, params=carol, json={"role": "viewer"}))
+    kick = took(lambda: alice.delete(people, params={"subject": "dave", "ban": "0"}))
+    lift = took(lambda: alice.delete(people, params={"subject": "nobody", "ban": "0"}))
+    sockets.pop().close()
+    join()
     change, told = took(lambda: alice.patch(path, json={"title": "x"}))
     _, told_of_metadata = took(lambda: alice.patch(path, json={"metadata": {"x": 1}}))
     disconnect = took(sockets.pop().close)
@@ -105,6 +113,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         socket.close()
     assert told == publish[1] == serve[1] == 1
     assert refresh[1] == 0
+    assert kick[1] == lift[1] + 1, "the disconnect of the one that was closed"
     assert connect[1] == connect_by_ticket[1]
     assert told_of_the_end == told + len(sockets) * disconnect[1]
     assert {cells[0]: cells[1:3] for cells in rows("Costs") if len(cells) == 4} == {
@@ -119,6 +128,9 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "publish to N others": [f"{publish[0]:g}, of a server {serve[0]:g}", "rows"],
         "`send` to N connections": [f"{one:g}" for one in send],
         "`refresh`": [f"{refresh[0]:g}", ""],
+        "list those who are in": ["", f"{who[1] - told:g} + rows"],
+        "give a role, N connections": [f"{lift[0]:g} + {role[0] - lift[0]:g} N", f"{role[1]:g}"],
+        "kick, N connections": [f"{lift[0]:g} + {kick[0] - lift[0]:g} N", f"{lift[1]:g} + N"],
         "disconnect": [f"{one:g}" for one in disconnect],
     }
 
