@@ -13,11 +13,12 @@ from chalicelib.model import rfc3339
 from pytest_sessionplugin import Clock, ConnectionClosed, Gateway, HandshakeRefused, WebSocket
 from pytest_sessionplugin.aws.endpoints import MANAGEMENT
 from pytest_sessionplugin.aws.faults import Fault, Faults, Kind
+from pytest_sessionplugin.aws.races import Races
 from pytest_sessionplugin.gateway.client.http import HttpClient
 from pytest_sessionplugin.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
-    pass
+    from pytest_sessionplugin.aws.tables import Tables
 
 DAY = 86_400  # seconds
 Join = Callable[..., WebSocket]
@@ -50,11 +51,23 @@ def join(chalice_gateway: Gateway, jwt_tokens: Tokens, session_id: str) -> Itera
     """Opens a socket in the session, or another, until the test is over."""
     with ExitStack() as opened:
 
-        def connect(subject: str = "bob", session_id: str = session_id) -> WebSocket:
-            token = jwt_tokens(subject, expires_in=DAY)
-            return opened.enter_context(chalice_gateway.websocket("/", params={"sessionId": session_id}, token=token))
+        def connect(subject: str = "bob", session_id: str = session_id, **query: str) -> WebSocket:
+            token = None if "ticket" in query else jwt_tokens(subject, expires_in=DAY)
+            params = {"sessionId": session_id, **query}
+            return opened.enter_context(chalice_gateway.websocket("/", params=params, token=token))
 
         yield connect
+
+
+@pytest.fixture
+def rows(dynamodb_tables: Tables) -> Callable[[], list[str]]:
+    """The members of all rows of connections in the table."""
+
+    def rows() -> list[str]:
+        found = [str(row["member"]) for row in dynamodb_tables["Connections"].scan()["Items"]]
+        return [member for member in found if not member.startswith("!")]
+
+    return rows
 
 
 def error(answer: Any) -> tuple[int, str]:
@@ -118,6 +131,7 @@ class TestList:
 
 
 class TestRole:
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_a_viewer_is_told_and_no_longer_publishes(self, alice: HttpClient, path: str, join: Join) -> None:
         bob, again, carol = join(), join(), join("carol")
         answer = alice.patch(path, params={"subject": "bob"}, json={"role": "viewer"})
@@ -163,16 +177,20 @@ class TestRole:
 
 
 class TestKick:
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_a_kicked_subject_is_out_while_the_ban_lasts(
         self, chalice_clock: Clock, alice: HttpClient, http: Http, path: str, join: Join
     ) -> None:
         bob, reads, own = join(), http("bob"), path.removesuffix("/participants")
+        early = [reads.post(f"{own}/tickets", json={}).json()["ticket"] for _ in range(2)]
         answer = alice.delete(path, params={"subject": "bob", "ban": "60"})
         until = rfc3339(chalice_clock.now + timedelta(seconds=60))
         assert (answer.status_code, answer.json()) == (200, {"closed": 1, "pending": 0, "bannedUntil": until})
         assert_closed(bob, code="kicked", reconnect="never", correlationId=answer.headers["X-Correlation-Id"])
+        with pytest.raises(HandshakeRefused, match="403"):
+            join(ticket=early[0])
         chalice_clock.advance(seconds=59.9)
-        for refused in (reads.get(own), reads.get(path)):
+        for refused in (reads.get(own), reads.get(path), reads.post(f"{own}/tickets", json={})):
             assert error(refused) == (403, "banned")
         with pytest.raises(HandshakeRefused, match="403"):
             join()
@@ -182,7 +200,26 @@ class TestKick:
         assert alice.get(path).json()["participants"] == []
         chalice_clock.advance(seconds=0.1)
         assert reads.get(own).status_code == 200
-        join().close()
+        join(ticket=reads.post(f"{own}/tickets", json={}).json()["ticket"]).close()
+
+    def test_a_handshake_that_is_under_way_is_refused(
+        self, alice: HttpClient, path: str, join: Join, aws_race: Races, rows: Callable[[], list[str]]
+    ) -> None:
+        """It has written its rows, and reads what the owner says only after the kick."""
+
+        def kick() -> Any:
+            assert any(len(rows()) == 2 for _ in range(2_000)), "both are there in time"
+            removal = alice.delete(path, params={"subject": "bob"}).json()
+            alice.get(path)  # reads as the handshake does, and lets it go on
+            return removal
+
+        with aws_race("dynamodb:BatchGetItem") as race:
+            refused, removal = race.run(join, kick, return_exceptions=True)
+        assert race.met
+        assert isinstance(refused, HandshakeRefused)
+        assert refused.status_code == 403
+        assert (removal["closed"], removal["pending"]) == (0, 1)
+        assert rows() == []
 
     def test_no_ban_closes_and_lifts_one(self, alice: HttpClient, path: str, join: Join) -> None:
         hour = alice.delete(path, params={"subject": "bob"}).json()["bannedUntil"]
@@ -195,6 +232,7 @@ class TestKick:
         assert_closed(bob, code="kicked", reconnect="never")
         join().close()
 
+    @pytest.mark.chalice(targets=["inprocess", "sockets"])
     def test_of_five_sockets_a_hanging_and_a_pending_one_keep_no_other_open(
         self, chalice_clock: Clock, alice: HttpClient, path: str, join: Join, aws_faults: Faults
     ) -> None:
