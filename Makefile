@@ -63,9 +63,9 @@ docs: setup .venv-docs/.ready  ## renders docs/ to build/docs, and fails on a de
 	.venv-docs/bin/zensical build --strict --clean
 	$(BIN)/python -m pytest --quiet tests/site/test_site.py
 
-contracts: setup  ## lints contracts/, renders both to build/contracts, and looks at them in Chromium
+contracts: setup  ## lints contracts/, renders both to build/contracts, and tries them in Chromium
 	$(BIN)/python contracts/pages.py
-	$(BIN)/python -m pytest --quiet tests/site/test_contracts.py
+	$(BIN)/python -m pytest --quiet tests/site/test_contracts.py tests/site/test_tickets.py
 
 .venv-docs/.ready: requirements-docs.txt
 	$(PYTHON) -m venv --clear .venv-docs

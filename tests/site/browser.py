@@ -1,4 +1,4 @@
-"""A headless Chromium that reads one page from the disk, and says what the page asked for."""
+"""A headless Chromium that reads one page, and says what the page asked for."""
 
 from __future__ import annotations
 
@@ -104,16 +104,18 @@ class Tab:
         return [event["params"] for event in self.events if event.get("method") == method]
 
 
-def read(page: Path, *texts: str) -> Read:
-    """Opens a file in a browser of its own until it shows all these texts and has nothing left to do, 50 s at most."""
+def read(page: Path | str, *texts: str) -> Read:
+    """Opens a file or an address in a browser of its own until it shows all these texts and has nothing left to do,
+    50 s at most."""
+    at = page if isinstance(page, str) else page.as_uri()
     with browser() as address, connect(address, max_size=None) as line:
         tab = Tab(line)
         for domain in ("Page", "Network", "Log", "Runtime"):
             tab.call(f"{domain}.enable")
-        tab.call("Page.navigate", url=page.as_uri())
+        tab.call("Page.navigate", url=at)
         tab.wait_for("Page.loadEventFired")
         text = tab.call("Runtime.evaluate", expression=SEEN % json.dumps(texts), awaitPromise=True)["result"]["value"]
         asked = [each["request"]["url"] for each in tab.of("Network.requestWillBeSent")]
         errors = [each["entry"]["text"] for each in tab.of("Log.entryAdded")]
         errors += [each["exceptionDetails"]["text"] for each in tab.of("Runtime.exceptionThrown")]
-    return Read(text, tuple(url for url in asked if url != page.as_uri()), tuple(errors))
+    return Read(text, tuple(url for url in asked if url != at), tuple(errors))
