@@ -59,11 +59,11 @@ def receive(
             raise TooFast(connection_id, limits.frames.wait(metered.tat, now))
         case Verdict.REFUSED:
             raise RateLimited(limits.frames.wait(metered.tat, now))
+    if connection.replaces is not None:  # its first frame, whatever that says
+        connections.hand_over(connection, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     action = frames.action(envelope)
     if connection.role is Role.VIEWER and not isinstance(action, OF_VIEWERS):
         raise NotAllowed(type(action).__name__.lower(), connection.role.value)
-    if connection.replaces is not None:
-        connections.hand_over(connection, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     sender = Sender(connection.subject, now, correlation_id, correlation_id, connection_id)
     match action:
         case frames.Hello():

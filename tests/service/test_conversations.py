@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import connections, conversations, errors, frames
 from chalicelib.credentials import Secret
-from chalicelib.members import Connection
+from chalicelib.members import Connection, Role
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Change, Draft, Outcome, Principal, Report, Session, Status
 from chalicelib.sessions import END
@@ -171,3 +171,22 @@ def test_past_its_purge_a_session_is_not_found_by_handshakes_and_frames(
         with pytest.raises(errors.SessionNotFound):
             receive(store, deliver, action, (purge - NOON).total_seconds())
     assert deliver.frames == []
+
+
+@pytest.mark.parametrize("action", ["hello", "ping", "publish", "dance"])
+def test_the_first_frame_takes_the_place_of_the_replaced_connection_whatever_it_says(
+    store: MemoryStore, session: Session, deliver: Deliveries, action: str
+) -> None:
+    join(store, session.session_id, "old=")
+    viewer = replace(connection(session.session_id), role=Role.VIEWER, replaces="old=")
+    store.connect(viewer)
+    if action == "publish":
+        with pytest.raises(errors.NotAllowed):
+            receive(store, deliver, {"action": action, "data": 1})
+    elif action == "dance":
+        with pytest.raises(errors.InvalidRequest):
+            receive(store, deliver, {"action": action})
+    else:
+        receive(store, deliver, {"action": action})
+    assert deliver.closed == ["old="]
+    assert store.find_connection("old=") is None

@@ -1,4 +1,5 @@
-"""A room in which anything happens: people come and go, publish and send nonsense, and the owner changes the session.
+"""A room in which anything happens: people come and go, publish, send and talk nonsense, and the owner changes the
+session, gives roles and puts people out.
 
 A model says what each socket must hear, and every frame is held to the contract as well.
 """
@@ -6,6 +7,7 @@ A model says what each socket must hear, and every frame is held to the contract
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -19,7 +21,10 @@ from tests.service.fuzz import EXAMPLES, thorough
 
 STEPS = 12
 MOST = 5  # sockets
-SUBJECTS = st.sampled_from(["alice", "bob", "carol"])
+SUBJECTS = st.sampled_from(["alice", "bob"])
+OTHERS = st.sampled_from(["bob", "guest:ada"])
+ANYBODY = st.sampled_from(["alice", "bob", "guest:ada", "nobody"])
+ROLES = st.sampled_from(["participant", "viewer"])
 NAMES = st.one_of(st.none(), st.integers(min_value=0, max_value=2**53), st.text(min_size=1, max_size=20))
 NUMBERS = st.integers(min_value=-(2**53), max_value=2**53)
 DATA = st.recursive(
@@ -45,12 +50,18 @@ class Room(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.sockets: list[WebSocket] = []
+        self.subjects: dict[WebSocket, str] = {}
+        self.roles: dict[WebSocket, str] = {}  # of connections
+        self.words: dict[str, str] = {}  # roles that the owner gave to subjects
+        self.banned: set[str] = set()
+        self.replacing: dict[WebSocket, WebSocket] = {}  # a connection that has not spoken yet, and the one before it
         self.seq, self.version, self.status = 0, 1, "active"
 
-    @initialize()
-    def create(self) -> None:
+    @initialize(join_as=ROLES)
+    def create(self, join_as: str) -> None:
         self.alice: HttpClient = self.gateway.http(token=self.tokens("alice"))
-        self.session_id: str = self.alice.post("/sessions", json={}).json()["sessionId"]
+        self.session_id: str = self.alice.post("/sessions", json={"joinAs": join_as}).json()["sessionId"]
+        self.path, self.join_as = f"/sessions/{self.session_id}", join_as
 
     # --- people
 
@@ -58,18 +69,60 @@ class Room(RuleBasedStateMachine):
     @rule(subject=SUBJECTS)
     def join(self, subject: str) -> None:
         room = {"sessionId": self.session_id}
-        if self.status == "ended":
+        if refusal := self.refusal(subject):
             with pytest.raises(HandshakeRefused) as refused:
                 self.gateway.websocket(params=room, token=self.tokens(subject))
-            assert refused.value.status_code == 410
+            assert refused.value.status_code == refusal
         else:
-            self.sockets.append(self.gateway.websocket(params=room, token=self.tokens(subject)))
+            self.admit(self.gateway.websocket(params=room, token=self.tokens(subject)), subject)
+
+    @precondition(lambda self: 0 < len(self.sockets) < MOST)
+    @rule(data=st.data(), subject=SUBJECTS, speaks=st.booleans())
+    def take_a_place(self, data: st.DataObject, subject: str, speaks: bool) -> None:
+        """That of another's connection stays."""
+        own = self.of(subject)
+        if self.refusal(subject):
+            return
+        old = data.draw(st.sampled_from([*own, self.sockets[0]]))
+        room = {"sessionId": self.session_id, "replaces": old.connection_id}
+        new = self.gateway.websocket(params=room, token=self.tokens(subject))
+        self.admit(new, subject)
+        if old in own:
+            self.replacing[new] = old
+        if speaks:
+            self.publish_by(new, 1, None)
+
+    @precondition(lambda self: len(self.sockets) < MOST)
+    @rule(subject=SUBJECTS)
+    def join_by_ticket(self, subject: str) -> None:
+        """One's own, which is good once."""
+        asked = self.gateway.http(token=self.tokens(subject)).post(f"{self.path}/tickets", json={})
+        if refusal := self.refusal(subject):
+            assert asked.status_code == refusal
+            return
+        ticket = asked.json()["ticket"]
+        new = self.gateway.websocket(params={"sessionId": self.session_id, "ticket": ticket})
+        with pytest.raises(HandshakeRefused) as refused:
+            self.gateway.websocket(params={"sessionId": self.session_id, "ticket": ticket})
+        assert refused.value.status_code == 401
+        self.admit(new, subject)
+
+    @precondition(lambda self: len(self.sockets) < MOST)
+    @rule(role=ROLES)
+    def join_as_a_guest(self, role: str) -> None:
+        asked = self.alice.post(f"{self.path}/tickets", json={"subject": "guest:ada", "role": role})
+        if refusal := self.refusal("guest:ada"):
+            assert asked.status_code == refusal
+            return
+        room = {"sessionId": self.session_id}
+        new = self.gateway.websocket(params=room, subprotocols=asked.json()["protocols"])
+        self.admit(new, "guest:ada", role)
 
     @precondition(lambda self: self.sockets)
     @rule(data=st.data(), politely=st.booleans())
     def leave(self, data: st.DataObject, politely: bool) -> None:
         socket = self.pick(data)
-        self.sockets.remove(socket)
+        self.part_with(socket)
         if politely:
             socket.close()
         else:
@@ -80,11 +133,12 @@ class Room(RuleBasedStateMachine):
     @precondition(lambda self: self.sockets)
     @rule(data=st.data(), name=NAMES, behind=st.integers(min_value=0, max_value=2))
     def hello(self, data: st.DataObject, name: Any, behind: int) -> None:
-        seen = max(self.seq - behind, 0)
-        answer = self.say(self.pick(data), {"action": "hello", "resume": {"seq": seen}}, name)
+        seen, socket = max(self.seq - behind, 0), self.pick(data)
+        answer = self.say(socket, {"action": "hello", "resume": {"seq": seen}}, name)
         assert answer["type"] == "welcome"
         assert (answer["seq"], answer["recovered"]) == (self.seq, seen == self.seq)
         assert (answer["session"]["version"], answer["session"]["status"]) == (self.version, self.status)
+        assert answer["role"] == self.roles[socket]
 
     @precondition(lambda self: self.sockets)
     @rule(data=st.data(), name=NAMES)
@@ -95,10 +149,12 @@ class Room(RuleBasedStateMachine):
     @precondition(lambda self: self.sockets)
     @rule(data=st.data(), name=NAMES, said=DATA)
     def publish(self, data: st.DataObject, name: Any, said: Any) -> None:
-        speaker = self.pick(data)
+        self.publish_by(self.pick(data), said, name)
+
+    def publish_by(self, speaker: WebSocket, said: Any, name: Any) -> None:
         answer = self.say(speaker, {"action": "publish", "data": said}, name)
-        if self.status == "paused":
-            assert (answer["type"], answer["code"]) == ("error", "session_paused")
+        if code := self.silence(speaker):
+            assert (answer["type"], answer["code"]) == ("error", code)
             return
         self.seq += 1
         others = [socket for socket in self.sockets if socket is not speaker]
@@ -109,18 +165,45 @@ class Room(RuleBasedStateMachine):
             assert (frame["type"], frame["seq"], frame["data"]) == ("message", self.seq, said)
 
     @precondition(lambda self: self.sockets)
+    @rule(data=st.data(), name=NAMES, to=ANYBODY, said=DATA)
+    def send(self, data: st.DataObject, name: Any, to: str, said: Any) -> None:
+        speaker = self.pick(data)
+        speaker.send_json({"action": "send", "to": to, "data": said, **({} if name is None else {"id": name})})
+        self.hand_over(speaker)
+        if code := self.silence(speaker):
+            assert speaker.expect(type="error").get("code") == code
+            return
+        hearers = [socket for socket in self.sockets if self.subjects[socket] == to]
+        for socket in hearers:
+            assert socket.expect(type="direct", data=said)["from"] == self.subjects[speaker]
+        assert speaker.expect(type="ack", sent=len(hearers), missed=0).get("replyTo") == name
+
+    @precondition(lambda self: self.sockets)
+    @rule(data=st.data(), name=NAMES, subject=SUBJECTS)
+    def refresh(self, data: st.DataObject, name: Any, subject: str) -> None:
+        socket = self.pick(data)
+        answer = self.say(socket, {"action": "refresh", "token": self.tokens(subject, expires_in=7200)}, name)
+        if self.subjects[socket].startswith("guest:"):
+            assert (answer["type"], answer["code"]) == ("error", "not_allowed")
+        elif self.subjects[socket] != subject:
+            assert (answer["type"], answer["code"]) == ("error", "unauthenticated")
+        else:
+            assert answer["type"] == "ack"
+
+    @precondition(lambda self: self.sockets)
     @rule(data=st.data(), text=NONSENSE)
     def talk_nonsense(self, data: st.DataObject, text: str) -> None:
         socket = self.pick(data)
         socket.send_text(text)
+        self.hand_over(socket)
         assert socket.receive_json()["type"] == "error"
 
     # --- the owner
 
     @rule(change=st.sampled_from([{"status": "paused"}, {"status": "active"}, {"title": "a"}, {"title": None}]))
     def change(self, change: dict[str, Any]) -> None:
-        before = self.alice.get(f"/sessions/{self.session_id}").json()
-        answer = self.alice.patch(f"/sessions/{self.session_id}", json=change)
+        before = self.alice.get(self.path).json()
+        answer = self.alice.patch(self.path, json=change)
         is_new = any(before[field] != value for field, value in change.items())
         if is_new and self.status == "ended":
             assert (answer.status_code, answer.json()["code"]) == (409, "session_ended")
@@ -131,24 +214,99 @@ class Room(RuleBasedStateMachine):
         session = answer.json()
         assert (answer.status_code, session["version"], session["status"]) == (200, self.version, self.status)
 
+    @rule(subject=OTHERS, role=ROLES)
+    def give_a_role(self, subject: str, role: str) -> None:
+        answer = self.alice.patch(f"{self.path}/participants?subject={subject}", json={"role": role})
+        assert (answer.status_code, answer.json()) == (200, {"subject": subject, "role": role})
+        self.words[subject] = role
+        for socket in self.of(subject):
+            self.roles[socket] = role
+            socket.expect(type="role", role=role)
+
+    @rule(subject=OTHERS, ban=st.sampled_from([0, 60]))
+    def put_out(self, subject: str, ban: int) -> None:
+        answer = self.alice.delete(f"{self.path}/participants?subject={subject}&ban={ban}")
+        gone = self.of(subject)
+        assert (answer.status_code, answer.json()["closed"], answer.json()["pending"]) == (200, len(gone), 0)
+        assert (answer.json()["bannedUntil"] is None) == (ban == 0)
+        (self.banned.add if ban else self.banned.discard)(subject)
+        for socket in gone:
+            self.hear_the_end(socket, code="kicked", reconnect="never")
+
+    @rule()
+    def count(self) -> None:
+        answer = self.alice.get(f"{self.path}/participants")
+        told = {one["subject"]: (one["role"], one["connections"]) for one in answer.json()["participants"]}
+        assert (answer.status_code, answer.json()["nextCursor"]) == (200, None)
+        assert {subject: count for subject, (_, count) in told.items()} == Counter(self.subjects.values())
+        for socket, subject in self.subjects.items():
+            assert told[subject][0] in {self.roles[one] for one in self.of(subject)}, socket
+
+    @rule(said=DATA, to=st.none() | ANYBODY)
+    def speak_from_a_server(self, said: Any, to: str | None) -> None:
+        answer = self.alice.post(f"{self.path}/messages", json={"data": said, **({"to": to} if to else {})})
+        if self.status != "active":
+            assert (answer.status_code, answer.json()["code"]) == (409, f"session_{self.status}")
+            return
+        hearers = self.of(to) if to else self.sockets
+        numbered = {} if to else {"seq": self.seq + 1}
+        self.seq += len(numbered)
+        assert (answer.status_code, answer.json()) == (201, {**numbered, "sent": len(hearers), "missed": 0})
+        for socket in hearers:
+            socket.expect({"type": "direct" if to else "message", "from": "alice", "data": said, **numbered})
+
     @rule()
     def end(self) -> None:
-        assert self.alice.delete(f"/sessions/{self.session_id}").status_code == 204
+        assert self.alice.delete(self.path).status_code == 204
         if self.status != "ended":
             self.seq, self.version, self.status = self.seq + 1, self.version + 1, "ended"
             self.hear(type="session.ended", seq=self.seq, reason="ended")
-        for socket in self.sockets:
+        for socket in list(self.sockets):
             assert list(socket) == []
-        self.sockets.clear()
+            self.part_with(socket)
 
     # --- what the model says
 
     def pick(self, data: st.DataObject) -> WebSocket:
         return data.draw(st.sampled_from(self.sockets))
 
+    def of(self, subject: str) -> list[WebSocket]:
+        return [socket for socket in self.sockets if self.subjects[socket] == subject]
+
+    def refusal(self, subject: str) -> int | None:
+        if subject in self.banned:
+            return 403
+        return 410 if self.status == "ended" else None
+
+    def silence(self, speaker: WebSocket) -> str | None:
+        """Why it may not speak."""
+        if self.roles[speaker] == "viewer":
+            return "not_allowed"
+        return "session_paused" if self.status == "paused" else None
+
+    def admit(self, socket: WebSocket, subject: str, role: str | None = None) -> None:
+        self.sockets.append(socket)
+        self.subjects[socket] = subject
+        self.roles[socket] = "owner" if subject == "alice" else self.words.get(subject, role or self.join_as)
+
+    def part_with(self, socket: WebSocket) -> None:
+        self.sockets.remove(socket)
+        del self.subjects[socket], self.roles[socket]
+        self.replacing = {new: old for new, old in self.replacing.items() if socket not in (new, old)}
+
+    def hear_the_end(self, socket: WebSocket, **closing: Any) -> None:
+        socket.expect({"type": "closing", **closing})
+        assert list(socket) == []
+        self.part_with(socket)
+
+    def hand_over(self, new: WebSocket) -> None:
+        if new in self.replacing:
+            self.hear_the_end(self.replacing[new], code="replaced", reconnect="never")
+
     def say(self, socket: WebSocket, frame: dict[str, Any], name: Any) -> dict[str, Any]:
         """Sends a frame, and returns its answer."""
         socket.send_json(frame if name is None else {**frame, "id": name})
+        self.hand_over(socket)
         answer: dict[str, Any] = socket.receive_json()
         assert answer.get("replyTo") == name
         return answer
