@@ -32,7 +32,7 @@ from chalicelib.model import (
     from_rfc3339,
     rfc3339,
 )
-from chalicelib.rates import BURST, UNLIMITED, Rate
+from chalicelib.rates import BURST, UNLIMITED, Rate, Verdict
 
 ENDED: Final[items.Item] = {"S": Status.ENDED.value}
 ONE: Final[items.Item] = {"N": "1"}
@@ -186,7 +186,8 @@ class SessionRows(Rows):
         )
 
     def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
-        """The rate is metered in the same write; within a burst, in a second one."""
+        """The rate is metered in the same write; within a burst, in a second one, unless the first shows that
+        it is used up."""
         conditions = ["#status = :active", "#expiresAt > :now"]
         values: dict[str, items.Item] = {
             ":one": ONE,
@@ -209,7 +210,10 @@ class SessionRows(Rows):
             if updated:
                 return session
             check_active(session, now, owner_id)
-        raise RateLimited(rate.wait(items.to_moment(item["tat"]), now))
+            tat = items.to_moment(item["tat"])
+            if rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
+                break
+        raise RateLimited(rate.wait(tat, now))
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         sessions, connections = self._tables.sessions, self._tables.connections

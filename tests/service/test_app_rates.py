@@ -127,7 +127,7 @@ def test_a_session_takes_a_hundred_messages_at_once_and_the_next_takes_no_number
             if other is not socket:
                 assert kinds([other.receive_json() for _ in range(10)]) == {"message": 10}
     bob = sockets[0]
-    with aws_calls.exactly(dynamodb=4, write_units=4, read_units=0):
+    with aws_calls.exactly(dynamodb=3, write_units=3, read_units=0):
         [refused] = answers(bob, 1, PUBLISH)
     assert (refused["type"], refused["code"]) == ("error", "rate_limited")
     assert 1 <= refused["retryAfter"] <= 5
@@ -148,7 +148,7 @@ def test_messages_of_a_server_count_on_the_session_too(
         path = f"/sessions/{answers(bob, 1, {'action': 'hello'})[0]['session']['sessionId']}/messages"
         assert kinds(answers(bob, 10, PUBLISH)) == {"ack": 10}
         assert {alice.post(path, json={"data": "x"}).status_code for _ in range(90)} == {201}
-        with aws_calls.exactly(dynamodb=2, write_units=2):
+        with aws_calls.exactly(dynamodb=1, write_units=1):
             refused = alice.post(path, json={"data": "x"})
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert 1 <= int(refused.headers["Retry-After"]) <= 5

@@ -184,6 +184,10 @@ def test_one_request_meters_whoever_keeps_to_the_rate_and_two_a_burst(dynamodb_s
         dynamodb_store.meter("one=", now, FRAMES)
     with aws_calls.exactly(dynamodb=2, write_units=2):
         dynamodb_store.take_seq(session.session_id, now, PUBLISHES)
+    for _ in range(98):
+        dynamodb_store.take_seq(session.session_id, now, PUBLISHES)
+    with aws_calls.exactly(dynamodb=1, write_units=1), pytest.raises(errors.RateLimited):
+        dynamodb_store.take_seq(session.session_id, now, PUBLISHES)
     for _ in range(3):
         with aws_calls.exactly(dynamodb=1, write_units=1):
             dynamodb_store.meter("one=", now, UNLIMITED)
