@@ -1,0 +1,760 @@
+"""The reference client, rule by rule: frames, closes and the time go in, effects come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.model import rfc3339
+from tests.service.client import ANSWER, Client
+from tests.service.client_values import (
+    Answered,
+    Close,
+    Effect,
+    Frame,
+    Heard,
+    Missed,
+    Open,
+    Over,
+    Send,
+    State,
+    WantToken,
+)
+from tests.service.fakes import NOON, Clock
+
+LIMITS = {"gapSeconds": 5, "pingSeconds": 45}
+
+
+@dataclass
+class Driver:
+    """A client, its clock, and the sockets that it opens."""
+
+    client: Client = field(default_factory=lambda: Client(lambda: 0.5))
+    clock: Clock = field(default_factory=Clock)
+
+    def start(self) -> list[Effect]:
+        return self.client.start(self.clock())
+
+    def open(self, socket: int = 1) -> list[Effect]:
+        return self.client.opened(socket, self.clock())
+
+    def gets(self, frame: Frame, socket: int = 1) -> list[Effect]:
+        return self.client.received(socket, frame, self.clock())
+
+    def closes(self, code: int = 1006, socket: int = 1) -> list[Effect]:
+        return self.client.closed(socket, code, self.clock())
+
+    def refused(
+        self, status: int | None = None, code: str = "", retry_after: float = 0, socket: int = 1
+    ) -> list[Effect]:
+        return self.client.refused(socket, self.clock(), status, code, retry_after)
+
+    def asks(self, **action: Any) -> list[Effect]:
+        return self.client.ask({"action": "publish", "data": 1, **action}, self.clock())
+
+    def after(self, seconds: float) -> list[Effect]:
+        """What happens in so many seconds, each thing at its time."""
+        end, done = self.clock() + timedelta(seconds=seconds), []
+        while (due := self.client.due) is not None and due <= end:
+            self.clock.now = max(due, self.clock.now)
+            done += self.client.tick(self.clock())
+        self.clock.now = end
+        return done
+
+    def welcome(self, to: list[Effect], seq: int = 0, socket: int = 1, **fields: Any) -> list[Effect]:
+        """The answer to the hello among the effects."""
+        hello = next(one.frame for one in to if isinstance(one, Send) and one.frame["action"] == "hello")
+        return self.gets(welcome(seq, replyTo=hello["id"], **fields), socket)
+
+    def wait(self) -> float:
+        """Seconds until the next thing is due."""
+        assert self.client.due is not None
+        return (self.client.due - self.clock()).total_seconds()
+
+
+def welcome(seq: int, lasts: float = 86_400, durable: bool = True, version: int = 1, **fields: Any) -> Frame:
+    return {
+        "type": "welcome",
+        "connectionId": "one=",
+        "seq": seq,
+        "events": [],
+        "recovered": True,
+        "session": {"version": version, "durable": durable},
+        "reconnectAt": rfc3339(NOON + timedelta(minutes=110)),
+        "tokenExpiresAt": rfc3339(NOON + timedelta(seconds=lasts)),
+        "limits": LIMITS,
+        **fields,
+    }
+
+
+def message(seq: int) -> Frame:
+    return {"type": "message", "seq": seq}
+
+
+def pong(seq: int = 0, version: int = 1, **fields: Any) -> Frame:
+    return {"type": "pong", "seq": seq, "version": version, **fields}
+
+
+def live(seq: int = 0, client: Client | None = None, **fields: Any) -> Driver:
+    driver = Driver(client or Client(lambda: 0.5))
+    driver.start()
+    driver.welcome(driver.open(), seq, **fields)
+    assert driver.client.state is State.LIVE
+    return driver
+
+
+def numbers(effects: list[Effect]) -> list[int | tuple[int, int]]:
+    """Events that the app hears, and ranges that it missed."""
+    return [
+        (one.first, one.last) if isinstance(one, Missed) else one.frame["seq"]
+        for one in effects
+        if isinstance(one, Missed) or (isinstance(one, Heard) and one.frame["type"] != "welcome" and "seq" in one.frame)
+    ]
+
+
+def actions(effects: list[Effect]) -> list[str]:
+    return [one.frame["action"] for one in effects if isinstance(one, Send)]
+
+
+def ended(effects: list[Effect]) -> str | None:
+    return next((one.code for one in effects if isinstance(one, Over)), None)
+
+
+# --- states
+
+
+def test_a_client_is_live_when_it_is_welcomed_and_speaks_from_then_on() -> None:
+    driver = Driver()
+    assert driver.start() == [Open(1, None, renew=False)]
+    with pytest.raises(RuntimeError, match="greeting"):
+        driver.asks()
+    greeting = driver.open()
+    assert greeting == [Send(1, {"action": "hello", "id": 1})]
+    with pytest.raises(RuntimeError, match="greeting"):
+        driver.asks()
+    driver.welcome(greeting)
+    assert driver.asks() == [Send(1, {"action": "publish", "data": 1, "id": 2})]
+
+
+def test_a_transition_that_does_not_exist_names_both_states() -> None:
+    driver = live()
+    with pytest.raises(RuntimeError, match="from live to greeting"):
+        driver.client._go(State.GREETING)
+
+
+def test_close_is_final() -> None:
+    driver = live()
+    assert driver.client.close(driver.clock()) == [Close(1), Over("closed")]
+    assert driver.closes() == driver.after(86_400) == driver.client.close(driver.clock()) == []
+
+
+def test_a_welcome_that_answers_no_hello_of_this_socket_changes_nothing() -> None:
+    driver = live(3)
+    assert driver.gets(welcome(9, replyTo=77)) == []
+    assert driver.client.seq == 3
+
+
+# --- order
+
+
+def test_frames_before_welcome_wait_for_it_and_those_that_it_covers_are_dropped() -> None:
+    driver = Driver()
+    driver.start()
+    assert driver.gets(message(3)) == driver.gets(message(2)) == []
+    heard = driver.welcome(driver.open(), 2)
+    assert [type(one) for one in heard] == [Heard, Heard]
+    assert numbers(heard) == [3]
+
+
+def test_events_are_heard_in_order_once() -> None:
+    driver = live()
+    assert [numbers(driver.gets(message(seq))) for seq in (2, 3, 1, 2, 1, 4)] == [[], [], [1, 2, 3], [], [], [4]]
+
+
+def test_the_number_of_an_own_ack_counts_and_is_not_heard() -> None:
+    driver = live()
+    asked = driver.asks()
+    assert numbers(driver.gets(message(2))) == []
+    answer = {"type": "ack", "seq": 1, "version": 1, "replyTo": asked[0].frame["id"]}  # type: ignore[union-attr]
+    heard = driver.gets(answer)
+    assert heard[0] == Heard(message(2))
+    assert Answered(answer["replyTo"], answer) in heard
+
+
+def test_a_session_takes_the_place_of_an_older_version_only() -> None:
+    driver = live(5, version=4)
+    driver.gets({"type": "session.updated", "seq": 6, "session": {"version": 3}})
+    assert driver.client.session["version"] == 4
+    driver.gets({"type": "session.updated", "seq": 7, "session": {"version": 5}})
+    assert driver.client.session["version"] == 5
+
+
+def test_an_id_of_a_direct_message_is_heard_once_a_minute_and_at_once() -> None:
+    driver = live()
+    direct = {"type": "direct", "id": "d"}
+    assert driver.gets(direct) == [Heard(direct)]
+    driver.after(59)
+    assert driver.gets(direct) == []
+    driver.after(60)
+    assert driver.gets(direct) == [Heard(direct)]
+
+
+def test_unknown_frames_and_those_of_the_gateway_are_ignored() -> None:
+    driver = live()
+    assert driver.gets({"type": "weather"}) == driver.gets({"message": "Internal server error"}) == []
+
+
+# --- gaps
+
+
+@pytest.mark.parametrize(
+    "sign", [message(3), pong(2), {"type": "ack", "seq": 3, "version": 1}], ids=["frame", "pong", "ack"]
+)
+def test_a_missing_number_is_waited_for_and_then_asked_for_once(sign: Frame) -> None:
+    driver = live(1)
+    driver.gets(sign)
+    assert actions(driver.after(4.9)) == []
+    asked = driver.after(0.1)
+    assert [one.frame for one in asked if isinstance(one, Send)] == [{"action": "hello", "id": 2, "resume": {"seq": 1}}]
+    assert actions(driver.after(20)) == []
+    driver.welcome(asked, 3, events=[message(2), message(3)])
+    assert driver.client.seq == 3
+
+
+def test_a_number_that_comes_in_time_is_no_gap() -> None:
+    driver = live()
+    driver.gets(message(2))
+    driver.after(4.9)
+    assert numbers(driver.gets(message(1))) == [1, 2]
+    assert actions(driver.after(20)) == []
+
+
+def test_each_missing_number_has_its_own_wait() -> None:
+    driver = live(durable=False)
+    driver.gets(message(2))
+    driver.after(3)
+    driver.gets(message(4))
+    assert numbers(driver.after(2)) == [(1, 1), 2]
+    assert numbers(driver.after(2.9)) == []
+    assert numbers(driver.after(0.1)) == [(3, 3), 4]
+
+
+def test_there_is_no_gap_while_a_publish_of_ones_own_is_unanswered() -> None:
+    driver = live()
+    driver.asks()
+    driver.gets(message(2))
+    assert actions(driver.after(20)) == []
+    assert actions(driver.gets({"type": "error", "code": "session_paused", "replyTo": 2})) == ["hello"]
+
+
+def test_other_frames_of_ones_own_hide_no_gap() -> None:
+    driver = live()
+    driver.asks(action="send", to="bob")
+    driver.gets(message(2))
+    assert actions(driver.after(5)) == ["hello"]
+
+
+def test_what_no_session_keeps_is_told_and_hello_follows_only_if_the_version_is_ahead() -> None:
+    driver = live(durable=False)
+    driver.gets(message(3))
+    told = driver.after(5)
+    assert numbers(told) == [(1, 2), 3]
+    assert actions(told) == []
+    driver.gets(pong(4, version=2))
+    told = driver.after(5)
+    assert numbers(told) == [(4, 4)]
+    assert actions(told) == ["hello"]
+
+
+def test_after_a_resume_that_ends_before_a_young_hole_the_client_waits_again() -> None:
+    driver = live()
+    driver.gets(message(3))
+    driver.welcome(driver.after(5), 1, events=[message(1)])
+    assert actions(driver.after(4.9)) == []
+    assert actions(driver.after(0.1)) == ["hello"]
+
+
+def test_a_hello_that_is_refused_is_said_again_when_the_service_says() -> None:
+    driver = live()
+    driver.gets(message(2))
+    driver.after(5)
+    assert actions(driver.gets({"type": "error", "code": "unavailable", "retryAfter": 3, "replyTo": 2})) == []
+    assert actions(driver.after(2.9)) == []
+    assert actions(driver.after(0.1)) == ["hello"]
+
+
+def test_a_hello_whose_answer_is_lost_is_said_again_after_thirty_seconds() -> None:
+    driver = live()
+    driver.gets(message(2))
+    driver.after(5)
+    driver.gets(message(3))  # the line is well
+    assert actions(driver.after(29.9)) == []
+    assert actions(driver.after(0.1)) == ["hello"]
+
+
+def test_a_hello_in_a_session_that_is_gone_ends() -> None:
+    driver = live()
+    driver.gets(message(2))
+    driver.after(5)
+    assert ended(driver.gets({"type": "error", "code": "session_not_found", "replyTo": 2})) == "session_not_found"
+
+
+# --- resume
+
+
+def dropped(seq: int = 2, **fields: Any) -> tuple[Driver, list[Effect]]:
+    """A client that comes back, and its effects up to `hello`."""
+    driver = live(seq, **fields)
+    driver.closes()
+    done = driver.after(1)
+    assert done == [Open(2, "one=", renew=False)]
+    return driver, driver.open(2)
+
+
+def test_a_client_that_comes_back_resumes_after_the_last_number_that_it_settled() -> None:
+    driver, greeting = dropped(2)
+    assert greeting == [Send(2, {"action": "hello", "id": 2, "resume": {"seq": 2}})]
+    driver.gets(message(6), socket=2)
+    heard = driver.welcome(greeting, 5, socket=2, events=[message(3), message(5)])
+    assert numbers(heard) == [3, 5, 6]
+    assert isinstance(heard[2], Heard)
+    assert heard[2].frame["type"] == "welcome"  # its snapshot is that of 5: 4 is void
+
+
+def test_what_was_not_recovered_is_told_as_ranges_around_what_was_heard() -> None:
+    driver, greeting = dropped(2)
+    driver.gets(message(5), socket=2)
+    assert numbers(driver.welcome(greeting, 7, socket=2, recovered=False)) == [(3, 4), 5, (6, 7)]
+    assert numbers(driver.gets(message(8), socket=2)) == [8]
+
+
+def test_frames_that_overtake_a_welcome_are_not_taken_back() -> None:
+    driver, greeting = dropped(2)
+    assert numbers(driver.gets(message(3), socket=2)) == [3]
+    assert numbers(driver.welcome(greeting, 2, socket=2)) == []
+    assert driver.client.seq == 3
+
+
+def test_numbers_of_a_table_that_was_restored_start_again() -> None:
+    driver, greeting = dropped(9, version=7)
+    driver.welcome(greeting, 4, socket=2, recovered=False, version=2)
+    assert (driver.client.seq, driver.client.session["version"]) == (4, 2)
+    assert numbers(driver.gets(message(5), socket=2)) == [5]
+
+
+def test_a_publish_with_a_key_is_said_again_and_another_is_not() -> None:
+    driver = live()
+    driver.asks()
+    driver.asks(key="k")
+    assert Answered(2, None) in driver.closes()
+    driver.after(1)
+    again = driver.welcome(driver.open(2), socket=2)
+    assert [one for one in again if isinstance(one, Send)] == [
+        Send(2, {"action": "publish", "data": 1, "key": "k", "id": 3})
+    ]
+    assert Answered(3, None) not in again
+
+
+def test_a_key_is_not_said_again_when_the_service_may_have_forgotten_it() -> None:
+    driver = live()
+    driver.asks(key="k")
+    driver.after(25)
+    driver.closes()
+    driver.after(1)
+    driver.clock.advance(minutes=5)
+    again = driver.welcome(driver.open(2), socket=2)
+    assert actions(again) == []
+    assert Answered(2, None) in again
+
+
+def test_an_own_event_that_a_resume_brings_is_heard_once() -> None:
+    driver = live()
+    driver.asks()
+    driver.closes()
+    driver.after(1)
+    driver.gets({"type": "ack", "seq": 1, "version": 1}, socket=1)  # of a socket that is no more
+    heard = driver.welcome(driver.open(2), 1, socket=2, events=[message(1)])
+    assert numbers(heard) == [1]
+
+
+# --- the end
+
+
+def test_the_end_is_heard_in_its_order_and_the_client_is_over() -> None:
+    driver = live()
+    end = {"type": "session.ended", "seq": 2, "reason": "ended"}
+    assert driver.gets(end) == []
+    done = driver.gets(message(1))
+    assert numbers(done) == [1, 2]
+    assert done[-2:] == [Close(1), Over("session_ended")]
+    assert driver.after(86_400) == []
+
+
+def test_what_the_end_left_out_is_told_when_the_socket_closes() -> None:
+    driver = live()
+    driver.gets({"type": "session.ended", "seq": 3, "reason": "ended"})
+    done = driver.closes(1000)
+    assert numbers(done) == [(1, 2), 3]
+    assert ended(done) == "session_ended"
+
+
+@pytest.mark.parametrize("code", ["kicked", "replaced", "some_later_code"])
+def test_never_is_never(code: str) -> None:
+    driver = live()
+    driver.gets({"type": "closing", "code": code, "reconnect": "never"})
+    assert ended(driver.closes(1000)) == code
+    assert driver.after(86_400) == []
+
+
+def test_a_binary_frame_is_a_bug_of_the_client() -> None:
+    assert ended(live().closes(1003)) == "binary_frame"
+
+
+@pytest.mark.parametrize(
+    ("closing", "code", "wait", "renew"),
+    [
+        ({"code": "rate_limited", "reconnect": "after", "afterMs": 7000}, 1000, 7, False),
+        ({"code": "token_expired", "reconnect": "now"}, 1000, 0.5, True),
+        ({"code": "connection_not_found", "reconnect": "now"}, 1000, 0.5, False),
+        (None, 1000, 0.5, False),
+        (None, 1001, 0.5, False),
+        (None, 1006, 0.5, False),
+        (None, 1009, 0.5, False),
+    ],
+)
+def test_a_client_comes_back_when_the_last_frame_says(
+    closing: Frame | None, code: int, wait: float, renew: bool
+) -> None:
+    driver = live()
+    if closing:
+        driver.gets({"type": "closing", **closing})
+    assert driver.closes(code) == []
+    assert driver.wait() == wait
+    assert driver.after(wait) == [Open(2, "one=", renew=renew)]
+
+
+# --- back-off
+
+
+def test_back_off_doubles_up_to_thirty_seconds_and_starts_anew_after_a_minute_that_was_well() -> None:
+    driver = Driver()
+    driver.start()
+    waits = []
+    for socket in range(1, 8):
+        driver.refused(503, "unavailable", socket=socket)
+        waits.append(driver.wait())
+        driver.after(30)
+    assert waits == [0.5, 1, 2, 4, 8, 15, 15]
+    driver.welcome(driver.open(8), socket=8)
+    driver.after(30)
+    driver.closes(socket=8)
+    assert driver.wait() == 15
+    driver.after(15)
+    driver.welcome(driver.open(9), socket=9)
+    driver.after(44)
+    driver.gets(pong(), socket=9)
+    driver.after(16)
+    driver.closes(socket=9)
+    assert driver.wait() == 0.5
+
+
+def test_jitter_is_over_the_whole_wait() -> None:
+    driver = Driver(Client(lambda: 0.0))
+    driver.start()
+    assert driver.refused() == [Open(2, None, renew=False)]
+
+
+def test_the_services_wait_is_the_least() -> None:
+    driver = Driver()
+    driver.start()
+    driver.refused(503, "unavailable", retry_after=6)
+    assert driver.wait() == 6
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_request"),
+        (403, "banned"),
+        (403, "origin_refused"),
+        (404, "session_not_found"),
+        (409, "duplicate"),
+        (410, "session_ended"),
+    ],
+)
+def test_a_refusal_for_good_ends(status: int, code: str) -> None:
+    driver = Driver()
+    driver.start()
+    assert ended(driver.refused(status, code)) == code
+    assert driver.after(86_400) == []
+
+
+def test_a_refused_credential_is_replaced_once() -> None:
+    driver = Driver()
+    driver.start()
+    driver.refused(401, "unauthenticated")
+    assert driver.after(1) == [Open(2, None, renew=True)]
+    assert ended(driver.refused(401, "unauthenticated", socket=2)) == "unauthenticated"
+
+
+def test_a_full_session_is_tried_again_after_thirty_seconds_and_then_longer() -> None:
+    driver = Driver()
+    driver.start()
+    waits = []
+    for socket in (1, 2, 3):
+        driver.refused(409, "session_full", socket=socket)
+        waits.append(driver.wait())
+        driver.after(driver.wait())
+    assert waits == [45, 90, 180]
+
+
+# --- half-open sockets
+
+
+def test_a_client_pings_and_hears_of_what_it_missed() -> None:
+    driver = live()
+    assert actions(driver.after(45)) == ["ping"]
+    driver.gets(pong())
+    assert actions(driver.after(45)) == ["ping"]
+
+
+def test_a_socket_that_is_silent_after_a_ping_is_given_up() -> None:
+    driver = live()
+    driver.after(45)
+    assert driver.after(29.9) == []
+    done = driver.after(1)
+    assert done == [Close(1), Open(2, "one=", renew=False)]
+
+
+def test_any_frame_shows_that_the_line_is_well() -> None:
+    driver = live()
+    driver.after(45)
+    driver.gets(message(1))
+    assert Close(1) not in driver.after(44)
+
+
+def test_a_socket_that_is_silent_after_hello_is_given_up() -> None:
+    driver = Driver()
+    driver.start()
+    driver.open()
+    assert driver.after(29.9) == []
+    assert Close(1) in driver.after(0.1)
+
+
+def test_a_client_that_slept_pings_at_once_and_gives_up_what_stays_silent() -> None:
+    driver = live()
+    driver.clock.advance(hours=1)
+    assert "ping" in actions(driver.client.tick(driver.clock()))
+    assert Close(1) in driver.after(30)
+
+
+def test_of_an_answer_that_never_came_the_end_is_not_known() -> None:
+    driver = live()
+    driver.asks()
+    driver.gets(message(1))
+    assert driver.after(29.9) == []
+    assert driver.after(0.1) == [Answered(2, None)]
+
+
+# --- refresh
+
+
+def test_a_token_is_refreshed_five_minutes_before_its_end() -> None:
+    driver = live(lasts=3600)
+    driver.client._timers.pop(("ping", 0))
+    assert driver.after(55 * 60 - 1) == []
+    assert driver.after(1) == [WantToken()]
+    assert driver.client.refresh("new", driver.clock()) == [Send(1, {"action": "refresh", "token": "new", "id": 2})]
+    driver.gets({"type": "ack", "replyTo": 2, "tokenExpiresAt": rfc3339(driver.clock() + timedelta(hours=1))})
+    assert WantToken() not in driver.after(55 * 60 - 1)
+    assert WantToken() in driver.after(1)
+
+
+def test_a_short_token_is_refreshed_at_half_of_its_time() -> None:
+    driver = live(lasts=80)
+    assert driver.after(39) == []
+    assert driver.after(1) == [WantToken()]
+
+
+def test_the_end_that_a_pong_tells_counts_over_the_own_clock() -> None:
+    driver = live(lasts=86_400)
+    assert WantToken() in driver.gets(pong(tokenExpiresAt=rfc3339(NOON + timedelta(minutes=4))))
+    assert WantToken() not in driver.gets(pong(tokenExpiresAt=rfc3339(NOON + timedelta(minutes=4))))
+
+
+def test_a_refresh_that_failed_is_made_again() -> None:
+    driver = live(lasts=3600)
+    driver.client._timers.pop(("ping", 0))
+    driver.after(55 * 60)
+    assert driver.after(30) == [WantToken()]
+
+
+def test_a_guest_hands_over_with_another_ticket() -> None:
+    driver = live(client=Client(lambda: 0.5, refreshes=False), lasts=80)
+    assert driver.after(40) == [Open(2, "one=", renew=True)]
+
+
+# --- hand-over
+
+
+def moving() -> tuple[Driver, list[Effect]]:
+    """A client whose next socket is open, and its effects from then on."""
+    driver = live(2)
+    driver.client._timers["move", 0] = driver.clock()
+    assert driver.client.tick(driver.clock()) == [Open(2, "one=", renew=False)]
+    return driver, driver.open(2)
+
+
+def test_at_reconnect_at_the_next_connection_opens_beside_the_old_one() -> None:
+    driver = live()
+    for _ in range(146):
+        assert actions(driver.after(45)) == ["ping"]
+        driver.gets(pong())
+    assert driver.after(29) == []
+    assert driver.after(1) == [Open(2, "one=", renew=False)]
+
+
+def test_both_are_heard_until_welcome_and_then_the_old_one_is_closed() -> None:
+    driver, greeting = moving()
+    assert greeting == [Send(2, {"action": "hello", "id": 2, "resume": {"seq": 2}})]
+    assert numbers(driver.gets(message(3), socket=1)) == [3]
+    assert numbers(driver.gets(message(3), socket=2)) == []
+    driver.gets({"type": "closing", "code": "replaced", "reconnect": "never"}, socket=1)
+    done = driver.welcome(greeting, 3, socket=2, connectionId="two=")
+    assert Close(1) in done
+    assert driver.client.state is State.LIVE
+    assert driver.closes(1000, socket=1) == []
+    assert driver.asks() == [Send(2, {"action": "publish", "data": 1, "id": 3})]
+
+
+def test_the_old_one_may_close_before_the_welcome_of_the_next() -> None:
+    driver, greeting = moving()
+    driver.gets({"type": "closing", "code": "replaced", "reconnect": "never"}, socket=1)
+    assert driver.closes(1000, socket=1) == []
+    with pytest.raises(RuntimeError, match="greeting"):
+        driver.asks()
+    driver.welcome(greeting, 2, socket=2)
+    assert driver.client.state is State.LIVE
+
+
+def test_a_kick_during_a_hand_over_ends() -> None:
+    driver, _ = moving()
+    driver.gets({"type": "closing", "code": "kicked", "reconnect": "never"}, socket=1)
+    done = driver.closes(1000, socket=1)
+    assert ended(done) == "kicked"
+    assert Close(2) in done
+
+
+def test_another_connection_that_takes_the_place_is_not_ones_own() -> None:
+    driver = live()
+    driver.client._timers["move", 0] = driver.clock()
+    driver.client.tick(driver.clock())
+    driver.gets({"type": "closing", "code": "replaced", "reconnect": "never"}, socket=1)
+    assert ended(driver.closes(1000, socket=1)) == "replaced"
+
+
+def test_hello_waits_for_what_is_unanswered_on_the_old_one_and_new_frames_wait_for_hello() -> None:
+    driver = live()
+    driver.client._timers["move", 0] = driver.clock()
+    driver.client.tick(driver.clock())
+    driver.asks()
+    assert driver.open(2) == []
+    assert driver.asks() == []
+    done = driver.gets({"type": "ack", "seq": 1, "version": 1, "replyTo": 2})
+    assert [(one.socket, one.frame["action"]) for one in done if isinstance(one, Send)] == [
+        (2, "hello"),
+        (2, "publish"),
+    ]
+
+
+def test_a_frame_that_was_never_said_is_said_on_the_next_connection() -> None:
+    driver = live()
+    driver.client._timers["move", 0] = driver.clock()
+    driver.client.tick(driver.clock())
+    driver.asks()
+    driver.open(2)
+    driver.asks()
+    assert driver.closes(socket=1) == [Answered(2, None), Send(2, {"action": "hello", "id": 4, "resume": {"seq": 0}})]
+    assert Send(2, {"action": "publish", "data": 1, "id": 3}) in driver.gets(welcome(0, replyTo=4), socket=2)
+
+
+def test_a_hand_over_that_fails_is_tried_again_while_the_old_connection_lives() -> None:
+    driver = live()
+    driver.client._timers["move", 0] = driver.clock()
+    driver.client.tick(driver.clock())
+    assert driver.refused(503, "unavailable", socket=2) == []
+    assert driver.client.state is State.LIVE
+    assert driver.after(0.5) == [Open(3, "one=", renew=False)]
+    assert driver.refused(409, "duplicate", socket=3) == []
+    assert driver.wait() == 30
+    assert Open(4, "one=", renew=False) in driver.after(30)
+    driver.closes(socket=4)
+    assert driver.client.state is State.LIVE
+
+
+# --- presence
+
+
+def person(subject: str, **fields: Any) -> Frame:
+    return {"subject": subject, "role": "participant", **fields}
+
+
+def presence(n: int, join: tuple[str, ...] = (), leave: tuple[str, ...] = (), **fields: Any) -> Frame:
+    return {"type": "presence", "n": n, "join": [person(one, **fields) for one in join], "leave": list(leave)}
+
+
+def test_the_highest_number_of_a_subject_decides() -> None:
+    driver = live(presenceSeq=4, participants=[person("bob")])
+    assert driver.gets(presence(7, leave=("bob",))) != []
+    assert driver.gets(presence(6, join=("bob",))) == []
+    assert driver.gets(presence(4, join=("eve",))) == []  # the picture of welcome is later
+    assert driver.gets(presence(5, join=("dan",))) != []
+    assert set(driver.client.people.there) == {"dan"}
+
+
+def test_a_frame_may_be_new_for_one_subject_and_old_for_another() -> None:
+    driver = live(presenceSeq=4, participants=[person("bob"), person("dan")])
+    driver.gets(presence(6, leave=("bob",)))
+    told = driver.gets(presence(5, leave=("bob", "dan")))
+    assert told == [Heard({"type": "presence", "n": 5, "join": [], "leave": ["dan"]})]
+
+
+def test_a_join_of_somebody_who_is_in_is_an_update() -> None:
+    driver = live(presenceSeq=4, participants=[person("bob")])
+    driver.gets(presence(5, join=("bob",), state={"hand": True}))
+    assert driver.client.people.there["bob"]["state"] == {"hand": True}
+
+
+def test_presence_before_welcome_counts_if_it_is_later() -> None:
+    driver = Driver()
+    driver.start()
+    assert driver.gets(presence(3, join=("old",))) == driver.gets(presence(6, leave=("bob",), join=("eve",))) == []
+    driver.welcome(driver.open(), presenceSeq=5, participants=[person("bob"), person("dan")])
+    assert set(driver.client.people.there) == {"dan", "eve"}
+
+
+def test_a_later_welcome_is_the_whole_picture_and_an_older_one_is_none() -> None:
+    driver, greeting = dropped(presenceSeq=4, participants=[person("bob")])
+    driver.welcome(greeting, 2, socket=2, presenceSeq=9, participants=[person("dan")])
+    assert set(driver.client.people.there) == {"dan"}
+    driver.client.people.welcome(welcome(2, presenceSeq=8, participants=[person("bob")]))
+    assert set(driver.client.people.there) == {"dan"}
+
+
+def test_when_presence_is_on_again_the_client_says_hello() -> None:
+    driver = live(presence="off", participantCount=101)
+    assert driver.gets(pong(presence="off")) == []
+    asked = driver.gets(pong(presence="on"))
+    assert actions(asked) == ["hello"]
+    assert actions(driver.gets(pong(presence="on"))) == []
+    driver.welcome(asked, presenceSeq=300, participants=[person("bob")])
+    assert driver.client.people.told
+    driver.gets(pong(presence="off"))
+    assert not driver.client.people.told
+
+
+def test_a_wait_is_longer_than_a_function_of_the_gateway() -> None:
+    assert timedelta(seconds=29) < ANSWER
