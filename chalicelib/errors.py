@@ -111,6 +111,16 @@ class SessionPaused(SessionsError):
         self.session_id = session_id
 
 
+class NotDurable(SessionsError):
+    """The request needs events that are kept."""
+
+    code = "not_durable"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("The session does not keep its events: it was created without durable.")
+        self.session_id = session_id
+
+
 class VersionMismatch(SessionsError):
     code = "version_mismatch"
 

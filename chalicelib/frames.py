@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from chalicelib.errors import (
     TryAgain,
     is_refusal,
 )
+from chalicelib.events import Event, Kind
 from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, Role, is_connection_id, role_of, subject_of
 from chalicelib.model import (
     FRAME_BYTES,
@@ -283,26 +285,38 @@ def change(session: Session, correlation_id: str) -> Frame:
     return (session_ended if session.status is Status.ENDED else session_updated)(session, correlation_id)
 
 
+def event(event: Event) -> Frame | None:
+    """The frame that told an event, or None for a void."""
+    kept = json.loads(event.data)
+    match event.kind:
+        case Kind.MESSAGE:
+            return message(event.seq, event.sender, kept, event.at, event.correlation_id)
+        case Kind.UPDATED:
+            return _updated(event.seq, kept, event.correlation_id)
+        case Kind.ENDED:
+            return _ended(event.seq, kept, event.correlation_id)
+        case Kind.VOID:
+            return None
+
+
 def role(role: Role, correlation_id: str) -> Frame:
     return {"type": "role", "role": role.value, "correlationId": correlation_id}
 
 
 def session_updated(session: Session, correlation_id: str) -> Frame:
-    return {
-        "type": "session.updated",
-        "seq": session.change_seq,
-        "session": document(session),
-        "correlationId": correlation_id,
-    }
+    return _updated(session.change_seq, document(session), correlation_id)
 
 
 def session_ended(session: Session, correlation_id: str) -> Frame:
-    return {
-        "type": "session.ended",
-        "seq": session.change_seq,
-        "reason": session.end_reason,
-        "correlationId": correlation_id,
-    }
+    return _ended(session.change_seq, session.end_reason, correlation_id)
+
+
+def _updated(seq: int, session: Mapping[str, Any], correlation_id: str) -> Frame:
+    return {"type": "session.updated", "seq": seq, "session": session, "correlationId": correlation_id}
+
+
+def _ended(seq: int, reason: str, correlation_id: str) -> Frame:
+    return {"type": "session.ended", "seq": seq, "reason": reason, "correlationId": correlation_id}
 
 
 def closing(error: NotConnected, correlation_id: str) -> Frame:

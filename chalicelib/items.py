@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib import jsontext
+from chalicelib.events import PUBLISH_PURGE, Event, Kind, Published
 from chalicelib.members import (
     CONNECTION_PURGE,
     PENDING,
@@ -264,3 +265,58 @@ def to_ticket(item: Item) -> Ticket:
         lasts=timedelta(seconds=int(item["lasts"]["N"])) if "lasts" in item else None,
         used_by=item["usedBy"]["S"] if "usedBy" in item else None,
     )
+
+
+def event_item(event: Event) -> Item:
+    if event.kind is Kind.VOID:
+        contents = {}
+    else:
+        contents = {
+            "data": {"S": event.data},
+            "sender": {"S": event.sender},
+            "correlationId": {"S": event.correlation_id},
+        }
+    return {
+        "sessionId": {"S": event.session_id},
+        "seq": {"N": str(event.seq)},
+        "kind": {"S": event.kind.value},
+        "at": {"S": rfc3339(event.at)},
+        **contents,
+        "purgeAt": seconds(event.purge_at),
+    }
+
+
+def to_event(item: Item) -> Event:
+    contents = {}
+    if "data" in item:
+        contents = {
+            "data": item["data"]["S"],
+            "sender": item["sender"]["S"],
+            "correlation_id": item["correlationId"]["S"],
+        }
+    return Event(
+        session_id=item["sessionId"]["S"],
+        seq=int(item["seq"]["N"]),
+        kind=Kind(item["kind"]["S"]),
+        at=from_rfc3339(item["at"]["S"]),
+        purge_at=EPOCH + timedelta(seconds=int(item["purgeAt"]["N"])),
+        **contents,
+    )
+
+
+def publish_key(session_id: str, subject: str, key: str) -> Item:
+    return {"place": {"S": f"publish#{session_id}#{subject_key(subject)}"}, "member": {"S": key}}
+
+
+def publish_item(event: Event, subject: str, key: str, fingerprint: str, now: datetime) -> Item:
+    """The record of a publish, under its session, its subject and the caller's key."""
+    return {
+        **publish_key(event.session_id, subject, key),
+        "seq": {"N": str(event.seq)},
+        "fingerprint": {"S": fingerprint},
+        "purgeAt": seconds(now + PUBLISH_PURGE),
+    }
+
+
+def to_published(item: Item) -> Published:
+    return Published(int(item["seq"]["N"]), item["fingerprint"]["S"])

@@ -12,6 +12,7 @@ from chalicelib.errors import (
     RateLimited,
     SessionNotFound,
 )
+from chalicelib.events import PUBLISH_PURGE, Event, Published
 from chalicelib.members import PENDING, Connection, Metered, Recipient, Role, Standing, Ticket
 from chalicelib.model import (
     IDEMPOTENCY_PURGE,
@@ -25,13 +26,14 @@ from chalicelib.model import (
     Written,
     applies,
     check_active,
+    check_durable,
     whole_milliseconds,
 )
 from chalicelib.rates import UNLIMITED, Rate, Verdict
 
 
 class MemoryStore:
-    """Sessions and connections of one process. May be used by several threads at once."""
+    """Sessions, events and connections of one process. May be used by several threads at once."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
@@ -40,6 +42,8 @@ class MemoryStore:
         self._revisions: dict[str, int] = {}  # of the roles of connections
         self._standings: dict[tuple[str, str], Standing] = {}
         self._tickets: dict[str, Ticket] = {}
+        self._events: dict[str, dict[int, Event]] = {}  # by the ids of their sessions, and their numbers
+        self._published: dict[tuple[str, str, str], tuple[Published, datetime]] = {}  # with the time of the record
         self._once: dict[tuple[str, str], tuple[Once, Session]] = {}
         self._lock = threading.RLock()
 
@@ -221,16 +225,53 @@ class MemoryStore:
 
     # --- numbers
 
-    def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
+    def take_seq(
+        self,
+        session_id: str,
+        now: datetime,
+        rate: Rate = UNLIMITED,
+        owner_id: str | None = None,
+        *,
+        durable: bool = False,
+    ) -> Session:
         with self._lock:
             session = self._found(session_id)
             check_active(session, now, owner_id)
+            if durable:
+                check_durable(session)
             tat = self._tats.get(session_id)
             if tat is not None and rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
                 raise RateLimited(rate.wait(tat, now))
             self._tats[session_id] = rate.moved(tat, now)
             self._sessions[session_id] = taken = replace(session, seq=session.seq + 1, seq_at=whole_milliseconds(now))
             return taken
+
+    # --- events
+
+    def put_event(self, event: Event) -> Event:
+        with self._lock:
+            return self._events.setdefault(event.session_id, {}).setdefault(event.seq, event)
+
+    def list_events(self, session_id: str, after: int, limit: int) -> tuple[Sequence[Event], bool]:
+        with self._lock:
+            kept = self._events.get(session_id, {})
+            numbers = sorted(seq for seq in kept if seq > after)[:limit]
+            return [kept[seq] for seq in numbers], len(numbers) == limit
+
+    def find_publish(self, session_id: str, subject: str, key: str, now: datetime) -> Published | None:
+        with self._lock:
+            published, at = self._published.get((session_id, subject, key), (None, now))
+            return published if now < at + PUBLISH_PURGE else None
+
+    def put_keyed(self, event: Event, subject: str, key: str, fingerprint: str, now: datetime) -> Event | Published:
+        with self._lock:
+            earlier = self.find_publish(event.session_id, subject, key, now)
+            if earlier is not None and earlier.seq != event.seq:
+                return earlier
+            standing = self.put_event(event)
+            if standing == event:
+                self._published[event.session_id, subject, key] = Published(event.seq, fingerprint), now
+            return standing
 
     # --- how changes are made
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chalicelib.errors import (
     Banned,
     IllegalTransition,
+    NotDurable,
     NotOwner,
     SessionEnded,
     SessionNotFound,
@@ -278,6 +279,12 @@ def check_active(session: Session, now: datetime, owner_id: str | None = None) -
         raise SessionEnded(session.session_id)
     if session.status is not Status.ACTIVE:
         raise SessionPaused(session.session_id)
+
+
+def check_durable(session: Session) -> None:
+    """Raises NotDurable."""
+    if not session.durable:
+        raise NotDurable(session.session_id)
 
 
 def kept(session_id: str, session: Session | None, now: datetime) -> Session:

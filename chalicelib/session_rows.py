@@ -29,6 +29,7 @@ from chalicelib.model import (
     Write,
     Written,
     check_active,
+    check_durable,
     from_rfc3339,
     rfc3339,
 )
@@ -185,7 +186,15 @@ class SessionRows(Rows):
             {":ended": ENDED, ":now": {"S": rfc3339(now)}},
         )
 
-    def take_seq(self, session_id: str, now: datetime, rate: Rate = UNLIMITED, owner_id: str | None = None) -> Session:
+    def take_seq(
+        self,
+        session_id: str,
+        now: datetime,
+        rate: Rate = UNLIMITED,
+        owner_id: str | None = None,
+        *,
+        durable: bool = False,
+    ) -> Session:
         """The rate is metered in the same write; within a burst, in a second one, unless the first shows that
         it is used up."""
         conditions = ["#status = :active", "#expiresAt > :now"]
@@ -197,6 +206,9 @@ class SessionRows(Rows):
         if owner_id is not None:
             conditions.append("#ownerId = :owner")
             values[":owner"] = {"S": owner_id}
+        if durable:
+            conditions.append("#durable = :durable")
+            values[":durable"] = {"BOOL": True}
         for metering, condition, given in _meterings(rate, now):
             updated, item = self._change(
                 session_id,
@@ -210,6 +222,8 @@ class SessionRows(Rows):
             if updated:
                 return session
             check_active(session, now, owner_id)
+            if durable:
+                check_durable(session)
             tat = items.to_moment(item["tat"])
             if rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
                 break

@@ -5,11 +5,12 @@ from __future__ import annotations
 from chalicelib.connection_rows import ConnectionRows
 from chalicelib.dynamodb import asking
 from chalicelib.errors import Unavailable
+from chalicelib.event_rows import EventRows
 from chalicelib.session_rows import SessionRows
 
 
-class Store(SessionRows, ConnectionRows):
-    """Sessions, connections and what belongs to them. May be used by several threads at once."""
+class Store(SessionRows, EventRows, ConnectionRows):
+    """Sessions, events, connections and what belongs to them. May be used by several threads at once."""
 
     def answers(self) -> None:
         """Reaches all tables in one request. Raises Unavailable."""

@@ -17,8 +17,8 @@ PLUGIN = "pytest_sessionplugin"
 TABLE = """
 app
 chalicelib: service context | auth tickets conversations messages participants connections sweeper delivery
-chalicelib: keys storage session_rows connection_rows dynamodb sessions | settings items metrics frames
-chalicelib: http cursors memory issuer | credentials jsontext model members rates logs | errors
+chalicelib: keys storage session_rows event_rows connection_rows dynamodb sessions | settings items metrics frames
+chalicelib: http cursors memory issuer | credentials events jsontext model members rates logs | errors
 
 plugin __main__
 harness: local deployed projects checks
@@ -56,6 +56,7 @@ OUTSIDE = {  # what else a file may import besides the standard library; a room 
     "chalicelib.delivery": {"botocore", "types_boto3_apigatewaymanagementapi"},
     "chalicelib.dynamodb": {"botocore", "types_boto3_dynamodb"},
     "chalicelib.session_rows": {"botocore"},
+    "chalicelib.event_rows": {"botocore"},
     "chalicelib.metrics": {"aws_lambda_powertools"},
     "chalicelib.logs": {"aws_lambda_powertools"},
     f"{PLUGIN}.plugin": {"chalice", "pytest"},

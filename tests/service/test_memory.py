@@ -6,9 +6,16 @@ import pytest
 
 from chalicelib.memory import MemoryStore
 from tests.service.stores import StoreContract
+from tests.service.stores_events import EventStoreContract
 
 
 class TestContract(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestEvents(EventStoreContract):
     @pytest.fixture
     def store(self) -> MemoryStore:
         return MemoryStore()

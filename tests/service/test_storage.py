@@ -15,6 +15,7 @@ from chalicelib.sessions import END
 from chalicelib.storage import Store
 from tests.service.fakes import NOON, connection, new_session, write
 from tests.service.stores import HOUR, StoreContract, again, names_of, roster
+from tests.service.stores_events import message
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
@@ -73,17 +74,21 @@ def expressions_of(parameters: Any) -> Iterator[str]:
 class TestRequests:
     """Parameters that make no difference to an emulator."""
 
-    def test_sessions_connections_and_rosters_are_read_strongly(self, asked: Any) -> None:
+    def test_sessions_connections_rosters_and_events_are_read_strongly(self, asked: Any) -> None:
         store, requests = asked
         session = new_session(store)
         requests.clear()
         store.find_session(session.session_id)
         store.find_connection("one=")
         roster(store, session.session_id)
+        store.list_events(session.session_id, 0, 1)
+        store.find_publish(session.session_id, "bob", "key", NOON)
         assert [(name, params["ConsistentRead"]) for name, params in requests] == [
             ("GetItem", True),
             ("GetItem", True),
             ("Query", True),
+            ("Query", True),
+            ("GetItem", True),
         ]
 
     def test_a_roster_is_read_without_what_no_delivery_needs(self, asked: Any) -> None:
@@ -114,6 +119,10 @@ class TestRequests:
         store.settle_session(session.session_id, NOON)
         list(store.due_sessions(NOON))
         roster(store, session.session_id)
+        store.take_seq(new_session(store, Draft(durable=True)).session_id, NOON, durable=True)
+        store.put_event(message(session, 1))
+        store.put_keyed(message(session, 2), "bob", "key", "print", NOON)
+        store.list_events(session.session_id, 0, 1)
         expressions = list(expressions_of([params for _, params in requests]))
         assert len(expressions) > 20
         for expression in expressions:
