@@ -53,7 +53,7 @@ class _Asked:
     frame: Frame
     since: datetime
     deadline: datetime | None = None  # of its answer; None: to be said, first or again
-    said: bool = False
+    said: int | None = None  # on this socket
 
 
 class Client:
@@ -93,6 +93,7 @@ class Client:
     def opened(self, number: int, now: datetime) -> list[Effect]:
         if number in self._sockets:
             self._sockets[number].opened = True
+            self._timers.pop(("silent", number), None)
         return self.tick(now)
 
     def refused(
@@ -191,23 +192,24 @@ class Client:
                 self._out.append(WantToken())
             else:
                 self._renew = True
-                self._move()
+                self._move(now)
         elif what == "move":
-            self._move()
+            self._move(now)
 
     def _open(self, now: datetime) -> None:
-        self._here = self._new_socket()
+        self._here = self._new_socket(now)
         self._go(State.GREETING)
 
-    def _move(self) -> None:
+    def _move(self, now: datetime) -> None:
         if self.state is State.LIVE:
-            self._next = self._new_socket()
+            self._next = self._new_socket(now)
             self._go(State.MOVING)
 
-    def _new_socket(self) -> _Socket:
+    def _new_socket(self, now: datetime) -> _Socket:
         self._opened += 1
         socket = self._sockets[self._opened] = _Socket(self._opened)
         self._out.append(Open(socket.number, self._left, self._renew))
+        self._timers["silent", socket.number] = now + ANSWER
         return socket
 
     def _speak(self, now: datetime) -> None:
@@ -222,7 +224,7 @@ class Client:
             for one in [one for one in self._asked.values() if one.deadline is None]:
                 self._unanswered(one, now)
                 if one.frame["id"] in self._asked:
-                    one.deadline, one.said = now + ANSWER, True
+                    one.deadline, one.said = now + ANSWER, self._speaks().number
                     self._send(self._speaks(), one.frame)
 
     def _speaks(self) -> _Socket:
@@ -427,6 +429,8 @@ class Client:
     def _without(self, socket: _Socket, now: datetime, least: float) -> None:
         """Goes on without a socket: on the other one, or on a new one, in so many seconds at least."""
         self._forget(socket)
+        for asked in [one for one in self._asked.values() if one.said == socket.number]:
+            self._unanswered(asked, now)
         if socket is self._next:
             self._next = None
             self._timers["move", 0] = now + self._wait(least)
@@ -435,8 +439,6 @@ class Client:
         self._here, self._next, self._live_since = self._next, None, None
         for what in ("ping", "move", "refresh"):
             self._timers.pop((what, 0), None)
-        for asked in list(self._asked.values()):
-            self._unanswered(asked, now)
         if self._here is not None:
             self._go(State.GREETING)
         else:
@@ -445,7 +447,7 @@ class Client:
 
     def _unanswered(self, asked: _Asked, now: datetime) -> None:
         """A publish with a key is said again while the service knows the key. Of any other the end is not known."""
-        if not asked.said or ("key" in asked.frame and now - asked.since < KEYED - ANSWER):
+        if asked.said is None or ("key" in asked.frame and now - asked.since < KEYED - ANSWER):
             asked.deadline = None
         else:
             del self._asked[asked.frame["id"]]

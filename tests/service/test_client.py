@@ -56,7 +56,7 @@ class Driver:
         return self.client.ask({"action": "publish", "data": 1, **action}, self.clock())
 
     def after(self, seconds: float) -> list[Effect]:
-        """What happens in so many seconds, each thing at its time."""
+        """The effects of so many seconds, each at its time."""
         end, done = self.clock() + timedelta(seconds=seconds), []
         while (due := self.client.due) is not None and due <= end:
             self.clock.now = max(due, self.clock.now)
@@ -363,8 +363,8 @@ def test_a_key_is_not_said_again_when_the_service_may_have_forgotten_it() -> Non
     driver.asks(key="k")
     driver.after(25)
     driver.closes()
-    driver.after(1)
     driver.clock.advance(minutes=5)
+    assert driver.after(0) == [Open(2, "one=", renew=False)]
     again = driver.welcome(driver.open(2), socket=2)
     assert actions(again) == []
     assert Answered(2, None) in again
@@ -375,7 +375,7 @@ def test_an_own_event_that_a_resume_brings_is_heard_once() -> None:
     driver.asks()
     driver.closes()
     driver.after(1)
-    driver.gets({"type": "ack", "seq": 1, "version": 1}, socket=1)  # of a socket that is no more
+    driver.gets({"type": "ack", "seq": 1, "version": 1}, socket=1)  # that socket has closed
     heard = driver.welcome(driver.open(2), 1, socket=2, events=[message(1)])
     assert numbers(heard) == [1]
 
@@ -536,10 +536,13 @@ def test_any_frame_shows_that_the_line_is_well() -> None:
     assert Close(1) not in driver.after(44)
 
 
-def test_a_socket_that_is_silent_after_hello_is_given_up() -> None:
+@pytest.mark.parametrize("opens", [False, True], ids=["handshake", "hello"])
+def test_a_handshake_and_a_hello_without_an_answer_are_given_up(opens: bool) -> None:
     driver = Driver()
     driver.start()
-    driver.open()
+    if opens:
+        driver.after(10)
+        driver.open()
     assert driver.after(29.9) == []
     assert Close(1) in driver.after(0.1)
 
