@@ -20,6 +20,7 @@ from chalicelib import (
     conversations,
     credentials,
     frames,
+    history,
     http,
     logs,
     messages,
@@ -252,6 +253,21 @@ def send_message(call: Call, session_id: str) -> http.Reply:
         rate=service().settings.limits.publishes,
     )
     return http.sent(seq, report)
+
+
+@route("/sessions/{session_id}/events", methods=["GET"])
+@answers
+def list_events(call: Call, session_id: str) -> http.Reply:
+    after, limit = http.events_request(call.request)
+    page = history.list_events(
+        session_id,
+        call.principal,
+        store=service().store,
+        now=call.now,
+        after=after,
+        limit=limit,
+    )
+    return http.history(frames.events(page.events), page.next)
 
 
 @route("/sessions/{session_id}/participants", methods=["GET"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Protocol
 
-from chalicelib import connections, frames, logs, messages
+from chalicelib import connections, frames, history, logs, messages
 from chalicelib.connections import ConnectionStore
 from chalicelib.credentials import Secret
 from chalicelib.errors import (
@@ -18,6 +19,8 @@ from chalicelib.errors import (
     TooFast,
     Unauthenticated,
 )
+from chalicelib.events import Resumed
+from chalicelib.history import HistoryStore
 from chalicelib.members import GUEST, Connection, Role
 from chalicelib.messages import MessageStore, Sender
 from chalicelib.model import Principal, kept, whole_milliseconds
@@ -27,8 +30,8 @@ from chalicelib.sessions import Deliver
 OF_VIEWERS: Final = (frames.Hello, frames.Refresh, frames.Ping)
 
 
-class ConversationStore(ConnectionStore, MessageStore, Protocol):
-    """Stored connections and sessions. Each method raises Unavailable when the tables do not answer in time."""
+class ConversationStore(ConnectionStore, MessageStore, HistoryStore, Protocol):
+    """Stored connections, sessions and events. Each method raises Unavailable when the tables do not answer in time."""
 
 
 def receive(
@@ -41,6 +44,7 @@ def receive(
     now: datetime,
     limits: Limits,
     correlation_id: str,
+    pause: Callable[[float], None] = time.sleep,
 ) -> frames.Frame:
     """Meters a frame, performs its action, and returns the answer to its sender. `correlation_id` is the frame's own.
 
@@ -67,7 +71,7 @@ def receive(
     sender = Sender(connection.subject, now, correlation_id, correlation_id, connection_id)
     match action:
         case frames.Hello():
-            return hello(connection, action.resume_seq, store=store, now=now, limits=limits)
+            return hello(connection, action.resume_seq, store=store, now=now, limits=limits, pause=pause)
         case frames.Publish():
             session, report = messages.publish(
                 connection.session_id, action.data, sender, store=store, deliver=deliver, rate=limits.publishes
@@ -89,9 +93,16 @@ def ping(connection: Connection, *, store: ConversationStore, now: datetime) -> 
 
 
 def hello(
-    connection: Connection, resume_seq: int | None, *, store: ConversationStore, now: datetime, limits: Limits
+    connection: Connection,
+    resume_seq: int | None,
+    *,
+    store: ConversationStore,
+    now: datetime,
+    limits: Limits,
+    pause: Callable[[float], None],
 ) -> frames.Frame:
-    """The current session, read after the connection was opened, so that its client misses no later change.
+    """The current session, read after the connection was opened, so that its client misses no later change; if it is
+    durable, with what the client missed since it saw `resume_seq`.
 
     Raises Kicked if the owner keeps the subject out.
     """
@@ -99,7 +110,10 @@ def hello(
     session = kept(connection.session_id, found, now)
     if standing.banned_at(now):
         raise Kicked(connection.connection_id)
-    return frames.welcome(connection, session.at(now), resume_seq, limits)
+    resumed = Resumed(session.seq, (), recovered=resume_seq == session.seq)
+    if session.durable and resume_seq is not None:
+        resumed = history.resume(session, resume_seq, store=store, now=now, pause=pause)
+    return frames.welcome(connection, session.at(now), resumed, limits)
 
 
 def refresh(

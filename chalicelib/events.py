@@ -47,6 +47,24 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """The answer to a client that comes back: each event up to `seq` that it has not seen, or no event at all unless it
+    is `recovered`."""
+
+    seq: int
+    events: Sequence[Event]
+    recovered: bool
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """One page of a session's events; the rest begins after the number `next`, None at the head."""
+
+    events: Sequence[Event]
+    next: int | None
+
+
+@dataclass(frozen=True)
 class Hole:
     """A number without an event, which was taken at `taken_at` or before."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -19,11 +19,12 @@ from chalicelib.errors import (
     TryAgain,
     is_refusal,
 )
-from chalicelib.events import Event, Kind
+from chalicelib.events import Event, Kind, Resumed
 from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, Role, is_connection_id, role_of, subject_of
 from chalicelib.model import (
     FRAME_BYTES,
     IDLE_LIMIT,
+    LARGEST_SEQ,
     MESSAGE_BYTES,
     Outcome,
     Report,
@@ -37,7 +38,6 @@ from chalicelib.rates import Limits
 Frame = Mapping[str, Any]
 
 REPLY_TO_LENGTH: Final = 128
-LARGEST_SEQ: Final = 10**15  # measures a frame before its number is taken
 RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gateway cuts the connection
 RECONNECT_SPREAD: Final = 300  # seconds over which simultaneous reconnects are spread
 PING_SECONDS: Final = 45  # how often a client is to ping: proxies cut sockets that are idle for a minute
@@ -203,17 +203,17 @@ def text(frame: Frame) -> str:
     return sent
 
 
-def welcome(connection: Connection, session: Session, resume_seq: int | None, limits: Limits) -> Frame:
-    """The answer to hello, with a snapshot; `recovered` if the client has seen every event."""
+def welcome(connection: Connection, session: Session, resumed: Resumed, limits: Limits) -> Frame:
+    """The answer to hello: a snapshot, and what the client has missed, if that is all."""
     spread = timedelta(seconds=zlib.crc32(connection.connection_id.encode()) % RECONNECT_SPREAD)
     return {
         "type": "welcome",
         "connectionId": connection.connection_id,
         "role": role_of(connection.subject, session.owner_id, connection.role).value,
         "session": document(session),
-        "seq": session.seq,
-        "events": [],
-        "recovered": resume_seq == session.seq,
+        "seq": resumed.seq,
+        "events": events(resumed.events),
+        "recovered": resumed.recovered,
         "tokenExpiresAt": rfc3339(connection.token_expires_at),
         "reconnectAt": rfc3339(connection.connected_at + RECONNECT_AFTER - spread),
         "limits": {
@@ -297,6 +297,11 @@ def event(event: Event) -> Frame | None:
             return _ended(event.seq, kept, event.correlation_id)
         case Kind.VOID:
             return None
+
+
+def events(kept: Sequence[Event]) -> list[Frame]:
+    """The frames of events, without voids."""
+    return [frame for one in kept if (frame := event(one)) is not None]
 
 
 def role(role: Role, correlation_id: str) -> Frame:

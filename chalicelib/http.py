@@ -27,6 +27,7 @@ from chalicelib.members import (
 )
 from chalicelib.model import (
     KEEP,
+    LARGEST_SEQ,
     Draft,
     NewMessage,
     Outcome,
@@ -47,8 +48,11 @@ MAX_CONNECTIONS: Final = range(1, 501)
 GUEST_LASTS: Final = range(60, 7_201)  # seconds
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
+EVENT_LIMITS: Final = range(1, 1_001)
+DEFAULT_EVENT_LIMIT: Final = 100
+AFTER: Final = range(LARGEST_SEQ + 1)
 BAN: Final = range(86_401)  # seconds
-DEFAULT_BAN: Final = "3600"
+DEFAULT_BAN: Final = 3_600
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -66,6 +70,7 @@ STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
     errors.SessionOver: (410, "Session ended"),
     errors.SessionEnded: (409, "Session ended"),
     errors.SessionPaused: (409, "Session paused"),
+    errors.NotDurable: (409, "Session not durable"),
     errors.Duplicate: (409, "Connected already"),
     errors.SessionFull: (409, "Session full"),
     errors.VersionMismatch: (412, "Version mismatch"),
@@ -299,10 +304,14 @@ def new_role(request: Request) -> tuple[str, Role]:
 def kick(request: Request) -> tuple[str, timedelta]:
     """A subject, and for how long it is kept out. Raises InvalidRequest."""
     ban, subject = _parameters(request, "ban", "subject")
-    seconds = DEFAULT_BAN if ban is None else ban
-    if not re.fullmatch(r"[0-9]{1,5}", seconds) or int(seconds) not in BAN:
-        raise InvalidRequest(f"ban is a whole number of seconds, {BAN[0]} to {BAN[-1]}.")
-    return subject_of(subject, "subject"), timedelta(seconds=int(seconds))
+    seconds = _number(ban, "ban", BAN, DEFAULT_BAN)
+    return subject_of(subject, "subject"), timedelta(seconds=seconds)
+
+
+def events_request(request: Request) -> tuple[int, int]:
+    """The number after which a page of events begins, and its limit. Raises InvalidRequest."""
+    after, limit = _parameters(request, "after", "limit")
+    return _number(after, "after", AFTER, 0), _number(limit, "limit", EVENT_LIMITS, DEFAULT_EVENT_LIMIT)
 
 
 # --- out
@@ -359,6 +368,11 @@ def participants(page: ParticipantPage, session_id: str) -> Reply:
         for one in page.participants
     ]
     return json_reply(200, {"participants": shown, "nextCursor": cursor})
+
+
+def history(events: Sequence[Mapping[str, Any]], after: int | None) -> Reply:
+    """A page of events; the next one begins `after` a number, if there is one."""
+    return json_reply(200, {"events": events, **({} if after is None else {"next": after})})
 
 
 def removal(removal: Removal) -> Reply:
@@ -440,12 +454,17 @@ def _role(value: Any, name: str) -> Role:
     return Role(value)
 
 
-def _limit(value: str | None) -> int:
+def _number(value: str | None, name: str, allowed: range, default: int) -> int:
+    """The number that a parameter of the query is."""
     if value is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,3}", value) or int(value) not in LIMITS:
-        raise InvalidRequest(f"limit is a whole number, {LIMITS[0]} to {LIMITS[-1]}.")
+        return default
+    if not re.fullmatch(r"0|[1-9][0-9]{0,15}", value) or int(value) not in allowed:
+        raise InvalidRequest(f"{name} is a whole number, {allowed[0]} to {allowed[-1]}.")
     return int(value)
+
+
+def _limit(value: str | None) -> int:
+    return _number(value, "limit", LIMITS, DEFAULT_LIMIT)
 
 
 def _duplicates(value: Any) -> Duplicates:

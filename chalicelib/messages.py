@@ -12,6 +12,7 @@ from chalicelib import frames
 from chalicelib.errors import SessionNotFound
 from chalicelib.members import Connection
 from chalicelib.model import (
+    LARGEST_SEQ,
     NewMessage,
     Report,
     Session,
@@ -74,7 +75,7 @@ def publish(
     frame = partial(
         frames.message, sender=sender.subject, data=data, at=sender.now, correlation_id=sender.correlation_id
     )
-    frames.text(frame(frames.LARGEST_SEQ))  # raises TooLarge before it takes a seq
+    frames.text(frame(LARGEST_SEQ))  # raises TooLarge before it takes a seq
     session = store.take_seq(session_id, sender.now, rate, sender.owner_id)
     return session, deliver.broadcast(session_id, frame(session.seq), began=sender.now, but=sender.connection_id)
 

@@ -32,6 +32,8 @@ MESSAGE_BYTES: Final = 131_072  # API Gateway's limits for a message and for one
 FRAME_BYTES: Final = 32_768
 IDLE_LIMIT: Final = timedelta(minutes=10)
 
+LARGEST_SEQ: Final = 10**15  # that a client may name; it measures a frame before its number is taken
+
 
 class Status(Enum):
     ACTIVE = "active"  # can be joined and published in

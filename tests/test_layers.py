@@ -16,7 +16,8 @@ PLUGIN = "pytest_sessionplugin"
 # From top to bottom. An import points to a line further down, or, within a line, to a file further right.
 TABLE = """
 app
-chalicelib: service context | auth tickets conversations messages participants connections sweeper delivery
+chalicelib: service context | auth tickets conversations messages history participants connections
+chalicelib: sweeper delivery
 chalicelib: keys storage session_rows event_rows connection_rows dynamodb sessions | settings items metrics frames
 chalicelib: http cursors memory issuer | credentials events jsontext model members rates logs | errors
 

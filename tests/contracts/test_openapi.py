@@ -165,6 +165,7 @@ def test_each_error_of_the_service_fits_as_a_problem() -> None:
             errors.IllegalTransition("x", "y"),
         ),
         *(errors.Banned("x", "y"), errors.Duplicate("x"), errors.SessionFull("x", 1), errors.SessionPaused("x")),
+        errors.NotDurable("x"),
         errors.RateLimited(timedelta(seconds=1)),
     ]
     for error in made:
@@ -179,7 +180,9 @@ def test_links_lead_from_a_session_to_each_thing_that_can_be_done_with_it() -> N
         for name in OPERATIONS
     }
     of_sessions = {"find_session", "change_session", "end_session", "list_sessions"}
-    assert ways["create_session"] == of_sessions | {"issue_ticket", "list_participants", "send_message"}
+    of_a_session = {"issue_ticket", "list_participants", "send_message", "list_events"}
+    assert ways["create_session"] == of_sessions | of_a_session
+    assert ways["list_events"] == {"list_events"}
     assert ways["list_participants"] == {"list_participants", "set_role", "kick_participant"}
     assert "change_session" in ways["find_session"]
     assert "end_session" in ways["change_session"]

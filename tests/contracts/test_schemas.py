@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from chalicelib import frames, http, jsontext, members, model, sessions, tickets
+from chalicelib import events, frames, http, jsontext, members, model, sessions, tickets
 from tests.contracts.documents import ASYNCAPI, CONTRACTS, LOADER, OPENAPI, SCHEMAS, load, nodes, problems
 
 NAMES = [path.name for path in SCHEMAS]
@@ -146,7 +146,9 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         ("session-patch.json", "title maxLength", http.TITLE_LENGTH),
         ("session-patch.json", "status enum", [status.value for status in model.Status]),
         ("session-list.json", "sessions maxItems", http.LIMITS[-1]),
-        ("hello.json", "resume properties seq maximum", frames.LARGEST_SEQ),
+        ("hello.json", "resume properties seq maximum", model.LARGEST_SEQ),
+        ("event-list.json", "events maxItems", http.EVENT_LIMITS[-1]),
+        ("welcome.json", "events maxItems", events.RESUMED_EVENTS),
     ],
 )
 def test_a_bound_is_that_of_the_service(name: str, steps: str, value: object) -> None:
@@ -154,6 +156,23 @@ def test_a_bound_is_that_of_the_service(name: str, steps: str, value: object) ->
     for step in steps.split():
         node = node[step]
     assert node == value
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "allowed", "default"),
+    [
+        ("/sessions", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/participants", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/events", "limit", http.EVENT_LIMITS, http.DEFAULT_EVENT_LIMIT),
+        ("/sessions/{sessionId}/events", "after", http.AFTER, 0),
+    ],
+)
+def test_a_number_in_a_query_is_bounded_as_the_service_bounds_it(
+    path: str, name: str, allowed: range, default: int
+) -> None:
+    parameters = load(OPENAPI)["paths"][path]["get"]["parameters"]
+    schema = next(each["schema"] for each in parameters if each.get("name") == name)
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (allowed[0], allowed[-1], default)
 
 
 def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
@@ -166,14 +185,7 @@ def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
     )
     assert load(CONTRACTS / "schemas" / "frame-id.json")["maxLength"] == frames.REPLY_TO_LENGTH
     assert load(CONTRACTS / "schemas" / "correlation-id.json")["pattern"] == f"^{http.CORRELATION_ID.pattern}$"
-    limit = next(
-        each["schema"]
-        for each in load(OPENAPI)["paths"]["/sessions"]["get"]["parameters"]
-        if each.get("name") == "limit"
-    )
-    assert (limit["minimum"], limit["maximum"], limit["default"]) == (
-        *http.LIMITS[:: len(http.LIMITS) - 1],
-        http.DEFAULT_LIMIT,
-    )
+    welcome = load(CONTRACTS / "schemas" / "welcome.json")["properties"]
+    assert f"{events.RESUMED_BYTES:,} bytes" in welcome["events"]["description"]
     assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{http.KEY.pattern}$"
     assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.credentials import Secret
 from chalicelib.delivery import Answer
+from chalicelib.events import Resumed
 from chalicelib.frames import Frame
 from chalicelib.members import Connection, Endpoint, Recipient
 from chalicelib.model import Draft, Principal, Report, Session, Write
@@ -16,6 +17,7 @@ from chalicelib.rates import Limits, Rate
 from chalicelib.sessions import SessionStore, create_session
 
 UNLIMITED = Limits(Rate(0), Rate(0), 0)
+FRESH = Resumed(0, (), recovered=False)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDPOINT = Endpoint("abc123", "api", "us-east-1")
 ALICE = Principal("alice", NOON + timedelta(hours=1))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import connections, conversations, errors, frames
+from chalicelib import connections, conversations, errors, events, frames
 from chalicelib.credentials import Secret
 from chalicelib.members import Connection, Role
 from chalicelib.memory import MemoryStore
@@ -64,6 +64,32 @@ def test_hello_is_answered_with_the_session_as_it_is_now(
     store.change_session(session.session_id, Change(title="Later"), write())
     welcome = receive(store, deliver, {"action": "hello"})
     assert (welcome["type"], welcome["session"]["title"], welcome["seq"]) == ("welcome", "Later", 1)
+
+
+@pytest.mark.parametrize(("seq", "recovered"), [(None, False), (0, False), (1, True), (2, False)])
+def test_a_session_that_keeps_no_events_recovers_only_who_missed_none(
+    store: MemoryStore, session: Session, deliver: Deliveries, seq: int | None, recovered: bool
+) -> None:
+    join(store, session.session_id)
+    store.change_session(session.session_id, Change(title="Later"), write())
+    resume = {} if seq is None else {"resume": {"seq": seq}}
+    welcome = receive(store, deliver, {"action": "hello", **resume})
+    assert (welcome["seq"], welcome["events"], welcome["recovered"]) == (1, [], recovered)
+
+
+@pytest.mark.parametrize(("seq", "missed"), [(None, None), (0, [1, 2]), (1, [2]), (2, []), (3, None)])
+def test_a_durable_session_brings_what_was_missed_if_it_is_asked_to(
+    store: MemoryStore, deliver: Deliveries, seq: int | None, missed: list[int] | None
+) -> None:
+    session = new_session(store, Draft(durable=True))
+    join(store, session.session_id)
+    for n in (1, 2):
+        taken = store.take_seq(session.session_id, NOON)
+        store.put_event(events.message(taken, "carol", n, NOON, "c"))
+    resume = {} if seq is None else {"resume": {"seq": seq}}
+    welcome = receive(store, deliver, {"action": "hello", **resume})
+    told = [frames.message(n, "carol", n, NOON, "c") for n in missed or []]
+    assert (welcome["seq"], welcome["events"], welcome["recovered"]) == (2, told, missed is not None)
 
 
 def test_a_publish_goes_to_everybody_else_and_is_acknowledged(

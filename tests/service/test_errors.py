@@ -19,6 +19,7 @@ REFUSALS: list[SessionsError] = [
     errors.SessionNotFound("s-1"),
     errors.SessionEnded("s-1"),
     errors.SessionPaused("s-1"),
+    errors.NotDurable("s-1"),
     errors.VersionMismatch("s-1", 7),
     errors.NotAllowed("publish", "viewer"),
     errors.Banned("s-1", "2026-03-01T12:00:00.000Z"),

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib import errors, frames
+from chalicelib import errors, events, frames
 from chalicelib.credentials import Secret
+from chalicelib.events import Resumed
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Change, Session
 from chalicelib.rates import Limits
 from chalicelib.sessions import END
-from tests.service.fakes import ENDPOINT, NOON, connection, new_session, write
+from tests.service.fakes import ENDPOINT, FRESH, NOON, connection, new_session, write
 
 ORIGINS = frozenset({"https://app.example"})
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
@@ -218,7 +220,7 @@ def session() -> Session:
 
 
 def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
-    told = frames.welcome(connection(session.session_id, subject="alice"), session, None, Limits())
+    told = frames.welcome(connection(session.session_id, subject="alice"), session, FRESH, Limits())
     assert (told["role"], told["session"]["sessionId"], told["seq"]) == ("owner", session.session_id, 0)
     assert told["tokenExpiresAt"] == "2026-03-01T13:00:00.000Z"
     assert told["limits"] == {
@@ -232,11 +234,11 @@ def test_welcome_says_who_one_is_and_until_when(session: Session) -> None:
         "sessionPublishesPerSecond": 50,
     }
     assert "2026-03-01T13:45" <= told["reconnectAt"] <= "2026-03-01T13:50:00.000Z"
-    assert frames.welcome(connection(session.session_id), session, None, Limits())["role"] == "participant"
+    assert frames.welcome(connection(session.session_id), session, FRESH, Limits())["role"] == "participant"
 
 
 def test_reconnects_of_one_moment_are_spread(session: Session) -> None:
-    times = {frames.welcome(connection("s", f"{i}="), session, None, Limits())["reconnectAt"] for i in range(100)}
+    times = {frames.welcome(connection("s", f"{i}="), session, FRESH, Limits())["reconnectAt"] for i in range(100)}
     assert len(times) > 50
 
 
@@ -250,10 +252,11 @@ def test_waits_of_one_moment_are_spread() -> None:
     assert frames.refusal(errors.RateLimited(timedelta()), "request-0")["retryAfter"] >= 1
 
 
-@pytest.mark.parametrize(("resume", "recovered"), [(None, False), (0, True), (5, False)])
-def test_nothing_is_recovered_but_what_was_never_missed(session: Session, resume: int | None, recovered: bool) -> None:
-    told = frames.welcome(connection("s"), session, resume, Limits())
-    assert (told["recovered"], told["events"]) == (recovered, [])
+def test_welcome_brings_what_was_missed_as_it_was_told(session: Session) -> None:
+    kept = [events.message(replace(session, seq=seq), "bob", {"é": seq}, NOON, f"c-{seq}") for seq in (3, 5)]
+    told = frames.welcome(connection("s"), session, Resumed(6, kept, recovered=True), Limits())
+    missed = [frames.message(seq, "bob", {"é": seq}, NOON, f"c-{seq}") for seq in (3, 5)]
+    assert (told["seq"], told["events"], told["recovered"]) == (6, missed, True)
 
 
 def test_an_end_says_whether_anybody_wanted_it(session: Session) -> None:

@@ -13,7 +13,7 @@ from chalicelib.members import Connection, Duplicates, Guest, Role
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Draft, Principal, Session
 from chalicelib.sessions import END
-from tests.service.fakes import ALICE, ENDPOINT, NOON, UNLIMITED, Deliveries, connection, new_session, write
+from tests.service.fakes import ALICE, ENDPOINT, FRESH, NOON, UNLIMITED, Deliveries, connection, new_session, write
 
 BOB = Principal("bob", NOON + timedelta(hours=1))
 ADA = Guest("guest:ada")
@@ -113,7 +113,7 @@ def test_a_guest_gets_what_its_owner_said_counted_from_the_use(store: MemoryStor
 def test_an_owner_with_a_ticket_of_its_own_is_the_owner(store: MemoryStore, session: Session) -> None:
     principal, sent = use(store, issue(store, session.session_id, ALICE), session.session_id)
     joined = join(store, session.session_id, principal, sent)
-    assert frames.welcome(joined, session, None, UNLIMITED)["role"] == "owner"
+    assert frames.welcome(joined, session, FRESH, UNLIMITED)["role"] == "owner"
 
 
 @pytest.mark.parametrize("role", [Role.PARTICIPANT, Role.VIEWER])
