@@ -21,7 +21,7 @@ from chalicelib.sessions import Deliver
 
 QUIET: Final = frozenset(
     {
-        *("list_sessions", "find_session", "list_participants", "send_message"),
+        *("list_sessions", "find_session", "list_events", "list_participants", "send_message"),
         *("health", "ready", "message", "disconnect"),
     }
 )
