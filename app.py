@@ -105,7 +105,8 @@ def set_log_levels() -> None:
 
 def observe(operation: str, correlation_id: str, **known: str) -> AbstractContextManager[Run]:
     set_log_levels()
-    return running(operation, os.environ, lambda: service().delivery, correlation_id, **known)
+    delivery, store = (lambda: service().delivery), (lambda: service().store)
+    return running(operation, os.environ, delivery, store, correlation_id, **known)
 
 
 def observe_socket(operation: str, event: WebsocketEvent) -> AbstractContextManager[Run]:
@@ -413,7 +414,13 @@ def message(said: Said) -> frames.Frame:
 def disconnect(event: WebsocketEvent) -> None:
     with observe_socket("disconnect", event) as end:
         try:
-            connections.disconnect(event.connection_id, store=service().store)
+            connections.disconnect(
+                event.connection_id,
+                store=service().store,
+                deliver=end.deliver,
+                now=now(),
+                correlation_id=end.correlation_id,
+            )
         except Unavailable as exc:  # the next delivery removes its rows, or their expiry
             end.observation.ends_with(exc)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,7 +88,37 @@ class ConnectionRows(Rows):
             {":replaces": {"S": str(connection.replaces)}},
         )
 
+    def note_presence(self, connection: Connection) -> None:
+        self._mark(items.pointer_key(connection.connection_id), "SET #presence = :true", {":true": {"BOOL": True}})
+
+    def mark_ready(self, connection: Connection) -> bool:
+        _, row = items.connection_keys(connection)
+        return self._mark(row, "SET #ready = :true", {":true": {"BOOL": True}})
+
+    def set_state(self, connection: Connection, state: str, at: datetime) -> bool:
+        _, row = items.connection_keys(connection)
+        values = {":state": {"S": state}, ":at": {"S": rfc3339(at)}}
+        return self._mark(row, "SET #state = :state, #stateAt = :at", values)
+
+    def _mark(self, key: items.Item, update: str, values: Mapping[str, Any]) -> bool:
+        done, _ = self.update(self._tables.connections, key, update, "attribute_exists(#place)", values)
+        return done
+
     # --- the roster of a session
+
+    def look(self, session_id: str, subject: str, at_most: int) -> tuple[Standing, Sequence[Connection]]:
+        """One query, which begins at the standing of the subject, and asks for twice as many rows as are wanted."""
+        standing = items.standing_key(session_id, subject)
+        query = {**self._of_roster(session_id), "Limit": 2 * at_most}
+        query["ExpressionAttributeValues"][":member"] = standing["member"]
+        said, ready = Standing(), list[Connection]()
+        for page in pages(self._client, **query):
+            said = next((items.to_standing(item) for item in page if item["member"] == standing["member"]), said)
+            there = _connections([item for item in page if item["member"]["S"] >= items.FIRST_MEMBER["S"]])
+            ready += [one for one in there if one.ready]
+            if len(ready) >= at_most:
+                break
+        return said, ready[:at_most]
 
     def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
         query = self._of_roster(session_id)

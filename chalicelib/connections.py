@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from chalicelib import frames
+from chalicelib import frames, presence
 from chalicelib.errors import (
     Duplicate,
     NotConnected,
@@ -27,6 +27,7 @@ from chalicelib.model import (
     kept,
     whole_milliseconds,
 )
+from chalicelib.presence import PresenceStore
 from chalicelib.rates import Limits, Rate
 from chalicelib.sessions import Deliver
 
@@ -55,6 +56,9 @@ class ConnectionStore(Protocol):
     def set_role(self, connection: Connection, role: Role, revision: int) -> None:
         """Sets its role, if it is there, and unless it has one of this revision or a later one."""
 
+    def note_presence(self, connection: Connection) -> None:
+        """Notes that its session tells who is in, if it is there."""
+
     def end_hand_over(self, connection: Connection) -> None:
         """Notes that it has taken the place of the connection that it replaces."""
 
@@ -66,6 +70,10 @@ class ConnectionStore(Protocol):
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         """The stored session, and the owner's word on a subject, by one strongly consistent read."""
+
+
+class LeavingStore(ConnectionStore, PresenceStore, Protocol):
+    """Stored connections, and who is in. Each method raises Unavailable when the tables do not answer in time."""
 
 
 def connect(
@@ -98,6 +106,8 @@ def connect(
     try:
         store.connect(connection)
         session = _admit(connection, store, now)
+        if session.presence:
+            store.note_presence(connection)
         surplus = _surplus(connection, session, store, limits)
         close(surplus, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     except Exception:
@@ -167,15 +177,20 @@ def close(
 def hand_over(
     connection: Connection, *, store: ConnectionStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> None:
-    """Closes the connection whose place this one takes, if it is of the same subject in the same session."""
+    """Closes the connection whose place this one takes, if it is of the same subject in the same session. Nobody hears
+    of a leave."""
     old = store.find_connection(str(connection.replaces))
     if old is not None and (old.session_id, old.subject) == (connection.session_id, connection.subject):
         close([old], Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     store.end_hand_over(connection)
 
 
-def disconnect(connection_id: str, *, store: ConnectionStore) -> None:
-    """Removes a connection whose socket is closed."""
+def disconnect(
+    connection_id: str, *, store: LeavingStore, deliver: Deliver, now: datetime, correlation_id: str
+) -> None:
+    """Removes a connection whose socket is closed, and tells that it left."""
     connection = store.find_connection(connection_id)
     if connection is not None:
         store.disconnect(connection)
+        if connection.presence:
+            presence.leave([connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)

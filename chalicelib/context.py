@@ -17,6 +17,7 @@ from chalicelib.logs import Place, log, place
 from chalicelib.messages import Sender
 from chalicelib.metrics import Metric
 from chalicelib.model import SESSION_ID, Draft, Once, Principal, Write
+from chalicelib.presence import PresenceStore, TellingDelivery
 from chalicelib.sessions import Deliver
 
 QUIET: Final = frozenset(
@@ -35,11 +36,13 @@ metric_lines = logs.Log(f"{logs.NAME}.metrics")
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a handler; `correlation_id` marks the frames that it causes, `delivery` is made when it is needed."""
+    """One run of a handler; `correlation_id` marks the frames that it causes. Delivery and store are made when they are
+    needed."""
 
     observation: Observation
     correlation_id: str
     delivery: Callable[[], Deliver]
+    store: Callable[[], PresenceStore]
 
     @property
     def measure(self) -> metrics.Measure:
@@ -49,7 +52,7 @@ class Run:
     def deliver(self) -> Deliver:
         from chalicelib.delivery import MeasuredDelivery  # imports a thread pool, which few runs need
 
-        return MeasuredDelivery(self.delivery(), self.measure, time.monotonic)
+        return TellingDelivery(MeasuredDelivery(self.delivery(), self.measure, time.monotonic), self.store())
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def running(
     operation: str,
     environment: Mapping[str, str],
     delivery: Callable[[], Deliver],
+    store: Callable[[], PresenceStore],
     correlation_id: str,
     **known: str,
 ) -> Iterator[Run]:
@@ -99,7 +103,7 @@ def running(
     if not SESSION_ID.fullmatch(known.get("session_id", "")):
         known.pop("session_id", None)
     with observed(operation, place(environment), **known, correlation_id=correlation_id) as observation:
-        yield Run(observation, correlation_id, delivery)
+        yield Run(observation, correlation_id, delivery, store)
 
 
 @contextmanager

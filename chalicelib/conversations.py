@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Protocol
 
-from chalicelib import connections, frames, history, logs, messages
+from chalicelib import connections, frames, history, logs, messages, presence
 from chalicelib.connections import ConnectionStore
 from chalicelib.credentials import Secret
 from chalicelib.errors import (
@@ -24,14 +24,15 @@ from chalicelib.history import HistoryStore
 from chalicelib.members import GUEST, Connection, Role
 from chalicelib.messages import MessageStore, Sender
 from chalicelib.model import Principal, kept, whole_milliseconds
+from chalicelib.presence import PresenceStore
 from chalicelib.rates import Limits, Verdict
 from chalicelib.sessions import Deliver
 
-OF_VIEWERS: Final = (frames.Hello, frames.Refresh, frames.Ping)
+OF_VIEWERS: Final = (frames.Hello, frames.SetState, frames.Refresh, frames.Ping)
 
 
-class ConversationStore(ConnectionStore, MessageStore, HistoryStore, Protocol):
-    """Stored connections, sessions and events. Each method raises Unavailable when the tables do not answer in time."""
+class ConversationStore(ConnectionStore, MessageStore, HistoryStore, PresenceStore, Protocol):
+    """All that is stored of a session. Each method raises Unavailable when the tables do not answer in time."""
 
 
 def receive(
@@ -71,7 +72,16 @@ def receive(
     sender = Sender(connection.subject, now, correlation_id, correlation_id, connection_id)
     match action:
         case frames.Hello():
-            return hello(connection, action.resume_seq, store=store, now=now, limits=limits, pause=pause)
+            return hello(
+                connection,
+                action.resume_seq,
+                store=store,
+                deliver=deliver,
+                now=now,
+                limits=limits,
+                correlation_id=correlation_id,
+                pause=pause,
+            )
         case frames.Publish():
             session, report = messages.publish(
                 connection.session_id, action.data, sender, store=store, deliver=deliver, rate=limits.publishes
@@ -79,6 +89,11 @@ def receive(
             return frames.ack(session, report)
         case frames.Send():
             report = messages.send(connection.session_id, action.to, action.data, sender, store=store, deliver=deliver)
+            return frames.sent(report)
+        case frames.SetState():
+            report = presence.set_state(
+                connection, action.data, store=store, deliver=deliver, now=now, correlation_id=correlation_id
+            )
             return frames.sent(report)
         case frames.Refresh():
             return refresh(connection, action.token, store=store, authenticate=authenticate)
@@ -97,23 +112,32 @@ def hello(
     resume_seq: int | None,
     *,
     store: ConversationStore,
+    deliver: Deliver,
     now: datetime,
     limits: Limits,
+    correlation_id: str,
     pause: Callable[[float], None],
 ) -> frames.Frame:
     """The current session, read after the connection was opened, so that its client misses no later change; if it is
-    durable, with what the client missed since it saw `resume_seq`.
+    durable, with what the client missed since it saw `resume_seq`; with presence, with those who are in.
 
     Raises Kicked if the owner keeps the subject out.
     """
-    found, standing = store.find_with_standing(connection.session_id, connection.subject)
-    session = kept(connection.session_id, found, now)
-    if standing.banned_at(now):
-        raise Kicked(connection.connection_id)
+    people: frames.Frame = {}
+    if connection.presence:
+        session, participants = presence.join(
+            connection, store=store, deliver=deliver, now=now, correlation_id=correlation_id
+        )
+        people = frames.picture(session, participants)
+    else:
+        found, standing = store.find_with_standing(connection.session_id, connection.subject)
+        session = kept(connection.session_id, found, now)
+        if standing.banned_at(now):
+            raise Kicked(connection.connection_id)
     resumed = Resumed(session.seq, (), recovered=resume_seq == session.seq)
     if session.durable and resume_seq is not None:
         resumed = history.resume(session, resume_seq, store=store, now=now, pause=pause)
-    return frames.welcome(connection, session.at(now), resumed, limits)
+    return {**frames.welcome(connection, session.at(now), resumed, limits), **people}
 
 
 def refresh(

@@ -135,9 +135,10 @@ class Delivery:
         text = frames.text(frame)
         correlation_id = str(frame.get("correlationId", ""))
         counts: Counter[Outcome] = Counter()
+        gone: list[Recipient] = []
         left: list[Turn] = []
         for page in pages:
-            left += self._take([self._turn(one, text, close, correlation_id) for one in page], began, counts)
+            left += self._take([self._turn(one, text, close, correlation_id) for one in page], began, counts, gone)
         for longest in BACK_OFFS:
             throttled = [turn for turn in left if turn.otherwise is Outcome.THROTTLED]
             broken = [turn for turn in left if turn.otherwise is Outcome.FAILED]
@@ -146,9 +147,9 @@ class Delivery:
             if throttled:
                 self._pause(self._shortened(longest))
             some = WORKERS if throttled else len(broken)  # the throttled do not wait for all that may hang again
-            left = self._take([*throttled, *broken[:some]], began, counts) + broken[some:]
+            left = self._take([*throttled, *broken[:some]], began, counts, gone) + broken[some:]
         counts.update(turn.otherwise for turn in left)
-        report = Report(dict(counts))
+        report = Report(dict(counts), tuple(gone))
         if report.missed:
             missed = {outcome.value: count for outcome, count in counts.items()}
             log.warning("a delivery missed some", deliveries=missed)
@@ -160,8 +161,11 @@ class Delivery:
             return Turn(recipient, frames.text(last), close=True, done=Outcome.EXPIRED)
         return Turn(recipient, text, close, done=Outcome.SENT)
 
-    def _take(self, turns: Sequence[Turn], began: datetime, counts: Counter[Outcome]) -> list[Turn]:
-        """Tries each turn once, counts the outcomes, and returns the turns that are to be tried again."""
+    def _take(
+        self, turns: Sequence[Turn], began: datetime, counts: Counter[Outcome], gone: list[Recipient]
+    ) -> list[Turn]:
+        """Tries each turn once, counts the outcomes, collects who is gone, and returns the turns that are to be tried
+        again."""
 
         def attempt(turn: Turn) -> Outcome | Turn:
             return turn.otherwise if self._clock() - began >= DEADLINE else self._attempt(turn)
@@ -169,7 +173,9 @@ class Delivery:
         contexts = [copy_context() for _ in turns]  # for the log lines of the pool's threads
         results = list(self._executor.map(lambda context, turn: context.run(attempt, turn), contexts, turns))
         counts.update(result for result in results if isinstance(result, Outcome))
-        self._forget([turn.recipient for turn, one in zip(turns, results, strict=True) if one is Outcome.GONE])
+        found = [turn.recipient for turn, one in zip(turns, results, strict=True) if one is Outcome.GONE]
+        self._forget(found)
+        gone += found
         return [result for result in results if isinstance(result, Turn)]
 
     def _attempt(self, turn: Turn) -> Outcome | Turn:

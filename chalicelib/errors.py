@@ -121,6 +121,16 @@ class NotDurable(SessionsError):
         self.session_id = session_id
 
 
+class NoPresence(SessionsError):
+    """The session does not tell who is in."""
+
+    code = "no_presence"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("The session does not tell who is in: it was created without presence.")
+        self.session_id = session_id
+
+
 class VersionMismatch(SessionsError):
     code = "version_mismatch"
 

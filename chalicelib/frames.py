@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -20,7 +20,17 @@ from chalicelib.errors import (
     is_refusal,
 )
 from chalicelib.events import Event, Kind, Resumed
-from chalicelib.members import CONNECTION_LIMIT, Connection, Endpoint, Role, is_connection_id, role_of, subject_of
+from chalicelib.members import (
+    CONNECTION_LIMIT,
+    Connection,
+    Endpoint,
+    Participant,
+    Role,
+    is_connection_id,
+    person,
+    role_of,
+    subject_of,
+)
 from chalicelib.model import (
     FRAME_BYTES,
     IDLE_LIMIT,
@@ -42,6 +52,7 @@ RECONNECT_AFTER: Final = timedelta(minutes=110)  # ten minutes before API Gatewa
 RECONNECT_SPREAD: Final = 300  # seconds over which simultaneous reconnects are spread
 PING_SECONDS: Final = 45  # how often a client is to ping: proxies cut sockets that are idle for a minute
 GAP_SECONDS: Final = 5  # how long a client waits for a seq that is missing, since frames overtake each other
+PICTURE_BYTES: Final = 24_576  # of the participants in a welcome
 TOKEN_ENDS: Final = timedelta(minutes=5)  # before a token's end, when a pong tells it
 
 
@@ -76,6 +87,11 @@ class Send:
 
 
 @dataclass(frozen=True)
+class SetState:
+    data: Any
+
+
+@dataclass(frozen=True)
 class Refresh:
     token: Secret
 
@@ -85,7 +101,7 @@ class Ping:
     pass
 
 
-Action: TypeAlias = "Hello | Publish | Send | Refresh | Ping"
+Action: TypeAlias = "Hello | Publish | Send | SetState | Refresh | Ping"
 
 
 @dataclass(frozen=True)
@@ -179,12 +195,14 @@ def action(sent: Envelope) -> Action:
         result = Publish(_data(name, fields))
     elif name == "send":
         result = Send(subject_of(fields.pop("to", None), "to"), _data(name, fields))
+    elif name == "state":
+        result = SetState(_data(name, fields))
     elif name == "refresh":
         result = Refresh(_token(fields))
     elif name == "ping":
         result = Ping()
     else:
-        raise InvalidRequest("action must be hello, publish, send, refresh or ping.")
+        raise InvalidRequest("action must be hello, publish, send, state, refresh or ping.")
     if fields:
         unknown = ", ".join(sorted(fields))
         raise InvalidRequest(f"{name} has no field {unknown[:200]}.")
@@ -226,6 +244,41 @@ def welcome(connection: Connection, session: Session, resumed: Resumed, limits: 
             "framesPerSecond": limits.frames.per_second,
             "sessionPublishesPerSecond": limits.publishes.per_second,
         },
+    }
+
+
+def picture(session: Session, participants: Sequence[Participant] | None) -> Frame:
+    """The part of a welcome that shows who is in as of a number; of too many, that they are not told of.
+
+    States are left out where it would be too large, then participants.
+    """
+    since = {"presenceSeq": session.presence_seq}
+    if participants is None:
+        return {"presence": "off", **since}
+    shown: list[Mapping[str, Any]] = []
+    left = PICTURE_BYTES - 1  # brackets, and a comma for each but one
+    for one in participants:
+        stateless = person(replace(one, state=None))
+        left -= jsontext.size(stateless) + 1
+        if left < 0:
+            break
+        shown.append(stateless)
+    for i, one in enumerate(participants[: len(shown)]):
+        left -= jsontext.size(person(one)) - jsontext.size(shown[i])
+        if left < 0:
+            break
+        shown[i] = person(one)
+    more = {"more": True} if len(shown) < len(participants) else {}
+    return {"presence": "on", **since, "participants": shown, **more}
+
+
+def presence(n: int, joined: Sequence[Participant], left: Sequence[str], correlation_id: str) -> Frame:
+    return {
+        "type": "presence",
+        "n": n,
+        "join": [person(one) for one in joined],
+        "leave": list(left),
+        "correlationId": correlation_id,
     }
 
 
@@ -273,8 +326,13 @@ def refreshed(token_expires_at: datetime) -> Frame:
 
 
 def pong(connection: Connection, session: Session, now: datetime) -> Frame:
-    """The answer to ping; in the last five minutes of a token, its end, too."""
-    answer = {"type": "pong", "seq": session.seq, "version": session.version}
+    """The answer to ping; in the last five minutes of a token, its end, too. A picture of presence is whole if its
+    number is `presenceSince` or higher."""
+    answer: dict[str, Any] = {"type": "pong", "seq": session.seq, "version": session.version}
+    if session.crowded:
+        answer["presence"] = "off"
+    elif session.presence:
+        answer |= {"presence": "on", "presenceSince": session.presence_since}
     if connection.token_expires_at - now <= TOKEN_ENDS:
         answer["tokenExpiresAt"] = rfc3339(connection.token_expires_at)
     return answer

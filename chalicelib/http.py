@@ -23,6 +23,7 @@ from chalicelib.members import (
     Role,
     is_connection_id,
     is_subject,
+    person,
     subject_of,
 )
 from chalicelib.model import (
@@ -363,10 +364,7 @@ def sent(seq: int | None, report: Report) -> Reply:
 
 def participants(page: ParticipantPage, session_id: str) -> Reply:
     cursor = None if page.after is None else cursors.write_participant_cursor(page.after, session_id)
-    shown = [
-        {"subject": one.subject, "role": one.role.value, "connections": one.connections, "since": rfc3339(one.since)}
-        for one in page.participants
-    ]
+    shown = [{**person(one), "connections": one.connections, "since": rfc3339(one.since)} for one in page.participants]
     return json_reply(200, {"participants": shown, "nextCursor": cursor})
 
 

@@ -147,6 +147,7 @@ def to_session(item: Item) -> Session:
         due_at=from_rfc3339(item["dueAt"]["S"]) if "dueAt" in item else None,
         seq_at=from_rfc3339(item["seqAt"]["S"]) if "seqAt" in item else None,
         presence_seq=int(item["presenceSeq"]["N"]) if "presenceSeq" in item else 0,
+        presence_since=int(item["presenceSince"]["N"]) if "presenceSince" in item else 0,
         join_as=Role(item["joinAs"]["S"]) if "joinAs" in item else Role.PARTICIPANT,
         duplicates=Duplicates(item["duplicates"]["S"]) if "duplicates" in item else Duplicates.ALLOW,
         max_connections=int(item["maxConnections"]["N"]) if "maxConnections" in item else None,
@@ -214,6 +215,10 @@ def to_connection(item: Item) -> Connection:
         subject=item["subject"]["S"],
         role=Role(item["role"]["S"]) if "role" in item else None,
         replaces=item["replaces"]["S"] if "replaces" in item else None,
+        presence="presence" in item,
+        ready="ready" in item,
+        state=item["state"]["S"] if "state" in item else None,
+        state_at=from_rfc3339(item["stateAt"]["S"]) if "stateAt" in item else None,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from chalicelib.errors import InvalidRequest
 
@@ -80,6 +82,10 @@ class Connection(Recipient):
 
     role: Role | None = None  # None: not said, which is a participant
     replaces: str | None = None
+    presence: bool = False  # whether its session tells who is in
+    ready: bool = False  # has said hello, and is told who is in
+    state: str | None = None  # as JSON text
+    state_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,14 @@ class Guest:
 
 @dataclass(frozen=True)
 class Participant:
-    """A subject in a session with all its connections, the oldest of which was opened at `since`."""
+    """A subject in a session with all its connections, the oldest of which was opened at `since`. `state` is the last
+    that one of them set, as JSON text."""
 
     subject: str
     role: Role
     connections: int
     since: datetime
+    state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,23 @@ def is_connection_id(value: object) -> TypeGuard[str]:
 def subject_key(subject: str) -> str:
     """Stands for a subject in keys of the table of connections: 32 hexadecimal digits."""
     return hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def participant(own: Sequence[Connection], owner_id: str) -> Participant:
+    """A subject with its connections, and the role that lets it do the most."""
+    heard = Role.VIEWER if all(one.role is Role.VIEWER for one in own) else Role.PARTICIPANT
+    subject = own[0].subject
+    states = [(one.state_at, one.member, one.state) for one in own if one.state_at is not None]
+    state = max(states)[-1] if states else None
+    since = min(one.connected_at for one in own)
+    return Participant(subject, role_of(subject, owner_id, heard), len(own), since, state)
+
+
+def person(one: Participant) -> dict[str, Any]:
+    """A participant as others see it, as a JSON object, over HTTP and in frames alike."""
+    shown: dict[str, Any] = {"subject": one.subject, "role": one.role.value}
+    state = None if one.state is None else json.loads(one.state)
+    return shown if state is None else {**shown, "state": state}
 
 
 def role_of(subject: str, owner_id: str, *said: Role | None) -> Role:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from chalicelib.errors import (
     IdempotencyMismatch,
@@ -16,6 +17,7 @@ from chalicelib.events import PUBLISH_PURGE, Event, Published
 from chalicelib.members import PENDING, Connection, Metered, Recipient, Role, Standing, Ticket
 from chalicelib.model import (
     IDEMPOTENCY_PURGE,
+    NEVER,
     Change,
     Once,
     Page,
@@ -170,6 +172,51 @@ class MemoryStore:
             if stored is not None and stored.replaces == connection.replaces:
                 self._connections[stored.connection_id] = replace(stored, replaces=None)
 
+    def note_presence(self, connection: Connection) -> None:
+        self._mark(connection, presence=True)
+
+    def mark_ready(self, connection: Connection) -> bool:
+        return self._mark(connection, ready=True)
+
+    def set_state(self, connection: Connection, state: str, at: datetime) -> bool:
+        return self._mark(connection, state=state, state_at=whole_milliseconds(at))
+
+    def _mark(self, connection: Connection, **values: Any) -> bool:
+        with self._lock:
+            stored = self._connections.get(connection.connection_id)
+            if stored is not None:
+                self._connections[stored.connection_id] = replace(stored, **values)
+            return stored is not None
+
+    # --- presence
+
+    def look(self, session_id: str, subject: str, at_most: int) -> tuple[Standing, Sequence[Connection]]:
+        _, standing = self.find_with_standing(session_id, subject)
+        return standing, [one for one in self._of_roster(session_id) if one.ready][:at_most]
+
+    def take_presence_seq(self, session_id: str) -> Session | None:
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None or not session.presence:
+                return None
+            self._sessions[session_id] = taken = replace(session, presence_seq=session.presence_seq + 1)
+            return taken
+
+    def end_telling(self, session: Session) -> None:
+        with self._lock:
+            stored = self._found(session.session_id)
+            if stored.presence_seq == session.presence_seq:
+                since = NEVER
+            else:
+                since = max(stored.presence_since, session.presence_seq + 1)
+            self._sessions[session.session_id] = replace(stored, presence_since=since)
+
+    def begin_telling(self, session: Session) -> None:
+        with self._lock:
+            stored = self._found(session.session_id)
+            if stored.presence_seq == session.presence_seq:
+                self._sessions[session.session_id] = replace(stored, presence_since=session.presence_seq)
+
     # --- the roster of a session
 
     def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
@@ -292,4 +339,5 @@ class MemoryStore:
 
 def _listed(session: Session) -> Session:
     """The part of a session that a list has."""
-    return replace(session, metadata=None, seq=0, change_seq=0, due_at=None, seq_at=None, written_by="")
+    unread = replace(session, metadata=None, due_at=None, written_by="")
+    return replace(unread, seq=0, change_seq=0, seq_at=None, presence_seq=0, presence_since=0)

@@ -20,7 +20,7 @@ from chalicelib.errors import (
     SessionPaused,
     VersionMismatch,
 )
-from chalicelib.members import Duplicates, Role, Standing
+from chalicelib.members import Duplicates, Recipient, Role, Standing
 
 SESSION_ID: Final = re.compile(r"[a-z2-7]{26}")
 SESSION_ID_BYTES: Final = 17  # 130 of these 136 random bits make the 26 base32 characters of an id
@@ -31,6 +31,7 @@ IDEMPOTENCY_PURGE: Final = timedelta(days=1)
 MESSAGE_BYTES: Final = 131_072  # API Gateway's limits for a message and for one frame
 FRAME_BYTES: Final = 32_768
 IDLE_LIMIT: Final = timedelta(minutes=10)
+NEVER: Final = 10**15  # beyond all numbers that presence takes
 
 LARGEST_SEQ: Final = 10**15  # that a client may name; it measures a frame before its number is taken
 
@@ -68,8 +69,9 @@ class Principal:
 @dataclass(frozen=True)
 class Session:
     """`version` counts changes, `seq` counts events, of which the last was at `seq_at`; `change_seq` is the seq of the
-    last change, `written_by` the id of its request; `presence_seq` counts what is told of who is in. `due_at` is when
-    the sweep looks at it: None in a list, and when nothing is left to do."""
+    last change, `written_by` the id of its request. `presence_seq` counts changes of who is in, all of which are told
+    from `presence_since` on. `due_at` is when the sweep looks at it: None in a list, and when nothing is left to
+    do."""
 
     session_id: str
     owner_id: str
@@ -89,9 +91,15 @@ class Session:
     due_at: datetime | None = None
     seq_at: datetime | None = None
     presence_seq: int = 0
+    presence_since: int = 0
     join_as: Role = Role.PARTICIPANT  # the role of those of whom the owner has said nothing
     duplicates: Duplicates = Duplicates.ALLOW
     max_connections: int | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too many are in for each change to be told."""
+        return self.presence_since > self.presence_seq
 
     @property
     def untold(self) -> bool:
@@ -240,9 +248,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """The number of recipients of a delivery for each outcome."""
+    """The number of recipients of a delivery for each outcome, and those that were found gone."""
 
     counts: Mapping[Outcome, int]
+    gone: tuple[Recipient, ...] = ()  # whose rows the delivery has removed
 
     def __getitem__(self, outcome: Outcome) -> int:
         return self.counts.get(outcome, 0)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final, Protocol
 
-from chalicelib import connections, frames
-from chalicelib.connections import ConnectionStore
-from chalicelib.errors import InvalidRequest, Kicked
+from chalicelib import connections, frames, presence
+from chalicelib.connections import LeavingStore
+from chalicelib.errors import InvalidRequest, Kicked, Unavailable
 from chalicelib.members import (
     CONNECTION_LIMIT,
     Connection,
-    Participant,
     ParticipantPage,
     Removal,
     Role,
     Standing,
-    role_of,
+    participant,
     subject_key,
 )
 from chalicelib.model import (
@@ -37,7 +37,7 @@ SPARE: Final = 20  # rows read beyond one a participant: the connections that a 
 AFTER_ALL: Final = "~"  # ends a key that sorts after each connection of a subject
 
 
-class ParticipantStore(ConnectionStore, Protocol):
+class ParticipantStore(LeavingStore, Protocol):
     """Stored people of sessions. Each method raises Unavailable when the tables do not answer in time."""
 
     def find_session(self, session_id: str) -> Session | None:
@@ -77,7 +77,7 @@ def list_participants(
     shown = subjects[:limit]
     last = subject_key(shown[-1][0].subject) if shown else (rest or "").partition("#")[0]
     return ParticipantPage(
-        tuple(_participant(session, own) for each in shown if (own := _open(each, now))),
+        tuple(participant(own, session.owner_id) for each in shown if (own := _open(each, now))),
         last if rest is not None or len(subjects) > limit else None,
     )
 
@@ -128,6 +128,9 @@ def kick_participant(
     store.ban(session, subject, until)
     found = store.connections_of(session_id, subject)
     report = connections.close(found, Kicked, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    if found and session.presence:
+        with suppress(Unavailable):  # they are out, whoever is told of it
+            presence.leave(found, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     return Removal(report[Outcome.SENT], report[Outcome.PENDING] + report.missed, until)
 
 
@@ -144,11 +147,3 @@ def _owned(session_id: str, owner: Principal, subject: str, store: ParticipantSt
 def _open(own: Sequence[Connection], now: datetime) -> Sequence[Connection]:
     """The connections that API Gateway has not cut: the rows of others may stay for days."""
     return [one for one in own if now < one.connected_at + CONNECTION_LIMIT]
-
-
-def _participant(session: Session, own: Sequence[Connection]) -> Participant:
-    """A subject with its connections, and the role that lets it do the most."""
-    heard = Role.VIEWER if all(one.role is Role.VIEWER for one in own) else Role.PARTICIPANT
-    subject = own[0].subject
-    role = role_of(subject, session.owner_id, heard)
-    return Participant(subject, role, len(own), min(one.connected_at for one in own))

@@ -19,6 +19,7 @@ from chalicelib.errors import (
 from chalicelib.logs import log
 from chalicelib.members import Standing
 from chalicelib.model import (
+    NEVER,
     SESSION_PURGE,
     Change,
     Once,
@@ -228,6 +229,27 @@ class SessionRows(Rows):
             if rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
                 break
         raise RateLimited(rate.wait(tat, now))
+
+    def take_presence_seq(self, session_id: str) -> Session | None:
+        values = {":one": ONE, ":true": {"BOOL": True}}
+        taken, item = self._change(session_id, "ADD #presenceSeq :one", "#presence = :true", values)
+        return items.to_session(item) if taken else None
+
+    def end_telling(self, session: Session) -> None:
+        """If another number was taken meanwhile, its own request decides whether later changes are told."""
+        ended, _ = self._since(session.session_id, NEVER, "#presenceSeq = :at", session.presence_seq)
+        if not ended:
+            next_one = session.presence_seq + 1
+            self._since(
+                session.session_id, next_one, "attribute_not_exists(#presenceSince) OR #presenceSince < :at", next_one
+            )
+
+    def begin_telling(self, session: Session) -> None:
+        self._since(session.session_id, session.presence_seq, "#presenceSeq = :at", session.presence_seq)
+
+    def _since(self, session_id: str, since: int, condition: str, at: int) -> tuple[bool, items.Item]:
+        values = {":since": {"N": str(since)}, ":at": {"N": str(at)}}
+        return self._change(session_id, "SET #presenceSince = :since", condition, values)
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         sessions, connections = self._tables.sessions, self._tables.connections

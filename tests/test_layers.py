@@ -17,7 +17,7 @@ PLUGIN = "pytest_sessionplugin"
 TABLE = """
 app
 chalicelib: service context | auth tickets conversations messages history participants connections
-chalicelib: sweeper delivery
+chalicelib: presence sweeper delivery
 chalicelib: keys storage session_rows event_rows connection_rows dynamodb sessions | settings items metrics frames
 chalicelib: http cursors memory issuer | credentials events jsontext model members rates logs | errors
 

@@ -31,7 +31,7 @@ def subclasses(kind: type[errors.SessionsError]) -> set[type[errors.SessionsErro
     return below.union(*map(subclasses, below))
 
 
-ELSEWHERE = {errors.NotAllowed, errors.NotConnected}
+ELSEWHERE = {errors.NoPresence, errors.NotAllowed, errors.NotConnected}
 """Refusals of handshakes and frames alone."""
 
 

@@ -42,6 +42,7 @@ def test_each_policy_allows_what_its_function_does_and_nothing_else(
     life.of_a_socket_that_nobody_remembers(dynamodb_tables)
     life.of_a_connection_that_is_refreshed(chalice_clock)
     life.of_a_session_that_expires(chalice_clock, aws_faults)
+    life.of_a_session_with_presence(chalice_clock)
     assert chalice_gateway.http().get("/health/ready").status_code == 200
 
     for function in FUNCTIONS:
@@ -145,12 +146,25 @@ class Life:
             clock.advance(minutes=5, schedules=True)
             bob.expect(type="session.ended", reason="expired")
 
+    def of_a_session_with_presence(self, clock: Clock) -> None:
+        session = self._alice.post("/sessions", json={"presence": True}).json()
+        params, short = {"sessionId": session["sessionId"]}, self._sign("alice", expires_in=60)
+        with self._gateway.websocket("/", params=params, token=short) as alice, self._join(session, "bob") as bob:
+            for socket in (alice, bob):
+                socket.send_json({"action": "hello"})
+                socket.expect(type="welcome")
+            alice.expect(type="presence")
+            clock.advance(minutes=2)
+            bob.close()
+            self._gateway.settle()
+            alice.expect(type="closing", code="token_expired")
+
     def _join(self, session: dict[str, Any], subject: str, **params: str) -> WebSocket:
         params["sessionId"] = session["sessionId"]
         return self._gateway.websocket("/", params=params, token=self._sign(subject))
 
-    def _sign(self, subject: str) -> str:
-        return jwt.encode(self._tokens.claims(subject, expires_in=7200), KEY, "HS256")
+    def _sign(self, subject: str, expires_in: int = 7200) -> str:
+        return jwt.encode(self._tokens.claims(subject, expires_in=expires_in), KEY, "HS256")
 
 
 def vanish(socket: WebSocket, faults: Faults) -> None:

@@ -78,7 +78,7 @@ def test_a_connection_is_refused_when_the_session_cannot_be_read() -> None:
 def test_a_disconnect_is_harmless_twice(store: MemoryStore, session: Session) -> None:
     join(store, session.session_id)
     for _ in range(2):
-        connections.disconnect("one=", store=store)
+        connections.disconnect("one=", store=store, deliver=Deliveries(), now=NOON, correlation_id="c")
         assert store.find_connection("one=") is None
         assert list(store.roster(session.session_id)) == [[]]
 

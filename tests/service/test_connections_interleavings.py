@@ -195,7 +195,7 @@ def publish(view: Any) -> None:
 
 
 def disconnect(view: Any) -> None:
-    connections.disconnect("pub=", store=view.store)
+    connections.disconnect("pub=", store=view.store, deliver=delivery(view), now=NOON, correlation_id="d")
 
 
 def sweep(view: Any) -> None:

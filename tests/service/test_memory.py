@@ -7,6 +7,7 @@ import pytest
 from chalicelib.memory import MemoryStore
 from tests.service.stores import StoreContract
 from tests.service.stores_events import EventStoreContract
+from tests.service.stores_presence import PresenceStoreContract
 
 
 class TestContract(StoreContract):
@@ -16,6 +17,12 @@ class TestContract(StoreContract):
 
 
 class TestEvents(EventStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestPresence(PresenceStoreContract):
     @pytest.fixture
     def store(self) -> MemoryStore:
         return MemoryStore()

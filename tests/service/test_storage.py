@@ -16,14 +16,21 @@ from chalicelib.storage import Store
 from tests.service.fakes import NOON, connection, new_session, write
 from tests.service.stores import HOUR, StoreContract, again, names_of, roster
 from tests.service.stores_events import message
+from tests.service.stores_presence import PresenceStoreContract
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
 
-WORDS = {"SET", "ADD", "REMOVE", "AND", "OR", "IN", "attribute_not_exists"}
+WORDS = {"SET", "ADD", "REMOVE", "AND", "OR", "IN", "attribute_exists", "attribute_not_exists"}
 
 
 class TestContract(StoreContract):
+    @pytest.fixture
+    def store(self, dynamodb_store: Store) -> Store:
+        return dynamodb_store
+
+
+class TestPresence(PresenceStoreContract):
     @pytest.fixture
     def store(self, dynamodb_store: Store) -> Store:
         return dynamodb_store
@@ -83,12 +90,14 @@ class TestRequests:
         roster(store, session.session_id)
         store.list_events(session.session_id, 0, 1)
         store.find_publish(session.session_id, "bob", "key", NOON)
+        store.look(session.session_id, "bob", 1)
         assert [(name, params["ConsistentRead"]) for name, params in requests] == [
             ("GetItem", True),
             ("GetItem", True),
             ("Query", True),
             ("Query", True),
             ("GetItem", True),
+            ("Query", True),
         ]
 
     def test_a_roster_is_read_without_what_no_delivery_needs(self, asked: Any) -> None:
@@ -123,6 +132,10 @@ class TestRequests:
         store.put_event(message(session, 1))
         store.put_keyed(message(session, 2), "bob", "key", "print", NOON)
         store.list_events(session.session_id, 0, 1)
+        store.mark_ready(connection(session.session_id))
+        store.take_presence_seq(session.session_id)
+        store.end_telling(session)
+        store.look(session.session_id, "bob", 1)
         expressions = list(expressions_of([params for _, params in requests]))
         assert len(expressions) > 20
         for expression in expressions:

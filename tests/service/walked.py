@@ -312,9 +312,9 @@ def disconnect(connection_id: str, *, code: Code = CODE) -> Actor:
     """The $disconnect of a client that leaves."""
 
     def gone(view: Any) -> None:
-        store, _ = code.of(view)
+        store, deliver = code.of(view)
         view.sockets.refuse(connection_id, "left")
-        connections.disconnect(connection_id, store=store)
+        connections.disconnect(connection_id, store=store, deliver=deliver, now=NOON, correlation_id="d")
 
     def is_open(world: World, busy: Mapping[str, bool]) -> bool:
         return world.sockets.states.get(connection_id) == "open"
