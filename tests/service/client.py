@@ -341,7 +341,7 @@ class Client:
             self._out.append(Close(self._here.number))
         self._here, self._next = socket, None
         self._renew, self._refusals, self._full = False, 0, 0
-        self._live_since = self._live_since or now
+        self._live_since = now
         self._timers["ping", 0] = now + timedelta(seconds=self._limits["pingSeconds"])
         self._go(State.LIVE)
 
@@ -359,8 +359,7 @@ class Client:
             self._drain()
 
     def _notice(self, seq: int, now: datetime) -> None:
-        if seq > max([self.seq or 0, *(upto for upto, _ in self._noticed)]):
-            self._noticed.append((seq, now))
+        self._noticed.append((seq, now))
 
     def _drain(self) -> None:
         while self.seq is not None and self.seq + 1 in self._held:

@@ -147,7 +147,8 @@ def test_a_transition_that_does_not_exist_names_both_states() -> None:
 
 def test_close_is_final() -> None:
     driver = live()
-    assert driver.client.close(driver.clock()) == [Close(1), Over("closed")]
+    driver.asks()
+    assert driver.client.close(driver.clock()) == [Close(1), Answered(2, None), Over("closed")]
     assert driver.closes() == driver.after(86_400) == driver.client.close(driver.clock()) == []
 
 
@@ -182,6 +183,14 @@ def test_the_number_of_an_own_ack_counts_and_is_not_heard() -> None:
     heard = driver.gets(answer)
     assert heard[0] == Heard(message(2))
     assert Answered(answer["replyTo"], answer) in heard
+
+
+def test_an_own_event_that_another_connection_of_the_client_heard_is_not_heard() -> None:
+    driver = live()
+    driver.asks()
+    driver.gets({"type": "ack", "seq": 2, "version": 1, "replyTo": 2})
+    assert numbers(driver.gets(message(2))) == []
+    assert numbers(driver.gets(message(1))) == [1]
 
 
 def test_a_session_takes_the_place_of_an_older_version_only() -> None:
@@ -269,9 +278,10 @@ def test_what_no_session_keeps_is_told_and_hello_follows_only_if_the_version_is_
     assert actions(told) == ["hello"]
 
 
-def test_after_a_resume_that_ends_before_a_young_hole_the_client_waits_again() -> None:
+@pytest.mark.parametrize("sign", [message(3), pong(3)], ids=["frame", "pong"])
+def test_after_a_resume_that_ends_before_a_young_hole_the_client_waits_again(sign: Frame) -> None:
     driver = live()
-    driver.gets(message(3))
+    driver.gets(sign)
     driver.welcome(driver.after(5), 1, events=[message(1)])
     assert actions(driver.after(4.9)) == []
     assert actions(driver.after(0.1)) == ["hello"]
@@ -461,6 +471,20 @@ def test_back_off_doubles_up_to_thirty_seconds_and_starts_anew_after_a_minute_th
     assert driver.wait() == 0.5
 
 
+def test_a_connection_that_is_never_welcomed_does_not_start_back_off_anew() -> None:
+    driver = live()
+    driver.after(44)
+    driver.gets(pong())
+    driver.after(17)
+    waits = []
+    for socket in (1, 2, 3, 4):
+        driver.open(socket)
+        driver.closes(socket=socket)
+        waits.append(driver.wait())
+        driver.after(driver.wait())
+    assert waits == [0.5, 1, 2, 4]
+
+
 def test_jitter_is_over_the_whole_wait() -> None:
     driver = Driver(Client(lambda: 0.0))
     driver.start()
@@ -588,6 +612,12 @@ def test_the_end_that_a_pong_tells_counts_over_the_own_clock() -> None:
     assert WantToken() not in driver.gets(pong(tokenExpiresAt=rfc3339(NOON + timedelta(minutes=4))))
 
 
+def test_between_two_refreshes_are_thirty_seconds() -> None:
+    assert live(lasts=40).after(29) == []
+    assert live(lasts=-3600).after(29) == []  # a clock that is early
+    assert live(lasts=40).after(30) == [WantToken()]
+
+
 def test_a_refresh_that_failed_is_made_again() -> None:
     driver = live(lasts=3600)
     driver.client._timers.pop(("ping", 0))
@@ -673,6 +703,22 @@ def test_hello_waits_for_what_is_unanswered_on_the_old_one_and_new_frames_wait_f
     ]
 
 
+def test_a_clock_that_is_early_hands_over_once_a_minute_at_most() -> None:
+    driver = live(reconnectAt=rfc3339(NOON - timedelta(hours=1)))
+    driver.after(45)
+    driver.gets(pong())
+    assert driver.after(14) == []
+    assert driver.after(1) == [Open(2, "one=", renew=False)]
+
+
+def test_a_frame_that_was_said_on_the_next_connection_is_not_lost_with_the_old_one() -> None:
+    driver, _ = moving()
+    assert driver.asks() == [Send(2, {"action": "publish", "data": 1, "id": 3})]
+    assert driver.closes(socket=1) == []
+    answer = {"type": "ack", "seq": 3, "version": 1, "replyTo": 3}
+    assert driver.gets(answer, socket=2) == [Answered(3, answer)]
+
+
 def test_a_frame_that_was_never_said_is_said_on_the_next_connection() -> None:
     driver = live()
     driver.client._timers["move", 0] = driver.clock()
@@ -755,6 +801,7 @@ def test_when_presence_is_on_again_the_client_says_hello() -> None:
     assert actions(driver.gets(pong(presence="on"))) == []
     driver.welcome(asked, presenceSeq=300, participants=[person("bob")])
     assert driver.client.people.told
+    assert driver.gets(pong(presence="on")) == []
     driver.gets(pong(presence="off"))
     assert not driver.client.people.told
 
