@@ -12,9 +12,10 @@ from typing import Any, Final
 import pytest
 from botocore.client import BaseClient
 
-from chalicelib import items
+from chalicelib import events, items
 from chalicelib.frames import PING_SECONDS
 from chalicelib.members import Connection, Endpoint
+from chalicelib.storage import Store
 from deployment import stage
 from deployment.monitoring.alarms import alarms
 from pytest_sessionplugin import Gateway
@@ -57,7 +58,7 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
-    chalice_gateway: Gateway, jwt_tokens: Tokens, units: Counter[str]
+    chalice_gateway: Gateway, jwt_tokens: Tokens, units: Counter[str], dynamodb_store: Store
 ) -> None:
     """With three people connected, whose rows are one read."""
 
@@ -93,6 +94,13 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     ticket = dave.post(f"{path}/tickets", json={}).json()["ticket"]
     connect_by_ticket = took(lambda: join(ticket=ticket))
     hello = took(lambda: say("welcome", action="hello"))
+    durable = alice.post("/sessions", json={"durable": True}).json()["sessionId"]
+    first = dynamodb_store.take_seq(durable, datetime.now(UTC))
+    dynamodb_store.put_event(events.message(first, "bob", "x", datetime.now(UTC), "correlation-1"))
+    sockets.insert(0, chalice_gateway.websocket("/", params={"sessionId": durable}, token=jwt_tokens("bob")))
+    resume = took(lambda: say("welcome", action="hello", resume={"seq": 0}))
+    sockets.pop(0).close()
+    page = took(lambda: alice.get(f"/sessions/{durable}/events"))
     ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))
     send = took(lambda: say("ack", action="send", to="carol", data="x"))
@@ -124,6 +132,8 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "ask for a ticket": [f"{one:g}" for one in ask],
         "connect": [f"{connect[0]:g}, by ticket {connect_by_ticket[0]:g}", f"{connect[1]:g}"],
         "`hello`": [f"{one:g}" for one in hello],
+        "`hello` with `resume` in a durable session": [f"{resume[0]:g}", f"{resume[1] - told:g} + events"],
+        "a page of events": ["", f"{page[1] - told:g} + events"],
         "`ping`": [f"{one:g}" for one in ping],
         "publish to N others": [f"{publish[0]:g}, of a server {serve[0]:g}", "rows"],
         "`send` to N connections": [f"{one:g}" for one in send],

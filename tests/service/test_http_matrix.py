@@ -17,6 +17,7 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of 
     "create_session": ("POST", "/sessions", {}),
     "list_sessions": ("GET", "/sessions", None),
     "find_session": ("GET", "/sessions/ID", None),
+    "list_events": ("GET", "/sessions/ID/events", None),
     "change_session": ("PATCH", "/sessions/ID", {"title": "new"}),
     "issue_ticket": ("POST", "/sessions/ID/tickets", {}),
     "issue_guest_ticket": ("POST", "/sessions/ID/tickets", {"subject": "guest:ada"}),
@@ -28,9 +29,9 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of 
 
 @pytest.fixture
 def session_id(chalice_gateway: Gateway, jwt_tokens: Tokens) -> str:
-    """A session of alice's, for a minute."""
+    """A durable session of alice's, for a minute."""
     alice = chalice_gateway.http(token=jwt_tokens("alice"))
-    created: str = alice.post("/sessions", json={"expiresIn": 60}).json()["sessionId"]
+    created: str = alice.post("/sessions", json={"expiresIn": 60, "durable": True}).json()["sessionId"]
     return created
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import items
+from chalicelib import events, items
+from chalicelib.events import Event
 from chalicelib.members import Connection, Endpoint
 from chalicelib.storage import Store
 from pytest_sessionplugin import Clock, Gateway, WebSocket
@@ -154,6 +155,38 @@ def test_of_frames(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     room.rest()
     with aws_calls.exactly(dynamodb=3, write_units=3, read_units=0):
         room.say(bob, "refresh", "ack", token=room.token("bob", expires_in=7200))
+    bob.close()
+
+
+def test_of_kept_events(new_room: Callable[..., Room], aws_calls: Calls, dynamodb_store: Store) -> None:
+    """A read unit holds 4 KB of them. A hole is closed by one write, and looked for once more before that if it is
+    young."""
+    room = new_room(durable=True)
+    session_id, old = room.session_id, datetime.now(UTC) - timedelta(minutes=1)
+
+    def take(at: datetime, data: str = "x") -> Event:
+        return events.message(dynamodb_store.take_seq(session_id, at), "carol", data, at, "correlation-1")
+
+    for _ in range(9):
+        dynamodb_store.put_event(take(old, "x" * 1_000))
+    bob = room.join()
+    resumed = {"dynamodb": 3, "dynamodb:Query": 1, "write_units": 1}
+    with aws_calls.exactly({**resumed, "read_units": 2 + 3}):
+        room.say(bob, "hello", "welcome", resume={"seq": 0})
+    room.rest()
+    for _ in range(2):
+        take(old)
+    with aws_calls.exactly({**resumed, "dynamodb": 3 + 2, "write_units": 1 + 2}):
+        room.say(bob, "hello", "welcome", resume={"seq": 9})
+    room.rest()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=2):
+        room.say(bob, "hello", "welcome", resume={"seq": 11})
+    page = {"dynamodb": 2, "dynamodb:Query": 1, "write_units": 0}
+    with aws_calls.exactly({**page, "read_units": 2 + 3}):
+        room.alice.get(f"{room.path}/events")
+    take(datetime.now(UTC))
+    with aws_calls.exactly({**page, "dynamodb": 2 + 1, "dynamodb:Query": 2}):
+        room.alice.get(f"{room.path}/events")
     bob.close()
 
 

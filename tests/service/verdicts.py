@@ -43,7 +43,7 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
         return DONE[operation], None
     if status in ("purged", "unknown"):
         return 404, "session_not_found"
-    if caller != "owner" and operation not in ("find_session", "issue_ticket"):
+    if caller != "owner" and operation not in ("find_session", "list_events", "issue_ticket"):
         return 403, "not_owner"
     if status in ("ended", "expired"):
         if operation in ("issue_ticket", "issue_guest_ticket"):
@@ -59,6 +59,7 @@ DONE = {
     "create_session": 201,
     "list_sessions": 200,
     "find_session": 200,
+    "list_events": 200,
     "change_session": 200,
     "end_session": 204,
     "issue_ticket": 201,
