@@ -245,7 +245,7 @@ def issue_ticket(call: Call, session_id: str) -> http.Reply:
 @route("/sessions/{session_id}/messages", methods=["POST"])
 @answers
 def send_message(call: Call, session_id: str) -> http.Reply:
-    seq, report = messages.send_message(
+    outcome = messages.send_message(
         session_id,
         http.new_message(call.request),
         call.sender(),
@@ -253,7 +253,7 @@ def send_message(call: Call, session_id: str) -> http.Reply:
         deliver=call.run.deliver,
         rate=service().settings.limits.publishes,
     )
-    return http.sent(seq, report)
+    return http.sent(outcome)
 
 
 @route("/sessions/{session_id}/events", methods=["GET"])

@@ -19,7 +19,7 @@ from chalicelib.errors import (
     TooFast,
     Unauthenticated,
 )
-from chalicelib.events import Resumed
+from chalicelib.events import Published, Resumed
 from chalicelib.history import HistoryStore
 from chalicelib.members import GUEST, Connection, Role
 from chalicelib.messages import MessageStore, Sender
@@ -83,10 +83,16 @@ def receive(
                 pause=pause,
             )
         case frames.Publish():
-            session, report = messages.publish(
-                connection.session_id, action.data, sender, store=store, deliver=deliver, rate=limits.publishes
+            outcome = messages.publish(
+                connection.session_id,
+                action.data,
+                sender,
+                store=store,
+                deliver=deliver,
+                rate=limits.publishes,
+                key=action.key,
             )
-            return frames.ack(session, report)
+            return frames.repeated(outcome) if isinstance(outcome, Published) else frames.ack(*outcome)
         case frames.Send():
             report = messages.send(connection.session_id, action.to, action.data, sender, store=store, deliver=deliver)
             return frames.sent(report)

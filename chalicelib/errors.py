@@ -185,7 +185,7 @@ class IdempotencyMismatch(SessionsError):
     code = "idempotency_mismatch"
 
     def __init__(self, key: str) -> None:
-        super().__init__("This Idempotency-Key was used with another body; use a new one for a new request.")
+        super().__init__("This key was used for another request; use a new key for each request.")
         self.key = key
 
 

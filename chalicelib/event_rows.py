@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from chalicelib import items
 from chalicelib.dynamodb import Rows, asking, names, refused_by_condition, refused_by_transaction
 from chalicelib.events import Event, Published
+from chalicelib.model import Once
 
 
 class EventRows(Rows):
@@ -51,10 +52,10 @@ class EventRows(Rows):
             return None
         return items.to_published(item)
 
-    def put_keyed(self, event: Event, subject: str, key: str, fingerprint: str, now: datetime) -> Event | Published:
+    def put_keyed(self, event: Event, subject: str, once: Once, now: datetime) -> Event | Published:
         record = {
             "TableName": self._tables.connections,
-            "Item": items.publish_item(event, subject, key, fingerprint, now),
+            "Item": items.publish_item(event, subject, once, now),
             # a record past its purgeAt counts as purged, before DynamoDB removes it
             "ConditionExpression": "attribute_not_exists(#place) OR #purgeAt <= :now",
             "ExpressionAttributeNames": names("place", "purgeAt"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from chalicelib import jsontext
 from chalicelib.model import SESSION_PURGE, Session, Status, document, whole_milliseconds
@@ -14,6 +15,7 @@ from chalicelib.model import SESSION_PURGE, Session, Status, document, whole_mil
 VOID_AGE: Final = timedelta(seconds=5)  # from which on a hole is closed: its writer has most probably died
 RESUMED_EVENTS: Final = 300  # the most that a welcome brings
 RESUMED_BYTES: Final = 98_304  # of them as JSON
+KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")  # of a request that is to be done once
 PUBLISH_PURGE: Final = timedelta(minutes=5)  # of the record of a publish with a key
 
 
@@ -76,6 +78,11 @@ class Hole:
         return now - self.taken_at >= VOID_AGE
 
 
+def is_key(value: Any) -> TypeGuard[str]:
+    """Whether it may be the key of a request."""
+    return isinstance(value, str) and KEY.fullmatch(value) is not None
+
+
 def message(session: Session, sender: str, data: Any, at: datetime, correlation_id: str) -> Event:
     """A message under the number that the session has just taken for it."""
     return _event(session, session.seq, Kind.MESSAGE, at, jsontext.compact(data), sender, correlation_id)
@@ -89,7 +96,7 @@ def change(session: Session, correlation_id: str) -> Event:
 
 
 def void(session: Session, seq: int, at: datetime) -> Event:
-    """Closes a hole."""
+    """Closes a hole, which was taken at `at` or before."""
     return _event(session, seq, Kind.VOID, at)
 
 

@@ -19,7 +19,7 @@ from chalicelib.errors import (
     TryAgain,
     is_refusal,
 )
-from chalicelib.events import Event, Kind, Resumed
+from chalicelib.events import Event, Kind, Published, Resumed, is_key
 from chalicelib.members import (
     CONNECTION_LIMIT,
     Connection,
@@ -78,6 +78,7 @@ class Hello:
 @dataclass(frozen=True)
 class Publish:
     data: Any
+    key: str | None = None  # publishes once
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def action(sent: Envelope) -> Action:
     if name == "hello":
         result = Hello(_resume(fields.pop("resume", None)))
     elif name == "publish":
-        result = Publish(_data(name, fields))
+        result = Publish(_data(name, fields), _key(fields))
     elif name == "send":
         result = Send(subject_of(fields.pop("to", None), "to"), _data(name, fields))
     elif name == "state":
@@ -315,6 +316,11 @@ def ack(session: Session, report: Report) -> Frame:
     }
 
 
+def repeated(published: Published) -> Frame:
+    """The answer to a publish whose key has published before."""
+    return {"type": "ack", "seq": published.seq, "duplicate": True}
+
+
 def sent(report: Report) -> Frame:
     """The answer to send: how many connections of the subject got or missed it; none if nobody is there."""
     return {"type": "ack", "sent": report[Outcome.SENT], "missed": report.missed}
@@ -427,6 +433,15 @@ def _data(name: str, fields: dict[str, Any]) -> Any:
     if "data" not in fields:
         raise InvalidRequest(f"{name} needs data.")
     return fields.pop("data")
+
+
+def _key(fields: dict[str, Any]) -> str | None:
+    if "key" not in fields:
+        return None
+    key = fields.pop("key")
+    if not is_key(key):
+        raise InvalidRequest("key is 1 to 255 visible ASCII characters.")
+    return key
 
 
 def _token(fields: dict[str, Any]) -> Secret:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from chalicelib import credentials, cursors, errors, jsontext
 from chalicelib.credentials import Secret
 from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
+from chalicelib.events import Published, is_key
 from chalicelib.members import (
     GUEST,
     SUBJECT_LENGTH,
@@ -56,7 +57,6 @@ BAN: Final = range(86_401)  # seconds
 DEFAULT_BAN: Final = 3_600
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
-KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 VERSION: Final = re.compile(r"[1-9][0-9]{0,14}")
 IF_MATCH_TAGS: Final = 100  # the most that DynamoDB compares with
@@ -93,11 +93,12 @@ ALWAYS: Final[Mapping[str, str]] = {
 CORRELATION_HEADER: Final = "X-Correlation-Id"
 CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 ALLOWED_HEADERS: Final = ("If-Match", "If-None-Match", "Idempotency-Key", CORRELATION_HEADER)
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
 EXPOSED_HEADERS: Final = (
     "ETag",
     "Location",
     "Retry-After",
-    "Idempotency-Replayed",
+    *REPLAYED,
     "x-amzn-Remapped-WWW-Authenticate",
     CORRELATION_HEADER,
 )
@@ -230,21 +231,22 @@ def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
 
 
 def new_message(request: Request) -> NewMessage:
-    """The body of a message. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
-    if "idempotency-key" in request.headers:  # who sends one relies on it
-        raise InvalidRequest("A message takes no Idempotency-Key: a repeat is another message.")
+    """A message, with its Idempotency-Key. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    key = idempotency_key(request)
     body = fields(request, JSON)
     if "data" not in body:
         raise InvalidRequest("A message needs data.")
-    message = NewMessage(body.pop("data"), subject_of(body.pop("to"), "to") if "to" in body else None)
+    message = NewMessage(body.pop("data"), subject_of(body.pop("to"), "to") if "to" in body else None, key)
     _refuse_unknown(body)
+    if message.to is not None and key is not None:  # who sends one relies on it
+        raise InvalidRequest("A message to one subject takes no Idempotency-Key: a repeat is another message.")
     return message
 
 
 def idempotency_key(request: Request) -> str | None:
     """The Idempotency-Key, if there is one. Raises InvalidRequest."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not KEY.fullmatch(key):
+    if key is not None and not is_key(key):
         raise InvalidRequest("Idempotency-Key is 1 to 255 visible ASCII characters.")
     return key
 
@@ -331,7 +333,7 @@ def one(session: Session, now: datetime, status: int = 200, **headers: str) -> R
 def created(request: Request, session: Session, now: datetime, replayed: bool) -> Reply:
     location = f"{request.path.rstrip('/')}/{quote(session.session_id)}"
     reply = one(session, now, 201, Location=location)
-    return Reply(reply.status, reply.body, {**reply.headers, "Idempotency-Replayed": "true"}) if replayed else reply
+    return Reply(reply.status, reply.body, {**reply.headers, **REPLAYED}) if replayed else reply
 
 
 def found(request: Request, session: Session, now: datetime) -> Reply:
@@ -357,7 +359,10 @@ def issued(ticket: Secret, session_id: str, websocket_url: str | None) -> Reply:
     return json_reply(201, shown)
 
 
-def sent(seq: int | None, report: Report) -> Reply:
+def sent(outcome: tuple[int | None, Report] | Published) -> Reply:
+    if isinstance(outcome, Published):
+        return json_reply(201, {"seq": outcome.seq, "duplicate": True}, REPLAYED)
+    seq, report = outcome
     numbered = {} if seq is None else {"seq": seq}
     return json_reply(201, {**numbered, "sent": report[Outcome.SENT], "missed": report.missed})
 

@@ -313,12 +313,12 @@ def publish_key(session_id: str, subject: str, key: str) -> Item:
     return {"place": {"S": f"publish#{session_id}#{subject_key(subject)}"}, "member": {"S": key}}
 
 
-def publish_item(event: Event, subject: str, key: str, fingerprint: str, now: datetime) -> Item:
+def publish_item(event: Event, subject: str, once: Once, now: datetime) -> Item:
     """The record of a publish, under its session, its subject and the caller's key."""
     return {
-        **publish_key(event.session_id, subject, key),
+        **publish_key(event.session_id, subject, once.key),
         "seq": {"N": str(event.seq)},
-        "fingerprint": {"S": fingerprint},
+        "fingerprint": {"S": once.fingerprint},
         "purgeAt": seconds(now + PUBLISH_PURGE),
     }
 

@@ -289,7 +289,8 @@ class MemoryStore:
             tat = self._tats.get(session_id)
             if tat is not None and rate.verdict(rate.moved(tat, now), now) is not Verdict.DONE:
                 raise RateLimited(rate.wait(tat, now))
-            self._tats[session_id] = rate.moved(tat, now)
+            if rate.cost:
+                self._tats[session_id] = rate.moved(tat, now)
             self._sessions[session_id] = taken = replace(session, seq=session.seq + 1, seq_at=whole_milliseconds(now))
             return taken
 
@@ -310,14 +311,14 @@ class MemoryStore:
             published, at = self._published.get((session_id, subject, key), (None, now))
             return published if now < at + PUBLISH_PURGE else None
 
-    def put_keyed(self, event: Event, subject: str, key: str, fingerprint: str, now: datetime) -> Event | Published:
+    def put_keyed(self, event: Event, subject: str, once: Once, now: datetime) -> Event | Published:
         with self._lock:
-            earlier = self.find_publish(event.session_id, subject, key, now)
+            earlier = self.find_publish(event.session_id, subject, once.key, now)
             if earlier is not None and earlier.seq != event.seq:
                 return earlier
             standing = self.put_event(event)
             if standing == event:
-                self._published[event.session_id, subject, key] = Published(event.seq, fingerprint), now
+                self._published[event.session_id, subject, once.key] = Published(event.seq, once.fingerprint), now
             return standing
 
     # --- how changes are made

@@ -220,15 +220,16 @@ class Page:
 
 @dataclass(frozen=True)
 class NewMessage:
-    """An owner's message to everybody in a session, or to the connections of one subject."""
+    """An owner's message to everybody in a session, once if it has a `key`, or to the connections of one subject."""
 
     data: Any
     to: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
 class Once:
-    """A create that must happen once: the caller's key, and the fingerprint of its first use."""
+    """A request that must have its effect once: the caller's key, and the fingerprint of its first use."""
 
     key: str
     fingerprint: str

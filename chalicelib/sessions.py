@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from chalicelib import frames, jsontext, metrics
+from chalicelib import events, frames, jsontext, metrics
 from chalicelib.errors import InvalidRequest, Unavailable
+from chalicelib.events import Event
 from chalicelib.members import Recipient, Standing
 from chalicelib.metrics import Measure
 from chalicelib.model import (
@@ -48,7 +49,12 @@ END: Final = Change(status=Status.ENDED)
 FILTERED_PAGE: Final = 100  # sessions that one request searches for those with a status
 
 
-class SessionStore(Protocol):
+class EventStore(Protocol):
+    def put_event(self, event: Event) -> Event:
+        """Keeps an event under its number; returns the one that stands there, which may be an earlier void."""
+
+
+class SessionStore(EventStore, Protocol):
     """Stored sessions. Each method raises Unavailable when the tables do not answer in time."""
 
     def create_session(self, session: Session, once: Once | None) -> Written:
@@ -164,6 +170,7 @@ def change_session(
     check_session_id(session_id)
     change, written = _apply(session_id, patch, write, store)
     check_kept(written.session, write.now)
+    keep_event(written, store, correlation_id)
     measure_end(written, measure)
     check_owner(written.session, write.subject)
     if written.changed or _is_untold(written.session, write.now):
@@ -186,6 +193,7 @@ def end_session(
     check_session_id(session_id)
     written = store.change_session(session_id, END, write)
     check_kept(written.session, write.now)
+    keep_event(written, store, correlation_id)
     measure_end(written, measure)
     check_owner(written.session, write.subject)
     if written.session.status is Status.ENDED or _is_untold(written.session, write.now):
@@ -193,6 +201,16 @@ def end_session(
     if not written.changed:
         judge(written.session, END, write)
     return written.session
+
+
+def keep_event(written: Written, store: EventStore, correlation_id: str) -> None:
+    """Keeps the event of a change in a durable session.
+
+    The change is written: if its event is lost, its number becomes void, and the session itself tells the change.
+    """
+    if written.changed and written.session.durable:
+        with suppress(Unavailable):
+            store.put_event(events.change(written.session, correlation_id))
 
 
 def _is_untold(session: Session, now: datetime) -> bool:

@@ -13,14 +13,14 @@ from chalicelib import frames, logs, metrics
 from chalicelib.logs import log
 from chalicelib.metrics import Measure
 from chalicelib.model import Session, Status, Written
-from chalicelib.sessions import Deliver, measure_end
+from chalicelib.sessions import Deliver, EventStore, keep_event, measure_end
 
 BUDGET: Final = timedelta(seconds=30)
 """How long a sweep takes up further sessions; the next gets the rest. Its last delivery may take 24 s more, and the
 function has 60 s."""
 
 
-class DueStore(Protocol):
+class DueStore(EventStore, Protocol):
     """Stored sessions that are due. Each method raises Unavailable when the tables do not answer in time."""
 
     def due_sessions(self, now: datetime) -> Iterator[str]:
@@ -95,6 +95,7 @@ def _see_to(
     written = store.expire_session(session_id, now, correlation_id)  # which is the sweep's own
     if written is None:
         return Done.WAITING
+    keep_event(written, store, correlation_id)
     measure_end(written, measure)
     session = written.session
     ended = session.status is Status.ENDED

@@ -108,7 +108,7 @@ def test_frames_have_each_code_of_the_service() -> None:
     closing = {kind.code for kind in subclasses(errors.NotConnected)}
     assert set(schema("closing")["properties"]["code"]["enum"]) == closing
     told = {"invalid_request", "too_large", "session_not_found", "session_ended", "session_paused", "unavailable"}
-    told |= {"unauthenticated", "not_allowed", "no_presence", "rate_limited"}
+    told |= {"unauthenticated", "not_allowed", "no_presence", "rate_limited", "not_durable", "idempotency_mismatch"}
     assert set(schema("error")["properties"]["code"]["enum"]) == told | {"internal_error"}
     assert told <= {kind.code for kind in subclasses(errors.SessionsError)}
 

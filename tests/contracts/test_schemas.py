@@ -187,5 +187,5 @@ def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
     assert load(CONTRACTS / "schemas" / "correlation-id.json")["pattern"] == f"^{http.CORRELATION_ID.pattern}$"
     welcome = load(CONTRACTS / "schemas" / "welcome.json")["properties"]
     assert f"{events.RESUMED_BYTES:,} bytes" in welcome["events"]["description"]
-    assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{http.KEY.pattern}$"
+    assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{events.KEY.pattern}$"
     assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]

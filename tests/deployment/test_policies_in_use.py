@@ -41,6 +41,7 @@ def test_each_policy_allows_what_its_function_does_and_nothing_else(
     life.of_a_session_whose_guests_vanish(chalice_clock, aws_faults)
     life.of_a_socket_that_nobody_remembers(dynamodb_tables)
     life.of_a_connection_that_is_refreshed(chalice_clock)
+    life.of_a_durable_session()
     life.of_a_session_that_expires(chalice_clock, aws_faults)
     life.of_a_session_with_presence(chalice_clock)
     assert chalice_gateway.http().get("/health/ready").status_code == 200
@@ -81,6 +82,16 @@ class Life:
             carol.expect(type="session.ended")
         with pytest.raises(HandshakeRefused):
             self._join(session, "bob")
+
+    def of_a_durable_session(self) -> None:
+        session = self._alice.post("/sessions", json={"durable": True}).json()
+        path = f"/sessions/{session['sessionId']}"
+        with self._join(session, "bob") as bob:
+            for given in ({}, {"key": "k"}):
+                bob.send_json({"action": "publish", "data": 1, **given})
+                bob.expect(type="ack")
+        assert self._alice.patch(path, json={"title": "x"}).status_code == 200
+        assert self._alice.post(f"{path}/messages", json={"data": 1}, headers={"Idempotency-Key": "k"}).is_success
 
     def of_a_session_with_few_seats(self, clock: Clock) -> None:
         few = {"joinAs": "viewer", "duplicates": "newest", "maxConnections": 2}
@@ -138,7 +149,7 @@ class Life:
                 assert self._alice.post(messages, json={"data": 1, **to}).status_code == 201
 
     def of_a_session_that_expires(self, clock: Clock, faults: Faults) -> None:
-        session = self._alice.post("/sessions", json={"expiresIn": 600}).json()
+        session = self._alice.post("/sessions", json={"expiresIn": 600, "durable": True}).json()
         clock.advance(minutes=6)  # so that the handshake is the first to look for the key again
         with self._join(session, "bob") as bob, self._join(session, "carol") as carol:
             clock.advance(minutes=1)

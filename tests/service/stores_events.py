@@ -9,13 +9,14 @@ import pytest
 
 from chalicelib import errors, events
 from chalicelib.events import Event, Published
-from chalicelib.model import Change, Draft, Session, Status
+from chalicelib.model import Change, Draft, Once, Session, Status
 from chalicelib.sessions import END
 from tests.service.fakes import NOON, new_session, write
 from tests.service.stores import AnyStore, stored
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+ONCE, OTHER = Once("key", "print"), Once("key", "other print")
 
 
 def message(session: Session, seq: int, data: object = "x", sender: str = "bob") -> Event:
@@ -65,20 +66,20 @@ class EventStoreContract:
         here = session.session_id
         assert store.find_publish(here, "bob", "key", NOON) is None
         for _ in range(2):
-            assert store.put_keyed(first, "bob", "key", "print", NOON) == first
+            assert store.put_keyed(first, "bob", ONCE, NOON) == first
         published = Published(1, "print")
-        assert store.put_keyed(second, "bob", "key", "other print", NOON + 4 * MINUTE) == published
+        assert store.put_keyed(second, "bob", OTHER, NOON + 4 * MINUTE) == published
         for late in (timedelta(), 5 * MINUTE - SECOND):
             assert store.find_publish(here, "bob", "key", NOON + late) == published
         assert store.find_publish(here, "bob", "key", NOON + 5 * MINUTE) is None
         assert store.list_events(here, 0, 9)[0] == [first], "a repeat stores nothing"
-        assert store.put_keyed(second, "bob", "key", "other print", NOON + 5 * MINUTE) == second
+        assert store.put_keyed(second, "bob", OTHER, NOON + 5 * MINUTE) == second
         assert store.find_publish(here, "bob", "key", NOON + 5 * MINUTE) == Published(2, "other print")
         assert store.list_events(here, 0, 9)[0] == [first, second]
 
     def test_a_key_is_of_one_subject_in_one_session(self, store: AnyStore, session: Session) -> None:
         other = new_session(store, Draft(durable=True))
-        store.put_keyed(message(session, 1), "bob", "key", "print", NOON)
+        store.put_keyed(message(session, 1), "bob", ONCE, NOON)
         for session_id, subject, key in (
             (session.session_id, "bob", "Key"),
             (session.session_id, "bobby", "key"),
@@ -89,14 +90,14 @@ class EventStoreContract:
     def test_a_key_is_still_free_when_the_number_was_void(self, store: AnyStore, session: Session) -> None:
         void, second = events.void(session, 1, NOON), message(session, 2)
         store.put_event(void)
-        assert store.put_keyed(message(session, 1), "bob", "key", "print", NOON) == void
+        assert store.put_keyed(message(session, 1), "bob", ONCE, NOON) == void
         assert store.find_publish(session.session_id, "bob", "key", NOON) is None
-        assert store.put_keyed(second, "bob", "key", "print", NOON) == second
+        assert store.put_keyed(second, "bob", ONCE, NOON) == second
 
     def test_an_earlier_publish_counts_more_than_a_void(self, store: AnyStore, session: Session) -> None:
-        store.put_keyed(message(session, 1), "bob", "key", "print", NOON)
+        store.put_keyed(message(session, 1), "bob", ONCE, NOON)
         store.put_event(events.void(session, 2, NOON))
-        assert store.put_keyed(message(session, 2), "bob", "key", "print", NOON) == Published(1, "print")
+        assert store.put_keyed(message(session, 2), "bob", ONCE, NOON) == Published(1, "print")
 
     def test_only_a_durable_session_takes_a_seq_for_a_key(self, store: AnyStore, session: Session) -> None:
         assert store.take_seq(session.session_id, NOON, durable=True).seq == 1

@@ -14,7 +14,7 @@ from pytest_sessionplugin import Faults
 from pytest_sessionplugin.aws.calls import Calls
 from tests.service.fakes import NOON, new_session
 from tests.service.stores import HOUR
-from tests.service.stores_events import EventStoreContract, message
+from tests.service.stores_events import ONCE, EventStoreContract, message
 
 if TYPE_CHECKING:
     from pytest_sessionplugin.aws.tables import Tables
@@ -31,7 +31,7 @@ def test_events_go_with_their_session_and_records_after_five_minutes(
 ) -> None:
     session = new_session(dynamodb_store, Draft(durable=True, expires_in=HOUR))
     dynamodb_store.put_event(events.void(session, 1, NOON))
-    dynamodb_store.put_keyed(message(session, 2), "bob", "key", "print", NOON)
+    dynamodb_store.put_keyed(message(session, 2), "bob", ONCE, NOON)
     kept = dynamodb_tables["Sessions"].get_item(Key={"sessionId": session.session_id})["Item"]["purgeAt"]
     assert [row["purgeAt"] for row in dynamodb_tables["Events"].scan()["Items"]] == [kept, kept]
     [record] = dynamodb_tables["Connections"].scan()["Items"]
@@ -44,8 +44,8 @@ def test_an_event_whose_answer_was_lost_is_found_again(dynamodb_store: Store, aw
     with aws_faults.answer_lost("dynamodb:PutItem", times=1):
         assert dynamodb_store.put_event(message(session, 1)) == message(session, 1)
     with aws_faults.answer_lost("dynamodb:TransactWriteItems", times=1):
-        assert dynamodb_store.put_keyed(message(session, 2), "bob", "key", "print", NOON) == message(session, 2)
-    assert dynamodb_store.put_keyed(message(session, 2), "bob", "key", "print", NOON) == message(session, 2)
+        assert dynamodb_store.put_keyed(message(session, 2), "bob", ONCE, NOON) == message(session, 2)
+    assert dynamodb_store.put_keyed(message(session, 2), "bob", ONCE, NOON) == message(session, 2)
 
 
 def test_an_event_is_one_request_whatever_stands_there(dynamodb_store: Store, aws_calls: Calls) -> None:
@@ -54,7 +54,7 @@ def test_an_event_is_one_request_whatever_stands_there(dynamodb_store: Store, aw
         with aws_calls.exactly(dynamodb=1, write_units=1):
             dynamodb_store.put_event(message(session, 1))
     with aws_calls.exactly(dynamodb=1, write_units=4):
-        dynamodb_store.put_keyed(message(session, 2), "bob", "key", "print", NOON)
+        dynamodb_store.put_keyed(message(session, 2), "bob", ONCE, NOON)
     with aws_calls.exactly(dynamodb=1, read_units=1):
         dynamodb_store.list_events(session.session_id, 0, 100)
     with aws_calls.exactly(dynamodb=1, read_units=1):

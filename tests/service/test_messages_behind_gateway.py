@@ -228,17 +228,6 @@ def test_a_bug_is_answered_without_its_text(alice: HttpClient, path: str, monkey
     assert "arn:aws" not in failed.text
 
 
-@pytest.mark.parametrize("body", [{"data": 1}, {"data": 1, "to": "bob"}])
-def test_a_repeat_is_another_message_so_an_idempotency_key_is_refused(
-    alice: HttpClient, path: str, join: Join, body: dict[str, Any]
-) -> None:
-    bob = join("bob")
-    refused = alice.post(path, json=body, headers={"Idempotency-Key": "k"})
-    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
-    assert "Idempotency-Key" in refused.json()["detail"]
-    bob.receive_nothing()
-
-
 @on_sockets_too
 @pytest.mark.parametrize("to", ['""', "null", "1", '["bob"]', '"a\\u0000b"', f'"{"x" * 256}"'], ids=lambda to: to[:12])
 def test_a_frame_to_what_is_no_subject_is_refused(join: Join, to: str) -> None:

@@ -15,7 +15,7 @@ from chalicelib.sessions import END
 from chalicelib.storage import Store
 from tests.service.fakes import NOON, connection, new_session, write
 from tests.service.stores import HOUR, StoreContract, again, names_of, roster
-from tests.service.stores_events import message
+from tests.service.stores_events import ONCE, message
 from tests.service.stores_presence import PresenceStoreContract
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class TestRequests:
         roster(store, session.session_id)
         store.take_seq(new_session(store, Draft(durable=True)).session_id, NOON, durable=True)
         store.put_event(message(session, 1))
-        store.put_keyed(message(session, 2), "bob", "key", "print", NOON)
+        store.put_keyed(message(session, 2), "bob", ONCE, NOON)
         store.list_events(session.session_id, 0, 1)
         store.mark_ready(connection(session.session_id))
         store.take_presence_seq(session.session_id)

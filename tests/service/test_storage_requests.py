@@ -198,6 +198,35 @@ def test_of_messages_of_a_server(new_room: Callable[..., Room], aws_calls: Calls
         room.alice.post(f"{room.path}/messages", json={"data": "x", "to": "bob"})
 
 
+def test_of_a_durable_session(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
+    """One more keeps the event; with a key one reads its record, and event and record are kept in a transaction."""
+    room = new_room(durable=True)
+    bob = room.join()
+    with aws_calls.exactly(delivering(3, write_units=3)):
+        room.say(bob, "publish", "ack", data="x")
+    room.rest()
+    with aws_calls.exactly(delivering(4, write_units=6)):
+        room.say(bob, "publish", "ack", data="x", key="k")
+    room.rest()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=1):
+        room.say(bob, "publish", "ack", data="x", key="k")
+    with aws_calls.exactly(delivering(2, write_units=2)):
+        room.alice.post(f"{room.path}/messages", json={"data": "x"})
+    room.rest()
+    with aws_calls.exactly(delivering(3, write_units=5)):
+        room.alice.post(f"{room.path}/messages", json={"data": "x"}, headers={"Idempotency-Key": "k"})
+    with aws_calls.exactly(dynamodb=1, write_units=0, read_units=1):
+        room.alice.post(f"{room.path}/messages", json={"data": "x"}, headers={"Idempotency-Key": "k"})
+    with aws_calls.exactly(delivering(2 + TOLD, write_units=4 + 1 + 3)):
+        room.alice.patch(room.path, json={"title": "x"})
+    with aws_calls.exactly(delivering(3 + TOLD, write_units=4 + 1 + 3)):
+        room.alice.patch(room.path, json={"metadata": {"a": 1}})
+    bob.close()
+    chalice_gateway.settle()
+    with aws_calls.exactly(delivering(2, write_units=4 + 1)):
+        room.alice.delete(room.path)
+
+
 def test_of_a_burst(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     """One more to meter the connection, and one to meter the session. A refused frame asks for nothing else."""
     room = new_room()
