@@ -289,7 +289,7 @@ class Client:
             self._timers["refresh", 0] = now  # the clock of this client is late
         if frame.get("presence") == "off":
             self.people.told = False
-        elif frame.get("presence") == "on" and not self.people.told and self._here is not None:
+        elif frame.get("presence") == "on" and not self.people.is_whole(frame["presenceSince"]):
             self._hello(self._speaks(), now)
 
     def _error(self, socket: _Socket, frame: Frame, now: datetime) -> None:

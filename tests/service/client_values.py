@@ -101,6 +101,10 @@ class People:
             there |= {subject: self.there[subject] for subject in later if subject in self.there}
             self.there, self._base, self._numbers = there, base, later
 
+    def is_whole(self, since: int) -> bool:
+        """Whether each change from this number on was told."""
+        return self.told and self._base >= since
+
     def presence(self, frame: Frame) -> Frame | None:
         """The frame without what is older than the picture; None if nothing is left."""
         joined = [one for one in frame.get("join", ()) if self._newer(one["subject"], frame["n"])]

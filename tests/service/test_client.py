@@ -794,16 +794,20 @@ def test_a_later_welcome_is_the_whole_picture_and_an_older_one_is_none() -> None
 
 
 def test_when_presence_is_on_again_the_client_says_hello() -> None:
-    driver = live(presence="off", participantCount=101)
+    driver = live(presence="off", presenceSeq=150)
     assert driver.gets(pong(presence="off")) == []
-    asked = driver.gets(pong(presence="on"))
+    asked = driver.gets(pong(presence="on", presenceSince=100))
     assert actions(asked) == ["hello"]
-    assert actions(driver.gets(pong(presence="on"))) == []
-    driver.welcome(asked, presenceSeq=300, participants=[person("bob")])
-    assert driver.client.people.told
-    assert driver.gets(pong(presence="on")) == []
+    assert actions(driver.gets(pong(presence="on", presenceSince=100))) == []
+    driver.welcome(asked, presence="on", presenceSeq=300, participants=[person("bob")])
+    assert driver.gets(pong(presence="on", presenceSince=300)) == []
     driver.gets(pong(presence="off"))
     assert not driver.client.people.told
+
+
+def test_a_picture_from_before_a_time_in_which_nothing_was_told_is_asked_for_again() -> None:
+    driver = live(presence="on", presenceSeq=300, participants=[person("bob")])
+    assert actions(driver.gets(pong(presence="on", presenceSince=301))) == ["hello"]
 
 
 def test_a_wait_is_longer_than_a_function_of_the_gateway() -> None:

@@ -1,0 +1,115 @@
+"""The reference client on the service behind the gateway: each rule of a client meets the service's half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+
+from pytest_sessionplugin import Clock, Gateway
+from pytest_sessionplugin.gateway.client.http import HttpClient
+from pytest_sessionplugin.tokens.tokens import Tokens
+from tests.service.client import Client
+from tests.service.client_values import Answered, Heard, Over, State
+from tests.service.driven import Driven
+
+Join = Callable[[str, str], Driven]
+DAY = 86_400  # seconds
+
+
+@pytest.fixture
+def alice(chalice_gateway: Gateway, jwt_tokens: Tokens, chalice_clock: Clock) -> HttpClient:
+    return chalice_gateway.http(token=jwt_tokens("alice", expires_in=DAY))
+
+
+@pytest.fixture
+def join(chalice_gateway: Gateway, jwt_tokens: Tokens, chalice_clock: Clock) -> Iterator[Join]:
+    with ExitStack() as stack:
+
+        def join(session_id: str, subject: str) -> Driven:
+            driven = Driven(
+                chalice_gateway,
+                session_id,
+                lambda: jwt_tokens(subject, expires_in=3600),
+                lambda: chalice_clock.now,
+                Client(lambda: 0.5),
+            )
+            stack.callback(driven.close)
+            driven.settle()
+            return driven
+
+        yield join
+
+
+def create(alice: HttpClient, **fields: object) -> str:
+    return str(alice.post("/sessions", json=fields).json()["sessionId"])
+
+
+def passes(clock: Clock, seconds: float, *clients: Driven) -> None:
+    """Time, each client at what is due."""
+    end = clock.now + timedelta(seconds=seconds)
+    for _ in range(100_000):
+        for one in clients:
+            one.settle()
+        if clock.now >= end:
+            return
+        due = min((one.client.due for one in clients if one.client.due is not None), default=end)
+        clock.move_to(max(min(due, end), clock.now))
+    raise AssertionError("The clients never come to rest.")
+
+
+def test_who_loses_its_line_hears_each_event_of_a_durable_session_once_and_in_order(
+    alice: HttpClient, join: Join, chalice_clock: Clock
+) -> None:
+    session_id = create(alice, durable=True)
+    bob, carol = join(session_id, "bob"), join(session_id, "carol")
+    carol.asks(action="publish", data=1)
+    bob.settle()
+    bob.drop()
+    for data in (2, 3):
+        carol.asks(action="publish", data=data)
+    alice.patch(f"/sessions/{session_id}", json={"title": "News"})
+    passes(chalice_clock, 2, bob, carol)
+    carol.asks(action="publish", data=5)
+    passes(chalice_clock, 1, bob, carol)
+    assert bob.numbers == [1, 2, 3, 4, 5]
+    assert bob.client.session["title"] == "News"
+    assert carol.numbers == [4]
+    assert [one.answer["seq"] for one in carol.news if isinstance(one, Answered) and one.answer] == [1, 2, 3, 5]
+
+
+def test_who_loses_its_line_is_told_what_no_session_keeps(alice: HttpClient, join: Join, chalice_clock: Clock) -> None:
+    session_id = create(alice)
+    bob, carol = join(session_id, "bob"), join(session_id, "carol")
+    bob.drop()
+    carol.asks(action="publish", data=1)
+    passes(chalice_clock, 2, bob, carol)
+    carol.asks(action="publish", data=2)
+    passes(chalice_clock, 1, bob, carol)
+    assert bob.numbers == [(1, 1), 2]
+
+
+def test_a_client_stays_for_five_hours_and_misses_nothing(alice: HttpClient, join: Join, chalice_clock: Clock) -> None:
+    session_id = create(alice, duplicates="newest")
+    bob, carol = join(session_id, "bob"), join(session_id, "carol")
+    for half_hour in range(10):
+        carol.asks(action="publish", data=half_hour)
+        passes(chalice_clock, 1800, bob, carol)
+    assert bob.numbers == list(range(1, 11))
+    assert [one.client.state for one in (bob, carol)] == [State.LIVE, State.LIVE]
+    assert max(bob.sockets) == 3, "it moved twice, and never came back"
+    assert max(carol.sockets) == 3
+
+
+def test_the_end_and_a_kick_are_final(alice: HttpClient, join: Join, chalice_clock: Clock) -> None:
+    session_id = create(alice)
+    bob, carol = join(session_id, "bob"), join(session_id, "carol")
+    alice.delete(f"/sessions/{session_id}/participants", params={"subject": "bob", "ban": "0"})
+    alice.delete(f"/sessions/{session_id}")
+    passes(chalice_clock, 60, bob, carol)
+    assert bob.news[-1] == Over("kicked")
+    assert carol.news[-1] == Over("session_ended")
+    assert isinstance(carol.news[-2], Heard)
+    assert carol.news[-2].frame["type"] == "session.ended"
