@@ -187,5 +187,8 @@ def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
     assert load(CONTRACTS / "schemas" / "correlation-id.json")["pattern"] == f"^{http.CORRELATION_ID.pattern}$"
     welcome = load(CONTRACTS / "schemas" / "welcome.json")["properties"]
     assert f"{events.RESUMED_BYTES:,} bytes" in welcome["events"]["description"]
-    assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{events.KEY.pattern}$"
+    for key in ("IdempotencyKey", "PublishKey"):
+        assert load(OPENAPI)["components"]["parameters"][key]["schema"]["pattern"] == f"^{events.KEY.pattern}$"
+    publish = load(CONTRACTS / "schemas" / "publish.json")["properties"]
+    assert publish["key"]["pattern"] == f"^{events.KEY.pattern}$"
     assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]

@@ -99,6 +99,11 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     dynamodb_store.put_event(events.message(first, "bob", "x", datetime.now(UTC), "correlation-1"))
     sockets.insert(0, chalice_gateway.websocket("/", params={"sessionId": durable}, token=jwt_tokens("bob")))
     resume = took(lambda: say("welcome", action="hello", resume={"seq": 0}))
+    keep = took(lambda: say("ack", action="publish", data="x"))
+    keep_once = took(lambda: say("ack", action="publish", data="x", key="k"))
+    kept = f"/sessions/{durable}/messages"
+    serve_kept = took(lambda: alice.post(kept, json={"data": "x"}))
+    serve_once = took(lambda: alice.post(kept, json={"data": "x"}, headers={"Idempotency-Key": "k"}))
     sockets.pop(0).close()
     page = took(lambda: alice.get(f"/sessions/{durable}/events"))
     ping = took(lambda: say("pong", action="ping"))
@@ -121,6 +126,8 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         socket.close()
     assert told == publish[1] == serve[1] == 1
     assert refresh[1] == 0
+    more = keep_once[0] - keep[0]
+    assert (more, keep_once[1]) == (serve_once[0] - serve_kept[0], serve_once[1])
     assert kick[1] == lift[1] + 1, "the disconnect of the one that was closed"
     assert connect[1] == connect_by_ticket[1]
     assert told_of_the_end == told + len(sockets) * disconnect[1]
@@ -136,6 +143,10 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "a page of events": ["", f"{page[1] - told:g} + events"],
         "`ping`": [f"{one:g}" for one in ping],
         "publish to N others": [f"{publish[0]:g}, of a server {serve[0]:g}", "rows"],
+        "the same in a durable session": [
+            f"{keep[0]:g}, of a server {serve_kept[0]:g}; {more:g} more with a key",
+            f"rows; {keep_once[1] - keep[1]:g} with a key",
+        ],
         "`send` to N connections": [f"{one:g}" for one in send],
         "`refresh`": [f"{refresh[0]:g}", ""],
         "list those who are in": ["", f"{who[1] - told:g} + rows"],
