@@ -22,14 +22,16 @@ BOB = Principal("bob", NOON + timedelta(hours=1))
 
 
 class Kept(MemoryStore):
-    """Counts the reads of events, and does what a test wants before a void."""
+    """Counts the reads of events, and does what a test wants before one, and before a void."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: list[tuple[int, int]] = []
+        self.before_list: Callable[[], object] = lambda: None
         self.before_void: Callable[[Event], object] = lambda void: None
 
     def list_events(self, session_id: str, after: int, limit: int) -> tuple[Sequence[Event], bool]:
+        self.before_list()
         self.reads.append((after, limit))
         return super().list_events(session_id, after, limit)
 
@@ -164,6 +166,12 @@ def test_what_came_after_the_session_was_read_is_not_in_its_answer(store: Kept, 
     assert read is not None
     publish(store, session, 2)
     assert history.resume(read, 0, store=store, now=LATER, pause=Pauses()) == Resumed(1, [first], recovered=True)
+
+
+def test_a_page_ends_at_the_number_that_was_the_last_when_the_session_was_read(store: Kept, session: Session) -> None:
+    first = publish(store, session)[0]
+    store.before_list = lambda: publish(store, session, 3)
+    assert page(store, session, 0, 2) == EventPage([first], None)
 
 
 # --- holes
