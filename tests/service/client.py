@@ -77,6 +77,7 @@ class Client:
         self._noticed: list[tuple[int, datetime]] = []  # numbers up to the first are known since the second
         self._version = 0  # the highest that was seen
         self._asked: dict[int, _Asked] = {}
+        self._state: Frame | None = None  # what the app last said of itself
         self._directs: dict[str, datetime] = {}
         self._limits: Frame = {"gapSeconds": 5, "pingSeconds": 45}
         self._live_since: datetime | None = None
@@ -134,6 +135,8 @@ class Client:
         """Sends `publish`, `send` or `state`. Its id is in the `Send`, and in the `Answered` that follows."""
         if self.state not in (State.LIVE, State.MOVING):
             raise RuntimeError(f"The client is {self.state.value}: it speaks when it is live.")
+        if action["action"] == "state":
+            self._state = action
         asked = _Asked({**action, "id": self._new_id()}, now)
         self._asked[asked.frame["id"]] = asked
         return self.tick(now)
@@ -344,6 +347,8 @@ class Client:
         self._live_since = now
         self._timers["ping", 0] = now + timedelta(seconds=self._limits["pingSeconds"])
         self._go(State.LIVE)
+        if self._state is not None:  # it went with the last connection
+            self._send(socket, self._state)
 
     def _lasts_until(self, time: str, now: datetime) -> None:
         remaining = datetime.fromisoformat(time) - now

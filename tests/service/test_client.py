@@ -403,6 +403,12 @@ def test_the_end_is_heard_in_its_order_and_the_client_is_over() -> None:
     assert driver.after(86_400) == []
 
 
+def test_an_end_that_a_resume_brings_ends() -> None:
+    driver, greeting = dropped(2)
+    end = {"type": "session.ended", "seq": 3, "reason": "ended"}
+    assert driver.welcome(greeting, 3, socket=2, events=[end]) == [Heard(end), Close(2), Over("session_ended")]
+
+
 def test_what_the_end_left_out_is_told_when_the_socket_closes() -> None:
     driver = live()
     driver.gets({"type": "session.ended", "seq": 3, "reason": "ended"})
@@ -808,6 +814,16 @@ def test_when_presence_is_on_again_the_client_says_hello() -> None:
 def test_a_picture_from_before_a_time_in_which_nothing_was_told_is_asked_for_again() -> None:
     driver = live(presence="on", presenceSeq=300, participants=[person("bob")])
     assert actions(driver.gets(pong(presence="on", presenceSince=301))) == ["hello"]
+
+
+def test_a_state_is_said_again_on_each_later_connection() -> None:
+    driver = live(presence="on", presenceSeq=1, participants=[])
+    state = {"action": "state", "data": {"hand": True}}
+    driver.asks(**state)
+    driver.gets({"type": "ack", "replyTo": 2})
+    driver.closes()
+    driver.after(1)
+    assert Send(2, state) in driver.welcome(driver.open(2), socket=2)
 
 
 def test_a_wait_is_longer_than_a_function_of_the_gateway() -> None:

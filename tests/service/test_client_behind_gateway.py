@@ -91,6 +91,35 @@ def test_who_loses_its_line_is_told_what_no_session_keeps(alice: HttpClient, joi
     assert bob.numbers == [(1, 1), 2]
 
 
+def test_what_is_too_much_for_a_welcome_is_told_and_paged(alice: HttpClient, join: Join, chalice_clock: Clock) -> None:
+    session_id = create(alice, durable=True)
+    bob = join(session_id, "bob")
+    bob.drop()
+    for data in range(4):
+        alice.post(f"/sessions/{session_id}/messages", json={"data": str(data) * 30_000})
+    passes(chalice_clock, 2, bob)
+    alice.post(f"/sessions/{session_id}/messages", json={"data": "last"})
+    passes(chalice_clock, 1, bob)
+    assert bob.numbers == [(1, 4), 5]
+    page = alice.get(f"/sessions/{session_id}/events", params={"after": "0", "limit": "4"}).json()
+    assert [event["seq"] for event in page["events"]] == [1, 2, 3, 4]
+
+
+def test_a_picture_of_who_is_there_follows_joins_drops_and_hand_overs(
+    alice: HttpClient, join: Join, chalice_clock: Clock
+) -> None:
+    session_id = create(alice, presence=True)
+    bob, carol = join(session_id, "bob"), join(session_id, "carol")
+    bob.settle()
+    assert set(bob.client.people.there) == set(carol.client.people.there) == {"bob", "carol"}
+    carol.asks(action="state", data={"hand": True})
+    passes(chalice_clock, 2 * 3600, bob, carol)
+    assert bob.client.people.there["carol"]["state"] == {"hand": True}
+    carol.close()
+    bob.settle()
+    assert set(bob.client.people.there) == {"bob"}
+
+
 def test_a_client_stays_for_five_hours_and_misses_nothing(alice: HttpClient, join: Join, chalice_clock: Clock) -> None:
     session_id = create(alice, duplicates="newest")
     bob, carol = join(session_id, "bob"), join(session_id, "carol")
