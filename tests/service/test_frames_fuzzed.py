@@ -55,13 +55,19 @@ class Room(RuleBasedStateMachine):
         self.words: dict[str, str] = {}  # roles that the owner gave to subjects
         self.banned: set[str] = set()
         self.replacing: dict[WebSocket, WebSocket] = {}  # a connection that has not spoken yet, and the one before it
-        self.seq, self.version, self.status = 0, 1, "active"
+        self.version, self.status = 1, "active"
+        self.events: list[tuple[str, Any]] = []  # types, and the data of messages
 
-    @initialize(join_as=ROLES)
-    def create(self, join_as: str) -> None:
+    @property
+    def seq(self) -> int:
+        return len(self.events)
+
+    @initialize(join_as=ROLES, durable=st.booleans())
+    def create(self, join_as: str, durable: bool) -> None:
         self.alice: HttpClient = self.gateway.http(token=self.tokens("alice"))
-        self.session_id: str = self.alice.post("/sessions", json={"joinAs": join_as}).json()["sessionId"]
-        self.path, self.join_as = f"/sessions/{self.session_id}", join_as
+        draft = {"joinAs": join_as, "durable": durable}
+        self.session_id: str = self.alice.post("/sessions", json=draft).json()["sessionId"]
+        self.path, self.join_as, self.durable = f"/sessions/{self.session_id}", join_as, durable
 
     # --- people
 
@@ -136,7 +142,8 @@ class Room(RuleBasedStateMachine):
         seen, socket = max(self.seq - behind, 0), self.pick(data)
         answer = self.say(socket, {"action": "hello", "resume": {"seq": seen}}, name)
         assert answer["type"] == "welcome"
-        assert (answer["seq"], answer["recovered"]) == (self.seq, seen == self.seq)
+        assert (answer["seq"], answer["recovered"]) == (self.seq, self.durable or seen == self.seq)
+        self.check_events(answer["events"], seen if self.durable else self.seq)
         assert (answer["session"]["version"], answer["session"]["status"]) == (self.version, self.status)
         assert answer["role"] == self.roles[socket]
 
@@ -156,7 +163,7 @@ class Room(RuleBasedStateMachine):
         if code := self.silence(speaker):
             assert (answer["type"], answer["code"]) == ("error", code)
             return
-        self.seq += 1
+        self.events.append(("message", said))
         others = [socket for socket in self.sockets if socket is not speaker]
         assert (answer["type"], answer["seq"], answer["version"]) == ("ack", self.seq, self.version)
         assert (answer["sent"], answer["missed"]) == (len(others), 0)
@@ -209,10 +216,21 @@ class Room(RuleBasedStateMachine):
             assert (answer.status_code, answer.json()["code"]) == (409, "session_ended")
             return
         if is_new:
-            self.seq, self.version, self.status = self.seq + 1, self.version + 1, change.get("status", self.status)
+            self.version, self.status = self.version + 1, change.get("status", self.status)
+            self.events.append(("session.updated", None))
             self.hear(type="session.updated", seq=self.seq)
         session = answer.json()
         assert (answer.status_code, session["version"], session["status"]) == (200, self.version, self.status)
+
+    @rule(limit=st.integers(min_value=1, max_value=3), after=st.integers(min_value=0, max_value=STEPS))
+    def page(self, limit: int, after: int) -> None:
+        answer = self.alice.get(f"{self.path}/events?limit={limit}&after={after}")
+        if not self.durable:
+            assert (answer.status_code, answer.json()["code"]) == (409, "not_durable")
+            return
+        last = min(after + limit, self.seq)
+        self.check_events(answer.json()["events"], after, last)
+        assert answer.json().get("next") == (last if last < self.seq else None)
 
     @rule(subject=OTHERS, role=ROLES)
     def give_a_role(self, subject: str, role: str) -> None:
@@ -250,7 +268,7 @@ class Room(RuleBasedStateMachine):
             return
         hearers = self.of(to) if to else self.sockets
         numbered = {} if to else {"seq": self.seq + 1}
-        self.seq += len(numbered)
+        self.events += [] if to else [("message", said)]
         assert (answer.status_code, answer.json()) == (201, {**numbered, "sent": len(hearers), "missed": 0})
         for socket in hearers:
             socket.expect({"type": "direct" if to else "message", "from": "alice", "data": said, **numbered})
@@ -259,7 +277,8 @@ class Room(RuleBasedStateMachine):
     def end(self) -> None:
         assert self.alice.delete(self.path).status_code == 204
         if self.status != "ended":
-            self.seq, self.version, self.status = self.seq + 1, self.version + 1, "ended"
+            self.version, self.status = self.version + 1, "ended"
+            self.events.append(("session.ended", None))
             self.hear(type="session.ended", seq=self.seq, reason="ended")
         for socket in list(self.sockets):
             assert list(socket) == []
@@ -277,6 +296,10 @@ class Room(RuleBasedStateMachine):
         if subject in self.banned:
             return 403
         return 410 if self.status == "ended" else None
+
+    def check_events(self, told: list[dict[str, Any]], after: int, last: int | None = None) -> None:
+        expected = [(kind, after + n, data) for n, (kind, data) in enumerate(self.events[after:last], start=1)]
+        assert [(event["type"], event["seq"], event.get("data")) for event in told] == expected
 
     def silence(self, speaker: WebSocket) -> str | None:
         """Why it may not speak."""
