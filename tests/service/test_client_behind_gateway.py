@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +16,14 @@ from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.service.client import Client
 from tests.service.client_values import Answered, Heard, Over, State
 from tests.service.driven import Driven
+from tests.service.fuzz import EXAMPLES
+
+if TYPE_CHECKING:
+    from pytest_sessionplugin.aws.faults import Faults
 
 Join = Callable[[str, str], Driven]
 DAY = 86_400  # seconds
+DROPS = 2 * EXAMPLES // 5  # 80, or as many as `make fuzz` says
 
 
 @pytest.fixture
@@ -142,3 +149,42 @@ def test_the_end_and_a_kick_are_final(alice: HttpClient, join: Join, chalice_clo
     assert carol.news[-1] == Over("session_ended")
     assert isinstance(carol.news[-2], Heard)
     assert carol.news[-2].frame["type"] == "session.ended"
+
+
+def test_whatever_drops_and_dies_each_client_hears_each_event_once_and_in_order(
+    alice: HttpClient, join: Join, chalice_clock: Clock, aws_faults: Faults
+) -> None:
+    session_id = create(alice, durable=True)
+    clients = [join(session_id, subject) for subject in ("bob", "carol", "dan")]
+    random = Random(18)  # noqa: S311  the same each time
+    drops = crashes = 0
+    while drops < DROPS:
+        one = random.choice(clients)
+        what = random.choice(["drop", "publish", "die before it is kept", "die before it is heard"])
+        keyed = random.random() < 0.5
+        publish = {"action": "publish", "data": drops, **({"key": f"{random.random()}"} if keyed else {})}
+        if what == "drop":
+            one.drop()
+            drops += 1
+        elif one.client.state is State.LIVE and what == "publish":
+            one.asks(**publish)
+        elif one.client.state is State.LIVE:  # its number is taken
+            keep = "TransactWriteItems" if keyed else "PutItem"
+            call = keep if what == "die before it is kept" else "Query"
+            with aws_faults.timed_out("websocket_message", at=f"dynamodb:{call}", times=1):
+                one.asks(**publish)
+            crashes += 1
+        passes(chalice_clock, 2 * random.random(), *clients)
+    passes(chalice_clock, 120, *clients)
+    history: list[int] = []
+    while page := alice.get(f"/sessions/{session_id}/events", params={"after": str(max(history, default=0))}).json():
+        history += [event["seq"] for event in page["events"]]
+        if "next" not in page:
+            break
+    assert crashes > 0
+    assert len(history) > DROPS / 3
+    for one in clients:
+        heard = one.numbers
+        own = {news.answer["seq"] for news in one.news if isinstance(news, Answered) and news.answer}
+        assert heard == sorted(set(heard)), "once, in order, and nothing missed"
+        assert {*heard, *own} == set(history)
