@@ -43,6 +43,8 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
         return DONE[operation], None
     if status in ("purged", "unknown"):
         return 404, "session_not_found"
+    if caller == "banned" and operation in ("find_session", "issue_ticket", "list_participants"):
+        return 403, "banned"
     if caller != "owner" and operation not in ("find_session", "issue_ticket"):
         return 403, "not_owner"
     if status in ("ended", "expired"):
@@ -52,6 +54,8 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
             return 409, "session_ended"
     if status == "paused" and operation in ("send_message", "send_direct"):
         return 409, "session_paused"
+    if operation in ("set_role_of_owner", "kick_owner"):
+        return 400, "invalid_request"
     return DONE[operation], None
 
 
@@ -63,6 +67,9 @@ DONE = {
     "end_session": 204,
     "issue_ticket": 201,
     "issue_guest_ticket": 201,
+    "list_participants": 200,
+    "set_role": 200,
+    "kick_participant": 200,
     "send_message": 201,
     "send_direct": 201,
 }
