@@ -48,7 +48,7 @@ GUEST_LASTS: Final = range(60, 7_201)  # seconds
 LIMITS: Final = range(1, 101)
 DEFAULT_LIMIT: Final = 50
 BAN: Final = range(86_401)  # seconds
-DEFAULT_BAN: Final = "3600"
+DEFAULT_BAN: Final = 3_600
 JSON: Final = ("application/json",)
 MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -299,10 +299,9 @@ def new_role(request: Request) -> tuple[str, Role]:
 def kick(request: Request) -> tuple[str, timedelta]:
     """A subject, and for how long it is kept out. Raises InvalidRequest."""
     ban, subject = _parameters(request, "ban", "subject")
-    seconds = DEFAULT_BAN if ban is None else ban
-    if not re.fullmatch(r"[0-9]{1,5}", seconds) or int(seconds) not in BAN:
+    if ban is not None and (not re.fullmatch(r"[0-9]{1,5}", ban) or int(ban) not in BAN):
         raise InvalidRequest(f"ban is a whole number of seconds, {BAN[0]} to {BAN[-1]}.")
-    return subject_of(subject, "subject"), timedelta(seconds=int(seconds))
+    return subject_of(subject, "subject"), timedelta(seconds=DEFAULT_BAN if ban is None else int(ban))
 
 
 # --- out
@@ -470,7 +469,7 @@ def _refuse_unknown(rest: Mapping[str, Any]) -> None:
 def _parameters(request: Request, *names: str) -> tuple[str | None, ...]:
     """The values of parameters of the query, None without one. Raises InvalidRequest for one that is not named."""
     if not request.query.keys() <= set(names):
-        raise InvalidRequest(f"Of parameters, {' and '.join(names)} are known alone.")
+        raise InvalidRequest(f"These parameters are taken, and no others: {', '.join(names)}.")
     for name, values in request.query.items():
         if len(values) > 1:
             raise InvalidRequest(f"{name} is given once.")
