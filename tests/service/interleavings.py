@@ -24,6 +24,8 @@ FAILURES: Final[Mapping[str, Exception]] = {
     "tables": ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com"),
 }
 """Parts of a world whose calls may fail, and what they raise then."""
+QUIET: Final = frozenset({"clock", "fixed"})
+"""Parts that no actor changes: reading them belongs to the next step."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,10 @@ class Node:
         label = ""
         while call is not DONE:
             label = f"{actor.name}: {call}"
-            is_clock = call.part == "clock"
-            actor = actor.having((_result if is_clock else result)(world, call))
+            is_quiet = call.part in QUIET
+            actor = actor.having((_result if is_quiet else result)(world, call))
             call = actor.next_call()
-            if not is_clock:  # reading the clock belongs to the next step
+            if not is_quiet:
                 break
         return self._with(world, index, actor, call, label if result is _result else f"{label} ({result.__name__})")
 

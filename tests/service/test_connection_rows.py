@@ -48,12 +48,13 @@ def test_the_roster_is_written_last_and_removed_last() -> None:
     request of its own, since DynamoDB does a batch in any order: this one does it backwards."""
     tables, writes = empty_tables(), list[tuple[str, str]]()
 
-    def ask(operation: str, request: Any) -> Any:
-        place = request.get("Item", request.get("Key"))["place"]["S"]
-        writes.append((operation, place.partition("#")[0]))
-        return tables.ask(operation, request)
+    class Recorded:
+        def ask(self, operation: str, request: Any) -> Any:
+            place = request.get("Item", request.get("Key"))["place"]["S"]
+            writes.append((operation, place.partition("#")[0]))
+            return tables.ask(operation, request)
 
-    client: Any = Client(ask, backwards=True)
+    client: Any = Client(Recorded(), backwards=True)
     store = Store(client, NAMES)
     one, two = connection("s"), connection("s", "two=")
     store.connect(one)
