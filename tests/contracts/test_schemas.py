@@ -146,6 +146,7 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         ("session-patch.json", "title maxLength", http.TITLE_LENGTH),
         ("session-patch.json", "status enum", [status.value for status in model.Status]),
         ("session-list.json", "sessions maxItems", http.LIMITS[-1]),
+        ("participant-list.json", "participants maxItems", http.LIMITS[-1]),
         ("hello.json", "resume properties seq maximum", frames.LARGEST_SEQ),
     ],
 )
@@ -166,14 +167,21 @@ def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
     )
     assert load(CONTRACTS / "schemas" / "frame-id.json")["maxLength"] == frames.REPLY_TO_LENGTH
     assert load(CONTRACTS / "schemas" / "correlation-id.json")["pattern"] == f"^{http.CORRELATION_ID.pattern}$"
-    limit = next(
-        each["schema"]
-        for each in load(OPENAPI)["paths"]["/sessions"]["get"]["parameters"]
-        if each.get("name") == "limit"
-    )
-    assert (limit["minimum"], limit["maximum"], limit["default"]) == (
-        *http.LIMITS[:: len(http.LIMITS) - 1],
-        http.DEFAULT_LIMIT,
-    )
     assert load(OPENAPI)["components"]["parameters"]["IdempotencyKey"]["schema"]["pattern"] == f"^{http.KEY.pattern}$"
     assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("path", "verb", "name", "values", "default"),
+    [
+        ("/sessions", "get", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/participants", "get", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/participants", "delete", "ban", http.BAN, int(http.DEFAULT_BAN)),
+    ],
+)
+def test_a_parameter_has_the_bounds_of_the_service(
+    path: str, verb: str, name: str, values: range, default: int
+) -> None:
+    described = load(OPENAPI)["paths"][path][verb]["parameters"]
+    schema = next(each["schema"] for each in described if each.get("name") == name)
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (values[0], values[-1], default)
