@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from chalicelib.credentials import Secret
+from chalicelib.credentials import TICKET_TEXT, Secret
 from chalicelib.errors import (
     Duplicate,
     NotOwner,
@@ -24,7 +23,6 @@ from chalicelib.members import LEEWAY, TICKET_LASTS, Connection, Duplicates, Gue
 from chalicelib.model import Principal, Session, Status, check_ban, check_session_id, kept, whole_milliseconds
 
 RANDOM_BYTES: Final = 16
-TEXT: Final = re.compile(r"[A-Z2-7]{26}")  # base32 in capitals: not to be taken for a session's id, nor for an option
 
 
 class TicketStore(Protocol):
@@ -114,7 +112,7 @@ def use(handshake: Handshake, *, store: TicketStore, now: datetime) -> tuple[Pri
     Raises OriginRefused, and Unauthenticated with one text for all other tickets that are not good.
     """
     ticket = None
-    if TEXT.fullmatch(handshake.credential.reveal()):
+    if TICKET_TEXT.fullmatch(handshake.credential.reveal()):
         ticket = store.use_ticket(
             _digest(handshake.credential), handshake.session_id, handshake.origin, handshake.connection_id, now
         )

@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from chalicelib import frames, http, jsontext, members, model, sessions, tickets
+from chalicelib import credentials, frames, http, jsontext, members, model, sessions
 from tests.contracts.documents import ASYNCAPI, CONTRACTS, LOADER, OPENAPI, SCHEMAS, load, nodes, problems
 
 NAMES = [path.name for path in SCHEMAS]
@@ -127,7 +127,7 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         ("new-ticket.json", "expiresIn minimum", http.GUEST_LASTS[0]),
         ("new-ticket.json", "expiresIn maximum", http.GUEST_LASTS[-1]),
         ("new-ticket.json", "expiresIn default", members.Guest.lasts.total_seconds()),
-        ("ticket.json", "ticket pattern", f"^{tickets.TEXT.pattern}$"),
+        ("ticket.json", "ticket pattern", f"^{credentials.TICKET_TEXT.pattern}$"),
         ("ticket.json", "expiresIn maximum", members.TICKET_LASTS.total_seconds()),
         ("session.json", "title maxLength", http.TITLE_LENGTH),
         ("new-session.json", "title maxLength", http.TITLE_LENGTH),
