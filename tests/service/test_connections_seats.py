@@ -263,7 +263,7 @@ def test_a_refused_handshake_leaves_the_connection_that_it_would_replace() -> No
 
 
 class Broken(MemoryStore):
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
+    def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         raise ZeroDivisionError
 
 
@@ -281,21 +281,3 @@ def test_a_handshake_that_fails_leaves_no_row_and_closes_nobody(store: MemorySto
     with pytest.raises(refusal):
         room.join("new=", at=1)
     assert (room.there, room.closed) == (["old="], [])
-
-
-def test_a_session_is_asked_for_as_many_seats_as_decide() -> None:
-    """A page that ends early says no less: it has more than the cap, whoever leaves."""
-
-    class Counting(MemoryStore):
-        def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-            asked.append(at_most)
-            return super().seated(session_id, at_most)
-
-    asked, most, store = list[int](), 3, Counting()
-    room = Room(replace(NEWEST, max_connections=most), store=store)
-    for i in range(9):
-        store.connect(connection(room.session.session_id, f"{i}=", f"guest-{i}"))
-        store.connect(connection(room.session.session_id, f"bob-{i}="))
-    with pytest.raises(errors.SessionFull):
-        room.join("new=", at=1)
-    assert asked == [most + 10 + 1]
