@@ -169,10 +169,11 @@ def close(
 def hand_over(
     connection: Connection, *, store: ConnectionStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> None:
-    """Closes the connection whose place this one takes, if it is of the same subject in the same session."""
-    old = store.find_connection(str(connection.replaces))
-    if old is not None and (old.session_id, old.subject) == (connection.session_id, connection.subject):
-        close([old], Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    """Closes the connection whose place this one takes, if it is of the same subject in the same session. Looks for it
+    in the roster, where it is found again if this has failed halfway."""
+    own = store.connections_of(connection.session_id, connection.subject)
+    old = [one for one in own if one.connection_id == connection.replaces]
+    close(old, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     store.end_hand_over(connection)
 
 

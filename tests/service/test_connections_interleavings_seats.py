@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,23 @@ def one_at_most(end: World) -> None:
 # --- what fails
 
 
+@pytest.mark.parametrize("code", ORDERS)
+def test_a_hand_over_that_failed_anywhere_is_complete_with_the_next_frame(code: Code) -> None:
+    world = new_world(Draft(max_connections=1), OLD)
+    connect(world.session, "new=", "bob", replaces="old=").run(world)
+    hello, ping = (say("new=", {"action": action}, code=code) for action in ("hello", "ping"))
+
+    def speaks(view: Any) -> None:
+        hello.run(view)
+        ping.run(view)
+
+    def ended(end: World) -> None:
+        check_rows(end)
+        assert end.in_it() == {"new="}
+
+    assert explore(world, [Actor("new=", speaks, failures=2)], 2, ended).states > 30
+
+
 @pytest.mark.slow
 def test_a_handshake_that_fails_anywhere_leaves_no_row_and_takes_no_seat() -> None:
     """Two time-outs in a row are one failure, since the client asks a second time. A refusal that fails leaves rows."""
@@ -261,6 +279,19 @@ def test_only_a_seat_that_is_still_taken_is_given_on() -> None:
     newest = new_world(Draft(duplicates=Duplicates.NEWEST, max_connections=1), replace(OLD, subject="carol"))
     with pytest.raises(AssertionError, match="for whom there are 1 seats"):
         explore(newest, two(newest, "bob", "bob", code=code), seats=1)
+
+
+class FindsByPointers(Store):
+    """Takes a connection without a pointer for one that is not there."""
+
+    def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
+        own = super().connections_of(session_id, subject)
+        return [one for one in own if self.find_connection(one.connection_id) is not None]
+
+
+def test_a_hand_over_looks_for_the_old_connection_where_it_is_removed_last() -> None:
+    with pytest.raises(AssertionError, match="has one row of two"):
+        test_a_hand_over_that_failed_anywhere_is_complete_with_the_next_frame(replace(CODE, store=FindsByPointers))
 
 
 class Leaves(Store):

@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib import items, tickets
 from chalicelib.credentials import Secret
-from chalicelib.members import Connection, Guest, Role, Standing
+from chalicelib.members import Connection, Duplicates, Guest, Role, Standing
 from chalicelib.model import Draft, Principal, Session
 from chalicelib.storage import Store
 from tests.service.fakes import ALICE, NOON, connection
@@ -159,6 +159,21 @@ def test_nothing_comes_back_when_a_role_meets_an_end(code: Code) -> None:
     world = new_world(None, BOB)
     bye = disconnect("bob=", code=code)
     assert explore(world, give(world, Role.VIEWER, code=code), bye, kick(world, LIFT, code=code)).states > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ban", [BAN, LIFT])
+def test_a_handshake_a_kick_and_a_role(ban: timedelta) -> None:
+    world = new_world()
+    new = connect(world.session, "new=")
+    assert explore(world, new, kick(world, ban), give(world, Role.VIEWER)).states > 1000
+
+
+@pytest.mark.slow
+def test_a_hand_over_and_a_kick() -> None:
+    world = new_world(Draft(duplicates=Duplicates.OLDEST), BOB)
+    new = connect(world.session, "new=", replaces="bob=")
+    assert explore(world, new, say("new=", {"action": "hello"}), kick(world, BAN)).states > 500
 
 
 # --- each walk finds the fault that its rule prevents
