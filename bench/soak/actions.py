@@ -58,7 +58,8 @@ async def visit(place: Place, random: Random) -> None:
             await receive_until(member, "welcome")
             for _ in range(random.randint(0, 4)):
                 await send(member, action="publish", data="x" * random.choice((1, 100, 10_000)))
-                await receive_until(member, "ack")
+                answer = await receive_until(member, "ack", "error")
+                expect(answer.get("code") in (None, "rate_limited"), f"a publish was answered {answer}")
                 await asyncio.sleep(random.uniform(0, 0.2))
 
 

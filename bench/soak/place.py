@@ -131,9 +131,9 @@ async def receive(socket: ClientConnection) -> Frame:
     return frame
 
 
-async def receive_until(socket: ClientConnection, kind: str) -> Frame:
-    """The next frame of this type; other frames before it are skipped."""
-    while (frame := await receive(socket))["type"] != kind:
+async def receive_until(socket: ClientConnection, *kinds: str) -> Frame:
+    """The next frame of one of these types; other frames before it are skipped."""
+    while (frame := await receive(socket))["type"] not in kinds:
         pass
     return frame
 
