@@ -128,7 +128,7 @@ def _surplus(
     connection: Connection, session: Session, store: ConnectionStore, limits: Limits, now: datetime
 ) -> Sequence[Connection]:
     """Connections of the subject for which there is no room any more. Raises Duplicate, SessionFull if there is none
-    for this one. Who finds more than may be leaves: of two at one seat, both may."""
+    for this one. A connection that finds more than may be leaves: of two at one seat, both may."""
     own = store.connections_of(connection.session_id, connection.subject)
     staying = [one for one in own if not one.purged_at(now)]
     others = [one for one in staying if one.connection_id not in (connection.connection_id, connection.replaces)]

@@ -366,6 +366,16 @@ class StoreContract:
         assert store.find_connection("absent=") is None
         assert roster(store, "s") == ["one="]
 
+    def test_a_hand_over_ends_once_and_makes_no_row(self, store: AnyStore) -> None:
+        new = replace(connection("s", "new="), replaces="old=")
+        store.end_hand_over(new)
+        assert store.find_connection("new=") is None
+        store.connect(new)
+        for _ in range(2):
+            store.end_hand_over(new)
+            assert store.find_connection("new=") == replace(new, replaces=None)
+        assert roster(store, "s") == ["new="]
+
     def test_a_role_that_a_ticket_gave_counts_as_the_first_word(self, store: AnyStore) -> None:
         one = replace(connection("s", "one="), role=Role.PARTICIPANT)
         store.connect(one)
