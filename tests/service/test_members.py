@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -48,6 +49,17 @@ def test_of_a_hand_over_the_new_one_takes_the_seat() -> None:
     assert seated([new, newer], NOON) == {"2="}, "the first is over"
     assert seated([replace(old, subject="carol"), new], NOON) == {"0=", "1="}, "it is somebody else's"
     assert seated([replace(old, replaces="1="), new], NOON) == {"0=", "1="}, "two that name each other"
+
+
+def test_no_leave_takes_a_seat() -> None:
+    """A session that was not too full never becomes so, and two connections at most have one seat."""
+    names = ("0=", "1=", "2=", "3=")
+    for replaced in itertools.product((None, *names), repeat=len(names)):
+        room = [replace(connection("s", name), replaces=old) for name, old in zip(names, replaced, strict=True)]
+        seats = seated(room, NOON)
+        assert len(seats) <= len(room) <= 2 * len(seats)
+        for one in room:
+            assert len(seated([other for other in room if other != one], NOON)) <= len(seats), replaced
 
 
 def test_a_row_past_its_purge_takes_no_seat() -> None:
