@@ -86,6 +86,16 @@ class TestRequests:
             ("Query", True),
         ]
 
+    def test_a_word_of_the_owner_and_the_connections_of_a_subject_are_read_strongly(self, asked: Any) -> None:
+        """They are read after a write, and must see what was written before."""
+        store, requests = asked
+        store.find_with_standing("s", "bob")
+        store.connections_of("s", "bob")
+        store.roster_page("s", None, 1)
+        (_, batch), *queries = requests
+        assert [table["ConsistentRead"] for table in batch["RequestItems"].values()] == [True, True]
+        assert [(name, params["ConsistentRead"]) for name, params in queries] == [("Query", True)] * 2
+
     def test_a_roster_is_read_without_what_no_delivery_needs(self, asked: Any) -> None:
         store, requests = asked
         roster(store, "s")
