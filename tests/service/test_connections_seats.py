@@ -165,12 +165,12 @@ def test_a_full_session_closes_nobody_for_one_that_it_refuses() -> None:
 
 def test_of_more_connections_than_a_subject_may_have_the_oldest_are_closed() -> None:
     room = Room(Draft(), per_subject(2))
-    for at, name in enumerate(("d=", "c=", "b=", "a=")):
+    for at, name in enumerate(("b=", "d=", "a=", "c=")):
         room.join(name, at=at)
         if at < 2:
             room.join(f"carol-{name}", "carol", at)
-    assert room.there == ["a=", "b=", "carol-c=", "carol-d="]
-    assert room.closed == ["d=", "c="]
+    assert room.there == ["a=", "c=", "carol-b=", "carol-d="]
+    assert room.closed == ["b=", "d="]
 
 
 def test_a_connection_that_is_older_than_all_that_a_subject_may_have_is_refused() -> None:
