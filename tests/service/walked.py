@@ -329,7 +329,8 @@ def disconnect(connection_id: str, *, code: Code = CODE) -> Actor:
     def gone(view: Any) -> None:
         store, _ = code.of(view)
         view.sockets.refuse(connection_id, "left")
-        connections.disconnect(connection_id, store=store)
+        with contextlib.suppress(Unavailable):
+            connections.disconnect(connection_id, store=store)
 
     def is_open(world: World, busy: Mapping[str, bool]) -> bool:
         return world.sockets.states.get(connection_id) == "open"
