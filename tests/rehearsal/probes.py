@@ -208,7 +208,6 @@ def all_of(visitor: Visitor) -> None:
 
 ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
     "api_handler": (
-        is_ready,
         keeps_sessions,
         lists_sessions,
         creates_once,
@@ -219,6 +218,7 @@ ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
         gives_roles,
         puts_out,
         speaks_for_the_owner,
+        is_ready,  # the last: it remembers for seconds that a table did not answer, whatever act needs that right, too
     ),
     "websocket_connect": (admits, admits_by_ticket, marks_viewers, makes_room),
     "websocket_message": (talks, refreshes, hands_over, closes_strangers),
