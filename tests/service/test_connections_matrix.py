@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 SHORT = 40  # seconds; sessions last 60 at least
 LATER = 75  # seconds, when what was short is over, with a token's leeway
-ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor", "guest": "guest:ada", "guest viewer": "guest:eve"}
+ROLES = {
+    "owner": "alice",
+    "participant": "bob",
+    "viewer": "victor",
+    "silenced": "sam",
+    "guest": "guest:ada",
+    "guest viewer": "guest:eve",
+}
 STATUSES = ("active", "paused", "ended", "expired")
 CREDENTIALS = ("valid", "expired", "refreshed", "kicked", "replaced", "forgotten")
 SHORT_LIVED = ("expired", "refreshed")
@@ -49,6 +56,11 @@ class Room:
     def enter(self, credential: str) -> None:
         for action in ACTIONS:
             self.sockets[action] = self._join(self.subject, short=credential in SHORT_LIVED)
+        if self.subject == ROLES["silenced"]:
+            path = f"{self._path}/participants?subject={self.subject}"
+            assert self._alice.patch(path, json={"role": "viewer"}).status_code == 200
+            for socket in self.sockets.values():
+                socket.expect(type="role", role="viewer")
 
     def _join(self, subject: str, *, short: bool = False, **params: str) -> WebSocket:
         """By a token, or a guest by a ticket."""

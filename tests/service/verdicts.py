@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VIEWERS = {"viewer", "guest viewer"}
+VIEWERS = {"viewer", "silenced", "guest viewer"}  # by the session's rule, by the owner's word, by a ticket
 GUESTS = {"guest", "guest viewer"}
 ROWLESS = {"kicked", "replaced", "forgotten"}  # could not be told and closed, and have no rows any more
 SHOWN = {"expired": "ended"}  # as clients are told a status
@@ -23,7 +23,8 @@ def of_frame(role: str, action: str, status: str, credential: str) -> dict[str, 
     match action:
         case "hello":
             session = {"status": SHOWN.get(status, status)}
-            return {"type": "welcome", "role": role.replace("guest", "").strip() or "participant", "session": session}
+            shown = "viewer" if role in VIEWERS else "participant" if role in GUESTS else role
+            return {"type": "welcome", "role": shown, "session": session}
         case "ping":
             return {"type": "pong"}
         case "refresh":
