@@ -59,7 +59,9 @@ async def visit(place: Place, random: Random) -> None:
             for _ in range(random.randint(0, 4)):
                 await send(member, action="publish", data="x" * random.choice((1, 100, 10_000)))
                 answer = await receive_until(member, "ack", "error")
-                expect(answer.get("code") in (None, "rate_limited", "session_ended"), f"a publish was answered {answer}")
+                expect(
+                    answer.get("code") in (None, "rate_limited", "session_ended"), f"a publish was answered {answer}"
+                )
                 await asyncio.sleep(random.uniform(0, 0.2))
 
 
