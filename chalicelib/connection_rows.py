@@ -133,12 +133,6 @@ class ConnectionRows(Rows):
         query["ExpressionAttributeValues"][":member"] = {"S": f"{subject_key(subject)}#"}
         return [one for page in pages(self._client, **query) for one in _connections(page)]
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        query = {**self._of_roster(session_id), "Limit": at_most, "ProjectionExpression": "#member"}
-        with asking():
-            answer = self._client.query(**query)
-        return [item["member"]["S"].partition("#")[2] for item in answer["Items"]]
-
     def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], str | None]:
         query = {**self._of_roster(session_id), "Limit": limit}
         if after is not None:

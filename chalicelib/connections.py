@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from chalicelib.errors import (
     SessionOver,
     Unavailable,
 )
-from chalicelib.members import Connection, Duplicates, Metered, Recipient, Role, Standing, role_of
+from chalicelib.members import Connection, Duplicates, Metered, Recipient, Role, Standing, role_of, seated
 from chalicelib.model import (
     Principal,
     Report,
@@ -65,8 +65,8 @@ class ConnectionStore(Protocol):
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         """The connections of a subject in a session, by strongly consistent reads."""
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        """The ids of connections in a session, by a strongly consistent read that ends at `at_most`."""
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        """The connections of a session without their roles, page by page, by strongly consistent reads."""
 
     def find_with_standing(self, session_id: str, subject: str) -> tuple[Session | None, Standing]:
         """The stored session, and the owner's word on a subject, by one strongly consistent read."""
@@ -108,7 +108,7 @@ def connect(
         session = _admit(connection, store, now)
         if session.presence:
             store.note_presence(connection)
-        surplus = _surplus(connection, session, store, limits)
+        surplus = _surplus(connection, session, store, limits, now)
         close(surplus, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     except Exception:
         with contextlib.suppress(Unavailable):  # the refusal stands
@@ -134,19 +134,21 @@ def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Ses
     return session
 
 
-def _surplus(connection: Connection, session: Session, store: ConnectionStore, limits: Limits) -> Sequence[Connection]:
+def _surplus(
+    connection: Connection, session: Session, store: ConnectionStore, limits: Limits, now: datetime
+) -> Sequence[Connection]:
     """Connections of the subject for which there is no room any more. Raises Duplicate, SessionFull if there is none
-    for this one. Who finds more than may be leaves: of two at one seat, both may."""
+    for this one. A connection that finds more than may be leaves: of two at one seat, both may."""
     own = store.connections_of(connection.session_id, connection.subject)
-    others = [one for one in own if one.connection_id not in (connection.connection_id, connection.replaces)]
+    staying = [one for one in own if not one.purged_at(now)]
+    others = [one for one in staying if one.connection_id not in (connection.connection_id, connection.replaces)]
     newer = [one for one in others if one.age > connection.age]
     if (session.duplicates is Duplicates.OLDEST and others) or (session.duplicates is Duplicates.NEWEST and newer):
         raise Duplicate(session.session_id)
     leaving = others if session.duplicates is Duplicates.NEWEST else []
     if session.max_connections is not None:
-        freed = {one.connection_id for one in own if one in leaving or one.connection_id == connection.replaces}
-        seated = store.seated(session.session_id, session.max_connections + len(own) + 1)
-        if len(set(seated) - freed) > session.max_connections:  # by ids: one of the freed may have left meanwhile
+        there = (one for page in store.roster(session.session_id) for one in page)
+        if len(seated(there, now) - {one.connection_id for one in leaving}) > session.max_connections:
             raise SessionFull(session.session_id, session.max_connections)
     if leaving or not limits.per_subject:
         return leaving
@@ -177,11 +179,11 @@ def close(
 def hand_over(
     connection: Connection, *, store: ConnectionStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> None:
-    """Closes the connection whose place this one takes, if it is of the same subject in the same session. Nobody hears
-    of a leave."""
-    old = store.find_connection(str(connection.replaces))
-    if old is not None and (old.session_id, old.subject) == (connection.session_id, connection.subject):
-        close([old], Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    """Closes the connection whose place this one takes, if it is of the same subject in the same session. Looks for it
+    in the roster, where it is found again if this has failed halfway. Nobody hears of a leave."""
+    own = store.connections_of(connection.session_id, connection.subject)
+    old = [one for one in own if one.connection_id == connection.replaces]
+    close(old, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     store.end_hand_over(connection)
 
 

@@ -17,6 +17,9 @@ TICKET: Final = "ticket."  # begins that of a ticket
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # of RFC 6750
 PART: Final = re.compile(r"[A-Za-z0-9_-]*")  # of a JWT
 OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
+TICKET_TEXT: Final = re.compile(r"[A-Z2-7]{26}")
+"""Base32 in capitals: not to be taken for a session's id, nor for an option."""
+TICKET_IN: Final = re.compile(rf"(?<![A-Za-z0-9]){TICKET_TEXT.pattern}(?![A-Za-z0-9])")
 HEADER: Final = re.compile(rb'\s*\{\s*"')
 MASK: Final = "[secret]"
 
@@ -106,6 +109,11 @@ def refuse_leaked(query: Mapping[str, Sequence[str]]) -> None:
     """Raises Unauthenticated if a token is anywhere in the query."""
     if any(is_leaked_in(text) for name, values in query.items() for text in (name, *values)):
         raise Unauthenticated("Never send a token in the query: it ends up in logs. It counts as leaked now.")
+
+
+def has_ticket(text: str) -> bool:
+    """Whether a ticket is a word of the text, or what looks like one."""
+    return TICKET_IN.search(text) is not None
 
 
 def is_leaked_in(text: str) -> bool:

@@ -190,6 +190,7 @@ def patch(request: Request) -> Patch:
 def new_ticket(request: Request) -> tuple[Guest | None, str | None]:
     """The body of a request for a ticket: the guest that it is for, None for the caller, and the connection that it
     replaces. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
+    _parameters(request)  # a subject in the query, ignored, would be a ticket of the owner's in the hands of a guest
     body = fields(request, JSON) if request.body else {}
     replaces = _connection_id(body.pop("replaces")) if "replaces" in body else None
     guest = _guest(body) if "subject" in body else None
@@ -233,6 +234,7 @@ def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
 def new_message(request: Request) -> NewMessage:
     """A message, with its Idempotency-Key. Raises InvalidRequest, TooLarge, UnsupportedMediaType."""
     key = idempotency_key(request)
+    _parameters(request)  # `to` in the query, ignored, would be a message to everybody
     body = fields(request, JSON)
     if "data" not in body:
         raise InvalidRequest("A message needs data.")
@@ -307,6 +309,8 @@ def new_role(request: Request) -> tuple[str, Role]:
 def kick(request: Request) -> tuple[str, timedelta]:
     """A subject, and for how long it is kept out. Raises InvalidRequest."""
     ban, subject = _parameters(request, "ban", "subject")
+    if request.body:  # `ban` in it, ignored, would be the default
+        raise InvalidRequest("Name subject and ban in the query, and send no body.")
     seconds = _number(ban, "ban", BAN, DEFAULT_BAN)
     return subject_of(subject, "subject"), timedelta(seconds=seconds)
 
@@ -492,7 +496,7 @@ def _refuse_unknown(rest: Mapping[str, Any]) -> None:
 def _parameters(request: Request, *names: str) -> tuple[str | None, ...]:
     """The values of parameters of the query, None without one. Raises InvalidRequest for one that is not named."""
     if not request.query.keys() <= set(names):
-        raise InvalidRequest(f"Of parameters, {' and '.join(names)} are known alone.")
+        raise InvalidRequest(f"These parameters are taken, and no others: {', '.join(names) or 'none'}.")
     for name, values in request.query.items():
         if len(values) > 1:
             raise InvalidRequest(f"{name} is given once.")
@@ -500,5 +504,8 @@ def _parameters(request: Request, *names: str) -> tuple[str | None, ...]:
 
 
 def correlation_id(sent: str | None, request_id: str) -> str:
-    """The id that the client sent, if it is well formed and holds no JWT, which would leak; else the request's own."""
-    return sent if sent and CORRELATION_ID.fullmatch(sent) and not credentials.is_leaked_in(sent) else request_id
+    """The id that the client sent, if it is well formed and holds no JWT or ticket, which would leak; else the
+    request's own."""
+    if not sent or not CORRELATION_ID.fullmatch(sent):
+        return request_id
+    return request_id if credentials.is_leaked_in(sent) or credentials.has_ticket(sent) else sent

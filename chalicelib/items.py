@@ -173,14 +173,11 @@ def connection_items(connection: Connection) -> list[Item]:
         "stage": {"S": connection.endpoint.stage},
         "region": {"S": connection.endpoint.region},
         **({} if role is None else {"role": {"S": role.value}, "roleRevision": {"N": "0"}}),
+        **({} if replaces is None else {"replaces": {"S": replaces}}),
         "purgeAt": seconds(connection.connected_at + CONNECTION_PURGE),
     }
-    of_pointer = {
-        "sessionId": {"S": connection.session_id},
-        **({} if replaces is None else {"replaces": {"S": replaces}}),
-    }
     pointer, row = connection_keys(connection)
-    return [{**pointer, **of_pointer, **common}, {**row, **common}]
+    return [{**pointer, "sessionId": {"S": connection.session_id}, **common}, {**row, **common}]
 
 
 def connection_keys(recipient: Recipient) -> list[Item]:
@@ -199,8 +196,18 @@ def session_place(session_id: str) -> Item:
     return {"S": f"session#{session_id}"}
 
 
-RECIPIENT: Final = ("place", "member", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region")
-"""Attributes of a roster's row that a delivery needs."""
+RECIPIENT: Final = (
+    "place",
+    "member",
+    "subject",
+    "connectedAt",
+    "tokenExpiresAt",
+    "apiId",
+    "stage",
+    "region",
+    "replaces",
+)
+"""Attributes of a roster's row that a delivery or a count of seats needs."""
 
 
 def to_connection(item: Item) -> Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -74,6 +74,10 @@ class Recipient:
     def pending_at(self, now: datetime) -> bool:
         """Whether its handshake may still be under way, so that a 410 does not mean that it is gone."""
         return now - self.connected_at < PENDING
+
+    def purged_at(self, now: datetime) -> bool:
+        """Whether it counts as removed: API Gateway has cut it, and TTL deletes its rows now or days later."""
+        return self.connected_at + CONNECTION_PURGE <= now
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,15 @@ def person(one: Participant) -> dict[str, Any]:
     shown: dict[str, Any] = {"subject": one.subject, "role": one.role.value}
     state = None if one.state is None else json.loads(one.state)
     return shown if state is None else {**shown, "state": state}
+
+
+def seated(connections: Iterable[Connection], now: datetime) -> set[str]:
+    """The ids of those that take a seat: of two in a hand-over the new one alone, but what is to take a place itself
+    keeps its seat, or many in a row would take one."""
+    there = {(one.subject, one.connection_id): one for one in connections if not one.purged_at(now)}
+    old = {(one.subject, one.replaces) for one in there.values()}
+    new = {key for key, one in there.items() if (one.subject, one.replaces) in there}
+    return {one.connection_id for key, one in there.items() if key not in old - new}
 
 
 def role_of(subject: str, owner_id: str, *said: Role | None) -> Role:

@@ -225,9 +225,6 @@ class MemoryStore:
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         return [one for one in self._of_roster(session_id) if one.subject == subject]
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        return [one.connection_id for one in self._of_roster(session_id)[:at_most]]
-
     def roster_page(self, session_id: str, after: str | None, limit: int) -> tuple[Sequence[Connection], str | None]:
         rest = [one for one in self._of_roster(session_id) if after is None or one.member > after]
         return rest[:limit], rest[limit - 1].member if len(rest) > limit else None

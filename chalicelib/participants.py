@@ -12,7 +12,6 @@ from chalicelib import connections, frames, presence
 from chalicelib.connections import LeavingStore
 from chalicelib.errors import InvalidRequest, Kicked, Unavailable
 from chalicelib.members import (
-    CONNECTION_LIMIT,
     Connection,
     ParticipantPage,
     Removal,
@@ -77,7 +76,11 @@ def list_participants(
     shown = subjects[:limit]
     last = subject_key(shown[-1][0].subject) if shown else (rest or "").partition("#")[0]
     return ParticipantPage(
-        tuple(participant(own, session.owner_id) for each in shown if (own := _open(each, now))),
+        tuple(
+            participant(own, session.owner_id)
+            for each in shown
+            if (own := [one for one in each if not one.purged_at(now)])
+        ),
         last if rest is not None or len(subjects) > limit else None,
     )
 
@@ -142,8 +145,3 @@ def _owned(session_id: str, owner: Principal, subject: str, store: ParticipantSt
     if subject == owner.subject:
         raise InvalidRequest("subject is the owner of the session, who keeps its role and stays.")
     return session
-
-
-def _open(own: Sequence[Connection], now: datetime) -> Sequence[Connection]:
-    """The connections that API Gateway has not cut: the rows of others may stay for days."""
-    return [one for one in own if now < one.connected_at + CONNECTION_LIMIT]

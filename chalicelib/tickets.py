@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from chalicelib.credentials import Secret
+from chalicelib.credentials import TICKET_TEXT, Secret
 from chalicelib.errors import (
     Duplicate,
     NotOwner,
@@ -20,11 +19,10 @@ from chalicelib.errors import (
     Unauthenticated,
 )
 from chalicelib.frames import Handshake
-from chalicelib.members import LEEWAY, TICKET_LASTS, Connection, Duplicates, Guest, Standing, Ticket
+from chalicelib.members import LEEWAY, TICKET_LASTS, Connection, Duplicates, Guest, Standing, Ticket, seated
 from chalicelib.model import Principal, Session, Status, check_ban, check_session_id, kept, whole_milliseconds
 
 RANDOM_BYTES: Final = 16
-TEXT: Final = re.compile(r"[A-Z2-7]{26}")  # base32 in capitals: not to be taken for a session's id, nor for an option
 
 
 class TicketStore(Protocol):
@@ -36,8 +34,8 @@ class TicketStore(Protocol):
     def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
         """The connections of a subject in a session, by strongly consistent reads."""
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        """The ids of connections in a session, by a strongly consistent read that ends at `at_most`."""
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        """The connections of a session without their roles, page by page, by strongly consistent reads."""
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Stores a new ticket."""
@@ -72,7 +70,7 @@ def issue(
     check_ban(session, standing, now)
     if session.at(now).status is Status.ENDED:
         raise SessionOver(session_id)
-    _check_seat(session, subject, replaces, store)
+    _check_seat(session, subject, replaces, store, now)
     text = Secret(base64.b32encode(random(RANDOM_BYTES)).decode().rstrip("="))
     store.put_ticket(
         Ticket(
@@ -90,20 +88,21 @@ def issue(
     return text
 
 
-def _check_seat(session: Session, subject: str, replaces: str | None, store: TicketStore) -> None:
+def _check_seat(session: Session, subject: str, replaces: str | None, store: TicketStore, now: datetime) -> None:
     """Raises Duplicate and SessionFull as a handshake would now, without the connection that a handshake has written.
     Asks nothing where the session takes any number of connections."""
     most = session.max_connections
     if most is None and session.duplicates is not Duplicates.OLDEST:
         return
-    own = store.connections_of(session.session_id, subject)
+    own = [one for one in store.connections_of(session.session_id, subject) if not one.purged_at(now)]
     others = [one for one in own if one.connection_id != replaces]
     if others and session.duplicates is Duplicates.OLDEST:
         raise Duplicate(session.session_id)
     if most is not None:
         leaving = own if session.duplicates is Duplicates.NEWEST else [one for one in own if one not in others]
-        seated = set(store.seated(session.session_id, most + len(leaving)))
-        if len(seated - {one.connection_id for one in leaving}) >= most:
+        left = {one.connection_id for one in leaving}
+        there = (one for page in store.roster(session.session_id) for one in page if one.connection_id not in left)
+        if len(seated(there, now)) >= most:
             raise SessionFull(session.session_id, most)
 
 
@@ -114,7 +113,7 @@ def use(handshake: Handshake, *, store: TicketStore, now: datetime) -> tuple[Pri
     Raises OriginRefused, and Unauthenticated with one text for all other tickets that are not good.
     """
     ticket = None
-    if TEXT.fullmatch(handshake.credential.reveal()):
+    if TICKET_TEXT.fullmatch(handshake.credential.reveal()):
         ticket = store.use_ticket(
             _digest(handshake.credential), handshake.session_id, handshake.origin, handshake.connection_id, now
         )

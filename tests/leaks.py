@@ -11,7 +11,7 @@ from typing import Final
 FORMS: Final = re.compile(
     r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"  # a JWT: header and claims begin with `{"` in base64
     r"|\blocal-[\w-]{40,}"  # chalicelib.keys.local_key
-    r"|\b(?=[2-7]*[A-Z])[A-Z2-7]{26}\b"  # chalicelib.tickets.TEXT; digits alone may be a session's id
+    r"|\b(?=[2-7]*[A-Z])[A-Z2-7]{26}\b"  # chalicelib.credentials.TICKET_TEXT; digits alone may be a session's id
 )
 
 

@@ -29,7 +29,9 @@ NEGATED = re.compile(
     """,
     re.VERBOSE,
 )
-START = re.compile(r"(?:[.:!?][\"')*]*\s+|\|\s*|(?:^|\n)\s*(?:[-*>]|\d+\.|#+)\s+|^|\n\s*\n)[*_\"'(\[]*(?=\S)")
+START = re.compile(
+    r"(?:[.:!?][\"')*]*\s+(?:(?:[-*>]|\d+\.|#+)\s+)?|\|\s*|(?:^|\n)\s*(?:[-*>]|\d+\.|#+)\s+|^|\n\s*\n)[*_\"'(\[]*(?=\S)"
+)
 """Where a sentence of a page starts: after a full stop, and in each cell, item, heading and paragraph."""
 
 CODE = re.compile(r"```.*?```|`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+", re.DOTALL)

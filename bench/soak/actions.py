@@ -58,7 +58,10 @@ async def visit(place: Place, random: Random) -> None:
             await receive_until(member, "welcome")
             for _ in range(random.randint(0, 4)):
                 await send(member, action="publish", data="x" * random.choice((1, 100, 10_000)))
-                await receive_until(member, "ack")
+                answer = await receive_until(member, "ack", "error")
+                expect(
+                    answer.get("code") in (None, "rate_limited", "session_ended"), f"a publish was answered {answer}"
+                )
                 await asyncio.sleep(random.uniform(0, 0.2))
 
 
@@ -209,8 +212,29 @@ async def read_slowly(place: Place, random: Random) -> None:
     await place.end(session_id)
 
 
+async def invite(place: Place, random: Random) -> None:
+    """In a session of its own: a guest comes in by a ticket, is spoken to, becomes a viewer, and is put out."""
+    session_id, guest = await place.new_session(), f"guest:{random.randrange(10)}"
+    of_guest = f"/sessions/{session_id}/participants?subject={guest}"
+    status, answer = await place.call("POST", f"/sessions/{session_id}/tickets", {"subject": guest})
+    expect(status == 201, f"a ticket was not issued: {status} {answer}")
+    async with await place.enter(session_id, answer["protocols"]) as member:
+        status, answer = await place.call("POST", f"/sessions/{session_id}/messages", {"data": 1, "to": guest})
+        expect((status, answer) == (201, {"sent": 1, "missed": 0}), f"a message was answered {status} {answer}")
+        expect((heard := await receive(member))["type"] == "direct", f"{heard} came instead of a message")
+        status, answer = await place.call("PATCH", of_guest, {"role": "viewer"})
+        expect(status == 200, f"a role was not given: {status} {answer}")
+        expect((heard := await receive(member)).get("role") == "viewer", f"{heard} came instead of a role")
+        status, answer = await place.call("DELETE", f"{of_guest}&ban={random.choice((0, 60))}")
+        expect((status, answer.get("closed")) == (200, 1), f"a guest was not put out: {status} {answer}")
+        expect((heard := await receive(member)).get("code") == "kicked", f"{heard} came instead of the end")
+        await _closed(member, 1000)
+    await place.end(session_id)
+
+
 ACTIONS: dict[Action, int] = {
     converse: 6,
+    invite: 6,
     visit: 20,
     stay: 20,
     drop: 10,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from pytest_sessionplugin.tokens.tokens import Tokens
 
@@ -85,9 +86,16 @@ class Place:
         return await self.open(session_id, self.tokens(subject))
 
     async def open(self, session_id: str, token: str) -> ClientConnection:
+        return await self._connect(session_id, additional_headers={"Authorization": f"Bearer {token}"})
+
+    async def enter(self, session_id: str, protocols: list[str]) -> ClientConnection:
+        """Joins with the subprotocols of a ticket."""
+        return await self._connect(session_id, subprotocols=[Subprotocol(each) for each in protocols])
+
+    async def _connect(self, session_id: str, **credential: Any) -> ClientConnection:
         joined = await connect(
             f"{self.websocket}?sessionId={session_id}",
-            additional_headers={"Authorization": f"Bearer {token}"},
+            **credential,
             compression=None,
             ping_interval=None,
             open_timeout=PATIENCE,
@@ -123,9 +131,9 @@ async def receive(socket: ClientConnection) -> Frame:
     return frame
 
 
-async def receive_until(socket: ClientConnection, kind: str) -> Frame:
-    """The next frame of this type; other frames before it are skipped."""
-    while (frame := await receive(socket))["type"] != kind:
+async def receive_until(socket: ClientConnection, *kinds: str) -> Frame:
+    """The next frame of one of these types; other frames before it are skipped."""
+    while (frame := await receive(socket))["type"] not in kinds:
         pass
     return frame
 

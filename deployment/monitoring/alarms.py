@@ -75,7 +75,7 @@ def _of_the_service(stage: Stage) -> Iterator[Alarm]:
         periods=3,
         of=3,
         means="Many handshakes have been refused for their credential for a quarter of an hour: a key was rotated on "
-        "one side only, or a client retries with an expired token.",
+        "one side only, or a client retries with an expired token or a used ticket.",
         first="compare the key and issuer that the stage reads with the signer's. If they are right, find the client "
         "by the saved queries refused-handshakes and refused-handshakes-by-address.",
     )

@@ -13,11 +13,11 @@ ELLIPSIS = "…"
 _CREDENTIALS = frozenset({"authorization", "authorizationtoken", "cookie", "set-cookie", "proxy-authorization"})
 _WORDS = r"(?:token|ticket|password|secret|signature|api[-_]?key)"  # the end of a name
 _NAME = re.compile(rf"{_WORDS}$", re.IGNORECASE)
-_JWT = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
+_JWT = re.compile(r"eyJ[\w-]++(?:\.[\w-]*+){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
 _BEARER = re.compile(r"(?i:\b(bearer|basic)) (?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
 _SHORTEST = 8  # characters of a secret that is replaced; shorter ones are parts of other words
 _LONGEST = 200  # characters of a value
-_OF_QUERY = re.compile(rf"(\b[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST},}})", re.IGNORECASE)
+_OF_QUERY = re.compile(rf"((?<![\w.-])[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST},}})", re.IGNORECASE)
 _OF_JSON = re.compile(
     rf"((?P<q>[\"'])[\w.-]*{_WORDS}(?P=q)\s*:\s*(?P<v>[\"']))([^\"'\\]{{{_SHORTEST},}})(?=(?P=v))", re.IGNORECASE
 )

@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from chalicelib import events, frames, http, jsontext, members, model, sessions, tickets
+from chalicelib import credentials, events, frames, http, jsontext, members, model, sessions
 from tests.contracts.documents import ASYNCAPI, CONTRACTS, LOADER, OPENAPI, SCHEMAS, load, nodes, problems
 
 NAMES = [path.name for path in SCHEMAS]
@@ -127,7 +127,7 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         ("new-ticket.json", "expiresIn minimum", http.GUEST_LASTS[0]),
         ("new-ticket.json", "expiresIn maximum", http.GUEST_LASTS[-1]),
         ("new-ticket.json", "expiresIn default", members.Guest.lasts.total_seconds()),
-        ("ticket.json", "ticket pattern", f"^{tickets.TEXT.pattern}$"),
+        ("ticket.json", "ticket pattern", f"^{credentials.TICKET_TEXT.pattern}$"),
         ("ticket.json", "expiresIn maximum", members.TICKET_LASTS.total_seconds()),
         ("session.json", "title maxLength", http.TITLE_LENGTH),
         ("new-session.json", "title maxLength", http.TITLE_LENGTH),
@@ -146,6 +146,7 @@ def test_a_reference_leads_to_a_file_of_the_contracts() -> None:
         ("session-patch.json", "title maxLength", http.TITLE_LENGTH),
         ("session-patch.json", "status enum", [status.value for status in model.Status]),
         ("session-list.json", "sessions maxItems", http.LIMITS[-1]),
+        ("participant-list.json", "participants maxItems", http.LIMITS[-1]),
         ("hello.json", "resume properties seq maximum", model.LARGEST_SEQ),
         ("event-list.json", "events maxItems", http.EVENT_LIMITS[-1]),
         ("welcome.json", "events maxItems", events.RESUMED_EVENTS),
@@ -192,3 +193,19 @@ def test_texts_name_the_bounds_that_a_schema_cannot_have() -> None:
     publish = load(CONTRACTS / "schemas" / "publish.json")["properties"]
     assert publish["key"]["pattern"] == f"^{events.KEY.pattern}$"
     assert f"{http.BODY_BYTES:,}" in load(OPENAPI)["components"]["responses"]["TooLarge"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("path", "verb", "name", "values", "default"),
+    [
+        ("/sessions", "get", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/participants", "get", "limit", http.LIMITS, http.DEFAULT_LIMIT),
+        ("/sessions/{sessionId}/participants", "delete", "ban", http.BAN, int(http.DEFAULT_BAN)),
+    ],
+)
+def test_a_parameter_has_the_bounds_of_the_service(
+    path: str, verb: str, name: str, values: range, default: int
+) -> None:
+    described = load(OPENAPI)["paths"][path][verb]["parameters"]
+    schema = next(each["schema"] for each in described if each.get("name") == name)
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (values[0], values[-1], default)

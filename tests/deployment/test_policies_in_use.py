@@ -37,6 +37,7 @@ def test_each_policy_allows_what_its_function_does_and_nothing_else(
     life = Life(chalice_gateway, jwt_tokens)
     life.of_a_session_that_is_ended()
     life.of_a_session_with_few_seats(chalice_clock)
+    life.of_a_session_that_puts_somebody_out()
     life.of_a_session_with_a_guest()
     life.of_a_session_whose_guests_vanish(chalice_clock, aws_faults)
     life.of_a_socket_that_nobody_remembers(dynamodb_tables)
@@ -100,6 +101,19 @@ class Life:
             clock.advance(seconds=1)
             with self._join(session, "bob"):
                 old.expect(type="closing", code="replaced")
+
+    def of_a_session_that_puts_somebody_out(self) -> None:
+        path = f"/sessions/{self._alice.post('/sessions', json={}).json()['sessionId']}"
+        of_bob = f"{path}/participants?subject=bob"
+        with self._join({"sessionId": path.rpartition("/")[2]}, "bob") as bob:
+            [listed] = self._alice.get(f"{path}/participants").json()["participants"]
+            assert listed["subject"] == "bob"
+            assert self._alice.patch(of_bob, json={"role": "viewer"}).status_code == 200
+            bob.expect(type="role")
+            assert self._alice.post(f"{path}/messages", json={"data": 1, "to": "bob"}).json()["sent"] == 1
+            bob.expect(type="direct")
+            assert self._alice.delete(of_bob).json()["closed"] == 1
+            bob.expect(type="closing", code="kicked")
 
     def of_a_session_with_a_guest(self) -> None:
         session = self._alice.post("/sessions", json={}).json()

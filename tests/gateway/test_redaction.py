@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -33,6 +35,14 @@ def test_a_jwt_is_redacted_wherever_it_stands() -> None:
     assert redacted("eyJ is not a token, nor is a.b.c") == "eyJ is not a token, nor is a.b.c"
     assert str(Frame("sent", f"refresh {JWT}x")).endswith("sent  refresh eyJ…")
     assert JWT not in repr(response(Reply(401), f"/?token={JWT}"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("part", ["a-", "a.", "token-"])
+def test_a_long_text_is_read_once_and_not_again_from_each_of_its_words(part: str) -> None:
+    """Read again, it would take hours."""
+    script = f"from pytest_sessionplugin.gateway.redaction import redacted; redacted({part!r} * 50_000)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(("name", "value"), [("authorization", "Basic x"), ("Cookie", "x"), ("X-Api-Key", "x")])

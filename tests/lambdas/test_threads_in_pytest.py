@@ -114,6 +114,7 @@ def threads_that_end(table):
 
 CONFTEST = """
     import sys
+    import threading
     import pytest
 
     @pytest.fixture
@@ -124,6 +125,9 @@ CONFTEST = """
         app.began.clear()
         yield lambda path: chalice_gateway.http().post(path)
         app.go_on.set()
+        for thread in threading.enumerate():
+            if thread.name in ("audit", "poster"):  # else it would set `done` in the next test
+                thread.join(20)
         if app.pool._threads:  # else the test would start its worker, and not the app
             app.pool.submit(int).result()
         if hasattr(app.app, "later"):

@@ -66,6 +66,47 @@ def forgets_who_is_gone(visitor: Visitor) -> None:
         assert not haunted()
 
 
+def issues_tickets(visitor: Visitor) -> None:
+    tickets = f"/sessions/{visitor.create()}/tickets"
+    assert visitor.http("bob").post(tickets, json={}).status_code == 201
+    assert visitor.http().post(tickets, json={"subject": "guest:ada"}).status_code == 201
+
+
+def knows_who_is_in(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    with visitor.join(session_id):
+        [bob] = visitor.http().get(f"/sessions/{session_id}/participants").json()["participants"]
+        assert bob["subject"] == "bob"
+
+
+def gives_roles(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    path = f"/sessions/{session_id}/participants?subject=bob"
+    with visitor.join(session_id) as bob:
+        assert visitor.http().patch(path, json={"role": "viewer"}).status_code == 200
+        bob.expect(type="role", role="viewer")
+
+
+def puts_out(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    path = f"/sessions/{session_id}"
+    with visitor.join(session_id) as bob:
+        assert visitor.http().delete(f"{path}/participants?subject=bob&ban=60").json()["closed"] == 1
+        bob.expect(type="closing", code="kicked")
+        closed(bob)
+    assert visitor.http("bob").get(path).status_code == 403
+
+
+def speaks_for_the_owner(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    path = f"/sessions/{session_id}/messages"
+    with visitor.join(session_id) as bob:
+        assert visitor.http().post(path, json={"data": 1}).json()["sent"] == 1
+        bob.expect(type="message", data=1)
+        assert visitor.http().post(path, json={"data": 2, "to": "bob"}).json()["sent"] == 1
+        bob.expect(type="direct", data=2)
+
+
 # --- WebSocket
 
 
@@ -73,6 +114,26 @@ def admits(visitor: Visitor) -> None:
     session_id = visitor.create()
     with visitor.join(session_id):
         assert len(visitor.rows(session_id)) == 2
+
+
+def admits_by_ticket(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    ticket = visitor.http().post(f"/sessions/{session_id}/tickets", json={"subject": "guest:ada"}).json()["ticket"]
+    with visitor.gateway.websocket("/", params={"sessionId": session_id, "ticket": ticket}):
+        assert {row["subject"] for row in visitor.rows(session_id)} == {"guest:ada"}
+
+
+def marks_viewers(visitor: Visitor) -> None:
+    session_id = visitor.create(joinAs="viewer")
+    with visitor.join(session_id):
+        assert {row["role"] for row in visitor.rows(session_id)} == {"viewer"}
+
+
+def makes_room(visitor: Visitor) -> None:
+    session_id = visitor.create(duplicates="newest", maxConnections=2)
+    with visitor.join(session_id) as old, visitor.join(session_id):
+        old.expect(type="closing", code="replaced")
+        closed(old)
 
 
 def talks(visitor: Visitor) -> None:
@@ -85,12 +146,26 @@ def talks(visitor: Visitor) -> None:
         bob.expect(type="ack", seq=1)
         carol.expect(type="message", data="x")
         assert not haunted()
+        bob.send_json({"action": "send", "to": "carol", "data": "y"})
+        bob.expect(type="ack", sent=1)
+        carol.expect(type="direct", data="y")
 
 
 def refreshes(visitor: Visitor) -> None:
     with visitor.join(visitor.create()) as bob:
         bob.send_json({"action": "refresh", "token": visitor.tokens("bob")})
         bob.expect(type="ack")
+
+
+def hands_over(visitor: Visitor) -> None:
+    session_id = visitor.create()
+    with visitor.join(session_id) as old:
+        old.send_json({"action": "hello"})
+        with visitor.join(session_id, replaces=old.expect(type="welcome")["connectionId"]) as new:
+            new.send_json({"action": "hello"})
+            new.expect(type="welcome")
+            old.expect(type="closing", code="replaced")
+            closed(old)
 
 
 def closes_strangers(visitor: Visitor) -> None:
@@ -132,9 +207,21 @@ def all_of(visitor: Visitor) -> None:
 
 
 ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
-    "api_handler": (is_ready, keeps_sessions, lists_sessions, creates_once, tells_and_closes, forgets_who_is_gone),
-    "websocket_connect": (admits,),
-    "websocket_message": (talks, refreshes, closes_strangers),
+    "api_handler": (
+        keeps_sessions,
+        lists_sessions,
+        creates_once,
+        tells_and_closes,
+        forgets_who_is_gone,
+        issues_tickets,
+        knows_who_is_in,
+        gives_roles,
+        puts_out,
+        speaks_for_the_owner,
+        is_ready,  # the last: it remembers for seconds that a table did not answer, whatever act needs that right, too
+    ),
+    "websocket_connect": (admits, admits_by_ticket, marks_viewers, makes_room),
+    "websocket_message": (talks, refreshes, hands_over, closes_strangers),
     "websocket_disconnect": (forgets_who_leaves,),
     "sweep": (ends_what_expires,),
 }

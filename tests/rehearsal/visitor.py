@@ -59,8 +59,8 @@ class Visitor:
         session_id: str = answer.json()["sessionId"]
         return session_id
 
-    def join(self, session_id: str, subject: str = "bob") -> WebSocket:
-        return self.gateway.websocket("/", params={"sessionId": session_id}, token=self.tokens(subject))
+    def join(self, session_id: str, subject: str = "bob", **params: str) -> WebSocket:
+        return self.gateway.websocket("/", params={"sessionId": session_id, **params}, token=self.tokens(subject))
 
     # --- what stands in the tables
 

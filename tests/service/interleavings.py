@@ -10,8 +10,9 @@ An actor may be killed between any two of its calls, and its calls may fail, wit
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
@@ -24,6 +25,8 @@ FAILURES: Final[Mapping[str, Exception]] = {
     "tables": ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com"),
 }
 """Parts of a world whose calls may fail, and what they raise then."""
+QUIET: Final = frozenset({"clock", "fixed"})
+"""Parts that no actor changes: reading them belongs to the next step."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Replay:
     def call(self, call: Call) -> Any:
         for result in self._results:
             if isinstance(result, Raised):
-                raise result.error
+                raise result.error.with_traceback(None)  # else each run would add its own
             return iter(result) if isinstance(result, list) else result
         raise Paused(call)
 
@@ -127,31 +130,36 @@ class Node:
     def key(self) -> tuple[str, ...]:
         return (self.world.state(), *(actor.told for actor in self.actors))
 
+    def able(self) -> list[int]:
+        """The actors that may take a step."""
+        pairs = list(zip(self.actors, self.calls, strict=True))
+        busy = {actor.name: bool(actor.results) and call is not DONE for actor, call in pairs}
+        return [
+            index
+            for index, (actor, call) in enumerate(pairs)
+            if call is not DONE and (actor.results or actor.may_begin(self.world, busy))
+        ]
+
     def steps(self) -> Iterator[Node]:
-        busy = {
-            actor.name: bool(actor.results) and call is not DONE
-            for actor, call in zip(self.actors, self.calls, strict=True)
-        }
-        for index, (actor, call) in enumerate(zip(self.actors, self.calls, strict=True)):
-            if call is DONE or (not actor.results and not actor.may_begin(self.world, busy)):
-                continue
-            yield self._step(index, actor, call, _result)
-            if actor.failures and call.part in FAILURES:
+        for index in self.able():
+            actor, call = self.actors[index], self.calls[index]
+            yield self.step(index, actor, call, _result)
+            if actor.failures and call is not DONE and call.part in FAILURES:
                 for fails in (_answer_lost, _unreachable):
-                    yield self._step(index, replace(actor, failures=actor.failures - 1), call, fails)
+                    yield self.step(index, replace(actor, failures=actor.failures - 1), call, fails)
             if actor.mortal:
                 dead = replace(actor, told=f"{actor.told};killed")
                 yield self._with(self.world, index, dead, DONE, f"{actor.name}: killed")
 
-    def _step(self, index: int, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]) -> Node:
+    def step(self, index: int, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]) -> Node:
         world = copy.deepcopy(self.world)
         label = ""
         while call is not DONE:
             label = f"{actor.name}: {call}"
-            is_clock = call.part == "clock"
-            actor = actor.having((_result if is_clock else result)(world, call))
+            is_quiet = call.part in QUIET
+            actor = actor.having((_result if is_quiet else result)(world, call))
             call = actor.next_call()
-            if not is_clock:  # reading the clock belongs to the next step
+            if not is_quiet:
                 break
         return self._with(world, index, actor, call, label if result is _result else f"{label} ({result.__name__})")
 
@@ -176,6 +184,18 @@ def _answer_lost(world: Any, call: Call) -> Any:
 
 def _unreachable(world: Any, call: Call) -> Any:
     return Raised(FAILURES[call.part])
+
+
+def wander(world: World, actors: Sequence[Actor], random: Random, failing: float = 0) -> Any:
+    """The world at the end of one order of the actors' calls, chosen at random, for more actors than can be walked.
+    Calls to the store or the tables fail with that probability."""
+    node = Node(world, tuple(actors), tuple(actor.next_call() for actor in actors), ())
+    while able := node.able():
+        index = random.choice(able)
+        actor, call = node.actors[index], node.calls[index]
+        fails = call is not DONE and call.part in FAILURES and random.random() < failing
+        node = node.step(index, actor, call, random.choice((_answer_lost, _unreachable)) if fails else _result)
+    return node.world
 
 
 @dataclass(frozen=True)

@@ -293,17 +293,22 @@ class StoreContract:
         store.disconnect(*many[:55])
         assert roster(store, "s") == [one.connection_id for one in many[55:]]
 
-    def test_connections_are_expelled_whole_and_leave_their_seats(self, store: AnyStore) -> None:
+    def test_connections_are_expelled_whole_and_leave_the_roster(self, store: AnyStore) -> None:
         many = [connection("s", f"{i:03d}=") for i in range(60)]
         for joined in (*many, connection("t", "000t=")):
             store.connect(joined)
-        assert sorted(store.seated("s", 100)) == [one.connection_id for one in many]
-        assert len(store.seated("s", 7)) == 7
+        assert roster(store, "s") == [one.connection_id for one in many]
         store.expel(*many[:55])
         store.expel(*many[:2])
-        assert sorted(store.seated("s", 100)) == [one.connection_id for one in many[55:]]
+        assert roster(store, "s") == [one.connection_id for one in many[55:]]
         assert [store.find_connection(one.connection_id) for one in many[:55]] == [None] * 55
-        assert store.seated("u", 100) == []
+
+    def test_a_roster_says_which_connection_takes_the_place_of_which(self, store: AnyStore) -> None:
+        new = replace(connection("s", "new="), replaces="old=")
+        store.connect(new)
+        [[found]] = [list(page) for page in store.roster("s")]
+        assert found.replaces == "old="
+        assert store.find_connection("new=") == new
 
     def test_a_roster_is_read_page_by_page_in_the_order_of_its_subjects(
         self, store: AnyStore, session: Session
@@ -360,6 +365,16 @@ class StoreContract:
         store.set_role(absent, Role.VIEWER, 1)
         assert store.find_connection("absent=") is None
         assert roster(store, "s") == ["one="]
+
+    def test_a_hand_over_ends_once_and_makes_no_row(self, store: AnyStore) -> None:
+        new = replace(connection("s", "new="), replaces="old=")
+        store.end_hand_over(new)
+        assert store.find_connection("new=") is None
+        store.connect(new)
+        for _ in range(2):
+            store.end_hand_over(new)
+            assert store.find_connection("new=") == replace(new, replaces=None)
+        assert roster(store, "s") == ["new="]
 
     def test_a_role_that_a_ticket_gave_counts_as_the_first_word(self, store: AnyStore) -> None:
         one = replace(connection("s", "one="), role=Role.PARTICIPANT)

@@ -155,6 +155,11 @@ class TestChaliceLocal:
         assert call(path, "GET", token) == (200, session)
         assert call(path, "PATCH", token, {"metadata": {"a": 1}})[1]["metadata"] == {"a": 1}
         assert call(path, "PATCH", new_token("mallory"), {"title": "x"})[0] == 403
+        assert call(f"{path}/participants", "GET", token) == (200, {"participants": [], "nextCursor": None})
+        mallory = f"{path}/participants?subject=mallory"
+        assert call(mallory, "PATCH", token, {"role": "viewer"}) == (200, {"subject": "mallory", "role": "viewer"})
+        assert call(f"{mallory}&ban=60", "DELETE", token)[1]["closed"] == 0
+        assert call(path, "GET", new_token("mallory"))[1]["code"] == "banned"
         assert call(path, "DELETE", token)[0] == 204
         assert call(path, "GET", token)[1]["status"] == "ended"
 

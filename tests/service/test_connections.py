@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import connections, errors, frames
 from chalicelib.credentials import Secret
-from chalicelib.members import Connection, Standing
+from chalicelib.members import CONNECTION_PURGE, Connection, Duplicates, Standing
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Change, Draft, Principal, Session, Status
 from chalicelib.sessions import END
@@ -101,3 +101,13 @@ def test_rows_whose_answer_was_lost_are_removed_again() -> None:
     with pytest.raises(errors.Unavailable):
         join(store, new_session(store).session_id)
     assert store.find_connection("one=") is None
+
+
+@pytest.mark.parametrize(
+    "draft", [Draft(max_connections=1), Draft(duplicates=Duplicates.OLDEST)], ids=["full", "oldest"]
+)
+def test_a_row_that_outlived_its_socket_keeps_nobody_out(store: MemoryStore, draft: Draft) -> None:
+    """API Gateway may lose a $disconnect, and TTL may take days."""
+    session = new_session(store, draft)
+    store.connect(connection(session.session_id, "ghost=", connected_at=NOON - CONNECTION_PURGE))
+    join(store, session.session_id)

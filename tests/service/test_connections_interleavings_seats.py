@@ -5,9 +5,10 @@ A connection is in while its socket is open and it has a row: it hears, or is he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,27 @@ def test_the_end_of_an_old_socket_never_ends_the_one_that_replaces_it(code: Code
     assert explore(world, [*hand_over(world, code), bye], 2, new_is_in).states > 50
 
 
+def test_hand_overs_of_several_subjects_need_no_seat() -> None:
+    carols = replace(OLD, connection_id="carol-old=", subject="carol")
+    world = new_world(Draft(max_connections=2), OLD, carols)
+    new = connect(world.session, "carol=", "carol", replaces="carol-old=")
+
+    def both_are_in(end: World) -> None:
+        check_rows(end)
+        assert {"new=", "carol="} <= end.in_it()
+
+    assert explore(world, [hand_over(world)[0], new], 4, both_are_in).states > 50
+
+
+def test_a_hand_over_of_a_hand_over_takes_a_seat() -> None:
+    world = new_world(Draft(max_connections=1), OLD, replace(OLD, connection_id="new=", replaces="old="))
+
+    def third_is_refused(end: World) -> None:
+        assert end.sockets.states["third="] == "session_full"
+
+    explore(world, [connect(world.session, "third=", "bob", replaces="new=")], 2, third_is_refused)
+
+
 def test_two_that_replace_one_connection_take_one_seat_together() -> None:
     world = new_world(Draft(max_connections=1), OLD)
     other = [connect(world.session, "other=", "bob", replaces="old="), say("other=", {"action": "ping"})]
@@ -145,6 +167,23 @@ def one_at_most(end: World) -> None:
 
 
 # --- what fails
+
+
+@pytest.mark.parametrize("code", ORDERS)
+def test_a_hand_over_that_failed_anywhere_is_complete_with_the_next_frame(code: Code) -> None:
+    world = new_world(Draft(max_connections=1), OLD)
+    connect(world.session, "new=", "bob", replaces="old=").run(world)
+    hello, ping = (say("new=", {"action": action}, code=code) for action in ("hello", "ping"))
+
+    def speaks(view: Any) -> None:
+        hello.run(view)
+        ping.run(view)
+
+    def ended(end: World) -> None:
+        check_rows(end)
+        assert end.in_it() == {"new="}
+
+    assert explore(world, [Actor("new=", speaks, failures=2)], 2, ended).states > 30
 
 
 @pytest.mark.slow
@@ -174,12 +213,12 @@ class CountsFirst(Store):
 
     def connect(self, connection: Connection) -> None:
         self._own = [*self.connections_of(connection.session_id, connection.subject), connection]
-        self._seated = [*Store.seated(self, connection.session_id, 100), connection.connection_id]
+        self._there = [*(one for page in Store.roster(self, connection.session_id) for one in page), connection]
         super().connect(connection)
         self.connections_of = lambda session_id, subject: self._own  # type: ignore[method-assign]
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        return self._seated
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        yield self._there
 
 
 LOOKS_FIRST = replace(CODE, store=CountsFirst)
@@ -221,10 +260,11 @@ class CountsWhatWasThere(Store):
         self._own = super().connections_of(session_id, subject)
         return self._own
 
-    def seated(self, session_id: str, at_most: int) -> Sequence[str]:
-        there = super().seated(session_id, at_most)
-        left = [one for one in self._own if one.connection_id not in there]
-        return there[len(left) :]
+    def roster(self, session_id: str) -> Iterator[Sequence[Connection]]:
+        there = [one for page in super().roster(session_id) for one in page]
+        ids = [one.connection_id for one in there]
+        left = [one for one in self._own if one.connection_id not in ids]
+        yield there[len(left) :]
 
 
 def test_only_a_seat_that_is_still_taken_is_given_on() -> None:
@@ -239,6 +279,19 @@ def test_only_a_seat_that_is_still_taken_is_given_on() -> None:
     newest = new_world(Draft(duplicates=Duplicates.NEWEST, max_connections=1), replace(OLD, subject="carol"))
     with pytest.raises(AssertionError, match="for whom there are 1 seats"):
         explore(newest, two(newest, "bob", "bob", code=code), seats=1)
+
+
+class FindsByPointers(Store):
+    """Takes a connection without a pointer for one that is not there."""
+
+    def connections_of(self, session_id: str, subject: str) -> Sequence[Connection]:
+        own = super().connections_of(session_id, subject)
+        return [one for one in own if self.find_connection(one.connection_id) is not None]
+
+
+def test_a_hand_over_looks_for_the_old_connection_where_it_is_removed_last() -> None:
+    with pytest.raises(AssertionError, match="has one row of two"):
+        test_a_hand_over_that_failed_anywhere_is_complete_with_the_next_frame(replace(CODE, store=FindsByPointers))
 
 
 class Leaves(Store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
 
 SHORT = 40  # seconds; sessions last 60 at least
 LATER = 75  # seconds, when what was short is over, with a token's leeway
-ROLES = {"owner": "alice", "participant": "bob", "viewer": "victor", "guest": "guest:ada", "guest viewer": "guest:eve"}
+ROLES = {
+    "owner": "alice",
+    "participant": "bob",
+    "viewer": "victor",
+    "silenced": "sam",
+    "guest": "guest:ada",
+    "guest viewer": "guest:eve",
+}
 STATUSES = ("active", "paused", "ended", "expired")
-CREDENTIALS = ("valid", "expired", "refreshed", "replaced", "forgotten")
+CREDENTIALS = ("valid", "expired", "refreshed", "kicked", "replaced", "forgotten")
 SHORT_LIVED = ("expired", "refreshed")
+PEOPLE = [pair for pair in product(ROLES, CREDENTIALS) if pair != ("owner", "kicked")]  # no owner puts itself out
 ACTIONS: dict[str, dict[str, Any]] = {  # publish at the end: every other connection hears it
     "hello": {},
     "ping": {},
@@ -47,6 +56,11 @@ class Room:
     def enter(self, credential: str) -> None:
         for action in ACTIONS:
             self.sockets[action] = self._join(self.subject, short=credential in SHORT_LIVED)
+        if self.subject == ROLES["silenced"]:
+            path = f"{self._path}/participants?subject={self.subject}"
+            assert self._alice.patch(path, json={"role": "viewer"}).status_code == 200
+            for socket in self.sockets.values():
+                socket.expect(type="role", role="viewer")
 
     def _join(self, subject: str, *, short: bool = False, **params: str) -> WebSocket:
         """By a token, or a guest by a ticket."""
@@ -80,6 +94,10 @@ class Room:
             for action, socket in self.sockets.items():
                 self.say(action, {"action": "refresh"})
                 assert socket.receive_json()["type"] == ("error" if self.subject.startswith("guest:") else "ack")
+        elif credential == "kicked":
+            with faults.gone(*ids):
+                answer = self._alice.delete(f"{self._path}/participants?subject={self.subject}&ban=60")
+            assert answer.json()["pending"] == len(ids)
         elif credential == "replaced":
             with faults.gone(*ids):
                 for connection_id in ids:
@@ -110,9 +128,8 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.mark.parametrize("credential", CREDENTIALS)
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("role", "credential"), PEOPLE)
 def test_a_frame_is_answered_by_role_status_and_credential(
     chalice_gateway: Gateway,
     jwt_tokens: Tokens,

@@ -216,3 +216,14 @@ def test_the_first_frame_takes_the_place_of_the_replaced_connection_whatever_it_
         receive(store, deliver, {"action": action})
     assert deliver.closed == ["old="]
     assert store.find_connection("old=") is None
+
+
+def test_hello_of_a_banned_subject_whose_rows_are_there_ends_its_connection(
+    store: MemoryStore, session: Session, deliver: Deliveries
+) -> None:
+    """The ban and the handshake met, and neither has removed the rows yet."""
+    join(store, session.session_id)
+    store.ban(session, "bob", NOON + timedelta(minutes=1))
+    with pytest.raises(errors.Kicked):
+        receive(store, deliver, {"action": "hello"}, seconds=59)
+    assert receive(store, deliver, {"action": "hello"}, seconds=61)["type"] == "welcome"

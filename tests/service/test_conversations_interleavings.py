@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from chalicelib import connections, items
-from chalicelib.errors import Kicked
+from chalicelib import items
 from chalicelib.rates import Rate
 from chalicelib.storage import Store
 from tests.service.fakes import NOON, UNLIMITED, connection
 from tests.service.interleavings import Actor, Walk, walk
-from tests.service.walked import CODE, Careless, Code, World, check_rows, disconnect, new_world, say
+from tests.service.walked import CODE, Careless, Code, World, check_rows, disconnect, kick, new_world, say
 
 BOB = connection("", "bob=", "bob")
+HOUR = timedelta(hours=1)
 COST = timedelta(milliseconds=100)
 METERED = replace(CODE, limits=replace(UNLIMITED, frames=Rate(10)))
 
@@ -32,15 +31,6 @@ def refresh(hours: int, code: Code = METERED) -> Actor:
 
 def ping(number: int, code: Code = METERED) -> Actor:
     return replace(say("bob=", {"action": "ping"}, code=code), name=f"ping {number}")
-
-
-def kick(world: World, code: Code = METERED) -> Actor:
-    def kicked(view: Any) -> None:
-        store, deliver = code.of(view)
-        found = store.connections_of(world.session.session_id, "bob")
-        connections.close(found, Kicked, store=store, deliver=deliver, now=NOON, correlation_id="k")
-
-    return Actor("kick", kicked)
 
 
 @pytest.fixture
@@ -84,7 +74,7 @@ def test_nothing_comes_back_after_a_disconnect(world: World) -> None:
 @pytest.mark.parametrize("backwards", [False, True])
 def test_nothing_comes_back_after_a_kick(world: World, backwards: bool) -> None:
     code = replace(METERED, backwards=backwards)
-    found = explore(world, refresh(5, code), ping(1, code), kick(world, code), hours=5, frames=2)
+    found = explore(world, refresh(5, code), ping(1, code), kick(world, HOUR, code=code), hours=5, frames=2)
     assert found.states > 100
 
 

@@ -300,7 +300,9 @@ def test_a_body_with_a_lone_surrogate_is_refused_like_any_other() -> None:
         http.draft(http.request(event, '{"title": "\ud800"}', "made-up"))
 
 
-@pytest.mark.parametrize("sent", ["a", "9f1c-22", "JKJaXmPLvHcESHA=", "Root=1-67891233-abcdef", "x" * 128])
+@pytest.mark.parametrize(
+    "sent", ["a", "9f1c-22", "JKJaXmPLvHcESHA=", "Root=1-67891233-abcdef", "x" * 128, "01JDZ4X3WVQ8R5T6Y7A2B3C4D5"]
+)
 def test_a_safe_correlation_id_is_kept(sent: str) -> None:
     assert correlation_id(sent, "own") == sent
 
@@ -323,6 +325,9 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
         "a\n",
         JWT,
         f"x:{JWT}",
+        "JVGCV74RJVGCV74RJVGCV74R22",  # a ticket
+        "of_JVGCV74RJVGCV74RJVGCV74R22",
+        "ticket.JVGCV74RJVGCV74RJVGCV74R22",
     ],
 )
 def test_an_unsafe_correlation_id_is_replaced_by_the_id_of_the_request(sent: str | None) -> None:

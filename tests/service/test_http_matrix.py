@@ -11,7 +11,7 @@ from pytest_sessionplugin import Clock, Gateway
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.service import verdicts
 
-SUBJECTS = {"owner": "alice", "participant": "bob", "guest": "guest:ada", "nobody": None}
+SUBJECTS = {"owner": "alice", "participant": "bob", "banned": "mallory", "guest": "guest:ada", "nobody": None}
 STATUSES = ("active", "paused", "ended", "expired", "purged", "unknown")
 OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of the session comes at the end
     "create_session": ("POST", "/sessions", {}),
@@ -21,6 +21,11 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of 
     "change_session": ("PATCH", "/sessions/ID", {"title": "new"}),
     "issue_ticket": ("POST", "/sessions/ID/tickets", {}),
     "issue_guest_ticket": ("POST", "/sessions/ID/tickets", {"subject": "guest:ada"}),
+    "list_participants": ("GET", "/sessions/ID/participants", None),
+    "set_role": ("PATCH", "/sessions/ID/participants?subject=carol", {"role": "viewer"}),
+    "set_role_of_owner": ("PATCH", "/sessions/ID/participants?subject=alice", {"role": "viewer"}),
+    "kick_participant": ("DELETE", "/sessions/ID/participants?subject=carol", None),
+    "kick_owner": ("DELETE", "/sessions/ID/participants?subject=alice", None),
     "send_message": ("POST", "/sessions/ID/messages", {"data": 1}),
     "send_direct": ("POST", "/sessions/ID/messages", {"data": 1, "to": "carol"}),
     "end_session": ("DELETE", "/sessions/ID", None),
@@ -29,9 +34,11 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any] | None]] = {  # the end of 
 
 @pytest.fixture
 def session_id(chalice_gateway: Gateway, jwt_tokens: Tokens) -> str:
-    """A durable session of alice's, for a minute."""
+    """A durable session of alice's, for a minute, out of which she keeps mallory."""
     alice = chalice_gateway.http(token=jwt_tokens("alice"))
     created: str = alice.post("/sessions", json={"expiresIn": 60, "durable": True}).json()["sessionId"]
+    path = f"/sessions/{created}/participants?subject=mallory&ban=86400"
+    assert alice.delete(path).status_code == 200
     return created
 
 

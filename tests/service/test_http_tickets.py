@@ -44,6 +44,22 @@ def test_a_ticket_refuses_what_is_mistyped_or_unknown(body: Any) -> None:
         http.new_ticket(request(json.dumps(body).encode()))
 
 
+def test_what_belongs_in_a_body_is_refused_in_the_query() -> None:
+    """A ticket of the owner's must not reach a guest, nor a direct message everybody."""
+    for query in ({"subject": ["guest:ada"]}, {"role": ["viewer"]}, {"ticket": ["x"]}):
+        with pytest.raises(errors.InvalidRequest, match="no others: none"):
+            http.new_ticket(request({}, query))
+    with pytest.raises(errors.InvalidRequest, match="no others: none"):
+        http.new_message(request({"data": 1}, {"to": ["bob"]}))
+
+
+def test_what_belongs_in_the_query_is_refused_in_a_body() -> None:
+    query = {"subject": ["bob"]}
+    assert http.kick(request(None, query)) == ("bob", timedelta(hours=1))
+    with pytest.raises(errors.InvalidRequest, match="no body"):
+        http.kick(request({"ban": 0}, query))
+
+
 def test_a_ticket_comes_with_what_a_browser_opens_its_socket_by() -> None:
     reply = http.issued(Secret("ABC"), "a" * 26, "wss://example.com/api")
     assert (reply.status, json.loads(reply.body)) == (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.members import Role, Standing, role_of, subject_key
+from chalicelib.members import CONNECTION_PURGE, Role, Standing, role_of, seated, subject_key
 from tests.service.fakes import NOON, connection
 
 
@@ -33,3 +35,34 @@ def test_the_owner_is_the_owner_and_others_are_what_was_said_first() -> None:
     assert role_of("alice", "alice", Role.VIEWER) is Role.OWNER
     assert role_of("bob", "alice", None, Role.VIEWER, Role.PARTICIPANT) is Role.VIEWER
     assert role_of("bob", "alice", None, None) is Role.PARTICIPANT
+
+
+def test_of_a_hand_over_the_new_one_takes_the_seat() -> None:
+    old, new, newer = (
+        replace(connection("s", f"{i}=", connected_at=NOON + timedelta(seconds=i)), replaces=replaces)
+        for i, replaces in enumerate((None, "0=", "1="))
+    )
+    assert seated([old], NOON) == {"0="}
+    assert seated([old, new], NOON) == {"1="}
+    assert seated([old, new, newer], NOON) == {"1=", "2="}, "or many in a row would take one seat"
+    assert seated([old, new, replace(newer, replaces="0=")], NOON) == {"1=", "2="}, "or many at once would"
+    assert seated([new, newer], NOON) == {"2="}, "the first is over"
+    assert seated([replace(old, subject="carol"), new], NOON) == {"0=", "1="}, "it is somebody else's"
+    assert seated([replace(old, replaces="1="), new], NOON) == {"0=", "1="}, "two that name each other"
+
+
+def test_no_leave_takes_a_seat() -> None:
+    """A session that was not too full never becomes so, and two connections at most have one seat."""
+    names = ("0=", "1=", "2=", "3=")
+    for replaced in itertools.product((None, *names), repeat=len(names)):
+        room = [replace(connection("s", name), replaces=old) for name, old in zip(names, replaced, strict=True)]
+        seats = seated(room, NOON)
+        assert len(seats) <= len(room) <= 2 * len(seats)
+        for one in room:
+            assert len(seated([other for other in room if other != one], NOON)) <= len(seats), replaced
+
+
+def test_a_row_past_its_purge_takes_no_seat() -> None:
+    one = connection("s", "one=")
+    assert seated([one], NOON + CONNECTION_PURGE - timedelta(milliseconds=1)) == {"one="}
+    assert seated([one], NOON + CONNECTION_PURGE) == set()

@@ -12,7 +12,7 @@ import pytest
 from chalicelib import connections, errors, frames, participants
 from chalicelib.credentials import Secret
 from chalicelib.delivery import AGAIN, FIRST, Answer, Delivery
-from chalicelib.members import Connection, Participant, ParticipantPage, Removal, Role, subject_key
+from chalicelib.members import CONNECTION_PURGE, Connection, Participant, ParticipantPage, Removal, Role, subject_key
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Draft, Outcome, Principal, Report, Session
 from chalicelib.sessions import END
@@ -117,7 +117,8 @@ class TestList:
         """API Gateway cuts a socket after two hours, and may lose its $disconnect; TTL may take days."""
         store.connect(connection(session.session_id, "old="))
         store.connect(connection(session.session_id, "new=", connected_at=NOON + timedelta(milliseconds=1)))
-        for now, count in ((NOON + 2 * HOUR - timedelta(milliseconds=1), 2), (NOON + 2 * HOUR, 1)):
+        purge = NOON + CONNECTION_PURGE
+        for now, count in ((purge - timedelta(milliseconds=1), 2), (purge, 1)):
             assert [one.connections for one in listed(store, session.session_id, now=now).participants] == [count]
         assert listed(store, session.session_id, now=NOON + 3 * HOUR).participants == ()
 

@@ -87,3 +87,13 @@ def test_clocks_that_differ_by_50_milliseconds_refuse_nobody_who_keeps_to_the_ra
         tat = FRAMES.moved(tat, now)
         farthest = max(farthest, tat - now)
     assert farthest <= FRAMES.cost + timedelta(milliseconds=100)
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(1.7, Verdict.DONE), (2.3, Verdict.REFUSED)])
+def test_a_frame_that_is_metered_late_is_done_within_two_seconds(late: float, verdict: Verdict) -> None:
+    """Three frames a second, of which one is held up on its way to the table while the others pass it."""
+    others = [NOON + timedelta(seconds=i / 3) for i in range(1, 10) if i / 3 <= late]
+    tat = None
+    for now in others:
+        tat = FRAMES.moved(tat, now)
+    assert FRAMES.verdict(FRAMES.moved(tat, NOON), NOON) is verdict

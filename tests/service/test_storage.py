@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib import dynamodb
+from chalicelib.members import Role, Ticket
 from chalicelib.model import Change, Draft, Once, Status
 from chalicelib.sessions import END
 from chalicelib.storage import Store
@@ -40,15 +41,24 @@ def test_each_item_is_purged_in_its_time(dynamodb_store: Store, dynamodb_tables:
     session = new_session(dynamodb_store, Draft(expires_in=HOUR))
     dynamodb_store.connect(connection(session.session_id))
     again(dynamodb_store, Once("key", "print"), Draft(), "alice", 1)
+    dynamodb_store.put_ticket(Ticket("digest", session.session_id, "bob", NOON + timedelta(seconds=60)))
+    dynamodb_store.ban(session, "carol", NOON)
+    dynamodb_store.set_standing_role(session, "dave", Role.VIEWER)
     item = dynamodb_tables["Sessions"].get_item(Key={"sessionId": session.session_id})["Item"]
-    assert item["purgeAt"] == int((session.expires_at + timedelta(days=7)).timestamp())
+    with_session = int((session.expires_at + timedelta(days=7)).timestamp())
+    assert item["purgeAt"] == with_session
     rows = dynamodb_tables["Connections"].scan()["Items"]
-    purged = {str(row["place"]).partition("#")[0]: row["purgeAt"] for row in rows}
+    words = [row["purgeAt"] for row in rows if str(row["member"]).startswith("!")]
+    assert words == [with_session] * 2
+    purged = {
+        str(row["place"]).partition("#")[0]: row["purgeAt"] for row in rows if not str(row["member"]).startswith("!")
+    }
     in_time = int((NOON + timedelta(hours=2, minutes=5)).timestamp())
     assert purged == {
         "connection": in_time,
         "session": in_time,
         "create": int((NOON + timedelta(days=1)).timestamp()),
+        "ticket": int((NOON + timedelta(seconds=60)).timestamp()),
     }
 
 
@@ -100,6 +110,16 @@ class TestRequests:
             ("Query", True),
         ]
 
+    def test_a_word_of_the_owner_and_the_connections_of_a_subject_are_read_strongly(self, asked: Any) -> None:
+        """They are read after a write, and must see what was written before."""
+        store, requests = asked
+        store.find_with_standing("s", "bob")
+        store.connections_of("s", "bob")
+        store.roster_page("s", None, 1)
+        (_, batch), *queries = requests
+        assert [table["ConsistentRead"] for table in batch["RequestItems"].values()] == [True, True]
+        assert [(name, params["ConsistentRead"]) for name, params in queries] == [("Query", True)] * 2
+
     def test_a_roster_is_read_without_what_no_delivery_needs(self, asked: Any) -> None:
         store, requests = asked
         roster(store, "s")
@@ -107,7 +127,8 @@ class TestRequests:
             requests[0][1]["ExpressionAttributeNames"][alias]
             for alias in requests[0][1]["ProjectionExpression"].split(", ")
         }
-        assert fields == {"place", "member", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region"}
+        of_delivery = {"place", "member", "subject", "connectedAt", "tokenExpiresAt", "apiId", "stage", "region"}
+        assert fields == of_delivery | {"replaces"}, "a count of seats needs the last"
 
     def test_a_create_with_a_key_may_be_sent_twice(self, asked: Any) -> None:
         store, requests = asked

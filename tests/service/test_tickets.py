@@ -270,15 +270,19 @@ def verdict_of_issue(store: MemoryStore, session_id: str, replaces: str | None, 
 
 @pytest.mark.parametrize("duplicates", Duplicates)
 def test_the_verdict_is_that_of_a_handshake(duplicates: Duplicates) -> None:
-    """In each room of up to two connections of the caller and two of others, whatever it replaces."""
+    """In each room of up to two connections of the caller and two of others, whatever it replaces, and whether or not
+    rows have stayed that are past their purge."""
     seen: dict[object, int] = {}
-    rooms = itertools.product((None, 1, 2, 3), range(3), range(3), (None, "bob-0=", "zoe-0=", "gone="), (False, True))
-    for most, own, others, replaces, ended in rooms:
+    replaced = (None, "bob-0=", "zoe-0=", "gone=")
+    rooms = itertools.product((None, 1, 2, 3), range(3), range(3), replaced, (False, True), (False, True))
+    for most, own, others, replaces, ended, left in rooms:
         store = MemoryStore()
         session = new_session(store, Draft(duplicates=duplicates, max_connections=most))
         for subject, count in (("bob", own), ("zoe", others)):
             for i in range(count):
                 store.connect(connection(session.session_id, f"{subject}-{i}=", subject))
+        for subject in ("bob", "zoe") if left else ():
+            store.connect(connection(session.session_id, f"{subject}-left=", subject, NOON - timedelta(hours=3)))
         now = NOON + timedelta(days=1 if ended else 0)
         said = verdict_of_issue(store, session.session_id, replaces, now)
         seen[said] = seen.get(said, 0) + 1

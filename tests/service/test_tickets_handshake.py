@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib import logs
 from pytest_sessionplugin import ConnectionClosed, Gateway, HandshakeRefused, WebSocket
 from pytest_sessionplugin.aws.calls import Calls
 from pytest_sessionplugin.aws.faults import Faults
@@ -170,6 +171,20 @@ class TestUse:
             assert refused(opens, session_id, one) == 401, "it is spent"
         rows = [str(row["place"]).partition("#")[0] for row in dynamodb_tables["Connections"].scan()["Items"]]
         assert "connection" not in rows, "no row of a connection stays"
+
+
+def test_a_handshake_by_a_ticket_is_logged_as_the_tickets_subject(
+    alice: HttpClient,
+    session_id: str,
+    opens: Callable[..., WebSocket],
+    bans: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    issued = ticket(alice, session_id, subject=GUEST)
+    bans(session_id, GUEST)
+    assert refused(opens, session_id, issued) == 403
+    [record] = [record for record in caplog.records if record.getMessage() == "connect refused as banned"]
+    assert vars(record)["subject"] == logs.subject_hash(GUEST)
 
 
 @pytest.mark.chalice(targets=["sockets"])

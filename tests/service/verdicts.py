@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VIEWERS = {"viewer", "guest viewer"}
+VIEWERS = {"viewer", "silenced", "guest viewer"}  # by the session's rule, by the owner's word, by a ticket
 GUESTS = {"guest", "guest viewer"}
 ROWLESS = {"kicked", "replaced", "forgotten"}  # could not be told and closed, and have no rows any more
 SHOWN = {"expired": "ended"}  # as clients are told a status
@@ -23,7 +23,8 @@ def of_frame(role: str, action: str, status: str, credential: str) -> dict[str, 
     match action:
         case "hello":
             session = {"status": SHOWN.get(status, status)}
-            return {"type": "welcome", "role": role.replace("guest", "").strip() or "participant", "session": session}
+            shown = "viewer" if role in VIEWERS else "participant" if role in GUESTS else role
+            return {"type": "welcome", "role": shown, "session": session}
         case "ping":
             return {"type": "pong"}
         case "refresh":
@@ -43,6 +44,8 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
         return DONE[operation], None
     if status in ("purged", "unknown"):
         return 404, "session_not_found"
+    if caller == "banned" and operation in ("find_session", "list_events", "issue_ticket", "list_participants"):
+        return 403, "banned"
     if caller != "owner" and operation not in ("find_session", "list_events", "issue_ticket"):
         return 403, "not_owner"
     if status in ("ended", "expired"):
@@ -52,6 +55,8 @@ def of_request(operation: str, caller: str, status: str) -> tuple[int, str | Non
             return 409, "session_ended"
     if status == "paused" and operation in ("send_message", "send_direct"):
         return 409, "session_paused"
+    if operation in ("set_role_of_owner", "kick_owner"):
+        return 400, "invalid_request"
     return DONE[operation], None
 
 
@@ -64,6 +69,9 @@ DONE = {
     "end_session": 204,
     "issue_ticket": 201,
     "issue_guest_ticket": 201,
+    "list_participants": 200,
+    "set_role": 200,
+    "kick_participant": 200,
     "send_message": 201,
     "send_direct": 201,
 }

@@ -3,21 +3,22 @@ the management API. The items of a batch are written and read one by one, as Dyn
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib import connections, conversations, frames, tickets
+from chalicelib import connections, conversations, frames, participants, tickets
 from chalicelib.credentials import Secret
 from chalicelib.delivery import Answer, Delivery
-from chalicelib.errors import NotConnected, SessionsError
-from chalicelib.members import Connection, Endpoint
+from chalicelib.errors import NotConnected, SessionsError, Unavailable
+from chalicelib.members import Connection, Endpoint, Role
 from chalicelib.model import Draft, Principal, Session
 from chalicelib.rates import Limits
 from chalicelib.settings import Tables as TableNames
@@ -26,11 +27,17 @@ from pytest_sessionplugin.aws.dynamodb.operations import DataPlane
 from pytest_sessionplugin.aws.dynamodb.store import Change, Definition, Index
 from pytest_sessionplugin.aws.dynamodb.store import Store as Rows
 from pytest_sessionplugin.aws.dynamodb.values import Item, Refusal
-from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, new_session
+from tests.service.fakes import ALICE, ENDPOINT, NOON, UNLIMITED, Deliveries, new_session
 from tests.service.interleavings import Actor
 
 NAMES: Final = TableNames("sessions", "connections", "events")
 WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+
+
+class Asked(Protocol):
+    """Answers requests to DynamoDB."""
+
+    def ask(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
 
 class Tables:
@@ -79,10 +86,12 @@ def empty_tables() -> Tables:
 
 class Client:
     """The DynamoDB client of an actor, with botocore's second attempt after a timeout. Batches are done in their own
-    order, or backwards."""
+    order, or backwards. Sessions are read from the `fixed` tables: no actor of these walks changes one but for its
+    numbers."""
 
-    def __init__(self, ask: Callable[[str, Any], Any], *, backwards: bool = False) -> None:
-        self._once = ask
+    def __init__(self, tables: Asked, fixed: Asked | None = None, *, backwards: bool = False) -> None:
+        self._tables = tables
+        self._fixed = fixed or tables
         self._step = -1 if backwards else 1
 
     def get_item(self, **request: Any) -> Any:
@@ -117,10 +126,12 @@ class Client:
         return {"Responses": {table: found.get(table, []) for table in RequestItems}}
 
     def _ask(self, operation: str, request: Any) -> Any:
+        if (operation, request["TableName"]) == ("GetItem", NAMES.sessions):
+            return self._fixed.ask(operation, request)
         try:
-            return self._once(operation, request)
+            return self._tables.ask(operation, request)
         except ReadTimeoutError:
-            return self._once(operation, request)
+            return self._tables.ask(operation, request)
 
 
 @dataclass
@@ -169,6 +180,10 @@ class World:
         self.always(self)
 
     @property
+    def fixed(self) -> Tables:
+        return self.tables
+
+    @property
     def store(self) -> Store:
         return store_of(self)
 
@@ -196,7 +211,7 @@ class World:
 def new_world(draft: Draft | None = None, *there: Connection) -> World:
     """A session of alice, and the open connections that are in it."""
     tables = empty_tables()
-    store = Store(cast("Any", Client(tables.ask)), NAMES)
+    store = Store(cast("Any", Client(tables)), NAMES)
     session = new_session(store, draft)
     for one in there:
         store.connect(replace(one, session_id=session.session_id))
@@ -205,7 +220,7 @@ def new_world(draft: Draft | None = None, *there: Connection) -> World:
 
 def store_of(view: Any, kind: type[Store] = Store, *, backwards: bool = False) -> Store:
     """A store whose requests are steps of an actor's view, or are made in a world at once."""
-    return kind(cast("Any", Client(view.tables.ask, backwards=backwards)), NAMES)
+    return kind(cast("Any", Client(view.tables, view.fixed, backwards=backwards)), NAMES)
 
 
 class Inline(Executor):
@@ -314,12 +329,53 @@ def disconnect(connection_id: str, *, code: Code = CODE) -> Actor:
     def gone(view: Any) -> None:
         store, deliver = code.of(view)
         view.sockets.refuse(connection_id, "left")
-        connections.disconnect(connection_id, store=store, deliver=deliver, now=NOON, correlation_id="d")
+        with contextlib.suppress(Unavailable):
+            connections.disconnect(connection_id, store=store, deliver=deliver, now=NOON, correlation_id="d")
 
     def is_open(world: World, busy: Mapping[str, bool]) -> bool:
         return world.sockets.states.get(connection_id) == "open"
 
     return Actor(f"$disconnect {connection_id}", gone, may_begin=is_open)
+
+
+def kick(world: World, ban: timedelta, subject: str = "bob", *, code: Code = CODE) -> Actor:
+    """The owner puts a subject out and keeps it out for so long."""
+
+    def kicked(view: Any) -> None:
+        store, deliver = code.of(view)
+        with contextlib.suppress(Unavailable):
+            participants.kick_participant(
+                world.session.session_id,
+                ALICE,
+                subject,
+                ban,
+                store=store,
+                deliver=deliver,
+                now=NOON,
+                correlation_id="k",
+            )
+
+    return Actor(f"kick {subject} for {ban}", kicked)
+
+
+def give(world: World, role: Role, subject: str = "bob", *, code: Code = CODE) -> Actor:
+    """The owner gives a subject a role. The frames that tell it change no row, and are not walked."""
+
+    def given(view: Any) -> None:
+        store, _ = code.of(view)
+        with contextlib.suppress(Unavailable):
+            participants.set_role(
+                world.session.session_id,
+                ALICE,
+                subject,
+                role,
+                store=store,
+                deliver=Deliveries(),
+                now=NOON,
+                correlation_id="r",
+            )
+
+    return Actor(f"{subject} is to be {role.value}", given)
 
 
 class Careless(Store):
