@@ -74,7 +74,7 @@ class Read:
 
 @dataclass
 class Room:
-    """What is heard, and what actors are answered."""
+    """Frames that are heard, and the answers to actors."""
 
     heard: tuple[Any, ...] = ()
     answers: dict[str, Any] = field(default_factory=dict)
