@@ -816,6 +816,13 @@ def test_a_picture_from_before_a_time_in_which_nothing_was_told_is_asked_for_aga
     assert actions(driver.gets(pong(presence="on", presenceSince=301))) == ["hello"]
 
 
+def test_a_picture_that_was_cut_is_known_as_one() -> None:
+    driver = live(presenceSeq=1, participants=[person("bob")], more=True)
+    assert driver.client.people.cut
+    driver.client.people.welcome(welcome(2, presenceSeq=2, participants=[person("bob")]))
+    assert not driver.client.people.cut
+
+
 def test_a_state_is_said_again_on_each_later_connection() -> None:
     driver = live(presence="on", presenceSeq=1, participants=[])
     state = {"action": "state", "data": {"hand": True}}
