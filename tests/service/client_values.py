@@ -88,6 +88,7 @@ class People:
     """Who is there, as `welcome` and `presence` tell."""
 
     told: bool = False
+    cut: bool = False  # too many for a welcome: the app lists the others over HTTP
     there: dict[str, Frame] = field(default_factory=dict)
     _base: int = -1
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class People:
             later = {subject: n for subject, n in self._numbers.items() if n > base}
             there = {one["subject"]: one for one in frame["participants"] if one["subject"] not in later}
             there |= {subject: self.there[subject] for subject in later if subject in self.there}
+            self.cut = "more" in frame
             self.there, self._base, self._numbers = there, base, later
 
     def is_whole(self, since: int) -> bool:
