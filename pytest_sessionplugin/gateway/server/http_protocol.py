@@ -110,9 +110,11 @@ class HttpProtocol(asyncio.Protocol):
         response = h11.InformationalResponse(
             status_code=101, headers=[*headers, (b"Date", _date())], reason=b"Switching Protocols"
         )
-        self._transport.write(self._http.send(response) or b"")
         websocket = WebSocketProtocol(self._dispatcher, handshake.connection_id, self._transport, self.peer)
+        # first: the client goes on in a thread of its own once it has the answer, and one that waits for a frame of a
+        # connection that is not known would be told that it has ended
         self._dispatcher.opened(handshake.connection_id, websocket, self)
+        self._transport.write(self._http.send(response) or b"")
         self._transport.set_protocol(websocket)
         self._transport.resume_reading()
         if self._early:

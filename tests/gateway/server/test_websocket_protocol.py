@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import select
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from pytest_sessionplugin.gateway.client.gateway import GatewayClient
 from pytest_sessionplugin.gateway.server import http_protocol, websocket_protocol
+from pytest_sessionplugin.gateway.server.dispatcher import Dispatcher
 from pytest_sessionplugin.gateway.values import Invoke, Message
 from tests.conformance.wire import Wire, frame
 from tests.gateway.app import API, App
@@ -62,6 +65,18 @@ class TestHandshake:
         assert headers["sec-websocket-accept"] == base64.b64encode(digest).decode()
         assert headers["upgrade"] == "websocket"
         assert not {"sec-websocket-extensions", "sec-websocket-protocol"} & set(headers)
+
+    def test_is_answered_when_the_connection_is_known(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Else a client that waits for its first frame at once would hear that its connection has ended."""
+        opened, answered = Dispatcher.opened, list[bool]()
+
+        def is_answered(self: Dispatcher, *args: Any) -> None:
+            answered.append(bool(select.select([wire.socket], [], [], 0)[0]))
+            opened(self, *args)
+
+        monkeypatch.setattr(Dispatcher, "opened", is_answered)
+        wire.ask_to_upgrade()
+        assert (wire.head()[0], answered) == (101, [False])
 
     @pytest.mark.parametrize(
         "change",
