@@ -70,7 +70,9 @@ def test_people_come_show_a_state_and_go(enter: Enter, join: Enter, alice: HttpC
     joined = owner.expect(type="presence")
     assert (joins(joined), joined["leave"]) == (["bob"], [])
     assert joined["n"] == welcome["presenceSeq"]
-    assert ask(bob, "state", "ack", data={"hand": "up"})["sent"] == 1
+    bob.send_json({"action": "state", "data": {"hand": "up"}})
+    assert joins(bob.expect(type="presence")) == ["bob"]
+    bob.expect(type="ack", sent=2)
     assert owner.expect(type="presence")["join"] == [{"subject": "bob", "role": "participant", "state": {"hand": "up"}}]
     listed = {one["subject"]: one for one in alice.get(f"/sessions/{session_id}/participants").json()["participants"]}
     assert listed["bob"]["state"] == {"hand": "up"}
