@@ -112,7 +112,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     present = alice.post("/sessions", json={"presence": True}).json()["sessionId"]
     connect_to_presence = took(lambda: sockets.insert(0, joined(present)))
     enter = took(lambda: say("welcome", action="hello"))
-    show = took(lambda: say("ack", action="state", data="x"))
+    show = took(lambda: say("presence", action="state", data="x"))
     leave = took(sockets.pop(0).close)
     ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))

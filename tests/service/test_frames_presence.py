@@ -1,4 +1,4 @@
-"""What a `welcome` shows of those who are in."""
+"""The part of a `welcome` that shows who is in."""
 
 from __future__ import annotations
 
