@@ -124,10 +124,12 @@ def publish(
         kept = _keep(event, sender, once, store) if session.durable else event
         if isinstance(kept, Published):
             return _repeated(kept, once)
-        if kept.kind is not Kind.VOID:
+        if kept == event:
             told = frame(session.seq, at=at)
             return session, deliver.broadcast(session_id, told, began=sender.now, but=sender.connection_id)
-        at, metered = max(at, kept.at + VOID_AGE), UNLIMITED  # it is so late at least: or the next would look as old
+        metered = UNLIMITED
+        if kept.kind is Kind.VOID:  # otherwise an event from before its session was restored to an earlier point
+            at = max(at, kept.at + VOID_AGE)  # it is so late at least: or the next would look as old
     raise Unavailable("The table of events")
 
 

@@ -3,7 +3,7 @@ look with the highest number sees all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,14 +79,15 @@ def join(
     look = _look(connection, store, now)
     if look.standing.banned_at(now):
         raise Kicked(connection.connection_id)
-    _tell(look, [connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    itself = {connection.connection_id}
+    _tell(look, [connection], itself, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     return look.session, look.shown
 
 
 def set_state(
     connection: Connection, data: Any, *, store: PresenceStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> Report:
-    """Keeps a state, and tells it as a join. A null clears it.
+    """Keeps a state, and tells it as a join, the connection that sets it too. A null clears it.
 
     Raises NoPresence, InvalidRequest for one that is too large, ConnectionNotFound, SessionNotFound.
     """
@@ -98,7 +99,7 @@ def set_state(
     if not store.set_state(connection, jsontext.compact(data), now):
         raise ConnectionNotFound(connection.connection_id)
     look = _look(connection, store, now)
-    return _tell(look, [connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    return _tell(look, [connection], (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
 def leave(
@@ -110,7 +111,8 @@ def leave(
     if session is None or session.at(now).status is Status.ENDED:
         return Report({})
     look = Look(session, *store.look(session.session_id, gone[0].subject, CROWD + 1))
-    return _tell(look, gone, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    removed = {one.connection_id for one in gone}
+    return _tell(look, gone, removed, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,14 @@ def _look(connection: Connection, store: PresenceStore, now: datetime) -> Look:
 def _tell(
     look: Look,
     changed: Sequence[Recipient],
+    but: Container[str],
     *,
     store: PresenceStore,
     deliver: Deliver,
     now: datetime,
     correlation_id: str,
 ) -> Report:
-    """Tells the ready connections, but those that have changed, of the subjects of these.
+    """Tells the ready connections, `but` some, of the subjects of those that have changed.
 
     In a crowd nobody is told. Nor is the first change after it: until its number is noted, no client knows who is in.
     """
@@ -171,8 +174,7 @@ def _tell(
         (store.end_telling if look.crowded else store.begin_telling)(session)
     if look.crowded or session.crowded:
         return Report({})
-    itself = {one.connection_id for one in changed}
-    others = [one for one in look.ready if one.connection_id not in itself]
+    others = [one for one in look.ready if one.connection_id not in but]
     there = {one.subject: one for one in look.participants}
     reports = [
         deliver.tell(

@@ -18,7 +18,7 @@ from chalicelib.members import Connection, Endpoint
 from chalicelib.storage import Store
 from deployment import stage
 from deployment.monitoring.alarms import alarms
-from pytest_sessionplugin import Gateway
+from pytest_sessionplugin import Gateway, WebSocket
 from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.deployment.runbook import rows, section
 from tests.processes import ROOT
@@ -76,6 +76,9 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         for name in ("bob", "carol")
     ]
 
+    def joined(session_id: str) -> WebSocket:
+        return chalice_gateway.websocket("/", params={"sessionId": session_id}, token=jwt_tokens("bob"))
+
     def join(**credential: str) -> None:
         params = {"sessionId": session_id, **credential}
         sockets.append(chalice_gateway.websocket("/", params=params, token=None if credential else jwt_tokens("dave")))
@@ -97,7 +100,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     durable = alice.post("/sessions", json={"durable": True}).json()["sessionId"]
     first = dynamodb_store.take_seq(durable, datetime.now(UTC))
     dynamodb_store.put_event(events.message(first, "bob", "x", datetime.now(UTC), "correlation-1"))
-    sockets.insert(0, chalice_gateway.websocket("/", params={"sessionId": durable}, token=jwt_tokens("bob")))
+    sockets.insert(0, joined(durable))
     resume = took(lambda: say("welcome", action="hello", resume={"seq": 0}))
     keep = took(lambda: say("ack", action="publish", data="x"))
     keep_once = took(lambda: say("ack", action="publish", data="x", key="k"))
@@ -106,6 +109,11 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     serve_once = took(lambda: alice.post(kept, json={"data": "x"}, headers={"Idempotency-Key": "k"}))
     sockets.pop(0).close()
     page = took(lambda: alice.get(f"/sessions/{durable}/events"))
+    present = alice.post("/sessions", json={"presence": True}).json()["sessionId"]
+    connect_to_presence = took(lambda: sockets.insert(0, joined(present)))
+    enter = took(lambda: say("welcome", action="hello"))
+    show = took(lambda: say("presence", action="state", data="x"))
+    leave = took(sockets.pop(0).close)
     ping = took(lambda: say("pong", action="ping"))
     publish = took(lambda: say("ack", action="publish", data="x"))
     send = took(lambda: say("ack", action="send", to="carol", data="x"))
@@ -124,12 +132,13 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
     end, told_of_the_end = took(lambda: alice.delete(path))
     for socket in sockets:
         socket.close()
-    assert told == publish[1] == serve[1] == 1
+    assert told == publish[1] == serve[1] == enter[1] == show[1] == 1
     assert refresh[1] == 0
     more = keep_once[0] - keep[0]
     assert (more, keep_once[1]) == (serve_once[0] - serve_kept[0], serve_once[1])
     assert kick[1] == lift[1] + 1, "the disconnect of the one that was closed"
-    assert connect[1] == connect_by_ticket[1]
+    assert connect[1] == connect_by_ticket[1] == connect_to_presence[1]
+    assert connect_to_presence[0] == connect[0] + 1
     assert told_of_the_end == told + len(sockets) * disconnect[1]
     assert {cells[0]: cells[1:3] for cells in rows("Costs") if len(cells) == 4} == {
         "create a session": [f"{create:g}, with `Idempotency-Key` {create_once:g}", ""],
@@ -139,6 +148,7 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
         "ask for a ticket": [f"{one:g}" for one in ask],
         "connect": [f"{connect[0]:g}, by ticket {connect_by_ticket[0]:g}", f"{connect[1]:g}"],
         "`hello`": [f"{one:g}" for one in hello],
+        "`hello` in a session with presence, N are in": [f"{enter[0]:g}", "rows"],
         "`hello` with `resume` in a durable session": [f"{resume[0]:g}", f"{resume[1] - told:g} + events"],
         "a page of events": ["", f"{page[1] - told:g} + events"],
         "`ping`": [f"{one:g}" for one in ping],
@@ -148,11 +158,13 @@ def test_the_units_of_each_operation_are_those_that_dynamodb_counts(
             f"rows; {keep_once[1] - keep[1]:g} with a key",
         ],
         "`send` to N connections": [f"{one:g}" for one in send],
+        "`state`, N are in": [f"{show[0]:g}", "rows"],
         "`refresh`": [f"{refresh[0]:g}", ""],
         "list those who are in": ["", f"{who[1] - told:g} + rows"],
         "give a role, N connections": [f"{lift[0]:g} + {role[0] - lift[0]:g} N", f"{role[1]:g}"],
         "kick, N connections": [f"{lift[0]:g} + {kick[0] - lift[0]:g} N", f"{lift[1]:g} + N"],
         "disconnect": [f"{one:g}" for one in disconnect],
+        "the same in a session with presence, N are in": [f"{leave[0]:g}", f"{leave[1] - told:g} + rows"],
     }
 
 

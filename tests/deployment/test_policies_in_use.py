@@ -91,6 +91,9 @@ class Life:
             for given in ({}, {"key": "k"}):
                 bob.send_json({"action": "publish", "data": 1, **given})
                 bob.expect(type="ack")
+            bob.send_json({"action": "hello", "resume": {"seq": 0}})
+            bob.expect(type="welcome", recovered=True)
+        assert len(self._alice.get(f"{path}/events").json()["events"]) == 2
         assert self._alice.patch(path, json={"title": "x"}).status_code == 200
         assert self._alice.post(f"{path}/messages", json={"data": 1}, headers={"Idempotency-Key": "k"}).is_success
 

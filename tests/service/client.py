@@ -276,8 +276,10 @@ class Client:
         self._directs[frame["id"]] = now
 
     def _ack(self, frame: Frame, now: datetime) -> None:
-        if "seq" in frame:
+        if "seq" in frame and (frame.get("replyTo") in self._asked or not self.session.get("durable")):
             self._event(frame["seq"], None, now)
+        elif "seq" in frame:  # too late: the app was told that nobody knows, and hears the event
+            self._notice(frame["seq"], now)
         self._version = max(self._version, frame.get("version", 0))
         if "tokenExpiresAt" in frame:
             self._lasts_until(frame["tokenExpiresAt"], now)

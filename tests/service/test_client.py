@@ -100,6 +100,14 @@ def test_an_own_event_that_another_connection_of_the_client_heard_is_not_heard()
     assert numbers(driver.gets(message(1))) == [1]
 
 
+def test_an_own_event_is_heard_if_its_ack_came_when_it_was_given_up() -> None:
+    driver = live()
+    given_up = [one for one in [*driver.asks(), *driver.after(30)] if isinstance(one, Answered)]
+    assert driver.gets({"type": "ack", "seq": 1, "version": 1, "replyTo": given_up[0].id}) == []
+    asked = driver.after(5)
+    assert numbers(driver.welcome(asked, 1, events=[message(1)])) == [1]
+
+
 def test_a_session_takes_the_place_of_an_older_version_only() -> None:
     driver = live(5, version=4)
     driver.gets({"type": "session.updated", "seq": 6, "session": {"version": 3}})

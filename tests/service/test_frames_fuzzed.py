@@ -25,6 +25,7 @@ SUBJECTS = st.sampled_from(["alice", "bob"])
 OTHERS = st.sampled_from(["bob", "guest:ada"])
 ANYBODY = st.sampled_from(["alice", "bob", "guest:ada", "nobody"])
 ROLES = st.sampled_from(["participant", "viewer"])
+KEYS = st.sampled_from(["one-key", "another"])
 NAMES = st.one_of(st.none(), st.integers(min_value=0, max_value=2**53), st.text(min_size=1, max_size=20))
 NUMBERS = st.integers(min_value=-(2**53), max_value=2**53)
 DATA = st.recursive(
@@ -57,6 +58,7 @@ class Room(RuleBasedStateMachine):
         self.replacing: dict[WebSocket, WebSocket] = {}  # a connection that has not spoken yet, and the one before it
         self.version, self.status = 1, "active"
         self.events: list[tuple[str, Any]] = []  # types, and the data of messages
+        self.once: dict[tuple[str, str], tuple[int, Any]] = {}  # seq and data, by subject and key
 
     @property
     def seq(self) -> int:
@@ -160,11 +162,29 @@ class Room(RuleBasedStateMachine):
     def publish(self, data: st.DataObject, name: Any, said: Any) -> None:
         self.publish_by(self.pick(data), said, name)
 
-    def publish_by(self, speaker: WebSocket, said: Any, name: Any) -> None:
-        answer = self.say(speaker, {"action": "publish", "data": said}, name)
-        if code := self.silence(speaker):
+    @precondition(lambda self: self.sockets)
+    @rule(data=st.data(), name=NAMES, key=KEYS, said=st.sampled_from(["one thing", "another"]))
+    def publish_once(self, data: st.DataObject, name: Any, key: str, said: str) -> None:
+        speaker = self.pick(data)
+        once = (self.subjects[speaker], key)
+        if once not in self.once or self.roles[speaker] == "viewer":
+            self.publish_by(speaker, said, name, key)
+            return
+        answer = self.say(speaker, {"action": "publish", "data": said, "key": key}, name)
+        seq, first = self.once[once]
+        if said == first:
+            assert {**answer, "replyTo": name} == {"type": "ack", "seq": seq, "duplicate": True, "replyTo": name}
+        else:
+            assert (answer["type"], answer["code"]) == ("error", "idempotency_mismatch")
+
+    def publish_by(self, speaker: WebSocket, said: Any, name: Any, key: str | None = None) -> None:
+        keyed = {} if key is None else {"key": key}
+        answer = self.say(speaker, {"action": "publish", "data": said, **keyed}, name)
+        if code := self.silence(speaker) or ("not_durable" if keyed and not self.durable else None):
             assert (answer["type"], answer["code"]) == ("error", code)
             return
+        if key is not None:
+            self.once[self.subjects[speaker], key] = (self.seq + 1, said)
         self.events.append(("message", said))
         others = [socket for socket in self.sockets if socket is not speaker]
         assert (answer["type"], answer["seq"], answer["version"]) == ("ack", self.seq, self.version)
@@ -267,6 +287,26 @@ class Room(RuleBasedStateMachine):
         assert {subject: count for subject, (_, count) in told.items()} == Counter(self.subjects.values())
         for socket, subject in self.subjects.items():
             assert told[subject][0] in {self.roles[one] for one in self.of(subject)}, socket
+
+    @rule(key=KEYS)
+    def repeat_from_a_server(self, key: str) -> None:
+        """The one thing that it says by this key."""
+        path, body, keyed = f"{self.path}/messages", {"data": "one thing"}, {"Idempotency-Key": key}
+        answer = self.alice.post(path, json=body, headers=keyed)
+        if ("alice", key) in self.once:
+            seq, first = self.once["alice", key]
+            if first == "one thing":
+                assert (answer.status_code, answer.json()) == (201, {"seq": seq, "duplicate": True})
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
+        elif self.status != "active" or not self.durable:
+            code = "not_durable" if self.status == "active" else f"session_{self.status}"
+            assert (answer.status_code, answer.json()["code"]) == (409, code)
+        else:
+            self.once["alice", key] = (self.seq + 1, "one thing")
+            self.events.append(("message", "one thing"))
+            assert (answer.status_code, answer.json()["seq"]) == (201, self.seq)
+            self.hear(type="message", seq=self.seq, data="one thing")
 
     @rule(said=DATA, to=st.none() | ANYBODY)
     def speak_from_a_server(self, said: Any, to: str | None) -> None:

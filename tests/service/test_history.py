@@ -136,6 +136,7 @@ def test_three_hundred_events_are_recovered_and_one_more_are_not(store: Kept, se
 
 
 def test_what_is_far_behind_is_not_recovered_and_not_read(store: Kept, session: Session) -> None:
+    """R12: never a part."""
     for _ in range(601):
         take(store, session)
     assert not resume(store, session, 0).recovered

@@ -6,7 +6,17 @@ import itertools
 from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.members import CONNECTION_PURGE, Role, Standing, role_of, seated, subject_key
+from chalicelib.members import (
+    CONNECTION_PURGE,
+    Participant,
+    Role,
+    Standing,
+    participant,
+    person,
+    role_of,
+    seated,
+    subject_key,
+)
 from tests.service.fakes import NOON, connection
 
 
@@ -35,6 +45,22 @@ def test_the_owner_is_the_owner_and_others_are_what_was_said_first() -> None:
     assert role_of("alice", "alice", Role.VIEWER) is Role.OWNER
     assert role_of("bob", "alice", None, Role.VIEWER, Role.PARTICIPANT) is Role.VIEWER
     assert role_of("bob", "alice", None, None) is Role.PARTICIPANT
+
+
+def test_a_participant_shows_the_state_that_was_set_last() -> None:
+    """Of two of one moment everybody chooses the same."""
+    own = [
+        replace(connection("s", f"{i}="), state=f'"{i}"', state_at=NOON + timedelta(seconds=seconds))
+        for i, seconds in enumerate((1, 3, 3, 2))
+    ]
+    assert {participant([*own[i:], *own[:i]], "alice").state for i in range(4)} == {'"2"'}
+    assert participant([connection("s")], "alice").state is None
+
+
+def test_a_person_is_shown_without_a_state_that_is_null() -> None:
+    bob = Participant("bob", Role.VIEWER, 1, NOON)
+    assert person(bob) == person(replace(bob, state="null")) == {"subject": "bob", "role": "viewer"}
+    assert person(replace(bob, state="0")) == {"subject": "bob", "role": "viewer", "state": 0}
 
 
 def test_of_a_hand_over_the_new_one_takes_the_seat() -> None:

@@ -117,6 +117,18 @@ def test_a_message_whose_number_was_closed_takes_another(
 
 
 @pytest.mark.parametrize("key", [None, "key"])
+def test_a_message_does_not_pass_for_one_that_stands_under_its_number(
+    store: Meddled, session: Session, deliver: Deliveries, publish: Callable[..., Any], key: str | None
+) -> None:
+    """The table of sessions was restored to an earlier point, and that of events was not."""
+    before = [store.put_event(events.message(replace(session, seq=n), "bob", "x", NOON, "c")) for n in (1, 2)]
+    assert publish("y", key) == (3, deliver.report)
+    assert [event.data for event in kept(store, session).values()] == ['"x"', '"x"', '"y"']
+    assert [kept(store, session)[event.seq] for event in before] == before
+    assert kept(store, session)[3].at == NOON
+
+
+@pytest.mark.parametrize("key", [None, "key"])
 def test_a_message_whose_numbers_are_all_closed_is_given_up(
     store: Meddled, session: Session, deliver: Deliveries, publish: Callable[..., Any], key: str | None
 ) -> None:

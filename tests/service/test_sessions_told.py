@@ -41,6 +41,7 @@ class Change:
     method: str
     body: Mapping[str, Any] | None = None
     if_match: bool = False
+    durable: bool = False  # the session
 
     def ask(self, alice: HttpClient, path: str) -> int:
         headers = {"If-Match": '"1"'} if self.if_match else {}
@@ -54,6 +55,8 @@ CHANGES: Final = {
     "end with a title": Change(6, "PATCH", {"status": "ended", "title": "Done"}),
     "end": Change(6, "DELETE"),
     "end with If-Match": Change(6, "DELETE", if_match=True),
+    "kept title": Change(6, "PATCH", {"title": "Later"}, durable=True),
+    "kept end": Change(7, "DELETE", durable=True),
 }
 
 
@@ -161,7 +164,7 @@ def walk_through(
     """Makes the change in a new session for each of its calls, which meets the fault."""
     for number in range(MOST):
         alice = chalice_gateway.http(token=jwt_tokens("alice"))
-        path = f"/sessions/{alice.post('/sessions', json={}).json()['sessionId']}"
+        path = f"/sessions/{alice.post('/sessions', json={'durable': change.durable}).json()['sessionId']}"
         params = {"sessionId": path.rpartition("/")[2]}
         clients = [
             Client(chalice_gateway.websocket("/", params=params, token=jwt_tokens(name))) for name in ("bob", "carol")

@@ -70,7 +70,8 @@ def new_room(
         alice = chalice_gateway.http(token=jwt_tokens("alice"))
         session_id = alice.post("/sessions", json=draft).json()["sessionId"]
         crowd = [Connection(f"{i:04d}=", session_id, later, later, endpoint, f"{i}") for i in range(1, request.param)]
-        rows = [{"PutRequest": {"Item": row}} for one in crowd for row in items.connection_items(one)]
+        ready = {"ready": {"BOOL": True}} if draft.get("presence") else {}
+        rows = [{"PutRequest": {"Item": {**row, **ready}}} for one in crowd for row in items.connection_items(one)]
         dynamodb_store.write_batches(dynamodb_tables["Connections"].name, rows)
 
         def join(subject: str = "bob", **query: str) -> WebSocket:
@@ -190,6 +191,34 @@ def test_of_kept_events(new_room: Callable[..., Room], aws_calls: Calls, dynamod
     bob.close()
 
 
+def test_of_presence(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
+    """A change is written, numbered and looked at by one query. A room that has just become a crowd notes that."""
+    room = new_room(presence=True)
+    alice = room.join("alice")
+    room.say(alice, "hello", "welcome")
+    with aws_calls.exactly({**JOINING, "dynamodb": 5, "write_units": 3}):
+        bob = room.join()
+    with aws_calls.exactly({"dynamodb": 4, "dynamodb:Query": 1, "write_units": 3}):
+        room.say(bob, "hello", "welcome")
+    room.rest()
+    with aws_calls.exactly({"dynamodb": 4, "dynamodb:Query": 1, "write_units": 3}):
+        bob.send_json({"action": "state", "data": 1})
+        while bob.receive_json()["type"] == "presence":  # which tells it of itself, but in a crowd
+            pass
+    room.rest()
+    with aws_calls.exactly(dynamodb=2, write_units=1, read_units=1):
+        room.say(bob, "ping", "pong")
+    with aws_calls.exactly({"dynamodb": 4, "dynamodb:Query": 1, "write_units": 3}):
+        bob.close()
+        chalice_gateway.settle()
+    bob = room.join()
+    with aws_calls.exactly({"dynamodb": 5 + 1 + 2, "dynamodb:Query": 2, "write_units": 1 + 2 + 1}):
+        room.alice.delete(f"{room.path}/participants", params={"subject": "bob"})
+        chalice_gateway.settle()
+    for socket in (alice, bob):
+        socket.close()
+
+
 def test_of_messages_of_a_server(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     room = new_room()
     with aws_calls.exactly(delivering(1, write_units=1)):
@@ -218,6 +247,8 @@ def test_of_a_durable_session(new_room: Callable[..., Room], aws_calls: Calls, c
     with aws_calls.exactly(dynamodb=1, write_units=0, read_units=1):
         room.alice.post(f"{room.path}/messages", json={"data": "x"}, headers={"Idempotency-Key": "k"})
     with aws_calls.exactly(delivering(2 + TOLD, write_units=4 + 1 + 3)):
+        room.alice.patch(room.path, json={"title": "x"})
+    with aws_calls.exactly(dynamodb=1, write_units=1):
         room.alice.patch(room.path, json={"title": "x"})
     with aws_calls.exactly(delivering(3 + TOLD, write_units=4 + 1 + 3)):
         room.alice.patch(room.path, json={"metadata": {"a": 1}})
