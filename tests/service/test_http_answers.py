@@ -17,6 +17,7 @@ OF_PEOPLE = [
     ("GET", f"{NOWHERE}/participants"),
     *((verb, f"{NOWHERE}/participants?subject=bob") for verb in ("PATCH", "DELETE")),
     ("POST", f"{NOWHERE}/messages"),
+    ("GET", f"{NOWHERE}/events"),
 ]
 BODIES = {
     ("POST", "/sessions"): {},
