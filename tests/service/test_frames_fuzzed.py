@@ -58,7 +58,7 @@ class Room(RuleBasedStateMachine):
         self.replacing: dict[WebSocket, WebSocket] = {}  # a connection that has not spoken yet, and the one before it
         self.version, self.status = 1, "active"
         self.events: list[tuple[str, Any]] = []  # types, and the data of messages
-        self.once: dict[tuple[str, str], tuple[int, Any]] = {}  # seq and data, by subject and key
+        self.once: dict[tuple[str, str | None], tuple[int, Any]] = {}  # seq and data, by subject and key
 
     @property
     def seq(self) -> int:
@@ -158,21 +158,19 @@ class Room(RuleBasedStateMachine):
         assert (answer["type"], answer["seq"], answer["version"]) == ("pong", self.seq, self.version)
 
     @precondition(lambda self: self.sockets)
-    @rule(data=st.data(), name=NAMES, said=DATA)
-    def publish(self, data: st.DataObject, name: Any, said: Any) -> None:
-        self.publish_by(self.pick(data), said, name)
-
-    @precondition(lambda self: self.sockets)
-    @rule(data=st.data(), name=NAMES, key=KEYS, said=st.sampled_from(["one thing", "another"]))
-    def publish_once(self, data: st.DataObject, name: Any, key: str, said: str) -> None:
+    @rule(data=st.data(), name=NAMES, said=DATA, key=st.none() | KEYS, repeated=st.booleans())
+    def publish(self, data: st.DataObject, name: Any, said: Any, key: str | None, repeated: bool) -> None:
+        """With a key again, as the same or as something else."""
         speaker = self.pick(data)
         once = (self.subjects[speaker], key)
-        if once not in self.once or self.roles[speaker] == "viewer":
+        if key is None or once not in self.once or self.roles[speaker] == "viewer":
             self.publish_by(speaker, said, name, key)
+        if once not in self.once or self.roles[speaker] == "viewer":
             return
-        answer = self.say(speaker, {"action": "publish", "data": said, "key": key}, name)
         seq, first = self.once[once]
-        if said == first:
+        again = first if repeated else [first]
+        answer = self.say(speaker, {"action": "publish", "data": again, "key": key}, name)
+        if repeated:
             assert {**answer, "replyTo": name} == {"type": "ack", "seq": seq, "duplicate": True, "replyTo": name}
         else:
             assert (answer["type"], answer["code"]) == ("error", "idempotency_mismatch")
