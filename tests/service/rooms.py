@@ -64,10 +64,10 @@ class Room:
         self.connect(connection_id, subject, **known)
         return self.hello(connection_id)
 
-    def leave(self, connection_id: str) -> None:
+    def leave(self, connection_id: str) -> list[tuple[str, Mapping[str, Any]]]:
         connections.disconnect(connection_id, **self.told)
         self.pictures.pop(connection_id, None)
-        self.hear()
+        return self.hear()
 
     def hear(self) -> list[tuple[str, Mapping[str, Any]]]:
         """The frames since the last time, and to whom they went."""

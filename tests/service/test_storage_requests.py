@@ -219,6 +219,16 @@ def test_of_presence(new_room: Callable[..., Room], aws_calls: Calls, chalice_ga
         socket.close()
 
 
+def test_of_presence_at_the_end(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
+    """Nobody is looked for when a socket closes after it."""
+    room = new_room(presence=True)
+    alice = room.join("alice")
+    with aws_calls.exactly({"dynamodb": 1 + DELIVERY + 3, "dynamodb:Query": DELIVERY, "write_units": 4 + 2 + 1}):
+        room.alice.delete(room.path)
+        chalice_gateway.settle()
+    alice.close()
+
+
 def test_of_messages_of_a_server(new_room: Callable[..., Room], aws_calls: Calls) -> None:
     room = new_room()
     with aws_calls.exactly(delivering(1, write_units=1)):
