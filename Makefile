@@ -29,7 +29,7 @@ test: setup  ## all tests except those of the wheel, the site and a deployed sta
 
 fuzz: setup  ## requests, frames and sequences of them that nobody thought of, held to contracts/: EXAMPLES=5000
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/service/test_http_fuzzed.py tests/service/test_frames_fuzzed.py \
-	  tests/service/test_client_any_order.py tests/service/test_client_behind_gateway.py
+	  tests/service/test_presence_fuzzed.py tests/service/test_client_any_order.py tests/service/test_client_behind_gateway.py
 
 EXAMPLES ?= 5000
 
