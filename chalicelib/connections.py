@@ -195,4 +195,4 @@ def disconnect(
     if connection is not None:
         store.disconnect(connection)
         if connection.presence:
-            presence.leave([connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+            presence.tell_of([connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)

@@ -102,17 +102,16 @@ def set_state(
     return _tell(look, [connection], (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
-def leave(
-    gone: Sequence[Recipient], *, store: PresenceStore, deliver: Deliver, now: datetime, correlation_id: str
+def tell_of(
+    changed: Sequence[Recipient], *, store: PresenceStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> Report:
-    """Tells of connections of one session that were removed: a subject that has no other has left. What is shown of one
-    that stays may be another connection's."""
-    session = store.take_presence_seq(gone[0].session_id)
+    """Tells of connections of one session that were removed or given a role. A subject that has none left has gone;
+    another is told as a join, since its role and its state may be those of another connection now."""
+    session = store.take_presence_seq(changed[0].session_id)
     if session is None or session.at(now).status is Status.ENDED:
         return Report({})
-    look = Look(session, *store.look(session.session_id, gone[0].subject, CROWD + 1))
-    removed = {one.connection_id for one in gone}
-    return _tell(look, gone, removed, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    look = Look(session, *store.look(session.session_id, changed[0].subject, CROWD + 1))
+    return _tell(look, changed, (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class TellingDelivery:
         with suppress(Unavailable):
             while gone := tuple(one for one in gone if one.connection_id not in told):
                 told |= {one.connection_id for one in gone}
-                gone = leave(
+                gone = tell_of(
                     gone, store=self.store, deliver=self.deliver, now=began, correlation_id=correlation_id
                 ).gone
         return report

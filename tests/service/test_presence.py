@@ -175,6 +175,18 @@ def test_a_kicked_subject_has_left(room: Room) -> None:
     assert room.hear() == []
 
 
+def test_a_role_that_the_owner_gives_is_told_to_everybody(room: Room) -> None:
+    room.enter("alice")
+    for device in ("phone", "laptop"):
+        room.enter(device, "bob")
+    participants.set_role(room.session.session_id, ALICE, "bob", Role.VIEWER, **room.told)
+    room.hear()
+    for client in ("alice", "phone", "laptop"):
+        assert room.pictures[client].there["bob"] == {"subject": "bob", "role": "viewer"}
+    participants.set_role(room.session.session_id, ALICE, "nobody", Role.VIEWER, **room.told)
+    assert room.hear() == []
+
+
 def test_a_hello_of_a_banned_subject_is_refused_and_not_told(room: Room) -> None:
     """A kick may have died before it removed the connection."""
     room.enter("alice")
@@ -250,7 +262,11 @@ def test_ghosts_whose_rows_cannot_be_removed_are_told_of_once() -> None:
         room.enter(one)
     room.gone.add("ghost")
     room.say("alice", "publish", data=1)
-    assert [(to, frame["type"]) for to, frame in room.hear()] == [("ghost", "message"), ("alice", "presence")]
+    assert [(to, frame["type"]) for to, frame in room.hear()] == [
+        ("ghost", "message"),
+        ("alice", "presence"),
+        ("ghost", "presence"),
+    ]
     assert room.sees("alice") == {"alice", "ghost"}
 
 

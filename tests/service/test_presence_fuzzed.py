@@ -110,6 +110,10 @@ class Presence(RuleBasedStateMachine):
             if one.connection_id in self.open:
                 self.closed(one.connection_id)
 
+    @rule(subject=st.sampled_from(["bob", "carol"]), role=st.sampled_from([Role.VIEWER, Role.PARTICIPANT]))
+    def give_role(self, subject: str, role: Role) -> None:
+        participants.set_role(self.room.session.session_id, ALICE, subject, role, **self.room.told)
+
     @invariant()
     def each_client_sees_who_is_in(self) -> None:
         """By its next `ping` it learns that it does not, and says hello."""
