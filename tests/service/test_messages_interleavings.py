@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib import events, frames, history, messages, sessions
+from chalicelib import events, frames, history, items, messages, sessions
 from chalicelib.errors import SessionsError
 from chalicelib.events import Event, Hole, Kind, Published, Resumed
 from chalicelib.messages import Sender
@@ -275,7 +275,7 @@ class Split(Store):
         standing = self.put_event(event)
         if standing.kind is Kind.VOID:
             return standing
-        super().put_keyed(replace(event, seq=event.seq + 1_000), subject, once, now)
+        self._client.put_item(TableName=NAMES.connections, Item=items.publish_item(event, subject, once, now))
         return event
 
 
