@@ -120,13 +120,13 @@ def test_who_missed_nothing_is_told_so_without_a_read(store: Kept, session: Sess
 
 
 def test_a_seq_ahead_of_the_servers_is_of_another_history(store: Kept, session: Session) -> None:
-    """R10: the table may have been restored to an earlier point."""
+    """The table may have been restored to an earlier point."""
     publish(store, session, 2)
     assert resume(store, session, 3) == Resumed(2, (), recovered=False)
 
 
 def test_three_hundred_events_are_recovered_and_one_more_are_not(store: Kept, session: Session) -> None:
-    """R9: all or nothing."""
+    """All or nothing."""
     publish(store, session, 300)
     take(store, session)  # whose writer died
     assert len(resume(store, session, 0).events) == 300, "a void is no event"
@@ -136,7 +136,7 @@ def test_three_hundred_events_are_recovered_and_one_more_are_not(store: Kept, se
 
 
 def test_what_is_far_behind_is_not_recovered_and_not_read(store: Kept, session: Session) -> None:
-    """R12: never a part."""
+    """Never a part."""
     for _ in range(601):
         take(store, session)
     assert not resume(store, session, 0).recovered
@@ -286,7 +286,6 @@ def test_there_is_nothing_after_the_head(store: Kept, session: Session) -> None:
 
 
 def test_events_are_read_after_the_end_as_long_as_the_session_is(store: Kept, session: Session) -> None:
-    """R11."""
     message = publish(store, session)[0]
     ended = store.change_session(session.session_id, END, write()).session
     end = store.put_event(events.change(ended, "correlation-2"))

@@ -184,7 +184,7 @@ class TestResume:
         ]
 
     def test_nothing_is_brought_in_parts(self, join: Join, keep: Writes) -> None:
-        """R9: the client pages them."""
+        """The client pages them."""
         for _ in range(4):
             keep(data="x" * 30_000)
         bob = join()
@@ -193,7 +193,6 @@ class TestResume:
         assert numbers(hello(bob, 1)["events"]) == [2, 3, 4]
 
     def test_a_client_that_is_ahead_has_seen_another_history(self, join: Join, keep: Writes) -> None:
-        """R10."""
         keep()
         welcome = hello(join(), 7)
         assert (welcome["seq"], welcome["events"], welcome["recovered"]) == (1, [], False)

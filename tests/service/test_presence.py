@@ -54,7 +54,7 @@ def test_a_connection_that_said_no_hello_is_neither_told_nor_told_of(room: Room)
     assert "silent" not in room.pictures
 
 
-def test_r16_a_subject_leaves_with_the_last_of_its_connections(room: Room) -> None:
+def test_a_subject_leaves_with_the_last_of_its_connections(room: Room) -> None:
     room.enter("alice")
     for device in ("phone", "laptop"):
         room.enter(device, "bob")
@@ -77,7 +77,7 @@ def test_what_is_shown_of_a_subject_follows_the_connections_that_stay(room: Room
     assert room.pictures["alice"].there["bob"] == {"subject": "bob", "role": "viewer"}
 
 
-def test_r17_a_delivery_that_finds_a_ghost_tells_that_it_left(room: Room) -> None:
+def test_a_delivery_that_finds_a_ghost_tells_that_it_left(room: Room) -> None:
     """No $disconnect came, and no time is measured: the next frame to it does it."""
     for one in ("alice", "bob", "ghost"):
         room.enter(one)
@@ -98,7 +98,7 @@ def test_ghosts_that_are_found_while_another_is_told_of_leave_too(room: Room) ->
     assert room.sees("alice") == room.sees("bob") == {"alice", "bob"}
 
 
-def test_r19_an_older_update_is_dropped(room: Room) -> None:
+def test_an_older_update_is_dropped(room: Room) -> None:
     room.enter("alice")
     room.enter("bob")
     room.say("bob", "state", data=1)

@@ -220,7 +220,7 @@ def test_of_presence(new_room: Callable[..., Room], aws_calls: Calls, chalice_ga
 
 
 def test_of_presence_at_the_end(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
-    """Nobody is looked for when a socket closes after it."""
+    """A socket that closes after it looks for no others."""
     room = new_room(presence=True)
     alice = room.join("alice")
     with aws_calls.exactly({"dynamodb": 1 + DELIVERY + 3, "dynamodb:Query": DELIVERY, "write_units": 4 + 2 + 1}):
