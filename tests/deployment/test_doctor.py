@@ -203,7 +203,7 @@ def test_sound_variables_pass(project: Project, variables: dict[str, str | None]
         {"api_gateway_endpoint_type": "EDGE"},
         {"xray": False},
         {"lambda_functions": {"sweep": {"lambda_timeout": 60}}},
-        {"lambda_functions": {"websocket_disconnect": {"lambda_memory_size": 256, "lambda_timeout": 10}}},
+        {"lambda_functions": {"websocket_disconnect": {"lambda_memory_size": 256, "lambda_timeout": 26}}},
     ],
     ids=str,
 )
