@@ -107,6 +107,15 @@ def speaks_for_the_owner(visitor: Visitor) -> None:
         bob.expect(type="direct", data=2)
 
 
+def keeps_events(visitor: Visitor) -> None:
+    path = f"/sessions/{visitor.create(durable=True)}"
+    alice, key = visitor.http(), {"Idempotency-Key": "k-1"}
+    assert alice.post(f"{path}/messages", json={"data": 1}, headers=key).json()["seq"] == 1
+    assert alice.patch(path, json={"title": "Break"}).status_code == 200
+    events = alice.get(f"{path}/events").json()["events"]
+    assert [event["type"] for event in events] == ["message", "session.updated"]
+
+
 # --- WebSocket
 
 
@@ -151,6 +160,16 @@ def talks(visitor: Visitor) -> None:
         carol.expect(type="direct", data="y")
 
 
+def keeps_what_is_said(visitor: Visitor) -> None:
+    session_id = visitor.create(durable=True)
+    with visitor.join(session_id) as bob:
+        for key in ({}, {"key": "k-1"}):
+            bob.send_json({"action": "publish", "data": "x", **key})
+            bob.expect(type="ack", sent=0)
+        bob.send_json({"action": "hello", "resume": {"seq": 0}})
+        assert [event["seq"] for event in bob.expect(type="welcome", recovered=True)["events"]] == [1, 2]
+
+
 def refreshes(visitor: Visitor) -> None:
     with visitor.join(visitor.create()) as bob:
         bob.send_json({"action": "refresh", "token": visitor.tokens("bob")})
@@ -184,11 +203,25 @@ def forgets_who_leaves(visitor: Visitor) -> None:
     assert comes_true(lambda: visitor.rows(session_id) == [], visitor.patience)
 
 
+def tells_who_leaves(visitor: Visitor) -> None:
+    """One who is told has a token that has expired in the meantime, and is closed."""
+    session_id = visitor.create(presence=True)
+    with visitor.join(session_id, "carol") as carol, visitor.join(session_id, "dave") as dave:
+        with visitor.join(session_id) as bob:
+            for socket in (carol, dave, bob):
+                socket.send_json({"action": "hello"})
+                socket.expect(type="welcome", skip=True)
+            visitor.lapse(session_id, "dave")
+        carol.expect(type="presence", leave=["bob"], skip=True)
+        dave.expect(type="closing", code="token_expired", skip=True)
+        closed(dave)
+
+
 # --- the schedule
 
 
 def ends_what_expires(visitor: Visitor) -> None:
-    session_id = visitor.create()
+    session_id = visitor.create(durable=True)
     with visitor.join(session_id) as bob:
         haunted = visitor.haunt(session_id)
         visitor.expire(session_id)
@@ -197,6 +230,8 @@ def ends_what_expires(visitor: Visitor) -> None:
         bob.expect(type="session.ended", reason="expired")
         closed(bob)
         assert not haunted()
+    [end] = visitor.http().get(f"/sessions/{session_id}/events").json()["events"]
+    assert end["type"] == "session.ended"
 
 
 def all_of(visitor: Visitor) -> None:
@@ -218,11 +253,12 @@ ACTS: Final[Mapping[str, tuple[Act, ...]]] = {
         gives_roles,
         puts_out,
         speaks_for_the_owner,
+        keeps_events,
         is_ready,  # the last: it remembers for seconds that a table did not answer, whatever act needs that right, too
     ),
     "websocket_connect": (admits, admits_by_ticket, marks_viewers, makes_room),
-    "websocket_message": (talks, refreshes, hands_over, closes_strangers),
-    "websocket_disconnect": (forgets_who_leaves,),
+    "websocket_message": (talks, keeps_what_is_said, refreshes, hands_over, closes_strangers),
+    "websocket_disconnect": (forgets_who_leaves, tells_who_leaves),
     "sweep": (ends_what_expires,),
 }
 """The acts by function."""

@@ -307,7 +307,7 @@ def _with_other_routes(known: Known) -> Seen:
 def _without_its_function(text: str) -> str:
     config = json.loads(text)
     for place in (config, *config["stages"].values()):
-        del place["lambda_functions"][DISCONNECT]
+        place["lambda_functions"].pop(DISCONNECT, None)
     return json.dumps(config)
 
 

@@ -85,6 +85,16 @@ class Visitor:
             ExpressionAttributeValues={":past": past},
         )
 
+    def lapse(self, session_id: str, subject: str) -> None:
+        """Moves the end of a subject's tokens into the past, for deliveries."""
+        for row in self.rows(session_id):
+            if row["subject"] == subject:
+                self.stage.tables["Connections"].update_item(
+                    Key={"place": row["place"], "member": row["member"]},
+                    UpdateExpression="SET tokenExpiresAt = :past",
+                    ExpressionAttributeValues={":past": LONG_AGO},
+                )
+
     def haunt(self, session_id: str) -> Callable[[], bool]:
         """Adds a connection, long gone, to the session's roster; returns a function that looks for it there."""
         [row, *_] = [row for row in self.rows(session_id) if row["place"].startswith("session#")]
