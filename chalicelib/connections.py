@@ -137,7 +137,7 @@ def _admit(connection: Connection, store: ConnectionStore, now: datetime) -> Ses
 def _surplus(
     connection: Connection, session: Session, store: ConnectionStore, limits: Limits, now: datetime
 ) -> Sequence[Connection]:
-    """Connections of the subject for which there is no room any more. Raises Duplicate, SessionFull if there is none
+    """Connections of the subject that this one leaves without room. Raises Duplicate, SessionFull if there is none
     for this one. A connection that finds more than may be leaves: of two at one seat, both may."""
     own = store.connections_of(connection.session_id, connection.subject)
     staying = [one for one in own if not one.purged_at(now)]
@@ -180,7 +180,7 @@ def hand_over(
     connection: Connection, *, store: ConnectionStore, deliver: Deliver, now: datetime, correlation_id: str
 ) -> None:
     """Closes the connection whose place this one takes, if it is of the same subject in the same session. Looks for it
-    in the roster, where it is found again if this has failed halfway. Nobody hears of a leave."""
+    in the roster, where it is found again if this has failed halfway. No leave is told."""
     own = store.connections_of(connection.session_id, connection.subject)
     old = [one for one in own if one.connection_id == connection.replaces]
     close(old, Replaced, store=store, deliver=deliver, now=now, correlation_id=correlation_id)

@@ -79,7 +79,7 @@ def _line(error: Any) -> str:
     return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}{context}"
 
 
-# --- levels. What reads a value may recurse.
+# --- levels, which are limited since readers of a value may recurse
 
 _TOO_DEEP = f"it is nested deeper than {MOST_LEVELS} levels"
 

@@ -85,7 +85,7 @@ Effect: TypeAlias = "Open | Send | Close | WantToken | Heard | Missed | Answered
 
 @dataclass
 class People:
-    """Who is there, as `welcome` and `presence` tell."""
+    """The people of a session, as `welcome` and `presence` tell."""
 
     told: bool = False
     cut: bool = False  # too many for a welcome: the app lists the others over HTTP

@@ -347,7 +347,7 @@ class StoreContract:
         assert said() == Standing(Role.PARTICIPANT, None, 2)
         assert said("carol") == Standing()
         assert store.find_with_standing("a" * 26, "bob") == (None, Standing())
-        assert roster(store, session.session_id) == [], "it is no connection"
+        assert roster(store, session.session_id) == [], "not a connection"
 
     def test_the_latest_word_on_a_role_wins_and_makes_no_row(self, store: AnyStore) -> None:
         one, absent = connection("s", "one="), connection("s", "absent=")

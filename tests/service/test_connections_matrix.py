@@ -1,4 +1,4 @@
-"""Who may say what in which session: each role, frame, status and credential, behind the gateway."""
+"""Answers to each frame by role, status of the session and credential, behind the gateway."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_three_hundred_events_are_recovered_and_one_more_are_not(store: Kept, se
     """All or nothing."""
     publish(store, session, 300)
     take(store, session)  # whose writer died
-    assert len(resume(store, session, 0).events) == 300, "a void is no event"
+    assert len(resume(store, session, 0).events) == 300, "a void is not an event"
     last = publish(store, session)[0].seq
     assert resume(store, session, 0) == Resumed(last, (), recovered=False)
     assert resume(store, session, 1).recovered

@@ -1,4 +1,4 @@
-"""Who may ask for what of which session: each operation, caller and status, behind the gateway."""
+"""Answers to each operation by caller and status of the session, behind the gateway."""
 
 from __future__ import annotations
 

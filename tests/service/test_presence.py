@@ -1,4 +1,4 @@
-"""Who is in, as clients hear it, on the store in memory."""
+"""Presence as clients hear it, on the store in memory."""
 
 from __future__ import annotations
 
