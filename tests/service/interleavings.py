@@ -2,7 +2,8 @@
 
 An actor is ordinary code that gets the objects it calls. It is run again with the results of its calls so far; the
 first call beyond them ends the run and is its next step. Code that depends on these results alone takes the same way
-each time. So the world and each actor's results make up a state, and a state needs to be followed only once.
+each time. So the world and each actor's results make up a state, and a state needs to be followed only once. An actor's
+step depends on the world and its own results alone: it is taken once, however many states of the others it occurs in.
 
 An actor may be killed between any two of its calls, and its calls may fail, with their effect or without.
 """
@@ -45,6 +46,10 @@ class Call:
 @dataclass(frozen=True)
 class Raised:
     error: Exception
+
+    def __repr__(self) -> str:
+        """All that the actor sees of it: two errors of one text may differ in the item that they show."""
+        return f"Raised({self.error!r}, {vars(self.error)})"
 
 
 class Paused(BaseException):
@@ -121,52 +126,84 @@ class Actor:
 
 
 @dataclass(frozen=True)
+class Step:
+    """The world after a step, its state as text, the actor with its next call, and the step in words."""
+
+    world: Any
+    state: str
+    actor: Actor
+    call: Call | None
+    label: str
+
+
+@dataclass(frozen=True)
 class Node:
     world: Any
+    state: str
     actors: tuple[Actor, ...]
     calls: tuple[Call | None, ...]
     path: tuple[str, ...]
+    known: dict[tuple[object, ...], Step]  # steps that were taken, shared by all nodes of a walk
 
     def key(self) -> tuple[str, ...]:
-        return (self.world.state(), *(actor.told for actor in self.actors))
-
-    def able(self) -> list[int]:
-        """The actors that may take a step."""
-        pairs = list(zip(self.actors, self.calls, strict=True))
-        busy = {actor.name: bool(actor.results) and call is not DONE for actor, call in pairs}
-        return [
-            index
-            for index, (actor, call) in enumerate(pairs)
-            if call is not DONE and (actor.results or actor.may_begin(self.world, busy))
-        ]
+        return (self.state, *[actor.told for actor in self.actors])
 
     def steps(self) -> Iterator[Node]:
-        for index in self.able():
+        for index in _able(self.world, self.actors, self.calls):
             actor, call = self.actors[index], self.calls[index]
-            yield self.step(index, actor, call, _result)
+            yield self.step(index, _result)
             if actor.failures and call is not DONE and call.part in FAILURES:
                 for fails in (_answer_lost, _unreachable):
-                    yield self.step(index, replace(actor, failures=actor.failures - 1), call, fails)
+                    yield self.step(index, fails)
             if actor.mortal:
                 dead = replace(actor, told=f"{actor.told};killed")
-                yield self._with(self.world, index, dead, DONE, f"{actor.name}: killed")
+                yield self._after(index, Step(self.world, self.state, dead, DONE, f"{actor.name}: killed"))
 
-    def step(self, index: int, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]) -> Node:
+    def step(self, index: int, result: Callable[[Any, Call], Any]) -> Node:
+        actor = self.actors[index]
+        key = (self.state, actor.name, actor.told, actor.failures, result)
+        step = self.known.get(key)
+        if step is None:
+            step = self.known[key] = self._taken(actor, self.calls[index], result)
+        return self._after(index, step)
+
+    def _taken(self, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]) -> Step:
         world = copy.deepcopy(self.world)
-        label = ""
-        while call is not DONE:
-            label = f"{actor.name}: {call}"
-            is_quiet = call.part in QUIET
-            actor = actor.having((_result if is_quiet else result)(world, call))
-            call = actor.next_call()
-            if not is_quiet:
-                break
-        return self._with(world, index, actor, call, label if result is _result else f"{label} ({result.__name__})")
+        actor, call, label = _take_step(world, actor, call, result)
+        return Step(world, world.state(), actor, call, label)
 
-    def _with(self, world: Any, index: int, actor: Actor, call: Call | None, label: str) -> Node:
-        actors = (*self.actors[:index], actor, *self.actors[index + 1 :])
-        calls = (*self.calls[:index], call, *self.calls[index + 1 :])
-        return Node(world, actors, calls, (*self.path, label))
+    def _after(self, index: int, step: Step) -> Node:
+        actors = (*self.actors[:index], step.actor, *self.actors[index + 1 :])
+        calls = (*self.calls[:index], step.call, *self.calls[index + 1 :])
+        return Node(step.world, step.state, actors, calls, (*self.path, step.label), self.known)
+
+
+def _able(world: Any, actors: Sequence[Actor], calls: Sequence[Call | None]) -> list[int]:
+    """The actors that may take a step."""
+    pairs = list(zip(actors, calls, strict=True))
+    busy = {actor.name: bool(actor.results) and call is not DONE for actor, call in pairs}
+    return [
+        index
+        for index, (actor, call) in enumerate(pairs)
+        if call is not DONE and (actor.results or actor.may_begin(world, busy))
+    ]
+
+
+def _take_step(
+    world: Any, actor: Actor, call: Call | None, result: Callable[[Any, Call], Any]
+) -> tuple[Actor, Call | None, str]:
+    """Changes the world; returns the actor, its next call, and the step in words."""
+    label = ""
+    if result is not _result:
+        actor = replace(actor, failures=actor.failures - 1)
+    while call is not DONE:
+        label = f"{actor.name}: {call}"
+        is_quiet = call.part in QUIET
+        actor = actor.having((_result if is_quiet else result)(world, call))
+        call = actor.next_call()
+        if not is_quiet:
+            break
+    return actor, call, label if result is _result else f"{label} ({result.__name__})"
 
 
 def _result(world: Any, call: Call) -> Any:
@@ -189,13 +226,15 @@ def _unreachable(world: Any, call: Call) -> Any:
 def wander(world: World, actors: Sequence[Actor], random: Random, failing: float = 0) -> Any:
     """The world at the end of one order of the actors' calls, chosen at random, for more actors than can be walked.
     Calls to the store or the tables fail with that probability."""
-    node = Node(world, tuple(actors), tuple(actor.next_call() for actor in actors), ())
-    while able := node.able():
+    world, actors = copy.deepcopy(world), list(actors)
+    calls = [actor.next_call() for actor in actors]
+    while able := _able(world, actors, calls):
         index = random.choice(able)
-        actor, call = node.actors[index], node.calls[index]
+        call = calls[index]
         fails = call is not DONE and call.part in FAILURES and random.random() < failing
-        node = node.step(index, actor, call, random.choice((_answer_lost, _unreachable)) if fails else _result)
-    return node.world
+        result = random.choice((_answer_lost, _unreachable)) if fails else _result
+        actors[index], calls[index], _ = _take_step(world, actors[index], call, result)
+    return world
 
 
 @dataclass(frozen=True)
@@ -207,22 +246,29 @@ class Walk:
 
 
 def walk(world: World, actors: list[Actor], at_the_end: Callable[[Any], None]) -> Walk:
-    """Follows every order of the actors' calls; `at_the_end` checks a world in which all are done.
+    """Follows every order of the actors' calls; `at_the_end` checks each world in which all are done.
 
     Raises AssertionError with the calls that led to the fault.
     """
-    first = Node(world, tuple(actors), tuple(actor.next_call() for actor in actors), ())
+    calls = tuple(actor.next_call() for actor in actors)
+    first = Node(world, world.state(), tuple(actors), calls, (), {})
     seen = {first.key()}
     pending = [first]
+    checked: set[str] = set()
+    ended: set[str] = set()
     ends = 0
     while pending:
         node = pending.pop()
         following = list(node.steps())
         try:
-            node.world.check()
+            if node.state not in checked:
+                checked.add(node.state)
+                node.world.check()
             if not following:
                 ends += 1
-                at_the_end(copy.deepcopy(node.world))
+                if node.state not in ended:
+                    ended.add(node.state)
+                    at_the_end(copy.deepcopy(node.world))
         except AssertionError as error:
             raise AssertionError(f"{error}\nafter\n  " + "\n  ".join(node.path)) from error
         for step in following:
