@@ -21,7 +21,9 @@ from chalicelib.model import (
     Report,
     Session,
     check_active,
+    check_owner,
     check_session_id,
+    kept,
 )
 from chalicelib.rates import UNLIMITED, Rate
 from chalicelib.sessions import Deliver
@@ -116,20 +118,22 @@ def publish(
     if once is not None:
         earlier = store.find_publish(session_id, sender.subject, once.key, sender.now)
         if earlier is not None:
+            if sender.owner_id is not None:  # or a participant would get its own publish acknowledged as the server's
+                check_owner(kept(session_id, store.find_session(session_id), sender.now), sender.owner_id)
             return _repeated(earlier, once)
     at, metered = sender.now, rate
     for _ in range(NUMBERS):
         session = store.take_seq(session_id, at, metered, sender.owner_id, durable=once is not None)
         event = events.message(session, sender.subject, data, at, sender.correlation_id)
-        kept = _keep(event, sender, once, store) if session.durable else event
-        if isinstance(kept, Published):
-            return _repeated(kept, once)
-        if kept == event:
+        standing = _keep(event, sender, once, store) if session.durable else event
+        if isinstance(standing, Published):
+            return _repeated(standing, once)
+        if standing == event:
             told = frame(session.seq, at=at)
             return session, deliver.broadcast(session_id, told, began=sender.now, but=sender.connection_id)
         metered = UNLIMITED
-        if kept.kind is Kind.VOID:  # otherwise an event from before its session was restored to an earlier point
-            at = max(at, kept.at + VOID_AGE)  # it is so late at least: or the next would look as old
+        if standing.kind is Kind.VOID:  # otherwise an event from before its session was restored to an earlier point
+            at = max(at, standing.at + VOID_AGE)  # it is so late at least: or the next would look as old
     raise Unavailable("The table of events")
 
 

@@ -235,6 +235,18 @@ def test_a_servers_message_has_a_key_too(store: Meddled, session: Session, deliv
     assert len(deliver.frames) == 1
 
 
+def test_a_participant_does_not_repeat_its_own_publish_as_the_owners_server(
+    session: Session, store: Meddled, deliver: Deliveries, publish: Callable[..., Any]
+) -> None:
+    """Records are kept by subject: whoever is not the owner finds its own, and is refused all the same."""
+    publish("x", "key")
+    for data in ("x", "y"):
+        message, sender = NewMessage(data, key="key"), replace(SERVER, subject="bob")
+        with pytest.raises(errors.NotOwner):
+            messages.send_message(session.session_id, message, sender, store=store, deliver=deliver, rate=UNLIMITED)
+    assert len(deliver.frames) == 1
+
+
 def test_a_record_of_one_subject_is_not_found_by_another(store: Meddled, session: Session) -> None:
     store.put_keyed(events.message(replace(session, seq=1), "bob", "x", NOON, "c"), "bob", Once("k", "print"), NOON)
     assert store.find_publish(session.session_id, "carol", "k", NOON) is None
