@@ -10,7 +10,7 @@ import pytest
 from chalicelib import errors, frames, sessions, sweeper
 from chalicelib.events import Event
 from chalicelib.memory import MemoryStore
-from chalicelib.model import Draft, Patch, Session, Status
+from chalicelib.model import Draft, Patch, Report, Session, Status
 from tests.service.fakes import NOON, Clock, Deliveries, new_session, write
 
 HOUR = timedelta(hours=1)
@@ -90,6 +90,26 @@ def test_an_expiry_is_kept_by_the_sweep_that_wrote_it(store: Failing, deliver: D
         clock.advance(seconds=60)
     assert [frame["reason"] for frame in deliver.frames] == ["expired", "expired"]
     assert kept(store, session) == deliver.frames[:1]
+
+
+@pytest.mark.parametrize("act", ["change", "end", "sweep"])
+def test_a_change_is_kept_before_it_is_told(store: Failing, session: Session, act: str) -> None:
+    """Its delivery may last longer than others wait for its number."""
+    before: list[list[Any]] = []
+
+    class Looking(Deliveries):
+        def broadcast(self, *args: Any, **given: Any) -> Report:
+            before.append(kept(store, session))
+            return super().broadcast(*args, **given)
+
+    deliver = Looking()
+    if act == "change":
+        change(store, deliver, session, Patch(title="x"))
+    elif act == "end":
+        end(store, deliver, session)
+    else:
+        sweeper.sweep(store=store, deliver=deliver, clock=Clock(NOON + HOUR), correlation_id="sweep-1")
+    assert before == [deliver.frames]
 
 
 def test_a_change_whose_event_is_lost_is_told_all_the_same(
