@@ -26,6 +26,7 @@ from chalicelib import (
     messages,
     metrics,
     participants,
+    problems,
     sessions,
     sweeper,
     tickets,
@@ -152,7 +153,7 @@ def _response(operation: str, act: Callable[[http.Request, Run], http.Reply], **
             reply = act(request, run)
         except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
             run.observation.ends_with(exc)
-            reply = http.problem(exc, request.id)
+            reply = problems.reply(exc, request.id)
     return Response(reply.body, {**http.response_headers(request, reply)}, reply.status)
 
 
@@ -345,7 +346,7 @@ def admits(handler: Callable[[WebsocketEvent, Run], str | None]) -> Callable[[We
             except Exception as exc:  # noqa: BLE001  nothing else answers for a bug
                 handshake.observation.ends_with(exc)
                 handshake.measure(metrics.CONNECTS_REFUSED, by=code_of(exc))
-                return {"statusCode": http.handshake_status(exc)}
+                return {"statusCode": problems.handshake_status(exc)}
             handshake.measure(metrics.CONNECTS_ACCEPTED)
         return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}
 

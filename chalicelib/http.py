@@ -1,4 +1,4 @@
-"""The HTTP API: events to values, values and errors to responses, with their statuses and headers."""
+"""The HTTP API: events to values, values to responses, with their statuses and headers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import credentials, cursors, errors, jsontext
+from chalicelib import credentials, cursors, jsontext
 from chalicelib.credentials import Secret
-from chalicelib.errors import InvalidRequest, SessionsError, TooLarge
+from chalicelib.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 from chalicelib.events import Published, is_key
 from chalicelib.members import (
     GUEST,
@@ -60,28 +60,6 @@ MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
 ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 VERSION: Final = re.compile(r"[1-9][0-9]{0,14}")
 IF_MATCH_TAGS: Final = 100  # the most that DynamoDB compares with
-
-STATUSES: Final[Mapping[type[SessionsError], tuple[int, str]]] = {
-    errors.InvalidRequest: (400, "Invalid request"),
-    errors.Unauthenticated: (401, "Not authenticated"),
-    errors.NotOwner: (403, "Not the owner"),
-    errors.Banned: (403, "Banned"),
-    errors.OriginRefused: (403, "Origin refused"),
-    errors.SessionNotFound: (404, "No such session"),
-    errors.SessionOver: (410, "Session ended"),
-    errors.SessionEnded: (409, "Session ended"),
-    errors.SessionPaused: (409, "Session paused"),
-    errors.NotDurable: (409, "Session not durable"),
-    errors.Duplicate: (409, "Connected already"),
-    errors.SessionFull: (409, "Session full"),
-    errors.VersionMismatch: (412, "Version mismatch"),
-    errors.TooLarge: (413, "Too large"),
-    errors.UnsupportedMediaType: (415, "Unsupported media type"),
-    errors.IdempotencyMismatch: (422, "Idempotency-Key used before"),
-    errors.RateLimited: (429, "Too fast"),
-    errors.Unavailable: (503, "Unavailable"),
-}
-BUG: Final = (500, "Internal error")
 
 ALWAYS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -222,7 +200,7 @@ def fields(request: Request, accepted: tuple[str, ...]) -> dict[str, Any]:
     media_type, *parameters = (part.strip().lower() for part in sent.split(";"))
     charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
     if media_type not in accepted or charsets - {"utf-8"}:
-        raise errors.UnsupportedMediaType(sent, accepted)
+        raise UnsupportedMediaType(sent, accepted)
     if len(request.body) > BODY_BYTES:
         raise TooLarge("The body", len(request.body), BODY_BYTES)
     body = jsontext.parse(request.body)
@@ -394,37 +372,6 @@ def json_reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] 
 def response_headers(request: Request, reply: Reply) -> dict[str, str]:
     """The headers of a response, with those that each response has."""
     return {**ALWAYS, CORRELATION_HEADER: request.correlation_id, **reply.headers}
-
-
-def problem(error: Exception, request_id: str) -> Reply:
-    """RFC 9457 problem details: tell a refusal, and nothing about a bug."""
-    status, title = _meaning(error)
-    code, detail = "internal_error", "Something went wrong here, and was logged."
-    if isinstance(error, SessionsError) and (status, title) != BUG:
-        code, detail = error.code, error.detail
-    body = {
-        "type": f"{errors.CATALOGUE}{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "requestId": request_id,
-    }
-    headers = {"Content-Type": "application/problem+json"}
-    if isinstance(error, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.TryAgain):
-        headers["Retry-After"] = str(error.wait(request_id))
-    return Reply(status, jsontext.compact(body), headers)
-
-
-def handshake_status(error: Exception) -> int:
-    """The status that refuses a handshake, which is all that API Gateway passes on."""
-    return _meaning(error)[0]
-
-
-def _meaning(error: Exception) -> tuple[int, str]:
-    return next((meaning for kind, meaning in STATUSES.items() if isinstance(error, kind)), BUG)
 
 
 # --- fields

@@ -19,7 +19,7 @@ app
 chalicelib: service context | auth tickets conversations messages history participants connections
 chalicelib: presence sweeper delivery
 chalicelib: keys storage session_rows event_rows connection_rows dynamodb sessions | settings items metrics frames
-chalicelib: http cursors memory issuer | credentials events jsontext model members rates logs | errors
+chalicelib: problems http cursors memory issuer | credentials events jsontext model members rates logs | errors
 
 plugin __main__
 harness: local deployed projects checks

@@ -92,7 +92,7 @@ def test_the_plugins_files_are_few_and_its_root_is_small() -> None:
     files = [name for name in FILES if not name.endswith("__init__.py")]
     assert len(files) <= 155
     assert len([name for name in files if "/" not in name]) <= 7
-    assert len([path for path in (ROOT / "chalicelib").glob("*.py") if path.stem != "__init__"]) <= 35
+    assert len([path for path in (ROOT / "chalicelib").glob("*.py") if path.stem != "__init__"]) <= 36
 
 
 @pytest.mark.process

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import errors, http, jsontext
+from chalicelib import errors, jsontext
+from chalicelib.problems import BUG, STATUSES, handshake_status
 from deployment import gateway_responses
 from tests.contracts.documents import ASYNCAPI, load, problems
 from tests.contracts.test_openapi import ELSEWHERE, subclasses
@@ -27,9 +28,7 @@ KINDS = {
 }
 """A kind with each code: of two, the one that closes no connection."""
 OF_GATEWAY = {each.code: each for each in gateway_responses.RESPONSES if each.code not in KINDS}
-TITLES = {code: meaning for kind, meaning in http.STATUSES.items() for code in [kind.code]} | {
-    "internal_error": http.BUG
-}
+TITLES = {code: meaning for kind, meaning in STATUSES.items() for code in [kind.code]} | {"internal_error": BUG}
 NONE = "no"
 
 
@@ -76,7 +75,7 @@ def test_a_row_says_where_a_code_comes(code: str) -> None:
     else:
         assert over_http == str(TITLES[code][0])
     if handshake != NONE and code not in OF_GATEWAY:
-        assert int(handshake) in {http.handshake_status(error) for error in made(code)}
+        assert int(handshake) in {handshake_status(error) for error in made(code)}
     schemas = {name: load(ASYNCAPI.parent / "schemas" / f"{name}.json") for name in ("error", "closing")}
     told = [f"`{name}`" for name, schema in schemas.items() if code in schema["properties"]["code"]["enum"]]
     assert frame == (", ".join(told) or NONE)

@@ -12,7 +12,8 @@ import pytest
 from openapi_spec_validator import validate
 
 import app
-from chalicelib import errors, http, jsontext
+from chalicelib import errors, jsontext
+from chalicelib.problems import STATUSES, reply
 from deployment import gateway_responses
 from tests.contracts.documents import CONTRACTS, OPENAPI, load, nodes, operations, problems, resolved, validator
 from tests.sources import ROOT
@@ -121,7 +122,7 @@ def refusals() -> set[tuple[str, str]]:
 
 
 def test_it_has_each_status_and_code_of_the_service() -> None:
-    kinds = {kind: status for kind, (status, _) in http.STATUSES.items() if kind not in ELSEWHERE}
+    kinds = {kind: status for kind, (status, _) in STATUSES.items() if kind not in ELSEWHERE}
     known = {(str(status), kind.code) for kind, status in kinds.items()} | {("500", "internal_error")}
     assert refusals() == known
     assert set(load(CONTRACTS / "schemas" / "problem.json")["properties"]["code"]["enum"]) == {c for _, c in refusals()}
@@ -129,7 +130,7 @@ def test_it_has_each_status_and_code_of_the_service() -> None:
 
 def test_each_error_of_the_service_has_a_status_or_is_told_in_a_frame() -> None:
     refusals = {kind for kind in subclasses(errors.SessionsError) if kind.code != errors.SessionsError.code}
-    assert {kind for kind in refusals if not issubclass(kind, tuple({*http.STATUSES, *ELSEWHERE}))} == set()
+    assert {kind for kind in refusals if not issubclass(kind, tuple({*STATUSES, *ELSEWHERE}))} == set()
 
 
 def test_it_has_each_code_of_api_gateway() -> None:
@@ -169,7 +170,7 @@ def test_each_error_of_the_service_fits_as_a_problem() -> None:
         errors.RateLimited(timedelta(seconds=1)),
     ]
     for error in made:
-        body = jsontext.parse(http.problem(error, "a-request").body)
+        body = jsontext.parse(reply(error, "a-request").body)
         assert list(validator("problem.json").iter_errors(body)) == []
         assert body["type"] == f"{errors.CATALOGUE}{body['code']}"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chalicelib import http
+from chalicelib import http, problems
 from chalicelib.errors import InvalidRequest
 from deployment.gateway_responses import RESPONSES, GatewayResponse, template
 from tests.sources import ROOT
@@ -18,7 +18,7 @@ PREFIX = "gatewayresponse.header."
 @each
 def test_it_has_the_headers_of_each_answer(response: GatewayResponse) -> None:
     request = http.request({"requestContext": {}}, b"", "r-1")
-    own = http.response_headers(request, http.problem(InvalidRequest("x"), "r-1"))
+    own = http.response_headers(request, problems.reply(InvalidRequest("x"), "r-1"))
     headers = {name.removeprefix(PREFIX): value for name, value in response.parameters.items()}
     assert headers.pop("X-Correlation-Id") == "context.requestId"
     del own["X-Correlation-Id"]
@@ -29,7 +29,7 @@ def test_it_has_the_headers_of_each_answer(response: GatewayResponse) -> None:
 @each
 def test_it_is_a_problem_with_nothing_of_the_request_but_its_id(response: GatewayResponse) -> None:
     body = json.loads(response.template)
-    own = json.loads(http.problem(InvalidRequest("x"), "r-1").body)
+    own = json.loads(problems.reply(InvalidRequest("x"), "r-1").body)
     assert body.keys() == own.keys() - ({"status"} if response.status is None else set())
     assert body["requestId"] == "$context.requestId"
     assert response.template.count("$") == 1

@@ -72,9 +72,3 @@ def test_a_ticket_comes_with_what_a_browser_opens_its_socket_by() -> None:
         },
     )
     assert "url" not in json.loads(http.issued(Secret("ABC"), "a" * 26, None).body)
-
-
-def test_an_end_refuses_who_wants_to_come_in_with_410_and_a_change_with_409() -> None:
-    for error, status in ((errors.SessionOver("a"), 410), (errors.SessionEnded("a"), 409)):
-        problem = json.loads(http.problem(error, "r-1").body)
-        assert (problem["status"], problem["code"], problem["title"]) == (status, "session_ended", "Session ended")
