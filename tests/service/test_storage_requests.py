@@ -238,8 +238,8 @@ def test_of_messages_of_a_server(new_room: Callable[..., Room], aws_calls: Calls
 
 
 def test_of_a_durable_session(new_room: Callable[..., Room], aws_calls: Calls, chalice_gateway: Gateway) -> None:
-    """One more keeps the event; with a key one reads its record, and event and record are kept in a transaction. A server's
-    repeat reads the session, whose owner alone gets it answered."""
+    """One more keeps the event; with a key one reads its record, and event and record are kept in a transaction. A
+    server's repeat reads the session, whose owner alone gets it answered."""
     room = new_room(durable=True)
     bob = room.join()
     with aws_calls.exactly(delivering(3, write_units=3)):
