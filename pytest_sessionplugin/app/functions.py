@@ -230,7 +230,8 @@ class Functions:
             return copy_context().run(self._run, self._process_of(function), function, invoke)
 
     def _run(self, sandbox: Sandbox, function: LambdaFunction, invoke: Invoke) -> Any:
-        become(FunctionView(function.variables, sandbox.view, lambda: _trace(invoke)))
+        began = time.time()
+        become(FunctionView(function.variables, sandbox.view, lambda: _trace(invoke, began)))
         running.set(FunctionRun(sandbox.app, function.name, sandbox.handlers.has_app(function.handler)))
         handler = sandbox.handlers.find(function.handler)
         context = LambdaContext(
@@ -278,11 +279,11 @@ def _functions_of(app: Chalice, memory: Memory) -> dict[str, LambdaFunction]:
     return found
 
 
-def _trace(invoke: Invoke) -> str:
-    """X-Ray's header for an invocation: that of its event if it has one, not sampled."""
+def _trace(invoke: Invoke, began: float) -> str:
+    """X-Ray's header for an invocation that began at this time: that of its event if it has one, not sampled."""
     headers = invoke.event.get("headers") if isinstance(invoke.event, dict) else None
     digits = f"{invoke.invocation_id.encode().hex():0<24.24}"
-    root = (headers or {}).get("X-Amzn-Trace-Id") or f"Root=1-{int(time.time()):08x}-{digits}"
+    root = (headers or {}).get("X-Amzn-Trace-Id") or f"Root=1-{int(began):08x}-{digits}"
     return f"{root.partition(';')[0]};Parent={digits[:16]};Sampled=0"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -539,6 +540,13 @@ def test_each_run_has_a_trace_of_its_own_and_nothing_else_has_one(deployed: Depl
     for trace in traces:
         assert re.fullmatch("Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", trace or "")
     assert "_X_AMZN_TRACE_ID" not in os.environ
+
+
+def test_a_run_keeps_its_trace_while_time_passes(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count(1_700_000_000)
+    monkeypatch.setattr("pytest_sessionplugin.app.functions.time", SimpleNamespace(time=lambda: next(seconds)))
+    first, second = deployed.worker("_X_AMZN_TRACE_ID,_X_AMZN_TRACE_ID")
+    assert first == second
 
 
 def test_a_variable_that_a_test_sets_or_takes_away_is_for_every_function(deployed: Deployed) -> None:
