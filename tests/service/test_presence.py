@@ -151,6 +151,26 @@ def test_a_state_before_hello_is_kept_and_not_told(room: Room) -> None:
     assert {"subject": "bob", "role": "participant", "state": 1} in room.hello("bob")["participants"]
 
 
+def test_a_viewer_has_a_state(room: Room) -> None:
+    room.enter("alice")
+    room.enter("bob", role=Role.VIEWER)
+    room.say("bob", "state", data=1)
+    room.hear()
+    assert room.pictures["alice"].there["bob"] == {"subject": "bob", "role": "viewer", "state": 1}
+
+
+def test_a_state_of_a_connection_that_was_removed_meanwhile_is_refused_and_told_to_nobody(room: Room) -> None:
+    room.enter("alice")
+    room.enter("bob")
+    bob = room.store.find_connection("bob")
+    assert bob is not None
+    room.leave("bob")
+    with pytest.raises(errors.ConnectionNotFound):
+        presence.set_state(bob, 1, **room.told)
+    assert room.hear() == []
+    assert room.store.find_connection("bob") is None
+
+
 def test_without_presence_there_is_neither_state_nor_who_is_in() -> None:
     room = Room(presence=False)
     assert not {"presence", "presenceSeq", "participants"} & room.enter("bob").keys()
