@@ -195,4 +195,11 @@ def disconnect(
     if connection is not None:
         store.disconnect(connection)
         if connection.presence:
-            presence.tell_of([connection], store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+            presence.tell_of(
+                connection.session_id,
+                [connection.subject],
+                store=store,
+                deliver=deliver,
+                now=now,
+                correlation_id=correlation_id,
+            )

@@ -108,7 +108,7 @@ def set_role(
         store.set_role(one, role, standing.revision)
     if found:
         deliver.tell(found, frames.role(role, correlation_id), began=now)
-        _tell_of(session, found, store, deliver, now, correlation_id)
+        _tell_of(session, subject, store, deliver, now, correlation_id)
 
 
 def kick_participant(
@@ -132,22 +132,29 @@ def kick_participant(
     store.ban(session, subject, until)
     found = store.connections_of(session_id, subject)
     report = connections.close(found, Kicked, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
-    _tell_of(session, found, store, deliver, now, correlation_id)
+    _tell_of(session, subject, store, deliver, now, correlation_id)  # an earlier kick may have removed, and told nobody
     return Removal(report[Outcome.SENT], report[Outcome.PENDING] + report.missed, until)
 
 
 def _tell_of(
     session: Session,
-    found: Sequence[Connection],
+    subject: str,
     store: ParticipantStore,
     deliver: Deliver,
     now: datetime,
     correlation_id: str,
 ) -> None:
-    """Tells everybody of connections that the owner has changed. That is done, whoever can be told of it."""
-    if found and session.presence:
+    """Tells everybody of a subject that the owner has changed. That is done, whoever can be told of it."""
+    if session.presence:
         with suppress(Unavailable):
-            presence.tell_of(found, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+            presence.tell_of(
+                session.session_id,
+                [subject],
+                store=store,
+                deliver=deliver,
+                now=now,
+                correlation_id=correlation_id,
+            )
 
 
 def _owned(session_id: str, owner: Principal, subject: str, store: ParticipantStore, now: datetime) -> Session:

@@ -80,7 +80,7 @@ def join(
     if look.standing.banned_at(now):
         raise Kicked(connection.connection_id)
     itself = {connection.connection_id}
-    _tell(look, [connection], itself, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    _tell(look, [connection.subject], itself, store=store, deliver=deliver, now=now, correlation_id=correlation_id)
     return look.session, look.shown
 
 
@@ -99,19 +99,25 @@ def set_state(
     if not store.set_state(connection, jsontext.compact(data), now):
         raise ConnectionNotFound(connection.connection_id)
     look = _look(connection, store, now)
-    return _tell(look, [connection], (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    return _tell(look, [connection.subject], (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
 def tell_of(
-    changed: Sequence[Recipient], *, store: PresenceStore, deliver: Deliver, now: datetime, correlation_id: str
+    session_id: str,
+    subjects: Sequence[str],
+    *,
+    store: PresenceStore,
+    deliver: Deliver,
+    now: datetime,
+    correlation_id: str,
 ) -> Report:
-    """Tells of connections of one session that were removed or given a role. A subject that has none left has gone;
-    another is told as a join, since its role and its state may be those of another connection now."""
-    session = store.take_presence_seq(changed[0].session_id)
+    """Tells of subjects whose connections were removed or given a role. One that has none left has gone; another is
+    told as a join, since its role and its state may be those of another connection now."""
+    session = store.take_presence_seq(session_id)
     if session is None or session.at(now).status is Status.ENDED:
         return Report({})
-    look = Look(session, *store.look(session.session_id, changed[0].subject, CROWD + 1))
-    return _tell(look, changed, (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
+    look = Look(session, *store.look(session_id, subjects[0], CROWD + 1))
+    return _tell(look, subjects, (), store=store, deliver=deliver, now=now, correlation_id=correlation_id)
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,12 @@ class TellingDelivery:
             while gone := tuple(one for one in gone if one.connection_id not in told):
                 told |= {one.connection_id for one in gone}
                 gone = tell_of(
-                    gone, store=self.store, deliver=self.deliver, now=began, correlation_id=correlation_id
+                    gone[0].session_id,
+                    [one.subject for one in gone],
+                    store=self.store,
+                    deliver=self.deliver,
+                    now=began,
+                    correlation_id=correlation_id,
                 ).gone
         return report
 
@@ -154,7 +165,7 @@ def _look(connection: Connection, store: PresenceStore, now: datetime) -> Look:
 
 def _tell(
     look: Look,
-    changed: Sequence[Recipient],
+    changed: Sequence[str],
     but: Container[str],
     *,
     store: PresenceStore,
@@ -162,7 +173,7 @@ def _tell(
     now: datetime,
     correlation_id: str,
 ) -> Report:
-    """Tells the ready connections, `but` some, of the subjects of those that have changed.
+    """Tells the ready connections, `but` some, of subjects that have changed.
 
     In a crowd nobody is told. Nor is the first change after it: until its number is noted, no client knows who is in.
     """
@@ -192,8 +203,8 @@ def _tell(
     return Report(counts, tuple(one for report in reports for one in report.gone))
 
 
-def _frames(changed: Sequence[Recipient]) -> Iterator[Sequence[str]]:
-    """The subjects that have changed, as many at a time as are told in one frame."""
-    subjects = iter(dict.fromkeys(one.subject for one in changed))
+def _frames(changed: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Subjects, each once, as many at a time as are told in one frame."""
+    subjects = iter(dict.fromkeys(changed))
     while some := list(islice(subjects, IN_A_FRAME)):
         yield some

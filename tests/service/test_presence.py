@@ -11,7 +11,7 @@ import pytest
 from chalicelib import connections, errors, participants, presence
 from chalicelib.errors import Unavailable
 from chalicelib.frames import Frame
-from chalicelib.members import Role
+from chalicelib.members import Recipient, Role
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Session
 from chalicelib.sessions import END
@@ -257,6 +257,31 @@ def test_a_connection_that_was_removed_while_it_said_hello_stays_removed(room: R
 class Deaf(MemoryStore):
     def take_presence_seq(self, session_id: str) -> Session | None:
         raise Unavailable("The database")
+
+
+class LostAnswer(MemoryStore):
+    """Its first answer that connections are removed is lost."""
+
+    lost = 0
+
+    def expel(self, *recipients: Recipient) -> None:
+        super().expel(*recipients)
+        if not self.lost:
+            self.lost += 1
+            raise Unavailable("lost")
+
+
+def test_a_kick_that_is_made_again_tells_who_has_left() -> None:
+    """The first may have died after it removed the connections."""
+    room = Room(store := LostAnswer())
+    room.enter("alice")
+    room.enter("bob")
+    with pytest.raises(Unavailable):
+        participants.kick_participant(room.session.session_id, ALICE, "bob", HOUR, **room.told)
+    assert store.lost == 1
+    removal = participants.kick_participant(room.session.session_id, ALICE, "bob", HOUR, **room.told)
+    assert removal.closed == 0
+    assert [(to, frame["leave"]) for to, frame in room.hear()] == [("alice", ["bob"])]
 
 
 def test_a_message_is_sent_and_a_kick_done_though_nobody_can_be_told_who_left() -> None:

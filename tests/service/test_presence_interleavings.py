@@ -361,7 +361,7 @@ def numbered_before_it_is_written(connection: Connection, *, store: Any, **rest:
     if not store.mark_ready(connection):
         raise NotConnected("", "")
     look = presence.Look(session, *store.look(session.session_id, connection.subject, 101))
-    presence._tell(look, [connection], {connection.connection_id}, store=store, **rest)
+    presence._tell(look, [connection.subject], {connection.connection_id}, store=store, **rest)
     return session, look.shown
 
 
@@ -370,7 +370,7 @@ def seen_before_it_is_numbered(connection: Connection, *, store: Any, **rest: An
         raise NotConnected("", "")
     seen = store.look(connection.session_id, connection.subject, 101)
     look = presence.Look(store.take_presence_seq(connection.session_id), *seen)
-    presence._tell(look, [connection], {connection.connection_id}, store=store, **rest)
+    presence._tell(look, [connection.subject], {connection.connection_id}, store=store, **rest)
     return look.session, look.shown
 
 
