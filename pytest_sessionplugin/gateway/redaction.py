@@ -13,7 +13,11 @@ ELLIPSIS = "…"
 _CREDENTIALS = frozenset({"authorization", "authorizationtoken", "cookie", "set-cookie", "proxy-authorization"})
 _WORDS = r"(?:token|ticket|password|secret|signature|api[-_]?key)"  # the end of a name
 _NAME = re.compile(rf"{_WORDS}$", re.IGNORECASE)
-_JWT = re.compile(r"eyJ[\w-]++(?:\.[\w-]*+){2,4}")  # "eyJ" begins a JSON object; three parts, or five in a JWE
+_JWT = re.compile(r"eyJ[\w-]++((?:\.[\w-]*+){2,4})?+")
+"""A word that begins as a JSON object does; the group has the other parts of a JWT, two, or four in a JWE.
+
+The word alone matches, too, and so does a harmless `_SUBPROTOCOL`. A failed search would start again inside the word.
+"""
 _BEARER = re.compile(r"(?i:\b(bearer|basic)) (?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
 _SHORTEST = 8  # characters of a secret that is replaced; shorter ones are parts of other words
 _LONGEST = 200  # characters of a value
@@ -21,8 +25,9 @@ _OF_QUERY = re.compile(rf"((?<![\w.-])[\w.-]*{_WORDS}=)([^&\s\"'<>]{{{_SHORTEST}
 _OF_JSON = re.compile(
     rf"((?P<q>[\"'])[\w.-]*{_WORDS}(?P=q)\s*:\s*(?P<v>[\"']))([^\"'\\]{{{_SHORTEST},}})(?=(?P=v))", re.IGNORECASE
 )
-_SUBPROTOCOL = re.compile(r"\b((?:ticket|bearer)\.)((?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w~+/=-]{20,})")
-_OFFERED = re.compile(rf"((?:[\w-]*{_WORDS}|bearer)\.)[^,\s]+", re.IGNORECASE)  # in a Sec-WebSocket-Protocol
+_SUBPROTOCOL = re.compile(r"\b((?:ticket|bearer)\.)([\w.~+/=-]{8,}+)")
+_LONG_PART = re.compile(r"\b((?:ticket|bearer)\.)([\w~+/=-]{20,}+)")
+_OFFERED = re.compile(rf"((?:(?<![\w-])[\w-]*{_WORDS}|bearer)\.)[^,\s]+", re.IGNORECASE)  # in a Sec-WebSocket-Protocol
 
 _others: dict[str, None] = {}  # secrets other than JWTs, plain and URL-encoded
 
@@ -36,7 +41,7 @@ class RedactedText(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> RedactedText:
-        if len(text) >= _SHORTEST and _JWT.fullmatch(text) is None:
+        if len(text) >= _SHORTEST and not _is_jwt(text):
             _others.update({str(text): None, quote_plus(text): None})
         return super().__new__(cls, text)
 
@@ -52,11 +57,25 @@ def redacted(text: str) -> str:
     """
     for other in tuple(_others):
         text = text.replace(other, f"{other[:3]}{ELLIPSIS}")
-    text = _JWT.sub(f"eyJ{ELLIPSIS}", text)
+    text = _JWT.sub(lambda found: found[0] if found[1] is None else f"eyJ{ELLIPSIS}", text)
     text = _BEARER.sub(rf"\1 {ELLIPSIS}", text)
-    text = _SUBPROTOCOL.sub(lambda found: f"{found[1]}{found[2][:3]}{ELLIPSIS}", text)
-    text = _OF_QUERY.sub(lambda found: f"{found[1]}{found[2][:3]}{ELLIPSIS}", text)
+    text = _SUBPROTOCOL.sub(_without_ticket, text)
+    text = _OF_QUERY.sub(_cut, text)
     return _OF_JSON.sub(lambda found: f"{found[1]}{found[4][:3]}{ELLIPSIS}", text)
+
+
+def _is_jwt(text: str) -> bool:
+    found = _JWT.fullmatch(text)
+    return found is not None and found[1] is not None
+
+
+def _without_ticket(found: re.Match[str]) -> str:
+    """A secret has a digit, or a part that is too long for a word."""
+    return _cut(found) if any(map(str.isdecimal, found[2])) else _LONG_PART.sub(_cut, found[0])
+
+
+def _cut(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2][:3]}{ELLIPSIS}"
 
 
 def redacted_bytes(data: bytes) -> bytes:

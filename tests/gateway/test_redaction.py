@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from pytest_sessionplugin.gateway import redaction
 from pytest_sessionplugin.gateway.client.request import with_defaults
 from pytest_sessionplugin.gateway.client.websocket import Frame
 from pytest_sessionplugin.gateway.redaction import RedactedText, brief, redacted, redacted_bytes, redacted_header
@@ -43,6 +45,27 @@ def test_a_long_text_is_read_once_and_not_again_from_each_of_its_words(part: str
     """Read again, it would take hours."""
     script = f"from pytest_sessionplugin.gateway.redaction import redacted; redacted({part!r} * 50_000)"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"), [(redaction._JWT, "eyJ"), (redaction._SUBPROTOCOL, "ticket.")], ids=["jwt", "ticket"]
+)
+def test_a_long_word_without_a_credential_is_one_match(pattern: re.Pattern[str], part: str) -> None:
+    """A search that failed would read the word again from each of its parts."""
+    text = part * 50
+    assert [found[0] for found in pattern.finditer(text)] == [text]
+    assert redacted(text) == text
+
+
+def test_the_name_of_a_subprotocol_is_looked_for_from_its_first_letter_alone() -> None:
+    text = f"{'a' * 50}token.x"
+    assert [at for at in range(len(text)) if redaction._OFFERED.match(text, at)] == [0]
+
+
+def test_a_long_part_is_a_ticket_without_any_digit() -> None:
+    long = "abcdefghijklmnopqrstuv"
+    assert redacted(f"ticket.bearer.{long}.x ticket.{long}") == "ticket.bearer.abc….x ticket.abc…"
+    assert redacted("eyJhbGci.eyJhbGci.c") == "eyJ…"
 
 
 @pytest.mark.parametrize(("name", "value"), [("authorization", "Basic x"), ("Cookie", "x"), ("X-Api-Key", "x")])
