@@ -30,7 +30,7 @@ DIGITS = 38
 LARGEST_EXPONENT = 125
 SMALLEST = Decimal("1E-130")
 ARITHMETIC = Context(prec=300)  # more than two numbers of 126 and 130 digits need
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 OVERFLOW = "Number overflow. Attempting to store a number with magnitude larger than supported range"
 UNDERFLOW = "Number underflow. Attempting to store a number with magnitude smaller than supported range"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -116,6 +118,15 @@ OTHERWISE: list[str] = [
     "1,5",
     "1\n",
 ]
+
+
+@pytest.mark.process
+def test_a_long_text_that_is_not_a_number_is_read_once() -> None:
+    """Read again from each of its digits, it would take an hour."""
+    script = (
+        "from pytest_sessionplugin.aws.dynamodb.values import NUMBER; assert not NUMBER.fullmatch('1' * 400_000 + 'x')"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_anything_else_is_not_a_number() -> None:
