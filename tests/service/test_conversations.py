@@ -20,21 +20,6 @@ from tests.service.fakes import ENDPOINT, NOON, UNLIMITED, Deliveries, connectio
 BOB = Principal("bob", NOON + timedelta(hours=1))
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def session(store: MemoryStore) -> Session:
-    return new_session(store)
-
-
-@pytest.fixture
-def deliver() -> Deliveries:
-    return Deliveries()
-
-
 def join(store: MemoryStore, session_id: str, connection_id: str = "one=") -> Connection:
     handshake = frames.Handshake(connection_id, session_id, Secret("token"), None, ENDPOINT)
     return connections.connect(

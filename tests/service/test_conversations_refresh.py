@@ -13,19 +13,9 @@ from chalicelib.delivery import Delivery
 from chalicelib.members import Connection, Role
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Principal, Session, rfc3339
-from tests.service.fakes import NOON, UNLIMITED, Clock, Deliveries, Management, connection, new_session, unverified
+from tests.service.fakes import NOON, UNLIMITED, Clock, Deliveries, Management, connection, unverified
 
 HOUR = 3600
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def session(store: MemoryStore) -> Session:
-    return new_session(store)
 
 
 @pytest.fixture

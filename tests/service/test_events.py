@@ -17,11 +17,6 @@ HEAD_AT = NOON + 20 * SECOND
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
 def session(store: MemoryStore) -> Session:
     return new_session(store, Draft(title="Standup", durable=True, metadata={"a": 1}))
 

@@ -19,16 +19,6 @@ TO_ALL, TO_CAROL = NewMessage("x"), NewMessage("x", "carol")
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def session(store: MemoryStore) -> Session:
-    return new_session(store)
-
-
-@pytest.fixture
 def deliver() -> Deliveries:
     return Deliveries(report=Report({Outcome.SENT: 2, Outcome.FAILED: 1}))
 

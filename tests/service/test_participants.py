@@ -34,21 +34,6 @@ OLD = NOON - timedelta(minutes=1)
 BOB = Principal("bob", NOON + HOUR)
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def session(store: MemoryStore) -> Session:
-    return new_session(store)
-
-
-@pytest.fixture
-def deliver() -> Deliveries:
-    return Deliveries()
-
-
 def listed(
     store: MemoryStore,
     session_id: str,

@@ -30,16 +30,6 @@ from chalicelib.model import (
 from tests.service.fakes import ALICE, NOON, Deliveries, new_session, write
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def deliver() -> Deliveries:
-    return Deliveries()
-
-
 def change(
     store: sessions.SessionStore, deliver: Deliveries, session: Session, patch: Patch, by: Write | None = None
 ) -> Session:

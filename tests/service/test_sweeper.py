@@ -21,11 +21,6 @@ from tests.sources import ROOT
 MINUTE = Draft(expires_in=timedelta(seconds=60))
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
 def sweep(store: MemoryStore, deliver: Deliveries, clock: Clock) -> tuple[int, int]:
     swept = sweeper.sweep(store=store, deliver=deliver, clock=clock, correlation_id="an-event")
     assert swept.failed == 0

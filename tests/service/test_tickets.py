@@ -20,16 +20,6 @@ ADA = Guest("guest:ada")
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def session(store: MemoryStore) -> Session:
-    return new_session(store)
-
-
 def issue(
     store: MemoryStore,
     session_id: str,
