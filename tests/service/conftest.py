@@ -1,4 +1,4 @@
-"""A store in memory, a session of alice in it, and deliveries that are only noted, for tests of use cases."""
+"""A store in memory, a session of alice in it, deliveries that are only noted, and alice behind the gateway."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import pytest
 
 from chalicelib.memory import MemoryStore
 from chalicelib.model import Session
+from pytest_sessionplugin import Gateway
+from pytest_sessionplugin.gateway.client.http import HttpClient
+from pytest_sessionplugin.tokens.tokens import Tokens
 from tests.service.fakes import Deliveries, new_session
 
 
@@ -22,3 +25,9 @@ def session(store: MemoryStore) -> Session:
 @pytest.fixture
 def deliver() -> Deliveries:
     return Deliveries()
+
+
+@pytest.fixture
+def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
+    """HTTP as the owner."""
+    return chalice_gateway.http(token=jwt_tokens("alice"))

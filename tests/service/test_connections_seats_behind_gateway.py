@@ -16,11 +16,6 @@ Joins = Callable[..., WebSocket]
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def creates(alice: HttpClient) -> Callable[..., str]:
     """Creates a session of alice, and returns its id."""
 

@@ -27,11 +27,6 @@ IDS = ("request_id", "correlation_id", "connection_id", "session_id", "subject")
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def session_id(alice: HttpClient) -> str:
     return str(alice.post("/sessions", json={}).json()["sessionId"])
 

@@ -31,11 +31,6 @@ OUTAGES = [
 RETRIES = range(1, 6)  # seconds
 
 
-@pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
 @pytest.mark.parametrize(("code", "status"), OUTAGES)
 def test_an_outage_is_unavailable_and_no_fault_of_each_operation(
     chalice_gateway: Gateway,

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_sessionplugin import Faults, Gateway
 from pytest_sessionplugin.gateway.client.http import HttpClient
-from pytest_sessionplugin.tokens.tokens import Tokens
 
 NOWHERE = "/sessions/" + "a" * 26
 OF_SESSIONS = [("POST", "/sessions"), ("GET", "/sessions"), *((verb, NOWHERE) for verb in ("GET", "PATCH", "DELETE"))]
@@ -26,11 +25,6 @@ BODIES = {
     ("PATCH", f"{NOWHERE}/participants?subject=bob"): {"role": "viewer"},
     ("POST", f"{NOWHERE}/messages"): {"data": 1},
 }
-
-
-@pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
 
 
 @pytest.mark.chalice(targets=["inprocess", "sockets"])

@@ -22,11 +22,6 @@ RETRIES = {"1", "2", "3", "4", "5"}  # seconds
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def create(alice: HttpClient) -> Callable[..., dict[str, Any]]:
     def created(**body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = alice.post("/sessions", json=body).json()

@@ -25,12 +25,6 @@ Join = Callable[..., WebSocket]
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner."""
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def mallory(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
     """HTTP as somebody else."""
     return chalice_gateway.http(token=jwt_tokens("mallory"))

@@ -25,12 +25,6 @@ on_sockets_too = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner."""
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def session(alice: HttpClient) -> dict[str, Any]:
     created: dict[str, Any] = alice.post("/sessions", json={}).json()
     return created

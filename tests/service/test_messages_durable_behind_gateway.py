@@ -20,12 +20,6 @@ on_sockets_too = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner."""
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def session_id(alice: HttpClient) -> str:
     created: dict[str, Any] = alice.post("/sessions", json={"durable": True}).json()
     return str(created["sessionId"])

@@ -28,12 +28,6 @@ BOTH = pytest.mark.chalice(targets=["inprocess", "sockets"])
 
 
 @pytest.fixture
-def alice(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
-    """HTTP as the owner."""
-    return chalice_gateway.http(token=jwt_tokens("alice"))
-
-
-@pytest.fixture
 def bob(chalice_gateway: Gateway, jwt_tokens: Tokens) -> HttpClient:
     return chalice_gateway.http(token=jwt_tokens("bob"))
 
