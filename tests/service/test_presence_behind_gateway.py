@@ -1,4 +1,4 @@
-"""Who is in, as its clients meet it, behind the gateway."""
+"""Presence as its clients meet it, behind the gateway."""
 
 from __future__ import annotations
 
